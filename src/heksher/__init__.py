@@ -1,0 +1,1 @@
+"""Settings whose values depend on context, read from memory."""

@@ -1,0 +1,81 @@
+"""Every error that heksher raises, in one tree.
+
+::
+
+    HeksherError
+    ├── UsageError                          yours: the program calls the library in a way that cannot work
+    │   ├── InvalidDeclarationError         (ValueError)    a setting declared with attributes that cannot be right
+    │   ├── InvalidTypeError                (ValueError)    a text that is no setting type
+    │   ├── UnknownFeatureError             (ValueError)    get() with a feature that the setting is not configurable by
+    │   ├── MissingContextError             (RuntimeError)  get() without a feature that a rule depends on
+    │   ├── InvalidContextError             (ValueError)    a context default or tracked value that cannot be used
+    │   ├── TrackingConflictError           (RuntimeError)  TRACK_ALL and single values for one feature
+    │   └── ClientStateError                (RuntimeError)  a client that is closed, not started, or cannot become main
+    ├── ServiceError                        theirs: the service, or the way to it; also an ``httpx.HTTPError``
+    │   ├── TransportError                  no answer came back
+    │   ├── StatusError                     an answer with a status that the request does not allow
+    │   └── InvalidResponseError            an answer that is not what the Heksher API promises
+    └── NoMatchError                        (LookupError)   kept for programs that import it
+
+A value of the wrong type (a default, a value to convert) is a plain ``TypeError``, as for any Python function.
+"""
+
+
+class HeksherError(Exception):
+    """Base of every error of this library."""
+
+
+class UsageError(HeksherError):
+    """Base of the errors whose remedy is in the calling program."""
+
+
+class InvalidDeclarationError(UsageError, ValueError):
+    """A setting was declared with a name, features, version or metadata that no service would accept."""
+
+
+class InvalidTypeError(UsageError, ValueError):
+    """A text does not follow the grammar of setting types."""
+
+
+class UnknownFeatureError(UsageError, ValueError):
+    """A setting was asked for its value with a context feature that it is not configurable by."""
+
+
+class MissingContextError(UsageError, RuntimeError):
+    """A setting was asked for its value without a context feature that one of its rules depends on."""
+
+
+class InvalidContextError(UsageError, ValueError):
+    """A context default or a tracked value cannot be used as given."""
+
+
+class TrackingConflictError(UsageError, RuntimeError):
+    """One context feature is tracked both as a whole and by single values."""
+
+
+class ClientStateError(UsageError, RuntimeError):
+    """A client cannot do this in its present state."""
+
+
+class ServiceError(HeksherError):
+    """Base of the errors whose remedy is at the service, or on the way to it.
+
+    When raised to the caller of a client, it is also an instance of the HTTP library's matching class
+    (``httpx2``, and ``httpx`` if the program has imported it), so ``except httpx.HTTPError`` keeps working.
+    """
+
+
+class TransportError(ServiceError):
+    """No answer came back: the connection failed, broke off or took too long."""
+
+
+class StatusError(ServiceError):
+    """The service answered with a status that the request does not allow."""
+
+
+class InvalidResponseError(ServiceError):
+    """The service's answer is not what the Heksher API promises (often a proxy that answers in its place)."""
+
+
+class NoMatchError(HeksherError, LookupError):
+    """No rule matches a context. Nothing here raises it: it can still be imported by existing programs."""

@@ -1,0 +1,111 @@
+"""Which rule of a setting wins in a context.
+
+Theory
+------
+Compare two matching rules from the last context feature (in the service's order) to the first: at the first feature
+where one has a condition and the other a wildcard, the one with the condition wins. Which features a rule has conditions
+on is therefore all that its priority depends on. Read as a binary number, whose highest digit is the last feature, the
+set of those features *is* the priority.
+
+So rules are grouped by their set of features. Within a group conditions are unique, so a group is a dictionary from the
+values of its features to the one rule that asks for them. The winner is found by trying the groups from the highest
+priority down: a dictionary look-up each, whatever the number of rules.
+
+Source: spec/concepts.md, *Which rule wins*.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from heksher.exceptions import MissingContextError
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+Conditions = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule(Generic[T_co]):
+    """A value, and the conditions under which it applies.
+
+    Attributes:
+        rule_id: the service's number of the rule.
+        conditions: pairs of context feature and value that must all hold; at least one, each feature once.
+        value: what the setting's value is where the rule wins.
+    """
+
+    rule_id: int
+    conditions: Conditions
+    value: T_co
+
+
+class RuleSet(Generic[T]):
+    """The rules of one setting, ready to be asked. Immutable, so any number of threads may read it.
+
+    Args:
+        setting_name: for error messages.
+        rules: in any order; no two with the same conditions.
+        feature_order: the service's context features, the most general one first. A feature of a rule that is missing
+            here counts as more specific than all others (it can only have been added since the order was asked for).
+    """
+
+    __slots__ = ("_groups", "_order", "rules", "setting_name")
+
+    def __init__(self, setting_name: str, rules: Iterable[Rule[T]], feature_order: Sequence[str]) -> None:
+        self.setting_name = setting_name
+        self.rules = tuple(rules)
+        self._order = tuple(feature_order)
+        position = _positions(feature_order, self.rules)
+        tables: dict[tuple[str, ...], dict[tuple[str, ...], Rule[T]]] = {}
+        for rule in self.rules:
+            conditions = sorted(rule.conditions, key=lambda condition: position[condition[0]])
+            features = tuple(feature for feature, _ in conditions)
+            tables.setdefault(features, {})[tuple(value for _, value in conditions)] = rule
+        # Pairs of (features, rules by the values of these features), the highest priority first.
+        self._groups = tuple(
+            sorted(tables.items(), key=lambda group: sum(1 << position[feature] for feature in group[0]), reverse=True)
+        )
+
+    def find_winner(self, context: Mapping[str, str]) -> Rule[T] | None:
+        """Find the rule that decides the setting's value in a context; ``None`` if no rule matches.
+
+        Raises:
+            MissingContextError: the context lacks a feature that is needed: before any rule matched, a rule's turn came
+                that depends on it.
+        """
+        return next(self._iterate_matches(context), None)
+
+    def find_matches(self, context: Mapping[str, str]) -> tuple[Rule[T], ...]:
+        """Find every rule that matches a context, the winner first; a rule on a missing feature never matches."""
+        return tuple(self._iterate_matches(_NothingMissing(context)))
+
+    def is_same(self, rules: Iterable[Rule[T]], feature_order: Sequence[str]) -> bool:
+        """Tell whether a rule set built from these arguments would be the same as this one."""
+        return self._order == tuple(feature_order) and self.rules == tuple(rules)
+
+    def _iterate_matches(self, context: Mapping[str, str]) -> Iterator[Rule[T]]:
+        for features, rules in self._groups:
+            try:
+                values = tuple([context[feature] for feature in features])
+            except KeyError as error:
+                raise MissingContextError(
+                    f"setting {self.setting_name!r} needs a value for the context feature {error.args[0]!r}:"
+                    f" pass it to get(), or give the client a default with set_defaults({error.args[0]}=...)"
+                ) from None
+            if rule := rules.get(values):
+                yield rule
+
+
+class _NothingMissing(dict[str, str]):
+    """A context that answers every feature; no rule's condition equals the answer for a missing one."""
+
+    def __missing__(self, feature: str) -> str:
+        # The empty string is no value that a context feature can have in a rule.
+        return ""
+
+
+def _positions(feature_order: Sequence[str], rules: Iterable[Rule[object]]) -> dict[str, int]:
+    unknown = {feature for rule in rules for feature, _ in rule.conditions}.difference(feature_order)
+    return {feature: position for position, feature in enumerate([*feature_order, *sorted(unknown)])}

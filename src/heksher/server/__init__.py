@@ -1,0 +1,1 @@
+"""The Heksher service."""

@@ -1,0 +1,114 @@
+"""The v1 HTTP API as client and service both see it: paths, lexical rules, headers and the context filter grammar.
+
+Source: spec/http-api.md.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
+from urllib.parse import quote
+
+HEALTH_PATH: Final = "/api/health"
+QUERY_PATH: Final = "/api/v1/query"
+CONTEXT_FEATURES_PATH: Final = "/api/v1/context_features"
+SETTINGS_PATH: Final = "/api/v1/settings"
+DECLARE_PATH: Final = "/api/v1/settings/declare"
+RULES_PATH: Final = "/api/v1/rules"
+
+# An addition of ours to the query's answer, on 200 and 304 alike: the feature order that its rules were written in,
+# comma-separated. A client that sees it need not ask for the order; one that does not see it asks at each update
+# (trap 21: rules alone do not show that the order has changed).
+FEATURE_ORDER_HEADER: Final = "Heksher-Context-Features"
+
+# Patterns are matched with fullmatch: "$" would let a trailing newline through (trap 35).
+FEATURE_PATTERN: Final = "[A-Za-z0-9_]+"
+SETTING_NAME_PATTERN: Final = "[A-Za-z0-9_.]+"
+METADATA_KEY_PATTERN: Final = "[A-Za-z0-9_-]+"
+VERSION_PATTERN: Final = "[0-9]+[.][0-9]+"
+
+_FEATURE = re.compile(FEATURE_PATTERN)
+_SETTING_NAME = re.compile(SETTING_NAME_PATTERN)
+_METADATA_KEY = re.compile(METADATA_KEY_PATTERN)
+_VERSION = re.compile(VERSION_PATTERN)
+_FILTER = re.compile(rf"({FEATURE_PATTERN}):(?:(\*)|\(({FEATURE_PATTERN}(?:,{FEATURE_PATTERN})*)\))")
+
+# What a filter lets through for one feature: the listed values, or, as None, every value.
+FeatureFilter = frozenset[str] | None
+
+
+class RepeatedFilterError(ValueError):
+    """A context filter names one feature twice."""
+
+
+def is_feature(text: str) -> bool:
+    """Tell whether a text can be a context feature, or the value of one: both follow one rule."""
+    return _FEATURE.fullmatch(text) is not None
+
+
+def is_setting_name(text: str) -> bool:
+    """Tell whether a text can be the name of a setting."""
+    return _SETTING_NAME.fullmatch(text) is not None
+
+
+def is_metadata_key(text: str) -> bool:
+    """Tell whether a text can be a key of metadata."""
+    return _METADATA_KEY.fullmatch(text) is not None
+
+
+def is_version(text: str) -> bool:
+    """Tell whether a text can be a version, ``MAJOR.MINOR``."""
+    return _VERSION.fullmatch(text) is not None
+
+
+def version_key(version: str) -> tuple[int, int]:
+    """Give what versions are compared by: ``1.10`` is newer than ``1.9``."""
+    major, minor = version.split(".")
+    return int(major), int(minor)
+
+
+def setting_path(name: str) -> str:
+    """Give the path of one setting."""
+    return f"{SETTINGS_PATH}/{quote(name, safe='')}"
+
+
+def format_context_filters(filters: Mapping[str, FeatureFilter]) -> str:
+    """Write context filters for a query: features sorted, values sorted, such as ``a:(a0,a1),d:*``."""
+    return ",".join(
+        f"{feature}:*" if values is None else f"{feature}:({','.join(sorted(values))})"
+        for feature, values in sorted(filters.items())
+    )
+
+
+def parse_context_filters(text: str) -> dict[str, FeatureFilter]:
+    """Read the context filters of a query.
+
+    Args:
+        text: comma-separated ``feature:*`` or ``feature:(v1,v2)``. Empty means no filter, so nothing is let through.
+
+    Raises:
+        RepeatedFilterError: a feature stands twice.
+        ValueError: the text is malformed; the message says from which character on.
+    """
+    filters: dict[str, FeatureFilter] = {}
+    position = 0
+    while text and position <= len(text):
+        match = _FILTER.match(text, position)
+        if match is None or text[match.end() : match.end() + 1] not in {"", ","}:
+            raise ValueError(
+                f"malformed context filters at character {position}: {text[position : position + 40]!r};"
+                " expected feature:* or feature:(value,...), comma-separated"
+            )
+        if match[1] in filters:
+            raise RepeatedFilterError(f"context feature {match[1]!r} has more than one filter")
+        filters[match[1]] = None if match[2] else frozenset(match[3].split(","))
+        position = match.end() + 1
+    return filters
+
+
+def lets_through(filters: Mapping[str, FeatureFilter], conditions: Iterable[tuple[str, str]]) -> bool:
+    """Tell whether every condition of a rule is let through by the filter for its feature."""
+    return all(feature in filters and _holds(filters[feature], value) for feature, value in conditions)
+
+
+def _holds(allowed: Collection[str] | None, value: str) -> bool:
+    return allowed is None or value in allowed
