@@ -9,6 +9,8 @@
     │   ├── UnknownFeatureError             (ValueError)    get() with a feature that the setting is not configurable by
     │   ├── MissingContextError             (RuntimeError)  get() without a feature that a rule depends on
     │   ├── InvalidContextError             (ValueError)    a context default or tracked value that cannot be used
+    │   ├── InvalidOptionError              (ValueError)    a client created with options that cannot work
+    │   ├── UnknownSettingError             (KeyError)      a snapshot asked for a setting of another client
     │   ├── TrackingConflictError           (RuntimeError)  TRACK_ALL and single values for one feature
     │   └── ClientStateError                (RuntimeError)  a client that is closed, not started, or cannot become main
     ├── ServiceError                        theirs: the service, or the way to it; also an ``httpx.HTTPError``
@@ -49,6 +51,17 @@ class InvalidContextError(UsageError, ValueError):
     """A context default or a tracked value cannot be used as given."""
 
 
+class InvalidOptionError(UsageError, ValueError):
+    """A client was created with an option that cannot work."""
+
+
+class UnknownSettingError(UsageError, KeyError):
+    """A snapshot was asked for a setting that it does not hold."""
+
+    # KeyError shows its argument as repr(), which would put quotes around the whole message.
+    __str__ = Exception.__str__
+
+
 class TrackingConflictError(UsageError, RuntimeError):
     """One context feature is tracked both as a whole and by single values."""
 
@@ -62,7 +75,15 @@ class ServiceError(HeksherError):
 
     When raised to the caller of a client, it is also an instance of the HTTP library's matching class
     (``httpx2``, and ``httpx`` if the program has imported it), so ``except httpx.HTTPError`` keeps working.
+
+    Attributes:
+        native: the HTTP library's error or response that this one is about; ``None`` when there is none.
     """
+
+    def __init__(self, message: str, native: object = None) -> None:
+        # Not super(): in an error that is one of the HTTP library's, too, that would be the library's constructor.
+        Exception.__init__(self, message)
+        self.native = native
 
 
 class TransportError(ServiceError):

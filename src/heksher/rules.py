@@ -3,9 +3,9 @@
 Theory
 ------
 Compare two matching rules from the last context feature (in the service's order) to the first: at the first feature
-where one has a condition and the other a wildcard, the one with the condition wins. Which features a rule has conditions
-on is therefore all that its priority depends on. Read as a binary number, whose highest digit is the last feature, the
-set of those features *is* the priority.
+where one has a condition and the other a wildcard, the one with the condition wins. Which features a rule has
+conditions on is therefore all that its priority depends on. Read as a binary number, whose highest digit is the last
+feature, the set of those features *is* the priority.
 
 So rules are grouped by their set of features. Within a group conditions are unique, so a group is a dictionary from the
 values of its features to the one rule that asks for them. The winner is found by trying the groups from the highest

@@ -8,8 +8,9 @@ A type is a set of JSON values. Five forms exist::
     options     Enum["a",1,true] (one of them) | Flags["a","b"] (an array of some of them, without repeats)
     generic     Sequence<T> (arrays of T) | Mapping<T> (objects of T)
 
-Two types are equal when they are written the same in canonical form, where options are compared as JSON: ``1`` is ``1.0``
-and ``1`` is not ``true``. ``is_subtype`` is a partial order, and a value of a subtype is a value of its supertypes.
+Two types are equal when they are written the same in canonical form, where options are compared as JSON: ``1`` is
+``1.0`` and ``1`` is not ``true``. ``is_subtype`` is a partial order, and a value of a subtype is a value of its
+supertypes.
 
 Source: spec/concepts.md, *Types*.
 """
@@ -50,10 +51,6 @@ class ValueType:
         """Tell whether this type is ``other`` or comes before it in the subtype order."""
         return self == other
 
-    def _identity(self) -> object:
-        """What two equal types have in common."""
-        return self._text
-
     def __str__(self) -> str:
         return self._text
 
@@ -63,10 +60,10 @@ class ValueType:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ValueType):
             return NotImplemented
-        return type(self) is type(other) and self._identity() == other._identity()
+        return self._text == other._text
 
     def __hash__(self) -> int:
-        return hash((type(self), self._identity()))
+        return hash(self._text)
 
 
 class PrimitiveType(ValueType):
@@ -98,9 +95,6 @@ class OptionsType(ValueType):
 
     def is_subtype(self, other: ValueType) -> bool:
         return isinstance(other, OptionsType) and type(self) is type(other) and self._keys <= other._keys
-
-    def _identity(self) -> object:
-        return self._keys
 
 
 class EnumType(OptionsType):
@@ -141,9 +135,6 @@ class GenericType(ValueType):
     def is_subtype(self, other: ValueType) -> bool:
         return isinstance(other, GenericType) and type(self) is type(other) and self.element.is_subtype(other.element)
 
-    def _identity(self) -> object:
-        return self.element
-
 
 class SequenceType(GenericType):
     """``Sequence<T>``: an array of T."""
@@ -183,10 +174,7 @@ def parse_value_type(text: str) -> ValueType:
 
     Source: spec/concepts.md, *Types*.
     """
-    if len(text) > MAX_TYPE_CHARACTERS:
-        raise InvalidTypeError(
-            f"a type of {len(text)} characters is too long: at most {MAX_TYPE_CHARACTERS} are allowed"
-        )
+    _check_length(text)
     wrappers: list[str] = []
     while generic := _GENERIC.fullmatch(text):
         wrappers.append(generic[1])
@@ -196,7 +184,17 @@ def parse_value_type(text: str) -> ValueType:
     parsed = _parse_innermost(text)
     for keyword in reversed(wrappers):
         parsed = SequenceType(parsed) if keyword == "Sequence" else MappingType(parsed)
+    # The canonical text can be the longer one (1e300, or letters that JSON writes as \uXXXX). What has been accepted
+    # must be readable again from its canonical text.
+    _check_length(str(parsed))
     return parsed
+
+
+def _check_length(text: str) -> None:
+    if len(text) > MAX_TYPE_CHARACTERS:
+        raise InvalidTypeError(
+            f"a type of {len(text)} characters is too long: at most {MAX_TYPE_CHARACTERS} are allowed"
+        )
 
 
 def _parse_innermost(text: str) -> ValueType:
@@ -265,9 +263,9 @@ def shorten(text: str, max_characters: int = 80) -> str:
 
 
 def _write_option(option: Primitive) -> str:
-    # A whole number is written without its fraction, so that equal types have one canonical text. Past 2**53 a float no
-    # longer names one whole number.
-    if isinstance(option, float) and option.is_integer() and abs(option) <= 2**53:
+    # 1, 1.0 and 1e0 are one number, and so are 1e16 and 10000000000000000: whole numbers are written in digits alone,
+    # so that equal types have one canonical text.
+    if isinstance(option, float) and option.is_integer():
         return str(int(option))
     return json.dumps(option)
 

@@ -20,11 +20,16 @@ RULES_PATH: Final = "/api/v1/rules"
 # (trap 21: rules alone do not show that the order has changed).
 FEATURE_ORDER_HEADER: Final = "Heksher-Context-Features"
 
+# Another addition: each answer to a write carries the revision of the service at which the write can be seen.
+REVISION_HEADER: Final = "Heksher-Revision"
+
 # Patterns are matched with fullmatch: "$" would let a trailing newline through (trap 35).
 FEATURE_PATTERN: Final = "[A-Za-z0-9_]+"
 SETTING_NAME_PATTERN: Final = "[A-Za-z0-9_.]+"
 METADATA_KEY_PATTERN: Final = "[A-Za-z0-9_-]+"
-VERSION_PATTERN: Final = "[0-9]+[.][0-9]+"
+# Numbers of up to 18 digits fit the 64-bit integers of every database and language, and Python itself refuses to read
+# numbers of thousands of digits.
+VERSION_PATTERN: Final = "[0-9]{1,18}[.][0-9]{1,18}"
 
 _FEATURE = re.compile(FEATURE_PATTERN)
 _SETTING_NAME = re.compile(SETTING_NAME_PATTERN)

@@ -1,0 +1,157 @@
+"""Reading the service's answers: what is accepted, and what is said of the rest.
+
+A proxy, a login page or an older service may answer in the service's place, so nothing about an answer is taken on
+trust.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn, TypeVar
+
+from heksher.clients.exchange import Outcome, Request, Response
+from heksher.clients.util import SettingData
+from heksher.exceptions import InvalidResponseError, StatusError, TransportError
+from heksher.rules import Rule
+from heksher.value_type import JSON, shorten
+from heksher.wire import FEATURE_ORDER_HEADER
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class QueriedSetting:
+    """A setting as a query answers it, its values still JSON.
+
+    Attributes:
+        has_default: whether the service said a default.
+        default_value: that default; ``None`` without one.
+    """
+
+    rules: tuple[Rule[JSON], ...]
+    has_default: bool
+    default_value: JSON
+
+
+def expect(request: Request, outcome: Outcome, *statuses: int) -> Response:
+    """Give the response if it has one of the statuses (by default, any 2xx).
+
+    Raises:
+        TransportError: there is no response.
+        StatusError: it has another status.
+    """
+    if isinstance(outcome, TransportError):
+        raise outcome
+    is_expected = outcome.status in statuses if statuses else 200 <= outcome.status < 300  # noqa: PLR2004 - HTTP's own
+    if not is_expected:
+        text = shorten(outcome.body.decode(errors="replace").strip(), 300)
+        raise StatusError(f"{request} was answered with status {outcome.status}: {text or '(no text)'}", outcome.native)
+    return outcome
+
+
+def read_object(request: Request, response: Response) -> Mapping[str, JSON]:
+    """Read an answer that must be a JSON object.
+
+    Raises:
+        InvalidResponseError: it is something else.
+    """
+    try:
+        answer = json.loads(response.body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        text = shorten(response.body.decode(errors="replace").strip())
+        raise InvalidResponseError(
+            f"{request} was not answered with JSON ({error}): {text!r}", response.native
+        ) from None
+    if not isinstance(answer, dict):
+        raise InvalidResponseError(
+            f"{request} was not answered with a JSON object: {shorten(repr(answer))}", response.native
+        )
+    return answer
+
+
+def read_features(request: Request, response: Response) -> tuple[str, ...]:
+    """Read the answer to a request for the context features, in their order."""
+    features = read_object(request, response).get("context_features")
+    if not isinstance(features, list) or not all(isinstance(feature, str) for feature in features):
+        raise _wrong_shape(request, response, "context_features is no list of names")
+    return tuple(str(feature) for feature in features)
+
+
+def announced_features(response: Response) -> tuple[str, ...] | None:
+    """Give the feature order that an answer announces in its header; ``None`` if the service does not do that."""
+    announced = response.headers.get(FEATURE_ORDER_HEADER.lower())
+    return None if announced is None else tuple(filter(None, announced.split(",")))
+
+
+def read_query(request: Request, response: Response) -> Mapping[str, JSON]:
+    """Read the answer to a query: what it says of each setting, by canonical name, still unread."""
+    settings = read_object(request, response).get("settings")
+    if not isinstance(settings, dict):
+        raise _wrong_shape(request, response, "settings is no object")
+    return settings
+
+
+def read_queried_setting(answer: JSON) -> QueriedSetting:
+    """Read what a query says of one setting.
+
+    Raises:
+        InvalidResponseError: it is not what the API promises.
+    """
+    if not isinstance(answer, Mapping) or not isinstance(rules := answer.get("rules"), list):
+        raise InvalidResponseError(f"a setting must be an object with a list of rules, not {shorten(repr(answer))}")
+    return QueriedSetting(tuple(map(_read_rule, rules)), "default_value" in answer, answer.get("default_value"))
+
+
+def read_settings(request: Request, response: Response) -> dict[str, SettingData]:
+    """Read the list of all settings with their additional data."""
+    settings = read_object(request, response).get("settings")
+    if not isinstance(settings, list):
+        raise _wrong_shape(request, response, "settings is no list")
+    try:
+        return {setting.name: setting for setting in map(_read_setting_data, settings)}
+    except (KeyError, TypeError) as error:
+        raise _wrong_shape(request, response, f"a setting is incomplete ({error!r})") from None
+
+
+def _read_setting_data(setting: JSON) -> SettingData:
+    if not isinstance(setting, Mapping):
+        raise TypeError(f"no object: {shorten(repr(setting))}")
+    return SettingData(
+        name=_typed(setting["name"], str),
+        configurable_features=tuple(_typed(setting["configurable_features"], list)),
+        type=_typed(setting["type"], str),
+        default_value=setting["default_value"],
+        metadata=_typed(setting["metadata"], dict),
+        aliases=tuple(_typed(setting["aliases"], list)),
+        version=_typed(setting["version"], str),
+    )
+
+
+def _typed(value: JSON, expected: type[T]) -> T:
+    if not isinstance(value, expected):
+        raise TypeError(f"{shorten(repr(value))} is no {expected.__name__}")
+    return value
+
+
+def _read_rule(rule: JSON) -> Rule[JSON]:
+    if (
+        isinstance(rule, Mapping)
+        and "value" in rule
+        and isinstance(rule_id := rule.get("rule_id"), int)
+        and isinstance(conditions := rule.get("context_features"), list)
+        and all(map(_is_condition, conditions))
+    ):
+        return Rule(rule_id, tuple((feature, value) for feature, value in conditions), rule["value"])
+    raise InvalidResponseError(f"a rule must have rule_id, value and context_features: {shorten(repr(rule))}")
+
+
+def _is_condition(condition: object) -> bool:
+    return isinstance(condition, list) and len(condition) == 2 and all(isinstance(part, str) for part in condition)  # noqa: PLR2004 - a pair
+
+
+def _wrong_shape(request: Request, response: Response, problem: str) -> InvalidResponseError:
+    return InvalidResponseError(f"{request} was answered with JSON of another shape: {problem}", response.native)
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")

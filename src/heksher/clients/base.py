@@ -1,0 +1,189 @@
+"""What the asynchronous and the thread client have in common: everything that does not wait."""
+
+import logging
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, Literal
+
+from heksher.clients import current
+from heksher.clients.schedule import Schedule
+from heksher.clients.session import Session, Update
+from heksher.clients.snapshot import Snapshot
+from heksher.context import ClientContext, ContextDefault, TrackedValues
+from heksher.exceptions import ClientStateError, InvalidOptionError, ServiceError
+from heksher.setting import Setting
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_START_TIMEOUT_S = 30.0
+StartFailure = Literal["raise", "continue"]
+
+
+class State(Enum):
+    """Where a client is in its life."""
+
+    NEW = "not started"
+    RUNNING = "running"
+    CLOSED = "closed"
+
+
+class BaseHeksherClient:
+    """The part of a client that does not wait. Thread-safe.
+
+    Args:
+        update_interval: seconds from one update to the next.
+        context_features: the context features that the program knows, the most general one first. Where the service
+            says another order, that one holds.
+        on_start_failure: what ``set_as_main`` does when the first update fails: ``"raise"``, or log it, go on with the
+            defaults and ``"continue"`` to try in the background.
+        start_timeout: seconds that the start may take; ``None`` for as long as the HTTP client's timeouts let it.
+    """
+
+    is_stub = False
+
+    def __init__(
+        self,
+        update_interval: float | timedelta,
+        context_features: Iterable[str],
+        on_start_failure: StartFailure,
+        start_timeout: float | timedelta | None,
+    ) -> None:
+        if on_start_failure not in {"raise", "continue"}:
+            raise InvalidOptionError(f"on_start_failure must be 'raise' or 'continue', not {on_start_failure!r}")
+        self.context = ClientContext(tuple(context_features))
+        self._on_start_failure = on_start_failure
+        self._start_timeout_s = None if start_timeout is None else _read_seconds("start_timeout", start_timeout)
+        self._schedule = Schedule(_read_seconds("update_interval", update_interval))
+        self._session = Session(self.context)
+        self._state = State.NEW
+        # Whether the last update failed: a row of failures is logged once.
+        self._is_failing = False
+        # Guards that a snapshot sees all of an update or nothing. Held for assignments only, never while waiting.
+        self._publish_lock = threading.Lock()
+
+    # ---- contexts
+
+    def set_defaults(self, /, **defaults: ContextDefault) -> None:
+        """Set values of context features that ``get`` uses where the call names none.
+
+        Args:
+            defaults: a string, or a ``ContextVar`` that is looked up at each ``get``; one that is not set, or is
+                ``None``, counts as no default. A feature that this client does not have is a warning.
+
+        Raises:
+            InvalidContextError: (a ``ValueError``) a feature already has a default.
+            TypeError: a default is neither.
+        """
+        self.context.set_defaults(defaults)
+
+    def track_contexts(self, /, **tracked: TrackedValues) -> None:
+        """Restrict the rules that are fetched to those for the given values. Calls add up.
+
+        Without any call every rule is fetched. Once it was called, rules with a condition on a feature that no call
+        names are not fetched. Takes effect with the next update.
+
+        Args:
+            tracked: one value, a collection of values, or ``TRACK_ALL``. A feature that this client does not have is a
+                warning.
+
+        Raises:
+            InvalidContextError: (a ``ValueError``) a value that no rule can have, or an empty collection.
+            TrackingConflictError: (a ``RuntimeError``) both ``TRACK_ALL`` and values for one feature.
+            TypeError: something else than strings.
+        """
+        self.context.track(tracked)
+
+    def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:
+        """Give the contexts completed with the defaults, as ``get`` does."""
+        return self.context.complete(contexts)
+
+    @property
+    def untracked_reads(self) -> Mapping[tuple[str, str], int]:
+        """How often settings were read with values that are not tracked, by setting and context feature."""
+        return MappingProxyType(self.context.untracked_reads)
+
+    # ---- settings
+
+    def snapshot(self) -> Snapshot:
+        """Give a consistent view of all settings: each as the same update left it."""
+        with self._publish_lock:
+            return Snapshot({setting: setting.evaluation for setting in self._session.settings()})
+
+    def adopt(self, settings: list[Setting[Any]]) -> None:
+        """Take settings over, to be declared and followed. Called by ``current``."""
+        for setting in settings:
+            self._session.register(setting)
+        if settings:
+            self._schedule.hurry()
+            self._wake_up()
+
+    def release(self) -> None:
+        """Let go of all settings. Called by ``current`` when another client becomes main."""
+        with self._publish_lock:
+            self._session.release()
+
+    def has_undeclared_settings(self) -> bool:
+        """Tell whether settings are still to be declared."""
+        return self._session.has_undeclared()
+
+    # ---- to override
+
+    def on_update_error(self, exc: Exception) -> None:
+        """Is called after each update that failed. To be overridden; what it raises is logged and stops nothing."""
+
+    def on_update_ok(self) -> None:
+        """Is called after each update that succeeded, also when nothing had changed. To be overridden, as above."""
+
+    # ---- for the two clients
+
+    def _wake_up(self) -> None:
+        """Have the background look at the schedule again. May be called from any thread."""
+        raise NotImplementedError
+
+    def _require_open(self) -> None:
+        if self._state is State.CLOSED:
+            raise ClientStateError("this client is closed; create a new one")
+
+    def _require_running(self) -> None:
+        self._require_open()
+        if self._state is State.NEW:
+            raise ClientStateError("this client is not started; call set_as_main() first")
+
+    def _publish(self, update: Update) -> None:
+        with self._publish_lock:
+            self._session.publish(update)
+
+    def _note_success(self) -> None:
+        if self._is_failing:
+            logger.info("updating settings works again")
+        self._is_failing = False
+        try:
+            self.on_update_ok()
+        except Exception:
+            logger.exception("on_update_ok failed; updates go on")
+
+    def _note_failure(self, error: Exception) -> None:
+        # Later failures of the row are of use only to who looks for them. What the service or the way to it did wrong is
+        # told by its message; anything else is a fault in this process, which one looks for by its traceback.
+        level = logging.DEBUG if self._is_failing else logging.ERROR
+        traceback = None if isinstance(error, ServiceError) else error
+        logger.log(level, "updating settings failed, they keep what they have: %s", error, exc_info=traceback)
+        self._is_failing = True
+        try:
+            self.on_update_error(error)
+        except Exception:
+            logger.exception("on_update_error failed; updates go on")
+
+    def _abandon_start(self, previous: current.MainClient | None) -> None:
+        current.restore_main(self, previous)
+        self._state = State.NEW
+
+
+def _read_seconds(name: str, duration: object) -> float:
+    seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        raise InvalidOptionError(f"{name} must be a positive number of seconds or a timedelta, not {duration!r}")
+    return float(seconds)

@@ -1,0 +1,121 @@
+"""Which client is the process's main client, and which settings there are for it.
+
+Settings are usually created when modules are imported, long before there is a client, so they are kept here, weakly,
+until a client becomes main. From then on each new setting goes to the main client at once.
+"""
+
+import logging
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, Protocol
+
+from heksher.exceptions import ClientStateError
+
+if TYPE_CHECKING:
+    from heksher.context import ClientContext
+    from heksher.setting import Setting
+
+logger = logging.getLogger(__name__)
+
+
+class MainClient(Protocol):
+    """What a client must be able to do to be the main one."""
+
+    # A stub client stands in for a service: it neither minds other clients nor do they mind it.
+    is_stub: bool
+    context: "ClientContext"
+
+    def adopt(self, settings: "list[Setting[Any]]") -> None:
+        """Take settings over: they are this client's from now on. Called with the lock held, so it must not wait."""
+
+    def release(self) -> None:
+        """Let go of all settings: another client is main now."""
+
+    def has_undeclared_settings(self) -> bool:
+        """Tell whether settings are still to be declared."""
+
+
+# Guards _main, and that a setting created while the main client changes goes to exactly one of the two.
+_lock = threading.RLock()
+_main: MainClient | None = None
+_settings: "dict[weakref.ref[Setting[Any]], None]" = {}
+
+
+def register(setting: "Setting[Any]") -> None:
+    """Note a new setting, weakly, and give it to the main client, if there is one."""
+    with _lock:
+        _settings[weakref.ref(setting, _forget)] = None
+        if _main is not None:
+            _main.adopt([setting])
+
+
+def main_client() -> MainClient | None:
+    """Give the main client; ``None`` when there is none."""
+    return _main
+
+
+def make_main(client: MainClient) -> MainClient | None:
+    """Make a client the main one, and give it all settings.
+
+    Returns:
+        The client that was main before, for ``restore_main``.
+
+    Raises:
+        ClientStateError: the main client until now has other context features, or settings that are not declared yet.
+    """
+    global _main  # noqa: PLW0603 - that there is one main client in the process is what this module is about
+    with _lock:
+        previous = _main
+        if previous is client:
+            return None
+        if previous is not None:
+            if not (previous.is_stub or client.is_stub):
+                _check_change(previous, client)
+            previous.release()
+        _main = client
+        client.adopt(_live_settings())
+        return previous
+
+
+def restore_main(client: MainClient, previous: MainClient | None) -> None:
+    """Undo ``make_main``, unless yet another client has become main meanwhile."""
+    global _main  # noqa: PLW0603 - as above
+    with _lock:
+        client.release()
+        if _main is not client:
+            return
+        _main = previous
+        if previous is not None:
+            previous.adopt(_live_settings())
+
+
+def _check_change(previous: MainClient, client: MainClient) -> None:
+    if set(previous.context.features) != set(client.context.features):
+        raise ClientStateError(
+            f"a client with the context features {list(client.context.features)} cannot become main:"
+            f" the main client has {list(previous.context.features)}; close that one first"
+        )
+    if previous.has_undeclared_settings():
+        raise ClientStateError(
+            "a client cannot become main while the main client has settings that are still to be declared;"
+            " reload() that one, or close it, first"
+        )
+    logger.warning(
+        "the main client changes while another one is open: using multiple clients in a process is NOT recommended!"
+        " All settings belong to the new one from now on"
+    )
+    if previous.context.tracked != client.context.tracked:
+        logger.warning(
+            "the new main client tracks different context values than the one before: %s instead of %s",
+            client.context.tracked,
+            previous.context.tracked,
+        )
+
+
+def _live_settings() -> "list[Setting[Any]]":
+    return [setting for reference in list(_settings) if (setting := reference()) is not None]
+
+
+def _forget(reference: "weakref.ref[Setting[Any]]") -> None:
+    # Runs whenever the collector does, in any thread, perhaps one that holds the lock: a single pop needs none.
+    _settings.pop(reference, None)

@@ -1,0 +1,54 @@
+"""What passes between a session, which decides, and a client, which sends: requests, and what became of them.
+
+A *flow* is a generator that yields requests to be sent side by side and is sent their outcomes, in the same order. It
+is run by ``AsyncTransport.run`` or ``ThreadTransport.run``; nothing in it knows which.
+"""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
+
+from heksher.exceptions import TransportError
+from heksher.value_type import JSON
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request to the service.
+
+    Attributes:
+        path: below the service's URL, such as ``/api/health``.
+        params: the query parameters, unencoded.
+        body: the JSON body; ``None`` for no body.
+    """
+
+    method: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: JSON = None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer of the service.
+
+    Attributes:
+        headers: with names in lower case.
+        body: decompressed.
+        native: the HTTP library's response, for the errors that are raised to the program; nobody else looks at it.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    native: object = None
+
+
+Outcome: TypeAlias = Response | TransportError
+Flow: TypeAlias = Generator[tuple[Request, ...], tuple[Outcome, ...], T]

@@ -1,0 +1,338 @@
+"""The conversation with a Heksher service, without I/O: what to ask, what an answer means, what a failure leaves.
+
+Theory
+------
+An update is declared settings, then one query. It is prepared without touching anything a reader sees, and published at
+the end (``publish``), under whatever locks the client has; an update that fails publishes nothing. Three rules make it
+safe to repeat for ever:
+
+* The ETag moves only together with the data: it is stored when an update is published, for the very query it answered,
+  and only if every value was accepted. Otherwise the next answer is a full one, and is tried again.
+* Settings are independent. A declaration that fails leaves its setting waiting, out of the query, until it succeeds; an
+  answer that makes no sense for one setting leaves that setting as it was.
+* The service's names are the service's: a query is answered by canonical names, and what a setting was declared as may
+  have become an alias since.
+
+A problem is logged when it appears or changes, not each time that it is met again.
+
+Source: spec/client-api.md, spec/http-api.md; traps 1 to 8 and 16 of spec/traps.md.
+"""
+
+import logging
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from heksher import wire
+from heksher.clients.answer import (
+    announced_features,
+    expect,
+    read_features,
+    read_object,
+    read_queried_setting,
+    read_query,
+    read_settings,
+)
+from heksher.clients.exchange import Flow, Outcome, Request, Response
+from heksher.clients.intake import Remark, take_in
+from heksher.clients.util import SettingData
+from heksher.context import ClientContext
+from heksher.evaluation import Evaluation
+from heksher.exceptions import InvalidResponseError, ServiceError
+from heksher.setting import Setting
+from heksher.value_type import JSON
+
+logger = logging.getLogger(__name__)
+
+_OK = 200
+_NOT_MODIFIED = 304
+_NOT_FOUND = 404
+_CONFLICT = 409
+
+
+class Registration:
+    """What a session knows of one setting, which it holds weakly.
+
+    Attributes:
+        is_declared: whether the service knows the setting, as far as the session knows.
+        reported: the problems of the setting that were logged and still hold.
+        is_received: whether the setting ever got an evaluation from the service.
+    """
+
+    def __init__(self, setting: Setting[Any]) -> None:
+        self.name = setting.name
+        self.setting: Callable[[], Setting[Any] | None] = weakref.ref(setting)
+        self.is_declared = False
+        self.is_received = False
+        self.reported: frozenset[str] = frozenset()
+
+    def report(self, remarks: Iterable[Remark]) -> None:
+        """Log the remarks that were not among the last ones."""
+        remarks = tuple(remarks)
+        for remark in remarks:
+            if remark.text not in self.reported:
+                logger.log(remark.level, "%s", remark.text, extra={"setting": self.name})
+        self.reported = frozenset(remark.text for remark in remarks)
+
+
+@dataclass(slots=True)
+class Update:
+    """A prepared update; nothing of it is visible before ``Session.publish``.
+
+    Attributes:
+        evaluations: the new evaluation of each setting that gets one.
+        feature_order: the service's feature order, which the evaluations follow.
+        etag: to be sent with the same query next time; ``None`` where the next answer must be a full one.
+        problems: why declarations failed; empty if none did.
+    """
+
+    feature_order: tuple[str, ...]
+    etag: tuple[Request, str] | None
+    evaluations: list[tuple[Registration, Evaluation[Any]]] = field(default_factory=list)
+    problems: tuple[ServiceError, ...] = ()
+
+
+class Session:
+    """One client's side of the conversation. Its flows must not run at the same time; ``register`` may at any time.
+
+    Args:
+        context: the client's features, defaults and tracked values.
+    """
+
+    def __init__(self, context: ClientContext) -> None:
+        self._context = context
+        # Settings come and go in any thread. A dictionary's single operations, and list() of it, are atomic.
+        self._registrations: dict[int, Registration] = {}
+        # The service's order, None before it is known.
+        self._feature_order: tuple[str, ...] | None = None
+        # The tag of the published data, and the query that it belongs to.
+        self._etag: tuple[Request, str] | None = None
+        # The declarations that failed during the update under way.
+        self._problems: list[ServiceError] = []
+
+    def register(self, setting: Setting[Any]) -> None:
+        """Add a setting: it will be declared and followed as long as it lives."""
+        key = id(setting)
+        self._registrations[key] = Registration(setting)
+        weakref.finalize(setting, self._registrations.pop, key, None).atexit = False
+
+    def release(self) -> None:
+        """Forget all settings; they keep what they have."""
+        self._registrations = {}
+        self._etag = None
+
+    def settings(self) -> list[Setting[Any]]:
+        """List the settings that are alive."""
+        return [setting for _, setting in self._live()]
+
+    def has_undeclared(self) -> bool:
+        """Tell whether a setting waits to be declared."""
+        return any(not registration.is_declared for registration, _ in self._live())
+
+    # ---- flows
+
+    def update(self) -> Flow[Update]:
+        """Declare what is to be declared, then ask for all rules.
+
+        Raises (from the flow):
+            ServiceError: there is no usable answer. Declarations that fail are in ``Update.problems`` instead.
+        """
+        if self._feature_order is None:
+            yield from self._compare_features()
+        self._problems = []
+        yield from self._declare()
+        update = yield from self._query()
+        update.problems = tuple(self._problems)
+        return update
+
+    def publish(self, update: Update) -> None:
+        """Make an update visible: one assignment for each setting, and the ETag with them."""
+        for registration, evaluation in update.evaluations:
+            setting = registration.setting()
+            if setting is not None and self._registrations.get(id(setting)) is registration:
+                setting.evaluation = evaluation
+                registration.is_received = True
+        self._feature_order = update.feature_order
+        self._etag = update.etag
+
+    def ping(self) -> Flow[None]:
+        """Raise a ServiceError (from the flow) unless the service is healthy."""
+        request = Request("GET", wire.HEALTH_PATH)
+        expect(request, (yield (request,))[0])
+
+    def get_settings(self) -> Flow[dict[str, SettingData]]:
+        """Ask for all settings that the service has."""
+        request = Request("GET", wire.SETTINGS_PATH, {"include_additional_data": "true"})
+        return read_settings(request, expect(request, (yield (request,))[0]))
+
+    # ---- context features
+
+    def _compare_features(self) -> Flow[None]:
+        features = yield from self._ask_features()
+        if features != self._context.features:
+            logger.warning(
+                "context feature mismatch: the service has %s, this client %s; the order of the service decides",
+                list(features),
+                list(self._context.features),
+                extra={"service_context_features": features, "client_context_features": self._context.features},
+            )
+        self._feature_order = features
+
+    def _ask_features(self) -> Flow[tuple[str, ...]]:
+        request = Request("GET", wire.CONTEXT_FEATURES_PATH)
+        return read_features(request, expect(request, (yield (request,))[0]))
+
+    # ---- declarations
+
+    def _declare(self) -> Flow[None]:
+        waiting = [(registration, setting) for registration, setting in self._live() if not registration.is_declared]
+        if not waiting:
+            return
+        requests = tuple(
+            Request("POST", wire.DECLARE_PATH, body=setting.to_v1_declaration_body()) for _, setting in waiting
+        )
+        outcomes = yield requests
+        for (registration, setting), request, outcome in zip(waiting, requests, outcomes, strict=True):
+            try:
+                registration.report(_read_declaration(setting, request, outcome))
+                registration.is_declared = True
+            except ServiceError as error:
+                self._problems.append(error)
+                registration.report([Remark(logging.ERROR, f"declaring setting {setting.name} failed: {error}")])
+
+    # ---- query
+
+    def _query(self) -> Flow[Update]:
+        # A setting that is new here has nothing yet that "not modified" could refer to, though its name may be old.
+        is_known = all(registration.is_received for registration, _ in self._declared())
+        response, request = yield from self._ask_query(self._etag if is_known else None)
+        order = announced_features(response)
+        if order is None:
+            order = yield from self._ask_features()
+        if response.status == _NOT_MODIFIED:
+            if order == self._feature_order:
+                return Update(order, self._etag)
+            # The rules are the same, but not what they mean: the ETag of a service that does not announce its feature
+            # order does not depend on it.
+            response, request = yield from self._ask_query(None)
+        if self._feature_order not in {None, order}:
+            logger.info("the service's context features are now %s, until now they were %s", order, self._feature_order)
+        answers = read_query(request, response)
+        names = yield from self._resolve_names(answers)
+        return self._prepare(answers, names, order, _read_etag(request, response))
+
+    def _ask_query(self, etag: tuple[Request, str] | None) -> Flow[tuple[Response, Request]]:
+        request = self._make_query()
+        outcome = (yield (_with_etag(request, etag),))[0]
+        if isinstance(outcome, Response) and outcome.status == _NOT_FOUND:
+            yield from self._declare_unknown()
+            request = self._make_query()
+            outcome = (yield (request,))[0]
+        return expect(request, outcome, _OK, _NOT_MODIFIED), request
+
+    def _make_query(self) -> Request:
+        names = sorted({setting.name for _, setting in self._declared()})
+        tracked = self._context.tracked
+        filters = "*" if tracked is None else wire.format_context_filters(tracked)
+        params = {"settings": ",".join(names), "context_filters": filters, "include_metadata": "false"}
+        return Request("GET", wire.QUERY_PATH, params)
+
+    def _declare_unknown(self) -> Flow[None]:
+        """Declare again what the service no longer has (trap 4): one unknown name makes it refuse the whole query."""
+        known = yield from self.get_settings()
+        names = set(known).union(*(data.aliases for data in known.values()))
+        for registration, setting in self._declared():
+            if setting.name not in names:
+                logger.warning("setting %s is gone from the service; declaring it again", setting.name)
+                registration.is_declared = False
+        yield from self._declare()
+
+    def _resolve_names(self, answers: Mapping[str, JSON]) -> Flow[dict[str, str]]:
+        """Find the canonical names of the settings that were answered under another name (trap 5)."""
+        asked = {setting.name for _, setting in self._declared()}
+        renamed = sorted(asked.difference(answers))
+        names = {name: name for name in asked.intersection(answers)}
+        unexplained = set(answers) - asked
+        if len(renamed) == 1 and len(unexplained) == 1:
+            names[renamed[0]] = unexplained.pop()
+        else:
+            names.update((yield from self._ask_names(renamed)))
+        return names
+
+    def _ask_names(self, renamed: Sequence[str]) -> Flow[dict[str, str]]:
+        if not renamed:
+            return {}
+        requests = tuple(Request("GET", wire.setting_path(name)) for name in renamed)
+        outcomes = yield requests
+        names = {}
+        for name, request, outcome in zip(renamed, requests, outcomes, strict=True):
+            try:
+                names[name] = str(read_object(request, expect(request, outcome)).get("name"))
+            except ServiceError as error:
+                logger.info("the name that setting %s has on the service is not known: %s", name, error)
+        return names
+
+    def _prepare(
+        self,
+        answers: Mapping[str, JSON],
+        names: Mapping[str, str],
+        order: tuple[str, ...],
+        etag: tuple[Request, str] | None,
+    ) -> Update:
+        update = Update(order, etag)
+        for registration, setting in self._declared():
+            answer = answers.get(names.get(setting.name, setting.name))
+            try:
+                queried = read_queried_setting(answer)
+                intake = take_in(setting, queried, order, self._context)
+            except InvalidResponseError as error:
+                registration.report([_describe_unreceived(registration, answer, error)])
+                update.etag = None
+                continue
+            registration.report(intake.remarks)
+            update.evaluations.append((registration, intake.evaluation))
+            if not intake.is_complete:
+                update.etag = None
+        return update
+
+    def _declared(self) -> Iterator[tuple[Registration, Setting[Any]]]:
+        return ((registration, setting) for registration, setting in self._live() if registration.is_declared)
+
+    def _live(self) -> Iterator[tuple[Registration, Setting[Any]]]:
+        for registration in list(self._registrations.values()):
+            setting = registration.setting()
+            if setting is not None:
+                yield registration, setting
+
+
+def _with_etag(request: Request, etag: tuple[Request, str] | None) -> Request:
+    if etag is None or etag[0] != request:
+        return request
+    return Request(request.method, request.path, request.params, {"If-None-Match": etag[1]})
+
+
+def _read_etag(request: Request, response: Response) -> tuple[Request, str] | None:
+    tag = response.headers.get("etag")
+    return None if tag is None else (request, tag)
+
+
+def _describe_unreceived(registration: Registration, answer: JSON, error: InvalidResponseError) -> Remark:
+    if answer is None and not registration.is_received:
+        return Remark(logging.INFO, f"setting {registration.name} was never retrieved: its default is used")
+    return Remark(logging.ERROR, f"setting {registration.name} keeps what it has: {error}")
+
+
+def _read_declaration(setting: Setting[Any], request: Request, outcome: Outcome) -> list[Remark]:
+    """Read the answer to a declaration: what to say of it if it was accepted, or at least understood."""
+    response = expect(request, outcome, _OK, _CONFLICT)
+    if response.status == _CONFLICT:
+        text = f"conflict when declaring setting {setting.name}, whose values the service goes on to decide: "
+        return [Remark(logging.ERROR, text + response.body.decode(errors="replace"))]
+    answer = read_object(request, response)
+    if answer.get("outcome") != "outdated":
+        return []
+    latest = str(answer.get("latest_version"))
+    is_major = setting.version.partition(".")[0] != latest.partition(".")[0]
+    text = f"setting {setting.name} is declared with the outdated version {setting.version}, the service has {latest}: "
+    return [Remark(logging.WARNING if is_major else logging.INFO, text + str(answer.get("differences")))]

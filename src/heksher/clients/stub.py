@@ -1,0 +1,235 @@
+"""Clients without a service, for the tests of programs that read settings.
+
+::
+
+    with SyncStubHeksherClient() as client:
+        client[cache_ttl].rules = 10
+        client[background_color].rules = [Rule({"theme": "dark"}, "black"), Rule({"theme": "blue"}, "navy")]
+        assert cache_ttl.get(user="anyone") == 10
+
+Every setting answers its local default until its ``rules`` are set. Values are taken as they are: no conversion, no
+validators. Without a service, the order of context features is the one in which a setting lists them.
+
+Source: spec/client-api.md, *Stub clients*.
+"""
+
+import warnings
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias
+from unittest.mock import AsyncMock, MagicMock
+
+from heksher import rules as core
+from heksher.clients import current
+from heksher.clients.snapshot import Snapshot
+from heksher.context import ClientContext, ContextDefault, TrackedValues
+from heksher.evaluation import Evaluation
+from heksher.setting import Setting
+from heksher.setting_type import HeksherSequence
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A value for the contexts that fulfil all conditions.
+
+    Attributes:
+        context_features: the conditions; ``None`` for a feature is a wildcard, as is leaving it out.
+    """
+
+    context_features: Mapping[str, str | None]
+    value: Any
+
+
+class _NoRules(tuple[()]):
+    """What ``rules`` reads as before it is set; setting it again brings the local default back."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<no rules>"
+
+
+_NO_RULES: Final = _NoRules()
+
+# A value for all contexts, or rules.
+Answers: TypeAlias = Any | Sequence[Rule]
+
+
+class StubSetting:
+    """What one setting answers under a stub client.
+
+    Attributes:
+        rules: a value for all contexts, or a list of ``Rule``. Reading it gives what was set last, and setting that
+            again restores it, so ``monkeypatch.setattr`` and ``mock.patch.object`` work.
+    """
+
+    rules: Answers
+
+    def __init__(self, client: "_BaseStub", setting: Setting[Any]) -> None:
+        # Written past __setattr__, which is there for whoever sets rules. They are kept in __dict__ under their own
+        # name, because mock.patch.object gives back a previous value only to an attribute that it finds there.
+        self.__dict__.update(_client=client, _setting=weakref.ref(setting), rules=_NO_RULES)
+
+    def __setattr__(self, name: str, value: Answers) -> None:
+        if name != "rules":
+            raise AttributeError(f"a stub setting has only the attribute rules, not {name!r}")
+        self.__dict__["rules"] = value
+        setting = self.__dict__["_setting"]()
+        if setting is not None:
+            self.__dict__["_client"].answer(setting)
+
+
+class _BaseStub:
+    """What both stub clients share. Arguments are ignored, so a stub can be created like what it stands in for."""
+
+    is_stub = True
+
+    def __init__(self, *_args: object, **_kwargs: object) -> None:
+        self.context = ClientContext((), takes_any=True)
+        # What the settings answered before, to be given back at the end. Held weakly, as by every client.
+        self._before: weakref.WeakKeyDictionary[Setting[Any], Evaluation[Any]] = weakref.WeakKeyDictionary()
+        self._stubs: weakref.WeakKeyDictionary[Setting[Any], StubSetting] = weakref.WeakKeyDictionary()
+        self._previous: current.MainClient | None = None
+
+    def __getitem__(self, setting: Setting[Any]) -> StubSetting:
+        """Give what sets the answers of a setting."""
+        stub = self._stubs.get(setting)
+        if stub is None:
+            stub = self._stubs[setting] = StubSetting(self, setting)
+        return stub
+
+    @contextmanager
+    def patch(self, setting: Setting[Any], value_or_rules: Answers) -> Iterator[None]:
+        """Set a setting's answers for the time of a ``with`` block; deprecated: patch ``client[setting].rules``."""
+        warnings.warn(
+            "patch() is deprecated, use monkeypatch.setattr(client[setting], 'rules', ...)",
+            DeprecationWarning,
+            stacklevel=3,
+        )
+        stub = self[setting]
+        before = stub.rules
+        stub.rules = value_or_rules
+        try:
+            yield
+        finally:
+            stub.rules = before
+
+    def set_defaults(self, /, **defaults: ContextDefault) -> None:
+        """Set values of context features that ``get`` uses where the call names none."""
+        self.context.set_defaults(defaults)
+
+    def track_contexts(self, /, **_tracked: TrackedValues) -> None:
+        """Do nothing: there is no service to fetch rules from, so a stub has all the rules that it was given."""
+
+    def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:
+        """Give the contexts completed with the defaults, as ``get`` does."""
+        return self.context.complete(contexts)
+
+    def snapshot(self) -> Snapshot:
+        """Give a consistent view of all settings."""
+        return Snapshot({setting: setting.evaluation for setting in list(self._before)})
+
+    def answer(self, setting: Setting[Any]) -> None:
+        """Have a setting answer its stub rules, if it is this client's at present."""
+        if setting in self._before:
+            setting.evaluation = _evaluate(setting, self[setting].rules, self.context)
+
+    def adopt(self, settings: list[Setting[Any]]) -> None:
+        """Have settings answer their stub rules, or else their local defaults. Called by ``current``."""
+        for setting in settings:
+            self._before[setting] = setting.evaluation
+            self.answer(setting)
+
+    def release(self) -> None:
+        """Have settings answer again what they answered before. Called by ``current``."""
+        for setting, evaluation in list(self._before.items()):
+            setting.evaluation = evaluation
+        self._before.clear()
+
+    def has_undeclared_settings(self) -> bool:
+        """Tell that nothing waits to be declared: there is no service."""
+        return False
+
+    def _enter(self) -> None:
+        self._previous = current.make_main(self)
+
+    def _exit(self) -> None:
+        current.restore_main(self, self._previous)
+        self._previous = None
+
+
+class SyncStubHeksherClient(_BaseStub):
+    """Stands in for a ``ThreadHeksherClient`` while its ``with`` block runs.
+
+    ``reload``, ``close`` and ``ping`` are mocks.
+    """
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.reload = MagicMock()
+        self.close = MagicMock()
+        self.ping = MagicMock()
+
+    def set_as_main(self) -> None:
+        """Become the main client, as at the begin of a ``with`` block."""
+        self._enter()
+
+    def __enter__(self) -> Self:
+        self._enter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._exit()
+
+
+class AsyncStubHeksherClient(_BaseStub):
+    """Stands in for an ``AsyncHeksherClient`` while its ``async with`` block runs.
+
+    ``reload``, ``aclose``, ``close`` and ``ping`` are mocks.
+    """
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.reload = AsyncMock()
+        self.aclose = AsyncMock()
+        self.close = AsyncMock()
+        self.ping = AsyncMock()
+
+    async def set_as_main(self) -> None:
+        """Become the main client, as at the begin of an ``async with`` block."""
+        self._enter()
+
+    async def __aenter__(self) -> Self:
+        self._enter()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._exit()
+
+
+def _evaluate(setting: Setting[Any], answers: Answers, context: ClientContext) -> Evaluation[Any]:
+    if _are_rules(setting, answers):
+        rules = [core.Rule(number, _read_conditions(rule), rule.value) for number, rule in enumerate(answers)]
+    else:
+        rules = [core.Rule(0, (), answers)]
+    features = setting.configurable_features
+    rule_set = core.RuleSet(setting.name, rules, features)
+    return Evaluation(rule_set, setting.default_value, "local default", context, features)
+
+
+def _are_rules(setting: Setting[Any], answers: Answers) -> bool:
+    if not isinstance(answers, list | tuple) or not all(isinstance(answer, Rule) for answer in answers):
+        return False
+    # An empty list can be a value.
+    return bool(answers) or answers is _NO_RULES or not isinstance(setting.type, HeksherSequence)
+
+
+def _read_conditions(rule: Rule) -> core.Conditions:
+    return tuple((feature, value) for feature, value in rule.context_features.items() if value is not None)

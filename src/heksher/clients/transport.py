@@ -1,0 +1,225 @@
+"""Sending a session's requests with an HTTP library, and the only module that knows which.
+
+The library is httpx2. Existing programs may hand over objects of its predecessor httpx (a transport, an ``Auth``, a
+``Limits``), which httpx2 does not take; then httpx is used. And they catch ``httpx.HTTPError``: an error is given the
+class of the same name of either library as a further base when it is raised to the program.
+
+The libraries are imported when the first client is created, as they take longer to import than the rest of the package.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from heksher.clients.exchange import Flow, Outcome, Request, Response
+from heksher.exceptions import InvalidOptionError, InvalidResponseError, ServiceError, StatusError, TransportError
+
+if TYPE_CHECKING:
+    import httpx2
+
+T = TypeVar("T")
+
+# How many requests of one flow are under way at once: enough that 500 declarations take few round trips, few enough
+# that a fleet that starts does not overrun a service.
+MAX_CONCURRENT_REQUESTS: Final = 16
+
+_LIBRARIES: Final = ("httpx2", "httpx")
+# The library's class that an error is an instance of, too, where nothing more precise is known.
+_FALLBACK_CLASSES: Final = {StatusError: "HTTPStatusError", InvalidResponseError: "DecodingError"}
+
+# The classes of errors that are also errors of HTTP libraries, made when they are first needed.
+_mixed: dict[tuple[type[ServiceError], tuple[type[Exception], ...]], type[ServiceError]] = {}
+
+
+class _Sender:
+    """What both transports share: where requests go, and how they and their answers are translated.
+
+    Args:
+        service_url: ``http(s)://[user:password@]host[:port][/path]``.
+        http_client_args: keyword arguments for the library's client.
+    """
+
+    def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None) -> None:
+        url = _parse_service_url(service_url)
+        # The library logs the URL of each request, so the password must not stand in it (trap 28).
+        self._base_url = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl().rstrip("/")
+        self._client_args = dict(http_client_args or {})
+        if url.username is not None:
+            self._client_args.setdefault("auth", (unquote(url.username), unquote(url.password or "")))
+        self._library: Any = import_module(_choose_library(self._client_args))
+
+    def _arguments(self, request: Request) -> dict[str, Any]:
+        headers = dict(request.headers)
+        content = None
+        if request.body is not None:
+            content = json.dumps(request.body, allow_nan=False).encode()
+            headers["Content-Type"] = "application/json"
+        return {
+            "method": request.method,
+            "url": self._base_url + request.path,
+            # None, not an empty mapping, which would take away a query that http_client_args bring.
+            "params": request.params or None,
+            "headers": headers,
+            "content": content,
+        }
+
+    def _describe_failure(self, request: Request, error: Exception) -> TransportError:
+        cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return TransportError(f"{request} got no answer from {self._base_url}: {cause}", error)
+
+
+class AsyncTransport(_Sender):
+    """Runs flows on the event loop. Arguments as for ``_Sender``."""
+
+    def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None) -> None:
+        super().__init__(service_url, http_client_args)
+        # Made here, so that wrong arguments are the constructor's error; None after close, until it is needed again.
+        self._client: httpx2.AsyncClient | None = self._library.AsyncClient(**self._client_args)
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Run a flow to its end and give its result; raise what it raises, as an error of the HTTP library, too."""
+        with _raised_as_http_errors():
+            try:
+                requests = next(flow)
+                while True:
+                    requests = flow.send(tuple(await asyncio.gather(*map(self._send, requests))))
+            except StopIteration as end:
+                result: T = end.value
+                return result
+
+    async def close(self) -> None:
+        """Close all connections. The transport can be used again."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def _send(self, request: Request) -> Outcome:
+        if self._client is None:
+            self._client = self._library.AsyncClient(**self._client_args)
+        try:
+            async with self._slots:
+                native = await self._client.request(**self._arguments(request))
+        # Whatever goes wrong with one request must cost this request only; what it means, the session decides.
+        except Exception as error:  # noqa: BLE001 - see above
+            return self._describe_failure(request, error)
+        return _translate(native)
+
+
+class ThreadTransport(_Sender):
+    """Runs flows on the calling thread, and requests that go side by side on short-lived ones. Arguments as above."""
+
+    def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None) -> None:
+        super().__init__(service_url, http_client_args)
+        # As in AsyncTransport.
+        self._client: httpx2.Client | None = self._library.Client(**self._client_args)
+
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow to its end and give its result; raise what it raises, as an error of the HTTP library, too."""
+        with _raised_as_http_errors():
+            try:
+                requests = next(flow)
+                while True:
+                    requests = flow.send(self._send_all(requests))
+            except StopIteration as end:
+                result: T = end.value
+                return result
+
+    def close(self) -> None:
+        """Close all connections. The transport can be used again."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _send_all(self, requests: tuple[Request, ...]) -> tuple[Outcome, ...]:
+        if self._client is None:
+            self._client = self._library.Client(**self._client_args)
+        send = self._make_send(self._client)
+        if len(requests) == 1:
+            return (send(requests[0]),)
+        with ThreadPoolExecutor(min(len(requests), MAX_CONCURRENT_REQUESTS), "heksher-request") as threads:
+            return tuple(threads.map(send, requests))
+
+    def _make_send(self, client: "httpx2.Client") -> Callable[[Request], Outcome]:
+        def send(request: Request) -> Outcome:
+            try:
+                native = client.request(**self._arguments(request))
+            except Exception as error:  # noqa: BLE001 - as in AsyncTransport
+                return self._describe_failure(request, error)
+            return _translate(native)
+
+        return send
+
+
+def as_http_error(error: ServiceError) -> ServiceError:
+    """Give an error that is an instance of the HTTP libraries' matching class, too, of those that are imported."""
+    bases = tuple(_find_http_classes(error))
+    adapted = _mix(type(error), bases)(*error.args)
+    adapted.__dict__.update(error.__dict__)
+    native = error.native
+    # Where the library's own errors keep these.
+    adapted.__dict__["_request"] = getattr(native, "_request", None)
+    if isinstance(error, StatusError):
+        adapted.__dict__["response"] = native
+    return adapted
+
+
+@contextmanager
+def _raised_as_http_errors() -> Iterator[None]:
+    try:
+        yield
+    except ServiceError as error:
+        raise as_http_error(error) from (error.native if isinstance(error.native, BaseException) else None)
+
+
+def _find_http_classes(error: ServiceError) -> Iterator[type[Exception]]:
+    name = type(error.native).__name__ if isinstance(error, TransportError) else _FALLBACK_CLASSES[type(error)]
+    for library in map(sys.modules.get, _LIBRARIES):
+        base = getattr(library, "HTTPError", None)
+        if base is not None:
+            found = getattr(library, name, None)
+            if isinstance(found, type) and issubclass(found, base):
+                yield found
+            else:
+                yield getattr(library, "TransportError", base)
+
+
+def _mix(kind: type[ServiceError], bases: tuple[type[Exception], ...]) -> type[ServiceError]:
+    if (kind, bases) not in _mixed:
+        # Pickled (by multiprocessing, by Celery), the error becomes the plain one: the mixed class is of this process.
+        namespace = {
+            "__module__": kind.__module__,
+            "__doc__": kind.__doc__,
+            "__reduce__": lambda self: (kind, self.args),
+        }
+        _mixed[kind, bases] = type(kind.__name__, (kind, *bases), namespace)
+    return _mixed[kind, bases]
+
+
+def _translate(native: "httpx2.Response") -> Response:
+    headers = {name.lower(): value for name, value in native.headers.items()}
+    return Response(native.status_code, headers, native.content, native)
+
+
+def _parse_service_url(service_url: str) -> SplitResult:
+    url = urlsplit(str(service_url))
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        shown = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
+        raise InvalidOptionError(f"service_url must be http(s)://host, with or without a path, not {shown!r}")
+    return url
+
+
+def _choose_library(client_args: Mapping[str, Any]) -> str:
+    values = list(client_args.values())
+    values += [nested for value in values if isinstance(value, Mapping) for nested in value.values()]
+    return "httpx" if any(map(_is_of_httpx, values)) else "httpx2"
+
+
+def _is_of_httpx(value: object) -> bool:
+    return any(kind.__module__.partition(".")[0] == "httpx" for kind in type(value).__mro__)

@@ -1,0 +1,29 @@
+"""Small public types of the clients."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from heksher.value_type import JSON
+
+
+@dataclass(frozen=True, slots=True)
+class SettingData:
+    """A setting as the service holds it, in the words of the wire.
+
+    Attributes:
+        configurable_features: in the service's order.
+        type: the type's text, such as ``Enum["a","b"]``.
+        default_value: as JSON.
+        aliases: earlier names.
+        version: ``MAJOR.MINOR`` of the newest accepted declaration.
+
+    Source: spec/http-api.md, *Settings*.
+    """
+
+    name: str
+    configurable_features: Sequence[str]
+    type: str
+    default_value: JSON
+    metadata: Mapping[str, JSON]
+    aliases: Sequence[str]
+    version: str

@@ -1,0 +1,164 @@
+"""What a client knows about contexts: its features, their defaults, and which of their values it follows.
+
+A *default* is used by ``get`` where the call names no value. A *tracked* value is one whose rules are fetched: a
+program that only ever runs in one environment need not hold the rules of the others.
+
+Everything that a reader of settings meets here is replaced as a whole, never changed in place, so readers need no lock.
+
+Source: spec/client-api.md, *Clients*.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from contextvars import ContextVar
+from enum import Enum
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from heksher.exceptions import InvalidContextError, TrackingConflictError
+from heksher.wire import FeatureFilter, is_feature
+
+logger = logging.getLogger(__name__)
+
+
+class TrackAll(Enum):
+    """The type of ``TRACK_ALL``."""
+
+    TRACK_ALL = "*"
+
+    def __repr__(self) -> str:
+        return "TRACK_ALL"
+
+
+TRACK_ALL: Final = TrackAll.TRACK_ALL
+"""Given to ``track_contexts`` for a feature all of whose values are to be tracked."""
+
+ContextDefault: TypeAlias = "str | ContextVar[str]"
+TrackedValues: TypeAlias = str | Collection[str] | TrackAll
+
+
+class ClientContext:
+    """The context features of one client, with their defaults and tracked values.
+
+    Args:
+        features: the context features that the client's program knows.
+        takes_any: whether other features are welcome, too; else they are warned of.
+    """
+
+    def __init__(self, features: Sequence[str], *, takes_any: bool = False) -> None:
+        self.features = tuple(features)
+        self._takes_any = takes_any
+        self.defaults: Mapping[str, ContextDefault] = MappingProxyType({})
+        # None until track_contexts is called for the first time: every rule is fetched then (trap 14).
+        self.tracked: Mapping[str, FeatureFilter] | None = None
+        # How often an untracked value was asked for, by setting and feature. The first time is a warning.
+        self.untracked_reads: Counter[tuple[str, str]] = Counter()
+
+    def set_defaults(self, defaults: Mapping[str, ContextDefault]) -> None:
+        """Add defaults; all of them, or, if one cannot be used, none.
+
+        Raises:
+            InvalidContextError: a feature has a default already.
+            TypeError: a default is neither a string nor a ContextVar.
+        """
+        for feature, default in defaults.items():
+            if feature in self.defaults:
+                raise InvalidContextError(
+                    f"context feature {feature!r} already has the default {self.defaults[feature]!r}"
+                )
+            if not isinstance(default, str | ContextVar):
+                raise TypeError(
+                    f"the default of context feature {feature!r} must be a str or a ContextVar, not {default!r}"
+                )
+        self._warn_of_unknown("set a default for", defaults)
+        self.defaults = MappingProxyType({**self.defaults, **defaults})
+
+    def track(self, tracked: Mapping[str, TrackedValues]) -> None:
+        """Add tracked values; all of them, or, if one cannot be used, none.
+
+        Raises:
+            InvalidContextError: a value that no rule can have, or an empty collection.
+            TrackingConflictError: ``TRACK_ALL`` and single values meet for one feature.
+            TypeError: something else than strings.
+        """
+        added = {feature: _read_tracked(feature, values) for feature, values in tracked.items()}
+        self._warn_of_unknown("track", added)
+        merged = dict(self.tracked or {})
+        for feature, values in added.items():
+            merged[feature] = _merge_tracked(feature, merged[feature], values) if feature in merged else values
+        self.tracked = MappingProxyType(merged)
+
+    def complete(self, contexts: Mapping[str, str]) -> dict[str, str]:
+        """Give the contexts, completed with the defaults; a ContextVar without a value counts as no default."""
+        completed = dict(contexts)
+        for feature, default in self.defaults.items():
+            if feature not in completed:
+                value = default if isinstance(default, str) else default.get(None)
+                if value is not None:
+                    completed[feature] = value
+        return completed
+
+    def note_untracked(self, setting: str, configurable_features: Collection[str], context: Mapping[str, str]) -> None:
+        """Warn, once for each setting and feature, of a read with a value whose rules are not fetched."""
+        if self.tracked is None:
+            return
+        for feature in configurable_features:
+            value = context.get(feature)
+            if value is None or _is_tracked(self.tracked, feature, value):
+                continue
+            self.untracked_reads[setting, feature] += 1
+            if self.untracked_reads[setting, feature] == 1:
+                logger.warning(
+                    "setting %s is read with %s=%r, which is not tracked: rules for it are not fetched;"
+                    " add it with track_contexts (further reads like this are only counted, in untracked_reads)",
+                    setting,
+                    feature,
+                    value,
+                    extra={"setting": setting, "context_feature": feature, "value": value},
+                )
+
+    def _warn_of_unknown(self, attempt: str, features: Collection[str]) -> None:
+        unknown = sorted(set(features).difference(self.features))
+        if unknown and not self._takes_any:
+            logger.warning(
+                "%s context features that this client does not have: %s; it has: %s",
+                attempt,
+                ", ".join(unknown),
+                ", ".join(self.features),
+            )
+
+
+def _is_tracked(tracked: Mapping[str, FeatureFilter], feature: str, value: str) -> bool:
+    if feature not in tracked:
+        return False
+    values = tracked[feature]
+    return values is None or value in values
+
+
+def _read_tracked(feature: str, values: TrackedValues) -> FeatureFilter:
+    if values is TRACK_ALL:
+        return None
+    listed = frozenset([values] if isinstance(values, str) else values)
+    if not listed:
+        raise InvalidContextError(
+            f"nothing to track for context feature {feature!r}: name at least one value, or use TRACK_ALL"
+        )
+    for value in listed:
+        if not isinstance(value, str):
+            raise TypeError(f"a tracked value of context feature {feature!r} must be a str, not {value!r}")
+        if not is_feature(value):
+            raise InvalidContextError(
+                f"context feature {feature!r} cannot have the value {value!r}: values consist of A-Z, a-z, 0-9 and _"
+            )
+    return listed
+
+
+def _merge_tracked(feature: str, present: FeatureFilter, added: FeatureFilter) -> FeatureFilter:
+    if present is None and added is None:
+        return None
+    if present is None or added is None:
+        raise TrackingConflictError(
+            f"context feature {feature!r} is tracked both as a whole (TRACK_ALL) and by single values; choose one"
+        )
+    return present | added

@@ -1,0 +1,115 @@
+"""What a setting answers, and why: the rules and the default that hold at one moment.
+
+An ``Evaluation`` is immutable. An update makes a new one and gives it to the setting by a single assignment, so a
+reader sees the old or the new one and never a mixture.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from heksher.context import ClientContext
+from heksher.exceptions import UnknownFeatureError
+from heksher.rules import Rule, RuleSet
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+Source = Literal["rule", "server default", "local default"]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation(Generic[T_co]):
+    """Why a setting has its value in a context. ``str()`` gives it as text for people.
+
+    Attributes:
+        setting: the setting's name.
+        context: what the rules were compared with: the arguments, completed with the client's defaults.
+        value: what ``get`` answers.
+        source: where the value comes from.
+        rule: the rule that decides, ``None`` when the value is a default.
+        losing_rules: the other rules that match, the next in priority first.
+    """
+
+    setting: str
+    context: Mapping[str, str]
+    value: T_co
+    source: Source
+    rule: Rule[T_co] | None
+    losing_rules: tuple[Rule[T_co], ...]
+
+    def __str__(self) -> str:
+        context = ", ".join(f"{feature}={value}" for feature, value in self.context.items())
+        lines = [f"{self.setting} = {self.value!r}   in the context {context or '(empty)'}"]
+        lines.append(f"  because of {self.source if self.rule is None else _describe(self.rule)}")
+        lines += [f"  which wins over {_describe(rule)}" for rule in self.losing_rules]
+        return "\n".join(lines)
+
+
+def _describe(rule: Rule[object]) -> str:
+    conditions = ", ".join(f"{feature}={value}" for feature, value in rule.conditions)
+    return f"rule {rule.rule_id} ({conditions}): {rule.value!r}"
+
+
+class Evaluation(Generic[T]):
+    """The rules and the default of one setting at one moment.
+
+    Args:
+        rules: what the service said last, as far as it was accepted.
+        default_value: the value where no rule matches.
+        default_source: whose default that is.
+        context: the defaults and tracked values of the client that the setting belongs to.
+        configurable_features: the features that a read may name.
+    """
+
+    __slots__ = ("_configurable_features", "_context", "_default_source", "default_value", "rules")
+
+    def __init__(
+        self,
+        rules: RuleSet[T],
+        default_value: T,
+        default_source: Literal["server default", "local default"],
+        context: ClientContext,
+        configurable_features: tuple[str, ...],
+    ) -> None:
+        self.rules = rules
+        self.default_value = default_value
+        self._default_source = default_source
+        self._context = context
+        self._configurable_features = configurable_features
+
+    @property
+    def is_server_default(self) -> bool:
+        """Tell whether the default is one that the service sent."""
+        return self._default_source == "server default"
+
+    def resolve(self, contexts: Mapping[str, str]) -> T:
+        """Give the value in a context.
+
+        Raises:
+            UnknownFeatureError: the context names a feature that the setting is not configurable by.
+            MissingContextError: a feature is needed that has neither a value nor a default.
+        """
+        rule = self.rules.find_winner(self._complete(contexts))
+        return self.default_value if rule is None else rule.value
+
+    def explain(self, contexts: Mapping[str, str]) -> Explanation[T]:
+        """Give the value in a context and why it is that. Raises what ``resolve`` raises."""
+        context = self._complete(contexts)
+        winner = self.rules.find_winner(context)
+        value = self.default_value if winner is None else winner.value
+        source: Source = self._default_source if winner is None else "rule"
+        # A rule on a feature that the context lacks can only come after the winner: before it, find_winner raised.
+        losing_rules = self.rules.find_matches(context)[1:]
+        relevant = {feature: context[feature] for feature in self._configurable_features if feature in context}
+        return Explanation(self.rules.setting_name, relevant, value, source, winner, losing_rules)
+
+    def _complete(self, contexts: Mapping[str, str]) -> Mapping[str, str]:
+        if unknown := contexts.keys() - set(self._configurable_features):
+            raise UnknownFeatureError(
+                f"setting {self.rules.setting_name!r} is not configurable by {', '.join(sorted(unknown))};"
+                f" its features are {', '.join(self._configurable_features)}"
+            )
+        context = self._context.complete(contexts)
+        self._context.note_untracked(self.rules.setting_name, self._configurable_features, context)
+        return context

@@ -1,0 +1,342 @@
+"""A setting of the application: declared once, read everywhere.
+
+``Setting.get`` answers from the setting's ``Evaluation``, which the client replaces when something has changed. Until a
+client did so, that is the local default and no rules.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, overload
+
+from heksher.clients import current
+from heksher.context import ClientContext
+from heksher.evaluation import Evaluation, Explanation
+from heksher.exceptions import InvalidDeclarationError
+from heksher.rules import Conditions, RuleSet
+from heksher.setting_type import SettingType, setting_type
+from heksher.value_type import JSON
+from heksher.wire import is_feature, is_metadata_key, is_setting_name, is_version
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm
+
+T = TypeVar("T")
+# A type variable that is constrained, not bounded, keeps a wrong default from widening the type to what both have in
+# common (`int` and `str` are both `object`).
+SimpleT = TypeVar(
+    "SimpleT",
+    bool,
+    int,
+    float,
+    str,
+    Sequence[bool],
+    Sequence[int],
+    Sequence[float],
+    Sequence[str],
+    Mapping[str, bool],
+    Mapping[str, int],
+    Mapping[str, float],
+    Mapping[str, str],
+)
+EnumT = TypeVar("EnumT", bound=Enum)
+NestedT = TypeVar(
+    "NestedT",
+    bound="Sequence[Sequence[Any] | Mapping[str, Any]] | Mapping[str, Sequence[Any] | Mapping[str, Any]]",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QueriedRule:
+    """The rule that a value arrived with, as validators and ``on_coerce`` see it.
+
+    Attributes:
+        rule_id: the service's number of the rule.
+        context_features: pairs of context feature and value, all of which must hold.
+    """
+
+    rule_id: int
+    context_features: Conditions
+
+
+Validator: TypeAlias = Callable[[T, QueriedRule | None, "Setting[T]"], T]
+OnCoerce: TypeAlias = Callable[[T, JSON, Sequence[str], QueriedRule | None, "Setting[T]"], T]
+
+
+def keep_coerced(coerced: T, _raw: JSON, _coercions: Sequence[str], _rule: QueriedRule | None, _setting: object) -> T:
+    """Accept what is left of a value that lost something in conversion: the default of ``on_coerce``."""
+    return coerced
+
+
+class _Missing(Enum):
+    # None is a value that a caller might pass by mistake; it must not pass for "not given".
+    MISSING = "missing"
+
+
+_MISSING: Final = _Missing.MISSING
+
+
+class Setting(Generic[T]):
+    """A typed setting whose value depends on context.
+
+    Creating a setting registers it, weakly, with the process's main client, which declares it to the service now or,
+    when there is no main client yet, as soon as a client becomes that. Any thread may read it at any time; a read takes
+    no lock and does no I/O.
+
+    Args:
+        name: unique on the service, of ``[A-Za-z0-9_.]``.
+        type: ``int``, ``float``, ``str``, ``bool``, an ``Enum`` or ``IntFlag`` class, ``Sequence[T]``,
+            ``Mapping[str, T]`` or a ``SettingType``.
+        configurable_features: the context features that rules may match on; at least one. ``configurable_feature`` is
+            accepted as another spelling.
+        default_value: the value where no rule matches and the service has said no other default.
+        metadata: free JSON, kept by the service; ``None`` means none.
+        alias: the setting's name so far, when this declaration renames it.
+        version: ``MAJOR.MINOR``; to be raised with each change of the declaration.
+        on_coerce: ``f(coerced, raw, coercions, rule, setting) -> value``, called when the conversion of a value from
+            the service lost something; a ``TypeError`` from it rejects the value; ``None`` rejects every such value.
+
+    Raises:
+        InvalidDeclarationError: an attribute is one that no service would accept.
+        TypeError: ``default_value`` is no value of the type, or an argument is missing or given twice.
+
+    Source: spec/client-api.md, *Setting*.
+    """
+
+    type: SettingType[T]
+    default_value: T
+    # What get answers from; replaced as a whole, by one assignment, by the client that the setting belongs to.
+    evaluation: Evaluation[T]
+
+    @overload
+    def __init__(
+        self: "Setting[EnumT]",
+        name: str,
+        type: "TypeForm[EnumT]",
+        configurable_features: Sequence[str] = ...,
+        default_value: EnumT = ...,
+        metadata: Mapping[str, JSON] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[EnumT] | None = ...,
+        *,
+        configurable_feature: Sequence[str] = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Setting[Sequence[EnumT]]",
+        name: str,
+        type: "TypeForm[Sequence[EnumT]]",
+        configurable_features: Sequence[str] = ...,
+        default_value: Sequence[EnumT] = ...,
+        metadata: Mapping[str, JSON] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[Sequence[EnumT]] | None = ...,
+        *,
+        configurable_feature: Sequence[str] = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Setting[Mapping[str, EnumT]]",
+        name: str,
+        type: "TypeForm[Mapping[str, EnumT]]",
+        configurable_features: Sequence[str] = ...,
+        default_value: Mapping[str, EnumT] = ...,
+        metadata: Mapping[str, JSON] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[Mapping[str, EnumT]] | None = ...,
+        *,
+        configurable_feature: Sequence[str] = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Setting[SimpleT]",
+        name: str,
+        type: "TypeForm[SimpleT]",
+        configurable_features: Sequence[str] = ...,
+        default_value: SimpleT = ...,
+        metadata: Mapping[str, JSON] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[SimpleT] | None = ...,
+        *,
+        configurable_feature: Sequence[str] = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        name: str,
+        type: SettingType[T],
+        configurable_features: Sequence[str] = ...,
+        default_value: T = ...,
+        metadata: Mapping[str, JSON] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[T] | None = ...,
+        *,
+        configurable_feature: Sequence[str] = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Setting[NestedT]",
+        name: str,
+        type: "TypeForm[NestedT]",
+        configurable_features: Sequence[str] = ...,
+        default_value: NestedT = ...,
+        metadata: Mapping[str, JSON] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[NestedT] | None = ...,
+        *,
+        configurable_feature: Sequence[str] = ...,
+    ) -> None: ...
+    def __init__(
+        self: "Setting[Any]",
+        name: str,
+        type: Any,  # noqa: A002 - the published name
+        configurable_features: Sequence[str] | _Missing = _MISSING,
+        default_value: Any = _MISSING,
+        metadata: Mapping[str, JSON] | None = None,
+        alias: str | None = None,
+        version: str = "1.0",
+        on_coerce: OnCoerce[Any] | None = keep_coerced,
+        *,
+        configurable_feature: Sequence[str] | _Missing = _MISSING,
+    ) -> None:
+        self.name = name
+        self.configurable_features = _choose_features(name, configurable_features, configurable_feature)
+        self.metadata = dict(metadata or {})
+        self.alias = alias
+        self.version = version
+        self.on_coerce = on_coerce
+        _check_declaration(self)
+        self.type = setting_type(type)
+        self.default_value = _check_default(self, default_value)
+        self._validators: list[Validator[Any]] = []
+        self.evaluation = self.make_local_evaluation(ClientContext(()))
+        current.register(self)
+
+    def get(self, /, **contexts: str) -> T:
+        """Give the setting's value in a context, from memory.
+
+        Args:
+            contexts: values of configurable features. What is not given here comes from the client's defaults.
+
+        Returns:
+            The value of the rule that wins; else the service's default; else, also before the first update and
+            without a client, ``default_value``. Sequences are tuples, mappings are read-only.
+
+        Raises:
+            UnknownFeatureError: (a ``ValueError``) a keyword is no configurable feature of the setting.
+            MissingContextError: (a ``RuntimeError``) a feature that is needed has neither a value nor a default.
+        """
+        return self.evaluation.resolve(contexts)
+
+    def explain(self, /, **contexts: str) -> Explanation[T]:
+        """Say what ``get`` gives in a context, and why: the rule or default it comes from, and the rules that lost.
+
+        Args and errors are those of ``get``.
+        """
+        return self.evaluation.explain(contexts)
+
+    def add_validator(self, validator: Validator[T]) -> Validator[T]:
+        """Have a function check, or change, every value that arrives from the service.
+
+        Args:
+            validator: ``f(value, rule, setting) -> value``, where ``rule`` is ``None`` for the service's default. A
+                ``TypeError`` from it rejects the value. Validators run in the order in which they were added; never on
+                local defaults, nor on the values of stub clients.
+
+        Returns:
+            The function itself, so that this is a decorator.
+        """
+        self._validators.append(validator)
+        return validator
+
+    @property
+    def validators(self) -> tuple[Validator[T], ...]:
+        """The validators, in the order in which they run."""
+        return tuple(self._validators)
+
+    @property
+    def server_default_value(self) -> T:
+        """The default that the service sent, if one was accepted; else the local one."""
+        return self.evaluation.default_value
+
+    def to_v1_declaration_body(self) -> dict[str, JSON]:
+        """Give the JSON with which the setting is declared.
+
+        Source: spec/http-api.md, *Declare*.
+        """
+        return {
+            "name": self.name,
+            "configurable_features": list(self.configurable_features),
+            "type": self.type.heksher_string(),
+            "default_value": self.type.convert_to_heksher(self.default_value),
+            "metadata": self.metadata,
+            "alias": self.alias,
+            "version": self.version,
+        }
+
+    def make_local_evaluation(self, context: ClientContext) -> Evaluation[T]:
+        """Make the evaluation that holds before anything is heard from a service: no rules, and the local default."""
+        rules: RuleSet[T] = RuleSet(self.name, (), ())
+        return Evaluation(rules, self.default_value, "local default", context, self.configurable_features)
+
+    def __repr__(self) -> str:
+        return f"<Setting {self.name} ({self.type.heksher_string()})>"
+
+
+def _choose_features(
+    name: str, plural: Sequence[str] | _Missing, singular: Sequence[str] | _Missing
+) -> tuple[str, ...]:
+    # The published example spells the keyword in the singular, existing programs in the plural.
+    if plural is not _MISSING and singular is not _MISSING:
+        raise TypeError(f"setting {name!r}: give configurable_features or configurable_feature, not both")
+    features = singular if plural is _MISSING else plural
+    if features is _MISSING:
+        raise TypeError(f"setting {name!r}: configurable_features is missing")
+    return tuple(features)
+
+
+def _check_declaration(setting: Setting[Any]) -> None:
+    features = setting.configurable_features
+    for problem, is_wrong in (
+        ("a name consists of A-Z, a-z, 0-9, _ and .", not is_setting_name(setting.name)),
+        ("configurable_features must name at least one feature", not features),
+        ("a feature is repeated", len(set(features)) < len(features)),
+        ("a feature consists of A-Z, a-z, 0-9 and _", not all(map(is_feature, features))),
+        ("an alias consists of A-Z, a-z, 0-9, _ and .", not is_setting_name(setting.alias or setting.name)),
+        ("the alias is an earlier name, not the name itself", setting.alias == setting.name),
+        (f"the version {setting.version!r} is not MAJOR.MINOR", not is_version(setting.version)),
+        ("a metadata key consists of A-Z, a-z, 0-9, _ and -", not all(map(is_metadata_key, setting.metadata))),
+        ("the metadata is not JSON", not _is_json(setting.metadata)),
+    ):
+        if is_wrong:
+            raise InvalidDeclarationError(
+                f"setting {setting.name!r} with the features {features} cannot be declared: {problem}"
+            )
+
+
+def _is_json(value: object) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def _check_default(setting: Setting[T], default_value: Any) -> T:
+    if default_value is _MISSING:
+        raise TypeError(f"setting {setting.name!r}: default_value is missing")
+    try:
+        setting.type.convert_to_heksher(default_value)
+    except TypeError as error:
+        raise TypeError(
+            f"the default value {default_value!r} of setting {setting.name!r} is not of its type,"
+            f" {setting.type.heksher_string()}: {error}"
+        ) from None
+    return setting.type.freeze(default_value)
