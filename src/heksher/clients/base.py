@@ -166,8 +166,8 @@ class BaseHeksherClient:
             logger.exception("on_update_ok failed; updates go on")
 
     def _note_failure(self, error: Exception) -> None:
-        # Later failures of the row are of use only to who looks for them. What the service or the way to it did wrong is
-        # told by its message; anything else is a fault in this process, which one looks for by its traceback.
+        # Later failures of the row are of use only to who looks for them. What the service or the way to it did wrong
+        # is told by its message; anything else is a fault in this process, which one looks for by its traceback.
         level = logging.DEBUG if self._is_failing else logging.ERROR
         traceback = None if isinstance(error, ServiceError) else error
         logger.log(level, "updating settings failed, they keep what they have: %s", error, exc_info=traceback)

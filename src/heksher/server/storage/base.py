@@ -22,7 +22,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from heksher.value_type import JSON
 
@@ -72,8 +72,8 @@ class Change:
     Attributes:
         action: what was done, in the words of the API: ``declare``, ``rename``, ``set value`` ...
         kind, key: the object: a setting's canonical name, a rule's id, or ``""`` for the list of context features.
-        before, after: the object as JSON, ``None`` where it did not exist. A deleted setting includes its rules, so that
-            the deletion can be undone from the log alone.
+        before, after: the object as JSON, ``None`` where it did not exist. A deleted setting includes its rules, so
+            that the deletion can be undone from the log alone.
     """
 
     action: str
@@ -89,6 +89,9 @@ class Origin:
 
     actor: str = ""
     reason: str = ""
+
+
+NOBODY: Final = Origin()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +212,7 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def write(self, work: Callable[[Writer], T], origin: Origin = Origin()) -> Written[T]:
+    def write(self, work: Callable[[Writer], T], origin: Origin = NOBODY) -> Written[T]:
         """Run a unit of writing work, store what it did, and give its result with the revision at which it is visible.
 
         If the work recorded nothing, nothing is stored, and the revision is the newest one.

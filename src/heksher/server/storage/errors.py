@@ -13,3 +13,7 @@ class StorageUnavailableError(StorageError):
 
 class StorageCorruptError(StorageError):
     """The database holds something that this program did not write."""
+
+
+class ContractError(StorageError):
+    """The calling code breaks what ``base`` asks of it; the remedy is in this program, not in the database."""
