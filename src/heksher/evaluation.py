@@ -5,8 +5,7 @@ reader sees the old or the new one and never a mixture.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from heksher.context import ClientContext
 from heksher.exceptions import UnknownFeatureError
@@ -18,8 +17,7 @@ T_co = TypeVar("T_co", covariant=True)
 Source = Literal["rule", "server default", "local default"]
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation(Generic[T_co]):
+class Explanation(NamedTuple, Generic[T_co]):
     """Why a setting has its value in a context. ``str()`` gives it as text for people.
 
     Attributes:

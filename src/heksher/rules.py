@@ -15,8 +15,7 @@ Source: spec/concepts.md, *Which rule wins*.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from heksher.exceptions import MissingContextError
 
@@ -26,8 +25,7 @@ T_co = TypeVar("T_co", covariant=True)
 Conditions = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule(Generic[T_co]):
+class Rule(NamedTuple, Generic[T_co]):
     """A value, and the conditions under which it applies.
 
     Attributes:

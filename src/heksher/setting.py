@@ -6,9 +6,8 @@ client did so, that is the local default and no rules.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, overload
 
 from heksher.clients import current
 from heksher.context import ClientContext
@@ -47,8 +46,7 @@ NestedT = TypeVar(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class QueriedRule:
+class QueriedRule(NamedTuple):
     """The rule that a value arrived with, as validators and ``on_coerce`` see it.
 
     Attributes:

@@ -6,7 +6,6 @@ Source: spec/http-api.md.
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
-from urllib.parse import quote
 
 HEALTH_PATH: Final = "/api/health"
 QUERY_PATH: Final = "/api/v1/query"
@@ -72,8 +71,8 @@ def version_key(version: str) -> tuple[int, int]:
 
 
 def setting_path(name: str) -> str:
-    """Give the path of one setting."""
-    return f"{SETTINGS_PATH}/{quote(name, safe='')}"
+    """Give the path of one setting. A name has no character that a URL would have to escape."""
+    return f"{SETTINGS_PATH}/{name}"
 
 
 def format_context_filters(filters: Mapping[str, FeatureFilter]) -> str:

@@ -6,8 +6,7 @@ trust.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NoReturn, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 from heksher.clients.exchange import Outcome, Request, Response
 from heksher.clients.util import SettingData
@@ -19,8 +18,7 @@ from heksher.wire import FEATURE_ORDER_HEADER
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class QueriedSetting:
+class QueriedSetting(NamedTuple):
     """A setting as a query answers it, its values still JSON.
 
     Attributes:

@@ -5,17 +5,18 @@ is run by ``AsyncTransport.run`` or ``ThreadTransport.run``; nothing in it knows
 """
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from heksher.exceptions import TransportError
 from heksher.value_type import JSON
 
 T = TypeVar("T")
 
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class Request:
+
+class Request(NamedTuple):
     """A request to the service.
 
     Attributes:
@@ -26,16 +27,15 @@ class Request:
 
     method: str
     path: str
-    params: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = _NOTHING
+    headers: Mapping[str, str] = _NOTHING
     body: JSON = None
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """An answer of the service.
 
     Attributes:

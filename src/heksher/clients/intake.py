@@ -8,8 +8,7 @@ local one.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from heksher.clients.answer import QueriedSetting
 from heksher.context import ClientContext
@@ -21,16 +20,14 @@ from heksher.value_type import JSON, shorten
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(NamedTuple):
     """Something that operators should know of a value: that it was coerced, or rejected."""
 
     level: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Intake(Generic[T]):
+class Intake(NamedTuple, Generic[T]):
     """What became of the service's answer for one setting.
 
     Attributes:

@@ -21,7 +21,6 @@ Source: spec/client-api.md, spec/http-api.md; traps 1 to 8 and 16 of spec/traps.
 import logging
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from heksher import wire
@@ -76,21 +75,21 @@ class Registration:
         self.reported = frozenset(remark.text for remark in remarks)
 
 
-@dataclass(slots=True)
 class Update:
     """A prepared update; nothing of it is visible before ``Session.publish``.
 
     Attributes:
-        evaluations: the new evaluation of each setting that gets one.
         feature_order: the service's feature order, which the evaluations follow.
         etag: to be sent with the same query next time; ``None`` where the next answer must be a full one.
+        evaluations: the new evaluation of each setting that gets one.
         problems: why declarations failed; empty if none did.
     """
 
-    feature_order: tuple[str, ...]
-    etag: tuple[Request, str] | None
-    evaluations: list[tuple[Registration, Evaluation[Any]]] = field(default_factory=list)
-    problems: tuple[ServiceError, ...] = ()
+    def __init__(self, feature_order: tuple[str, ...], etag: tuple[Request, str] | None) -> None:
+        self.feature_order = feature_order
+        self.etag = etag
+        self.evaluations: list[tuple[Registration, Evaluation[Any]]] = []
+        self.problems: tuple[ServiceError, ...] = ()
 
 
 class Session:

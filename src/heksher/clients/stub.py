@@ -17,9 +17,8 @@ import warnings
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 from unittest.mock import AsyncMock, MagicMock
 
 from heksher import rules as core
@@ -31,8 +30,7 @@ from heksher.setting import Setting
 from heksher.setting_type import HeksherSequence
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """A value for the contexts that fulfil all conditions.
 
     Attributes:

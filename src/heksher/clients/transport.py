@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import SplitResult, unquote, urlsplit
 
 from heksher.clients.exchange import Flow, Outcome, Request, Response
 from heksher.exceptions import InvalidOptionError, InvalidResponseError, ServiceError, StatusError, TransportError
@@ -46,13 +45,13 @@ class _Sender:
     """
 
     def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None) -> None:
-        url = _parse_service_url(service_url)
-        # The library logs the URL of each request, so the password must not stand in it (trap 28).
-        self._base_url = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl().rstrip("/")
         self._client_args = dict(http_client_args or {})
-        if url.username is not None:
-            self._client_args.setdefault("auth", (unquote(url.username), unquote(url.password or "")))
         self._library: Any = import_module(_choose_library(self._client_args))
+        url = _parse_service_url(self._library, service_url)
+        # The library logs the URL of each request, so the password must not stand in it (trap 28).
+        self._base_url = str(url.copy_with(userinfo=b"")).rstrip("/")
+        if url.userinfo:
+            self._client_args.setdefault("auth", (url.username, url.password))
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         headers = dict(request.headers)
@@ -207,10 +206,13 @@ def _translate(native: "httpx2.Response") -> Response:
     return Response(native.status_code, headers, native.content, native)
 
 
-def _parse_service_url(service_url: str) -> SplitResult:
-    url = urlsplit(str(service_url))
-    if url.scheme not in {"http", "https"} or not url.hostname:
-        shown = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
+def _parse_service_url(library: Any, service_url: str) -> "httpx2.URL":
+    try:
+        url: httpx2.URL = library.URL(str(service_url))
+    except library.InvalidURL as error:
+        raise InvalidOptionError(f"service_url is no URL: {error}") from None
+    if url.scheme not in {"http", "https"} or not url.host or url.query or url.fragment:
+        shown = str(url.copy_with(userinfo=b""))
         raise InvalidOptionError(f"service_url must be http(s)://host, with or without a path, not {shown!r}")
     return url
 

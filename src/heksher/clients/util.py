@@ -1,13 +1,12 @@
 """Small public types of the clients."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from heksher.value_type import JSON
 
 
-@dataclass(frozen=True, slots=True)
-class SettingData:
+class SettingData(NamedTuple):
     """A setting as the service holds it, in the words of the wire.
 
     Attributes:
