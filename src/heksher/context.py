@@ -19,7 +19,7 @@ from typing import Final, TypeAlias
 from heksher.exceptions import InvalidContextError, TrackingConflictError
 from heksher.wire import FeatureFilter, is_feature
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class TrackAll(Enum):
@@ -47,7 +47,7 @@ class ClientContext:
     """
 
     def __init__(self, features: Sequence[str], *, takes_any: bool = False) -> None:
-        self.features = tuple(features)
+        self.features: tuple[str, ...] = tuple(features)
         self._takes_any = takes_any
         self.defaults: Mapping[str, ContextDefault] = MappingProxyType({})
         # None until track_contexts is called for the first time: every rule is fetched then (trap 14).
@@ -78,7 +78,7 @@ class ClientContext:
         """Add tracked values; all of them, or, if one cannot be used, none.
 
         Raises:
-            InvalidContextError: a value that no rule can have, or an empty collection.
+            InvalidContextError: a feature or a value that no rule can have, or an empty collection.
             TrackingConflictError: ``TRACK_ALL`` and single values meet for one feature.
             TypeError: something else than strings.
         """
@@ -94,7 +94,7 @@ class ClientContext:
         completed = dict(contexts)
         for feature, default in self.defaults.items():
             if feature not in completed:
-                value = default if isinstance(default, str) else default.get(None)
+                value = default if isinstance(default, str) else _look_up(default)
                 if value is not None:
                     completed[feature] = value
         return completed
@@ -107,8 +107,10 @@ class ClientContext:
             value = context.get(feature)
             if value is None or _is_tracked(self.tracked, feature, value):
                 continue
+            # Asked before counting: of two threads that count at the same moment, each may find a 2.
+            is_first = (setting, feature) not in self.untracked_reads
             self.untracked_reads[setting, feature] += 1
-            if self.untracked_reads[setting, feature] == 1:
+            if is_first:
                 logger.warning(
                     "setting %s is read with %s=%r, which is not tracked: rules for it are not fetched;"
                     " add it with track_contexts (further reads like this are only counted, in untracked_reads)",
@@ -129,6 +131,14 @@ class ClientContext:
             )
 
 
+def _look_up(variable: ContextVar[str]) -> str | None:
+    try:
+        # Not get(None), which would pass over the default that the variable itself may have.
+        return variable.get()
+    except LookupError:
+        return None
+
+
 def _is_tracked(tracked: Mapping[str, FeatureFilter], feature: str, value: str) -> bool:
     if feature not in tracked:
         return False
@@ -137,6 +147,11 @@ def _is_tracked(tracked: Mapping[str, FeatureFilter], feature: str, value: str) 
 
 
 def _read_tracked(feature: str, values: TrackedValues) -> FeatureFilter:
+    # One that a query cannot carry would make every query fail (trap 15).
+    if not is_feature(feature):
+        raise InvalidContextError(
+            f"no context feature can have the name {feature!r}: names consist of A-Z, a-z, 0-9 and _"
+        )
     if values is TRACK_ALL:
         return None
     listed = frozenset([values] if isinstance(values, str) else values)

@@ -70,8 +70,8 @@ class Evaluation(Generic[T]):
         context: ClientContext,
         configurable_features: tuple[str, ...],
     ) -> None:
-        self.rules = rules
-        self.default_value = default_value
+        self.rules: RuleSet[T] = rules
+        self.default_value: T = default_value
         self._default_source = default_source
         self._context = context
         self._configurable_features = configurable_features

@@ -59,7 +59,8 @@ class UnknownSettingError(UsageError, KeyError):
     """A snapshot was asked for a setting that it does not hold."""
 
     # KeyError shows its argument as repr(), which would put quotes around the whole message.
-    __str__ = Exception.__str__
+    def __str__(self) -> str:
+        return Exception.__str__(self)
 
 
 class TrackingConflictError(UsageError, RuntimeError):

@@ -49,12 +49,11 @@ class RuleSet(Generic[T]):
             here counts as more specific than all others (it can only have been added since the order was asked for).
     """
 
-    __slots__ = ("_groups", "_order", "rules", "setting_name")
+    __slots__ = ("_groups", "rules", "setting_name")
 
     def __init__(self, setting_name: str, rules: Iterable[Rule[T]], feature_order: Sequence[str]) -> None:
-        self.setting_name = setting_name
-        self.rules = tuple(rules)
-        self._order = tuple(feature_order)
+        self.setting_name: str = setting_name
+        self.rules: tuple[Rule[T], ...] = tuple(rules)
         position = _positions(feature_order, self.rules)
         tables: dict[tuple[str, ...], dict[tuple[str, ...], Rule[T]]] = {}
         for rule in self.rules:
@@ -78,10 +77,6 @@ class RuleSet(Generic[T]):
     def find_matches(self, context: Mapping[str, str]) -> tuple[Rule[T], ...]:
         """Find every rule that matches a context, the winner first; a rule on a missing feature never matches."""
         return tuple(self._iterate_matches(_NothingMissing(context)))
-
-    def is_same(self, rules: Iterable[Rule[T]], feature_order: Sequence[str]) -> bool:
-        """Tell whether a rule set built from these arguments would be the same as this one."""
-        return self._order == tuple(feature_order) and self.rules == tuple(rules)
 
     def _iterate_matches(self, context: Mapping[str, str]) -> Iterator[Rule[T]]:
         for features, rules in self._groups:

@@ -18,32 +18,32 @@ from heksher.setting_type import SettingType, setting_type
 from heksher.value_type import JSON
 from heksher.wire import is_feature, is_metadata_key, is_setting_name, is_version
 
-if TYPE_CHECKING:
-    from typing_extensions import TypeForm
-
 T = TypeVar("T")
-# A type variable that is constrained, not bounded, keeps a wrong default from widening the type to what both have in
-# common (`int` and `str` are both `object`).
-SimpleT = TypeVar(
-    "SimpleT",
-    bool,
-    int,
-    float,
-    str,
-    Sequence[bool],
-    Sequence[int],
-    Sequence[float],
-    Sequence[str],
-    Mapping[str, bool],
-    Mapping[str, int],
-    Mapping[str, float],
-    Mapping[str, str],
-)
-EnumT = TypeVar("EnumT", bound=Enum)
-NestedT = TypeVar(
-    "NestedT",
-    bound="Sequence[Sequence[Any] | Mapping[str, Any]] | Mapping[str, Sequence[Any] | Mapping[str, Any]]",
-)
+
+if TYPE_CHECKING:
+    # For type checkers alone: importing the library does not take the time for them.
+    from typing import Required, TypedDict, Unpack
+
+    from heksher.type_argument import (
+        BoolClass,
+        ElementT,
+        EnumClass,
+        EnumT,
+        FloatClass,
+        IntClass,
+        MappingClass,
+        SequenceClass,
+        StrClass,
+    )
+
+    class _Keywords(TypedDict, Generic[T], total=False):
+        # The arguments when the features are given as configurable_feature=, as the published example does.
+        configurable_feature: Required[Sequence[str]]
+        default_value: Required[T]
+        metadata: Mapping[str, JSON] | None
+        alias: str | None
+        version: str
+        on_coerce: "OnCoerce[T] | None"
 
 
 class QueriedRule(NamedTuple):
@@ -107,89 +107,134 @@ class Setting(Generic[T]):
     # What get answers from; replaced as a whole, by one assignment, by the client that the setting belongs to.
     evaluation: Evaluation[T]
 
+    # Each form of type twice, with the features in the plural and in the singular. See type_argument.py.
+    @overload
+    def __init__(
+        self: "Setting[bool]",
+        name: str,
+        type: "BoolClass",
+        configurable_features: Sequence[str],
+        default_value: bool,
+        metadata: Mapping[str, JSON] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[bool] | None = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Setting[bool]", name: str, type: "BoolClass", **keywords: "Unpack[_Keywords[bool]]"
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Setting[int]",
+        name: str,
+        type: "IntClass",
+        configurable_features: Sequence[str],
+        default_value: int,
+        metadata: Mapping[str, JSON] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[int] | None = ...,
+    ) -> None: ...
+    @overload
+    def __init__(self: "Setting[int]", name: str, type: "IntClass", **keywords: "Unpack[_Keywords[int]]") -> None: ...
+    @overload
+    def __init__(
+        self: "Setting[float]",
+        name: str,
+        type: "FloatClass",
+        configurable_features: Sequence[str],
+        default_value: float,
+        metadata: Mapping[str, JSON] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[float] | None = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Setting[float]", name: str, type: "FloatClass", **keywords: "Unpack[_Keywords[float]]"
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Setting[str]",
+        name: str,
+        type: "StrClass",
+        configurable_features: Sequence[str],
+        default_value: str,
+        metadata: Mapping[str, JSON] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: OnCoerce[str] | None = ...,
+    ) -> None: ...
+    @overload
+    def __init__(self: "Setting[str]", name: str, type: "StrClass", **keywords: "Unpack[_Keywords[str]]") -> None: ...
     @overload
     def __init__(
         self: "Setting[EnumT]",
         name: str,
-        type: "TypeForm[EnumT]",
-        configurable_features: Sequence[str] = ...,
-        default_value: EnumT = ...,
+        type: "EnumClass[EnumT]",
+        configurable_features: Sequence[str],
+        default_value: "EnumT",
         metadata: Mapping[str, JSON] | None = ...,
         alias: str | None = ...,
         version: str = ...,
-        on_coerce: OnCoerce[EnumT] | None = ...,
-        *,
-        configurable_feature: Sequence[str] = ...,
+        on_coerce: "OnCoerce[EnumT] | None" = ...,
     ) -> None: ...
     @overload
     def __init__(
-        self: "Setting[Sequence[EnumT]]",
-        name: str,
-        type: "TypeForm[Sequence[EnumT]]",
-        configurable_features: Sequence[str] = ...,
-        default_value: Sequence[EnumT] = ...,
-        metadata: Mapping[str, JSON] | None = ...,
-        alias: str | None = ...,
-        version: str = ...,
-        on_coerce: OnCoerce[Sequence[EnumT]] | None = ...,
-        *,
-        configurable_feature: Sequence[str] = ...,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: "Setting[Mapping[str, EnumT]]",
-        name: str,
-        type: "TypeForm[Mapping[str, EnumT]]",
-        configurable_features: Sequence[str] = ...,
-        default_value: Mapping[str, EnumT] = ...,
-        metadata: Mapping[str, JSON] | None = ...,
-        alias: str | None = ...,
-        version: str = ...,
-        on_coerce: OnCoerce[Mapping[str, EnumT]] | None = ...,
-        *,
-        configurable_feature: Sequence[str] = ...,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: "Setting[SimpleT]",
-        name: str,
-        type: "TypeForm[SimpleT]",
-        configurable_features: Sequence[str] = ...,
-        default_value: SimpleT = ...,
-        metadata: Mapping[str, JSON] | None = ...,
-        alias: str | None = ...,
-        version: str = ...,
-        on_coerce: OnCoerce[SimpleT] | None = ...,
-        *,
-        configurable_feature: Sequence[str] = ...,
+        self: "Setting[EnumT]", name: str, type: "EnumClass[EnumT]", **keywords: "Unpack[_Keywords[EnumT]]"
     ) -> None: ...
     @overload
     def __init__(
         self,
         name: str,
         type: SettingType[T],
-        configurable_features: Sequence[str] = ...,
-        default_value: T = ...,
+        configurable_features: Sequence[str],
+        default_value: T,
         metadata: Mapping[str, JSON] | None = ...,
         alias: str | None = ...,
         version: str = ...,
         on_coerce: OnCoerce[T] | None = ...,
-        *,
-        configurable_feature: Sequence[str] = ...,
     ) -> None: ...
     @overload
+    def __init__(self, name: str, type: SettingType[T], **keywords: "Unpack[_Keywords[T]]") -> None: ...
+    @overload
     def __init__(
-        self: "Setting[NestedT]",
+        self: "Setting[Sequence[ElementT]]",
         name: str,
-        type: "TypeForm[NestedT]",
-        configurable_features: Sequence[str] = ...,
-        default_value: NestedT = ...,
+        type: "SequenceClass[ElementT]",
+        configurable_features: Sequence[str],
+        default_value: "Sequence[ElementT]",
         metadata: Mapping[str, JSON] | None = ...,
         alias: str | None = ...,
         version: str = ...,
-        on_coerce: OnCoerce[NestedT] | None = ...,
-        *,
-        configurable_feature: Sequence[str] = ...,
+        on_coerce: "OnCoerce[Sequence[ElementT]] | None" = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Setting[Sequence[ElementT]]",
+        name: str,
+        type: "SequenceClass[ElementT]",
+        **keywords: "Unpack[_Keywords[Sequence[ElementT]]]",
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Setting[Mapping[str, ElementT]]",
+        name: str,
+        type: "MappingClass[ElementT]",
+        configurable_features: Sequence[str],
+        default_value: "Mapping[str, ElementT]",
+        metadata: Mapping[str, JSON] | None = ...,
+        alias: str | None = ...,
+        version: str = ...,
+        on_coerce: "OnCoerce[Mapping[str, ElementT]] | None" = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Setting[Mapping[str, ElementT]]",
+        name: str,
+        type: "MappingClass[ElementT]",
+        **keywords: "Unpack[_Keywords[Mapping[str, ElementT]]]",
     ) -> None: ...
     def __init__(
         self: "Setting[Any]",
@@ -205,8 +250,10 @@ class Setting(Generic[T]):
         configurable_feature: Sequence[str] | _Missing = _MISSING,
     ) -> None:
         self.name = name
-        self.configurable_features = _choose_features(name, configurable_features, configurable_feature)
-        self.metadata = dict(metadata or {})
+        self.configurable_features: tuple[str, ...] = _choose_features(
+            name, configurable_features, configurable_feature
+        )
+        self.metadata: dict[str, JSON] = dict(metadata or {})
         self.alias = alias
         self.version = version
         self.on_coerce = on_coerce
@@ -307,7 +354,7 @@ def _check_declaration(setting: Setting[Any]) -> None:
         ("configurable_features must name at least one feature", not features),
         ("a feature is repeated", len(set(features)) < len(features)),
         ("a feature consists of A-Z, a-z, 0-9 and _", not all(map(is_feature, features))),
-        ("an alias consists of A-Z, a-z, 0-9, _ and .", not is_setting_name(setting.alias or setting.name)),
+        ("an alias consists of A-Z, a-z, 0-9, _ and .", not (setting.alias is None or is_setting_name(setting.alias))),
         ("the alias is an earlier name, not the name itself", setting.alias == setting.name),
         (f"the version {setting.version!r} is not MAJOR.MINOR", not is_version(setting.version)),
         ("a metadata key consists of A-Z, a-z, 0-9, _ and -", not all(map(is_metadata_key, setting.metadata))),
@@ -334,7 +381,7 @@ def _check_default(setting: Setting[T], default_value: Any) -> T:
         setting.type.convert_to_heksher(default_value)
     except TypeError as error:
         raise TypeError(
-            f"the default value {default_value!r} of setting {setting.name!r} is not of its type,"
+            f"the default value of setting {setting.name!r} is not of its type,"
             f" {setting.type.heksher_string()}: {error}"
         ) from None
     return setting.type.freeze(default_value)

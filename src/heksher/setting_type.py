@@ -187,7 +187,7 @@ class HeksherEnum(_StandardType[EnumT]):
             raise TypeError(
                 f"{enum_class.__name__} has flags, which can be combined: use HeksherFlags, with an IntFlag"
             )
-        self.enum_class = enum_class
+        self.enum_class: type[EnumT] = enum_class
         # Looked up here, not with enum_class(value): to Python, True is the member whose value is 1, and a _missing_
         # hook may make a member of anything.
         self._members: dict[Hashable, EnumT] = {json_key(_primitive_of(member)): member for member in enum_class}
@@ -220,7 +220,7 @@ class HeksherFlags(_StandardType[FlagsT]):
 
     def __init__(self, flags_class: type[FlagsT]) -> None:
         _check_class(flags_class, IntFlag)
-        self.flags_class = flags_class
+        self.flags_class: type[FlagsT] = flags_class
         self._names_by_bit: dict[int, str] = {}
         for name, member in flags_class.__members__.items():
             if member > 0 and int(member).bit_count() == 1:

@@ -85,7 +85,7 @@ class OptionsType(ValueType):
 
     def __init__(self, keyword: str, options: Iterable[Primitive]) -> None:
         distinct = {json_key(option): option for option in options}
-        self.options = tuple(sorted(distinct.values(), key=_write_option))
+        self.options: tuple[Primitive, ...] = tuple(sorted(distinct.values(), key=_write_option))
         self._keys = frozenset(distinct)
         super().__init__(f"{keyword}[{','.join(map(_write_option, self.options))}]")
 
@@ -129,7 +129,7 @@ class GenericType(ValueType):
     __slots__ = ("element",)
 
     def __init__(self, keyword: str, element: ValueType) -> None:
-        self.element = element
+        self.element: ValueType = element
         super().__init__(f"{keyword}<{element}>")
 
     def is_subtype(self, other: ValueType) -> bool:

@@ -1,19 +1,33 @@
 """A Heksher service inside the test process: what a client may expect of one, and every way to break that.
 
-It stands behind the HTTP library's ``MockTransport``, so a test decides exactly what is answered, and sees exactly what
-was asked, without a socket. Each path has one *behaviour*, a function from request to response, that a test can replace;
-``calls`` lists what was asked so far.
+It stands behind the HTTP library's own interface for transports, so a test decides exactly what is answered, and sees
+exactly what was asked, without a socket. Each path has one *behaviour*, a function from request to response, that a
+test can replace; ``calls`` lists what was asked so far. A behaviour may block: it runs on a thread of its own for the
+asynchronous client, and on the client's for the thread client.
 """
 
+import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs
 
+import httpx
 import httpx2
 
 Behaviour = Callable[[httpx2.Request], httpx2.Response]
+
+HEALTH = "GET /api/health"
+FEATURES = "GET /api/v1/context_features"
+SETTINGS = "GET /api/v1/settings"
+QUERY = "GET /api/v1/query"
+DECLARE = "POST /api/v1/settings/declare"
+
+# Long enough for a busy machine; only a test that fails waits this long.
+DEADLINE_S = 10.0
 
 
 def answer(status: int, body: object = None, **headers: str) -> Behaviour:
@@ -34,7 +48,58 @@ def fail(error: Exception) -> Behaviour:
 def in_turn(*behaviours: Behaviour) -> Behaviour:
     """Make a behaviour that follows each of the given ones once, then the last one for good."""
     left = list(behaviours)
-    return lambda request: (left.pop(0) if len(left) > 1 else left[0])(request)
+
+    def follow_next(request: httpx2.Request) -> httpx2.Response:
+        return (left.pop(0) if len(left) > 1 else left[0])(request)
+
+    return follow_next
+
+
+def for_setting(name: str, behaviour: Behaviour, otherwise: Behaviour) -> Behaviour:
+    """Make a behaviour of the declare path that is particular for one setting."""
+    return lambda request: (behaviour if json.loads(request.content)["name"] == name else otherwise)(request)
+
+
+class Gate:
+    """Holds requests in flight: their answers are made when they arrive, and delivered once the gate is open.
+
+    Attributes:
+        most_waiting: how many requests were held at the same time at most.
+    """
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._is_open = False
+        self._waiting = 0
+        self.most_waiting = 0
+
+    def hold(self, behaviour: Behaviour) -> Behaviour:
+        """Make a behaviour whose answers wait for the gate."""
+
+        def wait(request: httpx2.Request) -> httpx2.Response:
+            response = behaviour(request)
+            with self._condition:
+                self._waiting += 1
+                self.most_waiting = max(self.most_waiting, self._waiting)
+                self._condition.notify_all()
+                self._condition.wait_for(lambda: self._is_open)
+                self._waiting -= 1
+            return response
+
+        return wait
+
+    def await_requests(self, number: int = 1) -> None:
+        """Wait until so many requests are held at the same time."""
+        with self._condition:
+            assert self._condition.wait_for(lambda: self._waiting >= number, DEADLINE_S), (
+                f"{self._waiting} requests are in flight, not {number}"
+            )
+
+    def open(self) -> None:
+        """Deliver the answers, and do not hold requests any longer."""
+        with self._condition:
+            self._is_open = True
+            self._condition.notify_all()
 
 
 class FakeService:
@@ -44,8 +109,8 @@ class FakeService:
         features: the context features in their order.
         settings: what a query answers for each canonical name: ``{"default_value": ..., "rules": [...]}``.
         aliases: canonical names by alias.
-        announces_features: whether the query's answer has the header with the feature order, as our service does and the
-            existing one does not.
+        announces_features: whether the query's answer has the header with the feature order, as our service does and
+            the existing one does not.
         behaviours: by ``METHOD path``; what is missing is answered as usual.
         calls: what was asked: ``(METHOD path, request)``.
     """
@@ -59,30 +124,57 @@ class FakeService:
         self.announces_features = True
         self.behaviours: dict[str, Behaviour] = {}
         self.calls: list[tuple[str, httpx2.Request]] = []
+        self._called = threading.Condition()
 
     @property
     def client_args(self) -> dict[str, Any]:
         """The ``http_client_args`` that make a client talk to this service."""
-        return {"transport": httpx2.MockTransport(self.handle)}
+        return {"transport": _Transport(self.handle)}
+
+    @property
+    def httpx_client_args(self) -> dict[str, Any]:
+        """The same for a program that uses httpx."""
+        return {"transport": httpx.MockTransport(self._handle_httpx)}
 
     def handle(self, request: httpx2.Request) -> httpx2.Response:
         """Answer a request."""
         route = f"{request.method} {request.url.path}"
-        self.calls.append((route, request))
+        with self._called:
+            self.calls.append((route, request))
+            self._called.notify_all()
+        return (self.behaviours.get(route) or self.usual(route))(request)
+
+    def usual(self, route: str) -> Behaviour:
+        """Give the behaviour that a path has at this moment, unless a test replaces it."""
         usual: dict[str, Behaviour] = {
-            "GET /api/health": answer(200, {"version": "1"}),
-            "GET /api/v1/context_features": lambda _: answer(200, {"context_features": self.features})(_),
-            "GET /api/v1/settings": self._list,
-            "GET /api/v1/query": self._query,
-            "POST /api/v1/settings/declare": self._declare,
+            HEALTH: answer(200, {"version": "1"}),
+            FEATURES: answer(200, {"context_features": self.features}),
+            SETTINGS: self._list,
+            QUERY: self._query,
+            DECLARE: self._declare,
         }
-        return self.behaviours.get(route, usual.get(route, self._show))(request)
+        return usual.get(route, self._show)
+
+    # ---- what the service has
+
+    def set_default(self, setting: str, value: object) -> None:
+        """Create a setting, or give it another default."""
+        self.settings.setdefault(setting, {"rules": []})["default_value"] = value
 
     def add_rule(self, setting: str, rule_id: int, value: object, **conditions: str) -> None:
-        """Add a rule to a setting, which is created without a default if need be."""
+        """Add a rule to a setting, which is created without a default if need be; or give the rule another value."""
         rules = self.settings.setdefault(setting, {"rules": []})["rules"]
         pairs = sorted(conditions.items(), key=lambda pair: self.features.index(pair[0]))
+        rules[:] = [rule for rule in rules if rule["rule_id"] != rule_id]
         rules.append({"rule_id": rule_id, "value": value, "context_features": [list(pair) for pair in pairs]})
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a setting another name; the old one becomes an alias."""
+        self.settings[new] = self.settings.pop(old)
+        self.aliases.pop(new, None)
+        self.aliases = {alias: new if name == old else name for alias, name in self.aliases.items()} | {old: new}
+
+    # ---- what the service was asked
 
     def asked(self, route: str) -> list[httpx2.Request]:
         """List the requests for ``METHOD path``."""
@@ -90,16 +182,46 @@ class FakeService:
 
     def queries(self) -> list[dict[str, str]]:
         """List the parameters of the queries."""
-        return [dict(request.url.params) for request in self.asked("GET /api/v1/query")]
+        return [dict(request.url.params) for request in self.asked(QUERY)]
+
+    def sent_etags(self) -> list[str | None]:
+        """List the ETags that came with the queries."""
+        return [request.headers.get("If-None-Match") for request in self.asked(QUERY)]
+
+    def declared(self) -> list[str]:
+        """List the names of the settings that were declared, in the order in which they arrived."""
+        return [json.loads(request.content)["name"] for request in self.asked(DECLARE)]
+
+    def await_calls(self, route: str, number: int = 1) -> None:
+        """Wait until ``METHOD path`` was asked for so many times."""
+        with self._called:
+            assert self._called.wait_for(lambda: len(self.asked(route)) >= number, DEADLINE_S), (
+                f"{route} was asked {len(self.asked(route))} times, not {number}"
+            )
+
+    # ---- how the service behaves
 
     @contextmanager
     def behaving(self, route: str, behaviour: Behaviour) -> Iterator[None]:
         """Replace the behaviour of a path for the time of a ``with`` block."""
+        before = self.behaviours.get(route)
         self.behaviours[route] = behaviour
         try:
             yield
         finally:
             del self.behaviours[route]
+            if before is not None:
+                self.behaviours[route] = before
+
+    @contextmanager
+    def holding(self, route: str) -> Iterator[Gate]:
+        """Hold the requests for a path in flight, until the gate is opened or the ``with`` block ends."""
+        gate = Gate()
+        with self.behaving(route, gate.hold(self.behaviours.get(route, self.usual(route)))):
+            try:
+                yield gate
+            finally:
+                gate.open()
 
     def _declare(self, request: httpx2.Request) -> httpx2.Response:
         body = json.loads(request.content)
@@ -144,3 +266,27 @@ class FakeService:
             "aliases": sorted(alias for alias, canonical in self.aliases.items() if canonical == name),
             "version": "1.0",
         }
+
+    def _handle_httpx(self, request: httpx.Request) -> httpx.Response:
+        same = httpx2.Request(request.method, str(request.url), headers=request.headers.raw, content=request.content)
+        response = self.handle(same)
+        return httpx.Response(response.status_code, headers=response.headers.raw, content=response.content)
+
+
+class _Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
+    """Like httpx2's MockTransport, but a handler that blocks does not block the event loop.
+
+    Cancelling a request takes effect at once, though its handler goes on.
+    """
+
+    def __init__(self, handler: Behaviour) -> None:
+        self._handler = handler
+        self._threads = ThreadPoolExecutor(64, "fake-service")
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.read()
+        return self._handler(request)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        await request.aread()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._handler, request)

@@ -70,9 +70,10 @@ def read_object(request: Request, response: Response) -> Mapping[str, JSON]:
 def read_features(request: Request, response: Response) -> tuple[str, ...]:
     """Read the answer to a request for the context features, in their order."""
     features = read_object(request, response).get("context_features")
-    if not isinstance(features, list) or not all(isinstance(feature, str) for feature in features):
-        raise _wrong_shape(request, response, "context_features is no list of names")
-    return tuple(str(feature) for feature in features)
+    try:
+        return _read_names(features)
+    except TypeError as error:
+        raise _wrong_shape(request, response, f"context_features is no list of names ({error})") from None
 
 
 def announced_features(response: Response) -> tuple[str, ...] | None:
@@ -116,13 +117,17 @@ def _read_setting_data(setting: JSON) -> SettingData:
         raise TypeError(f"no object: {shorten(repr(setting))}")
     return SettingData(
         name=_typed(setting["name"], str),
-        configurable_features=tuple(_typed(setting["configurable_features"], list)),
+        configurable_features=_read_names(setting["configurable_features"]),
         type=_typed(setting["type"], str),
         default_value=setting["default_value"],
         metadata=_typed(setting["metadata"], dict),
-        aliases=tuple(_typed(setting["aliases"], list)),
+        aliases=_read_names(setting["aliases"]),
         version=_typed(setting["version"], str),
     )
+
+
+def _read_names(value: JSON) -> tuple[str, ...]:
+    return tuple(_typed(name, str) for name in _typed(value, list))
 
 
 def _typed(value: JSON, expected: type[T]) -> T:

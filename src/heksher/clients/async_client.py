@@ -47,7 +47,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         start_timeout: float | timedelta | None = DEFAULT_START_TIMEOUT_S,
     ) -> None:
         super().__init__(update_interval, context_features, on_start_failure, start_timeout)
-        self.modification_lock = asyncio.Lock()
+        self.modification_lock: asyncio.Lock = asyncio.Lock()
         self._transport = AsyncTransport(service_url, http_client_args)
         # Held for a whole update: the session's flows must not run at the same time.
         self._update_lock = asyncio.Lock()
@@ -70,15 +70,17 @@ class AsyncHeksherClient(BaseHeksherClient):
         if self._state is State.RUNNING:
             return
         previous = current.make_main(self)
-        self._state = State.RUNNING
+        self._begin_run()
         self._loop = asyncio.get_running_loop()
         try:
             error = await self._start()
+            # Another task may have closed the client meanwhile.
+            self._require_open()
             if error is not None and self._on_start_failure == "raise":
                 raise error
         except BaseException:
             self._abandon_start(previous)
-            await self._transport.close()
+            await self._transport.reset()
             raise
         self._task = asyncio.create_task(self._update_periodically(), name="heksher updates")
 
@@ -100,13 +102,15 @@ class AsyncHeksherClient(BaseHeksherClient):
         """Stop the updates and close all connections. Settings keep their values. May be called more than once."""
         if self._state is State.CLOSED:
             return
-        self._state = State.CLOSED
+        self._end_run()
         current.restore_main(self, None)
-        if self._task is not None:
-            self._task.cancel()
-            # Not "await task", which could not tell the task's cancellation from one of this very call.
-            await asyncio.wait([self._task])
-        await self._transport.close()
+        try:
+            # A task that is done may be one of a loop that is closed, where nothing can wait for it.
+            if self._task is not None and self._task.cancel():
+                # Not "await task", which could not tell the task's cancellation from one of this very call.
+                await asyncio.wait([self._task])
+        finally:
+            await self._transport.close()
 
     async def close(self) -> None:
         """Do what ``aclose`` does; deprecated."""
@@ -150,15 +154,15 @@ class AsyncHeksherClient(BaseHeksherClient):
         try:
             async with asyncio.timeout(self._start_timeout_s):
                 return await self._update()
-        except TimeoutError:
-            error = as_http_error(TransportError(f"the start took longer than {self._start_timeout_s} s"))
-            self._schedule.fail(time.monotonic())
-            self._note_failure(error)
-            return error
+        except TimeoutError as timeout:
+            error = TransportError(f"the start took longer than {self._start_timeout_s} s", timeout)
+            return self._finish_update(self._run, time.monotonic(), as_http_error(error))
 
     async def _update(self) -> Exception | None:
         """Update once, after any update under way; give why it failed, or ``None``."""
         async with self._update_lock:
+            run = self._run
+            error: Exception | None = None
             self._schedule.begin()
             try:
                 update = await self._transport.run(self._session.update())
@@ -167,13 +171,9 @@ class AsyncHeksherClient(BaseHeksherClient):
                 if update.problems:
                     raise as_http_error(update.problems[0])
             # Also what nobody foresaw: the loop must go on.
-            except Exception as error:  # noqa: BLE001 - see above
-                self._schedule.fail(time.monotonic())
-                self._note_failure(error)
-                return error
-            self._schedule.succeed(time.monotonic())
-            self._note_success()
-            return None
+            except Exception as failure:  # noqa: BLE001 - see above
+                error = failure
+            return self._finish_update(run, time.monotonic(), error)
 
     async def _update_periodically(self) -> None:
         while True:

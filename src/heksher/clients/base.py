@@ -16,7 +16,7 @@ from heksher.context import ClientContext, ContextDefault, TrackedValues
 from heksher.exceptions import ClientStateError, InvalidOptionError, ServiceError
 from heksher.setting import Setting
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 DEFAULT_START_TIMEOUT_S = 30.0
 StartFailure = Literal["raise", "continue"]
@@ -53,12 +53,15 @@ class BaseHeksherClient:
     ) -> None:
         if on_start_failure not in {"raise", "continue"}:
             raise InvalidOptionError(f"on_start_failure must be 'raise' or 'continue', not {on_start_failure!r}")
-        self.context = ClientContext(tuple(context_features))
+        self.context: ClientContext = ClientContext(tuple(context_features))
         self._on_start_failure = on_start_failure
         self._start_timeout_s = None if start_timeout is None else _read_seconds("start_timeout", start_timeout)
         self._schedule = Schedule(_read_seconds("update_interval", update_interval))
         self._session = Session(self.context)
         self._state = State.NEW
+        # A new object for each start, None while the client is not running: by it an update knows whether it has
+        # outlived the run that it was for.
+        self._run: object | None = None
         # Whether the last update failed: a row of failures is logged once.
         self._is_failing = False
         # Guards that a snapshot sees all of an update or nothing. Held for assignments only, never while waiting.
@@ -90,7 +93,7 @@ class BaseHeksherClient:
                 warning.
 
         Raises:
-            InvalidContextError: (a ``ValueError``) a value that no rule can have, or an empty collection.
+            InvalidContextError: (a ``ValueError``) a feature or a value that no rule can have, or an empty collection.
             TrackingConflictError: (a ``RuntimeError``) both ``TRACK_ALL`` and values for one feature.
             TypeError: something else than strings.
         """
@@ -129,6 +132,10 @@ class BaseHeksherClient:
         """Tell whether settings are still to be declared."""
         return self._session.has_undeclared()
 
+    def is_over(self) -> bool:
+        """Tell whether the client is closed."""
+        return self._state is State.CLOSED
+
     # ---- to override
 
     def on_update_error(self, exc: Exception) -> None:
@@ -156,6 +163,19 @@ class BaseHeksherClient:
         with self._publish_lock:
             self._session.publish(update)
 
+    def _finish_update(self, run: object, now_s: float, error: Exception | None) -> Exception | None:
+        """Note how an update ended; give why it failed, or ``None``."""
+        if run is None or self._run is not run:
+            # The run is over: neither the schedule nor the callbacks are to hear of it.
+            return ClientStateError("the client was closed before the update came to its end")
+        if error is None:
+            self._schedule.succeed(now_s)
+            self._note_success()
+        else:
+            self._schedule.fail(now_s)
+            self._note_failure(error)
+        return error
+
     def _note_success(self) -> None:
         if self._is_failing:
             logger.info("updating settings works again")
@@ -177,13 +197,25 @@ class BaseHeksherClient:
         except Exception:
             logger.exception("on_update_error failed; updates go on")
 
+    def _begin_run(self) -> None:
+        self._state = State.RUNNING
+        self._run = object()
+
+    def _end_run(self) -> None:
+        self._state = State.CLOSED
+        self._run = None
+
     def _abandon_start(self, previous: current.MainClient | None) -> None:
         current.restore_main(self, previous)
-        self._state = State.NEW
+        self._run = None
+        # One that was closed meanwhile stays closed.
+        if self._state is State.RUNNING:
+            self._state = State.NEW
 
 
 def _read_seconds(name: str, duration: object) -> float:
     seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
         raise InvalidOptionError(f"{name} must be a positive number of seconds or a timedelta, not {duration!r}")
-    return float(seconds)
+    # More than threads can wait is as good as for ever.
+    return float(min(seconds, threading.TIMEOUT_MAX))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from heksher.context import ClientContext
     from heksher.setting import Setting
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class MainClient(Protocol):
@@ -33,6 +33,9 @@ class MainClient(Protocol):
 
     def has_undeclared_settings(self) -> bool:
         """Tell whether settings are still to be declared."""
+
+    def is_over(self) -> bool:
+        """Tell whether the client has ended, so that it must not become main again."""
 
 
 # Guards _main, and that a setting created while the main client changes goes to exactly one of the two.
@@ -78,15 +81,18 @@ def make_main(client: MainClient) -> MainClient | None:
 
 
 def restore_main(client: MainClient, previous: MainClient | None) -> None:
-    """Undo ``make_main``, unless yet another client has become main meanwhile."""
+    """Undo ``make_main``, unless yet another client has become main meanwhile.
+
+    A previous client that has ended meanwhile is not restored (trap 29): there is none then.
+    """
     global _main  # noqa: PLW0603 - as above
     with _lock:
         client.release()
         if _main is not client:
             return
-        _main = previous
-        if previous is not None:
-            previous.adopt(_live_settings())
+        _main = None if previous is None or previous.is_over() else previous
+        if _main is not None:
+            _main.adopt(_live_settings())
 
 
 def _check_change(previous: MainClient, client: MainClient) -> None:

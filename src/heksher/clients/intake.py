@@ -56,6 +56,7 @@ class _Reception(Generic[T]):
     def __init__(self, setting: Setting[T]) -> None:
         self._setting = setting
         self._previous = setting.evaluation
+        self._known_rules = {rule.rule_id: rule for rule in self._previous.rules.rules}
         self._remarks: list[Remark] = []
         self._is_complete = True
 
@@ -75,8 +76,9 @@ class _Reception(Generic[T]):
         try:
             return Rule(rule.rule_id, rule.conditions, self._accept(rule.value, rule))
         except _RejectedError:
-            same = (known for known in self._previous.rules.rules if known.rule_id == rule.rule_id)
-            return next((known for known in same if known.conditions == rule.conditions), None)
+            known = self._known_rules.get(rule.rule_id)
+            # Not the order of the conditions: that is the features', and may have changed.
+            return known if known is not None and set(known.conditions) == set(rule.conditions) else None
 
     def _receive_default(self, queried: QueriedSetting) -> tuple[T, bool]:
         if not queried.has_default:

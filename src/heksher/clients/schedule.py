@@ -2,7 +2,7 @@
 
 import random
 
-# After the n-th failure in a row a client tries again within 2**n seconds, but never later than its interval. The
+# After the n-th failure in a row a client tries again within 2**(n-1) seconds, but never later than its interval. The
 # delay is drawn from the whole span ("full jitter"): clients that failed together must not come back together.
 FIRST_RETRY_S = 1.0
 
@@ -23,7 +23,9 @@ class Schedule:
 
     def remaining(self, now_s: float) -> float:
         """Give the seconds until the next update is due; 0 if it is."""
-        return 0.0 if self._due_s is None else max(0.0, self._due_s - now_s)
+        # Another thread may hurry in the very moment in which the end of an update plans the next one, so what is
+        # planned does not count as long as somebody is in a hurry.
+        return 0.0 if self._is_hurried or self._due_s is None else max(0.0, self._due_s - now_s)
 
     def hurry(self) -> None:
         """Have an update as soon as possible; if one is under way, another one after it."""

@@ -33,7 +33,7 @@ from heksher.clients.answer import (
     read_query,
     read_settings,
 )
-from heksher.clients.exchange import Flow, Outcome, Request, Response
+from heksher.clients.exchange import Flow, Request, Response
 from heksher.clients.intake import Remark, take_in
 from heksher.clients.util import SettingData
 from heksher.context import ClientContext
@@ -42,7 +42,7 @@ from heksher.exceptions import InvalidResponseError, ServiceError
 from heksher.setting import Setting
 from heksher.value_type import JSON
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _OK = 200
 _NOT_MODIFIED = 304
@@ -53,16 +53,23 @@ _CONFLICT = 409
 class Registration:
     """What a session knows of one setting, which it holds weakly.
 
+    Args:
+        forget: called when the setting is gone.
+
     Attributes:
         is_declared: whether the service knows the setting, as far as the session knows.
+        is_missing: whether the service was found not to have the setting, and has not accepted it since.
+        known_as: the name to ask for it by: its own, or its alias while the service refuses to rename it.
         reported: the problems of the setting that were logged and still hold.
         is_received: whether the setting ever got an evaluation from the service.
     """
 
-    def __init__(self, setting: Setting[Any]) -> None:
-        self.name = setting.name
-        self.setting: Callable[[], Setting[Any] | None] = weakref.ref(setting)
+    def __init__(self, setting: Setting[Any], forget: Callable[[object], object]) -> None:
+        self.name: str = setting.name
+        self.setting: Callable[[], Setting[Any] | None] = weakref.ref(setting, forget)
         self.is_declared = False
+        self.is_missing = False
+        self.known_as: str = setting.name
         self.is_received = False
         self.reported: frozenset[str] = frozenset()
 
@@ -112,9 +119,8 @@ class Session:
 
     def register(self, setting: Setting[Any]) -> None:
         """Add a setting: it will be declared and followed as long as it lives."""
-        key = id(setting)
-        self._registrations[key] = Registration(setting)
-        weakref.finalize(setting, self._registrations.pop, key, None).atexit = False
+        registrations, key = self._registrations, id(setting)
+        registrations[key] = Registration(setting, lambda _: registrations.pop(key, None))
 
     def release(self) -> None:
         """Forget all settings; they keep what they have."""
@@ -158,7 +164,8 @@ class Session:
     def ping(self) -> Flow[None]:
         """Raise a ServiceError (from the flow) unless the service is healthy."""
         request = Request("GET", wire.HEALTH_PATH)
-        expect(request, (yield (request,))[0])
+        # Read, because a proxy's page with status 200 does not mean that the service is well.
+        read_object(request, expect(request, (yield (request,))[0]))
 
     def get_settings(self) -> Flow[dict[str, SettingData]]:
         """Ask for all settings that the service has."""
@@ -193,9 +200,11 @@ class Session:
         )
         outcomes = yield requests
         for (registration, setting), request, outcome in zip(waiting, requests, outcomes, strict=True):
+            # A conflict leaves the setting as the service has it; one that it does not have cannot be asked for.
+            statuses = (_OK,) if registration.is_missing else (_OK, _CONFLICT)
             try:
-                registration.report(_read_declaration(setting, request, outcome))
-                registration.is_declared = True
+                registration.report(_read_declaration(setting, request, expect(request, outcome, *statuses)))
+                registration.is_declared, registration.is_missing = True, False
             except ServiceError as error:
                 self._problems.append(error)
                 registration.report([Remark(logging.ERROR, f"declaring setting {setting.name} failed: {error}")])
@@ -218,38 +227,48 @@ class Session:
         if self._feature_order not in {None, order}:
             logger.info("the service's context features are now %s, until now they were %s", order, self._feature_order)
         answers = read_query(request, response)
-        names = yield from self._resolve_names(answers)
+        names = yield from self._resolve_names(request, answers)
         return self._prepare(answers, names, order, _read_etag(request, response))
 
     def _ask_query(self, etag: tuple[Request, str] | None) -> Flow[tuple[Response, Request]]:
         request = self._make_query()
-        outcome = (yield (_with_etag(request, etag),))[0]
+        asked = _with_etag(request, etag)
+        outcome = (yield (asked,))[0]
         if isinstance(outcome, Response) and outcome.status == _NOT_FOUND:
             yield from self._declare_unknown()
-            request = self._make_query()
-            outcome = (yield (request,))[0]
-        return expect(request, outcome, _OK, _NOT_MODIFIED), request
+            request = asked = self._make_query()
+            outcome = (yield (asked,))[0]
+        # Who did not ask whether anything is new must not be told that nothing is.
+        return expect(asked, outcome, *((_OK, _NOT_MODIFIED) if asked is not request else (_OK,))), request
 
     def _make_query(self) -> Request:
-        names = sorted({setting.name for _, setting in self._declared()})
+        names = sorted({registration.known_as for registration, _ in self._declared()})
         tracked = self._context.tracked
         filters = "*" if tracked is None else wire.format_context_filters(tracked)
         params = {"settings": ",".join(names), "context_filters": filters, "include_metadata": "false"}
         return Request("GET", wire.QUERY_PATH, params)
 
     def _declare_unknown(self) -> Flow[None]:
-        """Declare again what the service no longer has (trap 4): one unknown name makes it refuse the whole query."""
+        """Declare again what the service no longer has (trap 4): one unknown name makes it refuse the whole query.
+
+        A setting whose renaming the service refused is there still, under its earlier name.
+        """
         known = yield from self.get_settings()
         names = set(known).union(*(data.aliases for data in known.values()))
         for registration, setting in self._declared():
+            if setting.alias in names and setting.name not in names:
+                registration.known_as = setting.alias
+                continue
+            registration.known_as = setting.name
             if setting.name not in names:
                 logger.warning("setting %s is gone from the service; declaring it again", setting.name)
-                registration.is_declared = False
+                registration.is_declared, registration.is_missing = False, True
         yield from self._declare()
 
-    def _resolve_names(self, answers: Mapping[str, JSON]) -> Flow[dict[str, str]]:
+    def _resolve_names(self, request: Request, answers: Mapping[str, JSON]) -> Flow[dict[str, str]]:
         """Find the canonical names of the settings that were answered under another name (trap 5)."""
-        asked = {setting.name for _, setting in self._declared()}
+        # As it was asked: settings may be gone since, and what was answered for them is not to be taken for another's.
+        asked = set(filter(None, request.params["settings"].split(",")))
         renamed = sorted(asked.difference(answers))
         names = {name: name for name in asked.intersection(answers)}
         unexplained = set(answers) - asked
@@ -281,7 +300,7 @@ class Session:
     ) -> Update:
         update = Update(order, etag)
         for registration, setting in self._declared():
-            answer = answers.get(names.get(setting.name, setting.name))
+            answer = answers.get(names.get(registration.known_as, registration.known_as))
             try:
                 queried = read_queried_setting(answer)
                 intake = take_in(setting, queried, order, self._context)
@@ -322,9 +341,8 @@ def _describe_unreceived(registration: Registration, answer: JSON, error: Invali
     return Remark(logging.ERROR, f"setting {registration.name} keeps what it has: {error}")
 
 
-def _read_declaration(setting: Setting[Any], request: Request, outcome: Outcome) -> list[Remark]:
+def _read_declaration(setting: Setting[Any], request: Request, response: Response) -> list[Remark]:
     """Read the answer to a declaration: what to say of it if it was accepted, or at least understood."""
-    response = expect(request, outcome, _OK, _CONFLICT)
     if response.status == _CONFLICT:
         text = f"conflict when declaring setting {setting.name}, whose values the service goes on to decide: "
         return [Remark(logging.ERROR, text + response.body.decode(errors="replace"))]

@@ -86,11 +86,12 @@ class _BaseStub:
     is_stub = True
 
     def __init__(self, *_args: object, **_kwargs: object) -> None:
-        self.context = ClientContext((), takes_any=True)
+        self.context: ClientContext = ClientContext((), takes_any=True)
         # What the settings answered before, to be given back at the end. Held weakly, as by every client.
         self._before: weakref.WeakKeyDictionary[Setting[Any], Evaluation[Any]] = weakref.WeakKeyDictionary()
         self._stubs: weakref.WeakKeyDictionary[Setting[Any], StubSetting] = weakref.WeakKeyDictionary()
         self._previous: current.MainClient | None = None
+        self._is_over = False
 
     def __getitem__(self, setting: Setting[Any]) -> StubSetting:
         """Give what sets the answers of a setting."""
@@ -151,10 +152,17 @@ class _BaseStub:
         """Tell that nothing waits to be declared: there is no service."""
         return False
 
+    def is_over(self) -> bool:
+        """Tell whether the client's ``with`` block has ended."""
+        return self._is_over
+
     def _enter(self) -> None:
-        self._previous = current.make_main(self)
+        # Entered once more (by a program that is given a stub and starts it), it still follows the same client.
+        self._previous = current.make_main(self) or self._previous
+        self._is_over = False
 
     def _exit(self) -> None:
+        self._is_over = True
         current.restore_main(self, self._previous)
         self._previous = None
 
@@ -167,9 +175,9 @@ class SyncStubHeksherClient(_BaseStub):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self.reload = MagicMock()
-        self.close = MagicMock()
-        self.ping = MagicMock()
+        self.reload: MagicMock = MagicMock()
+        self.close: MagicMock = MagicMock()
+        self.ping: MagicMock = MagicMock()
 
     def set_as_main(self) -> None:
         """Become the main client, as at the begin of a ``with`` block."""
@@ -193,10 +201,10 @@ class AsyncStubHeksherClient(_BaseStub):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self.reload = AsyncMock()
-        self.aclose = AsyncMock()
-        self.close = AsyncMock()
-        self.ping = AsyncMock()
+        self.reload: AsyncMock = AsyncMock()
+        self.aclose: AsyncMock = AsyncMock()
+        self.close: AsyncMock = AsyncMock()
+        self.ping: AsyncMock = AsyncMock()
 
     async def set_as_main(self) -> None:
         """Become the main client, as at the begin of an ``async with`` block."""

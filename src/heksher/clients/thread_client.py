@@ -1,9 +1,9 @@
 """The client for programs without an event loop: sends what the session asks for, and updates in a thread."""
 
+import queue
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -49,7 +49,7 @@ class ThreadHeksherClient(BaseHeksherClient):
         start_timeout: float | timedelta | None = DEFAULT_START_TIMEOUT_S,
     ) -> None:
         super().__init__(update_interval, context_features, on_start_failure, start_timeout)
-        self.modification_lock = threading.Lock()
+        self.modification_lock: threading.Lock = threading.Lock()
         self._transport = ThreadTransport(service_url, http_client_args)
         # Held for a whole update: the session's flows must not run at the same time.
         self._update_lock = threading.Lock()
@@ -58,6 +58,8 @@ class ThreadHeksherClient(BaseHeksherClient):
         self._wake = threading.Event()
         # The thread that is to update; None before the start, and once it is to end.
         self._thread: threading.Thread | None = None
+        # Tells the call that starts the client how the first update ended, or that the client was closed meanwhile.
+        self._started: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
 
     def set_as_main(self) -> None:
         """Become the process's main client: declare all settings, update them, and go on doing so in the background.
@@ -74,14 +76,19 @@ class ThreadHeksherClient(BaseHeksherClient):
             if self._state is State.RUNNING:
                 return
             previous = current.make_main(self)
-            self._state = State.RUNNING
+            self._begin_run()
+            started = self._start_thread()
         try:
-            error = self._start()
+            error = self._await_start(started)
+            # Another thread may have closed the client meanwhile.
+            self._require_open()
             if error is not None and self._on_start_failure == "raise":
                 raise error
         except BaseException:
-            self._abandon_start(previous)
-            self._stop()
+            with self._state_lock:
+                self._abandon_start(previous)
+            self._stop_thread()
+            self._transport.reset()
             raise
 
     def reload(self) -> None:
@@ -103,9 +110,11 @@ class ThreadHeksherClient(BaseHeksherClient):
         with self._state_lock:
             if self._state is State.CLOSED:
                 return
-            self._state = State.CLOSED
+            self._end_run()
         current.restore_main(self, None)
-        self._stop()
+        self._started.put(None)
+        self._stop_thread()
+        self._transport.close()
 
     def ping(self) -> None:
         """Do nothing if the service is healthy.
@@ -137,28 +146,34 @@ class ThreadHeksherClient(BaseHeksherClient):
     def _wake_up(self) -> None:
         self._wake.set()
 
-    def _start(self) -> Exception | None:
-        first: Future[Exception | None] = Future()
-        self._thread = threading.Thread(target=self._update_periodically, args=(first,), name="heksher", daemon=True)
+    def _start_thread(self) -> "queue.SimpleQueue[Exception | None]":
+        started: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+        self._started = started
+        self._thread = threading.Thread(target=self._update_periodically, args=(started,), name="heksher", daemon=True)
         self._thread.start()
+        return started
+
+    def _await_start(self, started: "queue.SimpleQueue[Exception | None]") -> Exception | None:
         try:
-            return first.result(self._start_timeout_s)
-        except TimeoutError:
-            error = as_http_error(TransportError(f"the start took longer than {self._start_timeout_s} s"))
+            return started.get(timeout=self._start_timeout_s)
+        except queue.Empty:
+            text = f"the start took longer than {self._start_timeout_s} s"
+            error = as_http_error(TransportError(text, TimeoutError(text)))
             self._note_failure(error)
             return error
 
-    def _stop(self) -> None:
+    def _stop_thread(self) -> None:
         thread, self._thread = self._thread, None
         self._wake.set()
         # A callback may close the client in the very thread that updates.
         if thread is not None and thread is not threading.current_thread():
             thread.join(CLOSE_TIMEOUT_S)
-        self._transport.close()
 
     def _update(self) -> Exception | None:
         """Update once, after any update under way; give why it failed, or ``None``."""
         with self._update_lock:
+            run = self._run
+            error: Exception | None = None
             self._schedule.begin()
             try:
                 update = self._transport.run(self._session.update())
@@ -167,16 +182,12 @@ class ThreadHeksherClient(BaseHeksherClient):
                 if update.problems:
                     raise as_http_error(update.problems[0])
             # Also what nobody foresaw: the thread must go on.
-            except Exception as error:  # noqa: BLE001 - see above
-                self._schedule.fail(time.monotonic())
-                self._note_failure(error)
-                return error
-            self._schedule.succeed(time.monotonic())
-            self._note_success()
-            return None
+            except Exception as failure:  # noqa: BLE001 - see above
+                error = failure
+            return self._finish_update(run, time.monotonic(), error)
 
-    def _update_periodically(self, first: "Future[Exception | None]") -> None:
-        first.set_result(self._update())
+    def _update_periodically(self, started: "queue.SimpleQueue[Exception | None]") -> None:
+        started.put(self._update())
         # After a failed start there may be another one, with a thread of its own.
         while self._thread is threading.current_thread():
             delay_s = self._schedule.remaining(time.monotonic())

@@ -9,10 +9,11 @@ The libraries are imported when the first client is created, as they take longer
 
 import asyncio
 import json
+import queue
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -29,9 +30,6 @@ T = TypeVar("T")
 MAX_CONCURRENT_REQUESTS: Final = 16
 
 _LIBRARIES: Final = ("httpx2", "httpx")
-# The library's class that an error is an instance of, too, where nothing more precise is known.
-_FALLBACK_CLASSES: Final = {StatusError: "HTTPStatusError", InvalidResponseError: "DecodingError"}
-
 # The classes of errors that are also errors of HTTP libraries, made when they are first needed.
 _mixed: dict[tuple[type[ServiceError], tuple[type[Exception], ...]], type[ServiceError]] = {}
 
@@ -50,8 +48,8 @@ class _Sender:
         url = _parse_service_url(self._library, service_url)
         # The library logs the URL of each request, so the password must not stand in it (trap 28).
         self._base_url = str(url.copy_with(userinfo=b"")).rstrip("/")
-        if url.userinfo:
-            self._client_args.setdefault("auth", (url.username, url.password))
+        if url.userinfo and self._client_args.get("auth") is None:
+            self._client_args["auth"] = (url.username, url.password)
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         headers = dict(request.headers)
@@ -78,33 +76,37 @@ class AsyncTransport(_Sender):
 
     def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None) -> None:
         super().__init__(service_url, http_client_args)
-        # Made here, so that wrong arguments are the constructor's error; None after close, until it is needed again.
-        self._client: httpx2.AsyncClient | None = self._library.AsyncClient(**self._client_args)
-        self._slots = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
+        # Made here, so that wrong arguments are the constructor's error. Until the first request it has no connection.
+        self._client: httpx2.AsyncClient = self._library.AsyncClient(**self._client_args)
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow to its end and give its result; raise what it raises, as an error of the HTTP library, too."""
+        # One client for all of it: a flow that outlives close() or reset() must not open connections again.
+        client = self._client
+        slots = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
         with _raised_as_http_errors():
             try:
                 requests = next(flow)
                 while True:
-                    requests = flow.send(tuple(await asyncio.gather(*map(self._send, requests))))
+                    sending = (self._send(client, slots, request) for request in requests)
+                    requests = flow.send(tuple(await asyncio.gather(*sending)))
             except StopIteration as end:
                 result: T = end.value
                 return result
 
     async def close(self) -> None:
-        """Close all connections. The transport can be used again."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        """Close all connections, for good: flows that are under way fail."""
+        await self._client.aclose()
 
-    async def _send(self, request: Request) -> Outcome:
-        if self._client is None:
-            self._client = self._library.AsyncClient(**self._client_args)
+    async def reset(self) -> None:
+        """Close all connections, as ``close`` does; later flows open new ones."""
+        client, self._client = self._client, self._library.AsyncClient(**self._client_args)
+        await client.aclose()
+
+    async def _send(self, client: "httpx2.AsyncClient", slots: asyncio.Semaphore, request: Request) -> Outcome:
         try:
-            async with self._slots:
-                native = await self._client.request(**self._arguments(request))
+            async with slots:
+                native = await client.request(**self._arguments(request))
         # Whatever goes wrong with one request must cost this request only; what it means, the session decides.
         except Exception as error:  # noqa: BLE001 - see above
             return self._describe_failure(request, error)
@@ -117,33 +119,29 @@ class ThreadTransport(_Sender):
     def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None) -> None:
         super().__init__(service_url, http_client_args)
         # As in AsyncTransport.
-        self._client: httpx2.Client | None = self._library.Client(**self._client_args)
+        self._client: httpx2.Client = self._library.Client(**self._client_args)
 
     def run(self, flow: Flow[T]) -> T:
         """Run a flow to its end and give its result; raise what it raises, as an error of the HTTP library, too."""
+        # As in AsyncTransport.
+        send = self._make_send(self._client)
         with _raised_as_http_errors():
             try:
                 requests = next(flow)
                 while True:
-                    requests = flow.send(self._send_all(requests))
+                    requests = flow.send(_send_all(send, requests))
             except StopIteration as end:
                 result: T = end.value
                 return result
 
     def close(self) -> None:
-        """Close all connections. The transport can be used again."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        """Close all connections, for good: flows that are under way fail with their next request."""
+        self._client.close()
 
-    def _send_all(self, requests: tuple[Request, ...]) -> tuple[Outcome, ...]:
-        if self._client is None:
-            self._client = self._library.Client(**self._client_args)
-        send = self._make_send(self._client)
-        if len(requests) == 1:
-            return (send(requests[0]),)
-        with ThreadPoolExecutor(min(len(requests), MAX_CONCURRENT_REQUESTS), "heksher-request") as threads:
-            return tuple(threads.map(send, requests))
+    def reset(self) -> None:
+        """Close all connections, as ``close`` does; later flows open new ones."""
+        client, self._client = self._client, self._library.Client(**self._client_args)
+        client.close()
 
     def _make_send(self, client: "httpx2.Client") -> Callable[[Request], Outcome]:
         def send(request: Request) -> Outcome:
@@ -154,6 +152,31 @@ class ThreadTransport(_Sender):
             return _translate(native)
 
         return send
+
+
+def _send_all(send: Callable[[Request], Outcome], requests: tuple[Request, ...]) -> tuple[Outcome, ...]:
+    """Send requests side by side; give their outcomes in the same order."""
+    if len(requests) == 1:
+        return (send(requests[0]),)
+    outcomes: dict[int, Outcome] = {}
+    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in range(len(requests)):
+        waiting.put(number)
+
+    def work() -> None:
+        with suppress(queue.Empty):
+            while True:
+                number = waiting.get_nowait()
+                outcomes[number] = send(requests[number])
+
+    # Daemons, unlike the threads of an executor: a service that does not answer must not keep a program from ending.
+    count = min(len(requests), MAX_CONCURRENT_REQUESTS)
+    threads = [threading.Thread(target=work, name="heksher-request", daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return tuple(outcomes[number] for number in range(len(requests)))
 
 
 def as_http_error(error: ServiceError) -> ServiceError:
@@ -178,7 +201,7 @@ def _raised_as_http_errors() -> Iterator[None]:
 
 
 def _find_http_classes(error: ServiceError) -> Iterator[type[Exception]]:
-    name = type(error.native).__name__ if isinstance(error, TransportError) else _FALLBACK_CLASSES[type(error)]
+    name = _name_http_class(error)
     for library in map(sys.modules.get, _LIBRARIES):
         base = getattr(library, "HTTPError", None)
         if base is not None:
@@ -187,6 +210,14 @@ def _find_http_classes(error: ServiceError) -> Iterator[type[Exception]]:
                 yield found
             else:
                 yield getattr(library, "TransportError", base)
+
+
+def _name_http_class(error: ServiceError) -> str:
+    if isinstance(error, StatusError):
+        return "HTTPStatusError"
+    if isinstance(error, InvalidResponseError):
+        return "DecodingError"
+    return "TimeoutException" if isinstance(error.native, TimeoutError) else type(error.native).__name__
 
 
 def _mix(kind: type[ServiceError], bases: tuple[type[Exception], ...]) -> type[ServiceError]:

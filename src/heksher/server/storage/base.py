@@ -15,7 +15,8 @@ Guarantees that every storage gives, and ``tests/conformance`` checks
 What callers owe: a unit of work may be run more than once before one run of it is stored, so it has no effects of its
 own; it uses the reader or writer that it is given only until it returns; names given to ``Writer`` are canonical, and
 the lexical rules of the API have been checked. Checks of meaning (types, versions, conflicts) are made by
-``operations``.
+``operations``. A method of a writer that cannot do what it is asked raises ``ContractError``, and then nothing of its
+unit of work is stored, even if the work goes on.
 """
 
 from abc import ABC, abstractmethod
@@ -218,5 +219,7 @@ class Storage(ABC):
         If the work recorded nothing, nothing is stored, and the revision is the newest one.
 
         Raises:
-            StorageUnavailableError: the storage cannot be reached; nothing was stored.
+            StorageUnavailableError: the storage cannot be reached. Nothing was stored, unless the connection to a
+                database server broke off during the commit: then nobody can tell.
+            ContractError: the work broke this contract; nothing was stored.
         """

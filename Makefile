@@ -1,0 +1,103 @@
+# Everything a contributor runs. Two commands need nothing but Python 3.11+ and make: make demo, make test.
+# Each target builds the environment that it needs (tools/bootstrap.py); the first time takes a minute, then nothing.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+# PYTHON=...     the interpreter that .venv is built with (default: the first suitable one, see tools/bootstrap.sh)
+# INSTALLER=pip  build .venv with pip instead of uv
+# ARGS=...       further arguments for pytest, such as ARGS='-k rules' or ARGS='--trap 13'
+# ONCE=1         make demo ends by itself
+INSTALLER ?= uv
+BOOTSTRAP = PYTHON='$(PYTHON)' HEKSHER_INSTALLER='$(INSTALLER)' sh tools/bootstrap.sh
+RUN := .venv/bin/python
+PYTEST = $(RUN) -m pytest -n auto --dist worksteal
+
+##@ Two commands to begin with
+
+.PHONY: demo
+demo: env-demo ## a service, an application, and a rule that changes what the application reads (ONCE=1: then end)
+	@$(RUN) examples/demo.py $(if $(filter-out 0,$(ONCE)),--once)
+
+.PHONY: test
+test: env-test ## all tests (ARGS='-k rules' for some)
+	$(PYTEST) $(ARGS)
+
+##@ What CI runs
+
+.PHONY: check
+check: static test ## everything that CI runs: format, lint, types, imports, lock, docs, tests
+
+.PHONY: static
+static: lint types imports lock-check docs ## all of check but the tests
+
+.PHONY: lint
+lint: env-all ## format and lint, changing nothing
+	$(RUN) -m ruff format --check
+	$(RUN) -m ruff check
+
+.PHONY: types
+types: env-all ## mypy --strict, and what mypy and pyright say of programs that use the library
+	$(RUN) -m mypy
+	$(PYTEST) -q tests/typing
+
+.PHONY: imports
+imports: env-all ## which module may import which (import-linter)
+	.venv/bin/lint-imports
+
+.PHONY: lock-check
+lock-check: env-all ## whether uv.lock and requirements/ are what pyproject.toml asks for
+	$(RUN) tools/lock.py check
+
+.PHONY: docs
+docs: env-all ## the documentation, in build/docs; warnings are errors
+	$(RUN) -m sphinx -W --keep-going --quiet -b html docs build/docs
+
+##@ Figures
+
+.PHONY: traps
+traps: env-test ## which faults of the existing software are shown to be absent, by number
+	$(PYTEST) -q -m trap --trap-report $(ARGS)
+
+.PHONY: coverage
+coverage: env-test ## branch coverage of src/heksher, its subprocesses included; fails below the bound in pyproject.toml
+	rm -f .coverage .coverage.*
+	$(RUN) -m coverage run -m pytest -n auto $(ARGS)
+	$(RUN) -m coverage combine --quiet
+	$(RUN) -m coverage report
+
+.PHONY: test-pythons
+test-pythons: env-test ## the client's tests on Python 3.11, 3.12 and 3.13; a version that is missing is named
+	$(RUN) tools/pythons.py
+
+.PHONY: import-time
+import-time: env-demo ## CPU time of import heksher against import asyncio; fails above 1.6
+	$(RUN) tools/import_time.py
+
+##@ Changing things
+
+.PHONY: format
+format: env-all ## format, and mend what ruff can mend
+	$(RUN) -m ruff format
+	$(RUN) -m ruff check --fix
+
+.PHONY: lock
+lock: env-all ## bring uv.lock and requirements/ in step with pyproject.toml
+	$(RUN) tools/lock.py write
+
+.PHONY: clean
+clean: ## remove everything that was built: environments, caches, reports
+	rm -rf .venv .tools .pythons .bootstrap.lock build dist .coverage .coverage.* htmlcov
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: env-demo env-test env-all
+env-demo env-test env-all: env-%:
+	@$(BOOTSTRAP) $*
+
+.PHONY: help
+help: ## this text
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -1,0 +1,15 @@
+"""The command that all others belong to."""
+
+import click
+
+from heksher.cli.serve import serve
+from heksher.version import __version__
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="heksher %(version)s")
+def heksher() -> None:
+    """Settings whose values depend on context: the Heksher service and tools for it."""
+
+
+heksher.add_command(serve)

@@ -1,0 +1,58 @@
+"""``heksher serve``: run the service.
+
+The service is imported only when it is to run: ``heksher --help`` needs nothing of it.
+"""
+
+import gc
+import os
+import signal
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from heksher.exceptions import HeksherError
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="The port to listen on; 0 lets the system choose a free one.",
+)
+@click.option(
+    "--db",
+    "database",
+    metavar="PATH",
+    help="The database: the path of an SQLite file, or a URL (sqlite:///path, postgresql://user:password@host/db)."
+    "  [env: HEKSHER_DB_CONNECTION_STRING; default: a file in the user's data directory]",
+)
+@click.option(
+    "--context-features",
+    metavar="A,B,C",
+    help="Make the service's context features exactly these, by inserting what is missing."
+    "  [env: HEKSHER_STARTUP_CONTEXT_FEATURES, separated by semicolons]",
+)
+def serve(host: str, port: int, database: str | None, context_features: str | None) -> None:
+    """Run the Heksher service until Ctrl-C or SIGTERM."""
+    # The server takes over both signals when it runs; until then they end the program as cleanly.
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, _end)
+    # The modules of the service make many objects, of which none is garbage: a tenth of the start is spent looking.
+    gc.disable()
+    from heksher.server.config import load_config  # noqa: PLC0415 - see above
+    from heksher.server.run import run_service  # noqa: PLC0415
+
+    gc.freeze()
+    gc.enable()
+    try:
+        run_service(load_config(os.environ, database, context_features), host, port, click.echo)
+    except HeksherError as error:
+        raise click.ClickException(" ".join(str(error).split())) from None
+
+
+def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)

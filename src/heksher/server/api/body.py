@@ -1,0 +1,156 @@
+"""Reading requests strictly: bodies that are JSON as RFC 8259 has it, no bigger than the limit, and no ambiguities.
+
+The standard parser takes more than JSON (``NaN``, ``1e999`` as infinity, repeated keys, halves of surrogate pairs).
+What it lets in would be stored, and be sent to clients that cannot read it (trap 35).
+
+Source: RFC 8259; RFC 7493 (I-JSON) for repeated keys and surrogates.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import NoReturn
+
+from fastapi import HTTPException
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from heksher.server.limits import MAX_INTEGER_DIGITS, MAX_JSON_NESTING
+from heksher.value_type import JSON, shorten
+
+_INTEGER_END = 10**MAX_INTEGER_DIGITS
+# Parsing this many bytes takes about a millisecond; a bigger body would keep the event loop, and all others, waiting.
+_MAX_BYTES_ON_EVENT_LOOP = 32 * 1024
+
+
+def parse_json(body: bytes) -> JSON:
+    """Read a JSON text.
+
+    Raises:
+        JSONDecodeError: it is no JSON, or has something that not every reader of JSON can take.
+    """
+    try:
+        document: JSON = json.loads(
+            body.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_make_object
+        )
+    except UnicodeDecodeError as error:
+        raise json.JSONDecodeError(f"the body is not UTF-8 from byte {error.start} on", "", 0) from None
+    except RecursionError:
+        _refuse_nesting()
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # what the interpreter says to a whole number of thousands of digits
+        _refuse_integer()
+    _check(document)
+    return document
+
+
+def _check(document: JSON) -> None:
+    """Check a document level by level: recursion would end at the depth that this is to refuse."""
+    level = [document]
+    for _ in range(MAX_JSON_NESTING + 1):
+        containers = []
+        for value in level:
+            if isinstance(value, dict | list):
+                containers.append(value)
+            else:
+                _check_scalar(value)
+        if not containers:
+            return
+        level = []
+        for container in containers:
+            level.extend(container)
+            if isinstance(container, dict):
+                level.extend(container.values())
+    _refuse_nesting()
+
+
+def _check_scalar(value: JSON) -> None:
+    if isinstance(value, str):
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            _refuse("half a surrogate pair is no character: strings must be valid Unicode")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            _refuse("a number is too large for a double-precision float")
+    elif isinstance(value, int) and not -_INTEGER_END < value < _INTEGER_END:
+        _refuse_integer()
+
+
+def _make_object(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        _refuse(f"the key {shorten(key)!a} stands twice in one object")
+    return made
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    _refuse(f"{name} is no JSON")
+
+
+def _refuse_integer() -> NoReturn:
+    _refuse(f"a whole number has more than {MAX_INTEGER_DIGITS} digits")
+
+
+def _refuse_nesting() -> NoReturn:
+    _refuse(f"the body is nested deeper than {MAX_JSON_NESTING} levels")
+
+
+def _refuse(message: str) -> NoReturn:
+    raise json.JSONDecodeError(message, "", 0)
+
+
+class StrictRequest(Request):
+    """A request whose body is read with the limit of the application, and parsed strictly."""
+
+    async def body(self) -> bytes:
+        if not hasattr(self, "_body"):
+            max_bytes: int = self.app.state.config.max_body_bytes
+            if int(self.headers.get("content-length", 0)) > max_bytes:
+                _refuse_size(max_bytes)
+            chunks = []
+            size = 0
+            async for chunk in self.stream():
+                size += len(chunk)
+                if size > max_bytes:
+                    _refuse_size(max_bytes)
+                chunks.append(chunk)
+            self._body = b"".join(chunks)
+        return self._body
+
+    async def json(self) -> JSON:
+        body = await self.body()
+        if len(body) > _MAX_BYTES_ON_EVENT_LOOP:
+            return await run_in_threadpool(parse_json, body)
+        return parse_json(body)
+
+
+class StrictRoute(APIRoute):
+    """A route that reads its requests strictly."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[object, object, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_strictly(request: Request) -> Response:
+            _refuse_repeated_parameters(request)
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return handle_strictly
+
+
+def _refuse_size(max_bytes: int) -> NoReturn:
+    raise HTTPException(413, f"the body is larger than {max_bytes} bytes, which is the most that this service reads")
+
+
+def _refuse_repeated_parameters(request: Request) -> None:
+    # Of two values one would be ignored without a word, and who sent both meant something by each.
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    if repeated := [name for name, count in counts.items() if count > 1]:
+        message = "the parameter stands more than once: join several values with commas"
+        raise RequestValidationError(
+            [{"loc": ("query", name), "msg": message, "type": "repeated"} for name in repeated]
+        )

@@ -1,0 +1,228 @@
+"""What requests look like: the bodies, and the lexical rules of their parts.
+
+Patterns are anchored at both ends, and pydantic's ``$`` is the very end: a trailing newline does not match (trap 35).
+
+Source: spec/http-api.md.
+"""
+
+from typing import Annotated, ClassVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SkipValidation,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
+
+from heksher import wire
+from heksher.server.limits import MAX_CONTEXT_FEATURES, MAX_METADATA_KEYS, MAX_NAME_CHARACTERS, MAX_VERSION_DIGITS
+from heksher.server.operations.differences import Declaration
+from heksher.server.operations.versions import FIRST_VERSION, normalize_version
+from heksher.value_type import MAX_TYPE_CHARACTERS, ValueType, parse_value_type
+
+
+def _constrain(pattern: str) -> StringConstraints:
+    return StringConstraints(pattern=f"^{pattern}$", max_length=MAX_NAME_CHARACTERS)
+
+
+def _read_type(text: object) -> ValueType:
+    if not isinstance(text, str):
+        raise ValueError("a type is written as a string")  # noqa: TRY004 - pydantic reports ValueErrors, no TypeErrors
+    return parse_value_type(text)
+
+
+def _refuse_repeats(features: list[str]) -> list[str]:
+    if repeated := sorted({feature for feature in features if features.count(feature) > 1}):
+        raise ValueError(f"context features stand twice: {repeated}")
+    return features
+
+
+Feature = Annotated[str, _constrain(wire.FEATURE_PATTERN)]
+FeatureValue = Annotated[str, _constrain(wire.FEATURE_PATTERN)]
+SettingName = Annotated[str, _constrain(wire.SETTING_NAME_PATTERN)]
+MetadataKey = Annotated[str, _constrain(wire.METADATA_KEY_PATTERN)]
+Version = Annotated[
+    str,
+    StringConstraints(pattern=f"^[0-9]{{1,{MAX_VERSION_DIGITS}}}[.][0-9]{{1,{MAX_VERSION_DIGITS}}}$"),
+    AfterValidator(normalize_version),
+    Field(examples=["1.1"]),
+]
+# Bodies are parsed strictly before, so any value is JSON already.
+AnyJSON = Annotated[JsonValue, SkipValidation]
+# pydantic documents the pattern of keys, but not that there are no others.
+_NO_OTHER_KEYS: dict[str, JsonValue] = {"additionalProperties": False}
+Metadata = Annotated[
+    dict[MetadataKey, AnyJSON],
+    Field(max_length=MAX_METADATA_KEYS, examples=[{"owner": "web-team"}], json_schema_extra=_NO_OTHER_KEYS),
+]
+Conditions = Annotated[
+    dict[Feature, FeatureValue],
+    Field(min_length=1, max_length=MAX_CONTEXT_FEATURES, json_schema_extra=_NO_OTHER_KEYS),
+]
+WireType = Annotated[
+    ValueType,
+    BeforeValidator(_read_type),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": MAX_TYPE_CHARACTERS,
+            # What follows it can still be wrong: brackets that do not match, options that are not JSON.
+            "pattern": r"^((Sequence|Mapping) ?<)*(int|float|str|bool|(Enum|Flags) ?\[.*\])>*$",
+            "examples": ["int", 'Enum["dark","light"]'],
+        }
+    ),
+]
+Features = Annotated[
+    list[Feature],
+    Field(min_length=1, max_length=MAX_CONTEXT_FEATURES, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_refuse_repeats),
+]
+
+
+class Body(BaseModel):
+    """What the bodies share: unknown fields are ignored, as existing services do."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True)
+
+
+class NewContextFeature(Body):
+    """A context feature to add."""
+
+    context_feature: Feature = Field(examples=["environment"])
+
+
+class ContextFeatureMove(Body):
+    """Where a context feature is to go: exactly one of the two."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["to_after"]}, {"required": ["to_before"]}],
+            "examples": [{"to_after": "environment"}],
+        }
+    )
+
+    to_after: Feature | SkipJsonSchema[None] = None
+    to_before: Feature | SkipJsonSchema[None] = None
+
+    @model_validator(mode="after")
+    def _require_one(self) -> "ContextFeatureMove":
+        if (self.to_after is None) == (self.to_before is None):
+            raise ValueError("give either to_after or to_before")
+        return self
+
+
+class SettingDeclaration(Body):
+    """What an application expects of a setting."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "cache_ttl",
+                    "configurable_features": ["environment", "user"],
+                    "type": "int",
+                    "default_value": 60,
+                    "metadata": {"unit": "seconds"},
+                    "version": "1.0",
+                }
+            ]
+        }
+    )
+
+    name: SettingName
+    configurable_features: Features
+    type: WireType
+    default_value: AnyJSON
+    metadata: Metadata = {}
+    alias: SettingName | None = Field(None, description="another name under which the setting is known so far")
+    version: Version = FIRST_VERSION
+
+    def to_declaration(self) -> Declaration:
+        """Give what the operation takes."""
+        return Declaration(
+            name=self.name,
+            configurable_features=frozenset(self.configurable_features),
+            type=self.type,
+            default_value=self.default_value,
+            version=self.version,
+            metadata=self.metadata,
+            alias=self.alias,
+        )
+
+
+class Versioned(Body):
+    """A change of a setting, with the version that it makes."""
+
+    version: Version
+
+
+class NewType(Versioned):
+    """The type that a setting is to have."""
+
+    type: WireType
+
+
+class NewName(Versioned):
+    """The name that a setting is to have."""
+
+    name: SettingName = Field(examples=["frontend.theme"])
+
+
+class NewFeatures(Versioned):
+    """The context features that a setting is to be configurable by."""
+
+    configurable_features: Features
+
+
+class SettingMetadata(Versioned):
+    """Metadata for a setting."""
+
+    metadata: Metadata
+
+
+class SettingMetadataValue(Versioned):
+    """The value of one metadata key of a setting."""
+
+    value: AnyJSON
+
+
+class NewRule(Body):
+    """A rule to add."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"setting": "cache_ttl", "feature_values": {"environment": "dev"}, "value": 10, "metadata": {}}
+            ]
+        }
+    )
+
+    setting: SettingName
+    feature_values: Conditions
+    value: AnyJSON
+    metadata: Metadata = {}
+
+
+class RuleValue(Body):
+    """The value that a rule is to have."""
+
+    value: AnyJSON = Field(examples=[10])
+
+
+class RuleMetadata(Body):
+    """Metadata for a rule."""
+
+    metadata: Metadata
+
+
+class RuleMetadataValue(Body):
+    """The value of one metadata key of a rule."""
+
+    value: AnyJSON

@@ -1,0 +1,125 @@
+"""The ordered list of context features."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from heksher.server.errors import DuplicateError, InUseError, NotAcceptableError, NotFoundError, StartupError
+from heksher.server.limits import MAX_CONTEXT_FEATURES
+from heksher.server.operations.changes import change_features
+from heksher.server.storage.base import Origin, Reader, Storage, Writer, Written
+from heksher.value_type import shorten
+
+Side = Literal["before", "after"]
+
+
+def list_features(storage: Storage) -> tuple[str, ...]:
+    """List the context features in their order."""
+    return storage.read(lambda reader: reader.context_features())
+
+
+def find_index(storage: Storage, feature: str) -> int:
+    """Tell the place of a feature in the order, counted from 0.
+
+    Raises:
+        NotFoundError: there is no such feature.
+    """
+
+    def work(reader: Reader) -> int:
+        features = reader.context_features()
+        _require(features, feature)
+        return features.index(feature)
+
+    return storage.read(work)
+
+
+def add_feature(storage: Storage, feature: str, origin: Origin) -> Written[None]:
+    """Add a feature, as the last and so the most specific one.
+
+    Raises:
+        DuplicateError: it is there already.
+        NotAcceptableError: there are as many as the service takes.
+    """
+
+    def work(writer: Writer) -> None:
+        features = writer.context_features()
+        if feature in features:
+            raise DuplicateError("context feature already exists")
+        if len(features) >= MAX_CONTEXT_FEATURES:
+            raise NotAcceptableError(f"the service takes at most {MAX_CONTEXT_FEATURES} context features")
+        _store(writer, "add", (*features, feature))
+
+    return storage.write(work, origin)
+
+
+def move_feature(storage: Storage, feature: str, side: Side, target: str, origin: Origin) -> Written[None]:
+    """Move a feature to just before or after another one. Where it is there already, or is the target, nothing changes.
+
+    Raises:
+        NotFoundError: one of the two does not exist.
+    """
+
+    def work(writer: Writer) -> None:
+        features = writer.context_features()
+        _require(features, feature)
+        _require(features, target)
+        others = [other for other in features if other != feature]
+        if feature != target:
+            others.insert(others.index(target) + (side == "after"), feature)
+            _store(writer, "move", tuple(others))
+
+    return storage.write(work, origin)
+
+
+def delete_feature(storage: Storage, feature: str, origin: Origin) -> Written[None]:
+    """Delete a feature.
+
+    Raises:
+        NotFoundError: there is no such feature.
+        InUseError: a setting is configurable by it.
+    """
+
+    def work(writer: Writer) -> None:
+        features = writer.context_features()
+        _require(features, feature)
+        if any(feature in setting.configurable_features for setting in writer.settings()):
+            raise InUseError("context feature can't be deleted, there is at least one setting configured by it")
+        _store(writer, "delete", tuple(other for other in features if other != feature))
+
+    return storage.write(work, origin)
+
+
+def ensure_features(storage: Storage, wanted: Sequence[str], origin: Origin) -> Written[None]:
+    """Make the stored list exactly the wanted one (without repeats), by inserting features anywhere (trap 38).
+
+    Raises:
+        StartupError: a stored feature is not wanted, or the stored order contradicts the wanted one. Neither is
+            repaired: the first could lose rules, the second would change which rules win.
+    """
+
+    def work(writer: Writer) -> None:
+        stored = writer.context_features()
+        if extra := [feature for feature in stored if feature not in wanted]:
+            raise StartupError(
+                f"the start-up context features {list(wanted)} lack {extra}, which the service has:"
+                " add them to the start-up list, or delete them from the service first"
+            )
+        if (kept := [feature for feature in wanted if feature in stored]) != list(stored):
+            raise StartupError(
+                f"the start-up context features {list(wanted)} contradict the service's order: it is {list(stored)},"
+                f" the start-up list says {kept}; change the start-up list, or move the features on the service first"
+            )
+        _store(writer, "start-up", tuple(wanted))
+
+    return storage.write(work, origin)
+
+
+def _require(features: Sequence[str], feature: str) -> None:
+    if feature not in features:
+        raise NotFoundError(f"there is no context feature {shorten(repr(feature))}", "context feature")
+
+
+def _store(writer: Writer, action: str, features: tuple[str, ...]) -> None:
+    before = writer.context_features()
+    if features != before:
+        writer.set_context_features(features)
+        writer.record(change_features(action, before, features))

@@ -1,0 +1,138 @@
+"""Declaring a setting: an application says what it expects, the service creates, upgrades, agrees or refuses.
+
+Source: spec/concepts.md, *Declarations and versions*, *Renaming*; spec/http-api.md, *Declare*.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from heksher.server.errors import ConflictError, InvalidInputError, NotAcceptableError, NotFoundError
+from heksher.server.operations.changes import change_setting
+from heksher.server.operations.differences import Comparison, Declaration, Difference
+from heksher.server.operations.versions import FIRST_VERSION, is_major_upgrade, is_newer
+from heksher.server.storage.base import Origin, SettingRecord, Storage, Writer, Written
+
+OutcomeName = Literal["created", "uptodate", "mismatch", "outdated", "upgraded", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeclarationResult:
+    """What came of a declaration.
+
+    Attributes:
+        outcome: ``mismatch`` and ``rejected`` are refusals. Only ``created`` and ``upgraded`` changed anything.
+        stored_version: the version that the setting had before; ``None`` when it was created.
+    """
+
+    outcome: OutcomeName
+    stored_version: str | None = None
+    differences: tuple[Difference, ...] = ()
+
+
+def declare(storage: Storage, declaration: Declaration, origin: Origin) -> Written[DeclarationResult]:
+    """Declare a setting.
+
+    Raises:
+        InvalidInputError: the declaration contradicts itself: its default is no value of its type, or its alias is its
+            name.
+        NotAcceptableError: the setting is new, and its version is not the first one.
+        NotFoundError: the alias, or a context feature of a new setting or an upgrade, does not exist.
+        ConflictError: the alias is of another setting.
+    """
+    _check_consistency(declaration)
+
+    def work(writer: Writer) -> DeclarationResult:
+        stored = _find_target(writer, declaration)
+        if stored is None:
+            return _create(writer, declaration)
+        rules = writer.rules([stored.name])
+        comparison = Comparison(declaration, stored, writer.context_features(), rules)
+        if is_newer(stored.version, than=declaration.version):
+            return DeclarationResult("outdated", stored.version, comparison.list_for_outdated())
+        if declaration.version == stored.version:
+            differences = comparison.list_for_upgrade()
+            return DeclarationResult("mismatch" if differences else "uptodate", stored.version, differences)
+        return _upgrade(writer, comparison)
+
+    return storage.write(work, origin)
+
+
+def _check_consistency(declaration: Declaration) -> None:
+    if not declaration.type.accepts(declaration.default_value):
+        raise InvalidInputError(f"the default value is not a value of the type {declaration.type}", ("default_value",))
+    if declaration.alias == declaration.name:
+        raise InvalidInputError("the alias is the name itself: give the other name, or none", ("alias",))
+
+
+def _find_target(writer: Writer, declaration: Declaration) -> SettingRecord | None:
+    """Find the setting that a declaration is about; ``None`` if it is a new one."""
+    stored = writer.find_setting(declaration.name)
+    if declaration.alias is None:
+        return stored
+    holder = writer.find_setting(declaration.alias)
+    if holder is None:
+        raise NotFoundError(f"there is no setting with the name or alias {declaration.alias!r}", "alias")
+    if stored is None:
+        if holder.name != declaration.alias:
+            raise ConflictError(
+                f"{declaration.alias!r} is an alias of setting {holder.name!r}:"
+                f" to rename that one, give {holder.name!r} as alias"
+            )
+    elif holder.name != stored.name:
+        raise ConflictError(f"{declaration.alias!r} belongs to setting {holder.name!r}, not to {stored.name!r}")
+    return holder
+
+
+def _create(writer: Writer, declaration: Declaration) -> DeclarationResult:
+    if declaration.version != FIRST_VERSION:
+        raise NotAcceptableError(
+            f"setting {declaration.name!r} does not exist yet: its first version must be {FIRST_VERSION},"
+            f" not {declaration.version}"
+        )
+    order = writer.context_features()
+    if unknown := sorted(declaration.configurable_features.difference(order)):
+        raise NotFoundError(_tell_unknown(unknown, order), "configurable feature of a new setting")
+    created = SettingRecord(
+        name=declaration.name,
+        type=str(declaration.type),
+        default_value=declaration.default_value,
+        configurable_features=declaration.configurable_features,
+        version=declaration.version,
+        metadata=declaration.metadata,
+    )
+    writer.add_setting(created)
+    writer.record(change_setting("declare", None, created, order))
+    return DeclarationResult("created")
+
+
+def _upgrade(writer: Writer, comparison: Comparison) -> DeclarationResult:
+    declared, stored, order = comparison.declared, comparison.stored, comparison.order
+    added = declared.configurable_features - stored.configurable_features
+    if unknown := sorted(added.difference(order)):
+        raise NotFoundError(_tell_unknown(unknown, order), "configurable feature")
+    differences = comparison.list_for_upgrade()
+    acceptable = {"minor", "major"} if is_major_upgrade(stored.version, declared.version) else {"minor"}
+    if any(difference.level not in acceptable for difference in differences):
+        return DeclarationResult("rejected", stored.version, differences)
+    upgraded = _apply(declared, stored)
+    writer.replace_setting(stored.name, upgraded)
+    writer.record(change_setting("declare", stored, upgraded, order))
+    return DeclarationResult("upgraded", stored.version, differences)
+
+
+def _apply(declared: Declaration, stored: SettingRecord) -> SettingRecord:
+    name = stored.name if declared.alias is None else declared.name
+    return SettingRecord(
+        name=name,
+        type=str(declared.type),
+        default_value=declared.default_value,
+        configurable_features=declared.configurable_features,
+        version=declared.version,
+        metadata=declared.metadata,
+        aliases=(stored.aliases | {stored.name}) - {name},
+    )
+
+
+def _tell_unknown(unknown: list[str], order: Sequence[str]) -> str:
+    return f"the service has no context features {unknown}; it has {list(order)}"

@@ -1,0 +1,102 @@
+"""Metadata of settings and rules: a JSON object that the service keeps and never looks into.
+
+An edit makes the new metadata out of the old. Settings and rules take the same edits; a setting's take a newer version
+too.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from heksher.server.errors import NotAcceptableError, NotFoundError
+from heksher.server.limits import MAX_METADATA_KEYS
+from heksher.server.operations.changes import change_rule
+from heksher.server.operations.lookup import get_rule, get_setting
+from heksher.server.operations.settings import store
+from heksher.server.operations.versions import require_newer
+from heksher.server.storage.base import Origin, Storage, Writer, Written
+from heksher.value_type import JSON, json_key, shorten
+
+Metadata = Mapping[str, JSON]
+Edit = Callable[[Metadata], Metadata]
+
+
+def merge(update: Metadata) -> Edit:
+    """Make an edit that sets some keys and keeps the others."""
+    return lambda metadata: {**metadata, **update}
+
+
+def overwrite(metadata: Metadata) -> Edit:
+    """Make an edit that replaces everything."""
+    return lambda _: metadata
+
+
+def remove_key(key: str) -> Edit:
+    """Make an edit that removes one key; it raises ``NotFoundError`` where there is no such key."""
+
+    def edit(metadata: Metadata) -> Metadata:
+        if key not in metadata:
+            raise NotFoundError(f"the metadata has no key {shorten(repr(key))}", "metadata key")
+        return {other: value for other, value in metadata.items() if other != key}
+
+    return edit
+
+
+def get_of_setting(storage: Storage, name: str) -> Metadata:
+    """Give the metadata of a setting.
+
+    Raises:
+        NotFoundError: the setting does not exist.
+    """
+    return storage.read(lambda reader: get_setting(reader, name).metadata)
+
+
+def get_of_rule(storage: Storage, rule_id: int) -> Metadata:
+    """Give the metadata of a rule.
+
+    Raises:
+        NotFoundError: the rule does not exist.
+    """
+    return storage.read(lambda reader: get_rule(reader, rule_id).metadata)
+
+
+def edit_of_setting(storage: Storage, name: str, edit: Edit, version: str, origin: Origin) -> Written[None]:
+    """Change the metadata of a setting, and its version.
+
+    Raises:
+        NotFoundError: the setting, or the key to remove, does not exist.
+        ConflictError: the version is not newer.
+        NotAcceptableError: there would be too many keys.
+    """
+
+    def work(writer: Writer) -> None:
+        setting = get_setting(writer, name)
+        metadata = _apply(edit, setting.metadata)
+        require_newer(setting, version)
+        store(writer, "set metadata", setting, replace(setting, metadata=metadata, version=version))
+
+    return storage.write(work, origin)
+
+
+def edit_of_rule(storage: Storage, rule_id: int, edit: Edit, origin: Origin) -> Written[None]:
+    """Change the metadata of a rule.
+
+    Raises:
+        NotFoundError: the rule, or the key to remove, does not exist.
+        NotAcceptableError: there would be too many keys.
+    """
+
+    def work(writer: Writer) -> None:
+        rule = get_rule(writer, rule_id)
+        changed = replace(rule, metadata=_apply(edit, rule.metadata))
+        if json_key(changed.metadata) != json_key(rule.metadata):
+            writer.replace_rule(changed)
+            writer.record(change_rule("set metadata", rule, changed, writer.context_features()))
+
+    return storage.write(work, origin)
+
+
+def _apply(edit: Edit, metadata: Metadata) -> Metadata:
+    edited = edit(metadata)
+    if len(edited) > MAX_METADATA_KEYS:
+        raise NotAcceptableError(f"metadata has at most {MAX_METADATA_KEYS} keys, and this makes {len(edited)}")
+    return edited

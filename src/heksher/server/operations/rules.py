@@ -1,0 +1,110 @@
+"""Rules of settings, apart from their metadata."""
+
+import json
+from dataclasses import replace
+
+from heksher.server.errors import DuplicateError, InvalidInputError, NotAcceptableError, NotFoundError
+from heksher.server.operations import changes
+from heksher.server.operations.changes import JSONObject, picture_rule
+from heksher.server.operations.lookup import find_setting, get_rule, get_setting
+from heksher.server.operations.metadata import Metadata
+from heksher.server.storage.base import Conditions, Origin, Reader, SettingRecord, Storage, Writer, Written
+from heksher.value_type import JSON, json_key, parse_value_type, shorten
+
+
+def get(storage: Storage, rule_id: int) -> JSONObject:
+    """Give a picture of one rule.
+
+    Raises:
+        NotFoundError: it does not exist.
+    """
+    return storage.read(lambda reader: picture_rule(get_rule(reader, rule_id), reader.context_features()))
+
+
+def search(storage: Storage, setting_name: str, conditions: Conditions) -> int:
+    """Find the id of the rule of a setting that has exactly these conditions.
+
+    Raises:
+        NotFoundError: there is no such rule, or no such setting.
+    """
+
+    def work(reader: Reader) -> int:
+        setting = find_setting(reader, setting_name)
+        rule = None if setting is None else reader.find_rule_by_conditions(setting.name, conditions)
+        if rule is None:
+            raise NotFoundError("there is no rule with exactly these conditions", "rule")
+        return rule.rule_id
+
+    return storage.read(work)
+
+
+def add(
+    storage: Storage, setting_name: str, conditions: Conditions, value: JSON, metadata: Metadata, origin: Origin
+) -> Written[int]:
+    """Add a rule with at least one condition to a setting, and give its id.
+
+    Raises:
+        InvalidInputError: the setting does not exist.
+        NotAcceptableError: the setting is not configurable by a feature, or the value is not of its type.
+        DuplicateError: it has a rule with these conditions.
+    """
+
+    def work(writer: Writer) -> int:
+        setting = find_setting(writer, setting_name)
+        if setting is None:
+            raise InvalidInputError(f"there is no setting named {shorten(repr(setting_name))}", ("setting",))
+        if foreign := sorted(conditions.keys() - setting.configurable_features):
+            raise NotAcceptableError(
+                f"setting {setting.name!r} is not configurable by {foreign}, only by"
+                f" {sorted(setting.configurable_features)}"
+            )
+        _check_value(setting, value)
+        if writer.find_rule_by_conditions(setting.name, conditions):
+            raise DuplicateError("rule already exists")
+        rule = writer.add_rule(setting.name, conditions, value, metadata)
+        writer.record(changes.add_rule(rule, writer.context_features()))
+        return rule.rule_id
+
+    return storage.write(work, origin)
+
+
+def set_value(storage: Storage, rule_id: int, value: JSON, origin: Origin) -> Written[None]:
+    """Change the value of a rule.
+
+    Raises:
+        NotFoundError: the rule does not exist.
+        NotAcceptableError: the value is not of the setting's type.
+    """
+
+    def work(writer: Writer) -> None:
+        rule = get_rule(writer, rule_id)
+        _check_value(get_setting(writer, rule.setting), value)
+        if json_key(value) != json_key(rule.value):
+            changed = replace(rule, value=value)
+            writer.replace_rule(changed)
+            writer.record(changes.change_rule("set value", rule, changed, writer.context_features()))
+
+    return storage.write(work, origin)
+
+
+def delete(storage: Storage, rule_id: int, origin: Origin) -> Written[None]:
+    """Delete a rule.
+
+    Raises:
+        NotFoundError: it does not exist.
+    """
+
+    def work(writer: Writer) -> None:
+        rule = get_rule(writer, rule_id)
+        writer.delete_rule(rule_id)
+        writer.record(changes.delete_rule(rule, writer.context_features()))
+
+    return storage.write(work, origin)
+
+
+def _check_value(setting: SettingRecord, value: JSON) -> None:
+    if not parse_value_type(setting.type).accepts(value):
+        raise NotAcceptableError(
+            f"{shorten(json.dumps(value))} is not a value of setting {setting.name!r}, whose type is"
+            f" {shorten(setting.type)}"
+        )

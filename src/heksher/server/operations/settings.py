@@ -1,0 +1,154 @@
+"""Settings, apart from their declaration and their metadata."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from heksher.server.errors import ConflictError, NotFoundError
+from heksher.server.operations import changes
+from heksher.server.operations.changes import JSONObject, picture_setting
+from heksher.server.operations.differences import find_features_in_use, find_misfits, tell_features_in_use
+from heksher.server.operations.lookup import get_setting
+from heksher.server.operations.versions import is_major_upgrade, require_newer
+from heksher.server.storage.base import Origin, Reader, RuleRecord, SettingRecord, Storage, Writer, Written
+from heksher.value_type import ValueType, parse_value_type
+
+
+def list_all(storage: Storage) -> list[JSONObject]:
+    """List pictures of all settings, sorted by name."""
+
+    def work(reader: Reader) -> list[JSONObject]:
+        order = reader.context_features()
+        return [picture_setting(setting, order) for setting in reader.settings()]
+
+    return storage.read(work)
+
+
+def get(storage: Storage, name: str) -> JSONObject:
+    """Give a picture of one setting.
+
+    Raises:
+        NotFoundError: it does not exist.
+    """
+    return storage.read(lambda reader: picture_setting(get_setting(reader, name), reader.context_features()))
+
+
+def delete(storage: Storage, name: str, origin: Origin) -> Written[None]:
+    """Delete a setting and its rules.
+
+    Raises:
+        NotFoundError: it does not exist.
+    """
+
+    def work(writer: Writer) -> None:
+        setting = get_setting(writer, name)
+        change = changes.delete_setting(setting, writer.rules([setting.name]), writer.context_features())
+        writer.delete_setting(setting.name)
+        writer.record(change)
+
+    return storage.write(work, origin)
+
+
+def set_type(storage: Storage, name: str, value_type: ValueType, version: str, origin: Origin) -> Written[None]:
+    """Change the type of a setting, or only its version if it has the type already.
+
+    Raises:
+        NotFoundError: the setting does not exist.
+        ConflictError: the version is not newer (unless nothing changes at all), a value does not fit, or the type is no
+            subtype in a minor upgrade.
+    """
+
+    def work(writer: Writer) -> None:
+        setting = get_setting(writer, name)
+        old_type = parse_value_type(setting.type)
+        if version == setting.version and value_type == old_type:
+            return
+        require_newer(setting, version)
+        conflicts = _list_misfits(setting, value_type, writer.rules([setting.name]))
+        if not (is_major_upgrade(setting.version, version) or value_type.is_subtype(old_type)):
+            conflicts.append(
+                f"{value_type} is not a subtype of {old_type}: such a change needs a new major version, {version} is"
+                f" minor to {setting.version}"
+            )
+        if conflicts:
+            raise ConflictError(f"the type of {setting.name!r} cannot become {value_type}", tuple(conflicts))
+        store(writer, "set type", setting, replace(setting, type=str(value_type), version=version))
+
+    return storage.write(work, origin)
+
+
+def rename(storage: Storage, name: str, new_name: str, version: str, origin: Origin) -> Written[None]:
+    """Give a setting a new name; the old one becomes an alias. A name that is one of its aliases is swapped with it.
+
+    Raises:
+        NotFoundError: the setting does not exist.
+        ConflictError: the name is another setting's, or the version is older.
+    """
+
+    def work(writer: Writer) -> None:
+        setting = get_setting(writer, name)
+        holder = writer.find_setting(new_name)
+        if holder is not None and holder.name != setting.name:
+            raise ConflictError(f"the name {new_name!r} belongs to setting {holder.name!r} already")
+        if version != setting.version:
+            require_newer(setting, version)
+        aliases = (setting.aliases | {setting.name}) - {new_name}
+        store(writer, "rename", setting, replace(setting, name=new_name, aliases=aliases, version=version))
+
+    return storage.write(work, origin)
+
+
+def set_configurable_features(
+    storage: Storage, name: str, features: Collection[str], version: str, origin: Origin
+) -> Written[None]:
+    """Change the features that a setting is configurable by, or only its version if it has these (one or more) already.
+
+    Raises:
+        NotFoundError: the setting, or one of the features, does not exist.
+        ConflictError: the version is not newer (unless nothing changes at all), a rule matches on a removed feature, or
+            a feature is added in a minor upgrade.
+    """
+
+    def work(writer: Writer) -> None:
+        setting = get_setting(writer, name)
+        order = writer.context_features()
+        if unknown := sorted(set(features).difference(order)):
+            raise NotFoundError(f"the service has no context features {unknown}", "configurable feature")
+        wanted = frozenset(features)
+        if version == setting.version and wanted == setting.configurable_features:
+            return
+        require_newer(setting, version)
+        _check_features(setting, wanted, version, writer.rules([setting.name]))
+        changed = replace(setting, configurable_features=wanted, version=version)
+        store(writer, "set configurable features", setting, changed)
+
+    return storage.write(work, origin)
+
+
+def store(writer: Writer, action: str, before: SettingRecord, after: SettingRecord) -> None:
+    """Store new attributes of a setting, and record the change, if there is one."""
+    if before != after:
+        writer.replace_setting(before.name, after)
+        writer.record(changes.change_setting(action, before, after, writer.context_features()))
+
+
+def _list_misfits(setting: SettingRecord, value_type: ValueType, rules: list[RuleRecord]) -> list[str]:
+    conflicts = []
+    if not value_type.accepts(setting.default_value):
+        conflicts.append(f"the default value is no value of {value_type}: declare another one first")
+    if misfits := find_misfits(value_type, rules):
+        conflicts.append(f"setting type incompatible with values for rules: {misfits}")
+    return conflicts
+
+
+def _check_features(setting: SettingRecord, wanted: frozenset[str], version: str, rules: list[RuleRecord]) -> None:
+    conflicts = []
+    if in_use := find_features_in_use(setting.configurable_features - wanted, rules):
+        conflicts.append(tell_features_in_use(in_use, rules))
+    added = sorted(wanted - setting.configurable_features)
+    if added and not is_major_upgrade(setting.version, version):
+        conflicts.append(
+            f"the addition of configurable features {added} needs a new major version, {version} is minor to"
+            f" {setting.version}"
+        )
+    if conflicts:
+        raise ConflictError("; ".join(conflicts))

@@ -1,0 +1,61 @@
+"""JSON as the text that storages keep.
+
+The text is ASCII, with escapes for all else: so a character that no database column takes (U+0000, a lone surrogate)
+comes back as it was given. Whole numbers of any size stay whole, and ``1`` and ``1.0`` stay different.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from heksher.server.storage.errors import ContractError, StorageCorruptError
+from heksher.value_type import JSON, shorten
+
+
+def encode_json(value: JSON) -> str:
+    """Write a JSON value as text.
+
+    Raises:
+        ContractError: it is no JSON value (NaN, an infinity, a foreign object), or nested too deep to be written.
+    """
+    try:
+        return _ENCODER.encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ContractError(f"a value cannot be stored as JSON: {error}") from error
+
+
+def decode_json(text: str) -> JSON:
+    """Read a JSON value from its text.
+
+    Raises:
+        StorageCorruptError: the text is not JSON.
+    """
+    try:
+        value: JSON = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise StorageCorruptError(f"the storage holds {shorten(text)!r} where JSON is expected: {error}") from error
+    return value
+
+
+def decode_json_object(text: str) -> dict[str, JSON]:
+    """Read a JSON object from its text.
+
+    Raises:
+        StorageCorruptError: the text is no JSON object.
+    """
+    value = decode_json(text)
+    if not isinstance(value, dict):
+        raise StorageCorruptError(f"the storage holds {shorten(text)!r} where a JSON object is expected")
+    return value
+
+
+def _make_plain(value: object) -> object:
+    # json itself knows only dict, list and tuple.
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is no JSON type")
+
+
+_ENCODER: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_make_plain)

@@ -1,0 +1,106 @@
+"""The tables of the SQL storage, at schema version ``SCHEMA_VERSION``.
+
+::
+
+    context_feature    the ordered list; its length is small, so moving a feature rewrites positions
+      ↑ feature
+    setting_feature    what a setting is configurable by: a feature in use cannot be deleted
+      ↓ setting_id
+    setting            attributes; rules hang on its number, so renaming it touches none of them
+      ↑ setting_id
+    setting_name       every name that a setting answers to, the canonical one too: so one key keeps all names apart
+    rule               at most one for each setting and conditions
+    change_log         one entry for each write; its highest revision is the storage's
+    write_state        one row, which a writer locks for as long as its transaction lasts
+    heksher_version    the schema version, in the form in which Alembic keeps it
+
+JSON is kept as text, see ``json_text``; so is what people type freely (actor, reason). Revisions and the ids of rules
+are given out by this program, not by the database.
+"""
+
+from typing import Final
+
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Text, UniqueConstraint
+
+from heksher.server.storage.dialects import BIG_KEY
+
+SCHEMA_VERSION: Final = "0001"
+
+# Constraints have names, so that a migration can change them on any database.
+METADATA: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+HEKSHER_VERSION: Final = Table("heksher_version", METADATA, Column("version_num", String(32), primary_key=True))
+
+WRITE_STATE: Final = Table(
+    "write_state",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    # The highest id that a rule ever had: ids of deleted rules are not given again.
+    Column("last_rule_id", BIG_KEY, nullable=False),
+)
+
+CONTEXT_FEATURE: Final = Table(
+    "context_feature",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("position", Integer, nullable=False, unique=True),
+)
+
+SETTING: Final = Table(
+    "setting",
+    METADATA,
+    Column("id", BIG_KEY, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("type", Text, nullable=False),
+    Column("default_value", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("metadata", Text, nullable=False),
+)
+
+SETTING_NAME: Final = Table(
+    "setting_name",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("setting_id", ForeignKey("setting.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+SETTING_FEATURE: Final = Table(
+    "setting_feature",
+    METADATA,
+    Column("setting_id", ForeignKey("setting.id", ondelete="CASCADE"), primary_key=True),
+    Column("feature", ForeignKey("context_feature.name"), primary_key=True, index=True),
+)
+
+RULE: Final = Table(
+    "rule",
+    METADATA,
+    Column("id", BIG_KEY, primary_key=True, autoincrement=False),
+    Column("setting_id", ForeignKey("setting.id", ondelete="CASCADE"), nullable=False),
+    # In the key stands a digest in place of the conditions: databases limit the length of what they index.
+    Column("conditions_digest", String(64), nullable=False),
+    Column("conditions", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("metadata", Text, nullable=False),
+    UniqueConstraint("setting_id", "conditions_digest"),
+)
+
+CHANGE_LOG: Final = Table(
+    "change_log",
+    METADATA,
+    Column("revision", BIG_KEY, primary_key=True, autoincrement=False),
+    Column("at", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+)

@@ -1,0 +1,196 @@
+"""What both clients make of the answers to their declarations."""
+
+import json
+from collections.abc import Sequence
+
+import httpx2
+import pytest
+
+from heksher import Setting
+from tests.support.drivers import SHORT_S, Driver
+from tests.support.fake_service import DECLARE, QUERY, Behaviour, FakeService, answer, fail, for_setting, in_turn
+
+CONFLICTS = {
+    "mismatch": answer(409, {"outcome": "mismatch", "differences": [{"level": "mismatch", "attribute": "type"}]}),
+    "rejected": answer(409, {"outcome": "rejected", "previous_version": "1.0", "differences": []}),
+    "foreign alias": answer(409, "alias belongs to another setting"),
+}
+
+# What may go wrong with one declaration of several.
+FAILURES = {
+    "unknown feature": answer(404, "unknown context features ['z']"),
+    "unknown feature, upgrading": answer(404, {"detail": "unknown context features"}),
+    "malformed": answer(422, {"detail": []}),
+    "new setting with another version": answer(400, "the first version must be 1.0"),
+    "server error": answer(500, "oops"),
+    "HTML": answer(200, "<html>"),
+    "no object": answer(200, []),
+    "empty": answer(204, ""),
+    "unreachable": fail(httpx2.ConnectError("refused")),
+    "timeout": fail(httpx2.ReadTimeout("slow")),
+}
+
+
+def test_a_declaration_says_all(driver: Driver, service: FakeService):
+    """The request has every attribute of the setting, as JSON."""
+    setting = Setting(
+        "s", Sequence[int], "ba", [1, 2], metadata={"owner": "team"}, alias="earlier", version="2.1", on_coerce=None
+    )
+    driver.start(service)
+    request = service.asked(DECLARE)[0]
+    expected = {
+        "name": "s",
+        "configurable_features": ["b", "a"],
+        "type": "Sequence<int>",
+        "default_value": [1, 2],
+        "metadata": {"owner": "team"},
+        "alias": "earlier",
+        "version": "2.1",
+    }
+    assert (expected, expected) == (json.loads(request.content), setting.to_v1_declaration_body())
+    assert "application/json" == request.headers["Content-Type"]
+
+
+def test_without_a_body_no_content_type_is_sent(driver: Driver, service: FakeService):
+    """Requests without a body do not say what it is."""
+    driver.start(service)
+    assert {None} == {request.headers.get("Content-Type") for _, request in service.calls}
+
+
+@pytest.mark.parametrize("conflict", CONFLICTS.values(), ids=CONFLICTS.keys())
+def test_a_conflict_is_no_failure(
+    driver: Driver, service: FakeService, caplog: pytest.LogCaptureFixture, conflict: Behaviour
+):
+    """A declaration that is answered with 409 is an error in the log; the setting gets the service's values."""
+    setting = Setting("s", Sequence[int], ["a"], ())
+    service.set_default("s", ["x", 2])
+    with service.behaving(DECLARE, conflict):
+        client = driver.start(service)
+        client.reload()
+    assert ((2,), ["s"]) == (setting.get(), service.declared())
+    records = [record for record in caplog.records if "conflict when declaring setting" in record.getMessage()]
+    assert [("ERROR", True)] == [(record.levelname, record.name.startswith("heksher")) for record in records]
+    assert "setting s" in records[0].getMessage()
+
+
+@pytest.mark.trap(4)
+def test_a_conflict_about_a_setting_that_the_service_does_not_have(driver: Driver, service: FakeService):
+    """A setting that is refused and does not exist (its alias is another setting's) is not asked for by the others."""
+    good, bad = Setting("good", int, ["a"], 0), Setting("bad", int, ["a"], 0, alias="other")
+    service.set_default("good", 1)
+    client = driver.create(service, on_start_failure="continue")
+    with service.behaving(DECLARE, for_setting("bad", CONFLICTS["foreign alias"], service.usual(DECLARE))):
+        client.start()
+        assert (1, 0) == (good.get(), bad.get())
+        service.set_default("good", 2)
+        with pytest.raises(httpx2.HTTPError, match="alias belongs to another setting"):
+            client.reload()
+        assert (2, 0) == (good.get(), bad.get())
+    service.set_default("bad", 3)
+    client.reload()
+    assert (2, 3) == (good.get(), bad.get())
+
+
+@pytest.mark.trap(6)
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
+def test_a_failed_declaration_stops_no_other(driver: Driver, service: FakeService, failure: Behaviour):
+    """The other settings are declared and updated; the one that failed is not asked for, and keeps its default."""
+    settings = [Setting(name, int, ["a"], 0) for name in ("one", "bad", "two")]
+    for name in ("one", "bad", "two"):
+        service.set_default(name, 5)
+    client = driver.create(service, on_start_failure="continue")
+    with service.behaving(DECLARE, for_setting("bad", failure, service.usual(DECLARE))):
+        client.start()
+        assert [5, 0, 5] == [setting.get() for setting in settings]
+        assert "one,two" == service.queries()[-1]["settings"]
+        service.set_default("one", 6)
+        with pytest.raises(httpx2.HTTPError):
+            client.reload()
+        assert [6, 0, 5] == [setting.get() for setting in settings]
+    client.reload()
+    assert [6, 5, 5] == [setting.get() for setting in settings]
+
+
+@pytest.mark.trap(3)
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
+def test_a_failed_declaration_is_tried_again_in_the_background(
+    driver: Driver, service: FakeService, failure: Behaviour
+):
+    """Only what failed is declared again, until it succeeds, without any call by the program."""
+    good, bad = Setting("good", int, ["a"], 0), Setting("bad", int, ["a"], 0)
+    service.set_default("bad", 5)
+    usual = service.usual(DECLARE)
+    with service.behaving(DECLARE, for_setting("bad", in_turn(failure, failure, failure, usual), usual)):
+        client = driver.create(service, on_start_failure="continue", interval_s=SHORT_S)
+        client.start()
+        client.await_success()
+        client.close()
+    assert (5, 4, 1) == (bad.get(), service.declared().count("bad"), service.declared().count(good.name))
+
+
+@pytest.mark.trap(3)
+def test_a_declaration_that_failed_late_is_tried_again(driver: Driver, service: FakeService):
+    """The same holds for a setting that is created while the client runs."""
+    client = driver.start(service, interval_s=SHORT_S)
+    service.set_default("late", 5)
+    with service.behaving(DECLARE, answer(503)):
+        late = Setting("late", int, ["a"], 0)
+        service.await_calls(DECLARE, 3)
+        assert 0 == late.get()
+    declared = len(service.declared())
+    service.await_calls(DECLARE, declared + 1)
+    service.await_calls(QUERY, len(service.queries()) + 2)
+    client.close()
+    assert 5 == late.get()
+
+
+def test_a_failed_declaration_is_logged_once(driver: Driver, service: FakeService, caplog: pytest.LogCaptureFixture):
+    """A problem that goes on is not repeated in the log at each try."""
+    setting = Setting("s", int, ["a"], 0)
+    client = driver.create(service, on_start_failure="continue")
+    with service.behaving(DECLARE, answer(422, "no such feature")):
+        client.start()
+        for _ in range(3):
+            with pytest.raises(httpx2.HTTPError):
+                client.reload()
+    records = [record for record in caplog.records if "declaring setting s failed" in record.getMessage()]
+    assert (["ERROR"], 0) == ([record.levelname for record in records], setting.get())
+    assert "no such feature" in records[0].getMessage()
+
+
+def test_metadata_that_is_spoilt_later_stops_no_other(driver: Driver, service: FakeService):
+    """A declaration that cannot even be written costs its own setting only."""
+    good, bad = Setting("good", int, ["a"], 0), Setting("bad", int, ["a"], 0)
+    bad.metadata["owner"] = object()
+    service.set_default("good", 5)
+    driver.create(service, on_start_failure="continue").start()
+    assert (5, 0) == (good.get(), bad.get())
+
+
+@pytest.mark.trap(18)
+def test_two_settings_of_one_name(driver: Driver, service: FakeService):
+    """All setting objects of a name follow the service, whether created before the start or after an update."""
+    first, second = Setting("s", int, ["a"], 0), Setting("s", int, ["a"], 1)
+    service.add_rule("s", 1, 10, a="x")
+    client = driver.start(service)
+    assert (10, 10) == (first.get(a="x"), second.get(a="x"))
+    client.reload()
+    third = Setting("s", int, ["a"], 2)
+    client.reload()
+    assert 10 == third.get(a="x")
+    service.add_rule("s", 1, 11, a="x")
+    client.reload()
+    assert [11] * 3 == [setting.get(a="x") for setting in (first, second, third)]
+    assert {"s"} == {query["settings"] for query in service.queries()}
+
+
+@pytest.mark.trap(18)
+def test_two_settings_of_one_name_and_different_types(driver: Driver, service: FakeService):
+    """Each setting object converts for itself."""
+    number, text = Setting("s", int, ["a"], 0), Setting("s", str, ["a"], "zero")
+    service.set_default("s", 5)
+    client = driver.start(service)
+    assert (5, "zero") == (number.get(), text.get())
+    service.set_default("s", "five")
+    client.reload()
+    assert (5, "five") == (number.get(), text.get())

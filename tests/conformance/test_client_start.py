@@ -1,0 +1,291 @@
+"""How both clients start: become main, declare what there is, read it, and go on in the background."""
+
+import gc
+from contextlib import ExitStack
+from datetime import timedelta
+
+import httpx2
+import pytest
+
+from heksher import Setting
+from heksher.clients import current
+from heksher.exceptions import ClientStateError, InvalidOptionError
+from tests.support.drivers import LONG_S, SHORT_S, Driver
+from tests.support.fake_service import DECLARE, FEATURES, HEALTH, QUERY, FakeService, answer, fail, in_turn
+
+
+def test_a_started_client_gives_settings_their_values(driver: Driver, service: FakeService):
+    """After the start a setting answers by the service's rules, and by its default where none matches."""
+    setting = Setting("s", int, ["a", "b"], 0)
+    service.set_default("s", 1)
+    service.add_rule("s", 1, 2, a="x")
+    driver.start(service)
+    assert (1, 2) == (setting.get(a="other", b="any"), setting.get(a="x", b="any"))
+
+
+def test_before_the_start_settings_answer_their_defaults(driver: Driver, service: FakeService):
+    """A client that is not started yet neither asks anything nor changes what settings answer."""
+    setting = Setting("s", int, ["a"], 5)
+    driver.create(service)
+    assert (5, []) == (setting.get(), service.calls)
+
+
+def test_the_start_declares_every_setting(driver: Driver, service: FakeService):
+    """Settings that were created before there was a client are declared when one becomes main."""
+    settings = [Setting(name, int, ["a"], 0) for name in ("one", "two", "three")]
+    driver.start(service)
+    assert sorted(setting.name for setting in settings) == sorted(service.declared())
+
+
+def test_without_settings_the_start_asks_for_none(driver: Driver, service: FakeService):
+    """A client of a program without settings starts, with a query for no settings at all."""
+    driver.start(service)
+    assert [""] == [query["settings"] for query in service.queries()]
+
+
+def test_settings_that_are_gone_are_not_declared(driver: Driver, service: FakeService):
+    """A setting that nothing refers to any longer is not kept alive to be declared."""
+    kept = Setting("kept", int, ["a"], 0)
+    dropped = Setting("dropped", int, ["a"], 0)
+    del dropped
+    gc.collect()
+    driver.start(service)
+    assert [kept.name] == service.declared()
+
+
+def test_a_with_block_starts_and_closes(driver: Driver, service: FakeService):
+    """``with`` and ``async with`` make the client main for the time of the block."""
+    client = driver.create(service)
+    with client.entered():
+        assert client.native is current.main_client()
+    assert current.main_client() is None
+    assert [] == driver.find_leftovers()
+
+
+def test_a_second_start_does_nothing(driver: Driver, service: FakeService):
+    """Starting a client that runs asks nothing and changes nothing."""
+    client = driver.start(service)
+    calls = list(service.calls)
+    client.start()
+    assert (calls, client.native) == (service.calls, current.main_client())
+
+
+def test_the_interval_is_in_seconds_or_a_timedelta(driver: Driver, service: FakeService):
+    """A client updates again and again, after each interval."""
+    for interval in (SHORT_S, timedelta(seconds=SHORT_S)):
+        client = driver.start(service, interval_s=interval)
+        queries = len(service.queries())
+        service.await_calls(QUERY, queries + 2)
+        client.close()
+
+
+@pytest.mark.parametrize("interval", [0, -1, float("nan"), True, "300", None, timedelta(0)])
+def test_an_impossible_interval_is_refused(driver: Driver, service: FakeService, interval: object):
+    """An interval that is no positive number is the constructor's error, which names it."""
+    with pytest.raises(InvalidOptionError, match="update_interval must be a positive number"):
+        driver.create(service, interval_s=interval)
+
+
+def test_intervals_without_end(driver: Driver, service: FakeService):
+    """With an interval longer than any clock the client updates once, and on demand."""
+    setting = Setting("s", int, ["a"], 0)
+    client = driver.start(service, interval_s=float("inf"), start_timeout=timedelta.max)
+    service.set_default("s", 1)
+    client.reload()
+    assert 1 == setting.get()
+    later = Setting("later", int, ["a"], 0)
+    service.await_calls(DECLARE, 2)
+    assert ["s", later.name] == service.declared()
+
+
+@pytest.mark.parametrize("option", [{"on_start_failure": "ignore"}, {"start_timeout": 0}])
+def test_impossible_options_are_refused(driver: Driver, service: FakeService, option: dict[str, object]):
+    """An option that cannot work is the constructor's error, a ValueError that names it."""
+    with pytest.raises(ValueError, match=next(iter(option))):
+        driver.create(service, **option)
+
+
+def test_start_after_close_is_an_error(driver: Driver, service: FakeService):
+    """A closed client cannot be started again; the error says what to do."""
+    client = driver.start(service)
+    client.close()
+    with pytest.raises(ClientStateError, match="create a new one"):
+        client.start()
+    assert current.main_client() is None
+
+
+# ---- starts that fail
+
+HTML = answer(200, "<html>please log in</html>")
+
+# What may go wrong at the start, as (path, behaviour).
+FAILURES = {
+    "features unreachable": (FEATURES, fail(httpx2.ConnectError("refused"))),
+    "features in HTML": (FEATURES, HTML),
+    "features of another shape": (FEATURES, answer(200, {"context_features": "abc"})),
+    "declaration unreachable": (DECLARE, fail(httpx2.ReadTimeout("slow"))),
+    "declaration in HTML": (DECLARE, HTML),
+    "declaration of an unknown feature": (DECLARE, answer(404, "unknown context features")),
+    "declaration refused": (DECLARE, answer(422, {"detail": []})),
+    "declaration fails": (DECLARE, answer(500, "oops")),
+    "query unreachable": (QUERY, fail(httpx2.ConnectError("refused"))),
+    "query in HTML": (QUERY, HTML),
+    "query of another shape": (QUERY, answer(200, {"settings": []})),
+    "query fails": (QUERY, answer(503, "starting")),
+    "query redirected": (QUERY, answer(302, "", Location="http://login.test")),
+    "query nothing new": (QUERY, answer(304, "")),
+}
+failures = pytest.mark.parametrize(("route", "behaviour"), FAILURES.values(), ids=FAILURES.keys())
+
+
+@pytest.mark.trap(22)
+@failures
+def test_a_failed_start_raises_if_asked_to(driver: Driver, service: FakeService, route: str, behaviour):
+    """With ``on_start_failure="raise"`` either client's start raises, leaves nothing running, and may be repeated."""
+    setting = Setting("s", int, ["a"], 0)
+    client = driver.create(service, on_start_failure="raise")
+    with service.behaving(route, behaviour), pytest.raises(httpx2.HTTPError):
+        client.start()
+    assert current.main_client() is None
+    assert [] == driver.find_leftovers()
+    service.set_default("s", 1)
+    client.start()
+    assert (1, client.native) == (setting.get(), current.main_client())
+
+
+@failures
+def test_a_failed_start_goes_on_if_asked_to(
+    driver: Driver, service: FakeService, caplog: pytest.LogCaptureFixture, route: str, behaviour
+):
+    """With ``on_start_failure="continue"`` either client logs the failure, and tries on until it works."""
+    setting = Setting("s", int, ["a"], 0)
+    client = driver.create(service, on_start_failure="continue", interval_s=SHORT_S)
+    with service.behaving(route, behaviour):
+        client.start()
+        assert isinstance(client.await_outcome(), httpx2.HTTPError)
+        assert isinstance(client.await_outcome(), httpx2.HTTPError)
+        assert 0 == setting.get()
+    service.set_default("s", 1)
+    client.await_success()
+    client.reload()
+    assert 1 == setting.get()
+    assert ["ERROR"] == [record.levelname for record in caplog.records if "settings failed" in record.getMessage()]
+
+
+def test_by_default_the_async_client_raises_and_the_thread_client_goes_on(driver: Driver, service: FakeService):
+    """Existing programs rely on these defaults."""
+    client = driver.create(service)
+    with service.behaving(QUERY, answer(500)):
+        if driver.kind == "async":
+            with pytest.raises(httpx2.HTTPStatusError):
+                client.start()
+        else:
+            client.start()
+    assert (driver.kind == "thread") == (current.main_client() is client.native)
+
+
+@pytest.mark.trap(12)
+@failures
+def test_after_a_failed_start_the_previous_client_is_main_again(
+    driver: Driver, service: FakeService, route: str, behaviour
+):
+    """The main client until then goes on to follow all settings."""
+    setting = Setting("s", int, ["a"], 0)
+    first = driver.start(service)
+    second_service = FakeService(*service.features)
+    second = driver.create(second_service, on_start_failure="raise")
+    with second_service.behaving(route, behaviour), pytest.raises(httpx2.HTTPError):
+        second.start()
+    assert first.native is current.main_client()
+    service.set_default("s", 1)
+    first.reload()
+    assert 1 == setting.get()
+
+
+def test_a_repeated_start_declares_everything_again(driver: Driver, service: FakeService):
+    """What was declared when a start failed is declared again by the next one: the service may have lost it since."""
+    settings = [Setting(name, int, ["a"], 0) for name in ("one", "two")]
+    client = driver.create(service, on_start_failure="raise")
+    with service.behaving(QUERY, answer(500)), pytest.raises(httpx2.HTTPError):
+        client.start()
+    client.start()
+    assert sorted([setting.name for setting in settings] * 2) == sorted(service.declared())
+
+
+@pytest.mark.parametrize("route", [FEATURES, DECLARE, QUERY])
+def test_the_start_has_a_time_limit(driver: Driver, service: FakeService, monkeypatch: pytest.MonkeyPatch, route: str):
+    """A start that takes too long is a failed start, and an httpx TimeoutException."""
+    monkeypatch.setattr("heksher.clients.thread_client.CLOSE_TIMEOUT_S", SHORT_S)
+    setting = Setting("s", int, ["a"], 0)
+    client = driver.create(service, on_start_failure="raise", start_timeout=0.05)
+    with service.holding(route) as gate:
+        with pytest.raises(httpx2.TimeoutException, match=r"the start took longer than 0\.05 s"):
+            client.start()
+        assert current.main_client() is None
+        gate.open()
+    assert [] == driver.find_leftovers()
+    client.start()
+    assert (0, client.native) == (setting.get(), current.main_client())
+
+
+def test_a_start_that_takes_too_long_can_go_on_in_the_background(driver: Driver, service: FakeService):
+    """With ``on_start_failure="continue"`` a hanging service does not keep the program from starting."""
+    setting = Setting("s", int, ["a"], 0)
+    service.set_default("s", 1)
+    client = driver.create(service, on_start_failure="continue", start_timeout=0.05, interval_s=SHORT_S)
+    with service.holding(QUERY) as gate:
+        client.start()
+        assert isinstance(client.await_outcome(), httpx2.TimeoutException)
+        assert 0 == setting.get()
+        gate.open()
+        client.await_success()
+    assert 1 == setting.get()
+
+
+def test_no_time_limit(driver: Driver, service: FakeService):
+    """``start_timeout=None`` leaves the limit to the HTTP client."""
+    driver.start(service, start_timeout=None)
+
+
+# ---- declarations
+
+
+@pytest.mark.trap(24)
+def test_declarations_go_out_side_by_side(driver: Driver, service: FakeService):
+    """500 settings are declared by at least ten requests at a time, and by no more than a service can stand."""
+    settings = [Setting(f"s{number}", int, ["a"], 0) for number in range(500)]
+    client = driver.create(service)
+    with service.holding(DECLARE) as gate:
+        start = client.begin("set_as_main")
+        gate.await_requests(10)
+        gate.open()
+        start.result()
+    assert 10 <= gate.most_waiting <= 20
+    assert sorted(setting.name for setting in settings) == sorted(service.declared())
+
+
+@pytest.mark.trap(3)
+def test_a_failed_declaration_is_tried_again(driver: Driver, service: FakeService):
+    """Only what failed is declared again, by the next update, until it succeeds."""
+    good, bad = Setting("good", int, ["a"], 0), Setting("bad", int, ["a"], 0)
+    refusing = in_turn(answer(500), answer(503), service.usual(DECLARE))
+    with ExitStack() as stack:
+        stack.enter_context(
+            service.behaving(
+                DECLARE, lambda request: (refusing if b'"bad"' in request.content else service.usual(DECLARE))(request)
+            )
+        )
+        client = driver.create(service, on_start_failure="continue", interval_s=LONG_S)
+        client.start()
+        with pytest.raises(httpx2.HTTPStatusError):
+            client.reload()
+        client.reload()
+    assert (1, 3) == (service.declared().count(good.name), service.declared().count(bad.name))
+
+
+def test_health_is_not_asked_for(driver: Driver, service: FakeService):
+    """A start needs no more than features, declarations and the query."""
+    setting = Setting("s", int, ["a"], 0)
+    driver.start(service)
+    assert [FEATURES, DECLARE, QUERY] == [route for route, _ in service.calls]
+    assert (setting.name, []) == (service.declared()[0], service.asked(HEALTH))

@@ -1,0 +1,46 @@
+"""What all tests have in common: how many examples hypothesis tries, and the options for traps.
+
+``HYPOTHESIS_PROFILE=thorough`` tries many more examples, and other ones in each run.
+"""
+
+import os
+
+import pytest
+from hypothesis import settings
+
+from tests.support.traps import TrapReport, trap_numbers
+
+# The same examples in every run, so that a failure is due to the change at hand. No deadline: the machine may be busy.
+settings.register_profile("default", max_examples=60, deadline=None, derandomize=True)
+settings.register_profile("thorough", max_examples=2000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options ``--trap`` and ``--trap-report``."""
+    group = parser.getgroup("traps", "faults of the existing software that must be absent here")
+    group.addoption(
+        "--trap",
+        action="append",
+        type=int,
+        default=[],
+        metavar="NUMBER",
+        help="run only the tests that show the absence of this trap; may be given more than once",
+    )
+    group.addoption("--trap-report", action="store_true", help="end with a table of the traps that were tested")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the report of traps, if it is wanted."""
+    if config.getoption("--trap-report"):
+        config.pluginmanager.register(TrapReport())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of the wanted traps, and note each test's traps for the report."""
+    for item in items:
+        item.user_properties.extend((TrapReport.PROPERTY, number) for number in trap_numbers(item))
+    wanted = set(config.getoption("--trap"))
+    if wanted:
+        config.hook.pytest_deselected(items=[item for item in items if wanted.isdisjoint(trap_numbers(item))])
+        items[:] = [item for item in items if not wanted.isdisjoint(trap_numbers(item))]

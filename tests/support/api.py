@@ -1,0 +1,102 @@
+"""The API without a network: the application on a storage in memory, called directly."""
+
+import asyncio
+import atexit
+
+import httpx2
+
+from heksher.server.app import create_app
+from heksher.server.config import Config
+from heksher.server.storage.base import LogEntry, Storage
+from heksher.server.storage.memory import MemoryStorage
+
+FEATURES = ("environment", "user", "theme")
+
+# One loop for all calls of a process: Starlette's test client starts a loop on a thread for each.
+_LOOP = asyncio.new_event_loop()
+atexit.register(_LOOP.close)
+
+
+class Api:
+    """A client of a service of its own.
+
+    Args:
+        storage: an open storage; ``None`` for a new one in memory.
+        config: of the application.
+    """
+
+    def __init__(self, storage: Storage | None = None, config: Config | None = None) -> None:
+        if storage is None:
+            storage = MemoryStorage()
+            storage.open()
+        self.storage = storage
+        app = create_app(config or Config(database="unused"), storage)
+        self._client = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=app, raise_app_exceptions=False), base_url="http://heksher.test"
+        )
+
+    def request(self, method: str, path: str, **arguments: object) -> httpx2.Response:
+        return _LOOP.run_until_complete(self._client.request(method, path, **arguments))
+
+    def get(self, path: str, **arguments: object) -> httpx2.Response:
+        return self.request("GET", path, **arguments)
+
+    def post(self, path: str, **arguments: object) -> httpx2.Response:
+        return self.request("POST", path, **arguments)
+
+    def put(self, path: str, **arguments: object) -> httpx2.Response:
+        return self.request("PUT", path, **arguments)
+
+    def patch(self, path: str, **arguments: object) -> httpx2.Response:
+        return self.request("PATCH", path, **arguments)
+
+    def delete(self, path: str, **arguments: object) -> httpx2.Response:
+        return self.request("DELETE", path, **arguments)
+
+    def add_features(self, *features: str) -> None:
+        for feature in features:
+            assert 204 == self.post("/api/v1/context_features", json={"context_feature": feature}).status_code
+
+    def try_declare(self, name: object, **attributes: object) -> httpx2.Response:
+        """Declare a setting, of type ``int`` with default 60 on environment and user unless told otherwise."""
+        defaults = {"configurable_features": ["environment", "user"], "type": "int", "default_value": 60}
+        return self.post("/api/v1/settings/declare", json={"name": name, **defaults, **attributes})
+
+    def declare(self, name: str, **attributes: object) -> dict:
+        response = self.try_declare(name, **attributes)
+        assert 200 == response.status_code, response.text
+        return response.json()
+
+    def try_add_rule(self, setting: object, conditions: object, value: object, **more: object) -> httpx2.Response:
+        body = {"setting": setting, "feature_values": conditions, "value": value, **more}
+        return self.post("/api/v1/rules", json=body)
+
+    def add_rule(self, setting: str, conditions: dict[str, str], value: object, **more: object) -> int:
+        response = self.try_add_rule(setting, conditions, value, **more)
+        assert 201 == response.status_code, response.text
+        return response.json()["rule_id"]
+
+    def get_setting(self, name: str) -> dict:
+        response = self.get(f"/api/v1/settings/{name}")
+        assert 200 == response.status_code, response.text
+        return response.json()
+
+    def query(self, **parameters: str) -> dict:
+        response = self.get("/api/v1/query", params=parameters)
+        assert 200 == response.status_code, response.text
+        return response.json()["settings"]
+
+    def read_log(self) -> list[LogEntry]:
+        return self.storage.read(lambda reader: reader.log())
+
+    def revision(self) -> int:
+        return self.storage.read(lambda reader: reader.revision())
+
+
+def locations(response: httpx2.Response) -> list[list[str | int]]:
+    """Give the places that a 422 complains about, after checking its shape."""
+    assert 422 == response.status_code, response.text
+    detail = response.json()["detail"]
+    assert detail
+    assert all({"loc", "msg", "type"} == set(part) for part in detail)
+    return [part["loc"] for part in detail]

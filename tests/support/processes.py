@@ -1,0 +1,67 @@
+"""Programs in processes of their own, and what they print."""
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+# Generous, for machines that are busy; nothing waits that long unless something is wrong.
+DEADLINE_S = 60.0
+
+
+def run_python(arguments: list[str], program: str | None = None, **environment: str) -> list[str]:
+    """Run Python to its end, with warnings as errors; give the lines that it prints.
+
+    Args:
+        arguments: of the interpreter: a file, or ``-`` for the program.
+        program: what the process reads from its standard input; ``None`` for nothing.
+        environment: variables on top of this process's.
+    """
+    result = subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        input=program or "",
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return [line.rstrip() for line in result.stdout.splitlines()]
+
+
+class LineReader:
+    """Reads what a process prints, while it runs.
+
+    Args:
+        process: with its standard output as a pipe, of text.
+    """
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.seen: list[str] = []
+        self._process = process
+        # None after the last line.
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def wait_for(self, beginning: str) -> str:
+        """Wait for a line that begins like this, and give it."""
+        deadline = time.monotonic() + DEADLINE_S
+        try:
+            while (line := self._lines.get(timeout=max(0, deadline - time.monotonic()))) is not None:
+                self.seen.append(line)
+                if line.startswith(beginning):
+                    return line
+        except queue.Empty:
+            self._process.kill()
+        raise AssertionError(f"no line begins with {beginning!r}; there were: {self.seen}")
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            self._lines.put(line.rstrip())
+        self._lines.put(None)

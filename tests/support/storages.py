@@ -1,0 +1,130 @@
+"""Every storage, for suites that hold for all of them.
+
+A place is where data lies. Storages that are connected to one place share it, as the processes of a service do, or one
+process before and after a restart.
+"""
+
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+from heksher.server.storage.base import Change, SettingRecord, Storage, Writer, Written
+from heksher.server.storage.memory import MemoryStorage
+from heksher.server.storage.sql import SqlStorage
+from heksher.value_type import JSON
+from tests.support.postgres import make_postgres_schema, run_sql
+
+T = TypeVar("T")
+Clock = Callable[[], datetime]
+
+STORAGE_KINDS: Final = ("memory", "sqlite", "postgres")
+# For tests that are not about the log.
+SOME_CHANGE: Final = Change("change", "setting", "some", None, None)
+
+
+def read_clock() -> datetime:
+    """Give the time in UTC."""
+    return datetime.now(UTC)
+
+
+class Place(ABC):
+    """Where data lies; empty at first."""
+
+    @abstractmethod
+    def connect(self, now: Clock = read_clock) -> Storage:
+        """Make a storage on this place; it is not open yet."""
+
+
+class MemoryPlace(Place):
+    """The memory of one storage, which is therefore the only one that can be connected."""
+
+    def __init__(self) -> None:
+        self._storage: MemoryStorage | None = None
+
+    def connect(self, now: Clock = read_clock) -> Storage:
+        self._storage = self._storage or MemoryStorage(now)
+        return self._storage
+
+
+class SqlPlace(Place):
+    """A database.
+
+    Attributes:
+        url: how ``SqlStorage`` names it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def connect(self, now: Clock = read_clock) -> Storage:
+        return SqlStorage(self.url, now)
+
+    def run_sql(self, statement: str) -> None:
+        """Run one statement by itself, as another program would."""
+        if self.url.startswith("postgresql:"):
+            run_sql(self.url, statement)
+        else:
+            file = sqlite3.connect(self.url.removeprefix("sqlite:///"), isolation_level=None)
+            try:
+                file.execute(statement)
+            finally:
+                file.close()
+
+
+@contextmanager
+def make_place(kind: str, directory: Path) -> Iterator[Place]:
+    """Make an empty place of one of ``STORAGE_KINDS``; files go into ``directory``."""
+    if kind == "memory":
+        yield MemoryPlace()
+    elif kind == "sqlite":
+        yield SqlPlace(f"sqlite:///{directory / 'heksher.db'}")
+    else:
+        with make_postgres_schema() as url:
+            yield SqlPlace(url)
+
+
+def store(storage: Storage, *steps: Callable[[Writer], T], change: Change = SOME_CHANGE) -> Written[list[T]]:
+    """Run some steps as one unit of writing work, and give their results."""
+
+    def work(writer: Writer) -> list[T]:
+        results = [step(writer) for step in steps]
+        writer.record(change)
+        return results
+
+    return storage.write(work)
+
+
+def see_everything(storage: Storage) -> tuple[object, ...]:
+    """Give everything that a storage holds, as one reader sees it."""
+    return storage.read(
+        lambda reader: (
+            reader.revision(),
+            reader.context_features(),
+            reader.settings(),
+            reader.rules(),
+            reader.log(limit=1_000_000),
+        )
+    )
+
+
+def a_setting(
+    name: str = "cache_ttl",
+    features: Collection[str] = ("user",),
+    *,
+    default_value: JSON = 60,
+    aliases: Collection[str] = (),
+) -> SettingRecord:
+    """Make a setting; what is not given does not matter."""
+    return SettingRecord(
+        name=name,
+        type="int",
+        default_value=default_value,
+        configurable_features=frozenset(features),
+        version="1.0",
+        metadata={},
+        aliases=frozenset(aliases),
+    )

@@ -1,0 +1,84 @@
+"""``heksher serve``: its options and how it fails. What it serves is in the integration tests."""
+
+import signal
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from heksher.cli.root import heksher as command
+from heksher.server import run
+from heksher.server.config import Config
+
+
+@pytest.fixture(autouse=True)
+def restore_signals():
+    """The command sets handlers for the process that it thinks is its own."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
+    """The calls of the function that runs the service, which does nothing here."""
+    calls: list[tuple] = []
+    monkeypatch.setattr(run, "run_service", lambda config, host, port, say: calls.append((config, host, port)))
+    return calls
+
+
+def invoke(*arguments: str, **environment: str) -> Result:
+    cleared = dict.fromkeys(("HEKSHER_DB_CONNECTION_STRING", "HEKSHER_STARTUP_CONTEXT_FEATURES", "DOC_ONLY"))
+    return CliRunner(env=cleared | environment).invoke(command, ["serve", *arguments])
+
+
+def test_everything_has_a_default(calls: list[tuple], tmp_path: Path):
+    """The loopback address, port 8000, a file in the user's data directory."""
+    assert 0 == invoke(XDG_DATA_HOME=str(tmp_path)).exit_code
+    database = str(tmp_path / "heksher" / "heksher.db")
+    assert [(Config(database, is_default_database=True), "127.0.0.1", 8000)] == calls
+
+
+def test_options_are_passed_on(calls: list[tuple]):
+    """Each to where it belongs."""
+    assert 0 == invoke("--host", "::1", "--port", "0", "--db", "a.db", "--context-features", "a,b").exit_code
+    assert [(Config("a.db", ("a", "b")), "::1", 0)] == calls
+
+
+def test_variables_are_read(calls: list[tuple]):
+    """Those of the existing service."""
+    invoke(HEKSHER_DB_CONNECTION_STRING="a.db", HEKSHER_STARTUP_CONTEXT_FEATURES="a;b", DOC_ONLY="true")
+    assert [Config("a.db", ("a", "b"), doc_only=True)] == [config for config, _, _ in calls]
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "http"])
+def test_a_port_is_a_port(calls: list[tuple], port: str):
+    """Anything else is an error of use."""
+    assert (2, []) == (invoke("--port", port).exit_code, calls)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--context-features", "a,a"], "--context-features: the context feature 'a' stands twice"),
+        (["--host", "no such host", "--db", "memory:"], "cannot listen on no such host port 8000"),
+        (["--port", "0", "--db", "/nowhere/heksher.db"], "/nowhere"),
+        (["--port", "0", "--db", "mysql://x"], "'mysql'"),
+    ],
+)
+def test_a_start_that_fails_is_told_in_one_line(arguments: list[str], message: str):
+    """With exit code 1 and without a traceback."""
+    result = invoke(*arguments)
+    assert (1, 1) == (result.exit_code, len(result.output.splitlines()))
+    assert result.output.startswith("Error: ")
+    assert message in result.output
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_the_start_ends_with_success(
+    monkeypatch: pytest.MonkeyPatch, signal_number: signal.Signals, tmp_path: Path
+):
+    """As one after the start does."""
+    monkeypatch.setattr(run, "run_service", lambda *_: signal.raise_signal(signal_number))
+    assert 0 == invoke(XDG_DATA_HOME=str(tmp_path)).exit_code

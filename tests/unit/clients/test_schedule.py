@@ -1,0 +1,101 @@
+"""When updates are due: the interval, retries with full jitter, and calls for haste at any moment."""
+
+from collections.abc import Callable
+from unittest import mock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heksher.clients.schedule import FIRST_RETRY_S, Schedule
+
+INTERVALS_S = st.floats(0.001, 1e6)
+NOWS_S = st.floats(0, 1e6)
+
+
+def test_first_update_is_due_at_once() -> None:
+    """A new client updates without waiting."""
+    assert Schedule(60).remaining(1000) == 0
+
+
+def test_success_waits_for_the_interval() -> None:
+    """After a success the next update is due one interval later, and stays due until it comes."""
+    plan = Schedule(60)
+    plan.begin()
+    plan.succeed(1000)
+    assert [plan.remaining(now_s) for now_s in (1000, 1015, 1060, 2000)] == [60, 45, 0, 0]
+
+
+def test_hurry_between_updates() -> None:
+    """Haste ends the wait."""
+    plan = Schedule(60)
+    plan.begin()
+    plan.succeed(1000)
+    plan.hurry()
+    assert plan.remaining(1000) == 0
+
+
+@pytest.mark.trap(11)
+@pytest.mark.parametrize("end", [Schedule.succeed, Schedule.fail])
+def test_hurry_during_an_update(end: Callable[[Schedule, float], None]) -> None:
+    """Who asks for haste during an update comes too late for it: another one follows at once, and then none."""
+    plan = Schedule(60)
+    plan.begin()
+    plan.hurry()
+    end(plan, 1000)
+    assert plan.remaining(1000) == 0
+    plan.begin()
+    plan.succeed(1000)
+    assert plan.remaining(1000) == 60
+
+
+def test_hurry_before_an_update_is_served_by_it() -> None:
+    """An update serves every call for haste from before its begin."""
+    plan = Schedule(60)
+    plan.hurry()
+    plan.hurry()
+    plan.begin()
+    plan.succeed(1000)
+    assert plan.remaining(1000) == 60
+
+
+@given(INTERVALS_S, NOWS_S, st.lists(st.booleans(), min_size=1, max_size=50))
+def test_never_later_than_the_interval(interval_s: float, now_s: float, outcomes: list[bool]) -> None:
+    """Whatever happened before, the next update is due within one interval of the last one."""
+    plan = Schedule(interval_s)
+    for is_success in outcomes:
+        plan.begin()
+        (plan.succeed if is_success else plan.fail)(now_s)
+        # The sum of the two rounds, where the first is small and the second large.
+        assert 0 <= plan.remaining(now_s) <= interval_s + 1e-9 * (interval_s + now_s)
+
+
+@pytest.mark.trap(10)
+@given(INTERVALS_S, st.integers(1, 2000), st.floats(0, 1))
+def test_full_jitter(interval_s: float, failures: int, share: float) -> None:
+    """After n failures in a row the delay is drawn from the whole span up to 2**(n-1) seconds, or the interval."""
+    plan = Schedule(interval_s)
+    for _ in range(failures - 1):
+        plan.fail(0)
+    with mock.patch("random.uniform", lambda low, high: low + share * (high - low)):
+        plan.fail(0)
+    assert plan.remaining(0) == share * min(interval_s, FIRST_RETRY_S * 2 ** min(failures - 1, 30))
+
+
+@pytest.mark.trap(10)
+def test_clients_that_failed_together_come_back_apart() -> None:
+    """The delays of many clients after one failure differ."""
+    plans = [Schedule(60) for _ in range(100)]
+    for plan in plans:
+        plan.fail(0)
+    assert len({plan.remaining(0) for plan in plans}) > 90
+
+
+def test_success_ends_the_row_of_failures() -> None:
+    """After a success, the first failure is a first failure again."""
+    plan = Schedule(1000)
+    for _ in range(10):
+        plan.fail(0)
+    plan.succeed(0)
+    plan.fail(0)
+    assert plan.remaining(0) <= FIRST_RETRY_S

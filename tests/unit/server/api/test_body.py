@@ -1,0 +1,139 @@
+"""Reading requests strictly."""
+
+import json
+
+import pytest
+
+from heksher.server.api.body import parse_json
+from heksher.server.config import Config
+from tests.support.api import Api, locations
+
+DECLARE = "/api/v1/settings/declare"
+
+GOOD = [
+    (b'{"a": [1, 2.5, "x", true, null], "": {}}', {"a": [1, 2.5, "x", True, None], "": {}}),
+    (b"1e308", 1e308),
+    (b"1e-999", 0.0),
+    (b"-0.0", -0.0),
+    (b"9" * 300, 10**300 - 1),
+    (b'"\\ud83d\\ude00\\u0000"', "😀\x00"),
+    ('"é😀"'.encode(), "é😀"),
+    (b"[" * 64 + b"]" * 64, None),
+    (b'{"a":' * 63 + b"{}" + b"}" * 63, None),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), GOOD, ids=range(len(GOOD)))
+def test_json_is_read(body: bytes, expected: object):
+    """Whole numbers and floats keep their kind and digits, and 64 levels are read."""
+    value = parse_json(body)
+    if expected is not None:
+        assert (type(expected), expected) == (type(value), value)
+
+
+BAD = [
+    (b"NaN", "NaN is no JSON"),
+    (b'{"a": [Infinity]}', "Infinity is no JSON"),
+    (b"[-Infinity]", "-Infinity is no JSON"),
+    (b"1e999", "too large"),
+    (b'{"a": [-1e309]}', "too large"),
+    (b"1" + b"0" * 300, "more than 300 digits"),
+    (b"[-1" + b"0" * 300 + b"]", "more than 300 digits"),
+    (b"9" * 5000, "more than 300 digits"),
+    (b'"\\ud800"', "surrogate"),
+    (b'{"\\udfff": 1}', "surrogate"),
+    (b'["a\\ude00\\ud83d"]', "surrogate"),
+    (b"[" * 65 + b"]" * 65, "64 levels"),
+    (b'{"a":' * 64 + b"{}" + b"}" * 64, "64 levels"),
+    (b"[" * 100_000 + b"]" * 100_000, "64 levels"),
+    (b'"\xff"', "not UTF-8"),
+    (b'"\xed\xa0\x80"', "not UTF-8"),
+    ('"é"'.encode("latin-1"), "not UTF-8"),
+    ('"a"'.encode("utf-16"), "not UTF-8"),
+    (b"\xef\xbb\xbf{}", "BOM"),
+    (b'{"a": 1, "a": 1}', "'a' stands twice"),
+    (b'[{"\\u0061": 1, "b": 2, "a": 1}]', "'a' stands twice"),
+    (b"", "Expecting value"),
+    (b"{", "property name"),
+    (b"[1,]", "Expecting value|trailing comma"),
+    (b"01", "Extra data"),
+    (b"{'a': 1}", "property name"),
+    (b"{} x", "Extra data"),
+    (b"\x00", "Expecting value"),
+]
+
+
+@pytest.mark.trap(35)
+@pytest.mark.trap(44)
+@pytest.mark.parametrize(("body", "message"), BAD, ids=range(len(BAD)))
+def test_what_is_no_json_is_refused(body: bytes, message: str):
+    """So is what not every reader of JSON can take; the message says what is wrong."""
+    with pytest.raises(json.JSONDecodeError, match=message):
+        parse_json(body)
+
+
+@pytest.mark.trap(35)
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
+@pytest.mark.parametrize("place", ["default_value", "metadata"])
+def test_numbers_that_are_none_are_never_stored(number: str, place: str):
+    """They are a 422 with a body that is JSON itself."""
+    api = Api()
+    api.add_features("user")
+    value = number if place == "default_value" else f'{{"a": [{number}]}}'
+    rest = '"name": "a", "configurable_features": ["user"], "type": "float"'
+    default = "" if place == "default_value" else '"default_value": 1, '
+    response = api.post(DECLARE, content=f'{{{default}{rest}, "{place}": {value}}}')
+    assert "body" == locations(response)[0][0]
+    assert {} == api.query()
+
+
+@pytest.mark.trap(44)
+def test_a_body_is_not_larger_than_the_limit():
+    """A body of the limit is read, one byte more is a 413 that names the limit."""
+    api = Api(config=Config(database="unused", max_body_bytes=1000))
+    body = json.dumps({"context_feature": "user"})
+    assert 204 == api.post("/api/v1/context_features", content=body.ljust(1000)).status_code
+    response = api.post("/api/v1/context_features", content=body.ljust(1001))
+    assert 413 == response.status_code
+    assert "1000 bytes" in response.json()["detail"]
+
+
+@pytest.mark.trap(44)
+def test_a_body_without_a_length_is_limited_as_well():
+    """Chunks are counted as they come, and no more than the limit is ever read."""
+    api = Api(config=Config(database="unused", max_body_bytes=1000))
+    sent = []
+
+    async def stream():
+        for _ in range(1000):
+            sent.append(1)
+            yield b" " * 100
+
+    assert 413 == api.post(DECLARE, content=stream()).status_code
+    assert len(sent) <= 12
+
+
+def test_the_limit_on_bodies_is_four_mebibytes_at_first():
+    """A large value, far beyond what the event loop parses by itself, is stored whole."""
+    api = Api()
+    api.add_features("user")
+    text = "é" * 2_000_000
+    body = {"name": "a", "configurable_features": ["user"], "type": "str", "default_value": text}
+    content = json.dumps(body, ensure_ascii=False).encode()
+    assert 200 == api.post(DECLARE, content=content).status_code
+    assert text == api.query()["a"]["default_value"]
+    assert 413 == api.post(DECLARE, content=content + b" " * 200_000).status_code
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/api/v1/settings"), ("GET", "/api/v1/rules/1"), ("DELETE", "/api/v1/settings/a")],
+)
+def test_parameters_stand_once_on_every_route(method: str, path: str):
+    """Even those that nobody knows."""
+    assert [["query", "x"], ["query", "y"]] == locations(Api().request(method, f"{path}?x=1&y=1&x=2&y=&z"))
+
+
+def test_a_body_where_none_is_expected_is_ignored():
+    """As existing services do."""
+    assert 200 == Api().request("GET", "/api/v1/settings", content=b"{").status_code

@@ -1,0 +1,575 @@
+"""Each row of the table of declarations, and each difference (spec/http-api.md, *Declare*; spec/concepts.md)."""
+
+import pytest
+
+from tests.support.api import Api, locations
+
+PATH = "/api/v1/settings/declare"
+
+
+def minor(attribute: str, latest: object) -> dict:
+    return {"level": "minor", "attribute": attribute, "latest_value": latest}
+
+
+def major(attribute: str, latest: object) -> dict:
+    return {"level": "major", "attribute": attribute, "latest_value": latest}
+
+
+def removal(features: str) -> dict:
+    return {"level": "minor", "message": f"removal of configurable features {features}"}
+
+
+def test_a_new_setting_is_created(api: Api):
+    """Version 1.0 creates it with all its attributes."""
+    response = api.try_declare("cache_ttl", metadata={"unit": "s"}, version="1.0")
+    assert (200, {"outcome": "created"}) == (response.status_code, response.json())
+    assert {
+        "name": "cache_ttl",
+        "configurable_features": ["environment", "user"],
+        "type": "int",
+        "default_value": 60,
+        "metadata": {"unit": "s"},
+        "aliases": [],
+        "version": "1.0",
+    } == api.get_setting("cache_ttl")
+
+
+def test_version_and_metadata_have_defaults(api: Api):
+    """A declaration without them is version 1.0 with no metadata, and a null alias is none."""
+    assert {"outcome": "created"} == api.declare("cache_ttl", alias=None)
+    setting = api.get_setting("cache_ttl")
+    assert ("1.0", {}) == (setting["version"], setting["metadata"])
+
+
+@pytest.mark.parametrize("version", ["1.1", "2.0", "0.9", "0.0"])
+def test_a_new_setting_starts_at_version_one(api: Api, version: str):
+    """Any other version of a setting that does not exist is a 400."""
+    response = api.try_declare("cache_ttl", version=version)
+    assert 400 == response.status_code
+    assert version in response.json()["detail"]
+    assert 404 == api.get("/api/v1/settings/cache_ttl").status_code
+
+
+def test_the_same_declaration_is_up_to_date(api: Api):
+    """Repeating a declaration changes nothing; order of features and options, and 60.0 for 60, are no differences."""
+    api.declare("cache_ttl")
+    revision = api.revision()
+    assert {"outcome": "uptodate"} == api.declare("cache_ttl")
+    assert {"outcome": "uptodate"} == api.declare("cache_ttl", configurable_features=["user", "environment"])
+    assert {"outcome": "uptodate"} == api.declare("cache_ttl", default_value=60.0)
+    assert revision == api.revision()
+
+
+def test_equal_types_may_be_written_differently(api: Api):
+    """White space and the order of options do not make another type."""
+    api.declare("theme", type='Enum["dark","light",1]', default_value="dark")
+    assert {"outcome": "uptodate"} == api.declare("theme", type='Enum [1.0, "light", "dark"]', default_value="dark")
+
+
+@pytest.mark.trap(44)
+def test_leading_zeros_of_a_version_mean_nothing(api: Api):
+    """01.0 is 1.0, and 1.010 is 1.10."""
+    assert {"outcome": "created"} == api.declare("cache_ttl", version="01.0")
+    assert "1.0" == api.get_setting("cache_ttl")["version"]
+    assert "upgraded" == api.declare("cache_ttl", version="1.010")["outcome"]
+    assert "1.10" == api.get_setting("cache_ttl")["version"]
+
+
+def test_versions_are_compared_as_numbers(api: Api):
+    """1.10 is newer than 1.9."""
+    api.declare("cache_ttl")
+    api.declare("cache_ttl", version="1.9")
+    assert {"outcome": "upgraded", "previous_version": "1.9", "differences": []} == api.declare(
+        "cache_ttl", version="1.10"
+    )
+    assert {"outcome": "outdated", "latest_version": "1.10", "differences": []} == api.declare(
+        "cache_ttl", version="1.9"
+    )
+
+
+MISMATCHES = [
+    ({"default_value": 61}, [minor("default_value", 60)]),
+    ({"metadata": {"unit": "s"}}, [minor("metadata", {})]),
+    ({"type": "float"}, [major("type", "int")]),
+    ({"type": "Enum[60,61]"}, [major("type", "int")]),
+    ({"configurable_features": ["user"]}, [removal("['environment']")]),
+    (
+        {"configurable_features": ["environment", "user", "theme"]},
+        [major("configurable_features", ["environment", "user"])],
+    ),
+    (
+        {"configurable_features": ["user", "unheard_of"]},
+        [removal("['environment']"), major("configurable_features", ["environment", "user"])],
+    ),
+    (
+        {"configurable_features": ["theme"], "type": "float", "default_value": 1.5, "metadata": {"a": True}},
+        [
+            removal("['environment', 'user']"),
+            minor("default_value", 60),
+            minor("metadata", {}),
+            major("configurable_features", ["environment", "user"]),
+            major("type", "int"),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "differences"), MISMATCHES)
+def test_the_same_version_with_other_attributes_is_a_mismatch(api: Api, change: dict, differences: list):
+    """It is a 409 with the differences that an upgrade would have, and nothing changes."""
+    api.declare("cache_ttl")
+    before = api.get_setting("cache_ttl")
+    response = api.try_declare("cache_ttl", **change)
+    assert (409, {"outcome": "mismatch", "differences": differences}) == (response.status_code, response.json())
+    assert before == api.get_setting("cache_ttl")
+
+
+def test_one_is_not_true(api: Api):
+    """Values are compared as JSON, where 1 and true differ, inside metadata too."""
+    api.declare("flag", type="Enum[1,true]", default_value=1, metadata={"a": [0]})
+    response = api.try_declare("flag", type="Enum[1,true]", default_value=True, metadata={"a": [False]})
+    assert {
+        "outcome": "mismatch",
+        "differences": [minor("default_value", 1), minor("metadata", {"a": [0]})],
+    } == response.json()
+
+
+MINOR_UPGRADES = [
+    ({"default_value": 61}, [minor("default_value", 60)]),
+    ({"metadata": {"unit": "s"}}, [minor("metadata", {})]),
+    ({"configurable_features": ["environment"]}, [removal("['user']")]),
+    ({"type": "int", "default_value": 60}, []),
+]
+
+
+@pytest.mark.parametrize("version", ["1.1", "2.0"])
+@pytest.mark.parametrize(("change", "differences"), MINOR_UPGRADES)
+def test_minor_differences_are_acceptable_in_any_upgrade(api: Api, version: str, change: dict, differences: list):
+    """Default value, metadata and features that no rule uses can change in a minor version; nothing has to."""
+    api.declare("cache_ttl")
+    response = api.try_declare("cache_ttl", version=version, **change)
+    assert (200, {"outcome": "upgraded", "previous_version": "1.0", "differences": differences}) == (
+        response.status_code,
+        response.json(),
+    )
+    assert {**change, "version": version} == {
+        key: value for key, value in api.get_setting("cache_ttl").items() if key in {*change, "version"}
+    }
+
+
+@pytest.mark.trap(32)
+@pytest.mark.parametrize(
+    ("value_type", "old", "new"),
+    [
+        ("int", 60, 0),
+        ("float", 1.5, 0.0),
+        ("bool", True, False),
+        ("str", "a", ""),
+        ("Sequence<int>", [1], []),
+        ("Mapping<int>", {"a": 1}, {}),
+        ('Flags["a"]', ["a"], []),
+    ],
+)
+def test_an_upgrade_to_a_falsy_default_is_stored(api: Api, value_type: str, old: object, new: object):
+    """Zero, false and empty values are defaults like any other."""
+    api.declare("setting", type=value_type, default_value=old)
+    outcome = api.declare("setting", type=value_type, default_value=new, version="1.1")
+    assert {"outcome": "upgraded", "previous_version": "1.0", "differences": [minor("default_value", old)]} == outcome
+    assert new == api.get_setting("setting")["default_value"]
+    assert new == api.query()["setting"]["default_value"]
+
+
+def test_narrowing_the_type_is_minor(api: Api):
+    """A subtype that all rule values satisfy is acceptable in a minor version."""
+    api.declare("ratio", type="float", default_value=1)
+    api.add_rule("ratio", {"user": "a"}, 2.0)
+    assert {"outcome": "upgraded", "previous_version": "1.0", "differences": [minor("type", "float")]} == api.declare(
+        "ratio", type="int", default_value=1, version="1.1"
+    )
+    assert "int" == api.get_setting("ratio")["type"]
+
+
+MAJOR_CHANGES = [
+    ({"type": "float"}, [major("type", "int")]),
+    ({"type": "Enum[60]"}, [major("type", "int")]),
+    ({"type": "str", "default_value": ""}, [minor("default_value", 60), major("type", "int")]),
+    (
+        {"configurable_features": ["environment", "user", "theme"]},
+        [major("configurable_features", ["environment", "user"])],
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "differences"), MAJOR_CHANGES)
+def test_major_differences_need_a_major_upgrade(api: Api, change: dict, differences: list):
+    """A minor version with them is rejected and changes nothing, a major one is accepted."""
+    api.declare("cache_ttl")
+    before = api.get_setting("cache_ttl")
+    rejected = api.try_declare("cache_ttl", version="1.1", **change)
+    assert (409, {"outcome": "rejected", "previous_version": "1.0", "differences": differences}) == (
+        rejected.status_code,
+        rejected.json(),
+    )
+    assert before == api.get_setting("cache_ttl")
+    assert {"outcome": "upgraded", "previous_version": "1.0", "differences": differences} == api.declare(
+        "cache_ttl", version="2.0", **change
+    )
+
+
+def test_features_are_told_in_the_services_order(api: Api):
+    """The latest value of configurable features has the service's order, not that of a declaration."""
+    api.declare("cache_ttl", configurable_features=["theme", "environment"])
+    response = api.try_declare("cache_ttl", configurable_features=["user", "environment", "theme"])
+    assert [major("configurable_features", ["environment", "theme"])] == response.json()["differences"]
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "2.0"])
+def test_a_feature_in_use_cannot_be_removed(api: Api, version: str):
+    """It is a mismatch at any version, told with the ids of the rules; features out of use are told apart."""
+    api.declare("color", configurable_features=["environment", "user", "theme"])
+    rule_ids = [api.add_rule("color", {"theme": theme, "user": "a"}, 1) for theme in ("dark", "light")]
+    api.add_rule("color", {"user": "b"}, 1)
+    response = api.try_declare("color", configurable_features=["user"], version=version)
+    assert 409 == response.status_code
+    assert [
+        removal("['environment']"),
+        {"level": "mismatch", "message": f"configurable features ['theme'] are still in use by rules {rule_ids}"},
+    ] == response.json()["differences"]
+    assert ["environment", "user", "theme"] == api.get_setting("color")["configurable_features"]
+
+
+@pytest.mark.trap(33)
+@pytest.mark.parametrize("version", ["1.0", "1.1", "2.0"])
+def test_a_type_that_a_rule_does_not_satisfy_is_a_mismatch(api: Api, version: str):
+    """From float to int, a subtype, is refused at any version while a rule's value is no whole number."""
+    api.declare("ratio", type="float", default_value=1)
+    rule_id = api.add_rule("ratio", {"user": "a"}, 0.5)
+    api.add_rule("ratio", {"user": "b"}, 2.0)
+    response = api.try_declare("ratio", type="int", default_value=1, version=version)
+    assert 409 == response.status_code
+    assert [
+        {"level": "mismatch", "message": f"setting type incompatible with values for rules: [{rule_id}]"}
+    ] == response.json()["differences"]
+    assert "float" == api.get_setting("ratio")["type"]
+
+
+@pytest.mark.trap(33)
+def test_a_rename_with_a_change_of_type_checks_the_rules(api: Api):
+    """Both in one declaration are refused as the change of type alone would be, and accepted when the values fit."""
+    api.declare("ratio", type="float", default_value=1)
+    rule_id = api.add_rule("ratio", {"user": "a"}, 0.5)
+    declaration = {"type": "int", "default_value": 1, "alias": "ratio", "version": "2.0"}
+    response = api.try_declare("share", **declaration)
+    assert (
+        409,
+        [
+            minor("name", "ratio"),
+            {"level": "mismatch", "message": f"setting type incompatible with values for rules: [{rule_id}]"},
+        ],
+    ) == (response.status_code, response.json()["differences"])
+    assert ("ratio", "float") == (api.get_setting("ratio")["name"], api.get_setting("ratio")["type"])
+    api.put(f"/api/v1/rules/{rule_id}/value", json={"value": 5})
+    assert [minor("type", "float"), minor("name", "ratio")] == api.declare("share", **declaration)["differences"]
+    setting = api.get_setting("ratio")
+    assert ("share", "int", ["ratio"], "2.0") == tuple(setting[key] for key in ("name", "type", "aliases", "version"))
+
+
+def test_an_older_declaration_is_outdated(api: Api):
+    """It learns the latest version and what has happened since, and changes nothing."""
+    api.declare("cache_ttl", type="float")
+    api.declare("cache_ttl", type="int", default_value=61, metadata={"unit": "s"}, version="1.1")
+    before = api.get_setting("cache_ttl")
+    response = api.try_declare("cache_ttl", type="float")
+    assert (
+        200,
+        {
+            "outcome": "outdated",
+            "latest_version": "1.1",
+            "differences": [minor("type", "int"), minor("default_value", 61), minor("metadata", {"unit": "s"})],
+        },
+    ) == (response.status_code, response.json())
+    assert before == api.get_setting("cache_ttl")
+
+
+OUTDATED = [
+    # What was declared at 1.0; what the setting became at 2.0; what has happened since.
+    ({"type": "int"}, {"type": "float"}, [major("type", "float")]),
+    ({"type": "float"}, {"type": "int"}, [minor("type", "int")]),
+    ({"type": "int"}, {"type": "str", "default_value": ""}, [minor("default_value", ""), major("type", "str")]),
+    (
+        {"configurable_features": ["environment", "user"]},
+        {"configurable_features": ["user"]},
+        [removal("['environment']")],
+    ),
+    (
+        {"configurable_features": ["user"]},
+        {"configurable_features": ["environment", "user"]},
+        [major("configurable_features", ["environment", "user"])],
+    ),
+    (
+        {"configurable_features": ["user"]},
+        {"configurable_features": ["theme"]},
+        [removal("['user']"), major("configurable_features", ["theme"])],
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "differences"), OUTDATED)
+def test_the_directions_of_an_outdated_declaration_are_reversed(api: Api, old: dict, new: dict, differences: list):
+    """Narrowing and removal since then are minor, widening and addition are major."""
+    api.declare("cache_ttl", **old)
+    api.declare("cache_ttl", **new, version="2.0")
+    assert {"outcome": "outdated", "latest_version": "2.0", "differences": differences} == api.declare(
+        "cache_ttl", **old
+    )
+
+
+def test_an_outdated_declaration_may_name_a_feature_that_is_gone(api: Api):
+    """A feature that the service has no more was fine at the time, and rules on other values are no mismatch."""
+    api.declare("cache_ttl", configurable_features=["user", "theme"])
+    api.declare("cache_ttl", configurable_features=["user"], version="1.1")
+    api.delete("/api/v1/context_features/theme")
+    api.add_rule("cache_ttl", {"user": "a"}, 1)
+    assert [removal("['theme']")] == api.declare("cache_ttl", configurable_features=["user", "theme"])["differences"]
+    assert [removal("['theme']"), major("configurable_features", ["user"])] == api.declare(
+        "cache_ttl", configurable_features=["theme"]
+    )["differences"]
+
+
+RENAMED = {"alias": "cache_ttl", "version": "1.1"}
+
+
+def test_a_declaration_renames(api: Api):
+    """The alias is the name so far; rules stay, and the old name goes on to work everywhere."""
+    api.declare("cache_ttl")
+    rule_id = api.add_rule("cache_ttl", {"user": "a"}, 10)
+    assert {
+        "outcome": "upgraded",
+        "previous_version": "1.0",
+        "differences": [minor("name", "cache_ttl")],
+    } == api.declare("cache.ttl", **RENAMED)
+    setting = api.get_setting("cache_ttl")
+    assert ("cache.ttl", ["cache_ttl"], "1.1") == (setting["name"], setting["aliases"], setting["version"])
+    assert {"cache.ttl"} == set(api.query(settings="cache_ttl,cache.ttl"))
+    assert [rule_id] == [rule["rule_id"] for rule in api.query(settings="cache_ttl")["cache.ttl"]["rules"]]
+
+
+def test_repeating_a_renaming_declaration_is_up_to_date(api: Api):
+    """The alias is now an alias of the setting, under which it may be declared."""
+    api.declare("cache_ttl")
+    api.declare("cache.ttl", **RENAMED)
+    assert {"outcome": "uptodate"} == api.declare("cache.ttl", **RENAMED)
+
+
+def test_a_rename_at_the_same_version_is_a_mismatch(api: Api):
+    """A name is an attribute, which does not change without a version."""
+    api.declare("cache_ttl")
+    response = api.try_declare("cache.ttl", alias="cache_ttl")
+    assert (409, {"outcome": "mismatch", "differences": [minor("name", "cache_ttl")]}) == (
+        response.status_code,
+        response.json(),
+    )
+
+
+def test_renaming_back_swaps_name_and_alias(api: Api):
+    """A declaration under an alias, with the present name as its alias, makes that alias the name again."""
+    api.declare("cache_ttl")
+    api.declare("cache.ttl", **RENAMED)
+    assert [minor("name", "cache.ttl")] == api.declare("cache_ttl", alias="cache.ttl", version="1.2")["differences"]
+    setting = api.get_setting("cache.ttl")
+    assert ("cache_ttl", ["cache.ttl"]) == (setting["name"], setting["aliases"])
+
+
+def test_all_earlier_names_stay_aliases(api: Api):
+    """After two renames both earlier names work; aliases are sorted by bytes."""
+    api.declare("b")
+    api.declare("C", alias="b", version="1.1")
+    api.declare("a", alias="C", version="1.2")
+    assert ["C", "b"] == api.get_setting("b")["aliases"]
+
+
+@pytest.mark.trap(34)
+def test_an_application_that_uses_the_old_name_goes_on(api: Api):
+    """Under an alias without "alias" a declaration never renames: equal, newer and older versions."""
+    api.declare("cache_ttl")
+    api.declare("cache.ttl", **RENAMED)
+    assert {"outcome": "uptodate"} == api.declare("cache_ttl", version="1.1")
+    assert {"outcome": "outdated", "latest_version": "1.1", "differences": [minor("name", "cache.ttl")]} == api.declare(
+        "cache_ttl"
+    )
+    assert {
+        "outcome": "upgraded",
+        "previous_version": "1.1",
+        "differences": [minor("default_value", 60)],
+    } == api.declare("cache_ttl", default_value=70, version="1.2")
+    setting = api.get_setting("cache.ttl")
+    assert ("cache.ttl", ["cache_ttl"], 70, "1.2") == tuple(
+        setting[key] for key in ("name", "aliases", "default_value", "version")
+    )
+
+
+def test_an_outdated_rename_is_reported(api: Api):
+    """A declaration that renames, but is older, says what the name is now."""
+    api.declare("a")
+    api.declare("b", alias="a", version="1.1")
+    api.declare("c", alias="b", version="1.2")
+    assert {"outcome": "outdated", "latest_version": "1.2", "differences": [minor("name", "c")]} == api.declare(
+        "b", alias="a", version="1.1"
+    )
+
+
+@pytest.mark.parametrize("name", ["new", "cache_ttl"])
+def test_an_unknown_alias_is_not_found(api: Api, name: str):
+    """Whether or not the name exists."""
+    api.declare("cache_ttl")
+    response = api.try_declare(name, alias="unknown", version="1.1")
+    assert 404 == response.status_code
+    assert "'unknown'" in response.json()["detail"]
+
+
+def test_the_alias_of_another_setting_is_a_conflict(api: Api):
+    """Whether it is the other's name or an alias of it."""
+    api.declare("one")
+    api.declare("other_old")
+    api.declare("other", alias="other_old", version="1.1")
+    responses = [api.try_declare("one", alias=alias, version="1.1") for alias in ("other", "other_old")]
+    assert [409, 409] == [response.status_code for response in responses]
+    assert all("belongs to setting 'other'" in response.json()["detail"] for response in responses)
+
+
+def test_a_new_name_needs_the_canonical_name_as_alias(api: Api):
+    """To rename a setting by one of its aliases is a conflict that names the canonical name."""
+    api.declare("a")
+    api.declare("b", alias="a", version="1.1")
+    response = api.try_declare("c", alias="a", version="1.2")
+    assert 409 == response.status_code
+    assert "give 'b' as alias" in response.json()["detail"]
+
+
+@pytest.mark.trap(44)
+def test_a_new_setting_with_an_unknown_feature_is_not_found(api: Api):
+    """It is a 404 in plain text that names the feature."""
+    response = api.try_declare("cache_ttl", configurable_features=["user", "unheard_of"])
+    assert (404, "text/plain; charset=utf-8") == (response.status_code, response.headers["content-type"])
+    assert "unheard_of" in response.text
+
+
+@pytest.mark.parametrize("version", ["1.1", "2.0"])
+def test_an_upgrade_with_an_unknown_feature_is_not_found(api: Api, version: str):
+    """It is a 404 in JSON that names the feature."""
+    api.declare("cache_ttl")
+    response = api.try_declare("cache_ttl", configurable_features=["user", "unheard_of"], version=version)
+    assert 404 == response.status_code
+    assert "unheard_of" in response.json()["detail"]
+
+
+INVALID = [
+    ({"default_value": "a"}, ["body", "default_value"]),
+    ({"default_value": None}, ["body", "default_value"]),
+    ({"default_value": True}, ["body", "default_value"]),
+    ({"default_value": 1.5}, ["body", "default_value"]),
+    ({"type": "Sequence<int>", "default_value": "abc"}, ["body", "default_value"]),
+    ({"alias": "cache_ttl"}, ["body", "alias"]),
+    ({"alias": "a b"}, ["body", "alias"]),
+    ({"type": "enum[1]"}, ["body", "type"]),
+    ({"type": "Enum[]"}, ["body", "type"]),
+    ({"type": "Enum[[1]]"}, ["body", "type"]),
+    ({"type": "int\n"}, ["body", "type"]),
+    ({"type": "Sequence<" * 3000 + "int" + ">" * 3000}, ["body", "type"]),
+    ({"type": 5}, ["body", "type"]),
+    ({"configurable_features": []}, ["body", "configurable_features"]),
+    ({"configurable_features": ["user", "user"]}, ["body", "configurable_features"]),
+    ({"configurable_features": ["user\n"]}, ["body", "configurable_features", 0]),
+    ({"configurable_features": ["user", 1]}, ["body", "configurable_features", 1]),
+    ({"configurable_features": "user"}, ["body", "configurable_features"]),
+    ({"configurable_features": [f"f{number}" for number in range(257)]}, ["body", "configurable_features"]),
+    ({"metadata": {"a b": 1}}, ["body", "metadata", "a b", "[key]"]),
+    ({"metadata": {"a\n": 1}}, ["body", "metadata", "a\n", "[key]"]),
+    ({"metadata": None}, ["body", "metadata"]),
+    ({"metadata": [1]}, ["body", "metadata"]),
+    ({"metadata": {f"k{number}": 1 for number in range(1001)}}, ["body", "metadata"]),
+    ({"version": "1"}, ["body", "version"]),
+    ({"version": "1.0\n"}, ["body", "version"]),
+    ({"version": "1.0.0"}, ["body", "version"]),
+    ({"version": "-1.0"}, ["body", "version"]),
+    ({"version": "\u0660.\u0661"}, ["body", "version"]),
+    ({"version": "1.1234567890"}, ["body", "version"]),
+    ({"version": 1.0}, ["body", "version"]),
+    ({"version": None}, ["body", "version"]),
+]
+
+
+@pytest.mark.trap(35)
+@pytest.mark.trap(44)
+@pytest.mark.parametrize(("change", "location"), INVALID, ids=lambda part: repr(part)[:40])
+def test_what_breaks_the_rules_is_refused(api: Api, change: dict, location: list):
+    """It is a 422 that names the place, and nothing is stored."""
+    assert [location] == locations(api.try_declare("cache_ttl", **change))
+    assert {} == api.query()
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a-b", "a\n", "é", "a/b", "a" * 256])
+def test_a_setting_needs_a_proper_name(api: Api, name: str):
+    """Names are letters, digits, underscores and dots, of at most 255 characters."""
+    assert [["body", "name"]] == locations(api.try_declare(name))
+
+
+@pytest.mark.parametrize("name", [".", "..", "a.b", "A", "0", "_", "a" * 255])
+def test_unusual_names_are_fine(api: Api, name: str):
+    """Dots may stand anywhere."""
+    assert {"outcome": "created"} == api.declare(name)
+    assert [name] == list(api.query(settings=name))
+
+
+@pytest.mark.parametrize("field", ["name", "configurable_features", "type", "default_value"])
+def test_required_fields_are_required(api: Api, field: str):
+    """A body without one is a 422 that names it."""
+    body = {"name": "a", "configurable_features": ["user"], "type": "int", "default_value": 1}
+    del body[field]
+    assert [["body", field]] == locations(api.post(PATH, json=body))
+
+
+def test_unknown_fields_are_ignored(api: Api):
+    """A newer client may say more than this service knows."""
+    assert {"outcome": "created"} == api.declare("cache_ttl", priority=5)
+
+
+def test_a_body_without_content_type_is_read_as_json(api: Api):
+    """Existing clients send it that way."""
+    body = b'{"name":"a","configurable_features":["user"],"type":"int","default_value":1}'
+    assert {"outcome": "created"} == api.post(PATH, content=body).json()
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "text/json", "nonsense"])
+def test_a_body_of_another_content_type_is_refused(api: Api, content_type: str):
+    """It is a 422, whatever the body."""
+    body = b'{"name":"a","configurable_features":["user"],"type":"int","default_value":1}'
+    assert [["body"]] == locations(api.post(PATH, content=body, headers={"Content-Type": content_type}))
+
+
+def test_exact_numbers_are_kept(api: Api):
+    """Integers beyond 64 bits, and floats, come back digit for digit."""
+    number = 10**299 + 7
+    api.declare("big", default_value=number)
+    api.declare("float", type="float", default_value=0.1)
+    assert (number, 0.1) == (api.query()["big"]["default_value"], api.query()["float"]["default_value"])
+
+
+def test_an_accepted_declaration_is_one_entry_of_the_log(api: Api):
+    """The entry has the setting before and after; refusals and agreements have none."""
+    api.declare("cache_ttl")
+    api.try_declare("cache_ttl", default_value=1)
+    api.declare("cache.ttl", **RENAMED)
+    api.declare("cache.ttl", **RENAMED)
+    api.declare("cache_ttl")
+    created, renamed = [entry.change for entry in api.read_log() if entry.change.kind == "setting"]
+    assert ("declare", "cache_ttl", None) == (created.action, created.key, created.before)
+    assert ("declare", "cache.ttl", created.after) == (renamed.action, renamed.key, renamed.before)
+    assert api.get_setting("cache.ttl") == renamed.after
+
+
+def test_every_declaration_tells_the_revision(api: Api):
+    """A client can demand at least the revision that its declaration was answered with."""
+    revisions = [api.try_declare("a").headers["Heksher-Revision"] for _ in range(2)]
+    revisions.append(api.try_declare("a", default_value=1).headers["Heksher-Revision"])
+    assert [str(api.revision())] * 3 == revisions

@@ -1,0 +1,83 @@
+"""The documentation pages, which need nothing from the internet."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from heksher.server.api import documentation
+from tests.support.api import Api
+
+STATIC = Path(documentation.__file__).parent.parent / "static"
+PAGES = ["/docs", "/redoc"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_loads_all_of_its_parts_from_the_service(path: str):
+    """Every address in a page is relative, and answers with the right type."""
+    api = Api()
+    page = api.get(path)
+    assert (200, "text/html; charset=utf-8") == (page.status_code, page.headers["content-type"])
+    addresses = re.findall(r'(?:src|href|spec-url)="([^"]*)"', page.text)
+    assert len(addresses) >= 3
+    for address in addresses:
+        if address != "data:,":
+            part = api.get(f"/{address}")
+            assert 200 == part.status_code, address
+            assert part.headers["content-type"].startswith(
+                {"js": "text/javascript", "css": "text/css", "json": "application/json"}[address.rpartition(".")[2]]
+            )
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_may_load_nothing_from_elsewhere(path: str):
+    """Its security policy allows this service only, and no inline script; the page has neither."""
+    page = Api().get(path)
+    policy = dict(rule.split(" ", 1) for rule in page.headers["content-security-policy"].split("; "))
+    assert ("'none'", "'self'", "'self'") == (policy["default-src"], policy["script-src"], policy["connect-src"])
+    assert "://" not in page.text
+    assert re.search(r"<script(?! src=)", page.text) is None
+
+
+def test_the_schema_is_not_sent_to_a_validator():
+    """Swagger UI's default would send it to a server on the internet."""
+    assert "validatorUrl: null" in Api().get("/docs/assets/docs.js").text
+
+
+def test_the_vendored_files_are_those_of_their_packages():
+    """Each has the checksum that is noted for it, and its licence beside it."""
+    rows = re.findall(r"\| (\S+) \| npm .* \| `([0-9a-f]{64})` \|", (STATIC / "README.md").read_text())
+    assert 3 == len(rows)
+    for name, checksum in rows:
+        assert checksum == hashlib.sha256((STATIC / name).read_bytes()).hexdigest()
+        package = re.match(r"[a-z-]+-[0-9.]+[0-9]", name)[0]
+        assert (STATIC / f"{package}.LICENSE.txt").is_file()
+    vendored = {path.name for path in STATIC.iterdir() if re.search(r"-\d.*\.(js|css)$", path.name)}
+    assert {name for name, _ in rows} == vendored
+
+
+@pytest.mark.parametrize("name", ["README.md", "..%2fapp.py", "%00", "docs.html", "%ff", "a" * 5000])
+def test_only_the_parts_of_pages_are_served(name: str):
+    """Any other name is a 404."""
+    assert 404 == Api().get(f"/docs/assets/{name}").status_code
+
+
+def test_every_route_is_documented():
+    """Each has a tag, a summary and a description, and each of its answers and parameters is described."""
+    schema = Api().get("/openapi.json").json()
+    operations = [operation for path in schema["paths"].values() for operation in path.values()]
+    assert 32 == len(operations)
+    for operation in operations:
+        assert operation["tags"]
+        assert operation["summary"]
+        assert operation["description"]
+        assert all(answer["description"] for answer in operation["responses"].values())
+        assert {"200", "201", "204"} & set(operation["responses"])
+
+
+def test_the_deprecated_route_is_marked():
+    """PATCH on a rule is the only one."""
+    paths = Api().get("/openapi.json").json()["paths"]
+    deprecated = [(path, method) for path, item in paths.items() for method in item if item[method].get("deprecated")]
+    assert [("/api/v1/rules/{rule_id}", "patch")] == deprecated

@@ -1,0 +1,26 @@
+"""What every group of routes is built with."""
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from heksher.server.api.body import StrictRoute
+from heksher.server.api.routing import RuleIdInPath, make_router
+
+
+@pytest.mark.parametrize(("text", "expected"), [("0", 0), ("7", 7), ("007", 7), ("9" * 4300, 10**4300 - 1)])
+def test_a_rule_id_is_a_whole_number(text: str, expected: int):
+    """Of any size that the interpreter reads."""
+    assert expected == TypeAdapter(RuleIdInPath).validate_python(text)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "+1", "1.0", "1_0", " 1", "1\n", "\u0661", "\u00b2", "a", "9" * 4301])
+def test_what_int_takes_besides_digits_is_no_rule_id(text: str):
+    """Signs, underscores, white space, other alphabets."""
+    with pytest.raises(ValidationError):
+        TypeAdapter(RuleIdInPath).validate_python(text)
+
+
+def test_routes_read_their_requests_strictly():
+    """All of them, and JSON without a Content-Type too."""
+    router = make_router("some")
+    assert (StrictRoute, ["some"], False) == (router.route_class, router.tags, router.strict_content_type)

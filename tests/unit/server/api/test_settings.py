@@ -1,0 +1,401 @@
+"""Each answer of each route of the settings (spec/http-api.md, *Settings*); declarations and metadata apart."""
+
+import pytest
+
+from tests.support.api import Api, locations
+
+PATH = "/api/v1/settings"
+
+# Every request that is about one setting: method, what follows its name in the path, body.
+REQUESTS = [
+    ("GET", "", None),
+    ("DELETE", "", None),
+    ("PUT", "/type", {"type": "int", "version": "2.0"}),
+    ("PUT", "/name", {"name": "other", "version": "2.0"}),
+    ("PUT", "/configurable_features", {"configurable_features": ["user"], "version": "2.0"}),
+    ("GET", "/metadata", None),
+    ("POST", "/metadata", {"metadata": {}, "version": "2.0"}),
+    ("PUT", "/metadata", {"metadata": {}, "version": "2.0"}),
+    ("DELETE", "/metadata", {"version": "2.0"}),
+    ("PUT", "/metadata/key", {"value": 1, "version": "2.0"}),
+    ("DELETE", "/metadata/key", {"version": "2.0"}),
+]
+
+
+@pytest.fixture
+def renamed(api: Api) -> Api:
+    """A service with one setting, ``cache.ttl``, that used to be ``cache_ttl``, at version 1.1."""
+    api.declare("cache_ttl", metadata={"key": 1})
+    api.declare("cache.ttl", metadata={"key": 1}, alias="cache_ttl", version="1.1")
+    return api
+
+
+@pytest.mark.parametrize("name", ["unknown", "cache_ttl%0A", "%00", "%ff", "a%20b", "a" * 5000, "%F0%9F%92%A9"])
+@pytest.mark.parametrize(("method", "suffix", "body"), REQUESTS)
+def test_an_unknown_setting_is_not_found(renamed: Api, method: str, suffix: str, body: object, name: str):
+    """Whatever is not the name or an alias of a setting is a 404 with a text."""
+    response = renamed.request(method, f"{PATH}/{name}{suffix}", json=body)
+    assert (404, "text/plain; charset=utf-8") == (response.status_code, response.headers["content-type"])
+    assert response.text.startswith("there is no setting named ")
+
+
+@pytest.mark.parametrize(("method", "suffix", "body"), REQUESTS)
+def test_an_alias_is_as_good_as_the_name(renamed: Api, method: str, suffix: str, body: object):
+    """Every route takes an alias, and does to the setting what it would do under the name."""
+    by_name, by_alias = renamed, Api()
+    by_alias.add_features("environment", "user", "theme")
+    by_alias.declare("cache_ttl", metadata={"key": 1})
+    by_alias.declare("cache.ttl", metadata={"key": 1}, alias="cache_ttl", version="1.1")
+    expected = by_name.request(method, f"{PATH}/cache.ttl{suffix}", json=body)
+    actual = by_alias.request(method, f"{PATH}/cache_ttl{suffix}", json=body)
+    assert expected.status_code in {200, 204}
+    assert (expected.status_code, expected.text) == (actual.status_code, actual.text)
+    everything = f"{PATH}?include_additional_data=true"
+    assert by_name.get(everything).json() == by_alias.get(everything).json()
+
+
+@pytest.mark.parametrize(("method", "suffix", "body"), [request for request in REQUESTS if request[2]])
+def test_a_body_is_required(renamed: Api, method: str, suffix: str, body: object):
+    """A missing, empty or otherwise shaped body is a 422."""
+    for content in (b"", b"null", b"[]", b"{}", b'"a"', b"{"):
+        assert locations(renamed.request(method, f"{PATH}/cache.ttl{suffix}", content=content))
+
+
+@pytest.mark.parametrize("version", ["1", "1.", "v1.0", "1.0\n", "1.0.0", "", None, 1.5, "1.1234567890"])
+@pytest.mark.parametrize(("method", "suffix", "body"), [request for request in REQUESTS if request[2]])
+def test_a_version_has_two_numbers(renamed: Api, method: str, suffix: str, body: dict, version: object):
+    """A malformed version is a 422 that names it."""
+    response = renamed.request(method, f"{PATH}/cache.ttl{suffix}", json={**body, "version": version})
+    assert [["body", "version"]] == locations(response)
+
+
+def test_settings_are_listed_by_name(api: Api):
+    """The list has four attributes of each setting, sorted by the bytes of the names."""
+    for name in ("b", "B", "a.b", "a_b", "_"):
+        api.declare(name)
+    response = api.get(PATH)
+    assert 200 == response.status_code
+    assert {
+        "settings": [
+            {"name": name, "type": "int", "default_value": 60, "version": "1.0"}
+            for name in ("B", "_", "a.b", "a_b", "b")
+        ]
+    } == response.json()
+
+
+@pytest.mark.parametrize("text", ["true", "True", "1"])
+def test_settings_are_listed_with_additional_data(renamed: Api, text: str):
+    """The list has all seven attributes on demand."""
+    response = renamed.get(PATH, params={"include_additional_data": text})
+    assert {
+        "settings": [
+            {
+                "name": "cache.ttl",
+                "configurable_features": ["environment", "user"],
+                "type": "int",
+                "default_value": 60,
+                "metadata": {"key": 1},
+                "aliases": ["cache_ttl"],
+                "version": "1.1",
+            }
+        ]
+    } == response.json()
+
+
+def test_an_empty_service_lists_no_settings():
+    """A service starts without settings."""
+    assert {"settings": []} == Api().get(PATH).json()
+
+
+def test_the_choice_of_additional_data_is_true_or_false(api: Api):
+    """Anything else is a 422."""
+    assert [["query", "include_additional_data"]] == locations(api.get(f"{PATH}?include_additional_data=maybe"))
+
+
+def test_a_setting_has_seven_attributes(api: Api):
+    """Features come in the service's order, whatever the declaration's was, and after the service's has changed."""
+    api.declare("cache_ttl", configurable_features=["theme", "user"], type='Flags["a"]', default_value=[])
+    assert {
+        "name": "cache_ttl",
+        "configurable_features": ["user", "theme"],
+        "type": 'Flags["a"]',
+        "default_value": [],
+        "metadata": {},
+        "aliases": [],
+        "version": "1.0",
+    } == api.get_setting("cache_ttl")
+    api.patch("/api/v1/context_features/theme/index", json={"to_before": "environment"})
+    assert ["theme", "user"] == api.get_setting("cache_ttl")["configurable_features"]
+
+
+def test_a_setting_is_deleted_with_its_rules(renamed: Api):
+    """The rules go too, and both names are free; the log has all that is needed to undo it."""
+    rule_id = renamed.add_rule("cache.ttl", {"user": "a"}, 1)
+    picture = renamed.get_setting("cache.ttl")
+    response = renamed.delete(f"{PATH}/cache_ttl")
+    assert (204, b"") == (response.status_code, response.content)
+    assert 404 == renamed.get(f"/api/v1/rules/{rule_id}").status_code
+    assert {} == renamed.query()
+    rule = {"rule_id": rule_id, "setting": "cache.ttl", "value": 1, "feature_values": [["user", "a"]], "metadata": {}}
+    change = renamed.read_log()[-1].change
+    assert ("delete", "setting", "cache.ttl", {**picture, "rules": [rule]}, None) == (
+        change.action,
+        change.kind,
+        change.key,
+        change.before,
+        change.after,
+    )
+    assert {"outcome": "created"} == renamed.declare("cache_ttl")
+    assert {"outcome": "created"} == renamed.declare("cache.ttl")
+
+
+def put_type(api: Api, value_type: str, version: str, name: str = "ratio"):
+    return api.put(f"{PATH}/{name}/type", json={"type": value_type, "version": version})
+
+
+@pytest.fixture
+def ratio(api: Api) -> Api:
+    """A service with the float setting ``ratio`` at 1.1, default 1, and a rule with the value 2.0."""
+    api.declare("ratio", type="float", default_value=1)
+    api.declare("ratio", type="float", default_value=1, version="1.1")
+    api.add_rule("ratio", {"user": "a"}, 2.0)
+    return api
+
+
+@pytest.mark.parametrize(
+    ("value_type", "version"),
+    [("int", "1.2"), ("int", "2.0"), ("float", "1.2"), ("Enum[1,2]", "2.0"), ("Enum[3,2,1.0]", "2.0")],
+)
+def test_a_type_is_changed(ratio: Api, value_type: str, version: str):
+    """To a subtype in any newer version, to any that all values satisfy in a major one; the version is stored."""
+    response = put_type(ratio, value_type, version)
+    assert (204, b"") == (response.status_code, response.content)
+    setting = ratio.get_setting("ratio")
+    assert version == setting["version"]
+    assert setting["type"] in {value_type, "Enum[1,2,3]"}
+
+
+def test_the_type_it_has_needs_no_new_version(ratio: Api):
+    """Version and type both unchanged is accepted, and records nothing."""
+    revision = ratio.revision()
+    assert 204 == put_type(ratio, "float", "1.1").status_code
+    assert (revision, "1.1") == (ratio.revision(), ratio.get_setting("ratio")["version"])
+
+
+@pytest.mark.parametrize(
+    ("value_type", "version"), [("int", "1.1"), ("int", "1.0"), ("float", "1.0"), ("float", "0.9"), ("int", "01.1")]
+)
+def test_a_type_needs_a_newer_version(ratio: Api, value_type: str, version: str):
+    """An older version is a 409 for any type, the same version for another type."""
+    response = put_type(ratio, value_type, version)
+    assert 409 == response.status_code
+    assert "must be newer" in response.json()["detail"]
+    assert ("float", "1.1") == tuple(ratio.get_setting("ratio")[key] for key in ("type", "version"))
+
+
+@pytest.mark.trap(33)
+@pytest.mark.parametrize("version", ["1.2", "2.0"])
+def test_a_type_that_values_do_not_fit_is_refused(ratio: Api, version: str):
+    """The conflicts name the ids of the rules, in a major version too."""
+    misfit = ratio.add_rule("ratio", {"user": "b"}, 0.5)
+    response = put_type(ratio, "int", version)
+    assert (409, {"conflicts": [f"setting type incompatible with values for rules: [{misfit}]"]}) == (
+        response.status_code,
+        response.json(),
+    )
+
+
+def test_a_type_that_the_default_does_not_fit_is_refused(api: Api):
+    """The default value must satisfy the type at every moment."""
+    api.declare("ratio", type="float", default_value=1.5)
+    response = put_type(api, "int", "2.0")
+    assert 409 == response.status_code
+    assert ["default value"] == [text[4:17] for text in response.json()["conflicts"]]
+    assert "float" == api.get_setting("ratio")["type"]
+
+
+def test_a_type_that_is_no_subtype_is_refused_in_a_minor_version(api: Api):
+    """The conflict says that it needs a major version, together with all others."""
+    api.declare("number", type="int", default_value=1)
+    widening = put_type(api, "float", "1.1", "number")
+    unrelated = put_type(api, "str", "1.1", "number")
+    assert [409, 409] == [widening.status_code, unrelated.status_code]
+    (conflict,) = widening.json()["conflicts"]
+    assert "float is not a subtype of int" in conflict
+    assert 2 == len(unrelated.json()["conflicts"])
+    assert 204 == put_type(api, "float", "2.0", "number").status_code
+
+
+@pytest.mark.parametrize("value_type", ["in", "", "int\n", "Sequence<>", "Enum[]", None, 1])
+def test_a_malformed_type_is_refused(ratio: Api, value_type: object):
+    """It is a 422 that names it."""
+    assert [["body", "type"]] == locations(put_type(ratio, value_type, "2.0"))
+
+
+def put_name(api: Api, name: str, new_name: object, version: str):
+    return api.put(f"{PATH}/{name}/name", json={"name": new_name, "version": version})
+
+
+@pytest.mark.parametrize(("name", "version"), [("cache.ttl", "1.1"), ("cache_ttl", "1.2"), ("cache.ttl", "2.0")])
+def test_a_setting_is_renamed(renamed: Api, name: str, version: str):
+    """At the same or a newer version; the old name becomes an alias, beside the older ones."""
+    rule_id = renamed.add_rule("cache.ttl", {"user": "a"}, 1)
+    response = put_name(renamed, name, "ttl", version)
+    assert (204, b"") == (response.status_code, response.content)
+    setting = renamed.get_setting("cache_ttl")
+    assert ("ttl", ["cache.ttl", "cache_ttl"], version) == tuple(setting[key] for key in ("name", "aliases", "version"))
+    assert "ttl" == renamed.get(f"/api/v1/rules/{rule_id}").json()["setting"]
+
+
+@pytest.mark.parametrize("name", ["cache.ttl", "cache_ttl"])
+def test_a_setting_can_take_its_alias_as_its_name(renamed: Api, name: str):
+    """The two are swapped."""
+    assert 204 == put_name(renamed, name, "cache_ttl", "1.2").status_code
+    setting = renamed.get_setting("cache.ttl")
+    assert ("cache_ttl", ["cache.ttl"], "1.2") == tuple(setting[key] for key in ("name", "aliases", "version"))
+
+
+@pytest.mark.trap(34)
+@pytest.mark.parametrize("name", ["cache.ttl", "cache_ttl"])
+def test_the_same_name_only_bumps_the_version(renamed: Api, name: str):
+    """Through an alias as well."""
+    assert 204 == put_name(renamed, name, "cache.ttl", "1.2").status_code
+    setting = renamed.get_setting("cache.ttl")
+    assert ("cache.ttl", ["cache_ttl"], "1.2") == tuple(setting[key] for key in ("name", "aliases", "version"))
+
+
+def test_the_same_name_and_version_change_nothing(renamed: Api):
+    """Such a request is accepted and records nothing."""
+    revision = renamed.revision()
+    assert 204 == put_name(renamed, "cache.ttl", "cache.ttl", "1.1").status_code
+    assert revision == renamed.revision()
+
+
+@pytest.mark.parametrize("new_name", ["cache.ttl", "cache_ttl", "ttl"])
+def test_an_older_version_does_not_rename(renamed: Api, new_name: str):
+    """It is a 409, even for the name that the setting has."""
+    response = put_name(renamed, "cache.ttl", new_name, "1.0")
+    assert 409 == response.status_code
+    assert "must be newer" in response.json()["detail"]
+    assert "cache.ttl" == renamed.get_setting("cache_ttl")["name"]
+
+
+@pytest.mark.parametrize("new_name", ["cache.ttl", "cache_ttl"])
+def test_a_name_of_another_setting_cannot_be_taken(renamed: Api, new_name: str):
+    """Neither its name nor an alias of it."""
+    renamed.declare("other")
+    response = put_name(renamed, "other", new_name, "2.0")
+    assert 409 == response.status_code
+    assert "belongs to setting 'cache.ttl'" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("new_name", ["", "a b", "a\n", "é", None, 1, "a" * 256])
+def test_a_new_name_follows_the_rules(renamed: Api, new_name: object):
+    """Else it is a 422."""
+    assert [["body", "name"]] == locations(put_name(renamed, "cache.ttl", new_name, "2.0"))
+
+
+def put_features(api: Api, features: object, version: str, name: str = "color"):
+    body = {"configurable_features": features, "version": version}
+    return api.put(f"{PATH}/{name}/configurable_features", json=body)
+
+
+@pytest.fixture
+def color(api: Api) -> Api:
+    """A service with a setting on environment and user at 1.1, and a rule on user."""
+    api.declare("color")
+    api.declare("color", version="1.1")
+    api.add_rule("color", {"user": "a"}, 1)
+    return api
+
+
+@pytest.mark.parametrize(
+    ("features", "version", "expected"),
+    [
+        (["user"], "1.2", ["user"]),
+        (["user"], "2.0", ["user"]),
+        (["theme", "user"], "2.0", ["user", "theme"]),
+        (["user", "environment"], "1.2", ["environment", "user"]),
+    ],
+)
+def test_configurable_features_are_changed(color: Api, features: list[str], version: str, expected: list[str]):
+    """Unused ones go in any newer version, new ones come in a major one, and the version is stored."""
+    response = put_features(color, features, version)
+    assert (204, b"") == (response.status_code, response.content)
+    setting = color.get_setting("color")
+    assert (expected, version) == (setting["configurable_features"], setting["version"])
+
+
+def test_the_features_it_has_need_no_new_version(color: Api):
+    """Nothing changing at all is accepted, and records nothing; order is nothing."""
+    revision = color.revision()
+    assert 204 == put_features(color, ["user", "environment"], "1.1").status_code
+    assert revision == color.revision()
+
+
+@pytest.mark.parametrize(
+    ("features", "version"), [(["user"], "1.1"), (["user"], "1.0"), (["environment", "user"], "1.0")]
+)
+def test_configurable_features_need_a_newer_version(color: Api, features: list[str], version: str):
+    """Else it is a 409."""
+    response = put_features(color, features, version)
+    assert 409 == response.status_code
+    assert "must be newer" in response.json()["detail"]
+    assert "1.1" == color.get_setting("color")["version"]
+
+
+@pytest.mark.parametrize("version", ["1.2", "2.0"])
+def test_a_feature_in_use_cannot_be_removed(color: Api, version: str):
+    """The 409 names the feature and the rules."""
+    response = put_features(color, ["environment"], version)
+    assert (409, {"detail": "configurable features ['user'] are still in use by rules [1]"}) == (
+        response.status_code,
+        response.json(),
+    )
+
+
+def test_features_cannot_be_added_in_a_minor_version(color: Api):
+    """The 409 names them."""
+    response = put_features(color, ["environment", "user", "theme"], "1.2")
+    assert 409 == response.status_code
+    assert "['theme']" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("version", ["1.1", "2.0"])
+def test_a_setting_is_not_configurable_by_an_unknown_feature(color: Api, version: str):
+    """It is a 404 in JSON that names it."""
+    response = put_features(color, ["user", "unheard_of"], version)
+    assert 404 == response.status_code
+    assert "unheard_of" in response.json()["detail"]
+
+
+@pytest.mark.trap(44)
+@pytest.mark.parametrize("features", [[], ["user", "user"], ["a b"], ["user\n"], "user", None, [None], [["user"]]])
+def test_configurable_features_are_distinct_names(color: Api, features: object):
+    """None, repeated or malformed ones are a 422."""
+    assert ["body", "configurable_features"] == locations(put_features(color, features, "2.0"))[0][:2]
+
+
+def test_every_change_is_one_entry_of_the_log(color: Api):
+    """The entry has the setting before and after the change."""
+    before = color.get_setting("color")
+    requests = [
+        ("set type", "type", {"type": "float", "version": "2.0"}),
+        ("set configurable features", "configurable_features", {"configurable_features": ["user"], "version": "2.1"}),
+        ("rename", "name", {"name": "color", "version": "2.2"}),
+        ("set metadata", "metadata", {"metadata": {"a": 1}, "version": "2.3"}),
+    ]
+    for action, attribute, body in requests:
+        revision = color.revision()
+        response = color.put(f"{PATH}/color/{attribute}", json=body)
+        assert str(revision + 1) == response.headers["Heksher-Revision"]
+        after = color.get_setting("color")
+        change = color.read_log()[-1].change
+        assert (action, "setting", "color", before, after) == (
+            change.action,
+            change.kind,
+            change.key,
+            change.before,
+            change.after,
+        )
+        before = after

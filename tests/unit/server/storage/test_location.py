@@ -1,0 +1,84 @@
+"""Tests of the way from a configured text to a storage."""
+
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from heksher.server.storage.errors import StorageError
+from heksher.server.storage.location import storage_for
+from heksher.server.storage.memory import MemoryStorage
+from heksher.server.storage.sql import SqlStorage
+
+
+def test_memory() -> None:
+    """``memory:`` is the storage that ends with the process."""
+    assert isinstance(storage_for("memory:"), MemoryStorage)
+
+
+@pytest.mark.parametrize("name", ["heksher.db", "with space?and#%20é.db"])
+def test_file(tmp_path: Path, name: str) -> None:
+    """A path, or a URL that has it (quoted), is an SQLite file, which is made when it is opened."""
+    path = tmp_path / name
+    for database in (str(path), f"sqlite:///{quote(str(path))}", f"sqlite+pysqlite:///{quote(str(path))}"):
+        storage = storage_for(database)
+        storage.open()
+        storage.close()
+        assert path.exists()
+        path.unlink()
+
+
+def test_relative_path_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path means the file that it meant when the storage was made."""
+    monkeypatch.chdir(tmp_path)
+    storage = storage_for("heksher.db")
+    monkeypatch.chdir("/")
+    storage.open()
+    storage.close()
+    assert (tmp_path / "heksher.db").exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:pass@host:5432/db",
+        "postgresql+asyncpg://user:pass@host:5432/db",
+        "postgres://user:pass@host/db?sslmode=require",
+        "postgresql://",
+    ],
+)
+def test_postgres(url: str) -> None:
+    """A URL of PostgreSQL is one with or without a driver; nothing is connected yet."""
+    assert isinstance(storage_for(url), SqlStorage)
+
+
+@pytest.mark.parametrize(
+    ("database", "message"),
+    [
+        ("mysql://user:pa55@host/db", "'mysql' are not supported: expected a file path"),
+        ("postgresql://user:pa55@host:port/db", "cannot be read: expected a file path"),
+        ("://pa55", "cannot be read: expected a file path"),
+        ("sqlite://", "needs a file"),
+        ("sqlite:///:memory:", "needs a file"),
+        ("", "needs a file"),
+        ("sqlite:///x.db?timeout=soon", "'soon' in the database URL is no number of seconds"),
+        ("sqlite:///x.db?mode=ro", "unknown parameter 'mode'"),
+    ],
+)
+def test_refuses_others(database: str, message: str) -> None:
+    """Anything else is refused with the forms that there are, and without the password."""
+    with pytest.raises(StorageError, match=message) as caught:
+        storage_for(database)
+    assert "pa55" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_memory_needs_no_database_library() -> None:
+    """Without a database, SQLAlchemy is not loaded."""
+    program = (
+        "import sys; from heksher.server.storage.location import storage_for; storage_for('memory:');"
+        "sys.exit('sqlalchemy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

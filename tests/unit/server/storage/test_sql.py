@@ -1,0 +1,237 @@
+"""Tests of what only SQL storages can meet: foreign databases, spoilt rows, the number of statements.
+
+What they have in common with the storage in memory is in ``tests/conformance``.
+"""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event
+
+import heksher.server.storage
+from heksher.server.storage import dialects
+from heksher.server.storage.base import Reader, Storage, Writer
+from heksher.server.storage.errors import StorageCorruptError, StorageError, StorageUnavailableError
+from heksher.server.storage.sql import SqlStorage
+from tests.support.storages import SqlPlace, a_setting, make_place, store
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlPlace]:
+    """An empty database of each kind."""
+    with make_place(request.param, tmp_path) as place:
+        assert isinstance(place, SqlPlace)
+        yield place
+
+
+@pytest.fixture
+def storage(place: SqlPlace) -> Iterator[Storage]:
+    """An open storage with a setting and a rule."""
+    storage = place.connect()
+    storage.open()
+    store(storage, fill)
+    yield storage
+    storage.close()
+
+
+def fill(writer: Writer) -> None:
+    writer.set_context_features(["user", "theme"])
+    writer.add_setting(a_setting("cache_ttl", aliases=("ttl",)))
+    writer.add_rule("cache_ttl", {"user": "guest"}, 1, {})
+
+
+@contextmanager
+def counting_statements() -> Iterator[list[str]]:
+    """Give a list of the statements that the block sends."""
+    statements: list[str] = []
+
+    def note(*arguments: object) -> None:
+        statements.append(str(arguments[2]))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_reads_everything_with_few_statements(place: SqlPlace, count: int) -> None:
+    """The number of statements does not depend on the number of settings and rules."""
+    storage = place.connect()
+    storage.open()
+
+    def add_many(writer: Writer) -> None:
+        writer.set_context_features(["user"])
+        for number in range(count):
+            writer.add_setting(a_setting(f"setting{number}", aliases=[f"alias{number}"]))
+            writer.add_rule(f"setting{number}", {"user": "guest"}, 1, {})
+
+    store(storage, add_many)
+    with counting_statements() as statements:
+        settings, rules = storage.read(lambda reader: (reader.settings(), reader.rules()))
+    storage.close()
+    assert (len(settings), len(rules)) == (count, count)
+    selects = [statement for statement in statements if statement.startswith("SELECT setting") or "rule" in statement]
+    assert len(selects) == 4
+    assert len(statements) <= 6
+
+
+ADD_RULES = """
+INSERT INTO rule (id, setting_id, conditions_digest, conditions, value, metadata)
+WITH RECURSIVE number (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM number WHERE n < 33000)
+SELECT n, (SELECT id FROM setting), CAST(n AS TEXT), '{}', CAST(n AS TEXT), '{}' FROM number
+"""
+
+
+@pytest.mark.trap(42)
+def test_reads_any_number_of_rules(place: SqlPlace, storage: Storage) -> None:
+    """There may be more rules than a database takes parameters."""
+    place.run_sql(ADD_RULES)
+    everything, named = storage.read(lambda reader: (reader.rules(), reader.rules(["cache_ttl"])))
+    assert [rule.value for rule in everything] == list(range(1, 33_001))
+    assert named == everything
+
+
+def test_refuses_tables_of_another_program(place: SqlPlace) -> None:
+    """A database that is in use by something else is left alone."""
+    place.run_sql("CREATE TABLE customers (id INTEGER)")
+    with pytest.raises(StorageError, match=r"another program .customers .*a database or a schema of its own"):
+        place.connect().open()
+    place.run_sql("DROP TABLE customers")
+    storage = place.connect()
+    storage.open()
+    storage.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "version"),
+    [("UPDATE heksher_version SET version_num = '0999'", "0999"), ("DELETE FROM heksher_version", "none")],
+)
+def test_refuses_another_schema_version(place: SqlPlace, storage: Storage, change: str, version: str) -> None:
+    """A database that was written by another version of this program is left alone, and the versions are named."""
+    storage.close()
+    place.run_sql(change)
+    with pytest.raises(StorageError, match=f"has the schema version {version}, but .* works with 0001"):
+        place.connect().open()
+
+
+SPOILT: dict[str, tuple[str, str]] = {
+    "default value": ("UPDATE setting SET default_value = 'nonsense'", "'nonsense' where JSON is expected"),
+    "metadata": ("UPDATE setting SET metadata = '[]'", "'\\[\\]' where a JSON object is expected"),
+    "rule": ("UPDATE rule SET value = ''", "'' where JSON is expected"),
+    "time": ("UPDATE change_log SET at = 'yesterday'", "'yesterday' where a time is expected"),
+    "kind": ("UPDATE change_log SET kind = 'user'", "unknown kind 'user'"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), SPOILT.values(), ids=SPOILT.keys())
+def test_tells_of_spoilt_rows(place: SqlPlace, storage: Storage, change: str, message: str) -> None:
+    """Values that this program did not write are quoted, and nothing is made of them."""
+    place.run_sql(change)
+    with pytest.raises(StorageCorruptError, match=message):
+        storage.read(lambda reader: (reader.settings(), reader.rules(), reader.log()))
+
+
+def test_tells_of_a_missing_write_state(place: SqlPlace, storage: Storage) -> None:
+    """Without the row that writers lock, nothing is written."""
+    place.run_sql("DELETE FROM write_state")
+    with pytest.raises(StorageCorruptError, match=r"write_state of .* has 0 rows"):
+        store(storage, lambda writer: writer.delete_rule(1))
+
+
+def test_errors_of_the_database_are_ours(place: SqlPlace, storage: Storage) -> None:
+    """An error of the driver becomes a storage error that names the place, and quotes neither statement nor values."""
+    place.run_sql("DROP TABLE change_log")
+    with pytest.raises(StorageError, match=r"reading failed on .*change_log") as caught:
+        storage.read(lambda reader: reader.log(after_revision=12345))
+    assert type(caught.value) is StorageError
+    assert "SELECT" not in str(caught.value)
+    assert "12345" not in str(caught.value)
+
+
+def test_a_swallowed_reading_error_stores_nothing(place: SqlPlace, storage: Storage) -> None:
+    """A unit of writing work in which even reading failed is stored whole or not at all."""
+    place.run_sql("ALTER TABLE setting_name RENAME TO lost")
+
+    def work(writer: Writer) -> None:
+        writer.delete_rule(1)
+        with pytest.raises(StorageError):
+            writer.find_setting("cache_ttl")
+
+    try:
+        revision = store(storage, work).revision
+    except StorageError:
+        revision = 1
+    rules, newest = storage.read(lambda reader: (reader.rules(), reader.revision()))
+    assert newest == revision
+    assert len(rules) == (1 if revision == 1 else 0)
+
+
+def test_many_readers(storage: Storage) -> None:
+    """Many readers at once, here one inside another, work, and their connections come back."""
+
+    def read(reader: Reader, depth: int) -> int:
+        return reader.revision() if depth == 0 else storage.read(lambda inner: read(inner, depth - 1))
+
+    for _ in range(3):
+        assert storage.read(lambda reader: read(reader, 10)) == 1
+
+
+def test_too_many_readers(place: SqlPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When all connections stay in use, another reader is told so after a while, and later ones get on."""
+    monkeypatch.setattr(dialects, "LOCK_TIMEOUT_S", 0.05)
+    storage = place.connect()
+    storage.open()
+
+    def read_for_ever(_: Reader) -> None:
+        storage.read(read_for_ever)
+
+    with pytest.raises(StorageUnavailableError, match=r"all connections to .* were in use"):
+        storage.read(read_for_ever)
+    assert storage.read(lambda reader: reader.revision()) == 0
+    storage.close()
+
+
+WRITE_WITHOUT_END = """
+import sys
+from heksher.server.storage.sql import SqlStorage
+from tests.support.storages import SOME_CHANGE
+storage = SqlStorage(sys.argv[1])
+storage.open()
+while True:
+    written = storage.write(lambda writer: writer.record(SOME_CHANGE))
+    print(written.revision, flush=True)
+"""
+
+
+@pytest.mark.parametrize("acknowledged", [1, 7, 50])
+def test_keeps_what_was_written_when_killed(tmp_path: Path, acknowledged: int) -> None:
+    """Each write that returned is there after its process was killed in the middle of the next one."""
+    database = str(tmp_path / "heksher.db")
+    process = subprocess.Popen([sys.executable, "-c", WRITE_WITHOUT_END, database], stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(acknowledged)]
+        process.send_signal(signal.SIGKILL)
+        lines += process.stdout.readlines()
+    storage = SqlStorage(database)
+    storage.open()
+    revision = storage.read(lambda reader: reader.revision())
+    storage.close()
+    assert revision >= int([line for line in lines if line.endswith("\n")][-1]) >= acknowledged
+
+
+def test_only_one_module_names_a_database() -> None:
+    """What differs between databases is in ``dialects``, and nowhere else."""
+    directory = Path(heksher.server.storage.__file__).parent
+    for name in ("sql", "sql_reader", "sql_writer", "tables"):
+        program = (directory / f"{name}.py").read_text(encoding="utf-8").partition('"""\n')[2].partition('"""\n')[2]
+        code = "\n".join(line for line in program.splitlines() if not re.match(r"\s*#|\s*database: ", line))
+        assert not re.search("sqlite|postgres", code, re.IGNORECASE), name

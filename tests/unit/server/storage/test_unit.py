@@ -1,0 +1,56 @@
+"""Tests of what decides whether a unit of work may be stored."""
+
+import pytest
+
+from heksher.server.storage.errors import ContractError
+from heksher.server.storage.unit import UnitOfWork
+
+
+def test_nothing_is_not_to_be_stored() -> None:
+    """A unit that did nothing is in order, but there is nothing to store."""
+    assert not UnitOfWork().is_to_store()
+
+
+def test_recorded_changes_are_to_be_stored() -> None:
+    """A unit with changes and one record is to be stored, in whatever order they came."""
+    unit = UnitOfWork()
+    with unit.change():
+        pass
+    with unit.record():
+        pass
+    with unit.change():
+        pass
+    assert unit.is_to_store()
+
+
+def test_changes_need_a_record() -> None:
+    """A unit with changes and no record is a fault."""
+    unit = UnitOfWork()
+    with unit.change():
+        pass
+    with pytest.raises(ContractError, match="without recording"):
+        unit.is_to_store()
+
+
+def test_one_record_is_enough() -> None:
+    """The second record is refused, and the unit with it."""
+    unit = UnitOfWork()
+    with unit.record():
+        pass
+    with pytest.raises(ContractError, match="second change"), unit.record():
+        pass
+    with pytest.raises(ContractError, match="nothing was stored"):
+        unit.is_to_store()
+
+
+def test_errors_are_remembered() -> None:
+    """A unit in which a change failed is not stored; the reason given is its first error."""
+    unit = UnitOfWork()
+    for message in ("first", "second"):
+        with pytest.raises(KeyError), unit.change():
+            raise KeyError(message)
+    with unit.record():
+        pass
+    with pytest.raises(ContractError, match="first") as caught:
+        unit.is_to_store()
+    assert isinstance(caught.value.__cause__, KeyError)

@@ -1,0 +1,109 @@
+"""How a service is configured."""
+
+from pathlib import Path
+
+import pytest
+
+from heksher.server.config import Config, find_default_database, load_config
+from heksher.server.errors import StartupError
+
+HOME = {"XDG_DATA_HOME": "/data"}
+
+
+def test_everything_has_a_default():
+    """An SQLite file in the user's data directory, the stored context features, 4 MiB of body."""
+    assert Config(
+        database="/data/heksher/heksher.db",
+        context_features=None,
+        doc_only=False,
+        max_body_bytes=4_194_304,
+        is_default_database=True,
+    ) == load_config(HOME)
+
+
+def test_the_variables_of_the_existing_service_work():
+    """Features are separated by semicolons."""
+    environment = {
+        "HEKSHER_DB_CONNECTION_STRING": "postgresql://u:p@host:5432/db",
+        "HEKSHER_STARTUP_CONTEXT_FEATURES": "user;trust;theme",
+        "DOC_ONLY": "true",
+        "HEKSHER_MAX_BODY_BYTES": "1000",
+    }
+    assert Config("postgresql://u:p@host:5432/db", ("user", "trust", "theme"), True, 1000) == load_config(environment)
+
+
+def test_options_win_over_variables():
+    """Features are separated by commas."""
+    environment = {"HEKSHER_DB_CONNECTION_STRING": "a.db", "HEKSHER_STARTUP_CONTEXT_FEATURES": "a;b"}
+    assert Config("b.db", ("c", "d")) == load_config(environment, "b.db", "c,d")
+
+
+def test_empty_variables_are_no_variables():
+    """As a deployment template leaves them."""
+    empty = dict.fromkeys(
+        ("HEKSHER_DB_CONNECTION_STRING", "HEKSHER_STARTUP_CONTEXT_FEATURES", "DOC_ONLY", "HEKSHER_MAX_BODY_BYTES"), ""
+    )
+    assert load_config(HOME) == load_config(HOME | empty)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("true", True), ("True", True), ("1", True), ("yes", True), ("false", False), ("FALSE", False), ("0", False)],
+)
+def test_a_truth_has_some_spellings(text: str, expected: bool):
+    """Those that are in use."""
+    assert expected == load_config(HOME | {"DOC_ONLY": text}).doc_only
+
+
+@pytest.mark.trap(38)
+@pytest.mark.trap(41)
+@pytest.mark.parametrize("features", ["a b", "a;a", "a;", ";a", "a;;b", "a; b", "a,b", "é", "a\n", "a-b", "a" * 256])
+def test_bad_context_features_are_refused(features: str):
+    """Malformed or repeated: the message names the variable."""
+    with pytest.raises(StartupError, match="HEKSHER_STARTUP_CONTEXT_FEATURES"):
+        load_config(HOME | {"HEKSHER_STARTUP_CONTEXT_FEATURES": features})
+
+
+@pytest.mark.parametrize("features", ["", "a;b", "a, b", "a,a"])
+def test_bad_context_features_of_an_option_are_refused(features: str):
+    """The message names the option."""
+    with pytest.raises(StartupError, match="--context-features"):
+        load_config(HOME, context_features=features)
+
+
+def test_too_many_context_features_are_refused():
+    """The message names the limit."""
+    with pytest.raises(StartupError, match="at most 256"):
+        load_config(HOME, context_features=",".join(f"f{number}" for number in range(257)))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("DOC_ONLY", "maybe"), ("HEKSHER_MAX_BODY_BYTES", "4MB"), ("HEKSHER_MAX_BODY_BYTES", "-1"),
+     ("HEKSHER_MAX_BODY_BYTES", "9" * 16), ("HEKSHER_MAX_BODY_BYTES", "\u0661")],
+)  # fmt: skip
+def test_variables_that_make_no_sense_are_refused(name: str, text: str):
+    """The message names the variable."""
+    with pytest.raises(StartupError, match=name):
+        load_config(HOME | {name: text})
+
+
+def test_the_default_file_is_in_the_users_data_directory(monkeypatch: pytest.MonkeyPatch):
+    """As the XDG specification has it: a relative directory is ignored."""
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert [Path("/data/heksher/heksher.db")] + [Path("/home/ada/.local/share/heksher/heksher.db")] * 3 == [
+        find_default_database(environment)
+        for environment in (HOME, {}, {"XDG_DATA_HOME": ""}, {"XDG_DATA_HOME": "relative"})
+    ]
+
+
+def test_without_a_home_the_database_must_be_named(monkeypatch: pytest.MonkeyPatch):
+    """The message says how; with a database no home is needed."""
+
+    def fail() -> Path:
+        raise RuntimeError
+
+    monkeypatch.setattr(Path, "home", fail)
+    with pytest.raises(StartupError, match="--db"):
+        load_config({})
+    assert "a.db" == load_config({}, "a.db").database

@@ -1,0 +1,46 @@
+"""Every limit is answered with a 4xx that names it (trap 44)."""
+
+import json
+
+import pytest
+
+from heksher.server import limits
+from tests.support.api import Api
+
+DECLARATION = {"name": "a", "configurable_features": ["user"], "type": "int", "default_value": 1}
+DECLARE = "/api/v1/settings/declare"
+METADATA = "/api/v1/rules/1/metadata"
+
+
+def repeat(count: int, make=lambda number: f"k{number}") -> list[str]:
+    return [make(number) for number in range(count)]
+
+
+BEYOND = {
+    "MAX_BODY_BYTES": ("POST", DECLARE, " " * (limits.MAX_BODY_BYTES + 1), 413),
+    "MAX_JSON_NESTING": ("PUT", METADATA, '{"metadata": {"a": ' + "[" * 63 + "]" * 63 + "}}", 422),
+    "MAX_INTEGER_DIGITS": ("PUT", METADATA, '{"metadata": {"a": 1' + "0" * 300 + "}}", 422),
+    "MAX_NAME_CHARACTERS": ("POST", DECLARE, DECLARATION | {"name": "a" * 256}, 422),
+    "MAX_VERSION_DIGITS": ("POST", DECLARE, DECLARATION | {"version": "1.0000000000"}, 422),
+    "MAX_CONTEXT_FEATURES": ("POST", DECLARE, DECLARATION | {"configurable_features": repeat(257)}, 422),
+    "MAX_METADATA_KEYS": ("PUT", METADATA, {"metadata": dict.fromkeys(repeat(1001))}, 422),
+    "MAX_QUERY_SETTINGS": ("GET", f"/api/v1/query?settings={','.join(repeat(10_001))}", None, 422),
+    "MAX_QUERY_FILTERS": ("GET", f"/api/v1/query?context_filters={','.join(repeat(1001, 'k{}:*'.format))}", None, 422),
+}
+# It bounds what the service says, not what it takes.
+OF_ANSWERS = {"MAX_REPORTED_ERRORS"}
+
+
+def test_every_limit_is_tested():
+    """A new one needs a test of its answer."""
+    assert {name for name in vars(limits) if name.startswith("MAX_")} == BEYOND.keys() | OF_ANSWERS
+
+
+@pytest.mark.trap(44)
+@pytest.mark.parametrize("name", BEYOND)
+def test_what_is_beyond_a_limit_is_told_the_limit(name: str):
+    """With the number, so that the client knows what to do."""
+    method, path, body, status = BEYOND[name]
+    response = Api().request(method, path, content=body if isinstance(body, str | None) else json.dumps(body))
+    assert status == response.status_code
+    assert str(getattr(limits, name)) in response.text

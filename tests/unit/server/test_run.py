@@ -1,0 +1,104 @@
+"""Running the service. What needs a process of its own is in the integration tests."""
+
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from heksher.server.config import Config
+from heksher.server.errors import StartupError
+from heksher.server.run import Server, describe_database, listen, make_default_directory, run_service
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", ""])
+def test_a_free_port_is_found(host: str):
+    """The system chooses it; an empty host is every address."""
+    with listen(host, 0) as listener:
+        assert listener.getsockname()[1] > 0
+
+
+def test_a_port_in_use_is_told():
+    """With the port, and what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(StartupError, match=rf"127\.0\.0\.1 port {port}: .*--port"):
+            listen("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["no such host", "host.invalid", "a" * 500, "\udc80", "192.0.2.1"])
+def test_an_address_that_is_none_is_told(host: str):
+    """Whatever the system says to it, in one line."""
+    with pytest.raises(StartupError, match="cannot listen on") as raised:
+        listen(host, 0)
+    assert 1 == len(str(raised.value).splitlines())
+
+
+def test_a_signal_ends_the_server_without_being_raised_again():
+    """A second Ctrl-C does not wait for requests any more, a second SIGTERM still does."""
+    server = Server(uvicorn.Config(None, log_config=None), when_ready=lambda: None)
+    for signal_number, expected in [
+        (signal.SIGTERM, (True, False)),
+        (signal.SIGTERM, (True, False)),
+        (signal.SIGINT, (True, True)),
+    ]:
+        server.handle_exit(signal_number, None)
+        assert expected == (server.should_exit, server.force_exit)
+    assert [] == server._captured_signals
+
+
+@pytest.mark.parametrize(
+    ("database", "said"),
+    [
+        ("{}/heksher.db", "database: {}/heksher.db"),
+        ("sqlite:///{}/heksher.db", "database: sqlite:///{}/heksher.db"),
+        ("memory:", "database: in memory, so it ends with the service"),
+    ],
+)
+def test_the_service_says_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database: str, said: str):
+    """When it is ready: the address that it was given, the documentation and the database."""
+    lines: list[str] = []
+    config = Config(database.format(tmp_path))
+
+    async def end_at_once(self) -> None:
+        del self
+
+    monkeypatch.setattr(uvicorn.Server, "main_loop", end_at_once)
+    run_service(config, "127.0.0.1", 0, lines.append)
+    first, second = lines
+    url = first.split()[4]
+    assert url.startswith("http://127.0.0.1:")
+    assert first.endswith(f"(documentation: {url}/docs)")
+    assert said.format(tmp_path) == second
+
+
+@pytest.mark.parametrize(
+    ("database", "expected"),
+    [
+        ("postgresql://ada:secret@host:5432/db", "postgresql://ada:***@host:5432/db"),
+        ("postgresql://ada@host/db", "postgresql://ada@host/db"),
+        ("postgresql://host/db", "postgresql://host/db"),
+    ],
+)
+def test_a_password_is_never_said(database: str, expected: str):
+    """Everything else of the address is."""
+    assert expected == describe_database(database)
+
+
+def test_the_default_directory_is_made(tmp_path: Path):
+    """Nobody has made it before; one that a user names must be there."""
+    database = str(tmp_path / "data" / "heksher" / "heksher.db")
+    make_default_directory(Config(database))
+    make_default_directory(Config(database, doc_only=True, is_default_database=True))
+    assert [] == list(tmp_path.iterdir())
+    make_default_directory(Config(database, is_default_database=True))
+    assert (tmp_path / "data" / "heksher").is_dir()
+
+
+def test_a_default_directory_that_cannot_be_made_is_told(tmp_path: Path):
+    """With the directory, and what to do."""
+    (tmp_path / "file").touch()
+    config = Config(str(tmp_path / "file" / "heksher" / "heksher.db"), is_default_database=True)
+    with pytest.raises(StartupError, match=r"file/heksher .*--db"):
+        make_default_directory(config)

@@ -1,0 +1,1 @@
+"""Language-neutral cases of rule resolution, and the program that makes them. See README.md."""
