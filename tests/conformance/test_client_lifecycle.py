@@ -2,17 +2,18 @@
 
 import asyncio
 import gc
+import threading
 import weakref
 
 import httpx2
 import pytest
 
-from heksher import Setting
+from heksher import Setting, ThreadHeksherClient
 from heksher.clients import current
 from heksher.clients.session import Registration
 from heksher.exceptions import ClientStateError
 from tests.support.drivers import SHORT_S, DrivenClient, Driver
-from tests.support.fake_service import DEADLINE_S, DECLARE, HEALTH, QUERY, FakeService, answer, fail
+from tests.support.fake_service import DEADLINE_S, DECLARE, HEALTH, QUERY, FakeService, answer, fail, in_turn
 
 pytestmark = pytest.mark.trap(22)
 
@@ -173,11 +174,16 @@ def test_a_failed_start_closes_its_connections(driver: Driver, service: FakeServ
 
 def test_clients_that_come_and_go_leave_nothing_behind(driver: Driver, service: FakeService):
     """What a client knew of a setting ends with the client, however long the setting lives."""
+
+    def count() -> int:
+        gc.collect()
+        return sum(isinstance(thing, Registration) for thing in gc.get_objects())
+
     setting = Setting("s", int, ["a"], 0)
+    before = count()
     for _ in range(3):
         driver.start(service).close()
-    gc.collect()
-    assert (0, 0) == (sum(isinstance(thing, Registration) for thing in gc.get_objects()), setting.get())
+    assert (before, 0) == (count(), setting.get())
 
 
 # ---- while a request hangs
@@ -291,6 +297,44 @@ def test_a_callback_may_close_the_client(driver: Driver, service: FakeService):
         service.await_calls(QUERY, len(service.queries()) + 1)
         assert [] == _wait_for_end(driver, client)
     assert 1 == len(closed)
+
+
+def test_a_callback_may_reload(driver: Driver, service: FakeService):
+    """A program may try again at once in ``on_update_error``."""
+    reloads: list = []
+
+    class TriesAgain(driver.client_class):
+        def on_update_error(self, exc: Exception) -> None:
+            reload = self.reload()
+            reloads.append(asyncio.get_running_loop().create_task(reload) if driver.kind == "async" else reload)
+
+    setting = Setting("s", int, ["a"], 0)
+    client = driver.start(service, client_class=TriesAgain)
+    service.set_default("s", 1)
+    with (
+        service.behaving(QUERY, in_turn(answer(500), service.usual(QUERY))),
+        pytest.raises(httpx2.HTTPStatusError),
+    ):
+        client.reload()
+    service.await_calls(QUERY, 3)
+    client.reload()
+    assert (1, 1) == (setting.get(), len(reloads))
+
+
+def test_a_start_without_a_thread_is_undone(service: FakeService, own_process: None, monkeypatch: pytest.MonkeyPatch):
+    """A process that can have no more threads gets the error, and the client can be started later."""
+    client = ThreadHeksherClient(service.url, 60, service.features, http_client_args=service.client_args)
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as context:
+        context.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="can't start"):
+            client.set_as_main()
+    assert current.main_client() is None
+    with client:
+        assert client is current.main_client()
 
 
 def _wait_for_end(driver: Driver, client: DrivenClient) -> list[str]:

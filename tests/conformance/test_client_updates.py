@@ -8,7 +8,7 @@ import pytest
 
 from heksher import Setting
 from tests.support.drivers import SHORT_S, Driver
-from tests.support.fake_service import DECLARE, QUERY, Behaviour, FakeService, answer, fail
+from tests.support.fake_service import DECLARE, QUERY, Behaviour, FakeService, answer, fail, in_turn
 
 # What may go wrong with a query.
 FAILURES = {
@@ -191,6 +191,23 @@ def test_a_setting_may_be_collected_during_a_request(driver: Driver, service: Fa
     gc.collect()
     client.reload()
     assert (1, None, "kept") == (kept.get(), gone(), service.queries()[-1]["settings"])
+
+
+@pytest.mark.trap(1)
+def test_after_a_failed_reload_the_background_tries_soon(
+    driver: Driver, service: FakeService, monkeypatch: pytest.MonkeyPatch
+):
+    """A program that reloads in vain does not have to wait for the end of a long interval."""
+    monkeypatch.setattr("heksher.clients.schedule.FIRST_RETRY_S", SHORT_S)
+    setting = Setting("s", int, ["a"], 0)
+    client = driver.start(service)
+    client.await_success()
+    service.set_default("s", 1)
+    with service.behaving(QUERY, in_turn(answer(500), service.usual(QUERY))):
+        with pytest.raises(httpx2.HTTPError):
+            client.reload()
+        client.await_success()
+    assert 1 == setting.get()
 
 
 def test_track_contexts_takes_effect_with_the_next_update(driver: Driver, service: FakeService):

@@ -156,8 +156,8 @@ def test_a_database_that_cannot_be_used_is_told(tmp_path: Path):
     assert "'mysql'" in fail_to_start(database="mysql://ada:secret@host/db")
 
 
-def test_a_health_check_without_a_database_fails_and_recovers(tmp_path: Path):
-    """While another program keeps the database file locked, reads of the service go on."""
+def test_reads_go_on_while_the_database_is_locked(tmp_path: Path):
+    """Another program that keeps the file locked for writing does not keep the service from answering."""
     database = tmp_path / "heksher.db"
     with ServiceProcess(database) as service, closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -100,3 +100,18 @@ def locations(response: httpx2.Response) -> list[list[str | int]]:
     assert detail
     assert all({"loc", "msg", "type"} == set(part) for part in detail)
     return [part["loc"] for part in detail]
+
+
+def minor(attribute: str, latest: object) -> dict[str, object]:
+    """Write a minor difference as the declare route answers it."""
+    return {"level": "minor", "attribute": attribute, "latest_value": latest}
+
+
+def major(attribute: str, latest: object) -> dict[str, object]:
+    """Write a major difference as the declare route answers it."""
+    return {"level": "major", "attribute": attribute, "latest_value": latest}
+
+
+def removal(features: str) -> dict[str, object]:
+    """Write the difference that features were removed."""
+    return {"level": "minor", "message": f"removal of configurable features {features}"}

@@ -19,7 +19,7 @@ from heksher.server.config import Config
 from heksher.server.storage.base import Storage
 from heksher.server.storage.memory import MemoryStorage
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 
 

@@ -125,7 +125,6 @@ class Session:
     def release(self) -> None:
         """Forget all settings; they keep what they have."""
         self._registrations = {}
-        self._etag = None
 
     def settings(self) -> list[Setting[Any]]:
         """List the settings that are alive."""
@@ -164,8 +163,10 @@ class Session:
     def ping(self) -> Flow[None]:
         """Raise a ServiceError (from the flow) unless the service is healthy."""
         request = Request("GET", wire.HEALTH_PATH)
-        # Read, because a proxy's page with status 200 does not mean that the service is well.
-        read_object(request, expect(request, (yield (request,))[0]))
+        response = expect(request, (yield (request,))[0])
+        # A proxy's page with status 200 does not mean that the service is well.
+        if response.body:
+            read_object(request, response)
 
     def get_settings(self) -> Flow[dict[str, SettingData]]:
         """Ask for all settings that the service has."""

@@ -51,8 +51,9 @@ class ThreadHeksherClient(BaseHeksherClient):
         super().__init__(update_interval, context_features, on_start_failure, start_timeout)
         self.modification_lock: threading.Lock = threading.Lock()
         self._transport = ThreadTransport(service_url, http_client_args)
-        # Held for a whole update: the session's flows must not run at the same time.
-        self._update_lock = threading.Lock()
+        # Held for a whole update: the session's flows must not run at the same time. It can be taken again by its
+        # holder, because a callback, which comes after the flow, may call reload.
+        self._update_lock = threading.RLock()
         # Guards the changes of _state, so that of several threads one starts, and one closes.
         self._state_lock = threading.Lock()
         self._wake = threading.Event()
@@ -77,8 +78,10 @@ class ThreadHeksherClient(BaseHeksherClient):
                 return
             previous = current.make_main(self)
             self._begin_run()
-            started = self._start_thread()
         try:
+            with self._state_lock:
+                self._require_open()
+                started = self._start_thread()
             error = self._await_start(started)
             # Another thread may have closed the client meanwhile.
             self._require_open()
@@ -165,8 +168,8 @@ class ThreadHeksherClient(BaseHeksherClient):
     def _stop_thread(self) -> None:
         thread, self._thread = self._thread, None
         self._wake.set()
-        # A callback may close the client in the very thread that updates.
-        if thread is not None and thread is not threading.current_thread():
+        # A callback may close the client in the very thread that updates; and a thread may have failed to start.
+        if thread is not None and thread is not threading.current_thread() and thread.is_alive():
             thread.join(CLOSE_TIMEOUT_S)
 
     def _update(self) -> Exception | None:

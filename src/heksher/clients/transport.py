@@ -60,8 +60,7 @@ class _Sender:
         return {
             "method": request.method,
             "url": self._base_url + request.path,
-            # None, not an empty mapping, which would take away a query that http_client_args bring.
-            "params": request.params or None,
+            "params": request.params,
             "headers": headers,
             "content": content,
         }

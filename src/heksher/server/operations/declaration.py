@@ -12,6 +12,7 @@ from heksher.server.operations.changes import change_setting
 from heksher.server.operations.differences import Comparison, Declaration, Difference
 from heksher.server.operations.versions import FIRST_VERSION, is_major_upgrade, is_newer
 from heksher.server.storage.base import Origin, SettingRecord, Storage, Writer, Written
+from heksher.value_type import shorten
 
 OutcomeName = Literal["created", "uptodate", "mismatch", "outdated", "upgraded", "rejected"]
 
@@ -60,7 +61,8 @@ def declare(storage: Storage, declaration: Declaration, origin: Origin) -> Writt
 
 def _check_consistency(declaration: Declaration) -> None:
     if not declaration.type.accepts(declaration.default_value):
-        raise InvalidInputError(f"the default value is not a value of the type {declaration.type}", ("default_value",))
+        described = shorten(str(declaration.type))
+        raise InvalidInputError(f"the default value is not a value of the type {described}", ("default_value",))
     if declaration.alias == declaration.name:
         raise InvalidInputError("the alias is the name itself: give the other name, or none", ("alias",))
 

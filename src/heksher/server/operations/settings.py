@@ -1,5 +1,6 @@
 """Settings, apart from their declaration and their metadata."""
 
+import json
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from heksher.server.operations.differences import find_features_in_use, find_mis
 from heksher.server.operations.lookup import get_setting
 from heksher.server.operations.versions import is_major_upgrade, require_newer
 from heksher.server.storage.base import Origin, Reader, RuleRecord, SettingRecord, Storage, Writer, Written
-from heksher.value_type import ValueType, parse_value_type
+from heksher.value_type import ValueType, parse_value_type, shorten
 
 
 def list_all(storage: Storage) -> list[JSONObject]:
@@ -66,11 +67,12 @@ def set_type(storage: Storage, name: str, value_type: ValueType, version: str, o
         conflicts = _list_misfits(setting, value_type, writer.rules([setting.name]))
         if not (is_major_upgrade(setting.version, version) or value_type.is_subtype(old_type)):
             conflicts.append(
-                f"{value_type} is not a subtype of {old_type}: such a change needs a new major version, {version} is"
-                f" minor to {setting.version}"
+                f"{_describe(value_type)} is not a subtype of {_describe(old_type)}: such a change needs a new major"
+                f" version, {version} is minor to {setting.version}"
             )
         if conflicts:
-            raise ConflictError(f"the type of {setting.name!r} cannot become {value_type}", tuple(conflicts))
+            message = f"the type of {setting.name!r} cannot become {_describe(value_type)}"
+            raise ConflictError(message, tuple(conflicts))
         store(writer, "set type", setting, replace(setting, type=str(value_type), version=version))
 
     return storage.write(work, origin)
@@ -134,7 +136,8 @@ def store(writer: Writer, action: str, before: SettingRecord, after: SettingReco
 def _list_misfits(setting: SettingRecord, value_type: ValueType, rules: list[RuleRecord]) -> list[str]:
     conflicts = []
     if not value_type.accepts(setting.default_value):
-        conflicts.append(f"the default value is no value of {value_type}: declare another one first")
+        default = shorten(json.dumps(setting.default_value))
+        conflicts.append(f"the default value {default} is no value of {_describe(value_type)}")
     if misfits := find_misfits(value_type, rules):
         conflicts.append(f"setting type incompatible with values for rules: {misfits}")
     return conflicts
@@ -152,3 +155,8 @@ def _check_features(setting: SettingRecord, wanted: frozenset[str], version: str
         )
     if conflicts:
         raise ConflictError("; ".join(conflicts))
+
+
+def _describe(value_type: ValueType) -> str:
+    # The options of a type can fill a hundred thousand characters.
+    return shorten(str(value_type))

@@ -1,22 +1,11 @@
-"""Each row of the table of declarations, and each difference (spec/http-api.md, *Declare*; spec/concepts.md)."""
+"""Each outcome of a declaration, and each difference (spec/http-api.md, *Declare*; spec/concepts.md).
+
+Renames are in test_declaration_names, what is refused whatever is stored in test_declaration_refusals.
+"""
 
 import pytest
 
-from tests.support.api import Api, locations
-
-PATH = "/api/v1/settings/declare"
-
-
-def minor(attribute: str, latest: object) -> dict:
-    return {"level": "minor", "attribute": attribute, "latest_value": latest}
-
-
-def major(attribute: str, latest: object) -> dict:
-    return {"level": "major", "attribute": attribute, "latest_value": latest}
-
-
-def removal(features: str) -> dict:
-    return {"level": "minor", "message": f"removal of configurable features {features}"}
+from tests.support.api import Api, major, minor, removal
 
 
 def test_a_new_setting_is_created(api: Api):
@@ -253,27 +242,6 @@ def test_a_type_that_a_rule_does_not_satisfy_is_a_mismatch(api: Api, version: st
     assert "float" == api.get_setting("ratio")["type"]
 
 
-@pytest.mark.trap(33)
-def test_a_rename_with_a_change_of_type_checks_the_rules(api: Api):
-    """Both in one declaration are refused as the change of type alone would be, and accepted when the values fit."""
-    api.declare("ratio", type="float", default_value=1)
-    rule_id = api.add_rule("ratio", {"user": "a"}, 0.5)
-    declaration = {"type": "int", "default_value": 1, "alias": "ratio", "version": "2.0"}
-    response = api.try_declare("share", **declaration)
-    assert (
-        409,
-        [
-            minor("name", "ratio"),
-            {"level": "mismatch", "message": f"setting type incompatible with values for rules: [{rule_id}]"},
-        ],
-    ) == (response.status_code, response.json()["differences"])
-    assert ("ratio", "float") == (api.get_setting("ratio")["name"], api.get_setting("ratio")["type"])
-    api.put(f"/api/v1/rules/{rule_id}/value", json={"value": 5})
-    assert [minor("type", "float"), minor("name", "ratio")] == api.declare("share", **declaration)["differences"]
-    setting = api.get_setting("ratio")
-    assert ("share", "int", ["ratio"], "2.0") == tuple(setting[key] for key in ("name", "type", "aliases", "version"))
-
-
 def test_an_older_declaration_is_outdated(api: Api):
     """It learns the latest version and what has happened since, and changes nothing."""
     api.declare("cache_ttl", type="float")
@@ -336,236 +304,12 @@ def test_an_outdated_declaration_may_name_a_feature_that_is_gone(api: Api):
     )["differences"]
 
 
-RENAMED = {"alias": "cache_ttl", "version": "1.1"}
-
-
-def test_a_declaration_renames(api: Api):
-    """The alias is the name so far; rules stay, and the old name goes on to work everywhere."""
-    api.declare("cache_ttl")
-    rule_id = api.add_rule("cache_ttl", {"user": "a"}, 10)
-    assert {
-        "outcome": "upgraded",
-        "previous_version": "1.0",
-        "differences": [minor("name", "cache_ttl")],
-    } == api.declare("cache.ttl", **RENAMED)
-    setting = api.get_setting("cache_ttl")
-    assert ("cache.ttl", ["cache_ttl"], "1.1") == (setting["name"], setting["aliases"], setting["version"])
-    assert {"cache.ttl"} == set(api.query(settings="cache_ttl,cache.ttl"))
-    assert [rule_id] == [rule["rule_id"] for rule in api.query(settings="cache_ttl")["cache.ttl"]["rules"]]
-
-
-def test_repeating_a_renaming_declaration_is_up_to_date(api: Api):
-    """The alias is now an alias of the setting, under which it may be declared."""
-    api.declare("cache_ttl")
-    api.declare("cache.ttl", **RENAMED)
-    assert {"outcome": "uptodate"} == api.declare("cache.ttl", **RENAMED)
-
-
-def test_a_rename_at_the_same_version_is_a_mismatch(api: Api):
-    """A name is an attribute, which does not change without a version."""
-    api.declare("cache_ttl")
-    response = api.try_declare("cache.ttl", alias="cache_ttl")
-    assert (409, {"outcome": "mismatch", "differences": [minor("name", "cache_ttl")]}) == (
-        response.status_code,
-        response.json(),
-    )
-
-
-def test_renaming_back_swaps_name_and_alias(api: Api):
-    """A declaration under an alias, with the present name as its alias, makes that alias the name again."""
-    api.declare("cache_ttl")
-    api.declare("cache.ttl", **RENAMED)
-    assert [minor("name", "cache.ttl")] == api.declare("cache_ttl", alias="cache.ttl", version="1.2")["differences"]
-    setting = api.get_setting("cache.ttl")
-    assert ("cache_ttl", ["cache.ttl"]) == (setting["name"], setting["aliases"])
-
-
-def test_all_earlier_names_stay_aliases(api: Api):
-    """After two renames both earlier names work; aliases are sorted by bytes."""
-    api.declare("b")
-    api.declare("C", alias="b", version="1.1")
-    api.declare("a", alias="C", version="1.2")
-    assert ["C", "b"] == api.get_setting("b")["aliases"]
-
-
-@pytest.mark.trap(34)
-def test_an_application_that_uses_the_old_name_goes_on(api: Api):
-    """Under an alias without "alias" a declaration never renames: equal, newer and older versions."""
-    api.declare("cache_ttl")
-    api.declare("cache.ttl", **RENAMED)
-    assert {"outcome": "uptodate"} == api.declare("cache_ttl", version="1.1")
-    assert {"outcome": "outdated", "latest_version": "1.1", "differences": [minor("name", "cache.ttl")]} == api.declare(
-        "cache_ttl"
-    )
-    assert {
-        "outcome": "upgraded",
-        "previous_version": "1.1",
-        "differences": [minor("default_value", 60)],
-    } == api.declare("cache_ttl", default_value=70, version="1.2")
-    setting = api.get_setting("cache.ttl")
-    assert ("cache.ttl", ["cache_ttl"], 70, "1.2") == tuple(
-        setting[key] for key in ("name", "aliases", "default_value", "version")
-    )
-
-
-def test_an_outdated_rename_is_reported(api: Api):
-    """A declaration that renames, but is older, says what the name is now."""
-    api.declare("a")
-    api.declare("b", alias="a", version="1.1")
-    api.declare("c", alias="b", version="1.2")
-    assert {"outcome": "outdated", "latest_version": "1.2", "differences": [minor("name", "c")]} == api.declare(
-        "b", alias="a", version="1.1"
-    )
-
-
-@pytest.mark.parametrize("name", ["new", "cache_ttl"])
-def test_an_unknown_alias_is_not_found(api: Api, name: str):
-    """Whether or not the name exists."""
-    api.declare("cache_ttl")
-    response = api.try_declare(name, alias="unknown", version="1.1")
-    assert 404 == response.status_code
-    assert "'unknown'" in response.json()["detail"]
-
-
-def test_the_alias_of_another_setting_is_a_conflict(api: Api):
-    """Whether it is the other's name or an alias of it."""
-    api.declare("one")
-    api.declare("other_old")
-    api.declare("other", alias="other_old", version="1.1")
-    responses = [api.try_declare("one", alias=alias, version="1.1") for alias in ("other", "other_old")]
-    assert [409, 409] == [response.status_code for response in responses]
-    assert all("belongs to setting 'other'" in response.json()["detail"] for response in responses)
-
-
-def test_a_new_name_needs_the_canonical_name_as_alias(api: Api):
-    """To rename a setting by one of its aliases is a conflict that names the canonical name."""
-    api.declare("a")
-    api.declare("b", alias="a", version="1.1")
-    response = api.try_declare("c", alias="a", version="1.2")
-    assert 409 == response.status_code
-    assert "give 'b' as alias" in response.json()["detail"]
-
-
-@pytest.mark.trap(44)
-def test_a_new_setting_with_an_unknown_feature_is_not_found(api: Api):
-    """It is a 404 in plain text that names the feature."""
-    response = api.try_declare("cache_ttl", configurable_features=["user", "unheard_of"])
-    assert (404, "text/plain; charset=utf-8") == (response.status_code, response.headers["content-type"])
-    assert "unheard_of" in response.text
-
-
-@pytest.mark.parametrize("version", ["1.1", "2.0"])
-def test_an_upgrade_with_an_unknown_feature_is_not_found(api: Api, version: str):
-    """It is a 404 in JSON that names the feature."""
-    api.declare("cache_ttl")
-    response = api.try_declare("cache_ttl", configurable_features=["user", "unheard_of"], version=version)
-    assert 404 == response.status_code
-    assert "unheard_of" in response.json()["detail"]
-
-
-INVALID = [
-    ({"default_value": "a"}, ["body", "default_value"]),
-    ({"default_value": None}, ["body", "default_value"]),
-    ({"default_value": True}, ["body", "default_value"]),
-    ({"default_value": 1.5}, ["body", "default_value"]),
-    ({"type": "Sequence<int>", "default_value": "abc"}, ["body", "default_value"]),
-    ({"alias": "cache_ttl"}, ["body", "alias"]),
-    ({"alias": "a b"}, ["body", "alias"]),
-    ({"type": "enum[1]"}, ["body", "type"]),
-    ({"type": "Enum[]"}, ["body", "type"]),
-    ({"type": "Enum[[1]]"}, ["body", "type"]),
-    ({"type": "int\n"}, ["body", "type"]),
-    ({"type": "Sequence<" * 3000 + "int" + ">" * 3000}, ["body", "type"]),
-    ({"type": 5}, ["body", "type"]),
-    ({"configurable_features": []}, ["body", "configurable_features"]),
-    ({"configurable_features": ["user", "user"]}, ["body", "configurable_features"]),
-    ({"configurable_features": ["user\n"]}, ["body", "configurable_features", 0]),
-    ({"configurable_features": ["user", 1]}, ["body", "configurable_features", 1]),
-    ({"configurable_features": "user"}, ["body", "configurable_features"]),
-    ({"configurable_features": [f"f{number}" for number in range(257)]}, ["body", "configurable_features"]),
-    ({"metadata": {"a b": 1}}, ["body", "metadata", "a b", "[key]"]),
-    ({"metadata": {"a\n": 1}}, ["body", "metadata", "a\n", "[key]"]),
-    ({"metadata": None}, ["body", "metadata"]),
-    ({"metadata": [1]}, ["body", "metadata"]),
-    ({"metadata": {f"k{number}": 1 for number in range(1001)}}, ["body", "metadata"]),
-    ({"version": "1"}, ["body", "version"]),
-    ({"version": "1.0\n"}, ["body", "version"]),
-    ({"version": "1.0.0"}, ["body", "version"]),
-    ({"version": "-1.0"}, ["body", "version"]),
-    ({"version": "\u0660.\u0661"}, ["body", "version"]),
-    ({"version": "1.1234567890"}, ["body", "version"]),
-    ({"version": 1.0}, ["body", "version"]),
-    ({"version": None}, ["body", "version"]),
-]
-
-
-@pytest.mark.trap(35)
-@pytest.mark.trap(44)
-@pytest.mark.parametrize(("change", "location"), INVALID, ids=lambda part: repr(part)[:40])
-def test_what_breaks_the_rules_is_refused(api: Api, change: dict, location: list):
-    """It is a 422 that names the place, and nothing is stored."""
-    assert [location] == locations(api.try_declare("cache_ttl", **change))
-    assert {} == api.query()
-
-
-@pytest.mark.parametrize("name", ["", "a b", "a-b", "a\n", "é", "a/b", "a" * 256])
-def test_a_setting_needs_a_proper_name(api: Api, name: str):
-    """Names are letters, digits, underscores and dots, of at most 255 characters."""
-    assert [["body", "name"]] == locations(api.try_declare(name))
-
-
-@pytest.mark.parametrize("name", [".", "..", "a.b", "A", "0", "_", "a" * 255])
-def test_unusual_names_are_fine(api: Api, name: str):
-    """Dots may stand anywhere."""
-    assert {"outcome": "created"} == api.declare(name)
-    assert [name] == list(api.query(settings=name))
-
-
-@pytest.mark.parametrize("field", ["name", "configurable_features", "type", "default_value"])
-def test_required_fields_are_required(api: Api, field: str):
-    """A body without one is a 422 that names it."""
-    body = {"name": "a", "configurable_features": ["user"], "type": "int", "default_value": 1}
-    del body[field]
-    assert [["body", field]] == locations(api.post(PATH, json=body))
-
-
-def test_unknown_fields_are_ignored(api: Api):
-    """A newer client may say more than this service knows."""
-    assert {"outcome": "created"} == api.declare("cache_ttl", priority=5)
-
-
-def test_a_body_without_content_type_is_read_as_json(api: Api):
-    """Existing clients send it that way."""
-    body = b'{"name":"a","configurable_features":["user"],"type":"int","default_value":1}'
-    assert {"outcome": "created"} == api.post(PATH, content=body).json()
-
-
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "text/json", "nonsense"])
-def test_a_body_of_another_content_type_is_refused(api: Api, content_type: str):
-    """It is a 422, whatever the body."""
-    body = b'{"name":"a","configurable_features":["user"],"type":"int","default_value":1}'
-    assert [["body"]] == locations(api.post(PATH, content=body, headers={"Content-Type": content_type}))
-
-
 def test_exact_numbers_are_kept(api: Api):
     """Integers beyond 64 bits, and floats, come back digit for digit."""
     number = 10**299 + 7
     api.declare("big", default_value=number)
     api.declare("float", type="float", default_value=0.1)
     assert (number, 0.1) == (api.query()["big"]["default_value"], api.query()["float"]["default_value"])
-
-
-def test_an_accepted_declaration_is_one_entry_of_the_log(api: Api):
-    """The entry has the setting before and after; refusals and agreements have none."""
-    api.declare("cache_ttl")
-    api.try_declare("cache_ttl", default_value=1)
-    api.declare("cache.ttl", **RENAMED)
-    api.declare("cache.ttl", **RENAMED)
-    api.declare("cache_ttl")
-    created, renamed = [entry.change for entry in api.read_log() if entry.change.kind == "setting"]
-    assert ("declare", "cache_ttl", None) == (created.action, created.key, created.before)
-    assert ("declare", "cache.ttl", created.after) == (renamed.action, renamed.key, renamed.before)
-    assert api.get_setting("cache.ttl") == renamed.after
 
 
 def test_every_declaration_tells_the_revision(api: Api):

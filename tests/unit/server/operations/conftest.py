@@ -6,7 +6,7 @@ from heksher.server.operations import context_features
 from heksher.server.operations.declaration import declare
 from heksher.server.storage.base import NOBODY, Storage
 from heksher.server.storage.memory import MemoryStorage
-from tests.unit.server.operations.support import declaring
+from tests.support.operations import declaring
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from heksher.server.errors import DuplicateError, InUseError, NotAcceptableError
 from heksher.server.operations import context_features as operations
 from heksher.server.storage.base import NOBODY, Change, Storage, Written
 from heksher.server.storage.memory import MemoryStorage
-from tests.unit.server.operations.support import SOMEBODY, read_last, read_revision
+from tests.support.operations import SOMEBODY, read_last, read_revision
 
 
 def test_a_write_gives_its_revision_and_is_logged_with_its_origin(storage: Storage):

@@ -7,7 +7,7 @@ from heksher.server.operations import rules
 from heksher.server.operations.declaration import DeclarationResult, declare
 from heksher.server.operations.differences import Difference
 from heksher.server.storage.base import NOBODY, SettingRecord, Storage, Written
-from tests.unit.server.operations.support import SOMEBODY, declaring, find, read_last, read_revision
+from tests.support.operations import SOMEBODY, declaring, find, read_last, read_revision
 
 
 def test_a_setting_is_created(storage: Storage):

@@ -13,7 +13,7 @@ from heksher.server.operations.differences import (
 )
 from heksher.server.storage.base import RuleRecord, SettingRecord
 from heksher.value_type import parse_value_type
-from tests.unit.server.operations.support import declaring
+from tests.support.operations import declaring
 
 ORDER = ("environment", "user", "theme")
 TYPES = ["int", "float", "str", "Enum[1]", "Enum[1,2]"]

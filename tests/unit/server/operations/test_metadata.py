@@ -5,7 +5,7 @@ import pytest
 from heksher.server.errors import ConflictError, NotAcceptableError, NotFoundError
 from heksher.server.operations import metadata, rules
 from heksher.server.storage.base import NOBODY, Storage, Written
-from tests.unit.server.operations.support import SOMEBODY, find, read_last
+from tests.support.operations import SOMEBODY, find, read_last
 
 
 @pytest.mark.parametrize(

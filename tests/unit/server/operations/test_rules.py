@@ -5,7 +5,7 @@ import pytest
 from heksher.server.errors import DuplicateError, InvalidInputError, NotAcceptableError, NotFoundError
 from heksher.server.operations import rules
 from heksher.server.storage.base import NOBODY, Storage, Written
-from tests.unit.server.operations.support import SOMEBODY, read_last
+from tests.support.operations import SOMEBODY, read_last
 
 
 def test_a_rule_lives(declared: Storage):

@@ -7,7 +7,7 @@ from heksher.server.operations import rules, settings
 from heksher.server.operations.declaration import declare
 from heksher.server.storage.base import NOBODY, Storage, Written
 from heksher.value_type import parse_value_type
-from tests.unit.server.operations.support import SOMEBODY, declaring, find, read_last, read_revision
+from tests.support.operations import SOMEBODY, declaring, find, read_last, read_revision
 
 
 def test_settings_are_listed_and_read(declared: Storage):

@@ -1,0 +1,108 @@
+"""Declarations that are refused whatever the differences, and the lexical rules of their parts."""
+
+import pytest
+
+from tests.support.api import Api, locations
+
+PATH = "/api/v1/settings/declare"
+
+
+@pytest.mark.trap(44)
+def test_a_new_setting_with_an_unknown_feature_is_not_found(api: Api):
+    """It is a 404 in plain text that names the feature."""
+    response = api.try_declare("cache_ttl", configurable_features=["user", "unheard_of"])
+    assert (404, "text/plain; charset=utf-8") == (response.status_code, response.headers["content-type"])
+    assert "unheard_of" in response.text
+
+
+@pytest.mark.parametrize("version", ["1.1", "2.0"])
+def test_an_upgrade_with_an_unknown_feature_is_not_found(api: Api, version: str):
+    """It is a 404 in JSON that names the feature."""
+    api.declare("cache_ttl")
+    response = api.try_declare("cache_ttl", configurable_features=["user", "unheard_of"], version=version)
+    assert 404 == response.status_code
+    assert "unheard_of" in response.json()["detail"]
+
+
+INVALID = [
+    ({"default_value": "a"}, ["body", "default_value"]),
+    ({"default_value": None}, ["body", "default_value"]),
+    ({"default_value": True}, ["body", "default_value"]),
+    ({"default_value": 1.5}, ["body", "default_value"]),
+    ({"type": "Sequence<int>", "default_value": "abc"}, ["body", "default_value"]),
+    ({"alias": "cache_ttl"}, ["body", "alias"]),
+    ({"alias": "a b"}, ["body", "alias"]),
+    ({"type": "enum[1]"}, ["body", "type"]),
+    ({"type": "Enum[]"}, ["body", "type"]),
+    ({"type": "Enum[[1]]"}, ["body", "type"]),
+    ({"type": "int\n"}, ["body", "type"]),
+    ({"type": "Sequence<" * 3000 + "int" + ">" * 3000}, ["body", "type"]),
+    ({"type": 5}, ["body", "type"]),
+    ({"configurable_features": []}, ["body", "configurable_features"]),
+    ({"configurable_features": ["user", "user"]}, ["body", "configurable_features"]),
+    ({"configurable_features": ["user\n"]}, ["body", "configurable_features", 0]),
+    ({"configurable_features": ["user", 1]}, ["body", "configurable_features", 1]),
+    ({"configurable_features": "user"}, ["body", "configurable_features"]),
+    ({"configurable_features": [f"f{number}" for number in range(257)]}, ["body", "configurable_features"]),
+    ({"metadata": {"a b": 1}}, ["body", "metadata", "a b", "[key]"]),
+    ({"metadata": {"a\n": 1}}, ["body", "metadata", "a\n", "[key]"]),
+    ({"metadata": None}, ["body", "metadata"]),
+    ({"metadata": [1]}, ["body", "metadata"]),
+    ({"metadata": {f"k{number}": 1 for number in range(1001)}}, ["body", "metadata"]),
+    ({"version": "1"}, ["body", "version"]),
+    ({"version": "1.0\n"}, ["body", "version"]),
+    ({"version": "1.0.0"}, ["body", "version"]),
+    ({"version": "-1.0"}, ["body", "version"]),
+    ({"version": "\u0660.\u0661"}, ["body", "version"]),
+    ({"version": "1.1234567890"}, ["body", "version"]),
+    ({"version": 1.0}, ["body", "version"]),
+    ({"version": None}, ["body", "version"]),
+]
+
+
+@pytest.mark.trap(35)
+@pytest.mark.trap(44)
+@pytest.mark.parametrize(("change", "location"), INVALID, ids=lambda part: repr(part)[:40])
+def test_what_breaks_the_rules_is_refused(api: Api, change: dict, location: list):
+    """It is a 422 that names the place, and nothing is stored."""
+    assert [location] == locations(api.try_declare("cache_ttl", **change))
+    assert {} == api.query()
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a-b", "a\n", "é", "a/b", "a" * 256])
+def test_a_setting_needs_a_proper_name(api: Api, name: str):
+    """Names are letters, digits, underscores and dots, of at most 255 characters."""
+    assert [["body", "name"]] == locations(api.try_declare(name))
+
+
+@pytest.mark.parametrize("name", [".", "..", "a.b", "A", "0", "_", "a" * 255])
+def test_unusual_names_are_fine(api: Api, name: str):
+    """Dots may stand anywhere."""
+    assert {"outcome": "created"} == api.declare(name)
+    assert [name] == list(api.query(settings=name))
+
+
+@pytest.mark.parametrize("field", ["name", "configurable_features", "type", "default_value"])
+def test_required_fields_are_required(api: Api, field: str):
+    """A body without one is a 422 that names it."""
+    body = {"name": "a", "configurable_features": ["user"], "type": "int", "default_value": 1}
+    del body[field]
+    assert [["body", field]] == locations(api.post(PATH, json=body))
+
+
+def test_unknown_fields_are_ignored(api: Api):
+    """A newer client may say more than this service knows."""
+    assert {"outcome": "created"} == api.declare("cache_ttl", priority=5)
+
+
+def test_a_body_without_content_type_is_read_as_json(api: Api):
+    """Existing clients send it that way."""
+    body = b'{"name":"a","configurable_features":["user"],"type":"int","default_value":1}'
+    assert {"outcome": "created"} == api.post(PATH, content=body).json()
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "text/json", "nonsense"])
+def test_a_body_of_another_content_type_is_refused(api: Api, content_type: str):
+    """It is a 422, whatever the body."""
+    body = b'{"name":"a","configurable_features":["user"],"type":"int","default_value":1}'
+    assert [["body"]] == locations(api.post(PATH, content=body, headers={"Content-Type": content_type}))
