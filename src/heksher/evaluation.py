@@ -4,12 +4,12 @@ An ``Evaluation`` is immutable. An update makes a new one and gives it to the se
 reader sees the old or the new one and never a mixture.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 from heksher.context import ClientContext
 from heksher.exceptions import UnknownFeatureError
-from heksher.rules import Rule, RuleSet
+from heksher.rules import NO_VALUE, Rule, RuleSet
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -108,6 +108,23 @@ class Evaluation(Generic[T]):
                 f"setting {self.rules.setting_name!r} is not configurable by {', '.join(sorted(unknown))};"
                 f" its features are {', '.join(self._configurable_features)}"
             )
-        context = self._context.complete(contexts)
+        context = _Context(self._context.complete(contexts), self._configurable_features)
         self._context.note_untracked(self.rules.setting_name, self._configurable_features, context)
         return context
+
+
+class _Context(dict[str, str]):
+    """A context that knows which features its caller could have given.
+
+    The service's setting may have become configurable by more features than the program declares. A rule on one of
+    those matches by the client's default, or not at all: its absence is nobody's mistake.
+    """
+
+    def __init__(self, values: Mapping[str, str], expected_features: Collection[str]) -> None:
+        super().__init__(values)
+        self._expected_features = expected_features
+
+    def __missing__(self, feature: str) -> str:
+        if feature in self._expected_features:
+            raise KeyError(feature)
+        return NO_VALUE

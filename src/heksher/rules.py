@@ -24,6 +24,9 @@ T_co = TypeVar("T_co", covariant=True)
 
 Conditions = tuple[tuple[str, str], ...]
 
+# Equals no condition of a rule: the values of context features are never empty (spec/http-api.md, lexical rules).
+NO_VALUE = ""
+
 
 class Rule(NamedTuple, Generic[T_co]):
     """A value, and the conditions under which it applies.
@@ -95,8 +98,7 @@ class _NothingMissing(dict[str, str]):
     """A context that answers every feature; no rule's condition equals the answer for a missing one."""
 
     def __missing__(self, feature: str) -> str:
-        # The empty string is no value that a context feature can have in a rule.
-        return ""
+        return NO_VALUE
 
 
 def _positions(feature_order: Sequence[str], rules: Iterable[Rule[object]]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from heksher import Setting, ThreadHeksherClient
 from heksher.clients import current
 from heksher.clients.session import Registration
 from heksher.exceptions import ClientStateError
-from tests.support.drivers import SHORT_S, DrivenClient, Driver
+from tests.support.drivers import SHORT_S, DrivenClient, Driver, ThreadDriver
 from tests.support.fake_service import DEADLINE_S, DECLARE, HEALTH, QUERY, FakeService, answer, fail, in_turn
 
 pytestmark = pytest.mark.trap(22)
@@ -232,6 +232,19 @@ def test_close_during_a_hanging_start(driver: Driver, service: FakeService, mode
     assert [] == driver.find_leftovers()
     with pytest.raises(ClientStateError):
         client.start()
+
+
+def test_the_start_of_a_thread_client_ends_with_close(service: FakeService, own_process: None):
+    """The thread that starts a client does not wait for a request that hangs when another thread closes the client."""
+    driver = ThreadDriver()
+    client = driver.create(service)
+    with service.holding(QUERY) as gate:
+        start = client.begin("set_as_main")
+        gate.await_requests()
+        client.close()
+        assert isinstance(start.exception(DEADLINE_S), ClientStateError)
+        gate.open()
+        assert [] == driver.find_leftovers()
 
 
 def test_close_during_a_hanging_reload(driver: Driver, service: FakeService):

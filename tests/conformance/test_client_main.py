@@ -1,6 +1,8 @@
 """Which client is the process's main one, when several follow one another."""
 
 import logging
+from collections.abc import Callable
+from contextlib import ExitStack
 from unittest.mock import MagicMock
 
 import pytest
@@ -196,6 +198,40 @@ def test_a_stub_during_an_update(driver: Driver, service: FakeService, stub):
         reload.result()
         assert 5 == setting.get()
         leave(driver, stub)
+    client.reload()
+    assert 1 == setting.get()
+
+
+class Interruption:
+    """Stands in for a client's ``modification_lock``; when the client takes it, something else happens first."""
+
+    def __init__(self, happen: Callable[[], object]) -> None:
+        self._happen = happen
+
+    def __enter__(self) -> None:
+        self._happen()
+
+    def __exit__(self, *_) -> None:
+        pass
+
+    async def __aenter__(self) -> None:
+        self._happen()
+
+    async def __aexit__(self, *_) -> None:
+        pass
+
+
+@pytest.mark.trap(29)
+def test_a_stub_in_the_last_moment_of_an_update(driver: Driver, service: FakeService):
+    """Also an update that was prepared already when the stub became main changes nothing."""
+    setting = Setting("s", int, ["a"], 0)
+    client = driver.start(service)
+    service.set_default("s", 1)
+    with ExitStack() as stack:
+        client.native.modification_lock = Interruption(lambda: stack.enter_context(SyncStubHeksherClient()))
+        client.reload()
+        assert 0 == setting.get()
+    client.native.modification_lock = Interruption(lambda: None)
     client.reload()
     assert 1 == setting.get()
 

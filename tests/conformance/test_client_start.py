@@ -214,7 +214,7 @@ def test_a_repeated_start_declares_everything_again(driver: Driver, service: Fak
 
 @pytest.mark.parametrize("route", [FEATURES, DECLARE, QUERY])
 def test_the_start_has_a_time_limit(driver: Driver, service: FakeService, monkeypatch: pytest.MonkeyPatch, route: str):
-    """A start that takes too long is a failed start, and an httpx TimeoutException."""
+    """A start that takes too long is a failed start, an httpx TimeoutException; it asks nothing after that."""
     monkeypatch.setattr("heksher.clients.thread_client.CLOSE_TIMEOUT_S", SHORT_S)
     setting = Setting("s", int, ["a"], 0)
     client = driver.create(service, on_start_failure="raise", start_timeout=0.05)
@@ -222,8 +222,10 @@ def test_the_start_has_a_time_limit(driver: Driver, service: FakeService, monkey
         with pytest.raises(httpx2.TimeoutException, match=r"the start took longer than 0\.05 s"):
             client.start()
         assert current.main_client() is None
+        calls = list(service.calls)
         gate.open()
-    assert [] == driver.find_leftovers()
+        assert [] == driver.find_leftovers()
+    assert calls == service.calls
     client.start()
     assert (0, client.native) == (setting.get(), current.main_client())
 

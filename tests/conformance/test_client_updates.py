@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -191,6 +192,18 @@ def test_a_setting_may_be_collected_during_a_request(driver: Driver, service: Fa
     gc.collect()
     client.reload()
     assert (1, None, "kept") == (kept.get(), gone(), service.queries()[-1]["settings"])
+
+
+def test_reload_restarts_the_interval(driver: Driver, service: FakeService, monkeypatch: pytest.MonkeyPatch):
+    """The next update comes a whole interval after the reload."""
+    now_s = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now_s[0])
+    monkeypatch.setattr(f"heksher.clients.{driver.kind}_client.time", clock)
+    client = driver.start(service, interval_s=100)
+    now_s[0] = 60
+    before = client.native._schedule.remaining(now_s[0])
+    client.reload()
+    assert (40, 100) == (before, client.native._schedule.remaining(now_s[0]))
 
 
 @pytest.mark.trap(1)

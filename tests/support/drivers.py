@@ -161,9 +161,10 @@ class Driver(ABC):
         return self.begin(function, *args).result(DEADLINE_S)
 
     def stop(self) -> None:
-        """Close all clients."""
+        """Close all clients, and see that nothing of them goes on."""
         for client in self._clients:
             client.close()
+        assert [] == self.find_leftovers()
 
     @abstractmethod
     def begin(self, function: Callable[..., Any], *args) -> "Future[Any]":
@@ -197,7 +198,7 @@ class ThreadDriver(Driver):
         return future
 
     def find_leftovers(self) -> list[str]:
-        threads = [thread for thread in threading.enumerate() if thread.name.startswith("heksher")]
+        threads = [thread for thread in threading.enumerate() if thread.name in {"heksher", "heksher-request"}]
         for thread in threads:
             thread.join(DEADLINE_S)
         return [thread.name for thread in threads if thread.is_alive()]
@@ -230,12 +231,12 @@ class AsyncDriver(Driver):
         return self.run(_await_other_tasks)
 
     def stop(self) -> None:
-        super().stop()
-        leftovers = self.find_leftovers()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(DEADLINE_S)
-        self._loop.close()
-        assert [] == leftovers
+        try:
+            super().stop()
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(DEADLINE_S)
+            self._loop.close()
 
 
 async def _await_other_tasks() -> list[str]:

@@ -135,6 +135,19 @@ def test_feature_that_no_rule_depends_on() -> None:
 
 
 @pytest.mark.trap(27)
+def test_feature_that_the_program_does_not_declare() -> None:
+    """A rule on a feature that the program does not declare matches by the client's default, or not at all."""
+    rule_set = RuleSet(
+        "cache_ttl", [Rule(1, (("theme", "dark"),), 10), Rule(2, (("user", "me"),), 20)], ("user", "theme")
+    )
+    context = ClientContext(("user", "theme"))
+    evaluation = Evaluation(rule_set, 60, "local default", context, ("user",))
+    assert [20, 60] == [evaluation.resolve({"user": user}) for user in ("me", "you")]
+    assert evaluation.explain({"user": "me"}).losing_rules == ()
+    context.set_defaults({"theme": "dark"})
+    assert 10 == evaluation.resolve({"user": "me"})
+
+
 def test_untracked_value_is_noted() -> None:
     """A read with a value that is not tracked is noted at the client, whether it comes from the call or a default."""
     context = ClientContext(("environment", "user"))

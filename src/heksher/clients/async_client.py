@@ -96,6 +96,8 @@ class AsyncHeksherClient(BaseHeksherClient):
         self._require_running()
         error = await self._update()
         if error is not None:
+            # The background may be asleep until a later moment than the next try.
+            self._wake_up()
             raise error
 
     async def aclose(self) -> None:

@@ -173,8 +173,6 @@ class BaseHeksherClient:
             self._note_success()
         else:
             self._schedule.fail(now_s)
-            # The background may be asleep until a later moment than the next try.
-            self._wake_up()
             self._note_failure(error)
         return error
 

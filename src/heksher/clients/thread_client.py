@@ -106,6 +106,8 @@ class ThreadHeksherClient(BaseHeksherClient):
         self._require_running()
         error = self._update()
         if error is not None:
+            # The background may be asleep until a later moment than the next try.
+            self._wake_up()
             raise error
 
     def close(self) -> None:

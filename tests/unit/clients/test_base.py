@@ -288,8 +288,7 @@ def test_callbacks_that_fail(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_callbacks_do_nothing_by_default(caplog: pytest.LogCaptureFixture) -> None:
     """Without callbacks of the program's own, outcomes are in the log only."""
-    client = BaseHeksherClient(60, [], "raise", None)
-    client._begin_run()
-    for error in (None, StatusError("refused")):
-        client._finish_update(client._run, 0, error)
-    assert len(caplog.records) == 1
+    client = make_running(Client)
+    BaseHeksherClient.on_update_ok(client)
+    BaseHeksherClient.on_update_error(client, StatusError("refused"))
+    assert [] == caplog.records
