@@ -34,7 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Take Ctrl-C back, and start the report of traps, if it is wanted."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell starts its background jobs so, and processes that tests start would inherit it, and never end by Ctrl-C.
+        # A shell starts its background jobs so, and processes that tests start would inherit it, and never end by
+        # Ctrl-C.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--trap-report"):
         config.pluginmanager.register(TrapReport())
