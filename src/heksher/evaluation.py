@@ -5,10 +5,12 @@ reader sees the old or the new one and never a mixture.
 """
 
 from collections.abc import Collection, Mapping
+from types import CodeType
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 from heksher.context import ClientContext
 from heksher.exceptions import UnknownFeatureError
+from heksher.resolver import NotGiven, compile_get
 from heksher.rules import NO_VALUE, Rule, RuleSet
 
 T = TypeVar("T")
@@ -76,6 +78,18 @@ class Evaluation(Generic[T]):
         self._context = context
         self._configurable_features = configurable_features
 
+    def compile(self) -> "CompiledEvaluation[T]":
+        """Compile the evaluation for ``Setting.get``, with the defaults and tracked values that the client has now."""
+        code = compile_get(
+            self._configurable_features,
+            self.rules.groups,
+            self.default_value,
+            self._context.defaults,
+            self._context.tracked,
+            self,
+        )
+        return CompiledEvaluation(self, code)
+
     @property
     def is_server_default(self) -> bool:
         """Tell whether the default is one that the service sent."""
@@ -90,6 +104,13 @@ class Evaluation(Generic[T]):
         """
         rule = self.rules.find_winner(self._complete(contexts))
         return self.default_value if rule is None else rule.value
+
+    def resolve_given(self, values: tuple[str | NotGiven, ...], contexts: Mapping[str, str], /) -> T:
+        """Do what ``resolve`` does, for values of the configurable features, or ``NOT_GIVEN``, and further contexts."""
+        given = zip(self._configurable_features, values, strict=True)
+        return self.resolve(
+            {**{feature: value for feature, value in given if not isinstance(value, NotGiven)}, **contexts}
+        )
 
     def explain(self, contexts: Mapping[str, str]) -> Explanation[T]:
         """Give the value in a context and why it is that. Raises what ``resolve`` raises."""
@@ -111,6 +132,17 @@ class Evaluation(Generic[T]):
         context = _Context(self._context.complete(contexts), self._configurable_features)
         self._context.note_untracked(self.rules.setting_name, self._configurable_features, context)
         return context
+
+
+class CompiledEvaluation(NamedTuple, Generic[T]):
+    """An evaluation with the code that answers from it; the code refers to the evaluation, but not the other way round.
+
+    Attributes:
+        code: for the function that is a setting's ``get``.
+    """
+
+    evaluation: Evaluation[T]
+    code: CodeType
 
 
 class _Context(dict[str, str]):

@@ -15,7 +15,7 @@ Source: spec/concepts.md, *Which rule wins*.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from heksher.exceptions import MissingContextError
 
@@ -42,6 +42,31 @@ class Rule(NamedTuple, Generic[T_co]):
     value: T_co
 
 
+class Group(NamedTuple):
+    """The rules of a setting that have conditions on the same features.
+
+    Attributes:
+        features: that set, in the service's order.
+        rules: by the values that the features must have: a tuple of them, or, for a single feature, that value itself.
+    """
+
+    features: tuple[str, ...]
+    rules: "Mapping[str | tuple[str, ...], Rule[Any]]"
+
+    def last_values(self) -> Iterable[str]:
+        """List the values of the last feature that rules ask for; a value may stand more than once."""
+        return (key if isinstance(key, str) else key[-1] for key in self.rules)
+
+    def find(self, context: Mapping[str, str]) -> "Rule[Any] | None":
+        """Find the rule of the group that matches a context.
+
+        Raises:
+            KeyError: the context lacks a feature.
+        """
+        values = tuple([context[feature] for feature in self.features])
+        return self.rules.get(values[0] if len(values) == 1 else values)
+
+
 class RuleSet(Generic[T]):
     """The rules of one setting, ready to be asked. Immutable, so any number of threads may read it.
 
@@ -52,21 +77,23 @@ class RuleSet(Generic[T]):
             here counts as more specific than all others (it can only have been added since the order was asked for).
     """
 
-    __slots__ = ("_groups", "rules", "setting_name")
+    __slots__ = ("groups", "rules", "setting_name")
 
     def __init__(self, setting_name: str, rules: Iterable[Rule[T]], feature_order: Sequence[str]) -> None:
         self.setting_name: str = setting_name
         self.rules: tuple[Rule[T], ...] = tuple(rules)
         position = _positions(feature_order, self.rules)
-        tables: dict[tuple[str, ...], dict[tuple[str, ...], Rule[T]]] = {}
+        tables: dict[tuple[str, ...], dict[Any, Rule[T]]] = {}
         for rule in self.rules:
             conditions = sorted(rule.conditions, key=lambda condition: position[condition[0]])
-            features = tuple(feature for feature, _ in conditions)
-            tables.setdefault(features, {})[tuple(value for _, value in conditions)] = rule
-        # Pairs of (features, rules by the values of these features), the highest priority first.
-        self._groups = tuple(
-            sorted(tables.items(), key=lambda group: sum(1 << position[feature] for feature in group[0]), reverse=True)
+            features = tuple([feature for feature, _ in conditions])
+            values = tuple([value for _, value in conditions])
+            tables.setdefault(features, {})[values[0] if len(values) == 1 else values] = rule
+        by_priority = sorted(
+            tables, key=lambda features: sum(1 << position[feature] for feature in features), reverse=True
         )
+        # The highest priority first.
+        self.groups: tuple[Group, ...] = tuple(Group(features, tables[features]) for features in by_priority)
 
     def find_winner(self, context: Mapping[str, str]) -> Rule[T] | None:
         """Find the rule that decides the setting's value in a context; ``None`` if no rule matches.
@@ -82,15 +109,15 @@ class RuleSet(Generic[T]):
         return tuple(self._iterate_matches(_NothingMissing(context)))
 
     def _iterate_matches(self, context: Mapping[str, str]) -> Iterator[Rule[T]]:
-        for features, rules in self._groups:
+        for group in self.groups:
             try:
-                values = tuple([context[feature] for feature in features])
+                rule = group.find(context)
             except KeyError as error:
                 raise MissingContextError(
                     f"setting {self.setting_name!r} needs a value for the context feature {error.args[0]!r}:"
                     f" pass it to get(), or give the client a default with set_defaults({error.args[0]}=...)"
                 ) from None
-            if rule := rules.get(values):
+            if rule is not None:
                 yield rule
 
 

@@ -1,22 +1,21 @@
 """A setting of the application: declared once, read everywhere.
 
-``Setting.get`` answers from the setting's ``Evaluation``, which the client replaces when something has changed. Until a
-client did so, that is the local default and no rules.
+A setting answers from its ``Evaluation``, which the client replaces when something has changed. Until a client did so,
+that is the local default and no rules. What ``get`` runs is compiled from it, see ``resolver``.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, overload
 
 from heksher.clients import current
 from heksher.context import ClientContext
-from heksher.evaluation import Evaluation, Explanation
-from heksher.exceptions import InvalidDeclarationError
+from heksher.declaration import check_declaration
+from heksher.evaluation import CompiledEvaluation, Evaluation, Explanation
+from heksher.resolver import make_get
 from heksher.rules import Conditions, RuleSet
 from heksher.setting_type import SettingType, setting_type
 from heksher.value_type import JSON
-from heksher.wire import is_feature, is_metadata_key, is_setting_name, is_version
 
 T = TypeVar("T")
 
@@ -104,8 +103,6 @@ class Setting(Generic[T]):
 
     type: SettingType[T]
     default_value: T
-    # What get answers from; replaced as a whole, by one assignment, by the client that the setting belongs to.
-    evaluation: Evaluation[T]
 
     # Each form of type twice, with the features in the plural and in the singular. See type_argument.py.
     @overload
@@ -257,11 +254,17 @@ class Setting(Generic[T]):
         self.alias = alias
         self.version = version
         self.on_coerce = on_coerce
-        _check_declaration(self)
+        check_declaration(name, self.configurable_features, alias, version, self.metadata)
         self.type = setting_type(type)
         self.default_value = _check_default(self, default_value)
         self._validators: list[Validator[Any]] = []
-        self.evaluation = self.make_local_evaluation(ClientContext(()))
+        # What get, explain and snapshots answer from.
+        self._evaluation, code = self.make_local_evaluation(ClientContext(())).compile()
+        # The setting's get for its whole life: the client that the setting belongs to replaces its code.
+        self._get = make_get(code, self.configurable_features, Setting.get.__doc__)
+        if self.__class__.get is Setting.get:
+            # Found before the method, and called without it. A subclass that overrides the method keeps its own.
+            self.__dict__["get"] = self._get
         current.register(self)
 
     def get(self, /, **contexts: str) -> T:
@@ -278,7 +281,22 @@ class Setting(Generic[T]):
             UnknownFeatureError: (a ``ValueError``) a keyword is no configurable feature of the setting.
             MissingContextError: (a ``RuntimeError``) a feature that is needed has neither a value nor a default.
         """
-        return self.evaluation.resolve(contexts)
+        value: T = self._get(**contexts)
+        return value
+
+    @property
+    def evaluation(self) -> Evaluation[T]:
+        """What the setting answers from at present."""
+        return self._evaluation
+
+    @evaluation.setter
+    def evaluation(self, evaluation: Evaluation[T]) -> None:
+        self.switch_to(evaluation.compile())
+
+    def switch_to(self, compiled: CompiledEvaluation[T]) -> None:
+        """Answer from another evaluation from now on. A call of ``get`` runs with the one before, or with this one."""
+        self._get.__code__ = compiled.code
+        self._evaluation = compiled.evaluation
 
     def explain(self, /, **contexts: str) -> Explanation[T]:
         """Say what ``get`` gives in a context, and why: the rule or default it comes from, and the rules that lost.
@@ -345,33 +363,6 @@ def _choose_features(
     if features is _MISSING:
         raise TypeError(f"setting {name!r}: configurable_features is missing")
     return tuple(features)
-
-
-def _check_declaration(setting: Setting[Any]) -> None:
-    features = setting.configurable_features
-    for problem, is_wrong in (
-        ("a name consists of A-Z, a-z, 0-9, _ and .", not is_setting_name(setting.name)),
-        ("configurable_features must name at least one feature", not features),
-        ("a feature is repeated", len(set(features)) < len(features)),
-        ("a feature consists of A-Z, a-z, 0-9 and _", not all(map(is_feature, features))),
-        ("an alias consists of A-Z, a-z, 0-9, _ and .", not (setting.alias is None or is_setting_name(setting.alias))),
-        ("the alias is an earlier name, not the name itself", setting.alias == setting.name),
-        (f"the version {setting.version!r} is not MAJOR.MINOR", not is_version(setting.version)),
-        ("a metadata key consists of A-Z, a-z, 0-9, _ and -", not all(map(is_metadata_key, setting.metadata))),
-        ("the metadata is not JSON", not _is_json(setting.metadata)),
-    ):
-        if is_wrong:
-            raise InvalidDeclarationError(
-                f"setting {setting.name!r} with the features {features} cannot be declared: {problem}"
-            )
-
-
-def _is_json(value: object) -> bool:
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return True
 
 
 def _check_default(setting: Setting[T], default_value: Any) -> T:

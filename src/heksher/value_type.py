@@ -257,6 +257,17 @@ def json_key(value: object) -> Hashable:
     return value
 
 
+def is_written_same(value: JSON, other: JSON) -> bool:
+    """Tell whether JSON values that are equal to Python are written the same: ``1`` is not ``1.0`` nor ``true``."""
+    if type(value) is not type(other):
+        return False
+    if isinstance(value, Mapping) and isinstance(other, Mapping):
+        return all(is_written_same(element, other[key]) for key, element in value.items())
+    if isinstance(value, list) and isinstance(other, list):
+        return all(map(is_written_same, value, other))
+    return True
+
+
 def shorten(text: str, max_characters: int = 80) -> str:
     """Cut a text of unknown length to one that fits an error message."""
     return text if len(text) <= max_characters else f"{text[:max_characters]}…"

@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 from heksher.rules import Rule, RuleSet
 from tests.support.oracle import Conditions
 
-FEATURES = ("a", "b", "c", "d", "e")
+# As a service allows them: keywords, no identifiers, names that Python code uses itself.
+FEATURES = ("class", "2fa", "self", "_extra", "from")
 VALUES = st.sampled_from("xyz")
+# What a program may give, though no rule can ask for it.
+ARGUMENTS = st.sampled_from(["x", "y", "z", "", None])
 
 
 @dataclass(frozen=True)
@@ -49,4 +52,5 @@ def worlds(draw: st.DrawFn) -> World:
     some_conditions = st.dictionaries(st.sampled_from(order), VALUES, min_size=1)
     conditions = draw(st.lists(some_conditions, max_size=25, unique_by=lambda drawn: frozenset(drawn.items())))
     rules = [Rule(number, tuple(drawn.items()), f"value {number}") for number, drawn in enumerate(conditions)]
-    return World(order, rules, draw(some_values), draw(some_values))
+    arguments = draw(st.dictionaries(st.sampled_from(order), ARGUMENTS))
+    return World(order, rules, draw(some_values), arguments)

@@ -5,17 +5,20 @@ trust.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import NamedTuple, NoReturn, TypeVar
 
 from heksher.clients.exchange import Outcome, Request, Response
 from heksher.clients.util import SettingData
 from heksher.exceptions import InvalidResponseError, StatusError, TransportError
 from heksher.rules import Rule
-from heksher.value_type import JSON, shorten
+from heksher.value_type import JSON, is_written_same, shorten
 from heksher.wire import FEATURE_ORDER_HEADER
 
 T = TypeVar("T")
+
+_RULE_KEYS = frozenset({"rule_id", "value", "context_features"})
 
 
 class QueriedSetting(NamedTuple):
@@ -47,14 +50,22 @@ def expect(request: Request, outcome: Outcome, *statuses: int) -> Response:
     return outcome
 
 
-def read_object(request: Request, response: Response) -> Mapping[str, JSON]:
+def read_object(
+    request: Request, response: Response, object_hook: Callable[[dict[str, JSON]], object] | None = None
+) -> Mapping[str, JSON]:
     """Read an answer that must be a JSON object.
+
+    Args:
+        request: what was asked, for error messages.
+        response: the answer.
+        object_hook: is given each object that was parsed, and gives what is to stand in its place; ``None`` leaves
+        them.
 
     Raises:
         InvalidResponseError: it is something else.
     """
     try:
-        answer = json.loads(response.body, parse_constant=_refuse_constant)
+        answer = json.loads(response.body, object_hook=object_hook, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         text = shorten(response.body.decode(errors="replace").strip())
         raise InvalidResponseError(
@@ -84,21 +95,41 @@ def announced_features(response: Response) -> tuple[str, ...] | None:
 
 def read_query(request: Request, response: Response) -> Mapping[str, JSON]:
     """Read the answer to a query: what it says of each setting, by canonical name, still unread."""
-    settings = read_object(request, response).get("settings")
+    settings = read_object(request, response, _shrink_rule).get("settings")
     if not isinstance(settings, dict):
         raise _wrong_shape(request, response, "settings is no object")
     return settings
 
 
-def read_queried_setting(answer: JSON) -> QueriedSetting:
+def read_queried_setting(answer: JSON, previous: QueriedSetting | None = None) -> QueriedSetting:
     """Read what a query says of one setting.
+
+    Args:
+        answer: the setting's part of what ``read_query`` gave.
+        previous: what was said of it before. Rules that are the same are taken from there, so that what an update
+            makes, and what it leaves for others to clear away, depends on what has changed.
 
     Raises:
         InvalidResponseError: it is not what the API promises.
     """
     if not isinstance(answer, Mapping) or not isinstance(rules := answer.get("rules"), list):
         raise InvalidResponseError(f"a setting must be an object with a list of rules, not {shorten(repr(answer))}")
-    return QueriedSetting(tuple(map(_read_rule, rules)), "default_value" in answer, answer.get("default_value"))
+    known = {} if previous is None else {rule.rule_id: rule for rule in previous.rules}
+    for position, rule in enumerate(rules):
+        read = _read_rule(rule)
+        rules[position] = _choose_rule(read, known.get(read.rule_id))
+    return QueriedSetting(tuple(rules), "default_value" in answer, _restore(answer.get("default_value")))
+
+
+def is_same_answer(answer: QueriedSetting, other: QueriedSetting | None) -> bool:
+    """Tell whether two answers for a setting say the same, also of the types of values."""
+    # Python's equality is a quick first look. It finds 1, 1.0 and true equal, so it is not the last.
+    return (
+        other is not None
+        and answer == other
+        and is_written_same(answer.default_value, other.default_value)
+        and all(_is_same_rule(rule, known) for rule, known in zip(answer.rules, other.rules, strict=True))
+    )
 
 
 def read_settings(request: Request, response: Response) -> dict[str, SettingData]:
@@ -136,7 +167,39 @@ def _typed(value: JSON, expected: type[T]) -> T:
     return value
 
 
-def _read_rule(rule: JSON) -> Rule[JSON]:
+def _shrink_rule(parsed: dict[str, JSON]) -> "dict[str, JSON] | Rule[JSON]":
+    """Make a rule of an object as soon as it is parsed, if it is one.
+
+    A large answer as a whole would be a million objects, and the garbage collector would stop all threads to look at
+    each. A call for each object also lets other threads run: by itself, the parser holds the interpreter until the
+    end. What only looks like a rule, inside of some value, is restored by ``_restore``.
+    """
+    if parsed.keys() == _RULE_KEYS:
+        with suppress(InvalidResponseError):
+            return _read_rule(parsed)
+    return parsed
+
+
+def _restore(value: JSON) -> JSON:
+    if isinstance(value, Rule):
+        conditions: list[JSON] = [list(condition) for condition in value.conditions]
+        return {"rule_id": value.rule_id, "value": value.value, "context_features": conditions}
+    if isinstance(value, dict):
+        return {key: _restore(element) for key, element in value.items()}
+    return [*map(_restore, value)] if isinstance(value, list) else value
+
+
+def _choose_rule(rule: Rule[JSON], known: Rule[JSON] | None) -> Rule[JSON]:
+    return rule if known is None or not _is_same_rule(rule, known) else known
+
+
+def _is_same_rule(rule: Rule[JSON], known: Rule[JSON]) -> bool:
+    return rule is known or (rule == known and is_written_same(rule.value, known.value))
+
+
+def _read_rule(rule: object) -> Rule[JSON]:
+    if isinstance(rule, Rule):
+        return rule
     if (
         isinstance(rule, Mapping)
         and "value" in rule
@@ -144,7 +207,7 @@ def _read_rule(rule: JSON) -> Rule[JSON]:
         and isinstance(conditions := rule.get("context_features"), list)
         and all(map(_is_condition, conditions))
     ):
-        return Rule(rule_id, tuple((feature, value) for feature, value in conditions), rule["value"])
+        return Rule(rule_id, tuple([(feature, value) for feature, value in conditions]), _restore(rule["value"]))
     raise InvalidResponseError(f"a rule must have rule_id, value and context_features: {shorten(repr(rule))}")
 
 

@@ -64,7 +64,8 @@ class BaseHeksherClient:
         self._run: object | None = None
         # Whether the last update failed: a row of failures is logged once.
         self._is_failing = False
-        # Guards that a snapshot sees all of an update or nothing. Held for assignments only, never while waiting.
+        # Guards that a snapshot sees all of an update or nothing, and that an update and a change of the context take
+        # turns. Never held while waiting for the service.
         self._publish_lock = threading.Lock()
 
     # ---- contexts
@@ -80,7 +81,9 @@ class BaseHeksherClient:
             InvalidContextError: (a ``ValueError``) a feature already has a default.
             TypeError: a default is neither.
         """
-        self.context.set_defaults(defaults)
+        with self._publish_lock:
+            self.context.set_defaults(defaults)
+            self._session.recompile()
 
     def track_contexts(self, /, **tracked: TrackedValues) -> None:
         """Restrict the rules that are fetched to those for the given values. Calls add up.
@@ -97,7 +100,9 @@ class BaseHeksherClient:
             TrackingConflictError: (a ``RuntimeError``) both ``TRACK_ALL`` and values for one feature.
             TypeError: something else than strings.
         """
-        self.context.track(tracked)
+        with self._publish_lock:
+            self.context.track(tracked)
+            self._session.recompile()
 
     def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:
         """Give the contexts completed with the defaults, as ``get`` does."""

@@ -8,7 +8,7 @@ local one.
 
 import logging
 from collections.abc import Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar, cast
 
 from heksher.clients.answer import QueriedSetting
 from heksher.context import ClientContext
@@ -74,11 +74,14 @@ class _Reception(Generic[T]):
 
     def _receive_rule(self, rule: Rule[JSON]) -> Rule[T] | None:
         try:
-            return Rule(rule.rule_id, rule.conditions, self._accept(rule.value, rule))
+            value = self._accept(rule.value, rule)
         except _RejectedError:
             known = self._known_rules.get(rule.rule_id)
             # Not the order of the conditions: that is the features', and may have changed.
             return known if known is not None and set(known.conditions) == set(rule.conditions) else None
+        # The rule as it came is kept to see whether anything has changed; most values need no second one.
+        is_as_it_came = value is rule.value
+        return cast("Rule[T]", rule) if is_as_it_came else Rule(rule.rule_id, rule.conditions, value)
 
     def _receive_default(self, queried: QueriedSetting) -> tuple[T, bool]:
         if not queried.has_default:

@@ -25,8 +25,10 @@ from typing import Any
 
 from heksher import wire
 from heksher.clients.answer import (
+    QueriedSetting,
     announced_features,
     expect,
+    is_same_answer,
     read_features,
     read_object,
     read_queried_setting,
@@ -37,7 +39,7 @@ from heksher.clients.exchange import Flow, Request, Response
 from heksher.clients.intake import Remark, take_in
 from heksher.clients.util import SettingData
 from heksher.context import ClientContext
-from heksher.evaluation import Evaluation
+from heksher.evaluation import CompiledEvaluation
 from heksher.exceptions import InvalidResponseError, ServiceError
 from heksher.setting import Setting
 from heksher.value_type import JSON
@@ -62,6 +64,7 @@ class Registration:
         known_as: the name to ask for it by: its own, or its alias while the service refuses to rename it.
         reported: the problems of the setting that were logged and still hold.
         is_received: whether the setting ever got an evaluation from the service.
+        answer: what the service said last, if all of it was accepted; the setting's evaluation was made from it.
     """
 
     def __init__(self, setting: Setting[Any], forget: Callable[[object], object]) -> None:
@@ -71,6 +74,7 @@ class Registration:
         self.is_missing = False
         self.known_as: str = setting.name
         self.is_received = False
+        self.answer: QueriedSetting | None = None
         self.reported: frozenset[str] = frozenset()
 
     def report(self, remarks: Iterable[Remark]) -> None:
@@ -88,14 +92,19 @@ class Update:
     Attributes:
         feature_order: the service's feature order, which the evaluations follow.
         etag: to be sent with the same query next time; ``None`` where the next answer must be a full one.
-        evaluations: the new evaluation of each setting that gets one.
+        evaluations: the new evaluation of each setting that gets one, compiled, and the answer that it was made from,
+            if all of that was accepted.
+        compiled_for: the client's defaults and tracked values that the evaluations were compiled for.
         problems: why declarations failed; empty if none did.
     """
 
-    def __init__(self, feature_order: tuple[str, ...], etag: tuple[Request, str] | None) -> None:
+    def __init__(
+        self, feature_order: tuple[str, ...], etag: tuple[Request, str] | None, context: ClientContext
+    ) -> None:
         self.feature_order = feature_order
         self.etag = etag
-        self.evaluations: list[tuple[Registration, Evaluation[Any]]] = []
+        self.compiled_for = (context.defaults, context.tracked)
+        self.evaluations: list[tuple[Registration, CompiledEvaluation[Any], QueriedSetting | None]] = []
         self.problems: tuple[ServiceError, ...] = ()
 
 
@@ -134,6 +143,11 @@ class Session:
         """Tell whether a setting waits to be declared."""
         return any(not registration.is_declared for registration, _ in self._live())
 
+    def recompile(self) -> None:
+        """Have all settings follow defaults and tracked values that have changed."""
+        for _, setting in self._live():
+            setting.switch_to(setting.evaluation.compile())
+
     # ---- flows
 
     def update(self) -> Flow[Update]:
@@ -152,11 +166,14 @@ class Session:
 
     def publish(self, update: Update) -> None:
         """Make an update visible: one assignment for each setting, and the ETag with them."""
-        for registration, evaluation in update.evaluations:
+        # They may have been changed while the update was under way.
+        is_current = update.compiled_for == (self._context.defaults, self._context.tracked)
+        for registration, compiled, answer in update.evaluations:
             setting = registration.setting()
             if setting is not None and self._registrations.get(id(setting)) is registration:
-                setting.evaluation = evaluation
+                setting.switch_to(compiled if is_current else compiled.evaluation.compile())
                 registration.is_received = True
+                registration.answer = answer
         self._feature_order = update.feature_order
         self._etag = update.etag
 
@@ -221,7 +238,7 @@ class Session:
             order = yield from self._ask_features()
         if response.status == _NOT_MODIFIED:
             if order == self._feature_order:
-                return Update(order, self._etag)
+                return Update(order, self._etag, self._context)
             # The rules are the same, but not what they mean: the ETag of a service that does not announce its feature
             # order does not depend on it.
             response, request = yield from self._ask_query(None)
@@ -299,19 +316,23 @@ class Session:
         order: tuple[str, ...],
         etag: tuple[Request, str] | None,
     ) -> Update:
-        update = Update(order, etag)
+        update = Update(order, etag, self._context)
         for registration, setting in self._declared():
             answer = answers.get(names.get(registration.known_as, registration.known_as))
             try:
-                queried = read_queried_setting(answer)
+                queried = read_queried_setting(answer, registration.answer)
+                if order == self._feature_order and is_same_answer(queried, registration.answer):
+                    continue
                 intake = take_in(setting, queried, order, self._context)
             except InvalidResponseError as error:
                 registration.report([_describe_unreceived(registration, answer, error)])
+                registration.answer = None
                 update.etag = None
                 continue
             registration.report(intake.remarks)
-            update.evaluations.append((registration, intake.evaluation))
-            if not intake.is_complete:
+            accepted = queried if intake.is_complete else None
+            update.evaluations.append((registration, intake.evaluation.compile(), accepted))
+            if accepted is None:
                 update.etag = None
         return update
 

@@ -119,6 +119,8 @@ class _BaseStub:
     def set_defaults(self, /, **defaults: ContextDefault) -> None:
         """Set values of context features that ``get`` uses where the call names none."""
         self.context.set_defaults(defaults)
+        for setting in list(self._before):
+            self.answer(setting)
 
     def track_contexts(self, /, **_tracked: TrackedValues) -> None:
         """Do nothing: there is no service to fetch rules from, so a stub has all the rules that it was given."""

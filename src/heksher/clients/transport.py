@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from heksher.clients.exchange import Flow, Outcome, Request, Response
 from heksher.exceptions import InvalidOptionError, InvalidResponseError, ServiceError, StatusError, TransportError
@@ -29,9 +29,19 @@ T = TypeVar("T")
 # that a fleet that starts does not overrun a service.
 MAX_CONCURRENT_REQUESTS: Final = 16
 
+# Answers from this size on are read by a worker thread, so that the event loop goes on meanwhile. Smaller ones take
+# about as long as handing them over does.
+MIN_BYTES_FOR_THREAD: Final = 50_000
+
 _LIBRARIES: Final = ("httpx2", "httpx")
 # The classes of errors that are also errors of HTTP libraries, made when they are first needed.
 _mixed: dict[tuple[type[ServiceError], tuple[type[Exception], ...]], type[ServiceError]] = {}
+
+
+class _End(NamedTuple, Generic[T]):
+    """The end of a flow: what it returned."""
+
+    result: T
 
 
 class _Sender:
@@ -84,14 +94,15 @@ class AsyncTransport(_Sender):
         client = self._client
         slots = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
         with _raised_as_http_errors():
-            try:
-                requests = next(flow)
-                while True:
-                    sending = (self._send(client, slots, request) for request in requests)
-                    requests = flow.send(tuple(await asyncio.gather(*sending)))
-            except StopIteration as end:
-                result: T = end.value
-                return result
+            step = _advance(flow, None)
+            while not isinstance(step, _End):
+                outcomes = tuple(await asyncio.gather(*(self._send(client, slots, request) for request in step)))
+                if sum(map(_count_bytes, outcomes)) < MIN_BYTES_FOR_THREAD:
+                    step = _advance(flow, outcomes)
+                else:
+                    step = await asyncio.to_thread(_advance, flow, outcomes)
+            result: T = step.result
+            return result
 
     async def close(self) -> None:
         """Close all connections, for good: flows that are under way fail."""
@@ -125,13 +136,11 @@ class ThreadTransport(_Sender):
         # As in AsyncTransport.
         send = self._make_send(self._client)
         with _raised_as_http_errors():
-            try:
-                requests = next(flow)
-                while True:
-                    requests = flow.send(_send_all(send, requests))
-            except StopIteration as end:
-                result: T = end.value
-                return result
+            step = _advance(flow, None)
+            while not isinstance(step, _End):
+                step = _advance(flow, _send_all(send, step))
+            result: T = step.result
+            return result
 
     def close(self) -> None:
         """Close all connections, for good: flows that are under way fail with their next request."""
@@ -151,6 +160,19 @@ class ThreadTransport(_Sender):
             return _translate(native)
 
         return send
+
+
+def _advance(flow: Flow[T], outcomes: tuple[Outcome, ...] | None) -> tuple[Request, ...] | _End[T]:
+    """Run a flow up to its next requests, or its end; ``None`` begins it."""
+    # Its end cannot be left to StopIteration, which no coroutine may pass on.
+    try:
+        return next(flow) if outcomes is None else flow.send(outcomes)
+    except StopIteration as end:
+        return _End(end.value)
+
+
+def _count_bytes(outcome: Outcome) -> int:
+    return len(outcome.body) if isinstance(outcome, Response) else 0
 
 
 def _send_all(send: Callable[[Request], Outcome], requests: tuple[Request, ...]) -> tuple[Outcome, ...]:

@@ -1,0 +1,248 @@
+"""Compiling what a setting answers: names that are no Python, defaults of every kind, references that stay live."""
+
+import inspect
+import pydoc
+import sys
+import threading
+from collections.abc import Callable
+from contextvars import ContextVar, copy_context
+from unittest import mock
+
+import pytest
+
+from heksher.context import TRACK_ALL, ClientContext
+from heksher.evaluation import Evaluation
+from heksher.exceptions import MissingContextError, UnknownFeatureError
+from heksher.resolver import Block, Shape, show_source
+from heksher.rules import Rule, RuleSet
+from heksher.setting import Setting
+
+FEATURES = ("environment", "user", "theme")
+
+
+def make_rule(rule_id: int, value: object, /, **conditions: str) -> Rule[object]:
+    return Rule(rule_id, tuple(conditions.items()), value)
+
+
+def switch(
+    setting: Setting, *rules: Rule[object], context: ClientContext | None = None, order: tuple[str, ...] = FEATURES
+) -> None:
+    """Do what a client does when it has an answer for a setting."""
+    rule_set = RuleSet(setting.name, rules, order)
+    context = context or ClientContext(order)
+    setting.evaluation = Evaluation(rule_set, 0, "server default", context, setting.configurable_features)
+
+
+def make_setting(*rules: Rule[object], context: ClientContext | None = None) -> Setting[int]:
+    setting = Setting("size", int, FEATURES, 0)
+    switch(setting, *rules, context=context)
+    return setting
+
+
+# ---- names
+
+
+@pytest.mark.parametrize(
+    "name", ["class", "from", "self", "_extra", "2fa", "contexts", "value", "rule", "None", "LookupError", "f0", "__x"]
+)
+def test_feature_names_that_mean_something_else(name: str):
+    """A feature may have any name that the service allows: a keyword, no identifier, or one that is used inside."""
+    setting = Setting("size", int, [name, "other"], 0)
+    switch(setting, Rule(1, ((name, "x"),), 10), Rule(2, ((name, "y"), ("other", "z")), 20), order=("other", name))
+    answers = [setting.get(**{name: value, "other": other}) for value, other in ["xz", "yz", "y-", "-z"]]
+    assert [10, 20, 0, 0] == answers
+    with pytest.raises(MissingContextError, match=f"'{name}'"):
+        setting.get(other="z")
+    with pytest.raises(UnknownFeatureError, match="unknown"):
+        setting.get(**{name: "x", "unknown": "x"})
+    assert "Give the setting's value" in pydoc.render_doc(setting.get)
+
+
+def test_no_name_is_part_of_the_source():
+    """The source is written from numbers: nothing that a program or a service says can get into it."""
+    shape = Shape(False, ("constant", "required", "variable"), (2,), (Block(2, ((0, 2), (2,))), Block(1, ((1,),))))
+    assert show_source(shape) == (
+        "def get(*, f0, f1, f2, **contexts):\n"
+        "    if contexts: return 'slow path'.resolve_given((f0, f1, f2, ), contexts)\n"
+        "    if f0 is ...: f0 = 'filling 0'\n"
+        "    if f1 is ...: return 'slow path'.resolve_given((f0, f1, f2, ), contexts)\n"
+        "    if f2 is ...:\n"
+        "        try: value = 'filling 2'.get()\n"
+        "        except LookupError: return 'slow path'.resolve_given((f0, f1, f2, ), contexts)\n"
+        "        if value is None: return 'slow path'.resolve_given((f0, f1, f2, ), contexts)\n"
+        "        f2 = value\n"
+        "    if f2 not in 'tracked 2' and f2 is not ...:"
+        " return 'slow path'.resolve_given((f0, f1, f2, ), contexts)\n"
+        "    if f2 in 'guard 0':\n"
+        "        rule = 'rules 0 0'.get((f0, f2))\n"
+        "        if rule is not None: return rule[2]\n"
+        "        if f2 in 'rules 0 1': return 'rules 0 1'[f2][2]\n"
+        "    if f1 in 'rules 1 0': return 'rules 1 0'[f1][2]\n"
+        "    return 'default'"
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_values_that_look_like_what_stands_for_them():
+    """A rule, a default or a context may be a text that the source uses to stand for something."""
+    setting = Setting("label", str, ["environment"], "default")
+    context = ClientContext(FEATURES)
+    context.set_defaults({"environment": "slow path"})
+    rules = [Rule(1, (("environment", "slow path"),), "guard 0"), Rule(2, (("environment", "default"),), "filling 0")]
+    rule_set = RuleSet("label", rules, FEATURES)
+    setting.evaluation = Evaluation(rule_set, "rules 0 0", "server default", context, ("environment",))
+    assert ["guard 0", "filling 0", "rules 0 0"] == [
+        setting.get(),
+        setting.get(environment="default"),
+        setting.get(environment="-"),
+    ]
+
+
+# ---- values of the context
+
+
+@pytest.mark.parametrize("value", [None, "", 5, ("a",)])
+def test_given_values_that_no_rule_has(value: object):
+    """What is given counts as given, whatever it is: no default takes its place, and no rule matches it."""
+    context = ClientContext(FEATURES)
+    context.set_defaults({"user": "me"})
+    setting = make_setting(make_rule(1, 10, user="me"), context=context)
+    assert [10, 0] == [setting.get(), setting.get(user=value)]
+
+
+@pytest.mark.parametrize("value", [0, None, "", False])
+def test_values_that_are_false(value: object):
+    """A rule may have any value, also one that is false to Python, or None."""
+    setting = make_setting(make_rule(1, value, user="me"), make_rule(2, 7, user="me", theme="dark"))
+    assert value == setting.get(user="me", theme="bright")
+    assert 7 == setting.get(user="me", theme="dark")
+
+
+def test_variables():
+    """A ContextVar is looked up at each call; one without a value, or with None, is no default."""
+    variable: ContextVar[str | None] = ContextVar("theme")
+    context = ClientContext(FEATURES)
+    context.set_defaults({"theme": variable})
+    setting = make_setting(make_rule(1, 10, theme="dark"), context=context)
+
+    def read(value: str | None) -> int:
+        variable.set(value)
+        return setting.get()
+
+    with pytest.raises(MissingContextError, match="'theme'"):
+        setting.get()
+    with pytest.raises(MissingContextError, match="'theme'"):
+        copy_context().run(read, None)
+    assert [10, 0] == [copy_context().run(read, value) for value in ("dark", "bright")]
+    assert 10 == setting.get(theme="dark")
+
+
+def test_a_feature_that_no_rule_needs_may_be_missing():
+    """Only a feature that rules have conditions on must be given, and only if no rule wins without it."""
+    setting = make_setting(make_rule(1, 10, theme="dark"), make_rule(2, 20, environment="dev"))
+    assert 10 == setting.get(theme="dark")
+    assert 20 == setting.get(theme="bright", environment="dev")
+    with pytest.raises(MissingContextError, match="'environment'"):
+        setting.get(theme="bright")
+
+
+def test_untracked_values_are_counted():
+    """A value whose rules are not fetched is noted, also where no rule depends on its feature; a tracked one is not."""
+    context = ClientContext(FEATURES)
+    context.track({"user": TRACK_ALL, "theme": ["dark"]})
+    setting = make_setting(make_rule(1, 10, user="me"), context=context)
+    assert [10, 10, 10] == [setting.get(user="me", **more) for more in ({}, {"theme": "dark"}, {"theme": "bright"})]
+    assert {("size", "theme"): 1} == dict(context.untracked_reads)
+
+
+def test_features_that_the_program_does_not_declare():
+    """With a rule on a feature that cannot be given, the answer is that of the plain way."""
+    setting = Setting("size", int, ["user"], 0)
+    switch(setting, make_rule(1, 10, theme="dark"), make_rule(2, 20, user="me"))
+    assert [20, 0] == [setting.get(user="me"), setting.get(user="you")]
+
+
+# ---- one function for the setting's whole life
+
+
+def test_a_kept_reference_stays_live():
+    """What was taken from the setting before an update answers as the setting does after it."""
+    setting = make_setting()
+    get = setting.get
+    switch(setting, make_rule(1, 10, user="me"))
+    assert get is setting.get
+    assert 10 == get(user="me")
+
+
+def test_unpacked_contexts():
+    """A context may be a mapping that is unpacked, with any of the features in any order."""
+    setting = make_setting(make_rule(1, 10, user="me", theme="dark"))
+    context = {"theme": "dark", "user": "me", "environment": "dev"}
+    assert 10 == setting.get(**context)
+
+
+def test_subclass():
+    """A subclass may override get, and call the one that it overrides."""
+
+    class Doubled(Setting[int]):
+        def get(self, /, **contexts: str) -> int:
+            return 2 * super().get(**contexts)
+
+    setting = Doubled("size", int, FEATURES, 0)
+    switch(setting, make_rule(1, 10, user="me"))
+    assert 20 == setting.get(user="me")
+    with pytest.raises(UnknownFeatureError):
+        setting.get(color="red")
+
+
+def test_mock():
+    """A test may replace the get of one setting, and then has the old one back."""
+    setting = make_setting(make_rule(1, 10, user="me"))
+    with mock.patch.object(setting, "get", return_value=7) as replaced:
+        switch(setting, make_rule(1, 11, user="me"))
+        assert 7 == setting.get(user="me")
+    replaced.assert_called_once_with(user="me")
+    assert 11 == setting.get(user="me")
+
+
+def test_signature():
+    """An editor and help() show the setting's own features."""
+    setting = make_setting()
+    assert [*FEATURES, "contexts"] == list(inspect.signature(setting.get).parameters)
+    assert "environment=<not given>" in pydoc.render_doc(setting.get)
+    assert "contexts" in inspect.signature(Setting.get).parameters
+
+
+def test_nothing_is_left_of_an_old_evaluation():
+    """Code and evaluation do not hold each other: an update that was replaced is gone at once."""
+    setting = make_setting(make_rule(1, 10, user="me"))
+    # The setting, the code's constants, this variable, and the argument of the call.
+    evaluation = setting.evaluation
+    assert sys.getrefcount(evaluation) == 4
+    switch(setting)
+    assert sys.getrefcount(evaluation) == 2
+
+
+def test_readers_during_updates():
+    """A reader sees the rules before an update or those after it, never a mixture, which would answer the default."""
+    setting = make_setting(make_rule(1, 1, user="me"))
+    updates = [
+        [make_rule(1, 1, user="me")],
+        [make_rule(2, 2, environment="dev", user="me"), make_rule(3, 3, theme="x")],
+    ]
+    is_over = threading.Event()
+    answers: set[int] = set()
+
+    def read(get: Callable[..., int]) -> None:
+        while not is_over.is_set():
+            answers.add(get(environment="dev", user="me", theme="dark"))
+
+    readers = [threading.Thread(target=read, args=(setting.get,)) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for number in range(2000):
+        switch(setting, *updates[number % 2])
+    is_over.set()
+    for reader in readers:
+        reader.join()
+    assert {1, 2} == answers
