@@ -38,6 +38,9 @@ ContextDefault: TypeAlias = "str | ContextVar[str]"
 TrackedValues: TypeAlias = str | Collection[str] | TrackAll
 
 
+ContextState: TypeAlias = tuple[Mapping[str, ContextDefault], Mapping[str, FeatureFilter] | None]
+
+
 class ClientContext:
     """The context features of one client, with their defaults and tracked values.
 
@@ -54,6 +57,11 @@ class ClientContext:
         self.tracked: Mapping[str, FeatureFilter] | None = None
         # How often an untracked value was asked for, by setting and feature. The first time is a warning.
         self.untracked_reads: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def state(self) -> ContextState:
+        """The defaults and the tracked values at present."""
+        return self.defaults, self.tracked
 
     def set_defaults(self, defaults: Mapping[str, ContextDefault]) -> None:
         """Add defaults; all of them, or, if one cannot be used, none.

@@ -38,7 +38,7 @@ from heksher.clients.answer import (
 from heksher.clients.exchange import Flow, Request, Response
 from heksher.clients.intake import Remark, take_in
 from heksher.clients.util import SettingData
-from heksher.context import ClientContext
+from heksher.context import ClientContext, ContextState
 from heksher.evaluation import CompiledEvaluation
 from heksher.exceptions import InvalidResponseError, ServiceError
 from heksher.setting import Setting
@@ -103,7 +103,7 @@ class Update:
     ) -> None:
         self.feature_order = feature_order
         self.etag = etag
-        self.compiled_for = (context.defaults, context.tracked)
+        self.compiled_for: ContextState = context.state
         self.evaluations: list[tuple[Registration, CompiledEvaluation[Any], QueriedSetting | None]] = []
         self.problems: tuple[ServiceError, ...] = ()
 
@@ -167,7 +167,7 @@ class Session:
     def publish(self, update: Update) -> None:
         """Make an update visible: one assignment for each setting, and the ETag with them."""
         # They may have been changed while the update was under way.
-        is_current = update.compiled_for == (self._context.defaults, self._context.tracked)
+        is_current = update.compiled_for == self._context.state
         for registration, compiled, answer in update.evaluations:
             setting = registration.setting()
             if setting is not None and self._registrations.get(id(setting)) is registration:
