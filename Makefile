@@ -75,6 +75,36 @@ test-pythons: env-test ## the client's tests on Python 3.11, 3.12 and 3.13; a ve
 import-time: env-demo ## CPU time of import heksher against import asyncio; fails above 1.6
 	$(RUN) tools/import_time.py
 
+##@ Benchmarks
+
+# PYTHON chooses for which versions of Python this library is measured; it is not what .venv is built with here.
+# QUICK=1             fewer and shorter samples
+# PEERS=eppo,unleash  some of the other libraries, or none
+BENCH := PYTHONPATH=. $(RUN) -m
+BENCH_ENV = @test -x $(RUN) || PYTHON= HEKSHER_INSTALLER='$(INSTALLER)' sh tools/bootstrap.sh demo
+BENCH_ARGS = $(if $(filter-out 0,$(QUICK)),--quick)
+
+.PHONY: bench
+bench: ## reading a setting, against other libraries (QUICK=1: under two minutes; PEERS=eppo,unleash; PYTHON=3.11,3.13)
+	$(BENCH_ENV)
+	$(BENCH) benchmarks.run $(BENCH_ARGS) $(if $(PEERS),--peers '$(PEERS)') $(if $(PYTHON),--python '$(PYTHON)') $(ARGS)
+
+.PHONY: bench-updates
+bench-updates: ## what updates cost, and what readers notice of them (QUICK=1)
+	$(BENCH_ENV)
+	$(BENCH) benchmarks.updates $(BENCH_ARGS) --json .benchmarks/updates.json $(ARGS)
+
+.PHONY: bench-guard
+bench-guard: ## instructions of one read in relation to an empty call; fails above the bounds in benchmarks/bounds.toml
+	$(BENCH_ENV)
+	$(BENCH) benchmarks.guard $(if $(PYTHON),--python '$(PYTHON)') $(ARGS)
+
+.PHONY: bench-docs
+bench-docs: ## write docs/reference/benchmarks.md from the last results of make bench and make bench-updates
+	$(BENCH_ENV)
+	$(BENCH) benchmarks.report .benchmarks/results.json $(wildcard .benchmarks/updates.json) > .benchmarks/page.md
+	mv .benchmarks/page.md docs/reference/benchmarks.md
+
 ##@ Changing things
 
 .PHONY: format
@@ -88,7 +118,7 @@ lock: env-all ## bring uv.lock and requirements/ in step with pyproject.toml
 
 .PHONY: clean
 clean: ## remove everything that was built: environments, caches, reports
-	rm -rf .venv .tools .pythons .bootstrap.lock build dist .coverage .coverage.* htmlcov
+	rm -rf .venv .tools .pythons .benchmarks .bootstrap.lock build dist .coverage .coverage.* htmlcov
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,0 +1,1 @@
+"""How fast settings are read, loaded and updated, here and in comparable libraries. See README.md."""
