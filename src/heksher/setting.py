@@ -311,7 +311,8 @@ class Setting(Generic[T]):
         Args:
             validator: ``f(value, rule, setting) -> value``, where ``rule`` is ``None`` for the service's default. A
                 ``TypeError`` from it rejects the value. Validators run in the order in which they were added; never on
-                local defaults, nor on the values of stub clients.
+                local defaults, nor on the values of stub clients. The asynchronous client runs them in a worker thread
+                when the service's answer is large.
 
         Returns:
             The function itself, so that this is a decorator.

@@ -18,6 +18,7 @@ Source: spec/concepts.md, *Types*.
 import json
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeAlias, TypeGuard
 
@@ -35,7 +36,7 @@ _OPTIONS = re.compile(r"(Enum|Flags)\s*(\[.*\])", re.DOTALL)
 _GENERIC = re.compile(r"(Sequence|Mapping)\s*<(.*)>", re.DOTALL)
 
 
-class ValueType:
+class ValueType(ABC):
     """A type of setting values. Immutable and hashable; ``str()`` is its canonical text."""
 
     __slots__ = ("_text",)
@@ -43,9 +44,9 @@ class ValueType:
     def __init__(self, text: str) -> None:
         self._text = text
 
+    @abstractmethod
     def accepts(self, value: object) -> bool:
         """Tell whether a JSON value is one of this type's values."""
-        raise NotImplementedError
 
     def is_subtype(self, other: "ValueType") -> bool:
         """Tell whether this type is ``other`` or comes before it in the subtype order."""

@@ -246,7 +246,8 @@ def test_a_start_that_takes_too_long_can_go_on_in_the_background(driver: Driver,
 
 def test_no_time_limit(driver: Driver, service: FakeService):
     """``start_timeout=None`` leaves the limit to the HTTP client."""
-    driver.start(service, start_timeout=None)
+    client = driver.start(service, start_timeout=None)
+    assert client.native is current.main_client()
 
 
 # ---- declarations

@@ -238,7 +238,7 @@ def test_snapshot(client: SyncStubHeksherClient) -> None:
 def test_arguments_are_ignored() -> None:
     """A stub is created like the client that it stands in for."""
     for kind in (SyncStubHeksherClient, AsyncStubHeksherClient):
-        kind("http://heksher", 60, ["a"], http_client_args={"headers": {}}, start_timeout=3)
+        assert kind("http://heksher", 60, ["a"], http_client_args={"headers": {}}, start_timeout=3).is_stub
 
 
 @pytest.mark.trap(29)
