@@ -134,7 +134,6 @@ def test_feature_that_no_rule_depends_on() -> None:
     assert evaluate().resolve({}) == 60
 
 
-@pytest.mark.trap(27)
 def test_feature_that_the_program_does_not_declare() -> None:
     """A rule on a feature that the program does not declare matches by the client's default, or not at all."""
     rule_set = RuleSet(
@@ -148,6 +147,7 @@ def test_feature_that_the_program_does_not_declare() -> None:
     assert 10 == evaluation.resolve({"user": "me"})
 
 
+@pytest.mark.trap(27)
 def test_untracked_value_is_noted() -> None:
     """A read with a value that is not tracked is noted at the client, whether it comes from the call or a default."""
     context = ClientContext(("environment", "user"))
