@@ -5,13 +5,13 @@ reader sees the old or the new one and never a mixture.
 """
 
 from collections.abc import Collection, Mapping
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 from heksher.context import ClientContext
 from heksher.exceptions import UnknownFeatureError
-from heksher.resolver import NotGiven, compile_get
-from heksher.rules import NO_VALUE, Rule, RuleSet
+from heksher.resolver import NotGiven, compile_get, list_parameter_defaults, replace_code
+from heksher.rules import NO_RULE, NO_VALUE, Rule, RuleSet
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -80,15 +80,10 @@ class Evaluation(Generic[T]):
 
     def compile(self) -> "CompiledEvaluation[T]":
         """Compile the evaluation for ``Setting.get``, with the defaults and tracked values that the client has now."""
-        code = compile_get(
-            self._configurable_features,
-            self.rules.groups,
-            self.default_value,
-            self._context.defaults,
-            self._context.tracked,
-            self,
-        )
-        return CompiledEvaluation(self, code)
+        features = self._configurable_features
+        defaults, tracked = self._context.state
+        code = compile_get(features, self.rules.groups, self.default_value, defaults, tracked, self)
+        return CompiledEvaluation(self, code, list_parameter_defaults(features, defaults))
 
     @property
     def is_server_default(self) -> bool:
@@ -102,8 +97,8 @@ class Evaluation(Generic[T]):
             UnknownFeatureError: the context names a feature that the setting is not configurable by.
             MissingContextError: a feature is needed that has neither a value nor a default.
         """
-        rule = self.rules.find_winner(self._complete(contexts))
-        return self.default_value if rule is None else rule.value
+        value = self.rules.find_value(self._complete(contexts))
+        return self.default_value if value is NO_RULE else value
 
     def resolve_given(self, values: tuple[str | NotGiven, ...], contexts: Mapping[str, str], /) -> T:
         """Do what ``resolve`` does, for values of the configurable features, or ``NOT_GIVEN``, and further contexts."""
@@ -115,13 +110,18 @@ class Evaluation(Generic[T]):
     def explain(self, contexts: Mapping[str, str]) -> Explanation[T]:
         """Give the value in a context and why it is that. Raises what ``resolve`` raises."""
         context = self._complete(contexts)
-        winner = self.rules.find_winner(context)
-        value = self.default_value if winner is None else winner.value
-        source: Source = self._default_source if winner is None else "rule"
-        # A rule on a feature that the context lacks can only come after the winner: before it, find_winner raised.
-        losing_rules = self.rules.find_matches(context)[1:]
+        value = self.rules.find_value(context)
+        # A rule on a feature that the context lacks can only come after the winner: before it, find_value raised.
+        winner, *losing_rules = self.rules.find_matches(context) or (None,)
         relevant = {feature: context[feature] for feature in self._configurable_features if feature in context}
-        return Explanation(self.rules.setting_name, relevant, value, source, winner, losing_rules)
+        return Explanation(
+            self.rules.setting_name,
+            relevant,
+            self.default_value if value is NO_RULE else value,
+            self._default_source if winner is None else "rule",
+            winner,
+            tuple(losing_rules),
+        )
 
     def _complete(self, contexts: Mapping[str, str]) -> Mapping[str, str]:
         if unknown := contexts.keys() - set(self._configurable_features):
@@ -139,10 +139,16 @@ class CompiledEvaluation(NamedTuple, Generic[T]):
 
     Attributes:
         code: for the function that is a setting's ``get``.
+        parameter_defaults: what the code takes for the defaults of that function's parameters.
     """
 
     evaluation: Evaluation[T]
     code: CodeType
+    parameter_defaults: dict[str, object]
+
+    def give_to(self, get: FunctionType) -> None:
+        """Have a function answer from this evaluation."""
+        replace_code(get, self.code, self.parameter_defaults, self.evaluation)
 
 
 class _Context(dict[str, str]):

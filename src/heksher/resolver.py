@@ -6,16 +6,16 @@ Theory
 decided then. The result is a code object whose keyword-only parameters are the setting's features and whose constants
 are the rules, the defaults and nothing else. It reads, for features ``environment, user, theme``::
 
-    def get(*, environment, user, theme, **contexts):
+    def get(*, environment='dev', user=NOT_GIVEN, theme=NOT_GIVEN, **contexts):
         if contexts: return evaluation.resolve_given(...)              # an unknown feature
-        if environment is NOT_GIVEN: environment = 'dev'                 # the client's default
         if user is NOT_GIVEN: return evaluation.resolve_given(...)      # needed, and neither given nor a default
         if theme is NOT_GIVEN: ...                                       # a ContextVar, looked up
         if theme in {'dark', 'blue'}:                                    # some rule asks for this theme
-            rule = rules_1.get((environment, theme))
-            if rule is not None: return rule[2]
-            if theme in rules_2: return rules_2[theme][2]
-        if user in rules_3: return rules_3[user][2]
+            if environment in rules_1:
+                table = rules_1[environment]
+                if theme in table: return table[theme]
+            if theme in rules_2: return rules_2[theme]
+        if user in rules_3: return rules_3[user]
         return 60
 
 Sets of features stand in the order of their priority (see ``rules``), those with the same last feature together. As the
@@ -27,7 +27,8 @@ rules. Equal shapes share one compilation. Names of features (``class`` and ``2f
 put into the compiled code afterwards, so nothing that a service or a program says is ever part of a source text.
 
 A setting has one function for its whole life, whose code is replaced. So a reference to it stays live, and an update
-is a single assignment: a call runs with the old code or the new one.
+is a single assignment: a call runs with the old code or the new one. Only when the client's constant defaults change,
+which are the defaults of the function's parameters, there is a second assignment; ``replace_code`` tells how.
 
 Source: the designs and figures of measurements.md.
 """
@@ -55,8 +56,9 @@ class NotGiven(Enum):
 
 NOT_GIVEN: Final = NotGiven.NOT_GIVEN
 
-# Where a feature's value comes from when the call does not name it. "ignored": nothing depends on the feature.
-Filling: TypeAlias = Literal["ignored", "required", "constant", "variable"]
+# What is to be done for a feature that the call does not name: nothing, if no rule depends on it or the parameter has a
+# default; leave the call to the slow path; look up a ContextVar.
+Filling: TypeAlias = Literal["nothing", "required", "variable"]
 
 
 class SlowPath(Protocol):
@@ -65,33 +67,36 @@ class SlowPath(Protocol):
     def resolve_given(self, values: "tuple[str | NotGiven, ...]", contexts: Mapping[str, str], /) -> object:
         """Answer, or refuse, a call with these values of the features and these further contexts."""
 
+    def resolve(self, contexts: Mapping[str, str], /) -> object:
+        """Answer, or refuse, a call with these contexts."""
+
 
 class Block(NamedTuple):
-    """Sets of features with the same last feature, by their numbers among the setting's features."""
+    """Sets of features with the same last feature, by their numbers among the setting's features.
+
+    Attributes:
+        last: that feature.
+        sets: the features of each in the order in which its table is nested.
+    """
 
     last: int
     sets: tuple[tuple[int, ...], ...]
 
     @property
     def is_guarded(self) -> bool:
-        """Tell whether to look first if any rule asks for the last feature's value.
-
-        A single dictionary that is keyed by that value is as quick itself.
-        """
-        return self.sets != ((self.last,),)
+        """Tell whether to look first if any rule asks for the last feature's value: it saves asking several tables."""
+        return len(self.sets) > 1
 
 
 class Shape(NamedTuple):
     """What the source is written from.
 
     Attributes:
-        is_slow: whether every call is left to the slow path.
         fillings: for each feature.
         watched: the features whose values are to be among the tracked ones.
         blocks: in the order of priority.
     """
 
-    is_slow: bool
     fillings: tuple[Filling, ...]
     watched: tuple[int, ...]
     blocks: tuple[Block, ...]
@@ -117,31 +122,32 @@ def compile_get(
             collected.
 
     Returns:
-        The code of a function without free variables, whose parameters must default to ``NOT_GIVEN``.
+        The code of a function without free variables, for ``replace_code``.
     """
     if groups and not groups[-1].features:
         # A rule without conditions, as stub clients have them, matches where no other does.
         *groups, always = groups
-        default_value = always.rules[()].value
+        default_value = always.table
     numbers = {feature: number for number, feature in enumerate(features)}
     needed = {feature for group in groups for feature in group.features}
     # A rule may depend on a feature that the program does not declare, hence cannot give.
-    is_slow = not needed <= numbers.keys()
+    if not needed <= numbers.keys():
+        return compile_slow(slow_path)
     watched = _list_watched(features, tracked)
     fillings = tuple(
-        _choose_filling(feature, defaults, needed) if feature in needed or feature in watched else "ignored"
+        _choose_filling(feature, defaults, needed) if feature in needed or feature in watched else "nothing"
         for feature in features
     )
-    blocks = () if is_slow else tuple(_make_blocks(groups, numbers))
+    blocks = tuple(_make_blocks(groups, numbers))
     constants: dict[object, object] = {
         **_list_tables(groups, blocks),
         ...: NOT_GIVEN,
         "slow path": slow_path,
         "default": default_value,
-        **{f"filling {number}": defaults.get(feature) for feature, number in numbers.items()},
+        **{f"variable {number}": defaults.get(feature) for feature, number in numbers.items()},
         **{f"tracked {numbers[feature]}": values for feature, values in watched.items()},
     }
-    template = _compile_template(Shape(is_slow, fillings, tuple(numbers[feature] for feature in watched), blocks))
+    template = _compile_template(Shape(fillings, tuple(numbers[feature] for feature in watched), blocks))
     return template.replace(
         co_consts=tuple(constants.get(constant, constant) for constant in template.co_consts),
         # The parameters, then the template's own variables, under names that no feature has.
@@ -153,12 +159,38 @@ def compile_get(
     )
 
 
-def make_get(code: CodeType, features: Sequence[str], documentation: str | None) -> FunctionType:
-    """Make the function of one setting, to be given other code whenever its answers change."""
-    get = FunctionType(code, {}, "get")
-    get.__kwdefaults__ = dict.fromkeys(features, NOT_GIVEN)
+def compile_slow(slow_path: SlowPath) -> CodeType:
+    """Compile the plain way: every call is left to the slow path, whatever the defaults of parameters are."""
+    template = _answer_slowly.__code__
+    return template.replace(
+        co_consts=tuple(slow_path if constant == "slow path" else constant for constant in template.co_consts)
+    )
+
+
+def _answer_slowly(**contexts: str) -> object:
+    return "slow path".resolve(contexts)  # type: ignore[attr-defined]  # a constant to be replaced
+
+
+def list_parameter_defaults(features: Sequence[str], defaults: Mapping[str, ContextDefault]) -> dict[str, object]:
+    """Give the defaults of the parameters: the client's constant ones, else ``NOT_GIVEN``."""
+    constants = {feature: default for feature, default in defaults.items() if isinstance(default, str)}
+    return {feature: constants.get(feature, NOT_GIVEN) for feature in features}
+
+
+def make_get(documentation: str | None) -> FunctionType:
+    """Make the function of one setting, which is to be given code before it is called, and whenever answers change."""
+    get = FunctionType(_answer_slowly.__code__, {}, "get")
     get.__doc__ = documentation
     return get
+
+
+def replace_code(get: FunctionType, code: CodeType, parameter_defaults: dict[str, object], slow_path: SlowPath) -> None:
+    """Have a function answer as code does that was compiled with these defaults; a call sees all of it or nothing."""
+    if get.__kwdefaults__ != parameter_defaults:
+        # Code and defaults cannot be replaced in one step; meanwhile there is code that has no use for defaults.
+        get.__code__ = compile_slow(slow_path)
+        get.__kwdefaults__ = parameter_defaults
+    get.__code__ = code
 
 
 def show_source(shape: Shape) -> str:
@@ -181,12 +213,9 @@ def _write_source(shape: Shape) -> Iterator[str]:
     parameters = [f"f{number}" for number in range(len(shape.fillings))]
     slow = f"return 'slow path'.resolve_given(({''.join(f'{parameter}, ' for parameter in parameters)}), contexts)"
     yield f"def get(*, {', '.join(parameters)}, **contexts):"
-    if shape.is_slow:
-        yield f"    {slow}"
-        return
     yield f"    if contexts: {slow}"
     for number, filling in enumerate(shape.fillings):
-        yield from _FILLERS[filling](f"f{number}", f"'filling {number}'", slow)
+        yield from _FILLERS[filling](f"f{number}", f"'variable {number}'", slow)
     for number in shape.watched:
         yield f"    if f{number} not in 'tracked {number}' and f{number} is not ...: {slow}"
     for position, block in enumerate(shape.blocks):
@@ -199,15 +228,19 @@ def _write_block(position: int, block: Block) -> Iterator[str]:
     if block.is_guarded:
         yield f"    if f{block.last} in 'guard {position}':"
         indent = "        "
-    for number, features in enumerate(block.sets):
-        rules = f"'rules {position} {number}'"
-        if len(features) > 1:
-            # One look-up, as a tuple does not keep its hash ...
-            yield f"{indent}rule = {rules}.get(({', '.join(f'f{feature}' for feature in features)}))"
-            yield f"{indent}if rule is not None: return rule[2]"
-        else:
-            # ... but a string does, and two look-ups without a call are quicker then.
-            yield f"{indent}if f{block.last} in {rules}: return {rules}[f{block.last}][2]"
+    for number, levels in enumerate(block.sets):
+        yield from _write_look_up(f"'rules {position} {number}'", levels, indent)
+
+
+def _write_look_up(table: str, levels: tuple[int, ...], indent: str) -> Iterator[str]:
+    value, *inner_levels = (f"f{feature}" for feature in levels)
+    # Two look-ups without a call are quicker than one with ``get``.
+    if not inner_levels:
+        yield f"{indent}if {value} in {table}: return {table}[{value}]"
+        return
+    yield f"{indent}if {value} in {table}:"
+    yield f"{indent}    table = {table}[{value}]"
+    yield from _write_look_up("table", levels[1:], indent + "    ")
 
 
 def _fill_nothing(_parameter: str, _constant: str, _slow: str) -> Iterator[str]:
@@ -216,10 +249,6 @@ def _fill_nothing(_parameter: str, _constant: str, _slow: str) -> Iterator[str]:
 
 def _fill_required(parameter: str, _: str, slow: str) -> Iterator[str]:
     yield f"    if {parameter} is ...: {slow}"
-
-
-def _fill_constant(parameter: str, constant: str, _: str) -> Iterator[str]:
-    yield f"    if {parameter} is ...: {parameter} = {constant}"
 
 
 def _fill_variable(parameter: str, variable: str, slow: str) -> Iterator[str]:
@@ -232,9 +261,8 @@ def _fill_variable(parameter: str, variable: str, slow: str) -> Iterator[str]:
 
 
 _FILLERS: Final[Mapping[Filling, Callable[[str, str, str], Iterator[str]]]] = {
-    "ignored": _fill_nothing,
+    "nothing": _fill_nothing,
     "required": _fill_required,
-    "constant": _fill_constant,
     "variable": _fill_variable,
 }
 
@@ -250,14 +278,14 @@ def _list_watched(features: Sequence[str], tracked: Mapping[str, FeatureFilter] 
 def _choose_filling(feature: str, defaults: Mapping[str, ContextDefault], needed: Collection[str]) -> Filling:
     default = defaults.get(feature)
     if default is None:
-        return "required" if feature in needed else "ignored"
-    return "constant" if isinstance(default, str) else "variable"
+        return "required" if feature in needed else "nothing"
+    return "nothing" if isinstance(default, str) else "variable"
 
 
 def _make_blocks(groups: Sequence[Group], numbers: Mapping[str, int]) -> Iterator[Block]:
     # Sets with the same last feature follow one another, because that feature is what decides their priority first.
     for last, members in groupby(groups, key=lambda group: group.features[-1]):
-        yield Block(numbers[last], tuple(tuple(numbers[feature] for feature in group.features) for group in members))
+        yield Block(numbers[last], tuple(tuple(numbers[feature] for feature in group.levels) for group in members))
 
 
 def _list_tables(groups: Sequence[Group], blocks: Sequence[Block]) -> dict[object, object]:
@@ -266,9 +294,9 @@ def _list_tables(groups: Sequence[Group], blocks: Sequence[Block]) -> dict[objec
     constants: dict[object, object] = {}
     for position, block in enumerate(blocks):
         members = list(islice(remaining, len(block.sets)))
-        constants |= {f"rules {position} {number}": group.rules for number, group in enumerate(members)}
+        constants |= {f"rules {position} {number}": group.table for number, group in enumerate(members)}
         if block.is_guarded:
-            constants[f"guard {position}"] = frozenset(value for group in members for value in group.last_values())
+            constants[f"guard {position}"] = frozenset().union(*(group.last_values() for group in members))
     return constants
 
 

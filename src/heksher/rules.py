@@ -7,20 +7,31 @@ where one has a condition and the other a wildcard, the one with the condition w
 conditions on is therefore all that its priority depends on. Read as a binary number, whose highest digit is the last
 feature, the set of those features *is* the priority.
 
-So rules are grouped by their set of features. Within a group conditions are unique, so a group is a dictionary from the
-values of its features to the one rule that asks for them. The winner is found by trying the groups from the highest
-priority down: a dictionary look-up each, whatever the number of rules.
+So rules are grouped by their set of features. Within a group conditions are unique, so a group is a table from the
+values of its features to the value of the one rule that asks for them. The winner's is found by trying the groups from
+the highest priority down: a few dictionary look-ups each, whatever the number of rules. Who wants to know the rules
+themselves, which only people do, has to look at all of them.
 
 Source: spec/concepts.md, *Which rule wins*.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from heksher.exceptions import MissingContextError
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+
+class NoRule(Enum):
+    """What is found where there is no rule. ``None`` will not do: it can be a rule's value."""
+
+    NO_RULE = "no rule"
+
+
+NO_RULE: Final = NoRule.NO_RULE
 
 Conditions = tuple[tuple[str, str], ...]
 
@@ -47,24 +58,37 @@ class Group(NamedTuple):
 
     Attributes:
         features: that set, in the service's order.
-        rules: by the values that the features must have: a tuple of them, or, for a single feature, that value itself.
+        levels: the same features in the order in which the table is nested: the one with the fewest values first, as
+            each of its values costs a dictionary.
+        table: dictionaries by the values of the first level's feature, in them dictionaries by those of the second's,
+            and so on; below the last level, the rules' values. Strings keep their hash, so this is quicker than a
+            tuple as key.
     """
 
     features: tuple[str, ...]
-    rules: "Mapping[str | tuple[str, ...], Rule[Any]]"
+    levels: tuple[str, ...]
+    table: Any
 
-    def last_values(self) -> Iterable[str]:
-        """List the values of the last feature that rules ask for; a value may stand more than once."""
-        return (key if isinstance(key, str) else key[-1] for key in self.rules)
+    def last_values(self) -> frozenset[str]:
+        """Give the values of the last feature that rules ask for."""
+        tables: list[dict[str, Any]] = [self.table]
+        for _ in range(self.levels.index(self.features[-1])):
+            tables = [inner for table in tables for inner in table.values()]
+        return frozenset(value for table in tables for value in table)
 
-    def find(self, context: Mapping[str, str]) -> "Rule[Any] | None":
-        """Find the rule of the group that matches a context.
+    def find_value(self, context: Mapping[str, str]) -> Any:
+        """Find the value of the rule that matches a context; ``NO_RULE`` if there is none.
 
         Raises:
             KeyError: the context lacks a feature.
         """
-        values = tuple([context[feature] for feature in self.features])
-        return self.rules.get(values[0] if len(values) == 1 else values)
+        values = {feature: context[feature] for feature in self.features}
+        found = self.table
+        for feature in self.levels:
+            found = found.get(values[feature], NO_RULE)
+            if found is NO_RULE:
+                break
+        return found
 
 
 class RuleSet(Generic[T]):
@@ -83,49 +107,74 @@ class RuleSet(Generic[T]):
         self.setting_name: str = setting_name
         self.rules: tuple[Rule[T], ...] = tuple(rules)
         position = _positions(feature_order, self.rules)
-        tables: dict[tuple[str, ...], dict[Any, Rule[T]]] = {}
+        members: dict[tuple[str, ...], list[Rule[T]]] = {}
         for rule in self.rules:
-            conditions = sorted(rule.conditions, key=lambda condition: position[condition[0]])
-            features = tuple([feature for feature, _ in conditions])
-            values = tuple([value for _, value in conditions])
-            tables.setdefault(features, {})[values[0] if len(values) == 1 else values] = rule
+            features = sorted([feature for feature, _ in rule.conditions], key=position.__getitem__)
+            members.setdefault(tuple(features), []).append(rule)
         by_priority = sorted(
-            tables, key=lambda features: sum(1 << position[feature] for feature in features), reverse=True
+            members, key=lambda features: sum(1 << position[feature] for feature in features), reverse=True
         )
         # The highest priority first.
-        self.groups: tuple[Group, ...] = tuple(Group(features, tables[features]) for features in by_priority)
+        self.groups: tuple[Group, ...] = tuple(_make_group(features, members[features]) for features in by_priority)
 
-    def find_winner(self, context: Mapping[str, str]) -> Rule[T] | None:
-        """Find the rule that decides the setting's value in a context; ``None`` if no rule matches.
+    def find_value(self, context: Mapping[str, str]) -> T | NoRule:
+        """Find the value of the rule that wins in a context; ``NO_RULE`` if no rule matches.
 
         Raises:
             MissingContextError: the context lacks a feature that is needed: before any rule matched, a rule's turn came
                 that depends on it.
         """
-        return next(self._iterate_matches(context), None)
-
-    def find_matches(self, context: Mapping[str, str]) -> tuple[Rule[T], ...]:
-        """Find every rule that matches a context, the winner first; a rule on a missing feature never matches."""
-        return tuple(self._iterate_matches(_NothingMissing(context)))
-
-    def _iterate_matches(self, context: Mapping[str, str]) -> Iterator[Rule[T]]:
         for group in self.groups:
             try:
-                rule = group.find(context)
+                value: T | NoRule = group.find_value(context)
             except KeyError as error:
                 raise MissingContextError(
                     f"setting {self.setting_name!r} needs a value for the context feature {error.args[0]!r}:"
                     f" pass it to get(), or give the client a default with set_defaults({error.args[0]}=...)"
                 ) from None
-            if rule is not None:
-                yield rule
+            if value is not NO_RULE:
+                return value
+        return NO_RULE
+
+    def find_winner(self, context: Mapping[str, str]) -> Rule[T] | None:
+        """Find the rule that decides the setting's value in a context; ``None`` if no rule matches.
+
+        Looks at every rule.
+
+        Raises:
+            MissingContextError: see ``find_value``.
+        """
+        return None if self.find_value(context) is NO_RULE else self.find_matches(context)[0]
+
+    def find_matches(self, context: Mapping[str, str]) -> tuple[Rule[T], ...]:
+        """Find every rule that matches a context, the winner first; a rule on a missing feature never matches.
+
+        Looks at every rule.
+        """
+        matches = {
+            frozenset([feature for feature, _ in rule.conditions]): rule
+            for rule in self.rules
+            if all(context.get(feature) == value for feature, value in rule.conditions)
+        }
+        ranked = [frozenset(group.features) for group in self.groups]
+        return tuple(matches[features] for features in ranked if features in matches)
 
 
-class _NothingMissing(dict[str, str]):
-    """A context that answers every feature; no rule's condition equals the answer for a missing one."""
-
-    def __missing__(self, feature: str) -> str:
-        return NO_VALUE
+def _make_group(features: tuple[str, ...], rules: Sequence[Rule[Any]]) -> Group:
+    if len(features) == 1:
+        return Group(features, features, {rule.conditions[0][1]: rule.value for rule in rules})
+    conditions = [dict(rule.conditions) for rule in rules]
+    levels = sorted(features, key=lambda feature: len({values[feature] for values in conditions}))
+    # One level more than there are, so that without features there is a place for a value, too.
+    top: dict[str, Any] = {}
+    for rule, values in zip(rules, conditions, strict=True):
+        table = top
+        key = ""
+        for feature in levels:
+            table = table.setdefault(key, {})
+            key = values[feature]
+        table[key] = rule.value
+    return Group(features, tuple(levels), top[""])
 
 
 def _positions(feature_order: Sequence[str], rules: Iterable[Rule[object]]) -> dict[str, int]:

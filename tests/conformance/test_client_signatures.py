@@ -11,6 +11,7 @@ import pytest
 import heksher
 from heksher import AsyncHeksherClient, Setting, ThreadHeksherClient
 from heksher.clients.stub import AsyncStubHeksherClient, SyncStubHeksherClient
+from heksher.setting import Readable
 
 # Names that differ, and why: an event loop's objects are closed with aclose, by convention.
 ASYNC_NAMES = {"aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__"}
@@ -137,4 +138,4 @@ def test_positions_of_a_settings_arguments():
 def test_the_package_is_typed():
     """Type checkers take heksher's own annotations; ``get`` gives the setting's type."""
     assert files(heksher).joinpath("py.typed").is_file()
-    assert "T" == str(get_type_hints(Setting.get)["return"]).removeprefix("~")
+    assert "T" == str(get_type_hints(Readable.get)["return"]).removeprefix("~")

@@ -43,7 +43,22 @@ def make_setting(*rules: Rule[object], context: ClientContext | None = None) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["class", "from", "self", "_extra", "2fa", "contexts", "value", "rule", "None", "LookupError", "f0", "__x"]
+    "name",
+    [
+        "class",
+        "from",
+        "self",
+        "_extra",
+        "2fa",
+        "contexts",
+        "value",
+        "rule",
+        "None",
+        "LookupError",
+        "f0",
+        "__x",
+        "table",
+    ],
 )
 def test_feature_names_that_mean_something_else(name: str):
     """A feature may have any name that the service allows: a keyword, no identifier, or one that is used inside."""
@@ -60,24 +75,26 @@ def test_feature_names_that_mean_something_else(name: str):
 
 def test_no_name_is_part_of_the_source():
     """The source is written from numbers: nothing that a program or a service says can get into it."""
-    shape = Shape(False, ("constant", "required", "variable"), (2,), (Block(2, ((0, 2), (2,))), Block(1, ((1,),))))
+    shape = Shape(("nothing", "required", "variable"), (2,), (Block(2, ((0, 2), (2,))), Block(1, ((1, 0),))))
     assert show_source(shape) == (
         "def get(*, f0, f1, f2, **contexts):\n"
         "    if contexts: return 'slow path'.resolve_given((f0, f1, f2, ), contexts)\n"
-        "    if f0 is ...: f0 = 'filling 0'\n"
         "    if f1 is ...: return 'slow path'.resolve_given((f0, f1, f2, ), contexts)\n"
         "    if f2 is ...:\n"
-        "        try: value = 'filling 2'.get()\n"
+        "        try: value = 'variable 2'.get()\n"
         "        except LookupError: return 'slow path'.resolve_given((f0, f1, f2, ), contexts)\n"
         "        if value is None: return 'slow path'.resolve_given((f0, f1, f2, ), contexts)\n"
         "        f2 = value\n"
         "    if f2 not in 'tracked 2' and f2 is not ...:"
         " return 'slow path'.resolve_given((f0, f1, f2, ), contexts)\n"
         "    if f2 in 'guard 0':\n"
-        "        rule = 'rules 0 0'.get((f0, f2))\n"
-        "        if rule is not None: return rule[2]\n"
-        "        if f2 in 'rules 0 1': return 'rules 0 1'[f2][2]\n"
-        "    if f1 in 'rules 1 0': return 'rules 1 0'[f1][2]\n"
+        "        if f0 in 'rules 0 0':\n"
+        "            table = 'rules 0 0'[f0]\n"
+        "            if f2 in table: return table[f2]\n"
+        "        if f2 in 'rules 0 1': return 'rules 0 1'[f2]\n"
+        "    if f1 in 'rules 1 0':\n"
+        "        table = 'rules 1 0'[f1]\n"
+        "        if f0 in table: return table[f0]\n"
         "    return 'default'"
     )
 
@@ -205,12 +222,40 @@ def test_mock():
     assert 11 == setting.get(user="me")
 
 
+def test_mock_of_all_settings():
+    """A test may replace the get of all settings, also of those that there are already."""
+    setting = make_setting(make_rule(1, 10, user="me"))
+    with mock.patch.object(Setting, "get", return_value=7) as replaced:
+        assert 7 == setting.get(user="me")
+    replaced.assert_called_once_with(user="me")
+    assert 10 == setting.get(user="me")
+
+
 def test_signature():
     """An editor and help() show the setting's own features."""
     setting = make_setting()
     assert [*FEATURES, "contexts"] == list(inspect.signature(setting.get).parameters)
     assert "environment=<not given>" in pydoc.render_doc(setting.get)
-    assert "contexts" in inspect.signature(Setting.get).parameters
+    assert "Give the setting's value" in pydoc.render_doc(Setting)
+
+
+def test_defaults_that_come_and_go():
+    """What the client has a constant default for can change; a call sees the defaults and the rules of one moment."""
+    bare, constant, variable = (ClientContext(FEATURES) for _ in range(3))
+    constant.set_defaults({"user": "me", "environment": "dev"})
+    variable.set_defaults({"user": ContextVar("user", default="you"), "environment": "prod"})
+    rules = [make_rule(1, 1, user="me", environment="dev"), make_rule(2, 2, user="you", environment="prod")]
+    setting = make_setting(*rules, context=constant)
+    get = setting.get
+    assert "environment='dev'" in pydoc.render_doc(get)
+    for _ in range(2):
+        assert 1 == get()
+        switch(setting, *rules, context=variable)
+        assert 2 == get()
+        switch(setting, *rules, context=bare)
+        with pytest.raises(MissingContextError):
+            get()
+        switch(setting, *rules, context=constant)
 
 
 def test_nothing_is_left_of_an_old_evaluation():
@@ -242,6 +287,35 @@ def test_readers_during_updates():
         reader.start()
     for number in range(2000):
         switch(setting, *updates[number % 2])
+    is_over.set()
+    for reader in readers:
+        reader.join()
+    assert {1, 2} == answers
+
+
+def test_readers_while_defaults_change():
+    """A reader sees the old defaults with the old rules or the new ones with the new, never one of each."""
+    first, second = ClientContext(FEATURES), ClientContext(FEATURES)
+    first.set_defaults({"environment": "dev", "user": "me"})
+    second.set_defaults({"environment": "prod", "theme": "dark"})
+    setting = make_setting()
+    switches = [
+        lambda: switch(setting, make_rule(1, 1, environment="dev", user="me"), context=first),
+        lambda: switch(setting, make_rule(2, 2, environment="prod", theme="dark"), context=second),
+    ]
+    switches[0]()
+    is_over = threading.Event()
+    answers: set[int] = set()
+
+    def read(get: Callable[..., int]) -> None:
+        while not is_over.is_set():
+            answers.add(get())
+
+    readers = [threading.Thread(target=read, args=(setting.get,)) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for number in range(2000):
+        switches[number % 2]()
     is_over.set()
     for reader in readers:
         reader.join()
