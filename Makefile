@@ -99,7 +99,25 @@ bench-guard: ## instructions of one read in relation to an empty call; fails abo
 	$(BENCH_ENV)
 	$(BENCH) benchmarks.guard $(if $(PYTHON),--python '$(PYTHON)') $(ARGS)
 
+.PHONY: soak
+soak: env-all ## both clients under random faults, for half an hour (MINUTES=2)
+	$(RUN) -m tests.faults.soak $(if $(MINUTES),--minutes '$(MINUTES)') $(ARGS)
+
+.PHONY: faults-table
+faults-table: env-all ## each fault with both clients; writes the table in docs/explanation/faults.md
+	$(RUN) -m tests.faults.table --write $(ARGS)
+
+.PHONY: stress
+stress: env-all ## two hundred forks in each way, and many threads at once (FORKS=20)
+	$(RUN) -m tests.process_models.fork_stress $(if $(FORKS),--forks '$(FORKS)') $(ARGS)
+	$(RUN) -m tests.process_models.thread_stress
+
 .PHONY: bench-docs
+.PHONY: outage
+outage: ## simulate a thousand clients around an outage of a minute; draws docs/reference/outage.svg
+	$(BENCH_ENV)
+	$(BENCH) benchmarks.outage $(ARGS)
+
 bench-docs: ## write docs/reference/benchmarks.md from the last results of make bench and make bench-updates
 	$(BENCH_ENV)
 	$(BENCH) benchmarks.report .benchmarks/results.json $(wildcard .benchmarks/updates.json) > .benchmarks/page.md

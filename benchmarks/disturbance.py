@@ -5,6 +5,7 @@ worse: a reader gets a mixture of old and new rules, which is looked for here by
 """
 
 import asyncio
+import gc
 import random
 import threading
 import time
@@ -76,8 +77,9 @@ async def measure_delays(count: int, reads: int) -> dict[str, float]:
         updates. ``long_reads`` of ``reads`` took more than a millisecond during ``updates``.
     """
     (setting,) = make_settings(1)
-    rules = make_workload(LARGE, count).rules
-    bodies = [encode({setting.name: rules}), encode({setting.name: [rules[0]._replace(value="v7"), *rules[1:]]})]
+    bodies = _make_bodies(setting.name, count)
+    # A program has no copy of all rules besides the client's, for the garbage collector to look through as well.
+    gc.collect()
     service = Service()
     service.body = encode({setting.name: ()})
     async with heksher.AsyncHeksherClient(URL, NEVER_S, FEATURES, http_client_args=service.client_args) as client:
@@ -104,6 +106,11 @@ async def measure_delays(count: int, reads: int) -> dict[str, float]:
         "reads": reader.count,
         "updates": updates,
     }
+
+
+def _make_bodies(setting: str, count: int) -> list[bytes]:
+    rules = make_workload(LARGE, count).rules
+    return [encode({setting: rules}), encode({setting: [rules[0]._replace(value="v7"), *rules[1:]]})]
 
 
 class MixedAnswerError(Exception):

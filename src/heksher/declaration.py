@@ -1,11 +1,58 @@
-"""What every service would refuse in a declaration, refused where the setting is created."""
+"""The arguments of a setting: what no service would accept is refused where the setting is created."""
 
 import json
 from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any, Final, TypeVar
 
 from heksher.exceptions import InvalidDeclarationError
+from heksher.setting_type import SettingType
 from heksher.value_type import JSON
 from heksher.wire import is_feature, is_metadata_key, is_setting_name, is_version
+
+T = TypeVar("T")
+
+
+class Missing(Enum):
+    """What an argument is that was not given. ``None`` will not do: a caller might pass it by mistake."""
+
+    MISSING = "missing"
+
+
+MISSING: Final = Missing.MISSING
+
+
+def choose_features(name: str, plural: Sequence[str] | Missing, singular: Sequence[str] | Missing) -> tuple[str, ...]:
+    """Give a setting's features by the keyword that was used.
+
+    The published example spells it in the singular, existing programs in the plural.
+
+    Raises:
+        TypeError: both were used, or neither.
+    """
+    if plural is not MISSING and singular is not MISSING:
+        raise TypeError(f"setting {name!r}: give configurable_features or configurable_feature, not both")
+    features = singular if plural is MISSING else plural
+    if features is MISSING:
+        raise TypeError(f"setting {name!r}: configurable_features is missing")
+    return tuple(features)
+
+
+def check_default(name: str, setting_type: SettingType[T], default_value: Any) -> T:
+    """Give a setting's default value as it would come back from the service.
+
+    Raises:
+        TypeError: it is missing, or no value of the type.
+    """
+    if default_value is MISSING:
+        raise TypeError(f"setting {name!r}: default_value is missing")
+    try:
+        setting_type.convert_to_heksher(default_value)
+    except TypeError as error:
+        raise TypeError(
+            f"the default value of setting {name!r} is not of its type, {setting_type.heksher_string()}: {error}"
+        ) from None
+    return setting_type.freeze(default_value)
 
 
 def check_declaration(

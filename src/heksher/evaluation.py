@@ -5,10 +5,12 @@ reader sees the old or the new one and never a mixture.
 """
 
 from collections.abc import Collection, Mapping
+from contextvars import ContextVar
 from types import CodeType, FunctionType
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from heksher.context import ClientContext
+from heksher.difference import Answers, is_same
 from heksher.exceptions import UnknownFeatureError
 from heksher.resolver import NotGiven, compile_get, list_parameter_defaults, replace_code
 from heksher.rules import NO_RULE, NO_VALUE, Rule, RuleSet
@@ -122,6 +124,21 @@ class Evaluation(Generic[T]):
             winner,
             tuple(losing_rules),
         )
+
+    def answers_as(self, other: "Evaluation[Any]") -> bool:
+        """Tell whether another evaluation gives the same value, of the same type, wherever this one gives a value.
+
+        Neither numbers nor order of rules matter, nor what the client's defaults are for features that a read may name.
+        """
+        return is_same(self._list_answers(), other._list_answers())
+
+    def _list_answers(self) -> Answers:
+        hidden = {feature for group in self.rules.groups for feature in group.features}
+        hidden.difference_update(self._configurable_features)
+        defaults = {feature: self._context.defaults.get(feature, NO_VALUE) for feature in hidden}
+        # A ContextVar can take any value.
+        fixed = {feature: default for feature, default in defaults.items() if not isinstance(default, ContextVar)}
+        return Answers(self.rules, self.default_value, fixed)
 
     def _complete(self, contexts: Mapping[str, str]) -> Mapping[str, str]:
         if unknown := contexts.keys() - set(self._configurable_features):

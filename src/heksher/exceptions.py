@@ -92,7 +92,20 @@ class TransportError(ServiceError):
 
 
 class StatusError(ServiceError):
-    """The service answered with a status that the request does not allow."""
+    """The service answered with a status that the request does not allow.
+
+    Attributes:
+        status: that status, such as 503; ``None`` where it is not known.
+        retry_after_s: for how many seconds the service asks not to be asked again, never negative; ``None`` if it does
+            not ask for that.
+    """
+
+    def __init__(
+        self, message: str, native: object = None, status: int | None = None, retry_after_s: float | None = None
+    ) -> None:
+        ServiceError.__init__(self, message, native)
+        self.status = status
+        self.retry_after_s = retry_after_s
 
 
 class InvalidResponseError(ServiceError):

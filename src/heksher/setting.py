@@ -5,17 +5,18 @@ that is the local default and no rules. What ``get`` runs is compiled from it, s
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import Enum
 from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, overload
 
+from heksher.changes import Change, Changes, subscribe
 from heksher.clients import current
 from heksher.context import ClientContext
-from heksher.declaration import check_declaration
+from heksher.declaration import MISSING, Missing, check_declaration, check_default, choose_features
 from heksher.evaluation import CompiledEvaluation, Evaluation, Explanation
 from heksher.resolver import make_get
 from heksher.rules import Conditions, RuleSet
 from heksher.setting_type import SettingType, setting_type
+from heksher.subscription import Subscribers, Subscription
 from heksher.value_type import JSON
 
 T = TypeVar("T")
@@ -65,14 +66,6 @@ OnCoerce: TypeAlias = Callable[[T, JSON, Sequence[str], QueriedRule | None, "Set
 def keep_coerced(coerced: T, _raw: JSON, _coercions: Sequence[str], _rule: QueriedRule | None, _setting: object) -> T:
     """Accept what is left of a value that lost something in conversion: the default of ``on_coerce``."""
     return coerced
-
-
-class _Missing(Enum):
-    # None is a value that a caller might pass by mistake; it must not pass for "not given".
-    MISSING = "missing"
-
-
-_MISSING: Final = _Missing.MISSING
 
 
 class Readable(Generic[T]):
@@ -127,6 +120,8 @@ class Setting(Readable[T]):
 
     type: SettingType[T]
     default_value: T
+    # Who is told of changes; None until the first one asks for it.
+    subscribers: Subscribers[Change[T]] | None = None
 
     # Each form of type twice, with the features in the plural and in the singular. See type_argument.py.
     @overload
@@ -261,26 +256,24 @@ class Setting(Readable[T]):
         self: "Setting[Any]",
         name: str,
         type: Any,  # noqa: A002 - the published name
-        configurable_features: Sequence[str] | _Missing = _MISSING,
-        default_value: Any = _MISSING,
+        configurable_features: Sequence[str] | Missing = MISSING,
+        default_value: Any = MISSING,
         metadata: Mapping[str, JSON] | None = None,
         alias: str | None = None,
         version: str = "1.0",
         on_coerce: OnCoerce[Any] | None = keep_coerced,
         *,
-        configurable_feature: Sequence[str] | _Missing = _MISSING,
+        configurable_feature: Sequence[str] | Missing = MISSING,
     ) -> None:
         self.name = name
-        self.configurable_features: tuple[str, ...] = _choose_features(
-            name, configurable_features, configurable_feature
-        )
+        self.configurable_features: tuple[str, ...] = choose_features(name, configurable_features, configurable_feature)
         self.metadata: dict[str, JSON] = dict(metadata or {})
         self.alias = alias
         self.version = version
         self.on_coerce = on_coerce
         check_declaration(name, self.configurable_features, alias, version, self.metadata)
         self.type = setting_type(type)
-        self.default_value = _check_default(self, default_value)
+        self.default_value = check_default(name, self.type, default_value)
         self._validators: list[Validator[Any]] = []
         # The setting's get for its whole life: the client that the setting belongs to replaces its code.
         self._get = make_get(Readable.get.__doc__)
@@ -331,6 +324,39 @@ class Setting(Readable[T]):
         """The validators, in the order in which they run."""
         return tuple(self._validators)
 
+    def on_change(
+        self,
+        callback: Callable[[Change[T]], object],
+        contexts: Mapping[str, str] | None = None,
+        *,
+        weak: bool = False,
+    ) -> Subscription:
+        """Have a function called after the setting's answers have changed. Thread-safe.
+
+        Calls come in the order of the changes, by the thread that updates or on the event loop, with no lock held. What
+        the function raises is logged. See ``Subscription`` for how this ends.
+
+        Args:
+            callback: ``f(change)``; a coroutine function under an asynchronous client.
+            contexts: call it only when the value in this context, completed with the client's defaults, has changed
+                from one to another; ``None`` when the value has changed in any context.
+            weak: whether the setting is to let the function, or the object whose method it is, go when nobody else
+                holds it. A ``lambda`` is gone at once then.
+
+        Raises:
+            UnknownFeatureError: (a ``ValueError``) the setting is not configurable by a feature of ``contexts``.
+            TypeError: the callback cannot be called.
+        """
+        return subscribe(self, callback, contexts, weak=weak)
+
+    def changes(self, contexts: Mapping[str, str] | None = None) -> Changes[T]:
+        """Give the changes from now on, for ``async for`` on asyncio, whichever client there is. Errors as above.
+
+        Who is slow misses nothing but what is between: a change goes from the value before the oldest one to the value
+        after the newest one that was not taken yet, and is left out if these two are the same.
+        """
+        return Changes(self, contexts)
+
     @property
     def server_default_value(self) -> T:
         """The default that the service sent, if one was accepted; else the local one."""
@@ -361,28 +387,3 @@ class Setting(Readable[T]):
 
 
 _GET_SLOT: Final[MemberDescriptorType] = vars(Setting)["get"]
-
-
-def _choose_features(
-    name: str, plural: Sequence[str] | _Missing, singular: Sequence[str] | _Missing
-) -> tuple[str, ...]:
-    # The published example spells the keyword in the singular, existing programs in the plural.
-    if plural is not _MISSING and singular is not _MISSING:
-        raise TypeError(f"setting {name!r}: give configurable_features or configurable_feature, not both")
-    features = singular if plural is _MISSING else plural
-    if features is _MISSING:
-        raise TypeError(f"setting {name!r}: configurable_features is missing")
-    return tuple(features)
-
-
-def _check_default(setting: Setting[T], default_value: Any) -> T:
-    if default_value is _MISSING:
-        raise TypeError(f"setting {setting.name!r}: default_value is missing")
-    try:
-        setting.type.convert_to_heksher(default_value)
-    except TypeError as error:
-        raise TypeError(
-            f"the default value of setting {setting.name!r} is not of its type,"
-            f" {setting.type.heksher_string()}: {error}"
-        ) from None
-    return setting.type.freeze(default_value)

@@ -29,7 +29,7 @@ def test_cancelling_aclose_is_not_swallowed(async_driver: AsyncDriver, service: 
         await asyncio.sleep(0)
         closing.cancel()
         await asyncio.wait([closing])
-        return closing.cancelled(), client._transport._client.is_closed
+        return closing.cancelled(), client._transport._client.native.is_closed
 
     client = async_driver.start(service)
     assert (True, True) == async_driver.run(close_and_cancel, client.native)

@@ -52,8 +52,9 @@ def test_both_constructors_take_the_same_arguments():
     expected = ["service_url", "update_interval", "context_features", "http_client_args"]
     for client_class in (AsyncHeksherClient, ThreadHeksherClient):
         parameters = list(inspect.signature(client_class).parameters.values())
-        assert [*expected, "on_start_failure", "start_timeout"] == [parameter.name for parameter in parameters]
-        assert ["POSITIONAL_OR_KEYWORD"] * 3 + ["KEYWORD_ONLY"] * 3 == [parameter.kind.name for parameter in parameters]
+        ours = ["on_start_failure", "start_timeout", "snapshot", "bootstrap", "max_response_bytes", "request_timeout"]
+        assert [*expected, *ours] == [parameter.name for parameter in parameters]
+        assert ["POSITIONAL_OR_KEYWORD"] * 3 + ["KEYWORD_ONLY"] * 7 == [parameter.kind.name for parameter in parameters]
 
 
 def test_what_waits_is_asynchronous_in_one_client():
@@ -79,6 +80,7 @@ def test_the_methods_of_a_stub_take_what_those_of_a_client_take():
     ):
         common = members(stub_class).keys() & members(client_class).keys() - {"__init__"}
         assert {"set_defaults", "track_contexts", "context_namespace", "snapshot", "set_as_main"} <= common
+        assert {"on_change", "on_status_change"} <= common
         for name in common:
             kinds = [
                 [parameter.kind for parameter in inspect.signature(getattr(one, name)).parameters.values()]

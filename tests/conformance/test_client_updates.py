@@ -195,7 +195,8 @@ def test_a_setting_may_be_collected_during_a_request(driver: Driver, service: Fa
 
 
 def test_reload_restarts_the_interval(driver: Driver, service: FakeService, monkeypatch: pytest.MonkeyPatch):
-    """The next update comes a whole interval after the reload."""
+    """The next update comes an interval after the reload."""
+    monkeypatch.setattr("random.uniform", lambda _low, high: high)
     now_s = [0.0]
     clock = SimpleNamespace(monotonic=lambda: now_s[0])
     monkeypatch.setattr(f"heksher.clients.{driver.kind}_client.time", clock)

@@ -11,6 +11,7 @@ from enum import Enum, IntEnum, IntFlag, StrEnum
 from typing import TypeAlias, TypeVar, assert_type
 
 import heksher
+from heksher.changes import Change
 from heksher.clients.snapshot import Snapshot
 from heksher.clients.stub import AsyncStubHeksherClient, Rule, SyncStubHeksherClient
 from heksher.clients.util import SettingData
@@ -25,6 +26,7 @@ from heksher.setting_type import (
     SettingType,
     setting_type,
 )
+from heksher.subscription import Subscription
 from heksher.value_type import JSON
 
 FEATURES = ["environment", "user"]
@@ -208,6 +210,27 @@ assert_type(Setting("price", Money(), FEATURES, (5, "EUR")).get(), tuple[int, st
 
 theme = contextvars.ContextVar[str]("theme")
 read_ttl: Callable[[], int] = cache_ttl.get
+
+
+def note_ttl(change: Change[int]) -> None:
+    assert_type(change.setting, heksher.Setting[int])
+    assert_type(change.before(user="guest"), int)
+
+
+async def note_ttl_later(change: Change[int]) -> None:
+    assert_type(change.after(), int)
+
+
+async def follow_changes() -> None:
+    with cache_ttl.on_change(note_ttl) as subscription:
+        assert_type(subscription, Subscription)
+        assert_type(subscription.is_active, bool)
+    cache_ttl.on_change(note_ttl_later, {"user": "guest"}, weak=True).cancel()
+    cache_ttl.on_change(lambda change: assert_type(change, Change[int]))
+    changes = cache_ttl.changes({"user": "guest"})
+    async for change in changes:
+        assert_type(change, Change[int])
+    await changes.aclose()
 
 
 class App(heksher.AsyncHeksherClient):

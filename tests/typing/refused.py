@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, IntEnum, IntFlag, StrEnum
 
 import heksher
+from heksher.changes import Change
 from heksher.setting import QueriedRule, Setting
 from heksher.setting_type import HeksherEnum, HeksherFlags, HeksherSequence, setting_type
 
@@ -134,6 +135,19 @@ ttl.add_validator(check_text)  # error
 ttl.add_validator(forget_value)  # error
 ttl.add_validator(lambda value: value)  # error
 Setting("a", int, ["f"], 1, on_coerce=check_text)  # error
+
+# ---- changes
+
+
+def note_text(change: Change[str]) -> None:
+    pass
+
+
+ttl.on_change(note_text)  # error
+ttl.on_change(lambda: None)  # error
+ttl.on_change(lambda change: change.after().upper())  # error
+ttl.on_change(print, {"user": 1})  # error
+ttl.on_change(print, None, True)  # error
 
 # ---- clients
 

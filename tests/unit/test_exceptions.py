@@ -81,6 +81,14 @@ def test_errors_of_the_service_carry_what_they_are_about(error_class: type[Servi
     assert error_class("message").native is None
 
 
+def test_status_error_says_what_to_decide_by() -> None:
+    """The error of a status has the status, and when to ask again, also behind a process border."""
+    error = StatusError("message", None, 503, 7.5)
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - as above
+    assert [(503, 7.5)] * 2 == [(same.status, same.retry_after_s) for same in (error, copy)]
+    assert (StatusError("message").status, StatusError("message").retry_after_s) == (None, None)
+
+
 def test_builtin_classes_catch_the_errors() -> None:
     """Programs that do not know the tree catch its errors by the classes of Python."""
     with pytest.raises(KeyError, match=r"^no such setting$"):

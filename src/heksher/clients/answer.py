@@ -5,19 +5,27 @@ trust.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import NamedTuple, NoReturn, TypeVar
+from datetime import UTC, datetime
+from typing import Final, NamedTuple, NoReturn, TypeVar
 
 from heksher.clients.exchange import Outcome, Request, Response
 from heksher.clients.util import SettingData
 from heksher.exceptions import InvalidResponseError, StatusError, TransportError
 from heksher.rules import Rule
 from heksher.value_type import JSON, is_written_same, shorten
-from heksher.wire import FEATURE_ORDER_HEADER
+from heksher.wire import FEATURE_ORDER_HEADER, REVISION_HEADER
 
 T = TypeVar("T")
 
+# As long as anybody can wait; longer numbers would be no number of seconds any more.
+_SECONDS: Final = re.compile(r"[0-9]{1,12}")
+_SECRETS: Final = re.compile(r"(?<=//)[^/?#]*@|[?#].*", re.DOTALL)
+# How much of an answer an error shows, in characters, and how much of it is looked at for that.
+_MAX_SHOWN: Final = 300
+_MAX_SHOWN_BYTES: Final = 4 * _MAX_SHOWN + 1000
 _RULE_KEYS = frozenset({"rule_id", "value", "context_features"})
 
 
@@ -45,9 +53,25 @@ def expect(request: Request, outcome: Outcome, *statuses: int) -> Response:
         raise outcome
     is_expected = outcome.status in statuses if statuses else 200 <= outcome.status < 300  # noqa: PLR2004 - HTTP's own
     if not is_expected:
-        text = shorten(outcome.body.decode(errors="replace").strip(), 300)
-        raise StatusError(f"{request} was answered with status {outcome.status}: {text or '(no text)'}", outcome.native)
+        text = f"{request} was answered with status {outcome.status}{_describe_unexpected(outcome)}"
+        raise StatusError(text, outcome.native, outcome.status, read_retry_after(outcome.headers))
     return outcome
+
+
+def read_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read for how many seconds the service asks not to be asked again; ``None`` if it does not, or not legibly.
+
+    Source: RFC 9110, section 10.2.3.
+    """
+    text = headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    moment = _read_date(text)
+    if moment is None:
+        return None
+    # By the service's own clock, which this machine's need not agree with.
+    now = _read_date(headers.get("date", "")) or datetime.now(UTC)
+    return max((moment - now).total_seconds(), 0.0)
 
 
 def read_object(
@@ -93,6 +117,12 @@ def announced_features(response: Response) -> tuple[str, ...] | None:
     return None if announced is None else tuple(filter(None, announced.split(",")))
 
 
+def read_revision(response: Response) -> int | None:
+    """Give the service's revision that an answer belongs to; ``None`` if the service does not tell."""
+    told = response.headers.get(REVISION_HEADER.lower(), "")
+    return int(told) if told.isascii() and told.isdigit() else None
+
+
 def read_query(request: Request, response: Response) -> Mapping[str, JSON]:
     """Read the answer to a query: what it says of each setting, by canonical name, still unread."""
     settings = read_object(request, response, _shrink_rule).get("settings")
@@ -112,13 +142,11 @@ def read_queried_setting(answer: JSON, previous: QueriedSetting | None = None) -
     Raises:
         InvalidResponseError: it is not what the API promises.
     """
-    if not isinstance(answer, Mapping) or not isinstance(rules := answer.get("rules"), list):
-        raise InvalidResponseError(f"a setting must be an object with a list of rules, not {shorten(repr(answer))}")
-    known = {} if previous is None else {rule.rule_id: rule for rule in previous.rules}
-    for position, rule in enumerate(rules):
-        read = _read_rule(rule)
-        rules[position] = _choose_rule(read, known.get(read.rule_id))
-    return QueriedSetting(tuple(rules), "default_value" in answer, _restore(answer.get("default_value")))
+    try:
+        return _read_queried_setting(answer, previous)
+    except RecursionError:
+        # Parsing goes deeper than what is done with the result. The other settings have nothing to do with it.
+        raise InvalidResponseError("a value is nested too deep") from None
 
 
 def is_same_answer(answer: QueriedSetting, other: QueriedSetting | None) -> bool:
@@ -132,6 +160,19 @@ def is_same_answer(answer: QueriedSetting, other: QueriedSetting | None) -> bool
     )
 
 
+def parse_settings(text: bytes | str) -> JSON:
+    """Parse JSON that has settings in it as a query has them, for ``read_queried_setting``.
+
+    Raises:
+        ValueError: the text is no JSON, or is nested too deep.
+    """
+    try:
+        parsed: JSON = json.loads(text, object_hook=_shrink_rule, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    return parsed
+
+
 def read_settings(request: Request, response: Response) -> dict[str, SettingData]:
     """Read the list of all settings with their additional data."""
     settings = read_object(request, response).get("settings")
@@ -141,6 +182,16 @@ def read_settings(request: Request, response: Response) -> dict[str, SettingData
         return {setting.name: setting for setting in map(_read_setting_data, settings)}
     except (KeyError, TypeError) as error:
         raise _wrong_shape(request, response, f"a setting is incomplete ({error!r})") from None
+
+
+def _read_queried_setting(answer: JSON, previous: QueriedSetting | None) -> QueriedSetting:
+    if not isinstance(answer, Mapping) or not isinstance(rules := answer.get("rules"), list):
+        raise InvalidResponseError(f"a setting must be an object with a list of rules, not {shorten(repr(answer))}")
+    known = {} if previous is None else {rule.rule_id: rule for rule in previous.rules}
+    for position, rule in enumerate(rules):
+        read = _read_rule(rule)
+        rules[position] = _choose_rule(read, known.get(read.rule_id))
+    return QueriedSetting(tuple(rules), "default_value" in answer, _restore(answer.get("default_value")))
 
 
 def _read_setting_data(setting: JSON) -> SettingData:
@@ -217,6 +268,32 @@ def _is_condition(condition: object) -> bool:
 
 def _wrong_shape(request: Request, response: Response, problem: str) -> InvalidResponseError:
     return InvalidResponseError(f"{request} was answered with JSON of another shape: {problem}", response.native)
+
+
+def _describe_unexpected(response: Response) -> str:
+    location = response.headers.get("location")
+    if 300 <= response.status < 400 and location is not None:  # noqa: PLR2004 - HTTP's own
+        # Its text would show the location as it is.
+        return f", a redirect to {_show_location(location)}, which only follow_redirects in http_client_args allows"
+    text = shorten(response.body[:_MAX_SHOWN_BYTES].decode(errors="replace").strip(), _MAX_SHOWN)
+    return f": {text or '(no text)'}"
+
+
+def _show_location(location: str) -> str:
+    """Show where a redirect goes, without what may be secret: credentials, and the query."""
+    return repr(shorten(_SECRETS.sub("", location), _MAX_SHOWN))
+
+
+def _read_date(text: str) -> datetime | None:
+    # Takes longer to import than most of this package, and is hardly ever needed.
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - see above
+
+    try:
+        date = parsedate_to_datetime(text)
+    # What is no date fails in many ways, and in others with each version of Python.
+    except (ValueError, TypeError, LookupError, OverflowError):
+        return None
+    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
 
 
 def _refuse_constant(constant: str) -> NoReturn:

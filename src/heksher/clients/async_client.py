@@ -2,18 +2,57 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+import weakref
+from collections.abc import Coroutine, Iterable, Mapping
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from heksher.clients import current
-from heksher.clients.base import DEFAULT_START_TIMEOUT_S, BaseHeksherClient, StartFailure, State
-from heksher.clients.transport import AsyncTransport, as_http_error
+from heksher.clients.base import (
+    CLOSE_TIMEOUT_S,
+    DEFAULT_START_TIMEOUT_S,
+    RESUME_S,
+    BaseHeksherClient,
+    StartFailure,
+    State,
+    read_limits,
+)
+from heksher.clients.bootstrap import Bootstrap
+from heksher.clients.dispatch import Dispatcher
+from heksher.clients.fallback import Fallback, FilePath
+from heksher.clients.http_errors import as_http_error
+from heksher.clients.transport import DEFAULT_LIMITS, AsyncTransport
 from heksher.clients.util import SettingData
-from heksher.exceptions import TransportError
+from heksher.exceptions import ClientStateError, TransportError
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class _Callbacks:
+    """Runs the program's functions that are coroutines. Does not hold the client, which would hold itself then.
+
+    Attributes:
+        loop: where they run; ``None`` before the start.
+        tasks: those that run, which the loop holds weakly.
+    """
+
+    def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def spawn(self, callback: Coroutine[Any, Any, None]) -> None:
+        """Run one; raise a ``RuntimeError`` where there is no loop to do it in."""
+        if self.loop is None:
+            raise RuntimeError("the client is not started")
+        task = self.loop.create_task(callback, name="heksher callback")
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
 
 class AsyncHeksherClient(BaseHeksherClient):
@@ -25,7 +64,12 @@ class AsyncHeksherClient(BaseHeksherClient):
         context_features: the context features that the program knows, the most general one first.
         http_client_args: keyword arguments for the HTTP client: ``headers``, ``auth``, ``timeout``, ``verify``, …
         on_start_failure: ``"raise"`` the first update's failure from ``set_as_main``, or log it and ``"continue"``.
-        start_timeout: seconds that the start may take; ``None`` for no limit but those of the HTTP client.
+        start_timeout: seconds that the start may take; ``None`` for no limit but those of requests.
+        snapshot: a file to keep what the service said last, and to answer from when it cannot be reached at the start.
+        bootstrap: values, or a file with them, for a start with neither service nor snapshot: the JSON that the service
+            answers to a query, optionally with ``context_features``.
+        max_response_bytes: how large an answer may be, decompressed.
+        request_timeout: seconds that a request may take in all, whatever trickles in.
 
     Attributes:
         modification_lock: held while the values of settings are changed; hold it to keep them as they are.
@@ -45,10 +89,23 @@ class AsyncHeksherClient(BaseHeksherClient):
         http_client_args: Mapping[str, Any] | None = None,
         on_start_failure: StartFailure = "raise",
         start_timeout: float | timedelta | None = DEFAULT_START_TIMEOUT_S,
+        snapshot: FilePath | None = None,
+        bootstrap: "Bootstrap | None" = None,
+        max_response_bytes: int = DEFAULT_LIMITS.max_response_bytes,
+        request_timeout: float | timedelta = DEFAULT_LIMITS.request_timeout_s,
     ) -> None:
-        super().__init__(update_interval, context_features, on_start_failure, start_timeout)
+        limits = read_limits(max_response_bytes, request_timeout)
+        self._transport = AsyncTransport(service_url, http_client_args, limits)
+        fallback = Fallback(snapshot, bootstrap, self._transport.base_url)
+        # The functions of the program that are coroutines.
+        self._callbacks = _Callbacks()
+        dispatcher = Dispatcher(self._callbacks.spawn)
+        super().__init__(update_interval, context_features, on_start_failure, start_timeout, fallback, dispatcher)
+        self._make_own_tools()
+
+    def _make_own_tools(self) -> None:
+        """Make what belongs to one loop of one process: another one gets its own."""
         self.modification_lock: asyncio.Lock = asyncio.Lock()
-        self._transport = AsyncTransport(service_url, http_client_args)
         # Held for a whole update: the session's flows must not run at the same time.
         self._update_lock = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -59,7 +116,8 @@ class AsyncHeksherClient(BaseHeksherClient):
     async def set_as_main(self) -> None:
         """Become the process's main client: declare all settings, update them, and go on doing so in the background.
 
-        Does nothing if the client is running already.
+        Does nothing if the client is running already. In a forked process, or when the loop that it ran in is closed,
+        it starts anew.
 
         Raises:
             ServiceError: (an ``httpx.HTTPError``) the start failed. Nothing keeps running then, the previous main
@@ -68,21 +126,24 @@ class AsyncHeksherClient(BaseHeksherClient):
         """
         self._require_open()
         if self._state is State.RUNNING:
-            return
+            if not self._is_orphaned():
+                return
+            self._make_own_tools()
+            await self._transport.reset()
         previous = current.make_main(self)
         self._begin_run()
-        self._loop = asyncio.get_running_loop()
+        self._loop = self._callbacks.loop = asyncio.get_running_loop()
         try:
             error = await self._start()
             # Another task may have closed the client meanwhile.
             self._require_open()
-            if error is not None and self._on_start_failure == "raise":
+            if error is not None and self._must_raise():
                 raise error
         except BaseException:
             self._abandon_start(previous)
             await self._transport.reset()
             raise
-        self._task = asyncio.create_task(self._update_periodically(), name="heksher updates")
+        self._start_task()
 
     async def reload(self) -> None:
         """Declare what is pending and update now; the interval starts again.
@@ -94,7 +155,7 @@ class AsyncHeksherClient(BaseHeksherClient):
             ClientStateError: (a ``RuntimeError``) the client is not started, or closed.
         """
         self._require_running()
-        error = await self._update()
+        error = await _do_in(self._find_home(), self._update_and_announce())
         if error is not None:
             # The background may be asleep until a later moment than the next try.
             self._wake_up()
@@ -106,13 +167,10 @@ class AsyncHeksherClient(BaseHeksherClient):
             return
         self._end_run()
         current.restore_main(self, None)
-        try:
-            # A task that is done may be one of a loop that is closed, where nothing can wait for it.
-            if self._task is not None and self._task.cancel():
-                # Not "await task", which could not tell the task's cancellation from one of this very call.
-                await asyncio.wait([self._task])
-        finally:
-            await self._transport.close()
+        if self._loop is None or self._loop.is_closed():
+            await self._end()
+        else:
+            await _do_in(self._loop, self._end())
 
     async def close(self) -> None:
         """Do what ``aclose`` does; deprecated."""
@@ -146,6 +204,45 @@ class AsyncHeksherClient(BaseHeksherClient):
     ) -> None:
         await self.aclose()
 
+    def survive_fork(self) -> None:
+        """Keep answering in a forked process; ``set_as_main`` there starts again. Called by ``process``."""
+        super().survive_fork()
+        self._loop = self._task = self._callbacks.loop = None
+        self._callbacks.tasks.clear()
+        self._transport.reset_after_fork()
+
+    def __del__(self) -> None:
+        # Not there if the constructor failed.
+        if getattr(self, "_run", None) is not None:
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+            # The task does not hold the client. It may still get hold of it, but then finds that nothing is to be done.
+            self.leave()
+            self._wake_up()
+
+    def _is_orphaned(self) -> bool:
+        """Tell whether the client runs no more, because its loop is closed, or in the parent of this process."""
+        return self._loop is None or self._loop.is_closed()
+
+    def _find_home(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None or self._loop.is_closed():
+            raise ClientStateError(
+                "the event loop that this client was started in is closed, or in the process that this one was forked"
+                " from; call set_as_main() again, in this loop"
+            )
+        return self._loop
+
+    async def _end(self) -> None:
+        # A callback may be what closes the client.
+        others = [task for task in (self._task, *self._callbacks.tasks) if task and task is not asyncio.current_task()]
+        try:
+            # Nothing can wait for the tasks of a loop that is closed.
+            if not self._is_orphaned() and (pending := [task for task in others if task.cancel()]):
+                # Not "await task", which could not tell the task's cancellation from one of this very call.
+                await asyncio.wait(pending, timeout=CLOSE_TIMEOUT_S)
+        finally:
+            await self._transport.close()
+            self._dispatcher.drain()
+
     def _wake_up(self) -> None:
         if self._loop is not None:
             # A loop that is closed has no task to wake.
@@ -155,36 +252,76 @@ class AsyncHeksherClient(BaseHeksherClient):
     async def _start(self) -> Exception | None:
         try:
             async with asyncio.timeout(self._start_timeout_s):
-                return await self._update()
+                return await self._update_and_announce()
         except TimeoutError as timeout:
-            error = TransportError(f"the start took longer than {self._start_timeout_s} s", timeout)
-            return self._finish_update(self._run, time.monotonic(), as_http_error(error))
+            error = as_http_error(TransportError(f"the start took longer than {self._start_timeout_s} s", timeout))
+            await self._fall_back_aside()
+            concluded = self._conclude(self._run, time.monotonic(), error)
+            self._announce(concluded)
+            return concluded
 
-    async def _update(self) -> Exception | None:
-        """Update once, after any update under way; give why it failed, or ``None``."""
+    async def _update_and_announce(self) -> Exception | None:
+        """Update once, after any update under way, and tell the program; give why it failed, or ``None``."""
         async with self._update_lock:
             run = self._run
-            error: Exception | None = None
-            self._schedule.begin()
-            try:
-                update = await self._transport.run(self._session.update())
-                async with self.modification_lock:
-                    self._publish(update)
-                if update.problems:
-                    raise as_http_error(update.problems[0])
-            # Also what nobody foresaw: the loop must go on.
-            except Exception as failure:  # noqa: BLE001 - see above
-                error = failure
-            return self._finish_update(run, time.monotonic(), error)
+            error = await self._update()
+            error = self._conclude(run, time.monotonic(), error)
+        self._announce(error)
+        return error
 
-    async def _update_periodically(self) -> None:
-        while True:
-            # Cleared before looking at the schedule, so that no call for an update falls in between.
-            self._wake.clear()
-            delay_s = self._schedule.remaining(time.monotonic())
-            if delay_s > 0:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(delay_s):
-                        await self._wake.wait()
-            else:
-                await self._update()
+    async def _update(self) -> Exception | None:
+        self._schedule.begin()
+        try:
+            update = await self._transport.run(self._session.update())
+            async with self.modification_lock:
+                self._publish(update)
+            if self._fallback.is_kept:
+                await asyncio.to_thread(self._keep, update)
+            if update.problems:
+                raise as_http_error(update.problems[0])
+        # Also what nobody foresaw: the loop must go on.
+        except Exception as failure:  # noqa: BLE001 - see above
+            await self._fall_back_aside()
+            return failure
+        return None
+
+    async def _fall_back_aside(self) -> None:
+        # Reads files, and what is in them may be large.
+        if self._fallback.has_any:
+            await asyncio.to_thread(self._fall_back)
+
+    def _start_task(self) -> None:
+        self._task = asyncio.create_task(_update_periodically(weakref.ref(self), self._wake), name="heksher updates")
+
+    async def _tend(self) -> float | None:
+        """Update if that is due; give the seconds until it is again, or ``None`` when there is nothing more to do."""
+        if self._run is None:
+            return None
+        if self._schedule.remaining(time.monotonic()) == 0:
+            await self._update_and_announce()
+        return self._schedule.remaining(time.monotonic())
+
+
+async def _do_in(loop: asyncio.AbstractEventLoop, action: Coroutine[Any, Any, T]) -> T:
+    """Do something in a loop, which may be another thread's: locks and connections belong to their loop."""
+    if loop is asyncio.get_running_loop():
+        return await action
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(action, loop))
+
+
+async def _update_periodically(reference: "weakref.ref[AsyncHeksherClient]", wake: asyncio.Event) -> None:
+    """Update until cancelled, or until the client is gone: between updates the task does not hold it."""
+    while (client := reference()) is not None:
+        # Cleared before looking at the schedule, so that no call for an update falls in between.
+        wake.clear()
+        try:
+            delay_s: float | None = await client._tend()
+        except Exception:
+            logger.exception("the background updates were interrupted; they go on")
+            delay_s = RESUME_S
+        del client
+        if delay_s is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay_s):
+                await wake.wait()

@@ -2,23 +2,40 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Literal
 
-from heksher.clients import current
+from heksher.changes import Change
+from heksher.clients import current, process
+from heksher.clients.dispatch import Dispatcher
+from heksher.clients.fallback import Fallback
 from heksher.clients.schedule import Schedule
-from heksher.clients.session import Session, Update
+from heksher.clients.session import Session
 from heksher.clients.snapshot import Snapshot
+from heksher.clients.status import ClientStatus, Health
+from heksher.clients.transport import Limits
+from heksher.clients.update import Replacement, Update
 from heksher.context import ClientContext, ContextDefault, TrackedValues
-from heksher.exceptions import ClientStateError, InvalidOptionError, ServiceError
+from heksher.exceptions import ClientStateError, InvalidOptionError, ServiceError, StatusError
 from heksher.setting import Setting
+from heksher.subscription import Subscribers, Subscription
+
+# Statuses that a service answers with until somebody mends something.
+_REFUSALS = frozenset({401, 403, 404})
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 DEFAULT_START_TIMEOUT_S = 30.0
+
+# How long close waits for the background to end, after its requests were broken off; it publishes nothing afterwards.
+CLOSE_TIMEOUT_S = 1.0
+
+# After how long the background goes on if something interrupted it that should not have.
+RESUME_S = 1.0
+
 StartFailure = Literal["raise", "continue"]
 
 
@@ -40,6 +57,8 @@ class BaseHeksherClient:
         on_start_failure: what ``set_as_main`` does when the first update fails: ``"raise"``, or log it, go on with the
             defaults and ``"continue"`` to try in the background.
         start_timeout: seconds that the start may take; ``None`` for as long as the HTTP client's timeouts let it.
+        fallback: what settings answer while the service was never reached.
+        dispatcher: calls those who want to know of changes.
     """
 
     is_stub = False
@@ -50,23 +69,30 @@ class BaseHeksherClient:
         context_features: Iterable[str],
         on_start_failure: StartFailure,
         start_timeout: float | timedelta | None,
+        fallback: Fallback,
+        dispatcher: Dispatcher,
     ) -> None:
         if on_start_failure not in {"raise", "continue"}:
             raise InvalidOptionError(f"on_start_failure must be 'raise' or 'continue', not {on_start_failure!r}")
         self.context: ClientContext = ClientContext(tuple(context_features))
         self._on_start_failure = on_start_failure
-        self._start_timeout_s = None if start_timeout is None else _read_seconds("start_timeout", start_timeout)
-        self._schedule = Schedule(_read_seconds("update_interval", update_interval))
+        self._start_timeout_s = None if start_timeout is None else read_seconds("start_timeout", start_timeout)
+        self._schedule = Schedule(read_seconds("update_interval", update_interval))
         self._session = Session(self.context)
         self._state = State.NEW
         # A new object for each start, None while the client is not running: by it an update knows whether it has
         # outlived the run that it was for.
         self._run: object | None = None
+        self._fallback = fallback
+        self._dispatcher = dispatcher
+        self._health = Health()
+        self._status_subscribers: Subscribers[ClientStatus] = dispatcher.make_subscribers()
         # Whether the last update failed: a row of failures is logged once.
         self._is_failing = False
         # Guards that a snapshot sees all of an update or nothing, and that an update and a change of the context take
         # turns. Never held while waiting for the service.
         self._publish_lock = threading.Lock()
+        process.join(self)
 
     # ---- contexts
 
@@ -120,6 +146,40 @@ class BaseHeksherClient:
         with self._publish_lock:
             return Snapshot({setting: setting.evaluation for setting in self._session.settings()})
 
+    # ---- status and changes
+
+    @property
+    def status(self) -> ClientStatus:
+        """How the client is doing: whether settings are current, and if not, since when and why."""
+        process.notice_fork()
+        return self._health.picture(MappingProxyType(self._session.statuses()))
+
+    def on_change(
+        self,
+        callback: Callable[[Change[Any]], object],
+        contexts: Mapping[str, str] | None = None,
+        *,
+        weak: bool = False,
+    ) -> Subscription:
+        """Have a function called after the answers of any setting of the client have changed.
+
+        As ``Setting.on_change``, but for features of ``contexts`` that a setting is not configurable by: for that
+        setting they do not count.
+        """
+        return self._dispatcher.on_change(callback, contexts, weak=weak)
+
+    def on_status_change(self, callback: Callable[[ClientStatus], object], /, *, weak: bool = False) -> Subscription:
+        """Have a function called whenever ``status.state`` has changed.
+
+        Args:
+            callback: is given the status. What it raises is logged, and disturbs nobody.
+            weak: whether to hold the function weakly.
+
+        Returns:
+            What cancels it.
+        """
+        return self._status_subscribers.add(callback, weak=weak)
+
     def adopt(self, settings: list[Setting[Any]]) -> None:
         """Take settings over, to be declared and followed. Called by ``current``."""
         for setting in settings:
@@ -141,6 +201,19 @@ class BaseHeksherClient:
         """Tell whether the client is closed."""
         return self._state is State.CLOSED
 
+    # ---- for the process
+
+    def survive_fork(self) -> None:
+        """Go on in a forked process. Called by ``process``."""
+        # Held, perhaps, by a thread that this process does not have.
+        self._publish_lock = threading.Lock()
+        # The fork may have come between two assignments.
+        self._session.recompile()
+
+    def leave(self) -> None:
+        """Let the interpreter end. Called by ``process``."""
+        self._run = None
+
     # ---- to override
 
     def on_update_error(self, exc: Exception) -> None:
@@ -156,6 +229,7 @@ class BaseHeksherClient:
         raise NotImplementedError
 
     def _require_open(self) -> None:
+        process.notice_fork()
         if self._state is State.CLOSED:
             raise ClientStateError("this client is closed; create a new one")
 
@@ -166,41 +240,83 @@ class BaseHeksherClient:
 
     def _publish(self, update: Update) -> None:
         with self._publish_lock:
-            self._session.publish(update)
+            replacements = self._session.publish(update)
+            self._health.confirm(update.revision)
+            self._post(replacements)
 
-    def _finish_update(self, run: object, now_s: float, error: Exception | None) -> Exception | None:
+    def _fall_back(self) -> None:
+        """Have settings that never heard of the service answer what was kept. Reads a file."""
+        for source, state in self._fallback.find(self._session.context_filters()):
+            with self._publish_lock:
+                replacements = self._session.restore(state)
+                is_of_use = bool(replacements) or not self._session.settings()
+                if is_of_use and self._health.source == "defaults":
+                    # Nobody knows how old a bootstrap is.
+                    confirmed_at = state.saved_at if source == "snapshot" else None
+                    self._health.fall_back(source, confirmed_at, state.revision)
+                self._post(replacements)
+
+    def _keep(self, update: Update) -> None:
+        """Keep what the service said, for a start without it. Writes a file."""
+        self._fallback.save(self._session.save, is_new=bool(update.renewals))
+
+    def _post(self, replacements: Iterable[Replacement]) -> None:
+        for setting, before, after in replacements:
+            self._dispatcher.post(setting, before, after)
+
+    def _conclude(self, run: object, now_s: float, error: Exception | None) -> Exception | None:
         """Note how an update ended; give why it failed, or ``None``."""
         if run is None or self._run is not run:
             # The run is over: neither the schedule nor the callbacks are to hear of it.
             return ClientStateError("the client was closed before the update came to its end")
         if error is None:
             self._schedule.succeed(now_s)
-            self._note_success()
         else:
-            self._schedule.fail(now_s)
-            self._note_failure(error)
+            status = error.status if isinstance(error, StatusError) else None
+            retry_after_s = error.retry_after_s if isinstance(error, StatusError) else None
+            self._schedule.fail(now_s, is_refused=status in _REFUSALS, retry_after_s=retry_after_s)
+        self._note(error)
         return error
 
-    def _note_success(self) -> None:
-        if self._is_failing:
+    def _note(self, error: Exception | None) -> None:
+        """Log a change for the better or the worse, and remember it for the status."""
+        with self._publish_lock:
+            has_changed = self._health.succeed() if error is None else self._health.fail(str(error) or repr(error))
+            if has_changed:
+                self._dispatcher.post_call(self._status_subscribers, self.status)
+        if error is not None:
+            # Later failures of the row are of use only to who looks for them. What the service or the way to it did
+            # wrong is told by its message; anything else is a fault in this process, which one looks for by its
+            # traceback.
+            level = logging.DEBUG if self._is_failing else logging.ERROR
+            traceback = None if isinstance(error, ServiceError) else error
+            logger.log(level, "updating settings failed, they keep what they have: %s", error, exc_info=traceback)
+        elif self._is_failing:
             logger.info("updating settings works again")
-        self._is_failing = False
-        try:
-            self.on_update_ok()
-        except Exception:
-            logger.exception("on_update_ok failed; updates go on")
+        self._is_failing = error is not None
 
-    def _note_failure(self, error: Exception) -> None:
-        # Later failures of the row are of use only to who looks for them. What the service or the way to it did wrong
-        # is told by its message; anything else is a fault in this process, which one looks for by its traceback.
-        level = logging.DEBUG if self._is_failing else logging.ERROR
-        traceback = None if isinstance(error, ServiceError) else error
-        logger.log(level, "updating settings failed, they keep what they have: %s", error, exc_info=traceback)
-        self._is_failing = True
+    def _announce(self, error: Exception | None) -> None:
+        """Call the program's functions. To be done while holding no lock."""
+        # Of an update that came too late, only what it had changed before is told.
+        if not isinstance(error, ClientStateError):
+            self._tell_of_the_end(error)
+        self._dispatcher.drain()
+
+    def _tell_of_the_end(self, error: Exception | None) -> None:
         try:
-            self.on_update_error(error)
+            if error is None:
+                self.on_update_ok()
+            else:
+                self.on_update_error(error)
         except Exception:
-            logger.exception("on_update_error failed; updates go on")
+            if error is None:
+                logger.exception("on_update_ok failed; updates go on")
+            else:
+                logger.exception("on_update_error failed; updates go on")
+
+    def _must_raise(self) -> bool:
+        """Tell whether the start's failure is to be raised: it is not if there is something to fall back on."""
+        return self._on_start_failure == "raise" and self._health.source not in {"snapshot", "bootstrap"}
 
     def _begin_run(self) -> None:
         self._state = State.RUNNING
@@ -209,6 +325,9 @@ class BaseHeksherClient:
     def _end_run(self) -> None:
         self._state = State.CLOSED
         self._run = None
+        with self._publish_lock:
+            if self._health.close():
+                self._dispatcher.post_call(self._status_subscribers, self.status)
 
     def _abandon_start(self, previous: current.MainClient | None) -> None:
         current.restore_main(self, previous)
@@ -218,9 +337,17 @@ class BaseHeksherClient:
             self._state = State.NEW
 
 
-def _read_seconds(name: str, duration: object) -> float:
+def read_seconds(name: str, duration: object) -> float:
+    """Read an option that is a duration: seconds, or a ``timedelta``."""
     seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
         raise InvalidOptionError(f"{name} must be a positive number of seconds or a timedelta, not {duration!r}")
     # More than threads can wait is as good as for ever.
     return float(min(seconds, threading.TIMEOUT_MAX))
+
+
+def read_limits(max_response_bytes: object, request_timeout: object) -> Limits:
+    """Read the two options that limit requests."""
+    if isinstance(max_response_bytes, bool) or not isinstance(max_response_bytes, int) or max_response_bytes <= 0:
+        raise InvalidOptionError(f"max_response_bytes must be a positive number of bytes, not {max_response_bytes!r}")
+    return Limits(max_response_bytes, read_seconds("request_timeout", request_timeout))

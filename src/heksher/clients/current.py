@@ -5,6 +5,7 @@ until a client becomes main. From then on each new setting goes to the main clie
 """
 
 import logging
+import os
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
@@ -125,3 +126,13 @@ def _live_settings() -> "list[Setting[Any]]":
 def _forget(reference: "weakref.ref[Setting[Any]]") -> None:
     # Runs whenever the collector does, in any thread, perhaps one that holds the lock: a single pop needs none.
     _settings.pop(reference, None)
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603 - held, perhaps, by a thread that the forked process does not have
+    _lock = threading.RLock()
+
+
+# Not on Windows, where there is no fork.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)

@@ -1,22 +1,38 @@
-"""When the next update is due. Told the time, never asking for it, so both clients and the tests share it."""
+"""When the next update is due. Told the time, never asking for it, so both clients and the tests share it.
+
+Every delay has a random part. Clients that were started together, or that lost the service together, must not come back
+together; and what is random must be wide enough to spread a fleet over the whole of the time that it has.
+"""
 
 import random
 
+# Each interval is drawn from this share of it to all of it: never later than asked for, and soon out of step.
+MIN_INTERVAL_SHARE = 0.8
+
 # After the n-th failure in a row a client tries again within 2**(n-1) seconds, but never later than its interval. The
-# delay is drawn from the whole span ("full jitter"): clients that failed together must not come back together.
+# delay is drawn from the whole span ("full jitter").
 FIRST_RETRY_S = 1.0
+
+# A service that refuses (401, 403, 404) does so until somebody mends something: a client asks ever more rarely, but
+# never more rarely than this, or than its interval if that is longer.
+MAX_REFUSED_S = 300.0
+
+# However long a service asks its clients to stay away (Retry-After), they look again after this time.
+MAX_RETRY_AFTER_S = 3600.0
 
 
 class Schedule:
     """The moments of a client's updates, in the caller's seconds (such as ``time.monotonic()``).
 
     Args:
-        interval_s: the time from one update to the next.
+        interval_s: the longest time from one update to the next.
     """
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
         self._failures = 0
+        # How many of the last failures in a row were refusals.
+        self._refusals = 0
         # None: at once.
         self._due_s: float | None = None
         self._is_hurried = False
@@ -32,20 +48,37 @@ class Schedule:
         self._is_hurried = True
         self._due_s = None
 
+    def scatter(self, now_s: float) -> None:
+        """Have an update before it is due, at a random moment: a process was forked, perhaps as one of many."""
+        self._plan(now_s + random.uniform(0, min(self._interval_s, self.remaining(now_s))))  # noqa: S311 - as below
+
     def begin(self) -> None:
         """Note that an update begins: what was asked for until now is served by it."""
         self._is_hurried = False
 
     def succeed(self, now_s: float) -> None:
         """Note that the update succeeded."""
-        self._failures = 0
-        self._plan(now_s + self._interval_s)
+        self._failures = self._refusals = 0
+        self._plan(now_s + self._interval_s * random.uniform(MIN_INTERVAL_SHARE, 1))  # noqa: S311 - as below
 
-    def fail(self, now_s: float) -> None:
-        """Note that the update failed."""
-        span_s = min(self._interval_s, FIRST_RETRY_S * 2 ** min(self._failures, 30))
+    def fail(self, now_s: float, *, is_refused: bool = False, retry_after_s: float | None = None) -> None:
+        """Note that the update failed.
+
+        Args:
+            now_s: the time.
+            is_refused: whether the service refused in a way that trying again soon will not change.
+            retry_after_s: for how long the service asked not to be asked; ``None`` if it did not.
+        """
+        longest_s = max(self._interval_s, MAX_REFUSED_S) if is_refused else self._interval_s
+        first_s = self._interval_s if is_refused else FIRST_RETRY_S
         self._failures += 1
-        self._plan(now_s + random.uniform(0, span_s))  # noqa: S311 - spreads load, guards nothing
+        self._refusals = self._refusals + 1 if is_refused else 0
+        # A first refusal is one, whatever has failed before.
+        span_s = min(longest_s, first_s * 2 ** min((self._refusals or self._failures) - 1, 30))
+        least_s = span_s / 2 if is_refused else 0.0
+        # Those who were told the same time are spread after it.
+        asked_s = min(retry_after_s or 0.0, MAX_RETRY_AFTER_S)
+        self._plan(now_s + asked_s + random.uniform(least_s, span_s))  # noqa: S311 - spreads load, guards nothing
 
     def _plan(self, due_s: float) -> None:
         self._due_s = None if self._is_hurried else due_s

@@ -19,13 +19,12 @@ Source: spec/client-api.md, spec/http-api.md; traps 1 to 8 and 16 of spec/traps.
 """
 
 import logging
-import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from heksher import wire
 from heksher.clients.answer import (
-    QueriedSetting,
     announced_features,
     expect,
     is_same_answer,
@@ -33,13 +32,17 @@ from heksher.clients.answer import (
     read_object,
     read_queried_setting,
     read_query,
+    read_revision,
     read_settings,
 )
 from heksher.clients.exchange import Flow, Request, Response
 from heksher.clients.intake import Remark, take_in
+from heksher.clients.registration import Registration
+from heksher.clients.saved_state import SavedState
+from heksher.clients.status import SettingStatus
+from heksher.clients.update import Renewal, Replacement, Update
 from heksher.clients.util import SettingData
 from heksher.context import ClientContext, ContextState
-from heksher.evaluation import CompiledEvaluation
 from heksher.exceptions import InvalidResponseError, ServiceError
 from heksher.setting import Setting
 from heksher.value_type import JSON
@@ -50,62 +53,6 @@ _OK = 200
 _NOT_MODIFIED = 304
 _NOT_FOUND = 404
 _CONFLICT = 409
-
-
-class Registration:
-    """What a session knows of one setting, which it holds weakly.
-
-    Args:
-        forget: called when the setting is gone.
-
-    Attributes:
-        is_declared: whether the service knows the setting, as far as the session knows.
-        is_missing: whether the service was found not to have the setting, and has not accepted it since.
-        known_as: the name to ask for it by: its own, or its alias while the service refuses to rename it.
-        reported: the problems of the setting that were logged and still hold.
-        is_received: whether the setting ever got an evaluation from the service.
-        answer: what the service said last, if all of it was accepted; the setting's evaluation was made from it.
-    """
-
-    def __init__(self, setting: Setting[Any], forget: Callable[[object], object]) -> None:
-        self.name: str = setting.name
-        self.setting: Callable[[], Setting[Any] | None] = weakref.ref(setting, forget)
-        self.is_declared = False
-        self.is_missing = False
-        self.known_as: str = setting.name
-        self.is_received = False
-        self.answer: QueriedSetting | None = None
-        self.reported: frozenset[str] = frozenset()
-
-    def report(self, remarks: Iterable[Remark]) -> None:
-        """Log the remarks that were not among the last ones."""
-        remarks = tuple(remarks)
-        for remark in remarks:
-            if remark.text not in self.reported:
-                logger.log(remark.level, "%s", remark.text, extra={"setting": self.name})
-        self.reported = frozenset(remark.text for remark in remarks)
-
-
-class Update:
-    """A prepared update; nothing of it is visible before ``Session.publish``.
-
-    Attributes:
-        feature_order: the service's feature order, which the evaluations follow.
-        etag: to be sent with the same query next time; ``None`` where the next answer must be a full one.
-        evaluations: the new evaluation of each setting that gets one, compiled, and the answer that it was made from,
-            if all of that was accepted.
-        compiled_for: the client's defaults and tracked values that the evaluations were compiled for.
-        problems: why declarations failed; empty if none did.
-    """
-
-    def __init__(
-        self, feature_order: tuple[str, ...], etag: tuple[Request, str] | None, context: ClientContext
-    ) -> None:
-        self.feature_order = feature_order
-        self.etag = etag
-        self.compiled_for: ContextState = context.state
-        self.evaluations: list[tuple[Registration, CompiledEvaluation[Any], QueriedSetting | None]] = []
-        self.problems: tuple[ServiceError, ...] = ()
 
 
 class Session:
@@ -123,6 +70,8 @@ class Session:
         self._feature_order: tuple[str, ...] | None = None
         # The tag of the published data, and the query that it belongs to.
         self._etag: tuple[Request, str] | None = None
+        # The service's revision of the published data, None if it does not tell.
+        self.revision: int | None = None
         # The declarations that failed during the update under way.
         self._problems: list[ServiceError] = []
 
@@ -164,18 +113,59 @@ class Session:
         update.problems = tuple(self._problems)
         return update
 
-    def publish(self, update: Update) -> None:
-        """Make an update visible: one assignment for each setting, and the ETag with them."""
-        # They may have been changed while the update was under way.
-        is_current = update.compiled_for == self._context.state
-        for registration, compiled, answer in update.evaluations:
-            setting = registration.setting()
-            if setting is not None and self._registrations.get(id(setting)) is registration:
-                setting.switch_to(compiled if is_current else compiled.evaluation.compile())
-                registration.is_received = True
-                registration.answer = answer
+    def publish(self, update: Update) -> list[Replacement]:
+        """Make an update visible: one assignment for each setting, and the ETag with them; give what that replaced."""
+        changes = self._publish_renewals(update.renewals, update.compiled_for)
         self._feature_order = update.feature_order
         self._etag = update.etag
+        self.revision = update.revision
+        return changes
+
+    def restore(self, state: SavedState) -> list[Replacement]:
+        """Have settings that never heard of the service answer what was kept; give what that replaced."""
+        order = state.feature_order or self._context.features
+        renewals = []
+        for registration, setting in self._live():
+            kept = state.settings.get(setting.name) or state.settings.get(setting.alias or "")
+            if kept is not None and not (registration.is_received or registration.is_restored):
+                intake = take_in(setting, kept, order, self._context)
+                registration.report(intake.remarks)
+                renewals.append(Renewal(registration, intake.evaluation.compile(), kept, False, is_restored=True))
+        return self._publish_renewals(renewals, self._context.state)
+
+    def save(self, service: str, now: datetime) -> SavedState:
+        """Give what the service said last of all settings, to be kept."""
+        answers = {
+            registration.name: registration.last_answer
+            for registration, _ in self._live()
+            if registration.last_answer is not None
+        }
+        order = self._feature_order or self._context.features
+        return SavedState(now, service, self.context_filters(), order, self.revision, answers)
+
+    def context_filters(self) -> str:
+        """Give the tracked values, as a query says them."""
+        tracked = self._context.tracked
+        return "*" if tracked is None else wire.format_context_filters(tracked)
+
+    def statuses(self) -> dict[str, SettingStatus]:
+        """Give what is known of each setting, by name."""
+        return {registration.name: registration.status for registration, _ in self._live()}
+
+    def _publish_renewals(self, renewals: Iterable[Renewal], compiled_for: ContextState) -> list[Replacement]:
+        # Defaults and tracked values may have been changed while the update was under way.
+        is_current = compiled_for == self._context.state
+        replacements = []
+        for registration, compiled, answer, is_accepted, is_restored in renewals:
+            setting = registration.setting()
+            if setting is not None and self._registrations.get(id(setting)) is registration:
+                replacements.append(Replacement(setting, setting.evaluation, compiled.evaluation))
+                setting.switch_to(compiled if is_current else compiled.evaluation.compile())
+                if is_restored:
+                    registration.is_restored = True
+                else:
+                    registration.receive(answer, is_accepted=is_accepted)
+        return replacements
 
     def ping(self) -> Flow[None]:
         """Raise a ServiceError (from the flow) unless the service is healthy."""
@@ -221,11 +211,15 @@ class Session:
             # A conflict leaves the setting as the service has it; one that it does not have cannot be asked for.
             statuses = (_OK,) if registration.is_missing else (_OK, _CONFLICT)
             try:
-                registration.report(_read_declaration(setting, request, expect(request, outcome, *statuses)))
+                registration.report_declaration(
+                    _read_declaration(setting, request, expect(request, outcome, *statuses))
+                )
                 registration.is_declared, registration.is_missing = True, False
             except ServiceError as error:
                 self._problems.append(error)
-                registration.report([Remark(logging.ERROR, f"declaring setting {setting.name} failed: {error}")])
+                registration.report_declaration(
+                    [Remark(logging.ERROR, f"declaring setting {setting.name} failed: {error}")]
+                )
 
     # ---- query
 
@@ -238,7 +232,7 @@ class Session:
             order = yield from self._ask_features()
         if response.status == _NOT_MODIFIED:
             if order == self._feature_order:
-                return Update(order, self._etag, self._context)
+                return self._begin_update(response, order, self._etag)
             # The rules are the same, but not what they mean: the ETag of a service that does not announce its feature
             # order does not depend on it.
             response, request = yield from self._ask_query(None)
@@ -246,7 +240,9 @@ class Session:
             logger.info("the service's context features are now %s, until now they were %s", order, self._feature_order)
         answers = read_query(request, response)
         names = yield from self._resolve_names(request, answers)
-        return self._prepare(answers, names, order, _read_etag(request, response))
+        update = self._begin_update(response, order, _read_etag(request, response))
+        self._prepare(update, answers, names)
+        return update
 
     def _ask_query(self, etag: tuple[Request, str] | None) -> Flow[tuple[Response, Request]]:
         request = self._make_query()
@@ -261,9 +257,7 @@ class Session:
 
     def _make_query(self) -> Request:
         names = sorted({registration.known_as for registration, _ in self._declared()})
-        tracked = self._context.tracked
-        filters = "*" if tracked is None else wire.format_context_filters(tracked)
-        params = {"settings": ",".join(names), "context_filters": filters, "include_metadata": "false"}
+        params = {"settings": ",".join(names), "context_filters": self.context_filters(), "include_metadata": "false"}
         return Request("GET", wire.QUERY_PATH, params)
 
     def _declare_unknown(self) -> Flow[None]:
@@ -309,14 +303,13 @@ class Session:
                 logger.info("the name that setting %s has on the service is not known: %s", name, error)
         return names
 
-    def _prepare(
-        self,
-        answers: Mapping[str, JSON],
-        names: Mapping[str, str],
-        order: tuple[str, ...],
-        etag: tuple[Request, str] | None,
-    ) -> Update:
+    def _begin_update(self, response: Response, order: tuple[str, ...], etag: tuple[Request, str] | None) -> Update:
         update = Update(order, etag, self._context)
+        update.revision = read_revision(response)
+        return update
+
+    def _prepare(self, update: Update, answers: Mapping[str, JSON], names: Mapping[str, str]) -> None:
+        order = update.feature_order
         for registration, setting in self._declared():
             answer = answers.get(names.get(registration.known_as, registration.known_as))
             try:
@@ -330,11 +323,9 @@ class Session:
                 update.etag = None
                 continue
             registration.report(intake.remarks)
-            accepted = queried if intake.is_complete else None
-            update.evaluations.append((registration, intake.evaluation.compile(), accepted))
-            if accepted is None:
+            update.renewals.append(Renewal(registration, intake.evaluation.compile(), queried, intake.is_complete))
+            if not intake.is_complete:
                 update.etag = None
-        return update
 
     def _declared(self) -> Iterator[tuple[Registration, Setting[Any]]]:
         return ((registration, setting) for registration, setting in self._live() if registration.is_declared)

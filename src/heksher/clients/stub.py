@@ -13,21 +13,26 @@ validators. Without a service, the order of context features is the one in which
 Source: spec/client-api.md, *Stub clients*.
 """
 
+import asyncio
 import warnings
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 from unittest.mock import AsyncMock, MagicMock
 
 from heksher import rules as core
+from heksher.changes import Change
 from heksher.clients import current
+from heksher.clients.dispatch import Dispatcher
 from heksher.clients.snapshot import Snapshot
+from heksher.clients.status import ClientStatus, Health, SettingStatus
 from heksher.context import ClientContext, ContextDefault, TrackedValues
 from heksher.evaluation import Evaluation
 from heksher.setting import Setting
 from heksher.setting_type import HeksherSequence
+from heksher.subscription import Spawn, Subscribers, Subscription
 
 
 class Rule(NamedTuple):
@@ -77,7 +82,7 @@ class StubSetting:
         self.__dict__["rules"] = value
         setting = self.__dict__["_setting"]()
         if setting is not None:
-            self.__dict__["_client"].answer(setting)
+            self.__dict__["_client"].answer_anew([setting])
 
 
 class _BaseStub:
@@ -92,6 +97,11 @@ class _BaseStub:
         self._stubs: weakref.WeakKeyDictionary[Setting[Any], StubSetting] = weakref.WeakKeyDictionary()
         self._previous: current.MainClient | None = None
         self._is_over = False
+        self._dispatcher = Dispatcher(self._spawn)
+        self._status_subscribers: Subscribers[ClientStatus] = self._dispatcher.make_subscribers()
+
+    # Runs the program's functions that are coroutines; None where nothing can.
+    _spawn: "Spawn | None" = None
 
     def __getitem__(self, setting: Setting[Any]) -> StubSetting:
         """Give what sets the answers of a setting."""
@@ -119,8 +129,7 @@ class _BaseStub:
     def set_defaults(self, /, **defaults: ContextDefault) -> None:
         """Set values of context features that ``get`` uses where the call names none."""
         self.context.set_defaults(defaults)
-        for setting in list(self._before):
-            self.answer(setting)
+        self.answer_anew(self._before)
 
     def track_contexts(self, /, **_tracked: TrackedValues) -> None:
         """Do nothing: there is no service to fetch rules from, so a stub has all the rules that it was given."""
@@ -133,21 +142,50 @@ class _BaseStub:
         """Give a consistent view of all settings."""
         return Snapshot({setting: setting.evaluation for setting in list(self._before)})
 
-    def answer(self, setting: Setting[Any]) -> None:
-        """Have a setting answer its stub rules, if it is this client's at present."""
-        if setting in self._before:
-            setting.evaluation = _evaluate(setting, self[setting].rules, self.context)
+    @property
+    def status(self) -> ClientStatus:
+        """A status to show: current, with settings that are all declared."""
+        known = SettingStatus(is_declared=True, is_missing=False, rejected=(), is_stale=False)
+        health = Health()
+        health.confirm(None)
+        health.succeed()
+        return health.picture({setting.name: known for setting in list(self._before)})
+
+    def on_change(
+        self,
+        callback: Callable[[Change[Any]], object],
+        contexts: Mapping[str, str] | None = None,
+        *,
+        weak: bool = False,
+    ) -> Subscription:
+        """Have a function called after the answers of any setting have changed, as by setting its ``rules``."""
+        return self._dispatcher.on_change(callback, contexts, weak=weak)
+
+    def on_status_change(self, callback: Callable[[ClientStatus], object], /, *, weak: bool = False) -> Subscription:
+        """Take a function that is never called: the status of a stub does not change."""
+        return self._status_subscribers.add(callback, weak=weak)
+
+    def answer_anew(self, settings: Iterable[Setting[Any]]) -> None:
+        """Have those of the settings that are this client's at present answer their stub rules, and tell of it."""
+        for setting in list(settings):
+            if setting in self._before:
+                self._answer(setting)
+        self._dispatcher.drain()
+
+    def _answer(self, setting: Setting[Any]) -> None:
+        evaluation = _evaluate(setting, self[setting].rules, self.context)
+        self._dispatcher.switch(setting, evaluation.compile())
 
     def adopt(self, settings: list[Setting[Any]]) -> None:
         """Have settings answer their stub rules, or else their local defaults. Called by ``current``."""
         for setting in settings:
             self._before[setting] = setting.evaluation
-            self.answer(setting)
+            self._answer(setting)
 
     def release(self) -> None:
         """Have settings answer again what they answered before. Called by ``current``."""
         for setting, evaluation in list(self._before.items()):
-            setting.evaluation = evaluation
+            self._dispatcher.switch(setting, evaluation.compile())
         self._before.clear()
 
     def has_undeclared_settings(self) -> bool:
@@ -162,11 +200,13 @@ class _BaseStub:
         # Entered once more (by a program that is given a stub and starts it), it still follows the same client.
         self._previous = current.make_main(self) or self._previous
         self._is_over = False
+        self._dispatcher.drain()
 
     def _exit(self) -> None:
         self._is_over = True
         current.restore_main(self, self._previous)
         self._previous = None
+        self._dispatcher.drain()
 
 
 class SyncStubHeksherClient(_BaseStub):
@@ -202,11 +242,18 @@ class AsyncStubHeksherClient(_BaseStub):
     """
 
     def __init__(self, *args: object, **kwargs: object) -> None:
+        # The loop holds its tasks weakly.
+        self._callbacks: set[asyncio.Task[None]] = set()
         super().__init__(*args, **kwargs)
         self.reload: AsyncMock = AsyncMock()
         self.aclose: AsyncMock = AsyncMock()
         self.close: AsyncMock = AsyncMock()
         self.ping: AsyncMock = AsyncMock()
+
+    def _spawn(self, callback: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(callback)
+        self._callbacks.add(task)
+        task.add_done_callback(self._callbacks.discard)
 
     async def set_as_main(self) -> None:
         """Become the main client, as at the begin of an ``async with`` block."""

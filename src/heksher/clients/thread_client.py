@@ -1,21 +1,35 @@
 """The client for programs without an event loop: sends what the session asks for, and updates in a thread."""
 
+import logging
 import queue
 import threading
 import time
+import warnings
+import weakref
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
 from heksher.clients import current
-from heksher.clients.base import DEFAULT_START_TIMEOUT_S, BaseHeksherClient, StartFailure, State
-from heksher.clients.transport import ThreadTransport, as_http_error
+from heksher.clients.base import (
+    CLOSE_TIMEOUT_S,
+    DEFAULT_START_TIMEOUT_S,
+    RESUME_S,
+    BaseHeksherClient,
+    StartFailure,
+    State,
+    read_limits,
+)
+from heksher.clients.bootstrap import Bootstrap
+from heksher.clients.dispatch import Dispatcher
+from heksher.clients.fallback import Fallback, FilePath
+from heksher.clients.http_errors import as_http_error
+from heksher.clients.transport import DEFAULT_LIMITS, ThreadTransport
 from heksher.clients.util import SettingData
-from heksher.exceptions import TransportError
+from heksher.exceptions import ClientStateError, TransportError
 
-# How long close waits for a request that is under way; the thread that sent it publishes nothing afterwards.
-CLOSE_TIMEOUT_S = 2.0
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class ThreadHeksherClient(BaseHeksherClient):
@@ -27,7 +41,12 @@ class ThreadHeksherClient(BaseHeksherClient):
         context_features: the context features that the program knows, the most general one first.
         http_client_args: keyword arguments for the HTTP client: ``headers``, ``auth``, ``timeout``, ``verify``, …
         on_start_failure: ``"raise"`` the first update's failure from ``set_as_main``, or log it and ``"continue"``.
-        start_timeout: seconds that the start may take; ``None`` for no limit but those of the HTTP client.
+        start_timeout: seconds that the start may take; ``None`` for no limit but those of requests.
+        snapshot: a file to keep what the service said last, and to answer from when it cannot be reached at the start.
+        bootstrap: values, or a file with them, for a start with neither service nor snapshot: the JSON that the service
+            answers to a query, optionally with ``context_features``.
+        max_response_bytes: how large an answer may be, decompressed.
+        request_timeout: seconds that a request may take in all, whatever trickles in.
 
     Attributes:
         modification_lock: held while the values of settings are changed; hold it to keep them as they are.
@@ -47,15 +66,26 @@ class ThreadHeksherClient(BaseHeksherClient):
         http_client_args: Mapping[str, Any] | None = None,
         on_start_failure: StartFailure = "continue",
         start_timeout: float | timedelta | None = DEFAULT_START_TIMEOUT_S,
+        snapshot: FilePath | None = None,
+        bootstrap: "Bootstrap | None" = None,
+        max_response_bytes: int = DEFAULT_LIMITS.max_response_bytes,
+        request_timeout: float | timedelta = DEFAULT_LIMITS.request_timeout_s,
     ) -> None:
-        super().__init__(update_interval, context_features, on_start_failure, start_timeout)
+        limits = read_limits(max_response_bytes, request_timeout)
+        self._transport = ThreadTransport(service_url, http_client_args, limits)
+        fallback = Fallback(snapshot, bootstrap, self._transport.base_url)
+        super().__init__(update_interval, context_features, on_start_failure, start_timeout, fallback, Dispatcher())
         self.modification_lock: threading.Lock = threading.Lock()
-        self._transport = ThreadTransport(service_url, http_client_args)
-        # Held for a whole update: the session's flows must not run at the same time. It can be taken again by its
-        # holder, because a callback, which comes after the flow, may call reload.
-        self._update_lock = threading.RLock()
+        self._make_own_tools()
+
+    def _make_own_tools(self) -> None:
+        """Make what belongs to this process: a forked one gets its own."""
+        # Held for a whole update: the session's flows must not run at the same time.
+        self._update_lock = threading.Lock()
         # Guards the changes of _state, so that of several threads one starts, and one closes.
         self._state_lock = threading.Lock()
+        # Wakes the thread that is to update. One that finds another one's here is to end: it may be that of a start
+        # that failed, or of a client that is closed.
         self._wake = threading.Event()
         # The thread that is to update; None before the start, and once it is to end.
         self._thread: threading.Thread | None = None
@@ -85,13 +115,14 @@ class ThreadHeksherClient(BaseHeksherClient):
             error = self._await_start(started)
             # Another thread may have closed the client meanwhile.
             self._require_open()
-            if error is not None and self._on_start_failure == "raise":
+            if error is not None and self._must_raise():
                 raise error
         except BaseException:
             with self._state_lock:
                 self._abandon_start(previous)
-            self._stop_thread()
+            thread = self._dismiss_thread()
             self._transport.reset()
+            _await_end(thread)
             raise
 
     def reload(self) -> None:
@@ -104,22 +135,28 @@ class ThreadHeksherClient(BaseHeksherClient):
             ClientStateError: (a ``RuntimeError``) the client is not started, or closed.
         """
         self._require_running()
-        error = self._update()
+        error = self._update_and_announce()
         if error is not None:
             # The background may be asleep until a later moment than the next try.
             self._wake_up()
             raise error
 
     def close(self) -> None:
-        """Stop the updates and close all connections. Settings keep their values. May be called more than once."""
+        """Stop the updates and close all connections. Settings keep their values. May be called more than once.
+
+        Requests that are under way are broken off. Takes about two seconds at most, even if one cannot be.
+        """
         with self._state_lock:
             if self._state is State.CLOSED:
                 return
             self._end_run()
         current.restore_main(self, None)
         self._started.put(None)
-        self._stop_thread()
+        thread = self._dismiss_thread()
+        # First, so that the thread has nothing to wait for any more.
         self._transport.close()
+        _await_end(thread)
+        self._dispatcher.drain()
 
     def ping(self) -> None:
         """Do nothing if the service is healthy.
@@ -148,13 +185,37 @@ class ThreadHeksherClient(BaseHeksherClient):
     ) -> None:
         self.close()
 
+    def survive_fork(self) -> None:
+        """Go on in a forked process, with a thread and connections of its own. Called by ``process``."""
+        super().survive_fork()
+        self.modification_lock = threading.Lock()
+        is_updating = self._thread is not None
+        self._make_own_tools()
+        self._transport.reset_after_fork()
+        if self._state is State.RUNNING and is_updating:
+            self._schedule.scatter(time.monotonic())
+            self._start_thread(is_first=False)
+
+    def leave(self) -> None:
+        """Let the interpreter end. Called by ``process``."""
+        super().leave()
+        self._dismiss_thread()
+
+    def __del__(self) -> None:
+        # Not there if the constructor failed.
+        if getattr(self, "_run", None) is not None:
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+            self.leave()
+            self._transport.close()
+
     def _wake_up(self) -> None:
         self._wake.set()
 
-    def _start_thread(self) -> "queue.SimpleQueue[Exception | None]":
-        started: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
-        self._started = started
-        self._thread = threading.Thread(target=self._update_periodically, args=(started,), name="heksher", daemon=True)
+    def _start_thread(self, *, is_first: bool = True) -> "queue.SimpleQueue[Exception | None]":
+        started = self._started = queue.SimpleQueue[Exception | None]()
+        self._wake = threading.Event()
+        arguments = (weakref.ref(self), self._wake, started if is_first else None)
+        self._thread = threading.Thread(target=_update_periodically, args=arguments, name="heksher", daemon=True)
         self._thread.start()
         return started
 
@@ -164,41 +225,81 @@ class ThreadHeksherClient(BaseHeksherClient):
         except queue.Empty:
             text = f"the start took longer than {self._start_timeout_s} s"
             error = as_http_error(TransportError(text, TimeoutError(text)))
-            self._note_failure(error)
+            self._fall_back()
+            self._note(error)
+            self._announce(error)
             return error
 
-    def _stop_thread(self) -> None:
+    def _dismiss_thread(self) -> threading.Thread | None:
+        """Tell the thread to end, and give it; ``None`` if there is none."""
         thread, self._thread = self._thread, None
-        self._wake.set()
-        # A callback may close the client in the very thread that updates; and a thread may have failed to start.
-        if thread is not None and thread is not threading.current_thread() and thread.is_alive():
-            thread.join(CLOSE_TIMEOUT_S)
+        wake, self._wake = self._wake, threading.Event()
+        wake.set()
+        return thread
 
-    def _update(self) -> Exception | None:
-        """Update once, after any update under way; give why it failed, or ``None``."""
+    def _update_and_announce(self) -> Exception | None:
+        """Update once, after any update under way, and tell the program; give why it failed, or ``None``."""
         with self._update_lock:
             run = self._run
-            error: Exception | None = None
-            self._schedule.begin()
-            try:
-                update = self._transport.run(self._session.update())
-                with self.modification_lock:
-                    self._publish(update)
-                if update.problems:
-                    raise as_http_error(update.problems[0])
-            # Also what nobody foresaw: the thread must go on.
-            except Exception as failure:  # noqa: BLE001 - see above
-                error = failure
-            return self._finish_update(run, time.monotonic(), error)
+            error = self._update()
+            error = self._conclude(run, time.monotonic(), error)
+        self._announce(error)
+        return error
 
-    def _update_periodically(self, started: "queue.SimpleQueue[Exception | None]") -> None:
-        started.put(self._update())
-        # After a failed start there may be another one, with a thread of its own.
-        while self._thread is threading.current_thread():
-            delay_s = self._schedule.remaining(time.monotonic())
-            if delay_s > 0:
-                self._wake.wait(delay_s)
-                # Cleared before looking again, so that no call for an update falls in between.
-                self._wake.clear()
-            else:
-                self._update()
+    def _update(self) -> Exception | None:
+        self._schedule.begin()
+        try:
+            update = self._transport.run(self._session.update())
+            with self.modification_lock:
+                self._publish(update)
+            self._keep(update)
+            if update.problems:
+                raise as_http_error(update.problems[0])
+        # Also what nobody foresaw: the thread must go on.
+        except Exception as failure:  # noqa: BLE001 - see above
+            self._fall_back()
+            return failure
+        return None
+
+    def _tend(self, wake: threading.Event, started: "queue.SimpleQueue[Exception | None] | None") -> float | None:
+        """Update if that is due; give the seconds until it is again, or ``None`` when there is nothing more to do."""
+        # Not the current thread: gevent, patched in late, makes another one of it.
+        if self._wake is not wake:
+            return None
+        if started is not None:
+            error: Exception | None = ClientStateError("the start was interrupted")
+            try:
+                error = self._update_and_announce()
+            finally:
+                started.put(error)
+        elif self._schedule.remaining(time.monotonic()) == 0:
+            self._update_and_announce()
+        return self._schedule.remaining(time.monotonic())
+
+
+def _await_end(thread: threading.Thread | None) -> None:
+    # A callback may close the client in the very thread that updates; and a thread may have failed to start.
+    if thread is not None and thread is not threading.current_thread() and thread.is_alive():
+        thread.join(CLOSE_TIMEOUT_S)
+
+
+def _update_periodically(
+    reference: "weakref.ref[ThreadHeksherClient]",
+    wake: threading.Event,
+    started: "queue.SimpleQueue[Exception | None] | None",
+) -> None:
+    """Update until the client is closed, or gone: between updates the thread does not hold it."""
+    while (client := reference()) is not None:
+        # Cleared before looking at the schedule, so that no call for an update falls in between.
+        wake.clear()
+        try:
+            delay_s = client._tend(wake, started)
+        # Not even a callback that raises SystemExit is to end the updates.
+        except BaseException:
+            logger.exception("the background updates were interrupted; they go on")
+            delay_s = RESUME_S
+        started = None
+        del client
+        if delay_s is None:
+            return
+        wake.wait(delay_s)

@@ -1,24 +1,28 @@
-"""Sending a session's requests with an HTTP library, and the only module that knows which.
+"""Sending a session's requests with an HTTP library: each within its limits, and only as long as the client is open.
 
-The library is httpx2. Existing programs may hand over objects of its predecessor httpx (a transport, an ``Auth``, a
-``Limits``), which httpx2 does not take; then httpx is used. And they catch ``httpx.HTTPError``: an error is given the
-class of the same name of either library as a further base when it is raised to the program.
+The limits are a number of bytes (``receiving``) and a time for the request as a whole. On an event loop asyncio keeps
+the time, and ends requests by cancelling them; in threads ``network`` does both.
 
-The libraries are imported when the first client is created, as they take longer to import than the rest of the package.
+Whatever goes wrong with a request becomes its outcome, a ``TransportError``. It is raised to the program, if at all, as
+an error of the HTTP library, too (``http_errors``).
 """
 
 import asyncio
 import json
 import queue
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from importlib import import_module
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from heksher.clients.exchange import Flow, Outcome, Request, Response
-from heksher.exceptions import InvalidOptionError, InvalidResponseError, ServiceError, StatusError, TransportError
+from heksher.clients.http_errors import raised_as_http_errors
+from heksher.clients.http_library import ClientSettings, check_redirect, check_request
+from heksher.clients.network import forget_connections, protect, protect_async
+from heksher.clients.receiving import ResponseTooLargeError, receive, receive_async
+from heksher.clients.under_way import RequestsUnderWay, TasksUnderWay, active_guard
+from heksher.exceptions import TransportError
 
 if TYPE_CHECKING:
     import httpx2
@@ -33,9 +37,25 @@ MAX_CONCURRENT_REQUESTS: Final = 16
 # about as long as handing them over does.
 MIN_BYTES_FOR_THREAD: Final = 50_000
 
-_LIBRARIES: Final = ("httpx2", "httpx")
-# The classes of errors that are also errors of HTTP libraries, made when they are first needed.
-_mixed: dict[tuple[type[ServiceError], tuple[type[Exception], ...]], type[ServiceError]] = {}
+# How long closing waits for the requests that it has interrupted. They need far less, unless code of the program's own
+# (a hook, a transport) is in the way.
+CLOSE_TIMEOUT_S: Final = 1.0
+
+
+class Limits(NamedTuple):
+    """What a single request may cost.
+
+    Attributes:
+        max_response_bytes: how long the body of an answer may be, after decompression.
+        request_timeout_s: how many seconds a request may take from its beginning to the last byte of the answer, also
+            while something comes in all the time. The time limits of the HTTP library hold, too.
+    """
+
+    max_response_bytes: int = 256 * 2**20
+    request_timeout_s: float = 60.0
+
+
+DEFAULT_LIMITS: Final = Limits()
 
 
 class _End(NamedTuple, Generic[T]):
@@ -50,16 +70,17 @@ class _Sender:
     Args:
         service_url: ``http(s)://[user:password@]host[:port][/path]``.
         http_client_args: keyword arguments for the library's client.
+        limits: what each request may cost.
     """
 
-    def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None) -> None:
-        self._client_args = dict(http_client_args or {})
-        self._library: Any = import_module(_choose_library(self._client_args))
-        url = _parse_service_url(self._library, service_url)
-        # The library logs the URL of each request, so the password must not stand in it (trap 28).
-        self._base_url = str(url.copy_with(userinfo=b"")).rstrip("/")
-        if url.userinfo and self._client_args.get("auth") is None:
-            self._client_args["auth"] = (url.username, url.password)
+    def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None, limits: Limits) -> None:
+        self._settings = ClientSettings(service_url, http_client_args)
+        self._limits = limits
+
+    @property
+    def base_url(self) -> str:
+        """The service's URL without credentials."""
+        return self._settings.base_url
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         headers = dict(request.headers)
@@ -69,35 +90,42 @@ class _Sender:
             headers["Content-Type"] = "application/json"
         return {
             "method": request.method,
-            "url": self._base_url + request.path,
+            "url": self._settings.base_url + request.path,
             "params": request.params,
             "headers": headers,
             "content": content,
         }
 
     def _describe_failure(self, request: Request, error: Exception) -> TransportError:
+        if isinstance(error, ResponseTooLargeError):
+            return TransportError(f"{request} was answered by {self._settings.base_url} with {error}", error.response)
         cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return TransportError(f"{request} got no answer from {self._base_url}: {cause}", error)
+        return TransportError(f"{request} got no answer from {self._settings.base_url}: {cause}", error)
 
 
 class AsyncTransport(_Sender):
     """Runs flows on the event loop. Arguments as for ``_Sender``."""
 
-    def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None) -> None:
-        super().__init__(service_url, http_client_args)
+    def __init__(
+        self, service_url: str, http_client_args: Mapping[str, Any] | None, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        super().__init__(service_url, http_client_args, limits)
         # Made here, so that wrong arguments are the constructor's error. Until the first request it has no connection.
-        self._client: httpx2.AsyncClient = self._library.AsyncClient(**self._client_args)
+        self._client = self._make_client()
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow to its end and give its result; raise what it raises, as an error of the HTTP library, too."""
         # One client for all of it: a flow that outlives close() or reset() must not open connections again.
         client = self._client
         slots = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
-        with _raised_as_http_errors():
+        received_bytes = 0
+        with raised_as_http_errors():
             step = _advance(flow, None)
             while not isinstance(step, _End):
                 outcomes = tuple(await asyncio.gather(*(self._send(client, slots, request) for request in step)))
-                if sum(map(_count_bytes, outcomes)) < MIN_BYTES_FOR_THREAD:
+                # In all: a flow may ask for something else before it reads a large answer.
+                received_bytes += sum(map(_count_bytes, outcomes))
+                if received_bytes < MIN_BYTES_FOR_THREAD:
                     step = _advance(flow, outcomes)
                 else:
                     step = await asyncio.to_thread(_advance, flow, outcomes)
@@ -105,61 +133,174 @@ class AsyncTransport(_Sender):
             return result
 
     async def close(self) -> None:
-        """Close all connections, for good: flows that are under way fail."""
-        await self._client.aclose()
+        """Interrupt all requests and close all connections, for good."""
+        await self._client.close()
 
     async def reset(self) -> None:
-        """Close all connections, as ``close`` does; later flows open new ones."""
-        client, self._client = self._client, self._library.AsyncClient(**self._client_args)
-        await client.aclose()
+        """Interrupt all requests and close all connections, as ``close`` does; later flows open new ones."""
+        old, self._client = self._client, self._make_client()
+        await old.close()
 
-    async def _send(self, client: "httpx2.AsyncClient", slots: asyncio.Semaphore, request: Request) -> Outcome:
+    def reset_after_fork(self) -> None:
+        """Leave all connections to the parent process; to be called in a forked child."""
+        old, self._client = self._client, self._make_client()
+        forget_connections(self._client.native, old)
+
+    def _make_client(self) -> "_AsyncClient":
+        receive_response = partial(_receive_async, self._settings.is_following, self._limits.max_response_bytes)
+        return _AsyncClient(self._settings.make_client("AsyncClient", _check_request_async, receive_response))
+
+    async def _send(self, client: "_AsyncClient", slots: asyncio.Semaphore, request: Request) -> Outcome:
         try:
-            async with slots:
-                native = await client.request(**self._arguments(request))
+            async with slots, client.requests.request(self._limits.request_timeout_s):
+                native = await client.native.request(**self._arguments(request))
         # Whatever goes wrong with one request must cost this request only; what it means, the session decides.
         except Exception as error:  # noqa: BLE001 - see above
             return self._describe_failure(request, error)
         return _translate(native)
 
 
+class _AsyncClient:
+    """A library's client and the requests that it has under way.
+
+    Attributes:
+        native: the library's client.
+        requests: those that are sent with it.
+    """
+
+    def __init__(self, native: "httpx2.AsyncClient") -> None:
+        self.native = native
+        self.requests = TasksUnderWay()
+        protect_async(native)
+
+    async def close(self) -> None:
+        """Interrupt all requests and close all connections."""
+        try:
+            await self.requests.close(CLOSE_TIMEOUT_S)
+        finally:
+            # Connections of a loop that has ended cannot be closed in another one.
+            with suppress(RuntimeError):
+                await self.native.aclose()
+
+
 class ThreadTransport(_Sender):
     """Runs flows on the calling thread, and requests that go side by side on short-lived ones. Arguments as above."""
 
-    def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None) -> None:
-        super().__init__(service_url, http_client_args)
+    def __init__(
+        self, service_url: str, http_client_args: Mapping[str, Any] | None, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        super().__init__(service_url, http_client_args, limits)
         # As in AsyncTransport.
-        self._client: httpx2.Client = self._library.Client(**self._client_args)
+        self._client = self._make_client()
 
     def run(self, flow: Flow[T]) -> T:
         """Run a flow to its end and give its result; raise what it raises, as an error of the HTTP library, too."""
         # As in AsyncTransport.
-        send = self._make_send(self._client)
-        with _raised_as_http_errors():
+        client = self._client
+        with raised_as_http_errors():
             step = _advance(flow, None)
             while not isinstance(step, _End):
-                step = _advance(flow, _send_all(send, step))
+                step = _advance(flow, self._send_all(client, step))
             result: T = step.result
             return result
 
     def close(self) -> None:
-        """Close all connections, for good: flows that are under way fail with their next request."""
+        """Interrupt all requests and close all connections, for good."""
         self._client.close()
 
     def reset(self) -> None:
-        """Close all connections, as ``close`` does; later flows open new ones."""
-        client, self._client = self._client, self._library.Client(**self._client_args)
-        client.close()
+        """Interrupt all requests and close all connections, as ``close`` does; later flows open new ones."""
+        old, self._client = self._client, self._make_client()
+        old.close()
 
-    def _make_send(self, client: "httpx2.Client") -> Callable[[Request], Outcome]:
-        def send(request: Request) -> Outcome:
-            try:
-                native = client.request(**self._arguments(request))
-            except Exception as error:  # noqa: BLE001 - as in AsyncTransport
-                return self._describe_failure(request, error)
-            return _translate(native)
+    def reset_after_fork(self) -> None:
+        """Leave all connections to the parent process; to be called in a forked child.
 
-        return send
+        The parent, and the service, notice nothing; no lock is waited for that a thread of the parent may have held.
+        """
+        old, self._client = self._client, self._make_client()
+        old.requests.close_sockets()
+        forget_connections(self._client.native, old)
+
+    def _make_client(self) -> "_ThreadClient":
+        receive_response = partial(_receive, self._settings.is_following, self._limits.max_response_bytes)
+        client = self._settings.make_client("Client", check_request, receive_response)
+        return _ThreadClient(client, self._settings.library, self._limits)
+
+    def _send(self, client: "_ThreadClient", owner: object, request: Request) -> Outcome:
+        try:
+            with client.requests.request(self._limits.request_timeout_s, owner):
+                native = client.native.request(**self._arguments(request))
+        except Exception as error:  # noqa: BLE001 - as in AsyncTransport
+            return self._describe_failure(request, error)
+        return _translate(native)
+
+    def _send_all(self, client: "_ThreadClient", requests: tuple[Request, ...]) -> tuple[Outcome, ...]:
+        """Send requests side by side; give their outcomes in the same order."""
+        owner = object()
+        if len(requests) == 1:
+            return (self._send(client, owner, requests[0]),)
+        outcomes: dict[int, Outcome] = {}
+        waiting = queue.SimpleQueue[int]()
+        for number in range(len(requests)):
+            waiting.put(number)
+
+        def work() -> None:
+            with suppress(queue.Empty):
+                while True:
+                    number = waiting.get_nowait()
+                    outcomes[number] = self._send(client, owner, requests[number])
+
+        try:
+            _run_side_by_side(work, min(len(requests), MAX_CONCURRENT_REQUESTS))
+        except BaseException:
+            # Such as KeyboardInterrupt, which comes in the calling thread: nothing may go on behind its back.
+            _drain(waiting)
+            client.requests.abort(owner)
+            raise
+        return tuple(outcomes[number] for number in range(len(requests)))
+
+
+class _ThreadClient:
+    """As ``_AsyncClient``, for threads.
+
+    Args:
+        native: the library's client.
+        library: that library.
+        limits: what each request may cost.
+    """
+
+    def __init__(self, native: "httpx2.Client", library: Any, limits: Limits) -> None:
+        self.native = native
+        self.requests = RequestsUnderWay()
+        protect(native)
+        # Waiting for one of the connections that the program allows is no operation on a socket.
+        timeout = native.timeout
+        pool_s = min(limits.request_timeout_s, threading.TIMEOUT_MAX if timeout.pool is None else timeout.pool)
+        native.timeout = library.Timeout(connect=timeout.connect, read=timeout.read, write=timeout.write, pool=pool_s)
+
+    def close(self) -> None:
+        """Interrupt all requests and close all connections."""
+        self.requests.close(CLOSE_TIMEOUT_S)
+        self.native.close()
+
+
+# What the library's clients call for each request and response. Not methods: a transport and its client would keep one
+# another from being collected as soon as they are dropped.
+
+
+def _receive(is_following: bool, max_bytes: int, native: "httpx2.Response") -> None:
+    check_redirect(native, is_followed=is_following)
+    receive(native, max_bytes, active_guard().check)
+
+
+async def _receive_async(is_following: bool, max_bytes: int, native: "httpx2.Response") -> None:
+    check_redirect(native, is_followed=is_following)
+    await receive_async(native, max_bytes)
+
+
+async def _check_request_async(request: "httpx2.Request") -> None:
+    check_request(request)
 
 
 def _advance(flow: Flow[T], outcomes: tuple[Outcome, ...] | None) -> tuple[Request, ...] | _End[T]:
@@ -175,105 +316,21 @@ def _count_bytes(outcome: Outcome) -> int:
     return len(outcome.body) if isinstance(outcome, Response) else 0
 
 
-def _send_all(send: Callable[[Request], Outcome], requests: tuple[Request, ...]) -> tuple[Outcome, ...]:
-    """Send requests side by side; give their outcomes in the same order."""
-    if len(requests) == 1:
-        return (send(requests[0]),)
-    outcomes: dict[int, Outcome] = {}
-    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in range(len(requests)):
-        waiting.put(number)
-
-    def work() -> None:
-        with suppress(queue.Empty):
-            while True:
-                number = waiting.get_nowait()
-                outcomes[number] = send(requests[number])
-
+def _run_side_by_side(work: Callable[[], None], count: int) -> None:
     # Daemons, unlike the threads of an executor: a service that does not answer must not keep a program from ending.
-    count = min(len(requests), MAX_CONCURRENT_REQUESTS)
     threads = [threading.Thread(target=work, name="heksher-request", daemon=True) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return tuple(outcomes[number] for number in range(len(requests)))
 
 
-def as_http_error(error: ServiceError) -> ServiceError:
-    """Give an error that is an instance of the HTTP libraries' matching class, too, of those that are imported."""
-    bases = tuple(_find_http_classes(error))
-    adapted = _mix(type(error), bases)(*error.args)
-    adapted.__dict__.update(error.__dict__)
-    native = error.native
-    # Where the library's own errors keep these.
-    adapted.__dict__["_request"] = getattr(native, "_request", None)
-    if isinstance(error, StatusError):
-        adapted.__dict__["response"] = native
-    return adapted
-
-
-@contextmanager
-def _raised_as_http_errors() -> Iterator[None]:
-    try:
-        yield
-    except ServiceError as error:
-        raise as_http_error(error) from (error.native if isinstance(error.native, BaseException) else None)
-
-
-def _find_http_classes(error: ServiceError) -> Iterator[type[Exception]]:
-    name = _name_http_class(error)
-    for library in map(sys.modules.get, _LIBRARIES):
-        base = getattr(library, "HTTPError", None)
-        if base is not None:
-            found = getattr(library, name, None)
-            if isinstance(found, type) and issubclass(found, base):
-                yield found
-            else:
-                yield getattr(library, "TransportError", base)
-
-
-def _name_http_class(error: ServiceError) -> str:
-    if isinstance(error, StatusError):
-        return "HTTPStatusError"
-    if isinstance(error, InvalidResponseError):
-        return "DecodingError"
-    return "TimeoutException" if isinstance(error.native, TimeoutError) else type(error.native).__name__
-
-
-def _mix(kind: type[ServiceError], bases: tuple[type[Exception], ...]) -> type[ServiceError]:
-    if (kind, bases) not in _mixed:
-        # Pickled (by multiprocessing, by Celery), the error becomes the plain one: the mixed class is of this process.
-        namespace = {
-            "__module__": kind.__module__,
-            "__doc__": kind.__doc__,
-            "__reduce__": lambda self: (kind, self.args),
-        }
-        _mixed[kind, bases] = type(kind.__name__, (kind, *bases), namespace)
-    return _mixed[kind, bases]
+def _drain(waiting: "queue.SimpleQueue[int]") -> None:
+    with suppress(queue.Empty):
+        while True:
+            waiting.get_nowait()
 
 
 def _translate(native: "httpx2.Response") -> Response:
     headers = {name.lower(): value for name, value in native.headers.items()}
     return Response(native.status_code, headers, native.content, native)
-
-
-def _parse_service_url(library: Any, service_url: str) -> "httpx2.URL":
-    try:
-        url: httpx2.URL = library.URL(str(service_url))
-    except library.InvalidURL as error:
-        raise InvalidOptionError(f"service_url is no URL: {error}") from None
-    if url.scheme not in {"http", "https"} or not url.host or url.query or url.fragment:
-        shown = str(url.copy_with(userinfo=b""))
-        raise InvalidOptionError(f"service_url must be http(s)://host, with or without a path, not {shown!r}")
-    return url
-
-
-def _choose_library(client_args: Mapping[str, Any]) -> str:
-    values = list(client_args.values())
-    values += [nested for value in values if isinstance(value, Mapping) for nested in value.values()]
-    return "httpx" if any(map(_is_of_httpx, values)) else "httpx2"
-
-
-def _is_of_httpx(value: object) -> bool:
-    return any(kind.__module__.partition(".")[0] == "httpx" for kind in type(value).__mro__)

@@ -1,6 +1,10 @@
 """Reading answers: what is accepted, and what the errors say of the rest."""
 
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
 import pytest
+from hypothesis import example, given, strategies
 
 from heksher.clients.answer import (
     QueriedSetting,
@@ -10,6 +14,8 @@ from heksher.clients.answer import (
     read_object,
     read_queried_setting,
     read_query,
+    read_retry_after,
+    read_revision,
     read_settings,
 )
 from heksher.clients.exchange import Request, Response
@@ -52,6 +58,96 @@ def test_unexpected_status(status: int) -> None:
         expect(REQUEST, Response(status, {}, b" no such thing\n", NATIVE))
     assert str(raised.value) == f"GET /api/v1/query was answered with status {status}: no such thing"
     assert NATIVE is raised.value.native
+
+
+@pytest.mark.trap(28)
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("http://me:s3cret@other.test:81/a/b?token=s3cret#s3cret", "'http://other.test:81/a/b'"),
+        ("/login?next=s3cret", "'/login'"),
+        ("//s3cret@other.test", "'//other.test'"),
+        ("http://me:s3@cret@other.test", "'http://other.test'"),
+        ("http://other.test/a@b", "'http://other.test/a@b'"),
+        ("http://[::1", "'http://[::1'"),
+        ("", "''"),
+        ("x" * 1000, f"'{'x' * 300}…'"),
+    ],
+)
+def test_redirect(location: str, shown: str) -> None:
+    """An error for a redirect says where it goes, without what may be secret, and not what the answer says."""
+    with pytest.raises(StatusError) as raised:
+        expect(REQUEST, Response(302, {"location": location}, b"it is at s3cret"))
+    text = "was answered with status 302, a redirect to {}, which only follow_redirects in http_client_args allows"
+    assert f"{REQUEST} {text.format(shown)}" == str(raised.value)
+
+
+def test_location_of_what_is_no_redirect() -> None:
+    """With other statuses, a location says nothing about where to go."""
+    with pytest.raises(StatusError, match=r"status 201: made$"):
+        expect(REQUEST, Response(201, {"location": "/made"}, b"made"), 200)
+
+
+# ---- when to ask again
+
+DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0),
+        ("120", 120),
+        (" 7 ", 7),
+        ("999999999999", 999999999999),
+        ("Wed, 21 Oct 2015 07:28:30 GMT", 30),
+        ("Wednesday, 21-Oct-15 07:28:30 GMT", 30),
+        ("Wed Oct 21 07:28:30 2015", 30),
+        ("Wed, 21 Oct 2015 09:28:30 +0200", 30),
+        ("Wed, 21 Oct 2015 07:27:00 GMT", 0),
+        ("-1", None),
+        ("1.5", None),
+        ("1e3", None),
+        ("٣", None),
+        ("9" * 5000, None),
+        ("soon", None),
+        ("", None),
+        ("Wed, 99 Oct 2015 07:28:30 GMT", None),
+        ("Wed, 21 Oct 99999 07:28:30 GMT", None),
+    ],
+)
+def test_retry_after(text: str, seconds: float | None) -> None:
+    """It is a number of seconds, or a date in any of the three forms, by the service's clock; anything else is none."""
+    assert seconds == read_retry_after({"retry-after": text, "date": DATE})
+
+
+@pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}])
+def test_retry_after_by_this_clock(headers: dict[str, str]) -> None:
+    """If the service does not say what time it is, the time of this machine will do."""
+    moment = format_datetime(datetime.now(UTC) + timedelta(seconds=1000), usegmt=True)
+    seconds = read_retry_after({"retry-after": moment, **headers})
+    assert seconds is not None
+    assert 900 < seconds <= 1000
+    assert read_retry_after({"retry-after": DATE, **headers}) == 0
+    assert read_retry_after(headers) is None
+
+
+@given(text=strategies.text(), date=strategies.text())
+@example(text="Wed, 21 Oct 2015 07:28:30 -0000", date=DATE)
+def test_any_retry_after(text: str, date: str) -> None:
+    """Whatever a service says, reading it does not fail, and nobody is asked to be back before now."""
+    seconds = read_retry_after({"retry-after": text, "date": date})
+    assert seconds is None or seconds >= 0
+
+
+def test_status_error_says_when_to_ask_again() -> None:
+    """The error of a status brings the status itself, and when to ask again."""
+    with pytest.raises(StatusError) as raised:
+        expect(REQUEST, Response(503, {"retry-after": "7"}, b""))
+    assert (503, 7) == (raised.value.status, raised.value.retry_after_s)
+    with pytest.raises(StatusError) as raised:
+        expect(REQUEST, Response(404, {}, b""))
+    assert (404, None) == (raised.value.status, raised.value.retry_after_s)
 
 
 def test_text_of_an_unexpected_status() -> None:
@@ -212,3 +308,23 @@ def test_no_settings() -> None:
     """An answer without a list of settings is an error."""
     with pytest.raises(InvalidResponseError, match="JSON of another shape: settings is no list"):
         read_settings(REQUEST, respond({"settings": {}}))
+
+
+# ---- revision
+
+
+@pytest.mark.parametrize(
+    ("told", "revision"), [("7", 7), ("0", 0), ("-7", None), ("seven", None), ("\u0667", None), ("", None)]
+)
+def test_revision(told: str, revision: int | None) -> None:
+    """A revision is a number, and anything else is none."""
+    assert revision == read_revision(Response(200, {"heksher-revision": told}, b"", NATIVE))
+
+
+def test_a_value_that_is_nested_deep_is_one_settings_problem() -> None:
+    """What Python cannot go through is an error that says so, and that costs this setting alone."""
+    value: JSON = 0
+    for _ in range(2000):
+        value = {"a": value}
+    with pytest.raises(InvalidResponseError, match="nested too deep"):
+        read_queried_setting({"rules": [], "default_value": value})

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import pytest
 
 from heksher.clients.exchange import Outcome
-from heksher.clients.session import Session, Update
+from heksher.clients.session import Session
+from heksher.clients.update import Update
 from heksher.context import ClientContext
 from heksher.exceptions import InvalidResponseError, StatusError, TransportError
 from heksher.setting import Setting
@@ -165,7 +166,7 @@ def test_changed_order_without_changed_rules(is_announced: bool, log: pytest.Log
     talk.play((QUERY, not_modified(("b", "a") if is_announced else None, '"2"')))
     if not is_announced:
         talk.play((FEATURES, features("b", "a")))
-    assert talk.result().evaluations == []
+    assert talk.result().renewals == []
 
 
 # ---- declarations

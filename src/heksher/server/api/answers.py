@@ -43,7 +43,7 @@ def answer_written(written: Written[None]) -> Response:
 
 
 def tell_revision(revision: int) -> dict[str, str]:
-    """Make the header that says at which revision a write can be seen."""
+    """Make the header that says at which revision a write can be seen, or a query was answered."""
     return {REVISION_HEADER: str(revision)}
 
 

@@ -23,6 +23,7 @@ from heksher.server.api.answers import (
     empty,
     model,
     problem,
+    tell_revision,
 )
 from heksher.server.api.routing import StorageDependency, make_router
 from heksher.server.limits import MAX_QUERY_FILTERS, MAX_QUERY_SETTINGS
@@ -69,7 +70,7 @@ def query_settings(
     answer = JSONAnswer({"settings": result.settings})
     order = ",".join(result.feature_order)
     tag = _make_tag(answer.body, order)
-    headers = {"ETag": tag, FEATURE_ORDER_HEADER: order, "Cache-Control": "no-cache"}
+    headers = {"ETag": tag, FEATURE_ORDER_HEADER: order, "Cache-Control": "no-cache", **tell_revision(result.revision)}
     if has_tag(",".join(if_none_match or ()), tag):
         return Response(status_code=304, headers=headers)
     answer.headers.update(headers)

@@ -21,10 +21,12 @@ class QueryResult:
     Attributes:
         settings: by canonical name, sorted; rules by ascending id, conditions in feature order.
         feature_order: the service's context features at the same revision.
+        revision: that revision.
     """
 
     settings: JSONObject
     feature_order: tuple[str, ...]
+    revision: int
 
 
 def query(
@@ -60,6 +62,7 @@ def query(
                 for setting in settings
             },
             order,
+            reader.revision(),
         )
 
     return storage.read(work)

@@ -52,6 +52,19 @@ def test_everything_is_answered(ruled: Api):
     assert ["A", "b"] == list(response.json()["settings"])
 
 
+def test_revision_is_told(ruled: Api):
+    """The answer says at which revision it was true, also when it says that nothing is new."""
+    first = ruled.get(PATH)
+    ruled.post("/api/v1/context_features", json={"context_feature": "zone"})
+    again = ruled.get(PATH)
+    unchanged = ruled.get(PATH, headers={"If-None-Match": again.headers["etag"]})
+    revision = ruled.revision()
+    assert [str(revision - 1), str(revision), str(revision)] == [
+        response.headers["Heksher-Revision"] for response in (first, again, unchanged)
+    ]
+    assert 304 == unchanged.status_code
+
+
 def test_conditions_follow_the_services_order(ruled: Api):
     """When the order changes, so do the answer, its header and its tag."""
     before = ruled.get(PATH)

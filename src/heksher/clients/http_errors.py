@@ -1,0 +1,78 @@
+"""Errors that are also those of the HTTP libraries.
+
+Existing programs catch ``httpx.HTTPError``, though they get errors of this package, and though the library may be
+httpx2 (see ``http_library``). So an error is given the class of the same name of either library as a further base when
+it is raised to the program; of those libraries that are imported, for who has not imported one cannot catch its errors.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from heksher.exceptions import InvalidResponseError, ServiceError, StatusError
+
+_LIBRARIES: Final = ("httpx2", "httpx")
+# What of an error goes with it into another process; the library's objects cannot.
+_PORTABLE: Final = ("status", "retry_after_s")
+# The classes of errors that are also errors of HTTP libraries, made when they are first needed.
+_mixed: dict[tuple[type[ServiceError], tuple[type[Exception], ...]], type[ServiceError]] = {}
+
+
+def as_http_error(error: ServiceError) -> ServiceError:
+    """Give an error that is an instance of the HTTP libraries' matching class, too, of those that are imported."""
+    # A program may have made both names mean one library.
+    bases = tuple(dict.fromkeys(_find_http_classes(error)))
+    adapted = _mix(type(error), bases)(*error.args)
+    adapted.__dict__.update(error.__dict__)
+    native = error.native
+    # Where the library's own errors keep these.
+    adapted.__dict__["_request"] = getattr(native, "_request", None)
+    if isinstance(error, StatusError):
+        adapted.__dict__["response"] = native
+    return adapted
+
+
+@contextmanager
+def raised_as_http_errors() -> Iterator[None]:
+    """Raise the service's errors as ``as_http_error`` gives them, caused by the library's own error if there is one."""
+    try:
+        yield
+    except ServiceError as error:
+        raise as_http_error(error) from (error.native if isinstance(error.native, BaseException) else None)
+
+
+def _find_http_classes(error: ServiceError) -> Iterator[type[Exception]]:
+    name = _name_http_class(error)
+    for library in map(sys.modules.get, _LIBRARIES):
+        base = getattr(library, "HTTPError", None)
+        if base is not None:
+            found = getattr(library, name, None)
+            if isinstance(found, type) and issubclass(found, base):
+                yield found
+            else:
+                yield getattr(library, "TransportError", base)
+
+
+def _name_http_class(error: ServiceError) -> str:
+    if isinstance(error, StatusError):
+        return "HTTPStatusError"
+    if isinstance(error, InvalidResponseError):
+        return "DecodingError"
+    return "TimeoutException" if isinstance(error.native, TimeoutError) else type(error.native).__name__
+
+
+def _mix(kind: type[ServiceError], bases: tuple[type[Exception], ...]) -> type[ServiceError]:
+    if (kind, bases) not in _mixed:
+        # Pickled (by multiprocessing, by Celery), the error becomes the plain one: the mixed class is of this process.
+        namespace = {
+            "__module__": kind.__module__,
+            "__doc__": kind.__doc__,
+            "__reduce__": lambda self: (kind, self.args, _select(self.__dict__)),
+        }
+        _mixed[kind, bases] = type(kind.__name__, (kind, *bases), namespace)
+    return _mixed[kind, bases]
+
+
+def _select(attributes: Mapping[str, object]) -> dict[str, object]:
+    return {name: attributes[name] for name in _PORTABLE if name in attributes}

@@ -1,0 +1,99 @@
+"""What becomes of clients when the process forks, and when it ends.
+
+A forked child has the memory of its parent and one thread: locks may be held by threads that it does not have, its
+connections are the parent's, too, and nobody updates. So each client is told, and makes itself new ones.
+
+Python tells of its own forks. uWSGI forks its workers by itself, and tells Python only if asked to
+(``--py-call-uwsgi-fork-hooks``); but it calls a function of its own module in each worker, so that is made use of, too.
+What else forks without Python is noticed by the process's number, as soon as the program asks a client for something.
+"""
+
+import atexit
+import contextlib
+import logging
+import os
+import weakref
+from importlib import import_module
+from typing import Any, Protocol
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+
+class ProcessMember(Protocol):
+    """Something that has to act when the process forks or ends."""
+
+    def survive_fork(self) -> None:
+        """Go on in a forked child. Called in the child, in its only thread, before ``os.fork`` returns."""
+
+    def leave(self) -> None:
+        """Stop background work without waiting for it: the interpreter ends."""
+
+
+_members: "weakref.WeakSet[ProcessMember]" = weakref.WeakSet()
+# The process in which members were told last.
+_pid = os.getpid()
+
+
+def join(member: ProcessMember) -> None:
+    """Have a member told from now on, as long as it lives."""
+    if not _members:
+        _ask_uwsgi()
+    _members.add(member)
+
+
+def notice_fork() -> None:
+    """Tell the members of a fork that nobody told of, if this process comes from one; else do nothing."""
+    if os.getpid() != _pid:
+        _tell_children()
+
+
+def _tell_children() -> None:
+    global _pid  # noqa: PLW0603 - which process this is, is the process's own
+    _pid = os.getpid()
+    for member in _list_members():
+        try:
+            member.survive_fork()
+        except Exception:
+            logger.exception("%r could not go on in the forked process", member)
+
+
+def _ask_uwsgi() -> None:
+    """Under uWSGI, have it tell of forks, besides whatever else it calls then."""
+    # Importing these works nowhere else than inside of uWSGI.
+    uwsgi, decorators = _import("uwsgi"), _import("uwsgidecorators")
+    if decorators is not None:
+        # The hook belongs to this module, as soon as a program imports it; it calls what is in its list.
+        decorators.postfork(notice_fork)
+    elif uwsgi is not None:
+        call_others = getattr(uwsgi, "post_fork_hook", None)
+
+        def post_fork_hook() -> None:
+            if call_others is not None:
+                call_others()
+            notice_fork()
+
+        uwsgi.post_fork_hook = post_fork_hook
+
+
+def _import(name: str) -> Any:
+    # The second one raises a plain Exception where uWSGI has no master process.
+    try:
+        return import_module(name)
+    except Exception:  # noqa: BLE001 - see above
+        return None
+
+
+def _tell_of_the_end() -> None:
+    for member in _list_members():
+        with contextlib.suppress(Exception):
+            member.leave()
+
+
+def _list_members() -> list[ProcessMember]:
+    return list(_members)
+
+
+# Not on Windows, where there is no fork.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_tell_children)
+atexit.register(_tell_of_the_end)

@@ -1,0 +1,141 @@
+"""What a client knows of its own health: for readiness checks, dashboards, and people who wonder.
+
+``Health`` is told how updates end; ``ClientStatus`` is a picture of it for the program.
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple
+
+ClientState = Literal["starting", "current", "stale", "failed", "closed"]
+DataSource = Literal["defaults", "service", "snapshot", "bootstrap"]
+
+
+class SettingStatus(NamedTuple):
+    """What a client knows of one setting.
+
+    Attributes:
+        is_declared: whether the service accepted the declaration, or knew the setting already.
+        is_missing: whether the service was found not to have the setting, and has not accepted it since.
+        rejected: what was wrong with the values, or with the declaration, that were not accepted; empty if nothing was.
+        is_stale: whether what the setting answers is not all of what the service said last: nothing was heard yet, a
+            value was rejected, or it comes from a snapshot or bootstrap.
+    """
+
+    is_declared: bool
+    is_missing: bool
+    rejected: tuple[str, ...]
+    is_stale: bool
+
+
+class ClientStatus(NamedTuple):
+    """How a client is doing, at one moment.
+
+    Attributes:
+        state: ``"starting"`` until the first update has ended; ``"current"`` when the last one succeeded; ``"stale"``
+            when it failed and settings answer what they had; ``"failed"`` when there was never anything but the
+            defaults in the code; ``"closed"``.
+        since: when that began, in UTC.
+        last_success: when an update succeeded last, in UTC; ``None`` if none ever did.
+        last_error: why an update failed last; ``None`` if none ever did.
+        last_error_at: when that was, in UTC; ``None`` likewise.
+        age_s: seconds since the service confirmed what settings answer; with a snapshot, since it did so to whoever
+            wrote that. ``None`` when it never did.
+        revision: the service's revision of that data; ``None`` if the service does not tell.
+        source: where the data comes from; ``"defaults"`` when there is none.
+        settings: by name.
+    """
+
+    state: ClientState
+    since: datetime
+    last_success: datetime | None
+    last_error: str | None
+    last_error_at: datetime | None
+    age_s: float | None
+    revision: int | None
+    source: DataSource
+    settings: Mapping[str, SettingStatus]
+
+
+class _Facts(NamedTuple):
+    """All that ``Health`` knows, but for the settings."""
+
+    state: ClientState
+    since: datetime
+    source: DataSource = "defaults"
+    revision: int | None = None
+    last_success: datetime | None = None
+    last_error: str | None = None
+    last_error_at: datetime | None = None
+    # The moment that the age counts from, by the clock on the wall and by one that nobody sets.
+    confirmed: tuple[datetime, float] | None = None
+
+
+class Health:
+    """The changing side of ``ClientStatus``. Any thread may ask at any time; those who tell it take turns."""
+
+    def __init__(self) -> None:
+        # Replaced as a whole, so that who asks needs no lock.
+        self._facts = _Facts("starting", _now())
+
+    @property
+    def source(self) -> DataSource:
+        """Where the data comes from."""
+        return self._facts.source
+
+    def confirm(self, revision: int | None) -> None:
+        """Note that the service has just said what settings answer."""
+        self._facts = self._facts._replace(source="service", revision=revision, confirmed=(_now(), time.monotonic()))
+
+    def fall_back(self, source: DataSource, confirmed_at: datetime | None, revision: int | None) -> None:
+        """Note that settings answer from a snapshot or a bootstrap, and when the service confirmed it, if it did."""
+        confirmed = None
+        if confirmed_at is not None:
+            age_s = max(0.0, (_now() - confirmed_at).total_seconds())
+            confirmed = (confirmed_at, time.monotonic() - age_s)
+        self._facts = self._facts._replace(source=source, revision=revision, confirmed=confirmed)
+
+    def succeed(self) -> bool:
+        """Note a successful update; tell whether the state changed."""
+        self._facts = self._facts._replace(last_success=_now())
+        return self._enter("current")
+
+    def fail(self, error: str) -> bool:
+        """Note a failed update; tell whether the state changed."""
+        self._facts = self._facts._replace(last_error=error, last_error_at=_now())
+        return self._enter("failed" if self.source == "defaults" else "stale")
+
+    def close(self) -> bool:
+        """Note that the client was closed; tell whether the state changed."""
+        return self._enter("closed")
+
+    def picture(self, settings: Mapping[str, SettingStatus]) -> ClientStatus:
+        """Make a picture for the program."""
+        facts = self._facts
+        return ClientStatus(
+            facts.state,
+            facts.since,
+            facts.last_success,
+            facts.last_error,
+            facts.last_error_at,
+            None if facts.confirmed is None else _age_s(*facts.confirmed),
+            facts.revision,
+            facts.source,
+            settings,
+        )
+
+    def _enter(self, state: ClientState) -> bool:
+        if state == self._facts.state:
+            return False
+        self._facts = self._facts._replace(state=state, since=_now())
+        return True
+
+
+def _age_s(at: datetime, monotonic_s: float) -> float:
+    # A machine that sleeps may stop the one clock, and a correction may turn the other one back.
+    return max((_now() - at).total_seconds(), time.monotonic() - monotonic_s)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,292 @@
+"""Calling functions of the program when something has happened: who is to be called, and how it ends.
+
+Theory
+------
+A callback is foreign code. It may raise, take its time, subscribe, cancel, or cause the very thing that it is called
+for. So whatever stands between two calls is done by operations that neither wait nor leave anything half done:
+
+* Subscribers are the keys of a dictionary, whose single operations are atomic. Who delivers takes a copy.
+* What is to be delivered is appended to a queue. Then whoever gets the ``Turn`` empties it; who does not get it leaves,
+  because the one that has it looks at the queue again after giving it back. So calls come one after the other and in
+  order, nobody waits for anybody, and a callback that causes further calls finds them made after its own.
+
+There is no lock, so nothing that a thread holds in the moment of a fork is missing in the child: see ``Turn``.
+
+A callback that is a coroutine function is run by a task, which has the turn of its subscription until the end.
+"""
+
+import asyncio
+import inspect
+import logging
+import os
+import threading
+import types
+import weakref
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
+from typing import Any, Generic, Self, TypeAlias, TypeVar
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+P = TypeVar("P")
+
+# Runs a coroutine as a task, and keeps a reference to that; raises what it likes when it cannot.
+Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], object]
+
+
+class Turn:
+    """What one thread at a time can have, and no thread waits for. In a forked child nobody has it."""
+
+    def __init__(self) -> None:
+        # By process: of several threads that set a default at once, one finds its own.
+        self._holders: dict[int, object] = {}
+
+    def take(self) -> bool:
+        """Take the turn, unless somebody has it; tell whether it was taken."""
+        holder = object()
+        return self._holders.setdefault(os.getpid(), holder) is holder
+
+    def end(self) -> None:
+        """Give the turn back."""
+        self._holders.pop(os.getpid(), None)
+
+
+class Subscription:
+    """A callback that is subscribed, until it is cancelled or what it is about is gone. Thread-safe.
+
+    Used as a context manager, it is cancelled at the end of the block. Dropping it does not cancel it.
+    """
+
+    def __init__(
+        self,
+        subscribers: "Subscribers[Any]",
+        callback: Callable[[Any], object],
+        narrow: Callable[[Any], Any] | None,
+        is_weak: bool,
+    ) -> None:
+        # Weak, so that a setting that is dropped dies at once.
+        self._subscribers = weakref.ref(subscribers)
+        self._narrow = narrow
+        self._name = _name(callback)
+        # Gives the callback; None when there is none any more.
+        self._find_callback = _hold_weakly(callback, self) if is_weak else lambda: callback
+        # What the callback is still to be called with. Only who has the turn takes from it.
+        self._backlog: deque[Any] = deque()
+        self._turn = Turn()
+        self._is_reported = False
+
+    def cancel(self) -> None:
+        """Have no further call begin. May be called more than once, by any thread, and by the callback itself.
+
+        Does not wait: a call that another thread has begun, or a coroutine that runs, goes on to its end.
+        """
+        self._find_callback = _find_nothing
+        subscribers = self._subscribers()
+        if subscribers is not None:
+            subscribers.remove(self)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the callback is still called."""
+        return self._find_callback() is not None and self._subscribers() is not None
+
+    def deliver(self, payload: object, spawn: Spawn | None) -> None:
+        """Call the callback, after what is under way.
+
+        Args:
+            payload: what to call it with, before it is narrowed.
+            spawn: runs the coroutine if the callback gives one; ``None`` when nothing can.
+        """
+        self._backlog.append(payload)
+        self._advance(spawn)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: types.TracebackType | None
+    ) -> None:
+        self.cancel()
+
+    def __repr__(self) -> str:
+        return f"<Subscription of {self._name}{'' if self.is_active else ', ended'}>"
+
+    def _advance(self, spawn: Spawn | None) -> None:
+        # Again after the turn has ended: who appended meanwhile did not get it, and has left.
+        while self._backlog and self._turn.take():
+            coroutine = None
+            try:
+                coroutine = self._call_next()
+            finally:
+                if coroutine is None:
+                    self._turn.end()
+            if coroutine is not None:
+                self._start(coroutine, spawn)
+
+    def _call_next(self) -> Coroutine[Any, Any, Any] | None:
+        """Call the callback until a call gives a coroutine, or there is nothing to call it with. Needs the turn."""
+        while self._backlog:
+            result = self._call(self._backlog.popleft())
+            if isinstance(result, Coroutine):
+                return result
+        return None
+
+    def _call(self, payload: object) -> object:
+        try:
+            if self._narrow is not None and (payload := self._narrow(payload)) is None:
+                return None
+            # As late as possible: it may have been cancelled meanwhile.
+            callback = self._find_callback()
+            return None if callback is None else callback(payload)
+        except BaseException as error:
+            if not _is_own(error):
+                raise
+            self._log_failure(error)
+            return None
+
+    def _log_failure(self, error: BaseException) -> None:
+        logger.error("the callback %s failed; updates go on", self._name, exc_info=error)
+
+    def _start(self, coroutine: Coroutine[Any, Any, Any], spawn: Spawn | None) -> None:
+        if spawn is None:
+            coroutine.close()
+            self._turn.end()
+            self._report_unable()
+            return
+        run = self._run(coroutine, spawn)
+        # Into its try statement, before it is handed over: a task that is cancelled before its first step, or is never
+        # run, would not give the turn back.
+        run.send(None)
+        try:
+            spawn(run)
+        except Exception:
+            run.close()
+            logger.exception("the callback %s could not be run", self._name)
+
+    async def _run(self, coroutine: Coroutine[Any, Any, Any] | None, spawn: Spawn) -> None:
+        try:
+            await _pause()
+            if self._find_callback() is None:
+                return
+            while coroutine is not None:
+                await self._await(coroutine)
+                coroutine = self._call_next()
+        finally:
+            if coroutine is not None:
+                coroutine.close()
+            self._turn.end()
+        self._advance(spawn)
+
+    async def _await(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        try:
+            await coroutine
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            self._log_failure(error)
+        except Exception as error:  # noqa: BLE001 - it is logged
+            self._log_failure(error)
+
+    def _report_unable(self) -> None:
+        if not self._is_reported:
+            self._is_reported = True
+            text = "the callback %s is never called: it gives a coroutine, and only an asynchronous client can run that"
+            logger.error(text, self._name)
+
+
+class Subscribers(Generic[P]):
+    """The subscriptions to one kind of event, whose callbacks are called with a ``P``. Thread-safe.
+
+    Args:
+        takes_coroutines: whether a callback may be a coroutine function.
+    """
+
+    def __init__(self, *, takes_coroutines: bool = True) -> None:
+        self._takes_coroutines = takes_coroutines
+        # In the order in which they came.
+        self._subscriptions: dict[Subscription, None] = {}
+
+    def add(
+        self,
+        callback: Callable[[P], object],
+        narrow: Callable[[P], P | None] | None = None,
+        *,
+        weak: bool = False,
+    ) -> Subscription:
+        """Have a function called from now on.
+
+        Args:
+            callback: ``f(payload)``.
+            narrow: gives what to call the callback with in place of the payload, ``None`` for not calling it; ``None``
+                leaves the payload.
+            weak: whether to let the callback, or the object whose method it is, go when nobody else holds it.
+
+        Raises:
+            TypeError: the callback cannot be called, or is a coroutine function where none can be run.
+        """
+        if not callable(callback):
+            raise TypeError(f"a callback is a function, not {callback!r}")
+        if not self._takes_coroutines and _is_coroutine_function(callback):
+            raise TypeError(f"{_name(callback)} is a coroutine function, which only an asynchronous client can run")
+        subscription = Subscription(self, callback, narrow, weak)
+        self._subscriptions[subscription] = None
+        return subscription
+
+    def remove(self, subscription: Subscription) -> None:
+        """Forget a subscription; do nothing if it is forgotten already."""
+        self._subscriptions.pop(subscription, None)
+
+    def members(self) -> list[Subscription]:
+        """List the subscriptions of this moment, in the order in which they came."""
+        # Not a tuple: to make one, the garbage collector may be run in the midst of it, which may forget some.
+        return list(self._subscriptions)
+
+    def notify(self, payload: P, spawn: Spawn | None = None) -> None:
+        """Call all callbacks, one after the other; see ``Subscription.deliver``."""
+        for subscription in self.members():
+            subscription.deliver(payload, spawn)
+
+
+@types.coroutine
+def _pause() -> Generator[None, None, None]:
+    yield
+
+
+def _is_own(error: BaseException) -> bool:
+    """Tell whether what a callback raised is its own, and not something that was raised in it from outside."""
+    if isinstance(error, SystemExit):
+        # That of a signal handler, which runs in the main thread only, must get through. In any other thread it would
+        # but end the thread.
+        return threading.current_thread() is not threading.main_thread()
+    # Everything else that is no Exception is an order to the thread: KeyboardInterrupt, GreenletExit.
+    return isinstance(error, Exception | asyncio.CancelledError)
+
+
+def _find_nothing() -> None:
+    return None
+
+
+def _hold_weakly(
+    callback: Callable[[Any], object], subscription: Subscription
+) -> Callable[[], Callable[[Any], object] | None]:
+    # Not the subscription itself: it holds the reference that is made here, and would be in a cycle.
+    find_subscription = weakref.ref(subscription)
+
+    def forget(_: object) -> None:
+        subscription = find_subscription()
+        if subscription is not None:
+            subscription.cancel()
+
+    return weakref.WeakMethod(callback, forget) if inspect.ismethod(callback) else weakref.ref(callback, forget)
+
+
+def _is_coroutine_function(callback: Callable[[Any], object]) -> bool:
+    return inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(type(callback).__call__)
+
+
+def _name(callback: Callable[[Any], object]) -> str:
+    function = callback.func if isinstance(callback, partial) else callback
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}.{named.__qualname__}"
