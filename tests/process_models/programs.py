@@ -150,12 +150,9 @@ class Program:
         self.fail(fault)
 
     def _signal_all(self, number: signal.Signals) -> None:
+        # Not those that have left the group, as daemons do: they have to see to their end by themselves.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
-        # Those that have left the session, as daemons do.
-        for pid in {int(match[1]) for match in filter(None, map(_READS.search, self._lines))}:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
 
     def _read(self) -> None:
         for line in self.process.stdout:

@@ -1,5 +1,6 @@
 """The client for programs without an event loop: sends what the session asks for, and updates in a thread."""
 
+import _thread
 import logging
 import queue
 import threading
@@ -8,7 +9,7 @@ import warnings
 import weakref
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from types import TracebackType
+from types import BuiltinFunctionType, TracebackType
 from typing import Any, Self
 
 from heksher.clients import current
@@ -189,12 +190,21 @@ class ThreadHeksherClient(BaseHeksherClient):
         """Go on in a forked process, with a thread and connections of its own. Called by ``process``."""
         super().survive_fork()
         self.modification_lock = threading.Lock()
-        is_updating = self._thread is not None
         self._make_own_tools()
         self._transport.reset_after_fork()
-        if self._state is State.RUNNING and is_updating:
+        if self._state is State.RUNNING:
             self._schedule.scatter(time.monotonic())
-            self._start_thread(is_first=False)
+            if isinstance(_thread.start_new_thread, BuiltinFunctionType):
+                self._start_thread(is_first=False)
+            else:
+                # Threads are greenlets, of gevent for instance. To wait, as Thread.start does, is to run the event
+                # loop, and that is the parent's until gevent has heard of the fork, after this.
+                _thread.start_new_thread(self._resume, ())
+
+    def _resume(self) -> None:
+        with self._state_lock:
+            if self._state is State.RUNNING and self._thread is None:
+                self._start_thread(is_first=False)
 
     def leave(self) -> None:
         """Let the interpreter end. Called by ``process``."""

@@ -3,6 +3,7 @@
 Every process says what it reads until it is to end. Each way is a function of that name.
 """
 
+import faulthandler
 import os
 import sys
 import threading
@@ -10,6 +11,8 @@ from collections.abc import Callable
 
 import heksher
 from tests.process_models.apps.reporting import report, say
+
+HANGS_AFTER_S = 30.0
 
 cache_ttl = heksher.Setting("cache_ttl", type=int, configurable_features=["user"], default_value=60)
 client = heksher.ThreadHeksherClient(
@@ -76,6 +79,8 @@ def into_the_background() -> None:
     os.setsid()
     if os.fork() != 0:
         os._exit(0)
+    # Nobody can end a daemon that hangs: nobody knows it.
+    faulthandler.dump_traceback_later(HANGS_AFTER_S, exit=True)
     report_reads()
     client.close()
 
