@@ -69,7 +69,9 @@ def keep_coerced(coerced: T, _raw: JSON, _coercions: Sequence[str], _rule: Queri
 
 
 class Readable(Generic[T]):
-    """How a setting is read, for people and type checkers; in the method's place a setting has an attribute."""
+    """How a setting is read: for people, for type checkers, and in plain. A setting has compiled code in its place."""
+
+    _evaluation: Evaluation[T]
 
     def get(self, /, **contexts: str) -> T:
         """Give the setting's value in a context, from memory.
@@ -85,7 +87,7 @@ class Readable(Generic[T]):
             UnknownFeatureError: (a ``ValueError``) a keyword is no configurable feature of the setting.
             MissingContextError: (a ``RuntimeError``) a feature that is needed has neither a value nor a default.
         """
-        raise NotImplementedError
+        return self._evaluation.resolve(contexts)
 
 
 class Setting(Readable[T]):

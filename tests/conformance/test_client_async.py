@@ -26,6 +26,7 @@ def test_cancelling_aclose_is_not_swallowed(async_driver: AsyncDriver, service: 
 
     async def close_and_cancel(client: AsyncHeksherClient) -> tuple[bool, bool]:
         closing = asyncio.create_task(client.aclose())
+        # Lets aclose run up to where it waits.
         await asyncio.sleep(0)
         closing.cancel()
         await asyncio.wait([closing])

@@ -3,7 +3,6 @@
 import gc
 import os
 import threading
-import time
 import warnings
 import weakref
 from collections.abc import Callable
@@ -14,15 +13,17 @@ from heksher import Setting
 from heksher.clients import current
 from tests.support.drivers import LONG_S, Driver
 from tests.support.fake_service import DEADLINE_S, QUERY, FakeService
+from tests.support.waiting import wait_until
 
 
 def wait_for(condition: Callable[[], bool]) -> bool:
-    """Wait until something holds, or the deadline has passed."""
-    end_s = time.monotonic() + DEADLINE_S
-    while not condition() and time.monotonic() < end_s:
+    """Wait until something holds that may take the garbage collector."""
+
+    def is_met() -> bool:
         gc.collect()
-        time.sleep(0.005)
-    return condition()
+        return condition()
+
+    return wait_until(is_met)
 
 
 def make_forgotten(driver: Driver, service: FakeService) -> "weakref.ref[object]":

@@ -166,6 +166,7 @@ def test_close_during_a_start_that_hangs(driver: Driver, service: FakeService, h
     before = count_sockets()
     client = driver.create(service, url=hanging_url, http_client_args=ARGS, on_start_failure="raise")
     starting = client.begin("set_as_main")
+    # Nobody can tell when it hangs. Before that, closing is only easier.
     time.sleep(0.1)
     begin = time.monotonic()
     client.close()
@@ -175,15 +176,25 @@ def test_close_during_a_start_that_hangs(driver: Driver, service: FakeService, h
     assert [] == find_threads()
 
 
+def note_arrival(arrived: threading.Semaphore, handle: Handler) -> Handler:
+    def note_and_handle(connection: RawConnection) -> None:
+        arrived.release()
+        handle(connection)
+
+    return note_and_handle
+
+
 def test_close_during_an_update_that_hangs(driver: Driver, service: FakeService):
     """It is the same in the background, and with calls of the program's under way in other threads or tasks."""
     particular: dict[str, Handler] = {}
     with RawService(speak_http(service, particular)) as raw:
         before = count_sockets()
         client = start(driver, service, raw.url, interval_s=SHORT_S)
-        particular.update({QUERY: RawConnection.hang, HEALTH: drip_body})
+        arrived = threading.Semaphore(0)
+        particular.update({QUERY: note_arrival(arrived, RawConnection.hang), HEALTH: note_arrival(arrived, drip_body)})
         pings = [client.begin("ping") for _ in range(3)]
-        time.sleep(0.2)
+        # The pings, and an update.
+        assert all(arrived.acquire(timeout=DEADLINE_S) for _ in range(4))
         begin = time.monotonic()
         client.close()
         assert time.monotonic() - begin < 1

@@ -12,6 +12,7 @@ from tests.faults.catalogue import Fault
 from tests.faults.play import POLL_S, running_client
 from tests.faults.readers import encode
 from tests.support.processes import ROOT, LineReader
+from tests.support.waiting import wait_until
 
 # Within which a fault is met by an update, if the proxy can see that at all: nobody sees a connection that is refused.
 NOTICE_S: Final = 0.3
@@ -42,16 +43,13 @@ def close_under(kind: str, backstage: Backstage, fault: Fault, folder: Path) -> 
 
 
 def _await_request(backstage: Backstage) -> None:
-    visits, end_s = backstage.count_visits(), time.perf_counter() + NOTICE_S
-    while backstage.count_visits() == visits and time.perf_counter() < end_s:
-        time.sleep(POLL_S)
+    visits = backstage.count_visits()
+    wait_until(lambda: backstage.count_visits() != visits, NOTICE_S, POLL_S)
 
 
 def _count_leftovers(backstage: Backstage) -> int:
-    end_s = time.perf_counter() + LEFTOVER_S
-    while (connections := backstage.count_connections()) and time.perf_counter() < end_s:
-        time.sleep(POLL_S)
-    return connections
+    wait_until(lambda: not backstage.count_connections(), LEFTOVER_S)
+    return backstage.count_connections()
 
 
 _THREAD_PROGRAM: Final = """

@@ -16,7 +16,6 @@ import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from itertools import pairwise
 from pathlib import Path
@@ -33,6 +32,7 @@ from tests.faults.readers import Probe, Question, Reader
 from tests.support.drivers import DrivenClient, Driver
 from tests.support.fake_service import FakeService
 from tests.support.fault_actions import TIMEOUT_S
+from tests.support.waiting import wait_until
 
 INTERVAL_S: Final = 0.1
 READERS: Final = 2
@@ -265,6 +265,7 @@ class Endurance:
             auditor.action = fault.action
             with fault.near(near):
                 self._backstage.switch(fault.action)
+                # How long a fault lasts, and how long nothing is wrong, is what the run is made of.
                 time.sleep(self._random.uniform(0, MAX_FAULT_S))
                 self._backstage.switch("pass")
             time.sleep(self._random.uniform(0, MAX_CALM_S))
@@ -297,7 +298,7 @@ def _await_current(client: DrivenClient, writer: Writer, probe: Probe) -> float:
         found = [question.read() // 10 for question in probe.questions]
         return found == writer.committed and client_view.is_current(client.native)
 
-    return time.perf_counter() - start_s if _await(is_current) else float("inf")
+    return time.perf_counter() - start_s if wait_until(is_current, RECOVERY_S, POLL_S) else float("inf")
 
 
 def await_resources(wanted: Resources) -> Resources:
@@ -307,12 +308,5 @@ def await_resources(wanted: Resources) -> Resources:
         gc.collect()
         return Resources().has_no_more_than(wanted)
 
-    _await(is_little_enough)
+    wait_until(is_little_enough, RECOVERY_S, POLL_S)
     return Resources()
-
-
-def _await(condition: Callable[[], bool]) -> bool:
-    end_s = time.perf_counter() + RECOVERY_S
-    while not (is_met := condition()) and time.perf_counter() < end_s:
-        time.sleep(POLL_S)
-    return is_met

@@ -39,6 +39,7 @@ class Resolver:
             return self._getaddrinfo(host, *args, **kwargs)
         if self.look_up_s is None:
             return self._getaddrinfo("127.0.0.1", *args, **kwargs)
+        # A name server that does not answer blocks its caller, and nothing can wake that.
         time.sleep(self.look_up_s)
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 

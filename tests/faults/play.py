@@ -17,6 +17,7 @@ from tests.faults.readers import Probe, Reader, Times, encode
 from tests.support.drivers import AsyncDriver, DrivenClient, Driver, ThreadDriver
 from tests.support.fake_service import DEADLINE_S, FakeService
 from tests.support.fault_actions import TIMEOUT_S
+from tests.support.waiting import wait_until
 
 DRIVERS: Final[dict[str, type[Driver]]] = {"async": AsyncDriver, "thread": ThreadDriver}
 INTERVAL_S: Final = 0.05
@@ -176,10 +177,8 @@ def play(kind: str, backstage: Backstage, fault: Fault, folder: Path, readers: i
 def await_recovery(run: Run) -> float:
     """Wait until the client is current, then for one more update; give the seconds until current, or infinity."""
     start_s = time.perf_counter()
-    while not run.is_current():
-        if time.perf_counter() - start_s > DEADLINE_S:
-            return float("inf")
-        time.sleep(POLL_S)
+    if not wait_until(run.is_current, poll_s=POLL_S):
+        return float("inf")
     recovery_s = time.perf_counter() - start_s
     # Whatever the client has to say of its recovery is said by then.
     run.forget()

@@ -107,6 +107,17 @@ def test_worker_answers_errors():
     assert "wrong" == described["title"]
 
 
+def make_results(summary: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "entries": [summary],
+        "large_count": 50,
+        "date": "today",
+        "machine": "this",
+        "is_quick": True,
+        "rounds": 1,
+    }
+
+
 @pytest.mark.usefixtures("_this_environment")
 def test_contest_measures_and_reports():
     """A contest of this library with itself gives figures for every workload, and both reports show them."""
@@ -115,14 +126,7 @@ def test_contest_measures_and_reports():
         summary = measuring.measure(ours).summarize()
     assert summary["problem"] is None
     assert list(NAMES) == list(summary["workloads"])
-    results = {
-        "entries": [summary],
-        "large_count": 50,
-        "date": "today",
-        "machine": "this",
-        "is_quick": True,
-        "rounds": 1,
-    }
+    results = make_results(summary)
     assert "heksher (this one)" in report.render_terminal(results)
     assert "| heksher (this one) |" in report.render_page(results)
 
@@ -136,14 +140,7 @@ def test_contest_names_what_is_missing(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(contest, "build_environment", build)
     with Contest(Entry("this", "3"), TINY) as measuring:
         summary = measuring.measure(Entry("eppo", "3")).summarize()
-    results = {
-        "entries": [summary],
-        "large_count": 50,
-        "date": "today",
-        "machine": "this",
-        "is_quick": True,
-        "rounds": 1,
-    }
+    results = make_results(summary)
     assert "eppo is missing or incomplete: no wheel for this machine" in report.render_terminal(results)
 
 

@@ -1,7 +1,6 @@
 """Who operates the service that the programs under test talk to: changes its one rule, and holds its answers."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +11,7 @@ from tests.process_models.apps.reporting import END
 from tests.process_models.programs import FIRST_VALUE
 from tests.support import service as service_module
 from tests.support.service import RunningService
+from tests.support.waiting import wait_until
 
 QUERY_PATH = "/api/v1/query"
 POLL_S = 0.01
@@ -83,10 +83,8 @@ class Operator:
 
     def await_held(self, count: int) -> None:
         """Wait until so many queries are held."""
-        deadline_s = time.monotonic() + HELD_WITHIN_S
-        while self._app.held < count:
-            assert time.monotonic() < deadline_s, f"{self._app.held} updates are under way, not {count}"
-            time.sleep(POLL_S)
+        is_met = wait_until(lambda: self._app.held >= count, HELD_WITHIN_S, POLL_S)
+        assert is_met, f"{self._app.held} updates are under way, not {count}"
 
     def _start_service(self, port: int) -> None:
         create_app = service_module.create_app

@@ -8,7 +8,6 @@ import itertools
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Self
 import httpx2
 
 from tests.support.fake_service import DEADLINE_S, FakeService
+from tests.support.waiting import wait_until
 
 Handler = Callable[["RawConnection"], None]
 
@@ -234,10 +234,8 @@ def count_sockets() -> int:
 
 def await_sockets(number: int) -> int:
     """Wait until no more than so many sockets are open, and give how many there are."""
-    deadline = time.monotonic() + DEADLINE_S
-    while (count := count_sockets()) > number and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return count
+    wait_until(lambda: count_sockets() <= number)
+    return count_sockets()
 
 
 def forever(piece: bytes) -> Iterator[bytes]:

@@ -1,11 +1,10 @@
 """Changes of a setting: what is one, who is told of it, and what it says."""
 
 import asyncio
-import gc
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import aclosing
 from contextvars import ContextVar
 from typing import Any
 
@@ -18,6 +17,7 @@ from heksher.exceptions import MissingContextError, UnknownFeatureError
 from heksher.rules import Rule, RuleSet
 from heksher.setting import Setting
 from heksher.subscription import Subscription
+from tests.support.collector import without_collector
 
 DEADLINE_S = 10.0
 CONTEXTS: list[Mapping[str, str] | None] = [None, {"a": "x"}]
@@ -55,17 +55,6 @@ def collect(
         lambda change: values.append((change.before(**given), change.after(**given))), contexts
     )
     return subscription, values
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Have nothing but reference counts: what dies now is in no cycle."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 # ---- subscribing

@@ -1,12 +1,10 @@
 """Settings: how they are declared, what is refused, how they are read, and how long they live."""
 
-import gc
 import inspect
 import json
 import pydoc
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from enum import Enum, IntFlag
 from typing import Any
 from unittest import mock
@@ -21,6 +19,7 @@ from heksher.evaluation import Evaluation
 from heksher.exceptions import InvalidDeclarationError, MissingContextError, UnknownFeatureError
 from heksher.rules import Rule, RuleSet
 from heksher.setting import QueriedRule, Setting, keep_coerced
+from tests.support.collector import without_collector
 from tests.support.conversation import DECLARE, FEATURES, QUERY, Conversation, declared, features, queried, rule, said
 
 # For calls that are wrong to a type checker, too.
@@ -394,17 +393,6 @@ def test_wrong_setting_is_not_registered(registered: list[str]) -> None:
         with pytest.raises((TypeError, ValueError)):
             AnySetting(*arguments)
     assert registered == []
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Have nothing but reference counts: what dies now is in no cycle."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def test_setting_dies_at_once() -> None:

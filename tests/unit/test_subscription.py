@@ -6,8 +6,8 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn
 from unittest.mock import AsyncMock
@@ -15,6 +15,7 @@ from unittest.mock import AsyncMock
 import pytest
 
 from heksher.subscription import Subscribers, Turn
+from tests.support.collector import without_collector
 
 DEADLINE_S = 10.0
 
@@ -60,17 +61,6 @@ def run_in_thread(function: Callable[..., object], *args: object) -> None:
     assert not thread.is_alive()
     for error in errors:
         raise error
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Have nothing but reference counts: what dies now is in no cycle."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def test_callbacks_are_called_in_their_order() -> None:

@@ -23,6 +23,7 @@ from heksher.clients.base import (
 )
 from heksher.clients.bootstrap import Bootstrap
 from heksher.clients.dispatch import Dispatcher
+from heksher.clients.exchange import Flow
 from heksher.clients.fallback import Fallback, FilePath
 from heksher.clients.http_errors import as_http_error
 from heksher.clients.transport import DEFAULT_LIMITS, AsyncTransport
@@ -184,7 +185,7 @@ class AsyncHeksherClient(BaseHeksherClient):
             ServiceError: (an ``httpx.HTTPError``) it is not, or cannot be reached.
         """
         self._require_open()
-        await self._transport.run(self._session.ping())
+        await self._run_at_home(self._session.ping())
 
     async def get_settings(self) -> dict[str, SettingData]:
         """Ask the service for all settings that it has, by name.
@@ -193,7 +194,7 @@ class AsyncHeksherClient(BaseHeksherClient):
             ServiceError: (an ``httpx.HTTPError``) it does not answer as it should.
         """
         self._require_open()
-        return await self._transport.run(self._session.get_settings())
+        return await self._run_at_home(self._session.get_settings())
 
     async def __aenter__(self) -> Self:
         await self.set_as_main()
@@ -230,6 +231,12 @@ class AsyncHeksherClient(BaseHeksherClient):
                 " from; call set_as_main() again, in this loop"
             )
         return self._loop
+
+    async def _run_at_home(self, flow: Flow[T]) -> T:
+        """Run a flow, before the start as well, where the client's connections belong."""
+        if self._loop is None or self._loop.is_closed():
+            return await self._transport.run(flow)
+        return await _do_in(self._loop, self._transport.run(flow))
 
     async def _end(self) -> None:
         # A callback may be what closes the client.

@@ -2,16 +2,17 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Literal
 
-from heksher.changes import Change
 from heksher.clients import current, process
 from heksher.clients.dispatch import Dispatcher
 from heksher.clients.fallback import Fallback
+from heksher.clients.observed import Observed
 from heksher.clients.schedule import Schedule
 from heksher.clients.session import Session
 from heksher.clients.snapshot import Snapshot
@@ -21,7 +22,6 @@ from heksher.clients.update import Replacement, Update
 from heksher.context import ClientContext, ContextDefault, TrackedValues
 from heksher.exceptions import ClientStateError, InvalidOptionError, ServiceError, StatusError
 from heksher.setting import Setting
-from heksher.subscription import Subscribers, Subscription
 
 # Statuses that a service answers with until somebody mends something.
 _REFUSALS = frozenset({401, 403, 404})
@@ -47,7 +47,7 @@ class State(Enum):
     CLOSED = "closed"
 
 
-class BaseHeksherClient:
+class BaseHeksherClient(Observed, ABC):
     """The part of a client that does not wait. Thread-safe.
 
     Args:
@@ -72,6 +72,7 @@ class BaseHeksherClient:
         fallback: Fallback,
         dispatcher: Dispatcher,
     ) -> None:
+        super().__init__(dispatcher)
         if on_start_failure not in {"raise", "continue"}:
             raise InvalidOptionError(f"on_start_failure must be 'raise' or 'continue', not {on_start_failure!r}")
         self.context: ClientContext = ClientContext(tuple(context_features))
@@ -84,9 +85,7 @@ class BaseHeksherClient:
         # outlived the run that it was for.
         self._run: object | None = None
         self._fallback = fallback
-        self._dispatcher = dispatcher
         self._health = Health()
-        self._status_subscribers: Subscribers[ClientStatus] = dispatcher.make_subscribers()
         # Whether the last update failed: a row of failures is logged once.
         self._is_failing = False
         # Guards that a snapshot sees all of an update or nothing, and that an update and a change of the context take
@@ -154,32 +153,6 @@ class BaseHeksherClient:
         process.notice_fork()
         return self._health.picture(MappingProxyType(self._session.statuses()))
 
-    def on_change(
-        self,
-        callback: Callable[[Change[Any]], object],
-        contexts: Mapping[str, str] | None = None,
-        *,
-        weak: bool = False,
-    ) -> Subscription:
-        """Have a function called after the answers of any setting of the client have changed.
-
-        As ``Setting.on_change``, but for features of ``contexts`` that a setting is not configurable by: for that
-        setting they do not count.
-        """
-        return self._dispatcher.on_change(callback, contexts, weak=weak)
-
-    def on_status_change(self, callback: Callable[[ClientStatus], object], /, *, weak: bool = False) -> Subscription:
-        """Have a function called whenever ``status.state`` has changed.
-
-        Args:
-            callback: is given the status. What it raises is logged, and disturbs nobody.
-            weak: whether to hold the function weakly.
-
-        Returns:
-            What cancels it.
-        """
-        return self._status_subscribers.add(callback, weak=weak)
-
     def adopt(self, settings: list[Setting[Any]]) -> None:
         """Take settings over, to be declared and followed. Called by ``current``."""
         for setting in settings:
@@ -224,9 +197,9 @@ class BaseHeksherClient:
 
     # ---- for the two clients
 
+    @abstractmethod
     def _wake_up(self) -> None:
         """Have the background look at the schedule again. May be called from any thread."""
-        raise NotImplementedError
 
     def _require_open(self) -> None:
         process.notice_fork()
@@ -338,7 +311,11 @@ class BaseHeksherClient:
 
 
 def read_seconds(name: str, duration: object) -> float:
-    """Read an option that is a duration: seconds, or a ``timedelta``."""
+    """Read an option that is a duration, in seconds or as a ``timedelta``.
+
+    Raises:
+        InvalidOptionError: it is something else, or not above zero.
+    """
     seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
         raise InvalidOptionError(f"{name} must be a positive number of seconds or a timedelta, not {duration!r}")
@@ -347,7 +324,11 @@ def read_seconds(name: str, duration: object) -> float:
 
 
 def read_limits(max_response_bytes: object, request_timeout: object) -> Limits:
-    """Read the two options that limit requests."""
+    """Read the two options that limit requests, in bytes, and in seconds or as a ``timedelta``.
+
+    Raises:
+        InvalidOptionError: one of them is something else, or not above zero.
+    """
     if isinstance(max_response_bytes, bool) or not isinstance(max_response_bytes, int) or max_response_bytes <= 0:
         raise InvalidOptionError(f"max_response_bytes must be a positive number of bytes, not {max_response_bytes!r}")
     return Limits(max_response_bytes, read_seconds("request_timeout", request_timeout))

@@ -5,11 +5,11 @@ until a client becomes main. From then on each new setting goes to the main clie
 """
 
 import logging
-import os
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
+from heksher.clients import process
 from heksher.exceptions import ClientStateError
 
 if TYPE_CHECKING:
@@ -133,6 +133,4 @@ def _renew_lock() -> None:
     _lock = threading.RLock()
 
 
-# Not on Windows, where there is no fork.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+process.renew_in_child(_renew_lock)

@@ -48,11 +48,7 @@ class Dispatcher:
         *,
         weak: bool = False,
     ) -> Subscription:
-        """Have a function called after the answers of any setting of the client have changed.
-
-        As ``Setting.on_change``, but for features of ``contexts`` that a setting is not configurable by: for that
-        setting they do not count.
-        """
+        """Do what ``Observed.on_change`` says."""
         given = None if contexts is None else dict(contexts)
 
         def narrow(change: Change[Any]) -> Change[Any] | None:

@@ -12,7 +12,9 @@ import atexit
 import contextlib
 import logging
 import os
+import sys
 import weakref
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -30,6 +32,7 @@ class ProcessMember(Protocol):
 
 
 _members: "weakref.WeakSet[ProcessMember]" = weakref.WeakSet()
+_renewals: list[Callable[[], object]] = []
 # The process in which members were told last.
 _pid = os.getpid()
 
@@ -41,6 +44,11 @@ def join(member: ProcessMember) -> None:
     _members.add(member)
 
 
+def renew_in_child(renew: Callable[[], object]) -> None:
+    """Have a function called in forked children, for good, before any member is told."""
+    _renewals.append(renew)
+
+
 def notice_fork() -> None:
     """Tell the members of a fork that nobody told of, if this process comes from one; else do nothing."""
     if os.getpid() != _pid:
@@ -50,6 +58,8 @@ def notice_fork() -> None:
 def _tell_children() -> None:
     global _pid  # noqa: PLW0603 - which process this is, is the process's own
     _pid = os.getpid()
+    for renew in _renewals:
+        renew()
     for member in _list_members():
         try:
             member.survive_fork()
@@ -60,18 +70,22 @@ def _tell_children() -> None:
 def _ask_uwsgi() -> None:
     """Under uWSGI, have it tell of forks, besides whatever else it calls then."""
     # Importing these works nowhere else than inside of uWSGI.
-    uwsgi, decorators = _import("uwsgi"), _import("uwsgidecorators")
+    uwsgi = _import("uwsgi")
+    if uwsgi is None:
+        return
+    # The program's own, unless it uses the decorators, whose hook it is then. Importing them replaces it.
+    call_others = None if "uwsgidecorators" in sys.modules else getattr(uwsgi, "post_fork_hook", None)
+
+    def post_fork_hook() -> None:
+        if call_others is not None:
+            call_others()
+        notice_fork()
+
+    decorators = _import("uwsgidecorators")
     if decorators is not None:
-        # The hook belongs to this module, as soon as a program imports it; it calls what is in its list.
-        decorators.postfork(notice_fork)
-    elif uwsgi is not None:
-        call_others = getattr(uwsgi, "post_fork_hook", None)
-
-        def post_fork_hook() -> None:
-            if call_others is not None:
-                call_others()
-            notice_fork()
-
+        # Not to be replaced when the program imports them later.
+        decorators.postfork(post_fork_hook)
+    else:
         uwsgi.post_fork_hook = post_fork_hook
 
 
@@ -84,6 +98,7 @@ def _import(name: str) -> Any:
 
 
 def _tell_of_the_end() -> None:
+    # There is nobody left to be told of an error, and the other members have to end, too.
     for member in _list_members():
         with contextlib.suppress(Exception):
             member.leave()

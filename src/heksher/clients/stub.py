@@ -16,23 +16,23 @@ Source: spec/client-api.md, *Stub clients*.
 import asyncio
 import warnings
 import weakref
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 from unittest.mock import AsyncMock, MagicMock
 
 from heksher import rules as core
-from heksher.changes import Change
 from heksher.clients import current
 from heksher.clients.dispatch import Dispatcher
+from heksher.clients.observed import Observed
 from heksher.clients.snapshot import Snapshot
 from heksher.clients.status import ClientStatus, Health, SettingStatus
 from heksher.context import ClientContext, ContextDefault, TrackedValues
 from heksher.evaluation import Evaluation
 from heksher.setting import Setting
 from heksher.setting_type import HeksherSequence
-from heksher.subscription import Spawn, Subscribers, Subscription
+from heksher.subscription import Spawn
 
 
 class Rule(NamedTuple):
@@ -85,20 +85,19 @@ class StubSetting:
             self.__dict__["_client"].answer_anew([setting])
 
 
-class _BaseStub:
+class _BaseStub(Observed):
     """What both stub clients share. Arguments are ignored, so a stub can be created like what it stands in for."""
 
     is_stub = True
 
     def __init__(self, *_args: object, **_kwargs: object) -> None:
+        super().__init__(Dispatcher(self._spawn))
         self.context: ClientContext = ClientContext((), takes_any=True)
         # What the settings answered before, to be given back at the end. Held weakly, as by every client.
         self._before: weakref.WeakKeyDictionary[Setting[Any], Evaluation[Any]] = weakref.WeakKeyDictionary()
         self._stubs: weakref.WeakKeyDictionary[Setting[Any], StubSetting] = weakref.WeakKeyDictionary()
         self._previous: current.MainClient | None = None
         self._is_over = False
-        self._dispatcher = Dispatcher(self._spawn)
-        self._status_subscribers: Subscribers[ClientStatus] = self._dispatcher.make_subscribers()
 
     # Runs the program's functions that are coroutines; None where nothing can.
     _spawn: "Spawn | None" = None
@@ -150,20 +149,6 @@ class _BaseStub:
         health.confirm(None)
         health.succeed()
         return health.picture({setting.name: known for setting in list(self._before)})
-
-    def on_change(
-        self,
-        callback: Callable[[Change[Any]], object],
-        contexts: Mapping[str, str] | None = None,
-        *,
-        weak: bool = False,
-    ) -> Subscription:
-        """Have a function called after the answers of any setting have changed, as by setting its ``rules``."""
-        return self._dispatcher.on_change(callback, contexts, weak=weak)
-
-    def on_status_change(self, callback: Callable[[ClientStatus], object], /, *, weak: bool = False) -> Subscription:
-        """Take a function that is never called: the status of a stub does not change."""
-        return self._status_subscribers.add(callback, weak=weak)
 
     def answer_anew(self, settings: Iterable[Setting[Any]]) -> None:
         """Have those of the settings that are this client's at present answer their stub rules, and tell of it."""

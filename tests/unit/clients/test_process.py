@@ -68,27 +68,37 @@ def test_a_fork_that_nobody_told_of(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.usefixtures("_alone")
-def test_uwsgi(monkeypatch: pytest.MonkeyPatch):
-    """Inside of uWSGI its own hook tells of forks, after what the program has hooked up before."""
+@pytest.mark.parametrize("decorators", [None, "imported later", "imported before"])
+def test_uwsgi(monkeypatch: pytest.MonkeyPatch, decorators: str | None):
+    """Inside of uWSGI its own hook, or its decorators', tells of forks, besides what the program had hooked up."""
     called: list[str] = []
+    hooked: list[Callable[[], None]] = []
     uwsgi = SimpleNamespace(post_fork_hook=lambda: called.append("other"))
     monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
-    monkeypatch.setitem(sys.modules, "uwsgidecorators", None)
+    monkeypatch.delitem(sys.modules, "uwsgidecorators", raising=False)
+    module = None if decorators is None else SimpleNamespace(postfork=hooked.append)
+    if decorators == "imported before":
+        # The hook is theirs, then.
+        uwsgi.post_fork_hook = lambda: [hook() for hook in hooked]
+        monkeypatch.setitem(sys.modules, "uwsgidecorators", module)
+    monkeypatch.setattr(process, "import_module", {"uwsgi": uwsgi, "uwsgidecorators": module}.get)
     member = Member()
     process.join(member)
     monkeypatch.setattr(process, "_pid", os.getpid() + 1)
-    uwsgi.post_fork_hook()
-    assert (["other"], ["fork"]) == (called, member.told)
+    for hook in hooked or [uwsgi.post_fork_hook]:
+        hook()
+    assert ["fork"] == member.told
+    assert ([] if decorators == "imported before" else ["other"]) == called
 
 
 @pytest.mark.usefixtures("_alone")
-def test_uwsgi_with_its_decorators(monkeypatch: pytest.MonkeyPatch):
-    """Where uWSGI's decorators can be had, the hook is theirs, whenever the program imports them."""
-    hooked: list[Callable[[], None]] = []
-    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace())
-    monkeypatch.setitem(sys.modules, "uwsgidecorators", SimpleNamespace(postfork=hooked.append))
-    process.join(Member())
-    assert [process.notice_fork] == hooked
+def test_locks_of_modules_are_renewed_first(monkeypatch: pytest.MonkeyPatch):
+    """What belongs to a module, and not to a member, is renewed before any member is told."""
+    member = Member()
+    process.join(member)
+    monkeypatch.setattr(process, "_renewals", [lambda: member.told.append("renewal")])
+    process._tell_children()
+    assert ["renewal", "fork"] == member.told
 
 
 @pytest.mark.usefixtures("_alone")

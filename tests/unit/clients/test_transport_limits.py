@@ -42,6 +42,7 @@ from tests.support.raw_service import (
     forever,
     unreachable_port,
 )
+from tests.support.waiting import wait_until
 
 HEALTH = Request("GET", "/api/health")
 MANY = (HEALTH,) * 3
@@ -393,9 +394,7 @@ def find_threads() -> list[str]:
 
 
 def await_no_threads() -> list[str]:
-    deadline = time.monotonic() + DEADLINE_S
-    while find_threads() and time.monotonic() < deadline:
-        time.sleep(0.005)
+    wait_until(lambda: not find_threads())
     return find_threads()
 
 
