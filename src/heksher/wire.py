@@ -13,14 +13,30 @@ CONTEXT_FEATURES_PATH: Final = "/api/v1/context_features"
 SETTINGS_PATH: Final = "/api/v1/settings"
 DECLARE_PATH: Final = "/api/v1/settings/declare"
 RULES_PATH: Final = "/api/v1/rules"
+STREAM_PATH: Final = "/api/v1/stream"
 
 # An addition of ours to the query's answer, on 200 and 304 alike: the feature order that its rules were written in,
 # comma-separated. A client that sees it need not ask for the order; one that does not see it asks at each update
 # (trap 21: rules alone do not show that the order has changed).
 FEATURE_ORDER_HEADER: Final = "Heksher-Context-Features"
 
-# Another addition: each answer to a write carries the revision of the service at which the write can be seen.
+# Another addition: answers to writes carry the revision of the service at which the write can be seen, answers to queries
+# the revision that they are of.
 REVISION_HEADER: Final = "Heksher-Revision"
+
+# A query may demand to be answered with at least this revision: whoever has written to one replica, or was answered by
+# it, never gets anything older from another.
+MIN_REVISION_HEADER: Final = "Heksher-Min-Revision"
+
+# What a service can do beyond the contract: in its answers to queries and to the request for the context features, as
+# words, comma-separated. A client uses none of them with a service that does not announce it.
+CAPABILITIES_HEADER: Final = "Heksher-Capabilities"
+# POST to the query's path, with its parameters as a JSON object.
+POST_QUERY_CAPABILITY: Final = "post-query"
+# The parameter include_aliases of queries: the answer says which canonical names the aliases in it stand for.
+ALIASES_CAPABILITY: Final = "aliases"
+# Server-sent events when the answer to a query has changed.
+STREAM_CAPABILITY: Final = "stream"
 
 # Patterns are matched with fullmatch: "$" would let a trailing newline through (trap 35).
 FEATURE_PATTERN: Final = "[A-Za-z0-9_]+"
