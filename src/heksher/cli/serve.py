@@ -7,7 +7,7 @@ import gc
 import os
 import signal
 from types import FrameType
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import click
 
@@ -36,7 +36,29 @@ from heksher.exceptions import HeksherError
     help="Make the service's context features exactly these, by inserting what is missing."
     "  [env: HEKSHER_STARTUP_CONTEXT_FEATURES, separated by semicolons]",
 )
-def serve(host: str, port: int, database: str | None, context_features: str | None) -> None:
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many processes answer; they share the address and the database.  [env: HEKSHER_WORKERS; default: 1]",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    help="Log lines for people, or JSON objects.  [env: HEKSHER_LOG_FORMAT; default: text]",
+)
+@click.option(
+    "--access-log/--no-access-log", default=None, help="Log each request.  [env: HEKSHER_ACCESS_LOG; default: no]"
+)
+def serve(
+    host: str,
+    port: int,
+    database: str | None,
+    context_features: str | None,
+    workers: int | None,
+    log_format: Literal["text", "json"] | None,
+    access_log: bool | None,
+) -> None:
     """Run the Heksher service until Ctrl-C or SIGTERM."""
     # The server takes over both signals when it runs; until then they end the program as cleanly.
     signal.signal(signal.SIGTERM, _end)
@@ -49,7 +71,10 @@ def serve(host: str, port: int, database: str | None, context_features: str | No
     gc.freeze()
     gc.enable()
     try:
-        run_service(load_config(os.environ, database, context_features), host, port, click.echo)
+        config = load_config(
+            os.environ, database, context_features, workers=workers, log_format=log_format, access_log=access_log
+        )
+        run_service(config, host, port, click.echo)
     except HeksherError as error:
         raise click.ClickException(" ".join(str(error).split())) from None
 

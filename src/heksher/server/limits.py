@@ -1,4 +1,4 @@
-"""Every limit on what the service accepts, in one place; each is answered with a 4xx that names it.
+"""Every limit on what the service accepts and keeps, in one place; a request beyond one gets a 4xx that names it.
 
 They are generous: nobody reaches them by using settings as settings. They keep one request, hostile or mistaken, from
 taking memory, stack or time from all others (trap 44).
@@ -8,6 +8,9 @@ from typing import Final
 
 # The default; HEKSHER_MAX_BODY_BYTES changes it.
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+# The default; HEKSHER_CACHE_BYTES changes it. Answers that are kept, of each worker: whoever asks another question each
+# time must not fill the memory, and a thousand different answers of a hundred kilobytes have room.
+MAX_CACHE_BYTES: Final = 128 * 1024 * 1024
 # Each level of a JSON value is a level of recursion in whoever writes or compares it.
 MAX_JSON_NESTING: Final = 64
 # A double ends at 308 digits, so a longer whole number is none for most readers of JSON.

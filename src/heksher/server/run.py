@@ -1,6 +1,5 @@
 """Running the service in this process, until a signal ends it."""
 
-import logging
 import signal
 import socket
 from collections.abc import Callable
@@ -14,12 +13,11 @@ import uvicorn
 from heksher.server.app import create_app, open_storage
 from heksher.server.config import Config
 from heksher.server.errors import StartupError
+from heksher.server.logs import configure_logging
 from heksher.version import __version__
 
 # How long requests that are being answered at the end may still take.
 GRACEFUL_SHUTDOWN_S = 5
-
-_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def run_service(config: Config, host: str, port: int, say: Callable[[str], object]) -> None:
@@ -35,9 +33,7 @@ def run_service(config: Config, host: str, port: int, say: Callable[[str], objec
         StartupError: the address cannot be listened on, or the context features contradict the stored ones.
         StorageError: the database cannot be made ready.
     """
-    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
-    # Its news are told by this module in other words, and its one warning says that some client does not speak HTTP.
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    configure_logging(config.log_format)
     with closing(listen(host, port)) as listener:
         make_default_directory(config)
         with open_storage(config) as storage:

@@ -1,5 +1,6 @@
 """``heksher serve``: its options and how it fails. What it serves is in the integration tests."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
 
 
 def invoke(*arguments: str, **environment: str) -> Result:
-    cleared = dict.fromkeys(("HEKSHER_DB_CONNECTION_STRING", "HEKSHER_STARTUP_CONTEXT_FEATURES", "DOC_ONLY"))
+    cleared = dict.fromkeys(name for name in os.environ if name.startswith(("HEKSHER_", "DOC_ONLY")))
     return CliRunner(env=cleared | environment).invoke(command, ["serve", *arguments])
 
 
@@ -44,6 +45,16 @@ def test_options_are_passed_on(calls: list[tuple]):
     """Each to where it belongs."""
     assert 0 == invoke("--host", "::1", "--port", "0", "--db", "a.db", "--context-features", "a,b").exit_code
     assert [(Config("a.db", ("a", "b")), "::1", 0)] == calls
+
+
+def test_options_of_running_are_passed_on(calls: list[tuple]):
+    """Workers and logs, over what the variables say."""
+    options = ("--db", "a.db", "--workers", "3", "--log-format", "json", "--access-log")
+    assert 0 == invoke(*options).exit_code
+    assert 0 == invoke("--db", "a.db", "--no-access-log", HEKSHER_ACCESS_LOG="true").exit_code
+    assert [Config("a.db", workers=3, log_format="json", has_access_log=True), Config("a.db")] == [
+        config for config, _, _ in calls
+    ]
 
 
 def test_variables_are_read(calls: list[tuple]):
@@ -65,6 +76,7 @@ def test_a_port_is_a_port(calls: list[tuple], port: str):
         (["--host", "no such host", "--db", "memory:"], "cannot listen on no such host port 8000"),
         (["--port", "0", "--db", "/nowhere/heksher.db"], "/nowhere"),
         (["--port", "0", "--db", "mysql://x"], "'mysql'"),
+        (["--port", "0", "--db", "memory:", "--workers", "2"], "2 workers cannot share"),
     ],
 )
 def test_a_start_that_fails_is_told_in_one_line(arguments: list[str], message: str):

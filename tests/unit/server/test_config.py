@@ -11,13 +11,17 @@ HOME = {"XDG_DATA_HOME": "/data"}
 
 
 def test_everything_has_a_default():
-    """An SQLite file in the user's data directory, the stored context features, 4 MiB of body."""
+    """An SQLite file in the user's data directory, the stored context features, 4 MiB of body, one worker."""
     assert Config(
         database="/data/heksher/heksher.db",
         context_features=None,
         doc_only=False,
         max_body_bytes=4_194_304,
         is_default_database=True,
+        max_cache_bytes=134_217_728,
+        workers=1,
+        log_format="text",
+        has_access_log=False,
     ) == load_config(HOME)
 
 
@@ -32,16 +36,46 @@ def test_the_variables_of_the_existing_service_work():
     assert Config("postgresql://u:p@host:5432/db", ("user", "trust", "theme"), True, 1000) == load_config(environment)
 
 
+def test_the_variables_of_this_service_work():
+    """Those about running it."""
+    environment = {
+        "HEKSHER_CACHE_BYTES": "0",
+        "HEKSHER_WORKERS": "4",
+        "HEKSHER_LOG_FORMAT": "json",
+        "HEKSHER_ACCESS_LOG": "true",
+    }
+    config = load_config(HOME | environment)
+    assert (0, 4, "json", True) == (config.max_cache_bytes, config.workers, config.log_format, config.has_access_log)
+
+
 def test_options_win_over_variables():
     """Features are separated by commas."""
-    environment = {"HEKSHER_DB_CONNECTION_STRING": "a.db", "HEKSHER_STARTUP_CONTEXT_FEATURES": "a;b"}
-    assert Config("b.db", ("c", "d")) == load_config(environment, "b.db", "c,d")
+    environment = {
+        "HEKSHER_DB_CONNECTION_STRING": "a.db",
+        "HEKSHER_STARTUP_CONTEXT_FEATURES": "a;b",
+        "HEKSHER_WORKERS": "4",
+        "HEKSHER_LOG_FORMAT": "json",
+        "HEKSHER_ACCESS_LOG": "true",
+    }
+    assert Config("b.db", ("c", "d")) == load_config(
+        environment, "b.db", "c,d", workers=1, log_format="text", access_log=False
+    )
 
 
 def test_empty_variables_are_no_variables():
     """As a deployment template leaves them."""
     empty = dict.fromkeys(
-        ("HEKSHER_DB_CONNECTION_STRING", "HEKSHER_STARTUP_CONTEXT_FEATURES", "DOC_ONLY", "HEKSHER_MAX_BODY_BYTES"), ""
+        (
+            "HEKSHER_DB_CONNECTION_STRING",
+            "HEKSHER_STARTUP_CONTEXT_FEATURES",
+            "DOC_ONLY",
+            "HEKSHER_MAX_BODY_BYTES",
+            "HEKSHER_CACHE_BYTES",
+            "HEKSHER_WORKERS",
+            "HEKSHER_LOG_FORMAT",
+            "HEKSHER_ACCESS_LOG",
+        ),
+        "",
     )
     assert load_config(HOME) == load_config(HOME | empty)
 
@@ -80,12 +114,22 @@ def test_too_many_context_features_are_refused():
 @pytest.mark.parametrize(
     ("name", "text"),
     [("DOC_ONLY", "maybe"), ("HEKSHER_MAX_BODY_BYTES", "4MB"), ("HEKSHER_MAX_BODY_BYTES", "-1"),
-     ("HEKSHER_MAX_BODY_BYTES", "9" * 16), ("HEKSHER_MAX_BODY_BYTES", "\u0661")],
+     ("HEKSHER_MAX_BODY_BYTES", "9" * 16), ("HEKSHER_MAX_BODY_BYTES", "\u0661"), ("HEKSHER_CACHE_BYTES", "1e6"),
+     ("HEKSHER_WORKERS", "0"), ("HEKSHER_WORKERS", "257"), ("HEKSHER_WORKERS", "auto"), ("HEKSHER_LOG_FORMAT", "JSON"),
+     ("HEKSHER_ACCESS_LOG", "maybe")],
 )  # fmt: skip
 def test_variables_that_make_no_sense_are_refused(name: str, text: str):
     """The message names the variable."""
     with pytest.raises(StartupError, match=name):
         load_config(HOME | {name: text})
+
+
+def test_several_workers_cannot_share_a_memory():
+    """The message says what to do; without a database, as many as one likes can show the documentation."""
+    with pytest.raises(StartupError, match=r"3 workers .*memory:.*--db"):
+        load_config(HOME, "memory:", workers=3)
+    assert 3 == load_config({"DOC_ONLY": "true"}, "memory:", workers=3).workers
+    assert 1 == load_config(HOME, "memory:", workers=1).workers
 
 
 def test_the_default_file_is_in_the_users_data_directory(monkeypatch: pytest.MonkeyPatch):
