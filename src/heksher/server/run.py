@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
-from heksher.server.app import create_app, open_storage
+from heksher.server.app import Application
 from heksher.server.config import Config
 from heksher.server.errors import StartupError
 from heksher.server.logs import configure_logging
@@ -36,10 +36,11 @@ def run_service(config: Config, host: str, port: int, say: Callable[[str], objec
     configure_logging(config.log_format)
     with closing(listen(host, port)) as listener:
         make_default_directory(config)
-        with open_storage(config) as storage:
+        app = Application(config)
+        with app.run():
             server = Server(
                 uvicorn.Config(
-                    create_app(config, storage),
+                    app,
                     http="httptools",
                     loop="auto",
                     ws="none",
