@@ -112,16 +112,23 @@ stress: env-all ## two hundred forks in each way, and many threads at once (FORK
 	$(RUN) -m tests.process_models.fork_stress $(if $(FORKS),--forks '$(FORKS)') $(ARGS)
 	$(RUN) -m tests.process_models.thread_stress
 
-.PHONY: bench-docs
+.PHONY: bench-service
+bench-service: ## the service under load: requests per second, streams, a large database; needs wrk (QUICK=1)
+	$(BENCH_ENV)
+	$(BENCH) benchmarks.service $(BENCH_ARGS) --json .benchmarks/service.json $(ARGS)
+
 .PHONY: outage
 outage: ## simulate a thousand clients around an outage of a minute; draws docs/reference/outage.svg
 	$(BENCH_ENV)
 	$(BENCH) benchmarks.outage $(ARGS)
 
-bench-docs: ## write docs/reference/benchmarks.md from the last results of make bench and make bench-updates
+.PHONY: bench-docs
+bench-docs: ## write docs/reference/benchmarks.md and service-benchmarks.md from the last results of the benchmarks
 	$(BENCH_ENV)
 	$(BENCH) benchmarks.report .benchmarks/results.json $(wildcard .benchmarks/updates.json) > .benchmarks/page.md
 	mv .benchmarks/page.md docs/reference/benchmarks.md
+	$(BENCH) benchmarks.report --service .benchmarks/service.json > .benchmarks/page.md
+	mv .benchmarks/page.md docs/reference/service-benchmarks.md
 
 ##@ Changing things
 

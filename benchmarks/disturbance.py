@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import heksher
-from benchmarks.service import NEVER_S, URL, Service, encode, make_settings, running_client
+from benchmarks.fake_service import NEVER_S, URL, Service, encode, make_settings, running_client
 from benchmarks.workloads import FEATURES, LARGE, Question, Rule, answer, ask, make_workload
 
 TICK_S = 0.001

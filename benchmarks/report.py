@@ -1,6 +1,8 @@
 """Results as tables: for the terminal, and as the page of the documentation.
 
-``python -m benchmarks.report RESULTS.json [UPDATES.json] > docs/reference/benchmarks.md`` writes the page.
+``python -m benchmarks.report RESULTS.json [UPDATES.json] > docs/reference/benchmarks.md`` writes the page about the
+client, ``python -m benchmarks.report --service SERVICE.json > docs/reference/service-benchmarks.md`` that about the
+service.
 """
 
 import json
@@ -41,6 +43,13 @@ then; calls per second of one thread and of four.
 """
 
 
+_SERVICE_PAGE = """# Benchmarks of the service
+
+{conditions} `make bench-service` measures again; what is measured, and how, stands in `benchmarks/README.md`.
+
+{sections}"""
+
+
 def render_terminal(results: Results) -> str:
     """Write what the command prints."""
     return "\n\n".join(
@@ -69,18 +78,30 @@ def render_page(results: Results) -> str:
 
 def render_terminal_updates(updates: Mapping[str, Any]) -> str:
     """Write what ``make bench-updates`` prints."""
-    return _align(_update_rows(updates))
+    return _align(_figure_rows(updates["lines"]))
+
+
+def render_terminal_service(figures: Mapping[str, Any]) -> str:
+    """Write what ``make bench-service`` prints."""
+    sections = [f"{title}\n{_align(_figure_rows(lines))}" for title, lines in figures["sections"].items()]
+    return "\n\n".join([figures["conditions"], *sections])
+
+
+def render_service(figures: Mapping[str, Any]) -> str:
+    """Write the page about the service."""
+    sections = [f"## {title}\n\n{_markdown(_figure_rows(lines))}\n" for title, lines in figures["sections"].items()]
+    return _SERVICE_PAGE.format(conditions=figures["conditions"], sections="\n".join(sections))
 
 
 def render_updates(updates: Mapping[str, Any]) -> str:
     """Write the section about updates."""
-    return f"\n## Updates\n\n`make bench-updates`, Python {updates['python']}.\n\n{_markdown(_update_rows(updates))}\n"
+    return f"\n## Updates\n\n`make bench-updates`, Python {updates['python']}.\n\n{_markdown(_figure_rows(updates['lines']))}\n"
 
 
-def _update_rows(updates: Mapping[str, Any]) -> list[list[str]]:
+def _figure_rows(lines: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     verdicts = {None: "", True: "met", False: "MISSED"}
-    lines = [[line["what"], line["figure"], verdicts[line["is_met"]]] for line in updates["lines"]]
-    return [["what", "figure", "aim"], *lines]
+    rows = [[line["what"], line["figure"], verdicts[line["is_met"]]] for line in lines]
+    return [["what", "figure", "aim"], *rows]
 
 
 def _describe_conditions(results: Results) -> str:
@@ -160,6 +181,9 @@ def _markdown(rows: Sequence[Sequence[str]]) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     """Write the page for the files that the command line names."""
+    if arguments[0] == "--service":
+        print(render_service(json.loads(Path(arguments[1]).read_text())), end="")
+        return
     results, *updates = [json.loads(Path(argument).read_text()) for argument in arguments]
     print(render_page(results) + "".join(map(render_updates, updates)), end="")
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.disturbance import CheckedReaders, measure_delays
+from benchmarks.fake_service import Service, encode, make_settings, running_client
+from benchmarks.figures import Line
 from benchmarks.report import render_terminal_updates
-from benchmarks.service import Service, encode, make_settings, running_client
 from benchmarks.worker import resident_bytes
 from benchmarks.workloads import LARGE, SMALL, Rule, make_workload
 
@@ -36,14 +37,6 @@ class Effort(NamedTuple):
 
 FULL = Effort(rules=100_000, reads=1_000_000, updates=10_000, duration_s=3.0)
 QUICK = Effort(rules=20_000, reads=200_000, updates=2_000, duration_s=0.5)
-
-
-class Line(NamedTuple):
-    """One figure; ``is_met`` is ``None`` where no aim is set."""
-
-    what: str
-    figure: str
-    is_met: bool | None = None
 
 
 def describe_load(count: int, setting_count: int) -> list[Line]:

@@ -90,7 +90,7 @@ class QueryDesk:
         if state is None or slot is None or slot.answer is None or not wish.is_met_by(state.picture.revision):
             return None
         slot.is_used = True
-        return _find_reply(state, slot.answer, wish)
+        return make_reply(state, slot.answer, wish)
 
     async def reply(self, key: bytes, query: Query, wish: Wish) -> Reply:
         """Give the reply to a query.
@@ -106,10 +106,10 @@ class QueryDesk:
             # Perhaps another process has it since a moment ago.
             state = await run_in_threadpool(self._catalog.refresh)
             answer = await self._find_answer(state, key, query)
-        reply = _find_reply(state, answer, wish)
+        reply = make_reply(state, answer, wish)
         if reply is None:
             await _compress(answer, wish.encoding)
-            reply = _find_reply(state, answer, wish)
+            reply = make_reply(state, answer, wish)
         assert reply is not None, "what was compressed is there"  # noqa: S101 - for type checkers
         return reply
 
@@ -161,7 +161,7 @@ def _make_answer(state: CatalogState, key: bytes, query: Query) -> Answer:
     return answer
 
 
-def _find_reply(state: CatalogState, answer: Answer, wish: Wish) -> Reply | None:
+def make_reply(state: CatalogState, answer: Answer, wish: Wish) -> Reply | None:
     """Give the reply, if the answer is there in the form that is wanted."""
     revision = (_REVISION, str(state.picture.revision).encode())
     tag = answer.find_known_tag(wish.none_match, wish.encoding) if wish.none_match else None

@@ -1,0 +1,37 @@
+"""What the service under load holds: one page of settings that is asked for, and any number of others."""
+
+from pathlib import Path
+from typing import Final
+
+from heksher.server.app import open_storage
+from heksher.server.config import Config
+from heksher.server.storage.base import Change, SettingRecord, Writer
+
+FEATURES: Final = ("environment", "user", "theme")
+RULES_PER_SETTING: Final = 10
+# Its answer has about 20 KB, whatever else the service holds.
+PAGE_SETTINGS: Final = 24
+PAGE: Final = [f"page_{number}" for number in range(PAGE_SETTINGS)]
+# What a program that uses the page asks for again and again.
+PAGE_QUERY: Final = f"settings={','.join(PAGE)}&context_filters=*&include_metadata=false"
+# A value of this rule is changed to see a change.
+CHANGED_RULE_PATH: Final = "/api/v1/rules/1/value"
+JSON_BODY: Final = {"Content-Type": "application/json"}
+
+
+def fill(database: Path, settings: int) -> None:
+    """Make a database with so many settings, the page's among them, with ten rules each.
+
+    All of it is one write, with one entry in the change log: a history is not what is measured.
+    """
+    names = [*PAGE, *(f"other_{number}" for number in range(settings - PAGE_SETTINGS))]
+    with open_storage(Config(str(database), FEATURES)) as storage:
+        storage.write(lambda writer: _add_settings(writer, names))
+
+
+def _add_settings(writer: Writer, names: list[str]) -> None:
+    for name in names:
+        writer.add_setting(SettingRecord(name, "int", 0, frozenset(FEATURES), "1.0"))
+        for number in range(RULES_PER_SETTING):
+            writer.add_rule(name, {"user": f"user_{number}", "theme": "dark"}, number, {})
+    writer.record(Change("fill", "context_features", "", None, list(FEATURES)))

@@ -1,0 +1,97 @@
+"""Servers in processes of their own: the service, the service without its catalog, and a constant answer."""
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from benchmarks.environments import ROOT, UnavailableError
+
+START_TIMEOUT_S: Final = 120.0
+STOP_TIMEOUT_S: Final = 20.0
+
+
+class RunningServer(NamedTuple):
+    """A server that answers.
+
+    Attributes:
+        url: without a slash at its end.
+        started_s: how long it took from the start of the process to the first answer.
+    """
+
+    process: "subprocess.Popen[bytes]"
+    url: str
+    started_s: float
+
+    def resident_kib(self) -> int:
+        """Give the memory that the process has in RAM."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
+@contextmanager
+def running_service(database: Path, *options: str) -> Iterator[RunningServer]:
+    """Run the service, as everybody runs it."""
+    with _running("/api/health", ["-m", "heksher.cli", "serve", "--db", str(database), *options, "--port"]) as server:
+        yield server
+
+
+@contextmanager
+def running_without_catalog(database: Path) -> Iterator[RunningServer]:
+    """Run the service with every query answered from the database."""
+    with _running("/api/health", ["-m", "benchmarks.load.without_catalog", str(database)]) as server:
+        yield server
+
+
+@contextmanager
+def running_constant(status: int, size_bytes: int) -> Iterator[RunningServer]:
+    """Run a server that does nothing but to send one answer."""
+    with _running("/", ["-m", "benchmarks.load.constant", str(status), str(size_bytes)]) as server:
+        yield server
+
+
+@contextmanager
+def _running(probe: str, arguments: Sequence[str]) -> Iterator[RunningServer]:
+    port = _find_port()
+    began_s = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, *arguments, str(port)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _await_answer(process, url + probe)
+        yield RunningServer(process, url, time.monotonic() - began_s)
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _await_answer(process: "subprocess.Popen[bytes]", url: str) -> None:
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline_s:
+        if process.poll() is not None:
+            raise UnavailableError(f"the server for {url} ended at its start, with status {process.returncode}")
+        try:
+            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - a server of this very program
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return
+    raise UnavailableError(f"the server for {url} did not answer within {START_TIMEOUT_S:.0f} s")
+
+
+def _find_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
