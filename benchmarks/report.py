@@ -95,7 +95,8 @@ def render_service(figures: Mapping[str, Any]) -> str:
 
 def render_updates(updates: Mapping[str, Any]) -> str:
     """Write the section about updates."""
-    return f"\n## Updates\n\n`make bench-updates`, Python {updates['python']}.\n\n{_markdown(_figure_rows(updates['lines']))}\n"
+    table = _markdown(_figure_rows(updates["lines"]))
+    return f"\n## Updates\n\n`make bench-updates`, Python {updates['python']}.\n\n{table}\n"
 
 
 def _figure_rows(lines: Sequence[Mapping[str, Any]]) -> list[list[str]]:

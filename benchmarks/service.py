@@ -5,7 +5,6 @@ servers are of this machine, and are asked over loopback.
 """
 
 import argparse
-import datetime
 import json
 import os
 import platform
@@ -13,6 +12,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,9 +75,8 @@ def describe_streams(directory: Path, effort: Effort) -> list[Line]:
 def describe_propagation(directory: Path, effort: Effort) -> list[Line]:
     """From a write to what other programs read."""
     delays_s = sorted(measure_propagation(directory, effort.processes))
-    what = (
-        f"from a write's answer until `get` answers it in {effort.processes} other processes, {len(delays_s):,} reads"
-    )
+    others = f"{effort.processes} other processes, {len(delays_s):,} reads"
+    what = f"from a write's answer until `get` answers it in {others}"
     figure = f"p50 {_quantile(delays_s, 0.5):.3f} s, p99 {_quantile(delays_s, 0.99):.3f} s, worst {delays_s[-1]:.3f} s"
     return [Line(what, figure, delays_s[-1] < MAX_PROPAGATION_S)]
 
@@ -138,8 +137,9 @@ def _quantile(in_order: Sequence[float], share: float) -> float:
 
 def _describe_conditions(is_quick: bool) -> str:
     effort = ", a quick run" if is_quick else ""
-    today = datetime.datetime.now(datetime.UTC).date()
-    return f"{today}, Python {platform.python_version()}, {os.cpu_count()} processors, which load and service share{effort}."
+    today = datetime.now(UTC).date()
+    python = platform.python_version()
+    return f"{today}, Python {python}, {os.cpu_count()} processors, which load and service share{effort}."
 
 
 def main(arguments: Sequence[str]) -> int:
