@@ -1,11 +1,14 @@
 """What the service counts and measures."""
 
+import os
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from heksher.server.metrics import Metrics
+from heksher.server.errors import StartupError
+from heksher.server.metrics import Metrics, sharing_metrics
 from heksher.version import __version__
 from tests.support.processes import ROOT, run_python
 
@@ -148,6 +151,21 @@ def test_a_worker_that_has_ended_is_counted_but_not_present(tmp_path: Path):
     found = read_metrics("\n".join(run_python(["-", "bury"], WORKERS, **environment)))
     expected = {'heksher_requests_total{route="/a",status="200"}': 2, "heksher_streams": 1, "heksher_workers": 2}
     assert expected == {name: found.get(name) for name in expected}
+
+
+def test_the_files_of_several_workers_are_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """And processes that are started later do not write any."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with sharing_metrics():
+        assert [os.environ["PROMETHEUS_MULTIPROC_DIR"]] == list(map(str, tmp_path.iterdir()))
+    assert ([], False) == (list(tmp_path.iterdir()), "PROMETHEUS_MULTIPROC_DIR" in os.environ)
+
+
+def test_a_missing_place_for_files_is_told(monkeypatch: pytest.MonkeyPatch):
+    """With the reason, and what to do."""
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    with pytest.raises(StartupError, match=r"/nowhere/heksher-metrics-.*TMPDIR"), sharing_metrics():
+        pass
 
 
 def test_each_metric_is_documented_and_no_other():
