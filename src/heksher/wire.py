@@ -20,8 +20,8 @@ STREAM_PATH: Final = "/api/v1/stream"
 # (trap 21: rules alone do not show that the order has changed).
 FEATURE_ORDER_HEADER: Final = "Heksher-Context-Features"
 
-# Another addition: answers to writes carry the revision of the service at which the write can be seen, answers to queries
-# the revision that they are of.
+# Another addition: answers to writes carry the revision of the service at which the write can be seen, and answers to
+# queries the one that they are of.
 REVISION_HEADER: Final = "Heksher-Revision"
 
 # A query may demand to be answered with at least this revision: whoever has written to one replica, or was answered by

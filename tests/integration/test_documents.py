@@ -11,7 +11,7 @@ import pytest
 from heksher import exceptions
 from heksher.cli.root import heksher
 from heksher.server import limits
-from heksher.server.app import create_app
+from heksher.server.app import Application
 from heksher.server.config import Config
 from heksher.server.storage.memory import MemoryStorage
 from heksher.value_type import MAX_NESTING, MAX_TYPE_CHARACTERS
@@ -42,7 +42,7 @@ def read(name: str) -> str:
 
 def list_routes() -> list[str]:
     """List the routes of the service as the documentation writes them."""
-    document = create_app(Config(database="memory:"), MemoryStorage()).openapi()
+    document = Application(Config(database="memory:"), MemoryStorage()).api.openapi()
     described = [f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods]
     return [*described, "GET /docs", "GET /redoc", "GET /openapi.json"]
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.support import service as service_module
 from tests.support.processes import LineReader, run_python
 from tests.support.service import RunningService
 
@@ -46,13 +45,12 @@ class Recorder:
 def recorders(monkeypatch: pytest.MonkeyPatch) -> list[Recorder]:
     """The recorder in front of each service that is started from now on."""
     made: list[Recorder] = []
-    create_app = service_module.create_app
 
-    def create_recorded_app(*arguments):
-        made.append(Recorder(create_app(*arguments)))
+    def record(app) -> Recorder:
+        made.append(Recorder(app))
         return made[-1]
 
-    monkeypatch.setattr(service_module, "create_app", create_recorded_app)
+    monkeypatch.setattr(RunningService, "default_wrap", staticmethod(record))
     return made
 
 

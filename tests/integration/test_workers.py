@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx2
@@ -141,3 +141,32 @@ def test_no_worker_outlives_the_parent(service: ServiceProcess):
     service.process.kill()
     assert wait_until(lambda: not any(map(is_running, workers)))
     service.wait()
+
+
+def read_metric(service: ServiceProcess, name: str) -> float:
+    text = httpx2.get(f"{service.url}/metrics", timeout=START_TIMEOUT_S).text
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
+
+
+def test_each_worker_tells_the_metrics_of_all(service: ServiceProcess):
+    """Also when one of them has been replaced."""
+    workers = list_workers(service)
+    for worker in workers:
+        with suspended(workers - {worker}):
+            assert COUNT == read_metric(service, "heksher_workers")
+    os.kill(min(workers), signal.SIGKILL)
+    assert wait_until(lambda: len(list_workers(service) - workers) == 1)
+    assert wait_until(lambda: read_metric(service, "heksher_workers") == COUNT)
+
+
+def test_streams_end_with_the_service(service: ServiceProcess):
+    """All of them, whichever worker has them, at once and with a word for their clients."""
+    with ExitStack() as streams, httpx2.Client(base_url=service.url, timeout=START_TIMEOUT_S) as client:
+        opened = [streams.enter_context(client.stream("GET", "/api/v1/stream")) for _ in range(2 * COUNT)]
+        parts = [stream.iter_text() for stream in opened]
+        assert wait_until(lambda: read_metric(service, "heksher_streams") == 2 * COUNT)
+        service.process.send_signal(signal.SIGTERM)
+        started_s = time.monotonic()
+        assert ["event: end" in "".join(part) for part in parts] == [True] * len(parts)
+        assert 0 == service.wait()
+        assert time.monotonic() - started_s < 4

@@ -4,12 +4,9 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
-
 from heksher.server.storage.memory import MemoryStorage
 from tests.process_models.apps.reporting import END
 from tests.process_models.programs import FIRST_VALUE
-from tests.support import service as service_module
 from tests.support.service import RunningService
 from tests.support.waiting import wait_until
 
@@ -87,12 +84,8 @@ class Operator:
         assert is_met, f"{self._app.held} updates are under way, not {count}"
 
     def _start_service(self, port: int) -> None:
-        create_app = service_module.create_app
-
-        def create_holding_app(*arguments):
-            self._app = HoldingApp(create_app(*arguments))
+        def hold(app):
+            self._app = HoldingApp(app)
             return self._app
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(service_module, "create_app", create_holding_app)
-            self._service = RunningService(self._storage, port=port).start()
+        self._service = RunningService(self._storage, port=port, wrap=hold).start()

@@ -5,7 +5,7 @@ import atexit
 
 import httpx2
 
-from heksher.server.app import create_app
+from heksher.server.app import Application
 from heksher.server.config import Config
 from heksher.server.storage.base import LogEntry, Storage
 from heksher.server.storage.memory import MemoryStorage
@@ -30,7 +30,7 @@ class Api:
             storage = MemoryStorage()
             storage.open()
         self.storage = storage
-        app = create_app(config or Config(database="unused"), storage)
+        app = Application(config or Config(database="unused"), storage)
         self._client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app, raise_app_exceptions=False), base_url="http://heksher.test"
         )

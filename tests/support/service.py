@@ -8,19 +8,24 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import httpx2
 import uvicorn
+from starlette.types import ASGIApp
 
-from heksher.server.app import create_app
+from heksher.server.app import Application
 from heksher.server.config import Config
 from heksher.server.storage.base import Storage
 from heksher.server.storage.memory import MemoryStorage
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
+
+
+Wrap = Callable[[ASGIApp], ASGIApp]
 
 
 class RunningService:
@@ -33,14 +38,21 @@ class RunningService:
         storage: where the service keeps its data; ``None`` for a new storage in memory.
         config: of the application; the database in it is not used.
         port: to come back on the port of an earlier service; 0 for one that the kernel chooses.
+        wrap: gives what is to stand in front of the application.
 
     Attributes:
         url: such as ``http://127.0.0.1:43125``.
         http: a client with this base URL.
     """
 
-    def __init__(self, storage: Storage | None = None, config: Config | None = None, port: int = 0) -> None:
+    # What stands in front of the applications of services that do not say.
+    default_wrap: ClassVar[Wrap] = staticmethod(lambda app: app)
+
+    def __init__(
+        self, storage: Storage | None = None, config: Config | None = None, port: int = 0, wrap: Wrap | None = None
+    ) -> None:
         self._owns_storage = storage is None
+        self._wrap = wrap or self.default_wrap
         self.storage = storage or MemoryStorage()
         self._config = config or Config(database="unused")
         self._port = port
@@ -51,7 +63,10 @@ class RunningService:
         self.port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         ready = threading.Event()
-        self._server = _ThreadServer(create_app(self._config, self.storage), ready)
+        self._application = Application(self._config, self.storage)
+        self._running = self._application.run()
+        self._running.__enter__()
+        self._server = _ThreadServer(self._wrap(self._application), ready)
         self._thread = threading.Thread(target=self._server.run, args=([listener],), daemon=True)
         self._thread.start()
         assert ready.wait(START_TIMEOUT_S), "the service did not start in time"
@@ -60,9 +75,11 @@ class RunningService:
 
     def stop(self) -> None:
         self.http.close()
+        self._application.end_streams()
         self._server.should_exit = True
         self._thread.join(STOP_TIMEOUT_S)
         assert not self._thread.is_alive(), "the service did not stop in time"
+        self._running.__exit__(None, None, None)
         if self._owns_storage:
             self.storage.close()
 

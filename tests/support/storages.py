@@ -98,6 +98,16 @@ def store(storage: Storage, *steps: Callable[[Writer], T], change: Change = SOME
     return storage.write(work)
 
 
+def write_something(storage: Storage) -> int:
+    """Make a write that is not about what it writes; give its revision."""
+    return storage.write(lambda writer: writer.record(SOME_CHANGE)).revision
+
+
+def read_revision(storage: Storage) -> int:
+    """Give the newest revision."""
+    return storage.read(lambda reader: reader.revision())
+
+
 def see_everything(storage: Storage) -> tuple[object, ...]:
     """Give everything that a storage holds, as one reader sees it."""
     return storage.read(

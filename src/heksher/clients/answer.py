@@ -16,7 +16,7 @@ from heksher.clients.util import SettingData
 from heksher.exceptions import InvalidResponseError, StatusError, TransportError
 from heksher.rules import Rule
 from heksher.value_type import JSON, is_written_same, shorten
-from heksher.wire import FEATURE_ORDER_HEADER, REVISION_HEADER
+from heksher.wire import CAPABILITIES_HEADER, FEATURE_ORDER_HEADER, REVISION_HEADER
 
 T = TypeVar("T")
 
@@ -27,6 +27,18 @@ _SECRETS: Final = re.compile(r"(?<=//)[^/?#]*@|[?#].*", re.DOTALL)
 _MAX_SHOWN: Final = 300
 _MAX_SHOWN_BYTES: Final = 4 * _MAX_SHOWN + 1000
 _RULE_KEYS = frozenset({"rule_id", "value", "context_features"})
+
+
+class QueryAnswer(NamedTuple):
+    """What a query was answered.
+
+    Attributes:
+        settings: what is said of each, by canonical name, still unread.
+        aliases: the canonical names of those that were asked for by another name, as far as the service says them.
+    """
+
+    settings: Mapping[str, JSON]
+    aliases: Mapping[str, str]
 
 
 class QueriedSetting(NamedTuple):
@@ -123,19 +135,28 @@ def read_revision(response: Response) -> int | None:
     return int(told) if told.isascii() and told.isdigit() else None
 
 
-def read_query(request: Request, response: Response) -> Mapping[str, JSON]:
-    """Read the answer to a query: what it says of each setting, by canonical name, still unread."""
-    settings = read_object(request, response, _shrink_rule).get("settings")
+def read_capabilities(response: Response) -> frozenset[str]:
+    """Give what the service announces that it can do beyond the contract; empty if it announces nothing."""
+    announced = response.headers.get(CAPABILITIES_HEADER.lower(), "")
+    return frozenset(filter(None, map(str.strip, announced.split(","))))
+
+
+def read_query(request: Request, response: Response) -> QueryAnswer:
+    """Read the answer to a query."""
+    answer = read_object(request, response, _shrink_rule)
+    settings, aliases = answer.get("settings"), answer.get("aliases")
     if not isinstance(settings, dict):
         raise _wrong_shape(request, response, "settings is no object")
-    return settings
+    # What is missing here can be asked for one by one.
+    names = aliases if isinstance(aliases, dict) else {}
+    return QueryAnswer(settings, {alias: name for alias, name in names.items() if isinstance(name, str)})
 
 
 def read_queried_setting(answer: JSON, previous: QueriedSetting | None = None) -> QueriedSetting:
     """Read what a query says of one setting.
 
     Args:
-        answer: the setting's part of what ``read_query`` gave.
+        answer: what is said of the setting in what ``read_query`` gave.
         previous: what was said of it before. Rules that are the same are taken from there, so that what an update
             makes, and what it leaves for others to clear away, depends on what has changed.
 

@@ -19,7 +19,7 @@ Source: spec/client-api.md, spec/http-api.md; traps 1 to 8 and 16 of spec/traps.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +28,6 @@ from heksher.clients.answer import (
     announced_features,
     expect,
     is_same_answer,
-    read_features,
     read_object,
     read_queried_setting,
     read_query,
@@ -37,6 +36,7 @@ from heksher.clients.answer import (
 )
 from heksher.clients.exchange import Flow, Request, Response
 from heksher.clients.intake import Remark, take_in
+from heksher.clients.querying import Asked, Query, Querying, format_tracked
 from heksher.clients.registration import Registration
 from heksher.clients.saved_state import SavedState
 from heksher.clients.status import SettingStatus
@@ -60,18 +60,24 @@ class Session:
 
     Args:
         context: the client's features, defaults and tracked values.
+        base_url: the service's URL.
+
+    Attributes:
+        revision: the service's revision of the published data; ``None`` if it does not tell.
+        query: what the published data answers; ``None`` before there is any.
     """
 
-    def __init__(self, context: ClientContext) -> None:
+    def __init__(self, context: ClientContext, base_url: str = "") -> None:
         self._context = context
+        self._querying = Querying(base_url)
         # Settings come and go in any thread. A dictionary's single operations, and list() of it, are atomic.
         self._registrations: dict[int, Registration] = {}
         # The service's order, None before it is known.
         self._feature_order: tuple[str, ...] | None = None
         # The tag of the published data, and the query that it belongs to.
-        self._etag: tuple[Request, str] | None = None
-        # The service's revision of the published data, None if it does not tell.
+        self._etag: tuple[Query, str] | None = None
         self.revision: int | None = None
+        self.query: Query | None = None
         # The declarations that failed during the update under way.
         self._problems: list[ServiceError] = []
 
@@ -91,6 +97,10 @@ class Session:
     def has_undeclared(self) -> bool:
         """Tell whether a setting waits to be declared."""
         return any(not registration.is_declared for registration, _ in self._live())
+
+    def demand(self, revision: int) -> None:
+        """Have the next updates be of this revision, or a later one. May be called from any thread."""
+        self._querying.demand(revision)
 
     def recompile(self) -> None:
         """Have all settings follow defaults and tracked values that have changed."""
@@ -119,6 +129,8 @@ class Session:
         self._feature_order = update.feature_order
         self._etag = update.etag
         self.revision = update.revision
+        self.query = update.query
+        self._querying.settle(update.demanded)
         return changes
 
     def restore(self, state: SavedState) -> list[Replacement]:
@@ -145,8 +157,7 @@ class Session:
 
     def context_filters(self) -> str:
         """Give the tracked values, as a query says them."""
-        tracked = self._context.tracked
-        return "*" if tracked is None else wire.format_context_filters(tracked)
+        return format_tracked(self._context.tracked)
 
     def statuses(self) -> dict[str, SettingStatus]:
         """Give what is known of each setting, by name."""
@@ -183,7 +194,7 @@ class Session:
     # ---- context features
 
     def _compare_features(self) -> Flow[None]:
-        features = yield from self._ask_features()
+        features = yield from self._querying.ask_features()
         if features != self._context.features:
             logger.warning(
                 "context feature mismatch: the service has %s, this client %s; the order of the service decides",
@@ -192,10 +203,6 @@ class Session:
                 extra={"service_context_features": features, "client_context_features": self._context.features},
             )
         self._feature_order = features
-
-    def _ask_features(self) -> Flow[tuple[str, ...]]:
-        request = Request("GET", wire.CONTEXT_FEATURES_PATH)
-        return read_features(request, expect(request, (yield (request,))[0]))
 
     # ---- declarations
 
@@ -211,9 +218,9 @@ class Session:
             # A conflict leaves the setting as the service has it; one that it does not have cannot be asked for.
             statuses = (_OK,) if registration.is_missing else (_OK, _CONFLICT)
             try:
-                registration.report_declaration(
-                    _read_declaration(setting, request, expect(request, outcome, *statuses))
-                )
+                response = expect(request, outcome, *statuses)
+                registration.report_declaration(_read_declaration(setting, request, response))
+                self._querying.demand(read_revision(response))
                 registration.is_declared, registration.is_missing = True, False
             except ServiceError as error:
                 self._problems.append(error)
@@ -226,39 +233,36 @@ class Session:
     def _query(self) -> Flow[Update]:
         # A setting that is new here has nothing yet that "not modified" could refer to, though its name may be old.
         is_known = all(registration.is_received for registration, _ in self._declared())
-        response, request = yield from self._ask_query(self._etag if is_known else None)
+        asked, response = yield from self._ask_query(self._etag if is_known else None)
         order = announced_features(response)
         if order is None:
-            order = yield from self._ask_features()
+            order = yield from self._querying.ask_features()
         if response.status == _NOT_MODIFIED:
             if order == self._feature_order:
-                return self._begin_update(response, order, self._etag)
+                return self._begin_update(asked, response, order, self._etag)
             # The rules are the same, but not what they mean: the ETag of a service that does not announce its feature
             # order does not depend on it.
-            response, request = yield from self._ask_query(None)
+            asked, response = yield from self._ask_query(None)
         if self._feature_order not in {None, order}:
             logger.info("the service's context features are now %s, until now they were %s", order, self._feature_order)
-        answers = read_query(request, response)
-        names = yield from self._resolve_names(request, answers)
-        update = self._begin_update(response, order, _read_etag(request, response))
-        self._prepare(update, answers, names)
+        answer = read_query(asked.request, response)
+        names = yield from self._querying.resolve_names(asked.query, answer)
+        update = self._begin_update(asked, response, order, _read_etag(asked.query, response))
+        self._prepare(update, answer.settings, names)
         return update
 
-    def _ask_query(self, etag: tuple[Request, str] | None) -> Flow[tuple[Response, Request]]:
-        request = self._make_query()
-        asked = _with_etag(request, etag)
-        outcome = (yield (asked,))[0]
-        if isinstance(outcome, Response) and outcome.status == _NOT_FOUND:
+    def _ask_query(self, etag: tuple[Query, str] | None) -> Flow[tuple[Asked, Response]]:
+        asked = yield from self._ask(etag)
+        if isinstance(asked.outcome, Response) and asked.outcome.status == _NOT_FOUND:
             yield from self._declare_unknown()
-            request = asked = self._make_query()
-            outcome = (yield (asked,))[0]
-        # Who did not ask whether anything is new must not be told that nothing is.
-        return expect(asked, outcome, *((_OK, _NOT_MODIFIED) if asked is not request else (_OK,))), request
+            asked = yield from self._ask(None)
+        response = asked.expect()
+        self._querying.note(response)
+        return asked, response
 
-    def _make_query(self) -> Request:
+    def _ask(self, etag: tuple[Query, str] | None) -> Flow[Asked]:
         names = sorted({registration.known_as for registration, _ in self._declared()})
-        params = {"settings": ",".join(names), "context_filters": self.context_filters(), "include_metadata": "false"}
-        return Request("GET", wire.QUERY_PATH, params)
+        return self._querying.ask(names, self._context.tracked, self.revision, etag)
 
     def _declare_unknown(self) -> Flow[None]:
         """Declare again what the service no longer has (trap 4): one unknown name makes it refuse the whole query.
@@ -277,34 +281,11 @@ class Session:
                 registration.is_declared, registration.is_missing = False, True
         yield from self._declare()
 
-    def _resolve_names(self, request: Request, answers: Mapping[str, JSON]) -> Flow[dict[str, str]]:
-        """Find the canonical names of the settings that were answered under another name (trap 5)."""
-        # As it was asked: settings may be gone since, and what was answered for them is not to be taken for another's.
-        asked = set(filter(None, request.params["settings"].split(",")))
-        renamed = sorted(asked.difference(answers))
-        names = {name: name for name in asked.intersection(answers)}
-        unexplained = set(answers) - asked
-        if len(renamed) == 1 and len(unexplained) == 1:
-            names[renamed[0]] = unexplained.pop()
-        else:
-            names.update((yield from self._ask_names(renamed)))
-        return names
-
-    def _ask_names(self, renamed: Sequence[str]) -> Flow[dict[str, str]]:
-        if not renamed:
-            return {}
-        requests = tuple(Request("GET", wire.setting_path(name)) for name in renamed)
-        outcomes = yield requests
-        names = {}
-        for name, request, outcome in zip(renamed, requests, outcomes, strict=True):
-            try:
-                names[name] = str(read_object(request, expect(request, outcome)).get("name"))
-            except ServiceError as error:
-                logger.info("the name that setting %s has on the service is not known: %s", name, error)
-        return names
-
-    def _begin_update(self, response: Response, order: tuple[str, ...], etag: tuple[Request, str] | None) -> Update:
+    def _begin_update(
+        self, asked: Asked, response: Response, order: tuple[str, ...], etag: tuple[Query, str] | None
+    ) -> Update:
         update = Update(order, etag, self._context)
+        update.query, update.demanded = asked.query, asked.demanded
         update.revision = read_revision(response)
         return update
 
@@ -337,15 +318,9 @@ class Session:
                 yield registration, setting
 
 
-def _with_etag(request: Request, etag: tuple[Request, str] | None) -> Request:
-    if etag is None or etag[0] != request:
-        return request
-    return Request(request.method, request.path, request.params, {"If-None-Match": etag[1]})
-
-
-def _read_etag(request: Request, response: Response) -> tuple[Request, str] | None:
+def _read_etag(query: Query, response: Response) -> tuple[Query, str] | None:
     tag = response.headers.get("etag")
-    return None if tag is None else (request, tag)
+    return None if tag is None else (query, tag)
 
 
 def _describe_unreceived(registration: Registration, answer: JSON, error: InvalidResponseError) -> Remark:

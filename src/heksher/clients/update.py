@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from heksher.clients.answer import QueriedSetting
-from heksher.clients.exchange import Request
+from heksher.clients.querying import Query
 from heksher.clients.registration import Registration
 from heksher.context import ClientContext, ContextState
 from heksher.evaluation import CompiledEvaluation, Evaluation
@@ -43,17 +43,19 @@ class Update:
         feature_order: the service's feature order, which the evaluations follow.
         etag: to be sent with the same query next time; ``None`` where the next answer must be a full one.
         revision: the service's revision that it belongs to; ``None`` if the service does not tell.
+        query: what it answers; ``None`` until the session says it.
+        demanded: the revision that was demanded beyond the published one; ``None`` for none.
         renewals: for each setting that gets a new evaluation.
         compiled_for: the client's defaults and tracked values that the evaluations were compiled for.
         problems: why declarations failed; empty if none did.
     """
 
-    def __init__(
-        self, feature_order: tuple[str, ...], etag: tuple[Request, str] | None, context: ClientContext
-    ) -> None:
+    def __init__(self, feature_order: tuple[str, ...], etag: tuple[Query, str] | None, context: ClientContext) -> None:
         self.feature_order = feature_order
         self.etag = etag
         self.compiled_for: ContextState = context.state
         self.revision: int | None = None
+        self.query: Query | None = None
+        self.demanded: int | None = None
         self.renewals: list[Renewal] = []
         self.problems: tuple[ServiceError, ...] = ()

@@ -1,10 +1,11 @@
-"""The application: the only place where the API, the operations and a storage are put together."""
+"""The application: the only place where the API, the operations, the catalog and a storage are put together."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from heksher.server.api import (
     context_features,
@@ -18,10 +19,21 @@ from heksher.server.api import (
     settings,
 )
 from heksher.server.api.errors import install_error_handlers
+from heksher.server.api.front import Front
+from heksher.server.api.query_desk import QueryDesk
+from heksher.server.api.stream import Streams
+from heksher.server.catalog.availability import Availability
+from heksher.server.catalog.catalog import Catalog
+from heksher.server.catalog.follower import Follower
+from heksher.server.catalog.guarded import GuardedStorage
+from heksher.server.catalog.picture import Picture
 from heksher.server.config import Config
 from heksher.server.doc_only import DocOnlyStorage
+from heksher.server.health import Readiness
+from heksher.server.metrics import Metrics
 from heksher.server.operations.context_features import ensure_features
 from heksher.server.storage.base import Origin, Storage
+from heksher.server.storage.errors import StorageUnavailableError
 from heksher.server.storage.location import storage_for
 from heksher.version import __version__
 
@@ -35,39 +47,104 @@ one wins: the one with a condition on the latest feature in the service's order.
 _STARTUP = Origin(actor="heksher", reason="the context features that the service was started with")
 
 
-def create_app(config: Config, storage: Storage | None = None) -> FastAPI:
-    """Make the application.
+class Application:
+    """The service as an ASGI application. ``run`` says how long it has its storage; an ASGI lifespan does the same.
 
     Args:
         config: its configuration.
-        storage: an open storage, which stays the caller's to close; ``None``: the application opens the configured one
-            when it starts, and closes it when it ends.
+        storage: an open storage, which stays the caller's to close; ``None``: the configured one is opened by ``run``.
+
+    Attributes:
+        api: the framework's application, which has the routes.
+        end_streams: ends all streams, as the process is about to end; may be called from a signal's handler.
     """
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if storage is not None:
+    def __init__(self, config: Config, storage: Storage | None = None) -> None:
+        self._config = config
+        self._is_owner = storage is None
+        self._storage = storage or _make_storage(config)
+        self._metrics = Metrics()
+        # The picture that the metrics know; None before the first.
+        self._reported: Picture | None = None
+        self._availability = Availability()
+        self._catalog = Catalog(self._storage, config.max_cache_bytes)
+        self._follower = Follower(self._catalog, self._storage, self._availability, self._report)
+        desk, streams = QueryDesk(self._catalog), Streams(self._catalog, self._metrics)
+        self.end_streams: Callable[[], None] = streams.end_all
+        self.api = self._make_api(desk, streams)
+        self._front = Front(self.api, desk, streams, self._metrics, is_logging=config.has_access_log)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._front(scope, receive, send)
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """Open the storage, unless it is the caller's, load the catalog, and follow the storage until the end.
+
+        Raises:
+            StorageError: the storage cannot be made ready.
+            StartupError: its context features contradict the configured ones.
+        """
+        if self._config.doc_only:
             yield
             return
-        opened = open_storage(config)
-        app.state.storage = await run_in_threadpool(opened.__enter__)
         try:
+            if self._is_owner:
+                prepare_storage(self._storage, self._config)
+            # One that has gone away again is looked after by the follower.
+            with suppress(StorageUnavailableError):
+                self._catalog.load()
+            self._follower.start()
             yield
         finally:
-            await run_in_threadpool(opened.__exit__, None, None, None)
+            self._follower.close()
+            if self._is_owner:
+                self._storage.close()
 
-    app = FastAPI(
-        title="Heksher",
-        version=__version__,
-        description=_DESCRIPTION,
-        docs_url=None,
-        redoc_url=None,
-        lifespan=lifespan,
-        redirect_slashes=False,
-    )
-    app.state.config = config
-    app.state.storage = storage
-    install_error_handlers(app)
+    def _make_api(self, desk: QueryDesk, streams: Streams) -> FastAPI:
+        @asynccontextmanager
+        async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+            running = self.run()
+            await run_in_threadpool(running.__enter__)
+            try:
+                yield
+            finally:
+                await run_in_threadpool(running.__exit__, None, None, None)
+
+        api = FastAPI(
+            title="Heksher",
+            version=__version__,
+            description=_DESCRIPTION,
+            docs_url=None,
+            redoc_url=None,
+            lifespan=lifespan,
+            redirect_slashes=False,
+        )
+        api.state.config = self._config
+        api.state.storage = GuardedStorage(self._storage, self._catalog, self._availability, self._follower.look)
+        api.state.query_desk = desk
+        api.state.metrics = self._metrics
+        api.state.readiness = Readiness(self._catalog, self._availability, lambda: streams.is_ending)
+        _add_routes(api)
+        return api
+
+    def _report(self) -> None:
+        """Tell the metrics what was found out about the storage."""
+        is_up = self._availability.problem is None
+        self._metrics.set_database_up(is_up)
+        if is_up:
+            self._metrics.note_catalog_current()
+        if (state := self._catalog.state) is not None:
+            self._metrics.set_cache(len(state.cache), state.cache.size_bytes)
+            if state.picture is not self._reported:
+                self._reported = state.picture
+                self._metrics.set_catalog(
+                    state.picture.revision, len(state.picture.settings), state.picture.count_rules()
+                )
+
+
+def _add_routes(api: FastAPI) -> None:
+    install_error_handlers(api)
     for group in (
         query,
         declaration,
@@ -80,8 +157,20 @@ def create_app(config: Config, storage: Storage | None = None) -> FastAPI:
         documentation,
     ):
         # include_router would build every route a second time, at the first request.
-        app.router.routes.extend(group.router.routes)
-    return app
+        api.router.routes.extend(group.router.routes)
+    documentation.describe_streams(api)
+
+
+def prepare_storage(storage: Storage, config: Config) -> None:
+    """Open a storage, and give it the configured context features.
+
+    Raises:
+        StorageError: it cannot be made ready.
+        StartupError: its context features contradict the configured ones.
+    """
+    storage.open()
+    if config.context_features is not None:
+        ensure_features(storage, config.context_features, _STARTUP)
 
 
 @contextmanager
@@ -94,9 +183,8 @@ def open_storage(config: Config) -> Iterator[Storage]:
     """
     storage = _make_storage(config)
     try:
-        storage.open()
-        if config.context_features is not None and not config.doc_only:
-            ensure_features(storage, config.context_features, _STARTUP)
+        if not config.doc_only:
+            prepare_storage(storage, config)
         yield storage
     finally:
         storage.close()

@@ -1,11 +1,41 @@
 """Whether the service works."""
 
 import logging
+import time
+from collections.abc import Callable
 
+from heksher.server.catalog.availability import Availability
+from heksher.server.catalog.catalog import Catalog
+from heksher.server.pictures import JSONObject
 from heksher.server.storage.base import Storage
 from heksher.server.storage.errors import StorageUnavailableError
 
 logger: logging.Logger = logging.getLogger(__name__)
+
+
+class Readiness:
+    """Whether this process is to be sent requests, and what there is to know about that.
+
+    Args:
+        catalog: what queries are answered from.
+        availability: of the database.
+        is_ending: tells whether the process is about to end.
+    """
+
+    def __init__(self, catalog: Catalog, availability: Availability, is_ending: Callable[[], bool]) -> None:
+        self._catalog = catalog
+        self._availability = availability
+        self._is_ending = is_ending
+
+    def describe(self) -> JSONObject:
+        """Give the facts: ``ready`` is what counts; the age is in seconds, and ``null`` before the first look."""
+        state, checked_at_s = self._catalog.state, self._catalog.checked_at_s
+        return {
+            "ready": state is not None and not self._is_ending(),
+            "revision": None if state is None else state.picture.revision,
+            "age_s": None if checked_at_s is None else round(time.monotonic() - checked_at_s, 3),
+            "database": "up" if self._availability.problem is None else "down",
+        }
 
 
 def is_healthy(storage: Storage) -> bool:

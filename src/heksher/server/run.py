@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.types import ASGIApp
 
-from heksher.server.app import create_app, open_storage
+from heksher.server.app import Application, open_storage
 from heksher.server.config import Config
 from heksher.server.errors import StartupError
 from heksher.server.logs import configure_logging
@@ -90,8 +90,9 @@ def run_server(
         when_ready: called once, when connections are accepted.
         lifeline: to the parent whose end ends the server as well; ``None`` without one.
     """
-    with open_storage(config) as storage:
-        Server(create_app(config, storage), when_ready, lifeline=lifeline).run([listener])
+    app = Application(config)
+    with app.run():
+        Server(app, when_ready, app.end_streams, lifeline).run([listener])
 
 
 class Server(uvicorn.Server):

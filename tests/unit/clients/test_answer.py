@@ -224,7 +224,7 @@ def test_announced_features() -> None:
 
 def test_query() -> None:
     """What a query says of each setting is given as it is; it is read one by one."""
-    assert read_query(REQUEST, respond({"settings": {"size": None}})) == {"size": None}
+    assert read_query(REQUEST, respond({"settings": {"size": None}})) == ({"size": None}, {})
 
 
 @pytest.mark.parametrize("answer", [{}, {"settings": []}, {"settings": None}])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from heksher.server.app import create_app, open_storage
+from heksher.server.app import Application, open_storage
 from heksher.server.config import Config
 from heksher.server.doc_only import DocOnlyStorage
 from heksher.server.errors import StartupError
@@ -16,19 +16,19 @@ from heksher.server.storage.memory import MemoryStorage
 def test_an_application_opens_and_closes_its_own_storage(tmp_path: Path):
     """With the configured context features, which are kept in the file for the next one."""
     database = str(tmp_path / "heksher.db")
-    with TestClient(create_app(Config(database, ("a", "b")))) as client:
-        storage = client.app.state.storage
+    with TestClient(Application(Config(database, ("a", "b")))) as client:
+        storage = client.app.api.state.storage
         assert {"context_features": ["a", "b"]} == client.get("/api/v1/context_features").json()
     with pytest.raises(StorageUnavailableError):
         storage.check()
-    with TestClient(create_app(Config(database))) as client:
+    with TestClient(Application(Config(database))) as client:
         assert {"context_features": ["a", "b"]} == client.get("/api/v1/context_features").json()
 
 
 def test_a_given_storage_stays_its_owners():
     """The application neither opens nor closes it."""
     storage = MemoryStorage()
-    with TestClient(create_app(Config("unused"), storage)) as client:
+    with TestClient(Application(Config("unused"), storage)) as client:
         assert 500 == client.get("/api/health").status_code
         storage.open()
         assert 200 == client.get("/api/health").status_code

@@ -1,26 +1,17 @@
-"""What answers look like: how they are made, and how they are documented.
+"""What answers look like: how they are made, and how they are documented."""
 
-JSON is written by the standard library: numbers keep every digit.
-"""
-
-import json
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, JsonValue
 
-from heksher.server.operations.changes import JSONObject
+from heksher.server.json_bytes import encode
+from heksher.server.pictures import JSONObject
 from heksher.server.storage.base import Written
 from heksher.wire import REVISION_HEADER
 
 # FastAPI's own annotation of this argument; the inner dictionaries are OpenAPI's "Response Object".
 Responses: TypeAlias = dict[int | str, dict[str, object]]
-
-
-def encode(content: object) -> bytes:
-    """Write JSON. Never fails on a text: what is no character is written as the escape that it came from."""
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode("utf-8", "backslashreplace")
 
 
 class JSONAnswer(Response):
@@ -175,15 +166,31 @@ class QueriedSetting(BaseModel):
 
 
 class QueryAnswer(BaseModel):
-    """Settings by name, with their rules by ascending id."""
+    """Settings by name, with their rules by ascending id; if asked for, the canonical names of aliases."""
 
     settings: dict[str, QueriedSetting]
+    aliases: dict[str, str] | None = None
 
 
 class Health(BaseModel):
     """The version of a service that is healthy."""
 
     version: str
+
+
+class Live(BaseModel):
+    """That a process answers."""
+
+    live: bool
+
+
+class Ready(BaseModel):
+    """Whether a process is to be sent requests; the age of what it answers from is in seconds."""
+
+    ready: bool
+    revision: int | None
+    age_s: float | None
+    database: Literal["up", "down"]
 
 
 def document(*descriptions: Responses) -> Responses:

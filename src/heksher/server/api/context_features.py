@@ -20,10 +20,11 @@ from heksher.server.api.answers import (
 )
 from heksher.server.api.models import ContextFeatureMove, NewContextFeature
 from heksher.server.api.routing import StorageDependency, make_router
+from heksher.server.catalog.answer import CAPABILITIES
 from heksher.server.operations import context_features
 from heksher.server.operations.context_features import Side
 from heksher.server.storage.base import NOBODY
-from heksher.wire import CONTEXT_FEATURES_PATH
+from heksher.wire import CAPABILITIES_HEADER, CONTEXT_FEATURES_PATH
 
 router: APIRouter = make_router("context features")
 
@@ -37,7 +38,8 @@ FeatureInPath = Annotated[str, Path(examples=["environment"])]
 )
 def list_features(storage: StorageDependency) -> Response:
     """Earlier features are more general, later ones more specific: a rule on a later feature wins."""
-    return JSONAnswer({"context_features": context_features.list_features(storage)})
+    announcement = {CAPABILITIES_HEADER: CAPABILITIES}
+    return JSONAnswer({"context_features": context_features.list_features(storage)}, 200, announcement)
 
 
 @router.get(

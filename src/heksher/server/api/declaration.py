@@ -15,8 +15,8 @@ from heksher.server.api.answers import (
 )
 from heksher.server.api.models import SettingDeclaration
 from heksher.server.api.routing import StorageDependency, make_router
-from heksher.server.operations.changes import JSONObject
 from heksher.server.operations.declaration import DeclarationResult, OutcomeName, declare
+from heksher.server.pictures import JSONObject
 from heksher.server.storage.base import NOBODY
 from heksher.wire import DECLARE_PATH
 

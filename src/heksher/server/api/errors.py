@@ -7,7 +7,6 @@ Source: spec/http-api.md.
 """
 
 import logging
-import secrets
 from functools import singledispatch
 from http import HTTPStatus
 
@@ -19,6 +18,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from heksher.server import logs
 from heksher.server.api.answers import JSONAnswer, answer_text
 from heksher.server.errors import (
     ConflictError,
@@ -160,7 +160,7 @@ class LastResort:
         except Exception:
             if scope["type"] != "http" or is_started:
                 raise  # nothing can be said any more; the server logs it and closes the connection
-            request_id = secrets.token_hex(8)
+            request_id = logs.request_id.get()
             logger.exception("request %s failed: an error of the service, not of its client", request_id)
             answer = JSONAnswer({"detail": "the service failed; its log says why", "request_id": request_id}, 500)
             await answer(scope, receive, send)

@@ -226,3 +226,18 @@ class RuleMetadataValue(Body):
     """The value of one metadata key of a rule."""
 
     value: AnyJSON
+
+
+class QueryBody(Body):
+    """A query. Texts are read as in a query string."""
+
+    settings: list[str] | str | None = Field(default=None, description="names; null: all settings", examples=[["a"]])
+    context_filters: dict[str, list[str] | str] | str = Field(
+        default="*",
+        description="`*`: every rule; else for each context feature the values that are let through, or `*`",
+        examples=[{"environment": ["dev"], "user": "*"}],
+    )
+    include_metadata: bool = Field(default=False, description="add its metadata to each rule")
+    include_aliases: bool = Field(
+        default=False, description="say which canonical names the aliases among the names stand for"
+    )

@@ -1,53 +1,69 @@
-"""The query route, with its entity tags.
+"""The query routes. Where the answer is in memory already, ``front`` sends it, and none of this is run.
 
-The tag is a hash of all that the answer says, the feature order in its header included: a client that holds the tag
-would learn nothing from the answer (traps 21 and 36).
-
-Source: spec/http-api.md, *Query*; RFC 9110, sections 8.8.3 and 13.1.2.
+Source: spec/http-api.md, *Query*; docs/adr/0010-answers-from-memory.md.
 """
 
-import hashlib
-import re
 from collections.abc import Mapping
 from typing import Annotated, NoReturn
 
-from fastapi import APIRouter, Header, HTTPException, Query, Response
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 
 from heksher.server.api.answers import (
     NO_SETTING,
     READ_FAILURES,
-    JSONAnswer,
+    WRITE_FAILURES,
     QueryAnswer,
     document,
     empty,
     model,
     problem,
-    tell_revision,
 )
-from heksher.server.api.routing import StorageDependency, make_router
+from heksher.server.api.models import QueryBody
+from heksher.server.api.query_desk import QueryDesk, Reply, Wish, make_key
+from heksher.server.api.routing import make_router
+from heksher.server.catalog import query as catalog
 from heksher.server.limits import MAX_QUERY_FILTERS, MAX_QUERY_SETTINGS
-from heksher.server.operations.query import query
-from heksher.wire import FEATURE_ORDER_HEADER, QUERY_PATH, FeatureFilter, RepeatedFilterError, parse_context_filters
+from heksher.wire import MIN_REVISION_HEADER, QUERY_PATH, FeatureFilter, RepeatedFilterError, parse_context_filters
 
 router: APIRouter = make_router("query")
 
-_OPAQUE_TAG = re.compile(r'(?:W/)?("[^"]*")')
+# What the parameter names of the two routes are called in complaints.
+_QUERY = "query"
+_BODY = "body"
+
+_RESPONSES = document(
+    model(200, QueryAnswer, "The settings, with the rules that the filters let through."),
+    empty(304, "The client has this answer already."),
+    problem(400, "A context feature has more than one filter."),
+    NO_SETTING,
+)
+
+
+async def _read_wish(
+    request: Request,
+    if_none_match: Annotated[list[str] | None, Header(description="tags of answers that the client has")] = None,
+    heksher_min_revision: Annotated[
+        int | None, Header(alias=MIN_REVISION_HEADER, ge=0, description="the oldest revision to be answered with")
+    ] = None,
+) -> Wish:
+    # Described for the documentation, and checked; read as the front reads them.
+    del if_none_match, heksher_min_revision
+    desk: QueryDesk = request.app.state.query_desk
+    return desk.read_wish(request.scope["headers"])
+
+
+WishDependency = Annotated[Wish, Depends(_read_wish)]
 
 
 @router.get(
     QUERY_PATH,
     summary="Query settings and their rules: the call that every client repeats",
-    responses=document(
-        model(200, QueryAnswer, "The settings, with the rules that the filters let through."),
-        empty(304, "The client has this answer already."),
-        problem(400, "A context feature has more than one filter."),
-        NO_SETTING,
-        READ_FAILURES,
-    ),
+    responses=document(_RESPONSES, READ_FAILURES),
 )
-def query_settings(
-    storage: StorageDependency,
+async def query_settings(
+    request: Request,
+    wish: WishDependency,
     settings: Annotated[
         str | None,
         Query(description="comma-separated names; absent: all settings; empty: none", examples=["cache_ttl"]),
@@ -60,57 +76,85 @@ def query_settings(
         ),
     ] = "*",
     include_metadata: Annotated[bool, Query(description="add its metadata to each rule")] = False,
-    if_none_match: Annotated[list[str] | None, Header(description="tags of answers that the client has")] = None,
+    include_aliases: Annotated[
+        bool, Query(description="say which canonical names the aliases among the names stand for")
+    ] = False,
 ) -> Response:
     """A rule is returned when each of its conditions is let through by the filter for its feature.
 
     Keys are canonical names, rules come in ascending id, conditions in the service's feature order.
     """
-    result = query(storage, _parse_names(settings), _parse_filters(context_filters), include_metadata=include_metadata)
-    answer = JSONAnswer({"settings": result.settings})
-    order = ",".join(result.feature_order)
-    tag = _make_tag(answer.body, order)
-    headers = {"ETag": tag, FEATURE_ORDER_HEADER: order, "Cache-Control": "no-cache", **tell_revision(result.revision)}
-    if has_tag(",".join(if_none_match or ()), tag):
-        return Response(status_code=304, headers=headers)
-    answer.headers.update(headers)
-    return answer
+    query = catalog.Query(
+        _read_names(settings, _QUERY), _read_filters(context_filters, _QUERY), include_metadata, include_aliases
+    )
+    return await _answer(request, make_key(request.scope), query, wish)
 
 
-def has_tag(if_none_match: str, tag: str) -> bool:
-    """Tell whether an ``If-None-Match`` names a tag: weakly compared, as RFC 9110 has it for this header."""
-    return if_none_match.strip() == "*" or tag in _OPAQUE_TAG.findall(if_none_match)
+@router.post(
+    QUERY_PATH,
+    summary="Query settings and their rules, with the parameters in the body",
+    responses=document(_RESPONSES, WRITE_FAILURES),
+)
+async def query_settings_by_post(request: Request, wish: WishDependency, body: QueryBody) -> Response:
+    """For more names than a URL can have. The answer, its tag included, is that of the same query with `GET`."""
+    query = catalog.Query(
+        _read_names(body.settings, _BODY),
+        _read_filters(body.context_filters, _BODY),
+        body.include_metadata,
+        body.include_aliases,
+    )
+    return await _answer(request, make_key(request.scope, await request.body()), query, wish)
 
 
-def _make_tag(body: bytes | memoryview, order: str) -> str:
-    digest = hashlib.sha256(order.encode())
-    digest.update(b"\n")
-    digest.update(body)
-    return f'"{digest.hexdigest()[:40]}"'
+async def _answer(request: Request, key: bytes, query: catalog.Query, wish: Wish) -> Response:
+    # For the front, which opens a stream of this query.
+    request.scope["heksher.query"] = query
+    desk: QueryDesk = request.app.state.query_desk
+    return _make_response(await desk.reply(key, query, wish))
 
 
-def _parse_names(text: str | None) -> list[str] | None:
-    if text is None:
+def _make_response(reply: Reply) -> Response:
+    response = Response(reply.body, reply.status)
+    response.raw_headers = reply.headers
+    return response
+
+
+def _read_names(settings: str | list[str] | None, place: str) -> tuple[str, ...] | None:
+    if settings is None:
         return None
-    names = text.split(",") if text else []
+    names = settings if isinstance(settings, list) else settings.split(",") if settings else []
     if len(names) > MAX_QUERY_SETTINGS:
-        _refuse("settings", f"a query names at most {MAX_QUERY_SETTINGS} settings; leave the parameter out to get all")
-    return names
+        message = f"a query names at most {MAX_QUERY_SETTINGS} settings; leave the parameter out to get all"
+        _refuse(place, "settings", message)
+    return tuple(dict.fromkeys(names))
 
 
-def _parse_filters(text: str) -> Mapping[str, FeatureFilter] | None:
-    if text == "*":
+def _read_filters(filters: str | dict[str, str | list[str]], place: str) -> Mapping[str, FeatureFilter] | None:
+    if filters == "*":
         return None
+    read = _parse_filters(filters, place) if isinstance(filters, str) else _convert_filters(filters, place)
+    if len(read) > MAX_QUERY_FILTERS:
+        _refuse(place, "context_filters", f"a query has filters for at most {MAX_QUERY_FILTERS} context features")
+    return read
+
+
+def _parse_filters(text: str, place: str) -> dict[str, FeatureFilter]:
     try:
-        filters = parse_context_filters(text)
+        return parse_context_filters(text)
     except RepeatedFilterError as error:
         raise HTTPException(400, str(error)) from None
     except ValueError as error:
-        _refuse("context_filters", str(error))
-    if len(filters) > MAX_QUERY_FILTERS:
-        _refuse("context_filters", f"a query has filters for at most {MAX_QUERY_FILTERS} context features")
-    return filters
+        _refuse(place, "context_filters", str(error))
 
 
-def _refuse(parameter: str, message: str) -> NoReturn:
-    raise RequestValidationError([{"loc": ("query", parameter), "msg": message, "type": "value_error"}])
+def _convert_filters(filters: Mapping[str, str | list[str]], place: str) -> dict[str, FeatureFilter]:
+    converted: dict[str, FeatureFilter] = {}
+    for feature, values in filters.items():
+        if isinstance(values, str) and values != "*":
+            _refuse(place, "context_filters", f"the filter for {feature!r} must be a list of values, or *")
+        converted[feature] = None if isinstance(values, str) else frozenset(values)
+    return converted
+
+
+def _refuse(place: str, parameter: str, message: str) -> NoReturn:
+    raise RequestValidationError([{"loc": (place, parameter), "msg": message, "type": "value_error"}])

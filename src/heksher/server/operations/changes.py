@@ -1,48 +1,10 @@
-"""How objects look in JSON, in the API and in the change log, and the changes that are recorded.
+"""The changes that are recorded, each with the pictures of its object before and after."""
 
-A picture of an object is everything that is needed to restore it. Features and conditions stand in the service's order,
-aliases are sorted by bytes, so that two pictures of one object are equal.
-"""
+from collections.abc import Iterable, Sequence
 
-from collections.abc import Collection, Iterable, Sequence
-
+from heksher.server.pictures import picture_rule, picture_setting
 from heksher.server.storage.base import Change, RuleRecord, SettingRecord
 from heksher.value_type import JSON
-
-JSONObject = dict[str, JSON]
-
-
-def sort_features(features: Collection[str], order: Sequence[str]) -> list[str]:
-    """Sort some of the service's context features in the service's order."""
-    return [feature for feature in order if feature in features]
-
-
-def picture_setting(setting: SettingRecord, order: Sequence[str]) -> JSONObject:
-    """Give the seven attributes of a setting."""
-    return {
-        "name": setting.name,
-        "configurable_features": sort_features(setting.configurable_features, order),
-        "type": setting.type,
-        "default_value": setting.default_value,
-        "metadata": dict(setting.metadata),
-        "aliases": sorted(setting.aliases),
-        "version": setting.version,
-    }
-
-
-def picture_conditions(rule: RuleRecord, order: Sequence[str]) -> list[JSON]:
-    """Give the conditions of a rule as pairs of feature and value."""
-    return [[feature, rule.conditions[feature]] for feature in sort_features(rule.conditions, order)]
-
-
-def picture_rule(rule: RuleRecord, order: Sequence[str]) -> JSONObject:
-    """Give all of a rule but its id."""
-    return {
-        "setting": rule.setting,
-        "value": rule.value,
-        "feature_values": picture_conditions(rule, order),
-        "metadata": dict(rule.metadata),
-    }
 
 
 def change_features(action: str, before: Sequence[str], after: Sequence[str]) -> Change:

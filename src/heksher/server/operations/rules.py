@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from heksher.server.errors import DuplicateError, InvalidInputError, NotAcceptableError, NotFoundError
 from heksher.server.operations import changes
-from heksher.server.operations.changes import JSONObject, picture_rule
 from heksher.server.operations.lookup import find_setting, get_rule, get_setting
 from heksher.server.operations.metadata import Metadata
+from heksher.server.pictures import JSONObject, picture_rule
 from heksher.server.storage.base import Conditions, Origin, Reader, SettingRecord, Storage, Writer, Written
 from heksher.value_type import JSON, json_key, parse_value_type, shorten
 

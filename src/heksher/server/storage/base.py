@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Generic, Literal, TypeVar
 
+from heksher.server.storage.listener import Listener
 from heksher.value_type import JSON
 
 T = TypeVar("T")
@@ -223,3 +224,15 @@ class Storage(ABC):
                 database server broke off during the commit: then nobody can tell.
             ContractError: the work broke this contract; nothing was stored.
         """
+
+    def listen(self) -> Listener:
+        """Listen for writes of other processes, until the listener is closed. Needs no open storage.
+
+        This one hears of none; a storage whose database tells of writes has its own.
+        """
+        return Listener()
+
+    @property
+    def poll_interval_s(self) -> float:
+        """How often, in seconds, to look for writes of other processes that a listener may not hear of."""
+        return 1.0

@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from heksher.server.storage.base import NOBODY, Origin, Reader, Storage, Writer, Written
 from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.errors import StorageError, StorageUnavailableError
+from heksher.server.storage.listener import Listener
 from heksher.server.storage.sql_reader import SqlReader
 from heksher.server.storage.sql_writer import SqlWriter
 from heksher.server.storage.tables import HEKSHER_VERSION, METADATA, SCHEMA_VERSION, WRITE_STATE
@@ -85,7 +86,7 @@ class SqlStorage(Storage):
     def write(self, work: Callable[[Writer], T], origin: Origin = NOBODY) -> Written[T]:
         engine = self._open_engine().execution_options(**self._dialect.writer_options)
         unit = UnitOfWork()
-        with self._write_lock, self._connect(engine) as connection:
+        with self._taking_turns(), self._connect(engine) as connection:
             self._dialect.check_place()
             writer = SqlWriter(connection, self._dialect, unit, origin, self._now)
             writer.lock()
@@ -94,14 +95,33 @@ class SqlStorage(Storage):
             written = Written(result, writer.revision())
             if is_to_store:
                 writer.finish()
-                with self._dialect.translating("storing a change"):
-                    connection.commit()
+                self._dialect.announce(connection, written.revision)
+                self._dialect.commit(connection)
             return written
+
+    def listen(self) -> Listener:
+        return self._dialect.listen()
+
+    @property
+    def poll_interval_s(self) -> float:
+        return self._dialect.poll_interval_s
 
     def _open_engine(self) -> Engine:
         if self._engine is None:
             raise StorageUnavailableError(f"the storage {self._dialect.place} is not open: call open() first")
         return self._engine
+
+    @contextmanager
+    def _taking_turns(self) -> Iterator[None]:
+        timeout_s = self._dialect.lock_timeout_s
+        if not self._write_lock.acquire(timeout=timeout_s):
+            raise StorageUnavailableError(
+                f"writing to {self._dialect.place} failed: other writes of this process took {timeout_s:g} seconds"
+            )
+        try:
+            yield
+        finally:
+            self._write_lock.release()
 
     @contextmanager
     def _connect(self, engine: Engine) -> Iterator[Connection]:

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, Delete, Insert, Update, bindparam, delete, insert, select, update
 
 from heksher.server.storage.base import Change, Conditions, Origin, RuleRecord, SettingRecord, Writer
-from heksher.server.storage.dialects import Dialect
+from heksher.server.storage.dialect import Dialect
 from heksher.server.storage.errors import ContractError, StorageCorruptError
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
 from heksher.server.storage.sql_reader import SqlReader, digest_conditions, write_conditions

@@ -22,7 +22,7 @@ from typing import Final
 
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Text, UniqueConstraint
 
-from heksher.server.storage.dialects import BIG_KEY
+from heksher.server.storage.dialect import BIG_KEY
 
 SCHEMA_VERSION: Final = "0001"
 

@@ -72,7 +72,7 @@ def test_an_unknown_path_is_not_found(path: str):
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/api/v1/query", "GET"),
+        ("/api/v1/query", "GET, POST"),
         ("/api/v1/context_features", "GET, POST"),
         ("/api/v1/settings/a", "DELETE, GET"),
         ("/api/v1/rules/1/metadata", "DELETE, GET, POST, PUT"),

@@ -2,7 +2,6 @@
 
 import pytest
 
-from heksher.server.api.query import has_tag
 from tests.support.api import Api, locations
 
 PATH = "/api/v1/query"
@@ -258,13 +257,3 @@ def test_the_tag_covers_the_feature_order(api: Api):
 def test_answers_must_be_revalidated(ruled: Api):
     """A cache in between must ask again."""
     assert "no-cache" == ruled.get(PATH).headers["cache-control"]
-
-
-@pytest.mark.parametrize(
-    ("if_none_match", "expected"),
-    [('"a"', True), ('W/"a"', True), ('"b","a"', True), ('"b" "a"', True), ("*", True), ("", False), ('"b"', False),
-     ("a", False), ('"a', False), ('a"', False), ('"xa"', False), ('"b,"a""', False), ('w/"a"', True)],
-)  # fmt: skip
-def test_tags_are_compared_weakly(if_none_match: str, expected: bool):
-    """A tag is what stands in double quotes; what is before it does not matter."""
-    assert expected == has_tag(if_none_match, '"a"')

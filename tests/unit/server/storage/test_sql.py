@@ -15,11 +15,11 @@ import pytest
 from sqlalchemy import Engine, event
 
 import heksher.server.storage
-from heksher.server.storage import dialects
+from heksher.server.storage import dialect
 from heksher.server.storage.base import Reader, Storage, Writer
 from heksher.server.storage.errors import StorageCorruptError, StorageError, StorageUnavailableError
 from heksher.server.storage.sql import SqlStorage
-from tests.support.storages import SqlPlace, a_setting, make_place, store
+from tests.support.storages import SqlPlace, a_setting, make_place, store, write_something
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -186,7 +186,7 @@ def test_many_readers(storage: Storage) -> None:
 
 def test_too_many_readers(place: SqlPlace, monkeypatch: pytest.MonkeyPatch) -> None:
     """When all connections stay in use, another reader is told so after a while, and later ones get on."""
-    monkeypatch.setattr(dialects, "LOCK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(dialect, "LOCK_TIMEOUT_S", 0.05)
     storage = place.connect()
     storage.open()
 
@@ -196,6 +196,17 @@ def test_too_many_readers(place: SqlPlace, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(StorageUnavailableError, match=r"all connections to .* were in use"):
         storage.read(read_for_ever)
     assert storage.read(lambda reader: reader.revision()) == 0
+    storage.close()
+
+
+def test_write_waits_for_others_of_its_process(place: SqlPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that another one of the same process keeps waiting is told so after a while, and later ones get on."""
+    monkeypatch.setattr(dialect, "LOCK_TIMEOUT_S", 0.05)
+    storage = place.connect()
+    storage.open()
+    with pytest.raises(StorageUnavailableError, match=r"other writes of this process took 0\.05 seconds"):
+        storage.write(lambda _: write_something(storage))
+    assert write_something(storage) == 1
     storage.close()
 
 
@@ -231,7 +242,7 @@ def test_keeps_what_was_written_when_killed(tmp_path: Path, acknowledged: int) -
 def test_only_one_module_names_a_database() -> None:
     """What differs between databases is in ``dialects``, and nowhere else."""
     directory = Path(heksher.server.storage.__file__).parent
-    for name in ("sql", "sql_reader", "sql_writer", "tables"):
+    for name in ("base", "sql", "sql_reader", "sql_writer", "tables"):
         program = (directory / f"{name}.py").read_text(encoding="utf-8").partition('"""\n')[2].partition('"""\n')[2]
         code = "\n".join(line for line in program.splitlines() if not re.match(r"\s*#|\s*database: ", line))
         assert not re.search("sqlite|postgres", code, re.IGNORECASE), name

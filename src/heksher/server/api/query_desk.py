@@ -1,0 +1,178 @@
+"""Where queries get their answers: from the catalog's cache, or made now, each once.
+
+A query that was asked is known by its *key*, which is what identifies it as it was sent: the query string, or a digest
+of the body. A key that has an answer in the cache needs no parsing, no thread and no database (trap 42).
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from starlette.concurrency import run_in_threadpool
+from starlette.types import Scope
+
+from heksher.server.catalog.answer import Answer, Encoding, HeaderField, Representation, choose_encoding
+from heksher.server.catalog.catalog import Catalog, CatalogState
+from heksher.server.catalog.query import Query, build_answer, find_settings
+from heksher.server.errors import NotFoundError
+from heksher.wire import MIN_REVISION_HEADER, REVISION_HEADER
+
+# To look at this many rules takes about a millisecond; more would keep the event loop, and all others, waiting.
+_MAX_RULES_ON_EVENT_LOOP: Final = 2_000
+# So does compressing this many bytes.
+_MAX_BYTES_ON_EVENT_LOOP: Final = 32 * 1024
+# Clients send few different values of Accept-Encoding; whoever makes them up is not remembered.
+_MAX_KNOWN_ENCODINGS: Final = 64
+
+_MIN_REVISION: Final = MIN_REVISION_HEADER.lower().encode()
+_REVISION: Final = REVISION_HEADER.lower().encode()
+# No query string begins like this.
+_BODY_KEY: Final = b"\0"
+
+
+class Wish(NamedTuple):
+    """How a client wants to be answered.
+
+    Attributes:
+        none_match: the tags of answers that it has, as they were sent.
+        encoding: how to compress.
+        min_revision: the revision that the answer must have at least, as it was sent; empty if any will do.
+    """
+
+    none_match: bytes
+    encoding: Encoding
+    min_revision: bytes
+
+    def is_met_by(self, revision: int) -> bool:
+        """Tell whether a revision is new enough; no revision is for a demand that is no number."""
+        return not self.min_revision or (self.min_revision.isdigit() and int(self.min_revision) <= revision)
+
+
+class Reply(NamedTuple):
+    """What to send: a status, header fields and a body."""
+
+    status: int
+    headers: list[HeaderField]
+    body: bytes
+
+
+class QueryDesk:
+    """Answers queries from a catalog. Belongs to one event loop.
+
+    Args:
+        catalog: what is known.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._known_encodings: dict[bytes, Encoding] = {}
+        # The answers that threads are making, so that none is made twice at once.
+        self._in_the_making: dict[tuple[int, bytes], asyncio.Task[Answer]] = {}
+
+    def read_wish(self, headers: Iterable[HeaderField]) -> Wish:
+        """Read how a client wants to be answered."""
+        none_match = min_revision = b""
+        encoding: Encoding = ""
+        for name, value in headers:
+            if name == b"if-none-match":
+                none_match = none_match + b"," + value if none_match else value
+            elif name == b"accept-encoding":
+                encoding = self._read_encoding(value)
+            elif name == _MIN_REVISION:
+                min_revision = value
+        return Wish(none_match, encoding, min_revision)
+
+    def find_reply(self, key: bytes, wish: Wish) -> Reply | None:
+        """Give the reply to a query, if it is there."""
+        state = self._catalog.state
+        slot = None if state is None else state.cache.get(key)
+        if state is None or slot is None or slot.answer is None or not wish.is_met_by(state.picture.revision):
+            return None
+        slot.is_used = True
+        return _find_reply(state, slot.answer, wish)
+
+    async def reply(self, key: bytes, query: Query, wish: Wish) -> Reply:
+        """Give the reply to a query.
+
+        Raises:
+            NotFoundError: the query names settings that do not exist.
+            StorageUnavailableError: the database is needed for the answer, and cannot be reached.
+        """
+        state = await self._find_state(wish)
+        try:
+            answer = await self._find_answer(state, key, query)
+        except NotFoundError:
+            # Perhaps another process has it since a moment ago.
+            state = await run_in_threadpool(self._catalog.refresh)
+            answer = await self._find_answer(state, key, query)
+        reply = _find_reply(state, answer, wish)
+        if reply is None:
+            await _compress(answer, wish.encoding)
+            reply = _find_reply(state, answer, wish)
+        assert reply is not None, "what was compressed is there"  # noqa: S101 - for type checkers
+        return reply
+
+    async def _find_state(self, wish: Wish) -> CatalogState:
+        state = self._catalog.state
+        if state is None:
+            return await run_in_threadpool(self._catalog.load)
+        if wish.is_met_by(state.picture.revision):
+            return state
+        # If the database does not have that revision either, nobody has: it was restored from a backup.
+        return await run_in_threadpool(self._catalog.refresh, int(wish.min_revision))
+
+    async def _find_answer(self, state: CatalogState, key: bytes, query: Query) -> Answer:
+        slot = state.cache.get(key)
+        if slot is not None and slot.answer is not None:
+            return slot.answer
+        rules = sum(len(setting.rules) for setting in find_settings(state.picture, query))
+        if rules <= _MAX_RULES_ON_EVENT_LOOP:
+            return _make_answer(state, key, query)
+        flight = (state.picture.revision, key)
+        task = self._in_the_making.get(flight)
+        if task is None:
+            task = asyncio.create_task(run_in_threadpool(_make_answer, state, key, query))
+            self._in_the_making[flight] = task
+            task.add_done_callback(lambda _: self._in_the_making.pop(flight))
+        # Others may wait for it, too.
+        return await asyncio.shield(task)
+
+    def _read_encoding(self, accept_encoding: bytes) -> Encoding:
+        encoding = self._known_encodings.get(accept_encoding)
+        if encoding is None:
+            encoding = choose_encoding(accept_encoding.decode("latin-1"))
+            if len(self._known_encodings) < _MAX_KNOWN_ENCODINGS:
+                self._known_encodings[accept_encoding] = encoding
+        return encoding
+
+
+def make_key(scope: Scope, body: bytes | None = None) -> bytes:
+    """Give what a query is known by: its query string, or, where it has one, its body."""
+    if body is None:
+        query_string: bytes = scope["query_string"]
+        return query_string
+    return _BODY_KEY + hashlib.sha256(body).digest()
+
+
+def _make_answer(state: CatalogState, key: bytes, query: Query) -> Answer:
+    answer = Answer(build_answer(state.picture, query), state.picture.feature_order)
+    state.cache.put(key, query, answer)
+    return answer
+
+
+def _find_reply(state: CatalogState, answer: Answer, wish: Wish) -> Reply | None:
+    """Give the reply, if the answer is there in the form that is wanted."""
+    revision = (_REVISION, str(state.picture.revision).encode())
+    tag = answer.find_known_tag(wish.none_match, wish.encoding) if wish.none_match else None
+    if tag is not None:
+        return Reply(304, [(b"etag", tag), *answer.shared_headers, revision], b"")
+    form: Representation | None = answer.find(wish.encoding)
+    return None if form is None else Reply(200, [*form.headers, *answer.shared_headers, revision], form.body)
+
+
+async def _compress(answer: Answer, encoding: Encoding) -> None:
+    if len(answer.plain.body) <= _MAX_BYTES_ON_EVENT_LOOP:
+        answer.compress(encoding)
+    else:
+        await run_in_threadpool(answer.compress, encoding)

@@ -1,0 +1,155 @@
+"""An answer to a query as it is sent: its bytes, also compressed, each with the header fields that belong to it.
+
+The entity tag is a hash of all that the answer says, the feature order in its header included: a client that holds the
+tag would learn nothing from the answer (traps 21 and 36). What is compressed is another representation, so it has a tag
+of its own; but whoever holds either knows the same.
+
+Source: spec/http-api.md, *Query*; RFC 9110, sections 8.8.3 and 13.1.2.
+"""
+
+import hashlib
+import re
+import sys
+import zlib
+from typing import Final, Literal, NamedTuple
+
+from heksher.wire import (
+    ALIASES_CAPABILITY,
+    CAPABILITIES_HEADER,
+    FEATURE_ORDER_HEADER,
+    POST_QUERY_CAPABILITY,
+    STREAM_CAPABILITY,
+)
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+HeaderField = tuple[bytes, bytes]
+Encoding = Literal["", "gzip", "zstd"]
+
+CAPABILITIES: Final = ", ".join((POST_QUERY_CAPABILITY, ALIASES_CAPABILITY, STREAM_CAPABILITY))
+
+# What fits into one packet is not made faster by being smaller.
+MIN_COMPRESSED_BYTES: Final = 1400
+
+_CONSTANT_HEADERS: Final[tuple[HeaderField, ...]] = (
+    (b"cache-control", b"no-cache"),
+    (b"vary", b"accept-encoding"),
+    (CAPABILITIES_HEADER.lower().encode(), CAPABILITIES.encode()),
+)
+_OPAQUE_TAG: Final = re.compile(rb'(?:W/)?("[^"]*")')
+_TAG_CHARACTERS: Final = 40
+_GZIP: Final = zlib.MAX_WBITS | 16
+
+
+class Representation(NamedTuple):
+    """One form of an answer.
+
+    Attributes:
+        tag: the entity tag.
+        headers: the header fields that only this form has.
+    """
+
+    body: bytes
+    tag: bytes
+    headers: tuple[HeaderField, ...]
+
+
+class Answer:
+    """An answer, and its compressed forms as far as they were asked for.
+
+    Args:
+        body: in JSON.
+        feature_order: the service's context features.
+
+    Attributes:
+        plain: the form that is not compressed.
+        shared_headers: the header fields of all forms, and of "not modified".
+        cost_bytes: roughly how much memory it takes, with its compressed forms: counted once, before there are any.
+    """
+
+    __slots__ = ("_compressed", "cost_bytes", "plain", "shared_headers")
+
+    def __init__(self, body: bytes, feature_order: tuple[str, ...]) -> None:
+        order = ",".join(feature_order).encode()
+        digest = hashlib.sha256(order + b"\n")
+        digest.update(body)
+        self.plain = _represent(body, digest.hexdigest()[:_TAG_CHARACTERS], "")
+        self.shared_headers = (*_CONSTANT_HEADERS, (FEATURE_ORDER_HEADER.lower().encode(), order))
+        self.cost_bytes = len(body) if len(body) < MIN_COMPRESSED_BYTES else len(body) * 3 // 2
+        self._compressed: dict[Encoding, Representation] = {}
+
+    def find(self, encoding: Encoding) -> Representation | None:
+        """Give a form of the answer, if it is there."""
+        if not encoding or len(self.plain.body) < MIN_COMPRESSED_BYTES:
+            return self.plain
+        return self._compressed.get(encoding)
+
+    def compress(self, encoding: Encoding) -> Representation:
+        """Give a form of the answer, which is made if it is not there; done once, but by two threads at once twice."""
+        found = self.find(encoding)
+        if found is None:
+            digest = self.plain.tag.decode().strip('"')
+            compressed = _compress(self.plain.body, encoding)
+            found = self._compressed[encoding] = _represent(compressed, f"{digest}-{encoding}", encoding)
+        return found
+
+    def find_known_tag(self, if_none_match: bytes, encoding: Encoding) -> bytes | None:
+        """Give the tag by which a client knows the answer; ``None`` if it does not.
+
+        Tags are compared weakly, as RFC 9110 has it for this header.
+
+        Args:
+            if_none_match: the header's value.
+            encoding: of the form that would be sent, which ``*`` means.
+        """
+        # By far the most frequent case.
+        if if_none_match == self.plain.tag:
+            return if_none_match
+        digest = self.plain.tag[:-1]
+        if if_none_match.strip() == b"*":
+            is_plain = not encoding or len(self.plain.body) < MIN_COMPRESSED_BYTES
+            return self.plain.tag if is_plain else digest + b"-" + encoding.encode() + b'"'
+        own = {self.plain.tag, digest + b'-gzip"', digest + b'-zstd"'}
+        return next((tag for tag in _OPAQUE_TAG.findall(if_none_match) if tag in own), None)
+
+
+def choose_encoding(accept_encoding: str) -> Encoding:
+    """Choose how to compress for a client, from its ``Accept-Encoding``. Source: RFC 9110, section 12.5.3."""
+    weights = dict(map(_read_weight, accept_encoding.lower().split(",")))
+    candidates: tuple[Encoding, ...] = ("zstd", "gzip")
+    # Of equal ones the first.
+    best = max(candidates, key=lambda encoding: _weigh(weights, encoding))
+    return best if _weigh(weights, best) > 0 else ""
+
+
+def _weigh(weights: dict[str, float], encoding: str) -> float:
+    return weights.get(encoding, weights.get("*", 0.0))
+
+
+def _read_weight(element: str) -> tuple[str, float]:
+    coding, _, parameter = element.partition(";")
+    name, _, weight = parameter.partition("=")
+    try:
+        return coding.strip(), float(weight) if name.strip() == "q" else 1.0
+    except ValueError:
+        return coding.strip(), 0.0
+
+
+def _represent(body: bytes, digest: str, encoding: Encoding) -> Representation:
+    tag = f'"{digest}"'.encode()
+    headers: tuple[HeaderField, ...] = (
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"etag", tag),
+    )
+    return Representation(body, tag, (*headers, (b"content-encoding", encoding.encode())) if encoding else headers)
+
+
+def _compress(body: bytes, encoding: Encoding) -> bytes:
+    if encoding == "zstd":
+        return zstd.compress(body)
+    compressor = zlib.compressobj(wbits=_GZIP)
+    return compressor.compress(body) + compressor.flush()

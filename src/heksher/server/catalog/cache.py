@@ -1,0 +1,83 @@
+"""The answers to the queries that were asked lately, by whatever identifies a query as it was sent.
+
+A cache belongs to one picture. The cache of the next picture takes over what that has not changed, so nobody ever gets
+an answer of another revision, and none that is still right is made anew.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final
+
+from heksher.server.catalog.answer import Answer
+from heksher.server.catalog.effect import Effect, shows_any
+from heksher.server.catalog.query import Query
+
+# What a query costs besides the texts in it and its answer, roughly: a few objects.
+_SLOT_BYTES: Final = 1024
+
+
+class Slot:
+    """A query that was asked, and its answer: ``None`` until it is made."""
+
+    __slots__ = ("answer", "cost_bytes", "is_used", "query")
+
+    def __init__(self, query: Query, answer: Answer | None, cost_bytes: int) -> None:
+        self.query = query
+        self.answer = answer
+        self.cost_bytes = cost_bytes
+        # Whether it was asked for since it was last looked at for being forgotten.
+        self.is_used = False
+
+
+class AnswerCache:
+    """Slots by key; those that nobody asks for are forgotten when there is no room. Thread-safe.
+
+    Args:
+        max_bytes: how much memory all of it may take, roughly.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.size_bytes = 0
+        # Guards changes of the two; to look a key up needs no lock.
+        self._lock = threading.Lock()
+        self._slots: OrderedDict[bytes, Slot] = OrderedDict()
+        self.get = self._slots.get
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def put(self, key: bytes, query: Query, answer: Answer | None) -> None:
+        """Remember a query, with its answer if that is not too large by itself."""
+        key_bytes = _SLOT_BYTES + 3 * len(key)
+        cost_bytes = key_bytes + (0 if answer is None else answer.cost_bytes)
+        slot = Slot(query, answer, cost_bytes) if cost_bytes <= self.max_bytes // 2 else Slot(query, None, key_bytes)
+        with self._lock:
+            replaced = self._slots.pop(key, None)
+            self._slots[key] = slot
+            self.size_bytes += slot.cost_bytes - (0 if replaced is None else replaced.cost_bytes)
+            self._make_room()
+
+    def carry_over(self, effects: Sequence[Effect]) -> "AnswerCache":
+        """Give the cache of the next picture: without the answers that the effects show in."""
+        carried = AnswerCache(self.max_bytes)
+        with self._lock:
+            slots = list(self._slots.items())
+        for key, slot in slots:
+            if slot.answer is not None and shows_any(effects, slot.query):
+                carried.put(key, slot.query, None)
+            else:
+                carried._slots[key] = slot
+                carried.size_bytes += slot.cost_bytes
+        return carried
+
+    def _make_room(self) -> None:
+        # The oldest goes, unless it was used: then it gets a second chance, as the newest.
+        while self.size_bytes > self.max_bytes and self._slots:
+            key, slot = self._slots.popitem(last=False)
+            if slot.is_used:
+                slot.is_used = False
+                self._slots[key] = slot
+            else:
+                self.size_bytes -= slot.cost_bytes

@@ -1,0 +1,157 @@
+"""The picture that this process answers from, and how it follows the change log."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from heksher.server.catalog.advance import Step, advance
+from heksher.server.catalog.cache import AnswerCache
+from heksher.server.catalog.effect import EVERYWHERE, find_effect, shows_any
+from heksher.server.catalog.picture import Picture, take_picture
+from heksher.server.catalog.query import Query
+from heksher.server.storage.base import LogEntry, Reader, Storage
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+# How far back the catalog knows what changes showed in, for clients that come back.
+_MAX_STEPS: Final = 1000
+# To be further behind is to be loaded anew, which then costs less.
+_MAX_ENTRIES: Final = 5000
+
+
+class CatalogState(NamedTuple):
+    """What the catalog holds at one revision; each is replaced as a whole.
+
+    Attributes:
+        cache: answers from this very picture.
+        steps: the last revisions up to the picture's, without gaps.
+    """
+
+    picture: Picture
+    cache: AnswerCache
+    steps: tuple[Step, ...]
+
+    def has_changed(self, query: Query, since_revision: int) -> bool:
+        """Tell whether the answer to a query can be another one than at an earlier revision."""
+        age = self.picture.revision - since_revision
+        if age <= 0:
+            return False
+        if age > len(self.steps):
+            return True
+        return shows_any((step.effect for step in self.steps[-age:] if step.effect is not None), query)
+
+
+# Is called with the state that was published and with the steps to it.
+Listener = Callable[[CatalogState, Sequence[Step]], object]
+
+
+class Catalog:
+    """Holds the current state and brings it up to date. Thread-safe; to read ``state`` needs no lock.
+
+    Args:
+        storage: whose change log it follows; open.
+        max_cache_bytes: bound for the answers that are kept.
+
+    Attributes:
+        state: ``None`` until it was loaded.
+        checked_at_s: when it was last known to be as new as the database, by ``time.monotonic()``; ``None`` before.
+    """
+
+    def __init__(self, storage: Storage, max_cache_bytes: int) -> None:
+        self._storage = storage
+        self._max_cache_bytes = max_cache_bytes
+        # Held while the state is replaced, so that it only ever moves on.
+        self._lock = threading.Lock()
+        self._listeners: list[Listener] = []
+        self.state: CatalogState | None = None
+        self.checked_at_s: float | None = None
+
+    def subscribe(self, listener: Listener) -> None:
+        """Have a function called after each change of the state, by the thread that made it."""
+        self._listeners.append(listener)
+
+    def load(self) -> CatalogState:
+        """Give the state, which is loaded if that was not done yet.
+
+        Raises:
+            StorageUnavailableError: the database cannot be reached.
+        """
+        with self._lock:
+            return self.state or self._load()
+
+    def refresh(self, at_least: int | None = None) -> CatalogState:
+        """Bring the state up to the newest revision, or, if that is enough, leave it at the one that it has.
+
+        Args:
+            at_least: the revision that is enough; ``None``: only the newest is.
+
+        Raises:
+            StorageUnavailableError: the database cannot be reached.
+        """
+        with self._lock:
+            state = self.state
+            if state is None:
+                return self._load()
+            if at_least is not None and state.picture.revision >= at_least:
+                return state
+            return self._follow(state)
+
+    def _load(self) -> CatalogState:
+        now_s = time.monotonic()
+        picture, entries = self._storage.read(_take_picture_and_log)
+        steps = tuple(Step(entry.revision, find_effect(entry.change, picture)) for entry in entries)
+        self.state = CatalogState(picture, AnswerCache(self._max_cache_bytes), steps)
+        self.checked_at_s = now_s
+        return self.state
+
+    def _follow(self, state: CatalogState) -> CatalogState:
+        now_s = time.monotonic()
+        revision, entries = self._storage.read(lambda reader: _read_news(reader, state.picture.revision))
+        if revision != state.picture.revision:
+            state = self._advance(state, revision, entries)
+        self.checked_at_s = now_s
+        return state
+
+    def _advance(self, state: CatalogState, revision: int, entries: Sequence[LogEntry]) -> CatalogState:
+        if revision < state.picture.revision:
+            logger.error(
+                "the database has gone back from revision %d to %d: was it restored? Everything is loaded anew",
+                state.picture.revision,
+                revision,
+            )
+            return self._reload()
+        if len(entries) < revision - state.picture.revision:
+            logger.info("%d changes behind: everything is loaded anew", revision - state.picture.revision)
+            return self._reload()
+        try:
+            picture, steps = advance(state.picture, entries)
+        except (KeyError, TypeError, ValueError):
+            logger.exception("the change log does not fit what is in memory: everything is loaded anew")
+            return self._reload()
+        effects = [step.effect for step in steps if step.effect is not None]
+        recent = deque((*state.steps, *steps), maxlen=_MAX_STEPS)
+        return self._publish(CatalogState(picture, state.cache.carry_over(effects), tuple(recent)), steps)
+
+    def _reload(self) -> CatalogState:
+        state = self._load()
+        return self._publish(state, [Step(state.picture.revision, EVERYWHERE)])
+
+    def _publish(self, state: CatalogState, steps: Sequence[Step]) -> CatalogState:
+        self.state = state
+        for listener in self._listeners:
+            listener(state, steps)
+        return state
+
+
+def _take_picture_and_log(reader: Reader) -> tuple[Picture, list[LogEntry]]:
+    picture = take_picture(reader)
+    return picture, reader.log(picture.revision - _MAX_STEPS, _MAX_STEPS)
+
+
+def _read_news(reader: Reader, after_revision: int) -> tuple[int, list[LogEntry]]:
+    revision = reader.revision()
+    is_worth_it = 0 < revision - after_revision <= _MAX_ENTRIES
+    return revision, reader.log(after_revision, _MAX_ENTRIES) if is_worth_it else []

@@ -1,0 +1,78 @@
+"""The storage with the catalog behind it, so that reading goes on while the database is away."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from heksher.server.catalog.availability import Availability
+from heksher.server.catalog.catalog import Catalog
+from heksher.server.catalog.reader import PictureReader
+from heksher.server.storage.base import NOBODY, Origin, Reader, Storage, Writer, Written
+from heksher.server.storage.errors import StorageUnavailableError
+from heksher.server.storage.listener import Listener
+
+T = TypeVar("T")
+
+
+class GuardedStorage(Storage):
+    """A storage whose readers get the catalog's picture when the database cannot be reached.
+
+    Its writers have the catalog follow before they return: what is asked for afterwards, in this process, is as new.
+
+    Args:
+        inner: the storage proper.
+        catalog: of that storage.
+        availability: what is known of the database; while that is a problem, nobody waits for it.
+        look: called when the database was found to be away, by whoever needed it: somebody is to look after it.
+    """
+
+    def __init__(
+        self, inner: Storage, catalog: Catalog, availability: Availability, look: Callable[[], object]
+    ) -> None:
+        self._inner = inner
+        self._catalog = catalog
+        self._availability = availability
+        self._look = look
+
+    @property
+    def poll_interval_s(self) -> float:
+        return self._inner.poll_interval_s
+
+    def open(self) -> None:
+        self._inner.open()
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def listen(self) -> Listener:
+        return self._inner.listen()
+
+    def check(self) -> None:
+        self._availability.require()
+        self._inner.check()
+
+    def read(self, work: Callable[[Reader], T]) -> T:
+        if self._availability.problem is None:
+            try:
+                return self._inner.read(work)
+            except StorageUnavailableError:
+                self._look()
+                if self._catalog.state is None:
+                    raise
+        return work(PictureReader(self._catalog.load().picture))
+
+    def write(self, work: Callable[[Writer], T], origin: Origin = NOBODY) -> Written[T]:
+        self._availability.require()
+        try:
+            written = self._inner.write(work, origin)
+        except StorageUnavailableError:
+            self._look()
+            raise
+        self._follow(written.revision)
+        return written
+
+    def _follow(self, revision: int) -> None:
+        try:
+            self._catalog.refresh(revision)
+        except StorageUnavailableError:
+            # It is stored; whoever looks after the database brings the catalog up to it.
+            self._look()

@@ -1,0 +1,113 @@
+"""All settings and rules at one revision, in the form that queries are answered from.
+
+A picture, and all that it is made of, is never changed. The next one shares whatever did not change with it.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from heksher.server.json_bytes import encode
+from heksher.server.storage.base import Reader, RuleRecord, SettingRecord
+from heksher.value_type import JSON
+
+# Each condition of a rule, in the service's feature order.
+OrderedConditions = tuple[tuple[str, str], ...]
+
+_NO_METADATA = b"{}"
+
+
+class CatalogRule(NamedTuple):
+    """A rule.
+
+    Attributes:
+        head: the rule as a query's answer has it, in JSON, without what ends it: ``}``, or its metadata.
+        metadata: in JSON.
+    """
+
+    rule_id: int
+    conditions: OrderedConditions
+    head: bytes
+    metadata: bytes
+
+    def read_value(self) -> JSON:
+        """Give the value, which is kept as JSON only."""
+        value: JSON = json.loads(self.head + b"}")["value"]
+        return value
+
+
+class CatalogSetting(NamedTuple):
+    """A setting and its rules.
+
+    Attributes:
+        record: its attributes.
+        rules: by id, ascending.
+        head: the setting as a query's answer has it, in JSON, up to its list of rules.
+    """
+
+    record: SettingRecord
+    rules: Mapping[int, CatalogRule]
+    head: bytes
+
+    @property
+    def all_names(self) -> frozenset[str]:
+        """The canonical name and the aliases."""
+        return self.record.aliases | {self.record.name}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """All settings and rules at one revision.
+
+    Attributes:
+        feature_order: the service's context features.
+        settings: by canonical name, sorted.
+        names: the canonical name for each name and alias.
+    """
+
+    revision: int
+    feature_order: tuple[str, ...]
+    settings: Mapping[str, CatalogSetting]
+    names: Mapping[str, str]
+
+    def count_rules(self) -> int:
+        """Give the number of rules of all settings."""
+        return sum(len(setting.rules) for setting in self.settings.values())
+
+
+def take_picture(reader: Reader) -> Picture:
+    """Take the picture that a reader sees."""
+    order = reader.context_features()
+    rules: defaultdict[str, dict[int, CatalogRule]] = defaultdict(dict)
+    for rule in reader.rules():
+        rules[rule.setting][rule.rule_id] = enter_rule(rule, order)
+    settings = [enter_setting(record, rules.get(record.name, {})) for record in reader.settings()]
+    return make_picture(reader.revision(), order, settings)
+
+
+def make_picture(revision: int, order: tuple[str, ...], settings: Iterable[CatalogSetting]) -> Picture:
+    """Put a picture together; the settings may come in any order."""
+    in_order = sorted(settings, key=lambda setting: setting.record.name)
+    names = {name: setting.record.name for setting in in_order for name in setting.all_names}
+    return Picture(revision, order, {setting.record.name: setting for setting in in_order}, names)
+
+
+def enter_setting(record: SettingRecord, rules: Mapping[int, CatalogRule]) -> CatalogSetting:
+    """Give a setting the form that it has in a picture."""
+    head = encode(record.name) + b':{"default_value":' + encode(record.default_value) + b',"rules":['
+    return CatalogSetting(record, rules, head)
+
+
+def enter_rule(rule: RuleRecord, order: Sequence[str]) -> CatalogRule:
+    """Give a rule the form that it has in a picture."""
+    conditions = tuple([(feature, rule.conditions[feature]) for feature in order if feature in rule.conditions])
+    head = encode({"rule_id": rule.rule_id, "value": rule.value, "context_features": conditions})[:-1]
+    return CatalogRule(rule.rule_id, conditions, head, encode(rule.metadata) if rule.metadata else _NO_METADATA)
+
+
+def reorder_rule(rule: CatalogRule, order: Sequence[str]) -> CatalogRule:
+    """Write a rule's conditions in another order of the context features."""
+    record = RuleRecord(rule.rule_id, "", dict(rule.conditions), rule.read_value())
+    return enter_rule(record, order)._replace(metadata=rule.metadata)

@@ -1,0 +1,84 @@
+"""Queries: what is asked for, and the bytes that a picture answers."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from heksher.server.catalog.picture import CatalogRule, CatalogSetting, Picture
+from heksher.server.errors import NotFoundError
+from heksher.server.json_bytes import encode
+from heksher.value_type import shorten
+from heksher.wire import FeatureFilter, lets_through
+
+_MAX_NAMED_UNKNOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query for settings and rules.
+
+    Attributes:
+        names: names or aliases, without repeats; ``None`` for all settings.
+        filters: what is let through for each feature; ``None`` lets every rule through.
+        include_metadata: add its metadata to each rule.
+        include_aliases: say which canonical names the aliases among the names stand for.
+    """
+
+    names: tuple[str, ...] | None = None
+    filters: Mapping[str, FeatureFilter] | None = None
+    include_metadata: bool = False
+    include_aliases: bool = False
+    name_set: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name_set", frozenset(self.names or ()))
+
+    def lets_through(self, rule: CatalogRule) -> bool:
+        """Tell whether the filters let a rule through."""
+        return self.filters is None or lets_through(self.filters, rule.conditions)
+
+
+def build_answer(picture: Picture, query: Query) -> bytes:
+    """Give what a picture answers to a query, in JSON.
+
+    Settings are sorted by canonical name, rules come by ascending id, conditions in feature order.
+
+    Raises:
+        NotFoundError: some names are unknown; the message names them.
+    """
+    settings = find_settings(picture, query)
+    body = b",".join([_write_setting(setting, query) for setting in settings])
+    aliases = b',"aliases":' + encode(_find_aliases(picture, query)) if query.include_aliases else b""
+    return b'{"settings":{' + body + b"}" + aliases + b"}"
+
+
+def find_settings(picture: Picture, query: Query) -> list[CatalogSetting]:
+    """Find the settings that a query is for, sorted by name.
+
+    Raises:
+        NotFoundError: some names are unknown; the message names them.
+    """
+    if query.names is None:
+        return list(picture.settings.values())
+    unknown = [name for name in query.names if name not in picture.names]
+    if unknown:
+        listed = ", ".join(shorten(name) or "''" for name in unknown[:_MAX_NAMED_UNKNOWN])
+        more = f" and {len(unknown) - _MAX_NAMED_UNKNOWN} more" if len(unknown) > _MAX_NAMED_UNKNOWN else ""
+        raise NotFoundError(f"there are no settings named {listed}{more}", "setting")
+    return [picture.settings[name] for name in sorted({picture.names[name] for name in query.names})]
+
+
+def _find_aliases(picture: Picture, query: Query) -> dict[str, str]:
+    return {name: canonical for name in query.names or () if (canonical := picture.names[name]) != name}
+
+
+def _write_setting(setting: CatalogSetting, query: Query) -> bytes:
+    rules: Iterable[CatalogRule] = setting.rules.values()
+    if query.filters is not None:
+        rules = filter(query.lets_through, rules)
+    return setting.head + b",".join(_write_rules(rules, query)) + b"]}"
+
+
+def _write_rules(rules: Iterable[CatalogRule], query: Query) -> Iterator[bytes]:
+    if query.include_metadata:
+        return (rule.head + b',"metadata":' + rule.metadata + b"}" for rule in rules)
+    return (rule.head + b"}" for rule in rules)

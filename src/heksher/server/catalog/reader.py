@@ -1,0 +1,53 @@
+"""A picture as a unit of reading work sees it."""
+
+from collections.abc import Collection
+from typing import NoReturn
+
+from heksher.server.catalog.picture import CatalogRule, Picture
+from heksher.server.json_bytes import decode
+from heksher.server.storage.base import Conditions, Reader, RuleRecord, SettingRecord
+from heksher.server.storage.errors import StorageUnavailableError
+
+
+class PictureReader(Reader):
+    """The state that a picture shows. It has no change log."""
+
+    def __init__(self, picture: Picture) -> None:
+        self._picture = picture
+
+    def revision(self) -> int:
+        return self._picture.revision
+
+    def context_features(self) -> tuple[str, ...]:
+        return self._picture.feature_order
+
+    def find_setting(self, name: str) -> SettingRecord | None:
+        canonical = self._picture.names.get(name)
+        return None if canonical is None else self._picture.settings[canonical].record
+
+    def settings(self) -> list[SettingRecord]:
+        return [setting.record for setting in self._picture.settings.values()]
+
+    def rules(self, settings: Collection[str] | None = None) -> list[RuleRecord]:
+        names = (
+            self._picture.settings.keys() if settings is None else self._picture.settings.keys() & frozenset(settings)
+        )
+        rules = [_restore(name, rule) for name in names for rule in self._picture.settings[name].rules.values()]
+        return sorted(rules, key=lambda rule: rule.rule_id)
+
+    def find_rule(self, rule_id: int) -> RuleRecord | None:
+        for name, setting in self._picture.settings.items():
+            if rule_id in setting.rules:
+                return _restore(name, setting.rules[rule_id])
+        return None
+
+    def find_rule_by_conditions(self, setting: str, conditions: Conditions) -> RuleRecord | None:
+        return next((rule for rule in self.rules([setting]) if rule.conditions == conditions), None)
+
+    def log(self, after_revision: int = 0, limit: int = 1000) -> NoReturn:
+        del after_revision, limit
+        raise StorageUnavailableError("the change log is in the database, which cannot be reached")
+
+
+def _restore(setting: str, rule: CatalogRule) -> RuleRecord:
+    return RuleRecord(rule.rule_id, setting, dict(rule.conditions), rule.read_value(), decode(rule.metadata))

@@ -1,0 +1,72 @@
+"""How settings and rules look in JSON, in the API and in the change log: written, and read again.
+
+A picture of an object is everything that is needed to restore it. Features and conditions stand in the service's order,
+aliases are sorted by bytes, so that two pictures of one object are equal.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any, cast
+
+from heksher.server.storage.base import RuleRecord, SettingRecord
+from heksher.value_type import JSON
+
+JSONObject = dict[str, JSON]
+
+
+def sort_features(features: Collection[str], order: Sequence[str]) -> list[str]:
+    """Sort some of the service's context features in the service's order."""
+    return [feature for feature in order if feature in features]
+
+
+def picture_setting(setting: SettingRecord, order: Sequence[str]) -> JSONObject:
+    """Give the seven attributes of a setting."""
+    return {
+        "name": setting.name,
+        "configurable_features": sort_features(setting.configurable_features, order),
+        "type": setting.type,
+        "default_value": setting.default_value,
+        "metadata": dict(setting.metadata),
+        "aliases": sorted(setting.aliases),
+        "version": setting.version,
+    }
+
+
+def picture_conditions(rule: RuleRecord, order: Sequence[str]) -> list[JSON]:
+    """Give the conditions of a rule as pairs of feature and value."""
+    return [[feature, rule.conditions[feature]] for feature in sort_features(rule.conditions, order)]
+
+
+def picture_rule(rule: RuleRecord, order: Sequence[str]) -> JSONObject:
+    """Give all of a rule but its id."""
+    return {
+        "setting": rule.setting,
+        "value": rule.value,
+        "feature_values": picture_conditions(rule, order),
+        "metadata": dict(rule.metadata),
+    }
+
+
+def read_setting(picture: JSON) -> SettingRecord:
+    """Restore a setting from its picture."""
+    attributes = cast("dict[str, Any]", picture)
+    return SettingRecord(
+        name=attributes["name"],
+        type=attributes["type"],
+        default_value=attributes["default_value"],
+        configurable_features=frozenset(attributes["configurable_features"]),
+        version=attributes["version"],
+        metadata=attributes["metadata"],
+        aliases=frozenset(attributes["aliases"]),
+    )
+
+
+def read_rule(rule_id: int, picture: JSON) -> RuleRecord:
+    """Restore a rule from its id and its picture."""
+    attributes = cast("dict[str, Any]", picture)
+    return RuleRecord(
+        rule_id=rule_id,
+        setting=attributes["setting"],
+        conditions=dict(attributes["feature_values"]),
+        value=attributes["value"],
+        metadata=attributes["metadata"],
+    )

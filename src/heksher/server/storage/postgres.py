@@ -1,0 +1,146 @@
+"""How the SQL storage uses PostgreSQL.
+
+A reader's transaction is ``REPEATABLE READ``. A writer's is ``READ COMMITTED``: it waits for a row lock in its first
+statement, and what it reads after that must be as new as the lock, not as old as the transaction.
+
+Nothing is set for a whole session, and no statement is prepared on the server: behind PgBouncer, each transaction may
+run in another session. Waiting is limited, see ``postgres_connection``; writes of others are heard of, see
+``postgres_listener``.
+"""
+
+import functools
+import importlib.util
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, event, func, select, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from heksher.server.storage.dialect import MAX_POOL_OVERFLOW, POOL_SIZE, Dialect, first_line
+from heksher.server.storage.errors import StorageCorruptError, StorageError, StorageUnavailableError
+from heksher.server.storage.listener import Listener
+
+# The channel that revisions are announced on. It is the whole database's, so what is sent begins with the schema.
+CHANNEL: Final = "heksher_revision"
+_LISTEN: Final = "heksher_listen"
+
+# Values of libpq, for whatever the URL does not say. Units: seconds; tcp_user_timeout in milliseconds. The keepalives
+# tell a connection on which nothing is sent, such as a listener's, that its server has vanished.
+_LIBPQ_DEFAULTS: Final[Mapping[str, str | int]] = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "application_name": "heksher",
+}
+
+# Connection; read-only (a standby after a failover); authorization; no such database; rolled back for another's sake;
+# resources; lock timeout; shutdown and cancellation. Source: PostgreSQL's documentation, appendix A.
+_UNAVAILABLE_STATES: Final = ("08", "25006", "28", "3D", "40", "53", "55P03", "57")
+
+_ANNOUNCE: Final = select(func.pg_notify(CHANNEL, func.concat(func.current_schema(), " ", bindparam("revision"))))
+
+
+class PostgresDialect(Dialect):
+    """A PostgreSQL database.
+
+    Args:
+        url: parameters of libpq may follow its ``?``, and ``heksher_listen=off``: then no session is kept that listens
+            for writes of other processes.
+    """
+
+    poll_interval_s = 1.0
+
+    def __init__(self, url: URL) -> None:
+        user = f"{url.username}@" if url.username else ""
+        port = f":{url.port}" if url.port else ""
+        place = f"postgresql://{user}{url.host or ''}{port}/{url.database or ''}"
+        super().__init__(place, {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}, {})
+        self.writer_options = {"isolation_level": "READ COMMITTED", "heksher_begin": self._limit_locks(url)}
+        self._is_listening = _read_listen(url)
+        self._url = url.set(drivername="postgresql+psycopg").difference_update_query([_LISTEN])
+
+    def make_engine(self) -> Engine:
+        if importlib.util.find_spec("psycopg") is None:
+            raise StorageError(f"{self.place} needs the PostgreSQL driver: pip install 'heksher[server,postgres]'")
+        # Not needed by those who keep their data in SQLite, and perhaps not installed there.
+        from heksher.server.storage.postgres_connection import limit_waiting  # noqa: PLC0415 -- see above
+
+        engine = create_engine(
+            self._url,
+            connect_args=self._connect_arguments(),
+            pool_size=POOL_SIZE,
+            max_overflow=MAX_POOL_OVERFLOW,
+            pool_timeout=self.lock_timeout_s,
+            # A server that was restarted has closed the pool's connections, which is no reason for an error.
+            pool_pre_ping=True,
+        )
+        event.listen(engine, "begin", _begin)
+        limit_waiting(engine)
+        return engine
+
+    def lock_schema(self, connection: Connection) -> None:
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('heksher schema'))"))
+
+    def announce(self, connection: Connection, revision: int) -> None:
+        with self.translating("announcing a change"):
+            connection.execute(_ANNOUNCE, {"revision": revision})
+
+    def listen(self) -> Listener:
+        if not self._is_listening:
+            return Listener()
+        from heksher.server.storage.postgres_connection import PatientConnection  # noqa: PLC0415 -- as above
+        from heksher.server.storage.postgres_listener import PostgresListener  # noqa: PLC0415
+
+        _, parameters = self._url.get_dialect()().create_connect_args(self._url)
+        arguments = {**parameters, **self._connect_arguments(), "autocommit": True}
+        return PostgresListener(functools.partial(PatientConnection.connect, **arguments), CHANNEL)
+
+    def commit(self, connection: Connection) -> None:
+        try:
+            super().commit(connection)
+        except StorageUnavailableError as error:
+            raise StorageUnavailableError(
+                f"{error}; nobody can tell whether the change was stored: look before you make it again"
+            ) from error
+
+    def check_place(self) -> None:
+        # A connection to a server that is gone fails by itself.
+        pass
+
+    def _translate(self, error: DBAPIError, doing: str) -> StorageError:
+        # None where no server answered, where the connection broke off, and where the driver refuses by itself.
+        state: str | None = getattr(error.orig, "sqlstate", None)
+        message = f"{doing} failed on {self.place}: {first_line(error)}"
+        if state is None and isinstance(error, OperationalError | InterfaceError):
+            return StorageUnavailableError(f"{message}; is the server running, and are host and port right?")
+        if state is None:
+            return StorageError(message)
+        if state in {"XX001", "XX002"}:
+            return StorageCorruptError(f"{message}; restore it from a backup")
+        if state.startswith(_UNAVAILABLE_STATES):
+            return StorageUnavailableError(message)
+        return StorageError(message)
+
+    def _connect_arguments(self) -> dict[str, str | int | None]:
+        settings = {name: value for name, value in _LIBPQ_DEFAULTS.items() if name not in self._url.query}
+        return {**settings, "prepare_threshold": None}
+
+    def _limit_locks(self, url: URL) -> str:
+        """Give what a writing transaction begins with; empty where the URL has a limit of its own."""
+        if "lock_timeout" in str(url.query.get("options", "")):
+            return ""
+        return f"SET LOCAL lock_timeout = '{self.lock_timeout_s * 1000:.0f}ms'"
+
+
+def _read_listen(url: URL) -> bool:
+    text = url.query.get(_LISTEN, "on")
+    if text not in {"on", "off"}:
+        raise StorageError(f"{_LISTEN}={text!r} in the database URL is neither on nor off")
+    return text == "on"
+
+
+def _begin(connection: Connection) -> None:
+    if statement := connection.get_execution_options().get("heksher_begin"):
+        connection.exec_driver_sql(statement)

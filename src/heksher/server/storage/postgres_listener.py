@@ -1,0 +1,72 @@
+"""Hearing of writes through PostgreSQL's ``LISTEN``, on a connection and in a thread of its own.
+
+The thread connects, and connects again whenever the connection is lost. Meanwhile, and where the server refuses, waits
+end when their time is over, as for any listener. It ends a wait each time it begins to listen, because something may
+have been written before.
+"""
+
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import psycopg
+
+from heksher.server.storage.listener import Listener
+
+RECONNECT_INTERVAL_S: Final = 1.0
+# How long the end waits for the thread, which may be connecting to a server that does not answer.
+_END_TIMEOUT_S: Final = 1.0
+
+
+class PostgresListener(Listener):
+    """Listens for revisions.
+
+    Args:
+        connect: makes a connection with autocommit.
+        channel: what to listen to; a message there is the name of a schema, a space and a revision.
+    """
+
+    def __init__(self, connect: Callable[[], "psycopg.Connection[Any]"], channel: str) -> None:
+        super().__init__()
+        self._connect = connect
+        self._channel = channel
+        # The thread is to end when the one is closed, which the other then tells a selector.
+        self._end_sender, self._end_receiver = socket.socketpair()
+        self._thread = threading.Thread(target=self._run, name="heksher listener", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        super().close()
+        self._end_sender.close()
+        self._thread.join(_END_TIMEOUT_S)
+
+    def _run(self) -> None:
+        with self._end_receiver, selectors.DefaultSelector() as end:
+            end.register(self._end_receiver, selectors.EVENT_READ)
+            is_ending = False
+            while not is_ending:
+                earliest_retry = time.monotonic() + RECONNECT_INTERVAL_S
+                # The server is away, or refuses. Whoever waits looks at the revision from time to time anyway.
+                with suppress(psycopg.Error):
+                    self._listen()
+                is_ending = bool(end.select(max(0, earliest_retry - time.monotonic())))
+
+    def _listen(self) -> None:
+        """Listen until the end; raise the driver's error if the connection is lost."""
+        with self._connect() as connection, selectors.DefaultSelector() as ready:
+            connection.execute(f'LISTEN "{self._channel}"'.encode())
+            [schema] = connection.execute("SELECT current_schema()").fetchone() or [None]
+            self.interrupt()
+            ready.register(self._end_receiver, selectors.EVENT_READ)
+            ready.register(connection, selectors.EVENT_READ)
+            while self._end_receiver not in [key.fileobj for key, _ in ready.select()]:
+                self._hear(connection, f"{schema} ")
+
+    def _hear(self, connection: "psycopg.Connection[Any]", beginning: str) -> None:
+        for notification in connection.notifies(timeout=0):
+            if notification.payload.startswith(beginning):
+                self.interrupt()

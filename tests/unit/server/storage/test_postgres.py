@@ -1,0 +1,224 @@
+"""Tests of the ways of PostgreSQL: how connections are made, and what their errors become."""
+
+import sys
+import traceback
+import uuid
+from collections.abc import Iterator
+from typing import NoReturn
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from heksher.server.storage.base import Reader, Storage, Writer
+from heksher.server.storage.dialects import dialect_for
+from heksher.server.storage.errors import StorageCorruptError, StorageError, StorageUnavailableError
+from heksher.server.storage.postgres_connection import PatientConnection
+from heksher.server.storage.sql import SqlStorage
+from tests.support.postgres import add_parameters, end_sessions, make_postgres_schema
+from tests.support.storages import SOME_CHANGE, read_revision, write_something
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """The URL of an empty PostgreSQL database, whose sessions have a name of their own."""
+    with make_postgres_schema() as url:
+        yield add_parameters(url, application_name=uuid.uuid4().hex)
+
+
+@pytest.fixture
+def server_storage(url: str) -> Iterator[Storage]:
+    """An open storage on a server."""
+    storage = SqlStorage(url)
+    storage.open()
+    yield storage
+    storage.close()
+
+
+def test_without_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the driver, the message says how to install it."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StorageError, match="pip install 'heksher\\[server,postgres\\]'"):
+        SqlStorage("postgresql://user:pa55@host/db").open()
+
+
+@pytest.mark.parametrize("parameters", ["", "?connect_timeout=2", "?password=pa55"])
+def test_is_not_there(parameters: str) -> None:
+    """A server that cannot be reached is named, its password is not, wherever one looks."""
+    storage = SqlStorage(f"postgresql://user:pa55@127.0.0.1:1/db{parameters}")
+    with pytest.raises(
+        StorageUnavailableError, match=r"postgresql://user@127\.0\.0\.1:1/db: .*is the server running"
+    ) as caught:
+        storage.open()
+    assert "pa55" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_has_no_such_database(url: str) -> None:
+    """A database that does not exist is unavailable: somebody may still create it."""
+    address, _, parameters = url.partition("?")
+    missing = f"{address.rpartition('/')[0]}/missing?{parameters}"
+    with pytest.raises(StorageUnavailableError, match='database "missing" does not exist'):
+        SqlStorage(missing).open()
+
+
+def test_restarts(url: str, server_storage: Storage) -> None:
+    """When the server has closed all connections, the next call gets a new one."""
+    assert write_something(server_storage) == 1
+    for _ in range(2):
+        end_sessions(url)
+        assert read_revision(server_storage) == 1
+        end_sessions(url)
+        server_storage.check()
+    assert write_something(server_storage) == 2
+
+
+def test_breaks_off(url: str, server_storage: Storage) -> None:
+    """When the connection breaks off within a unit of work, the storage is unavailable, and nothing is stored."""
+
+    def break_off(reader: Reader) -> None:
+        end_sessions(url)
+        reader.revision()
+
+    def record_and_break_off(writer: Writer) -> None:
+        writer.record(SOME_CHANGE)
+        break_off(writer)
+
+    with pytest.raises(StorageUnavailableError):
+        server_storage.read(break_off)
+    with pytest.raises(StorageUnavailableError):
+        server_storage.write(record_and_break_off)
+    assert read_revision(server_storage) == 0
+
+
+def test_breaks_off_while_work_fails(url: str, server_storage: Storage) -> None:
+    """An error of the work comes out as it is, even if its connection broke off meanwhile."""
+
+    def fail(_: Reader) -> None:
+        end_sessions(url)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        server_storage.read(fail)
+    assert read_revision(server_storage) == 0
+
+
+def test_breaks_off_at_the_end(url: str, server_storage: Storage) -> None:
+    """When the connection breaks off before the commit, nothing is stored, and the write does not succeed."""
+
+    def work(writer: Writer) -> None:
+        writer.record(SOME_CHANGE)
+        end_sessions(url)
+
+    with pytest.raises(StorageUnavailableError):
+        server_storage.write(work)
+    assert read_revision(server_storage) == 0
+
+
+def test_locked_by_another() -> None:
+    """While another session holds the writers' lock for too long, writing is unavailable; reading goes on."""
+    with make_postgres_schema("-clock_timeout=50ms") as url:
+        storage = SqlStorage(url)
+        storage.open()
+        with psycopg.connect(url) as other:
+            other.execute("SELECT * FROM write_state FOR UPDATE")
+            with pytest.raises(StorageUnavailableError, match="lock timeout"):
+                write_something(storage)
+            assert read_revision(storage) == 0
+        assert write_something(storage) == 1
+        storage.close()
+
+
+def test_refuses_what_its_driver_refuses(server_storage: Storage) -> None:
+    """A text that the driver cannot send is an error, but no sign that the server is away."""
+    with pytest.raises(StorageError, match="NUL") as caught:
+        server_storage.write(lambda writer: writer.set_context_features(["a\0"]))
+    assert type(caught.value) is StorageError
+
+
+def test_tells_of_corruption(url: str) -> None:
+    """Damage that the server finds in its files is called that."""
+    dialect = dialect_for(url)
+    engine = dialect.make_engine()
+    with (
+        engine.connect() as connection,
+        pytest.raises(StorageCorruptError, match="restore it"),
+        dialect.translating("reading"),
+    ):
+        connection.execute(text("DO $$ BEGIN RAISE EXCEPTION 'bad page' USING ERRCODE = 'XX001'; END $$"))
+    engine.dispose()
+
+
+def show(url: str, *names: str) -> list[object]:
+    """Give settings of the server as they are in a unit of writing work."""
+    dialect = dialect_for(url)
+    engine = dialect.make_engine()
+    with engine.execution_options(**dialect.writer_options).connect() as connection:
+        settings = [connection.execute(text(f"SHOW {name}")).scalar() for name in names]
+    engine.dispose()
+    return settings
+
+
+def test_session_limits() -> None:
+    """A session has a name in the server's list, and its writers wait for locks as long as documented."""
+    with make_postgres_schema() as url:
+        assert show(url, "application_name", "lock_timeout") == ["heksher", "10s"]
+
+
+def test_options_of_the_url_win() -> None:
+    """What the URL says of the session and of locks is left as it is."""
+    with make_postgres_schema("-clock_timeout=50ms -cwork_mem=5MB") as url:
+        assert show(url, "lock_timeout", "work_mem") == ["50ms", "5MB"]
+
+
+def test_connects_without_settings_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind PgBouncer, which refuses to start a session with settings that it does not know, connecting works."""
+    given: dict[str, object] = {}
+
+    def connect(**arguments: object) -> NoReturn:
+        given.update(arguments)
+        raise psycopg.OperationalError("no server here")
+
+    monkeypatch.setattr(PatientConnection, "connect", connect)
+    with pytest.raises(StorageUnavailableError):
+        SqlStorage("postgresql://host/db?connect_timeout=1&heksher_listen=off").open()
+    assert given["connect_timeout"] == "1"
+    assert given["prepare_threshold"] is None
+    assert given.keys().isdisjoint({"options", "heksher_listen"})
+
+
+# Those whose name begins with "transaction" say what BEGIN said of the current one, or of the last.
+_CHANGED = "SELECT name FROM pg_settings WHERE source = 'session' AND name NOT LIKE 'transaction%'"
+
+
+def test_leaves_sessions_as_they_are(url: str) -> None:
+    """Behind PgBouncer, where sessions are shared: units of work prepare nothing there, and set nothing."""
+    dialect = dialect_for(url)
+    engine = dialect.make_engine()
+    for options in [dialect.writer_options, dialect.reader_options] * 4:
+        with engine.execution_options(**options).connect() as connection:
+            connection.execute(text("SELECT 1 WHERE 1 = :one"), {"one": 1})
+            connection.commit()
+    with engine.connect() as connection:
+        prepared = connection.execute(text("SELECT statement FROM pg_prepared_statements")).all()
+        changed = connection.execute(text(_CHANGED)).all()
+    engine.dispose()
+    assert ([], []) == (prepared, changed)
+
+
+def test_refuses_an_unknown_way_of_listening() -> None:
+    """The parameter that switches listening off is checked."""
+    with pytest.raises(StorageError, match="heksher_listen='no' in the database URL is neither on nor off"):
+        dialect_for("postgresql://host/db?heksher_listen=no")
+
+
+def test_commit_breaks_off(url: str, server_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the connection breaks off during the commit, the message says that the outcome is unknown."""
+
+    def commit_too_late(connection: psycopg.Connection[object]) -> None:
+        end_sessions(url)
+        psycopg.Connection.commit(connection)
+
+    monkeypatch.setattr(PatientConnection, "commit", commit_too_late)
+    with pytest.raises(StorageUnavailableError, match="nobody can tell whether the change was stored"):
+        write_something(server_storage)
+    assert read_revision(server_storage) == 0
