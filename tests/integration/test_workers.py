@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.support.postgres import private_postgres
 from tests.support.service import START_TIMEOUT_S, ServiceProcess
 from tests.support.waiting import wait_until
 
@@ -170,3 +171,21 @@ def test_streams_end_with_the_service(service: ServiceProcess):
         assert ["event: end" in "".join(part) for part in parts] == [True] * len(parts)
         assert 0 == service.wait()
         assert time.monotonic() - started_s < 4
+
+
+def test_workers_are_replaced_once_the_database_is_back():
+    """Until then those that are left answer from memory: that a new one cannot start ends nothing."""
+    with private_postgres() as postgres, ServiceProcess(postgres.url, "--workers", "2") as service:
+        httpx2.post(f"{service.url}/api/v1/context_features", json={"context_feature": "user"}).raise_for_status()
+        httpx2.post(f"{service.url}/api/v1/settings/declare", json=DECLARATION).raise_for_status()
+        # Each has seen the setting, and so would answer without the database.
+        assert wait_until(lambda: read_metric(service, "heksher_catalog_revision") == 2)
+        before = list_workers(service)
+        postgres.stop()
+        os.kill(min(before), signal.SIGKILL)
+        assert wait_until(lambda: any("a worker cannot go on" in line for line in service.lines))
+        answer = httpx2.get(f"{service.url}/api/v1/query", timeout=START_TIMEOUT_S).json()
+        assert {"settings": {"a": {"default_value": 1, "rules": []}}} == answer
+        postgres.start()
+        assert wait_until(lambda: read_metric(service, "heksher_workers") == 2)
+        assert max(before) in list_workers(service)
