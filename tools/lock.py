@@ -9,6 +9,9 @@ from pathlib import Path
 
 from bootstrap import PROFILES, REQUIREMENTS, ROOT, UV, UV_PIN, run, works
 
+# What is exported: each profile of the environment, and what the image in deploy/ has.
+EXPORTS = {**PROFILES, "service": ("--no-default-groups", "--extra=server", "--extra=postgres")}
+
 Command = list[str | Path]
 
 EXPORT = ("export", "--frozen", "--no-config", "--quiet", "--no-header", "--no-emit-project")
@@ -32,27 +35,27 @@ def write_all() -> int:
     """Lock, then export; give the exit status of the first command that fails, else 0."""
     pin: Command = [UV, *COMPILE, "--python-version=3.11", "--only-binary=:all:", UV_PIN.with_suffix(".in")]
     commands: list[Command] = [[UV, "lock", "--no-config"], [*pin, f"--output-file={UV_PIN}"]]
-    commands += [export(profile, REQUIREMENTS / f"{profile}.txt") for profile in PROFILES]
+    commands += [export(name, REQUIREMENTS / f"{name}.txt") for name in EXPORTS]
     return next((status for status in map(run, commands) if status != 0), 0)
 
 
 def check_all() -> int:
     """Tell what is out of step; 0 when nothing is."""
     outdated = [] if run([UV, *CHECK_LOCK]) == 0 else [ROOT / "uv.lock"]
-    for profile in PROFILES:
-        exported = ROOT / "build" / f"requirements-{profile}.txt"
+    for name in EXPORTS:
+        exported = ROOT / "build" / f"requirements-{name}.txt"
         exported.parent.mkdir(exist_ok=True)
-        kept = REQUIREMENTS / f"{profile}.txt"
-        if run(export(profile, exported)) != 0 or exported.read_text() != kept.read_text():
+        kept = REQUIREMENTS / f"{name}.txt"
+        if run(export(name, exported)) != 0 or exported.read_text() != kept.read_text():
             outdated.append(kept)
     for path in outdated:
         print(f"lock: {path.relative_to(ROOT)} is not what pyproject.toml asks for; run: make lock", file=sys.stderr)
     return 1 if outdated else 0
 
 
-def export(profile: str, output: Path) -> Command:
-    """Give the command that writes a profile's requirements for pip."""
-    return [UV, *EXPORT, *PROFILES[profile], f"--output-file={output}"]
+def export(name: str, output: Path) -> Command:
+    """Give the command that writes requirements for pip."""
+    return [UV, *EXPORT, *EXPORTS[name], f"--output-file={output}"]
 
 
 if __name__ == "__main__":

@@ -15,7 +15,14 @@ from heksher.server.app import Application
 from heksher.server.config import Config
 from heksher.server.storage.memory import MemoryStorage
 from heksher.value_type import MAX_NESTING, MAX_TYPE_CHARACTERS
-from tests.support.documents import ROOT, list_pages, read_program, read_promises, run_program
+from tests.support.documents import (
+    ROOT,
+    list_environment_variables,
+    list_pages,
+    read_program,
+    read_promises,
+    run_program,
+)
 from tests.support.service import RunningService
 
 # How many faults of one request an answer lists: nothing that anybody could exceed.
@@ -54,17 +61,6 @@ def list_commands(command: click.Command, path: str) -> Iterator[tuple[str, list
             yield from list_commands(inner, f"{path} {name}")
     else:
         yield path, [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
-
-
-def list_environment_variables() -> set[str]:
-    """Find the environment variables that the program reads: texts that look like one."""
-    found = set()
-    for path in (ROOT / "src").rglob("*.py"):
-        pattern = "[A-Z]+(_[A-Z]+)+" if path.name == "config.py" else "HEKSHER_[A-Z_]+"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and re.fullmatch(pattern, str(node.value)):
-                found.add(node.value)
-    return found
 
 
 def test_programs_are_found():

@@ -150,9 +150,9 @@ def test_dependencies_have_a_reason():
     lists = [project["project"]["dependencies"], project["build-system"]["requires"]]
     lists += [*project["project"]["optional-dependencies"].values(), *project["dependency-groups"].values()]
     texts = [text for dependencies in lists for text in dependencies if isinstance(text, str)]
-    names = {re.match(r"[\w-]+", text)[0] for text in texts} | {"uv"}
+    names = {re.match(r"[\w.-]+", text)[0] for text in texts} | {"uv"}
     rows = re.findall(r"^\| (.*?) \|", (ROOT / "docs/adr/0007-dependencies.md").read_text(), re.MULTILINE)
-    listed = {name for row in rows for name in re.findall(r"[\w-]+", row)} - {"dependency", "---", "with", "and"}
+    listed = {name for row in rows for name in re.findall(r"[\w.-]+", row)} - {"dependency", "---", "with", "and"}
     assert names == listed
 
 

@@ -11,6 +11,7 @@ page says: the comment at the end of a line with ``print(...)``, or the comment 
 A page speaks of a service at ``SERVICE_URL``; when it is run, that is replaced by the address of a real one.
 """
 
+import ast
 import io
 import re
 import tokenize
@@ -75,3 +76,14 @@ def _read_comment_lines(lines: list[str]) -> Iterator[str]:
         if match is None:
             return
         yield match[1].rstrip()
+
+
+def list_environment_variables() -> set[str]:
+    """Find the environment variables that the program reads: texts that look like one."""
+    found = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        pattern = "[A-Z]+(_[A-Z]+)+" if path.name == "config.py" else "HEKSHER_[A-Z_]+"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and re.fullmatch(pattern, str(node.value)):
+                found.add(node.value)
+    return found

@@ -12,9 +12,12 @@ them. That is why nothing here is computed when it is asked for: no worker could
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Literal
 
+from heksher.server.errors import StartupError
 from heksher.version import __version__
 
 if TYPE_CHECKING:
@@ -125,6 +128,34 @@ class Metrics:
         notes = (self._requests.labels(route, status).inc, self._durations.labels(route).observe)
         self._notes[route, status] = notes
         return notes
+
+
+@contextmanager
+def sharing_metrics() -> Iterator[None]:
+    """Have the workers that are forked inside of this tell their metrics together.
+
+    Raises:
+        StartupError: there is no place for the files; the message says why.
+    """
+    try:
+        directory = TemporaryDirectory(prefix="heksher-metrics-")
+    except OSError as error:
+        raise StartupError(
+            f"cannot make a directory for the metrics of several workers: {error}; say with TMPDIR where there is room"
+        ) from None
+    with directory as path:
+        os.environ[DIRECTORY_VARIABLE] = path
+        try:
+            yield
+        finally:
+            del os.environ[DIRECTORY_VARIABLE]
+
+
+def forget_worker(pid: int) -> None:
+    """Leave out of the metrics what a worker was that has ended; what it counted stays."""
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 -- see _Registry
+
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]  # it has no annotations
 
 
 class _Registry:

@@ -1,23 +1,32 @@
-"""Running the service in this process, until a signal ends it."""
+"""Running the service, in this process or in several that it forks, until a signal ends it."""
 
+import asyncio
+import os
 import signal
 import socket
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
 import uvicorn
+from starlette.types import ASGIApp
 
-from heksher.server.app import Application
+from heksher.server.app import Application, open_storage
 from heksher.server.config import Config
 from heksher.server.errors import StartupError
 from heksher.server.logs import configure_logging
+from heksher.server.metrics import forget_worker, sharing_metrics
+from heksher.server.protocol import HttpProtocol
+from heksher.server.workers import Lifeline, Workers
 from heksher.version import __version__
 
 # How long requests that are being answered at the end may still take.
 GRACEFUL_SHUTDOWN_S = 5
+# What a worker needs besides, to close its storage and to end.
+_CLOSING_S = 2
 
 
 def run_service(config: Config, host: str, port: int, say: Callable[[str], object]) -> None:
@@ -36,48 +45,115 @@ def run_service(config: Config, host: str, port: int, say: Callable[[str], objec
     configure_logging(config.log_format)
     with closing(listen(host, port)) as listener:
         make_default_directory(config)
-        app = Application(config)
-        with app.run():
-            server = Server(
-                uvicorn.Config(
-                    app,
-                    http="httptools",
-                    loop="auto",
-                    ws="none",
-                    lifespan="off",
-                    log_config=None,
-                    access_log=False,
-                    server_header=False,
-                    timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
-                ),
-                when_ready=lambda: _tell(config, listener, say),
-            )
-            server.run([listener])
+
+        def tell() -> None:
+            _tell(config, listener, say)
+
+        if config.workers == 1:
+            run_server(config, listener, tell)
+        else:
+            run_workers(config, listener, tell)
+
+
+def run_workers(config: Config, listener: socket.socket, when_ready: Callable[[], None]) -> None:
+    """Run several servers on one socket, each in a process of its own, until a signal ends this process.
+
+    Raises:
+        StartupError: that is not possible here, or no worker can live.
+        StorageError: the database cannot be made ready.
+    """
+    if not hasattr(os, "fork"):
+        raise StartupError("several workers need a system with fork: use one worker here, and several services")
+    with open_storage(config):
+        pass  # only to make it ready, once
+    # Whoever changes the list of features later must not keep a worker from being replaced.
+    own_config = replace(config, context_features=None)
+    with sharing_metrics():
+        Workers(
+            config.workers,
+            lambda lifeline: run_server(own_config, listener, lifeline.tell_ready, lifeline),
+            when_ready=when_ready,
+            when_stopping=listener.close,  # while it is open, connections wait in vain for somebody to accept them
+            when_ended=forget_worker,
+            stop_timeout_s=GRACEFUL_SHUTDOWN_S + _CLOSING_S,
+        ).run()
+
+
+def run_server(
+    config: Config, listener: socket.socket, when_ready: Callable[[], None], lifeline: Lifeline | None = None
+) -> None:
+    """Run one server in this process, until a signal ends it.
+
+    Args:
+        config: what to run.
+        listener: the socket to accept connections on.
+        when_ready: called once, when connections are accepted.
+        lifeline: to the parent whose end ends the server as well; ``None`` without one.
+    """
+    app = Application(config)
+    with app.run():
+        Server(app, when_ready, app.end_streams, lifeline).run([listener])
 
 
 class Server(uvicorn.Server):
     """A server that says when it is ready, and that ends with success when a signal asks it to end.
 
     Args:
-        config: of the server.
+        app: what answers.
         when_ready: called once, when connections are accepted.
+        when_stopping: called once, in the event loop, as soon as the server is to end: it ends what would not end by
+            itself, such as streams. Some connections may still be accepted after that. ``None``: there is nothing.
+        lifeline: to the parent whose end ends the server as well; ``None`` without one.
     """
 
-    def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None]) -> None:
-        super().__init__(config)
+    def __init__(
+        self,
+        app: ASGIApp,
+        when_ready: Callable[[], None],
+        when_stopping: Callable[[], None] | None = None,
+        lifeline: Lifeline | None = None,
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=HttpProtocol,
+                loop="auto",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
+            )
+        )
         self._when_ready = when_ready
+        self._when_stopping = when_stopping
+        self._lifeline = lifeline
+        # None until the server has started.
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        if self._lifeline is not None:
+            self._loop.add_reader(self._lifeline.end_fd, self._follow_parent)
         await super().startup(sockets)
         self._when_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         del frame
+        if not self.should_exit and self._loop is not None and self._when_stopping is not None:
+            # A signal comes at any time, also while the loop is changing what this would change.
+            self._loop.call_soon_threadsafe(self._when_stopping)
         # Unlike the original this does not note the signal down, which would be raised again in the end and become the
         # process's exit status.
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
         self.should_exit = True
+
+    def _follow_parent(self) -> None:
+        if self._loop is not None and self._lifeline is not None:
+            self._loop.remove_reader(self._lifeline.end_fd)
+        self.handle_exit(signal.SIGTERM, None)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,11 +1,14 @@
 """What the service counts and measures."""
 
+import os
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from heksher.server.metrics import Metrics
+from heksher.server.errors import StartupError
+from heksher.server.metrics import Metrics, sharing_metrics
 from heksher.version import __version__
 from tests.support.processes import ROOT, run_python
 
@@ -150,11 +153,39 @@ def test_a_worker_that_has_ended_is_counted_but_not_present(tmp_path: Path):
     assert expected == {name: found.get(name) for name in expected}
 
 
-def test_each_metric_is_documented_and_no_other():
-    """By the page about metrics, with its labels."""
+def test_the_files_of_several_workers_are_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """And processes that are started later do not write any."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with sharing_metrics():
+        assert [os.environ["PROMETHEUS_MULTIPROC_DIR"]] == list(map(str, tmp_path.iterdir()))
+    assert ([], False) == (list(tmp_path.iterdir()), "PROMETHEUS_MULTIPROC_DIR" in os.environ)
+
+
+def test_a_missing_place_for_files_is_told(monkeypatch: pytest.MonkeyPatch):
+    """With the reason, and what to do."""
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    with pytest.raises(StartupError, match=r"/nowhere/heksher-metrics-.*TMPDIR"), sharing_metrics():
+        pass
+
+
+@pytest.fixture
+def made() -> set[str]:
+    """The names of all metrics."""
     metrics = Metrics()
     metrics.observe_request("/a", 200, 0.1)
-    text = metrics.render()[0].decode()
-    made = set(re.findall(r"^# TYPE (heksher_\w+)", text, re.MULTILINE))
-    page = (ROOT / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
-    assert made == set(re.findall(r"^\| `(heksher_\w+)", page, re.MULTILINE))
+    return set(re.findall(r"^# TYPE (heksher_\w+)", metrics.render()[0].decode(), re.MULTILINE))
+
+
+def read_page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def test_each_metric_is_documented_and_no_other(made: set[str]):
+    """By the page about metrics."""
+    assert made == set(re.findall(r"^\| `(heksher_\w+)", read_page("reference/metrics.md"), re.MULTILINE))
+
+
+def test_alerts_are_about_metrics_that_exist(made: set[str]):
+    """One about another would never fire."""
+    named = set(re.findall(r"\b(heksher_\w+?)(?:_bucket)?\b", read_page("how-to/run-in-production.md")))
+    assert {"heksher_listen"} == named - made  # a parameter of the database's URL

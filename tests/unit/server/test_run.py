@@ -1,15 +1,27 @@
 """Running the service. What needs a process of its own is in the integration tests."""
 
+import asyncio
 import signal
 import socket
+import time
 from pathlib import Path
 
+import httpx2
 import pytest
 import uvicorn
 
 from heksher.server.config import Config
 from heksher.server.errors import StartupError
-from heksher.server.run import Server, describe_database, listen, make_default_directory, run_service
+from heksher.server.run import (
+    GRACEFUL_SHUTDOWN_S,
+    Server,
+    describe_database,
+    listen,
+    make_default_directory,
+    run_service,
+)
+from tests.support.processes import DEADLINE_S
+from tests.support.serving import serving
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", ""])
@@ -35,9 +47,13 @@ def test_an_address_that_is_none_is_told(host: str):
     assert 1 == len(str(raised.value).splitlines())
 
 
+async def answer_nothing(scope, receive, send) -> None:
+    raise AssertionError("nobody asks anything")
+
+
 def test_a_signal_ends_the_server_without_being_raised_again():
     """A second Ctrl-C does not wait for requests any more, a second SIGTERM still does."""
-    server = Server(uvicorn.Config(None, log_config=None), when_ready=lambda: None)
+    server = Server(answer_nothing, when_ready=lambda: None)
     for signal_number, expected in [
         (signal.SIGTERM, (True, False)),
         (signal.SIGTERM, (True, False)),
@@ -46,6 +62,36 @@ def test_a_signal_ends_the_server_without_being_raised_again():
         server.handle_exit(signal_number, None)
         assert expected == (server.should_exit, server.force_exit)
     assert [] == server._captured_signals
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_what_would_not_end_by_itself_is_told_to_end(signal_number: signal.Signals):
+    """At once, in the event loop, and once, however many signals there are."""
+    stopping = asyncio.Event()
+    calls: list[asyncio.AbstractEventLoop] = []
+
+    async def stream(scope, receive, send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first,", "more_body": True})
+        await stopping.wait()
+        await send({"type": "http.response.body", "body": b"last", "more_body": False})
+
+    def stop() -> None:
+        calls.append(asyncio.get_running_loop())
+        stopping.set()
+
+    with (
+        serving(stream, stop) as (url, server),
+        httpx2.stream("GET", url, timeout=DEADLINE_S) as response,
+    ):
+        parts = response.iter_bytes()
+        assert b"first," == next(parts)
+        started_s = time.monotonic()
+        server.handle_exit(signal_number, None)
+        server.handle_exit(signal.SIGTERM, None)
+        assert b"last" == b"".join(parts)
+        assert time.monotonic() - started_s < GRACEFUL_SHUTDOWN_S
+    assert 1 == len(calls)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +130,15 @@ def test_the_service_says_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path:
 def test_a_password_is_never_said(database: str, expected: str):
     """Everything else of the address is."""
     assert expected == describe_database(database)
+
+
+def test_several_workers_need_a_system_that_can_fork(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Elsewhere the message says what to do."""
+    monkeypatch.delattr("os.fork")
+    config = Config(str(tmp_path / "heksher.db"), workers=2)
+    with pytest.raises(StartupError, match="several workers need a system with fork"):
+        run_service(config, "127.0.0.1", 0, lambda _: None)
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_the_default_directory_is_made(tmp_path: Path):

@@ -1,0 +1,27 @@
+"""Any ASGI application under the service's own server, on a thread of this process."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from heksher.server.run import Server, listen
+from tests.support.processes import DEADLINE_S
+
+
+@contextmanager
+def serving(app, when_stopping: Callable[[], None] | None = None) -> Iterator[tuple[str, Server]]:
+    """Run a server; give its URL and the server, which has ended when the block has."""
+    ready = threading.Event()
+    server = Server(app, ready.set, when_stopping)
+    with listen("127.0.0.1", 0) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        assert ready.wait(DEADLINE_S)
+        try:
+            yield url, server
+        finally:
+            server.handle_exit(signal.SIGTERM, None)
+            thread.join(DEADLINE_S)
+        assert not thread.is_alive()
