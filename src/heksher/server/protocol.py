@@ -1,12 +1,10 @@
 """HTTP connections that the application can cut off."""
 
 import asyncio
-from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# In the ``extensions`` of a request's scope: a function that cuts off its connection. What waits to be sent is dropped.
-ABORT_EXTENSION: Final = "heksher.abort"
+from heksher.server.api.stream import ABORT_EXTENSION
 
 
 class HttpProtocol(HttpToolsProtocol):

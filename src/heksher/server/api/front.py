@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from heksher.server import logs
 from heksher.server.api.answers import JSONAnswer
 from heksher.server.api.query_desk import QueryDesk, Reply, make_key
-from heksher.server.api.stream import Streams
+from heksher.server.api.stream import ABORT_EXTENSION, Streams
 from heksher.server.catalog.answer import HeaderField
 from heksher.server.metrics import Metrics
 from heksher.wire import QUERY_PATH, STREAM_PATH
@@ -99,7 +99,7 @@ class Front:
             self._note(scope, STREAM_PATH, watch.status, started_s, watch.size_bytes)
             return
         self._note(scope, STREAM_PATH, watch.status, started_s, 0)
-        abort = scope.get("extensions", {}).get("heksher.abort")
+        abort = scope.get("extensions", {}).get(ABORT_EXTENSION)
         key = make_key(scope, body)
         await self.streams.serve(receive, send, key, query, _read_last_event_id(scope["headers"]), abort)
 

@@ -27,6 +27,8 @@ HEARTBEAT_S: Final = 15
 MAX_BLOCKED_S: Final = 10.0
 # Those that are told that the service ends come back at random moments of this time.
 MAX_RETURN_MS: Final = 5000
+# In the ``extensions`` of a request's scope: a function that cuts off its connection. What waits to be sent is dropped.
+ABORT_EXTENSION: Final = "heksher.abort"
 
 _TICK_S: Final = 1.0
 _HEARTBEAT: Final = b":\n\n"
@@ -187,8 +189,8 @@ class _Stream:
         self.task: asyncio.Task[None] | None = None
 
     def tell(self, revision: int) -> None:
-        """Tell that the answer has changed."""
-        self.newest = max(self.newest, revision)
+        """Tell that the answer has changed. Revisions only go back where a database was restored."""
+        self.newest = revision
         self._wake()
 
     def beat(self) -> None:
@@ -223,7 +225,7 @@ class _Stream:
     def _take_chunk(self) -> bytes:
         if self._is_end_due:
             return b"event: end\nretry: %d\ndata: {}\n\n" % random.randrange(MAX_RETURN_MS)  # noqa: S311 - spreads load
-        if self.newest > self._told:
+        if self.newest != self._told:
             self._told, self._is_beat_due = self.newest, False
             return b'event: change\nid: %d\ndata: {"revision":%d}\n\n' % (self._told, self._told)
         is_beat_due, self._is_beat_due = self._is_beat_due, False

@@ -35,11 +35,14 @@ class CatalogState(NamedTuple):
     steps: tuple[Step, ...]
 
     def has_changed(self, query: Query, since_revision: int) -> bool:
-        """Tell whether the answer to a query can be another one than at an earlier revision."""
+        """Tell whether the answer to a query can be another one than at an earlier revision.
+
+        Of a revision that there was not yet nothing is known: the database was restored to an earlier state.
+        """
         age = self.picture.revision - since_revision
-        if age <= 0:
+        if age == 0:
             return False
-        if age > len(self.steps):
+        if age < 0 or age > len(self.steps):
             return True
         return shows_any((step.effect for step in self.steps[-age:] if step.effect is not None), query)
 
