@@ -55,17 +55,19 @@ class SqlPlace(Place):
 
     Attributes:
         url: how ``SqlStorage`` names it.
+        kind: of ``STORAGE_KINDS``.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.kind = "postgres" if url.startswith("postgresql:") else "sqlite"
 
     def connect(self, now: Clock = read_clock) -> Storage:
         return SqlStorage(self.url, now)
 
     def run_sql(self, statement: str) -> None:
         """Run one statement by itself, as another program would."""
-        if self.url.startswith("postgresql:"):
+        if self.kind == "postgres":
             run_sql(self.url, statement)
         else:
             file = sqlite3.connect(self.url.removeprefix("sqlite:///"), isolation_level=None)
@@ -81,6 +83,7 @@ def make_place(kind: str, directory: Path) -> Iterator[Place]:
     if kind == "memory":
         yield MemoryPlace()
     elif kind == "sqlite":
+        directory.mkdir(exist_ok=True)
         yield SqlPlace(f"sqlite:///{directory / 'heksher.db'}")
     else:
         with make_postgres_schema() as url:

@@ -6,7 +6,9 @@ This module imports nothing of that extra, so that it can say what is missing.
 import sys
 
 # What the extra "server" installs, by the names that its parts are imported by.
-_EXTRA = frozenset({"click", "fastapi", "httptools", "pydantic", "sqlalchemy", "starlette", "uvicorn", "uvloop"})
+_EXTRA = frozenset(
+    {"alembic", "click", "fastapi", "httptools", "pydantic", "sqlalchemy", "starlette", "uvicorn", "uvloop"}
+)
 
 
 def main() -> None:

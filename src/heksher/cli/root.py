@@ -2,6 +2,8 @@
 
 import click
 
+from heksher.cli.backup import backup, restore
+from heksher.cli.migrate import migrate
 from heksher.cli.serve import serve
 from heksher.version import __version__
 
@@ -12,4 +14,5 @@ def heksher() -> None:
     """Settings whose values depend on context: the Heksher service and tools for it."""
 
 
-heksher.add_command(serve)
+for command in (serve, migrate, backup, restore):
+    heksher.add_command(command)

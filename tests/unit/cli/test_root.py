@@ -20,7 +20,13 @@ def test_help_lists_the_commands(option: str):
     """With a line for each."""
     result = CliRunner().invoke(command, [option])
     assert 0 == result.exit_code
-    assert re.search(r"serve +Run the Heksher service", result.output)
+    for name, help_line in {
+        "serve": "Run the Heksher",
+        "migrate": "Bring",
+        "backup": "Copy",
+        "restore": "Copy",
+    }.items():
+        assert re.search(rf"{name} +{help_line}", result.output)
 
 
 def test_an_unknown_command_is_an_error():

@@ -2,11 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from sqlalchemy import BigInteger, Connection, Engine, Integer
-from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from heksher.server.storage.errors import ContractError, StorageError, StorageUnavailableError
@@ -54,7 +54,15 @@ class Dialect(ABC):
 
     @abstractmethod
     def lock_schema(self, connection: Connection) -> None:
-        """Keep other processes from creating tables until the transaction's end."""
+        """Keep other processes from migrating until the transaction's end, which may take its time."""
+
+    @abstractmethod
+    def check_exists(self) -> None:
+        """Raise ``StorageUnavailableError`` if there is no database yet, and connecting would make one."""
+
+    @abstractmethod
+    def continue_numbers(self, connection: Connection) -> None:
+        """Make the numbers that the database gives by itself go on after those that were stored with their rows."""
 
     @abstractmethod
     def check_place(self) -> None:
@@ -72,6 +80,18 @@ class Dialect(ABC):
         """Store what a transaction has changed."""
         with self.translating("storing a change"):
             connection.commit()
+
+    @contextmanager
+    def connecting(self, engine: Engine) -> Iterator[Connection]:
+        """Give a connection for the block; what was not committed at its end is undone."""
+        with self.translating("connecting"):
+            connection = engine.connect()
+        try:
+            yield connection
+        finally:
+            # If it is broken there is nothing to undo, and the error that matters is on its way already.
+            with suppress(SQLAlchemyError):
+                connection.close()
 
     @contextmanager
     def translating(self, doing: str) -> Iterator[None]:

@@ -11,7 +11,7 @@ run in another session. Waiting is limited, see ``postgres_connection``; writes 
 import functools
 import importlib.util
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, event, func, select, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -19,6 +19,9 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from heksher.server.storage.dialect import MAX_POOL_OVERFLOW, POOL_SIZE, Dialect, first_line
 from heksher.server.storage.errors import StorageCorruptError, StorageError, StorageUnavailableError
 from heksher.server.storage.listener import Listener
+
+if TYPE_CHECKING:
+    from heksher.server.storage.postgres_connection import PatientConnection
 
 # The channel that revisions are announced on. It is the whole database's, so what is sent begins with the schema.
 CHANNEL: Final = "heksher_revision"
@@ -38,6 +41,14 @@ _LIBPQ_DEFAULTS: Final[Mapping[str, str | int]] = {
 # Connection; read-only (a standby after a failover); authorization; no such database; rolled back for another's sake;
 # resources; lock timeout; shutdown and cancellation. Source: PostgreSQL's documentation, appendix A.
 _UNAVAILABLE_STATES: Final = ("08", "25006", "28", "3D", "40", "53", "55P03", "57")
+
+# The counter's next number is the one that it is told, unless it is told that this one was given.
+_CONTINUE_NUMBERS: Final = text(
+    "SELECT setval(pg_get_serial_sequence('setting', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM setting"
+)
+
+# How long a start waits for one statement of a migration, or for another process that migrates.
+_MIGRATION_TIMEOUT_S: Final = 600.0
 
 _ANNOUNCE: Final = select(func.pg_notify(CHANNEL, func.concat(func.current_schema(), " ", bindparam("revision"))))
 
@@ -81,7 +92,18 @@ class PostgresDialect(Dialect):
         return engine
 
     def lock_schema(self, connection: Connection) -> None:
+        # As the work of another process that is waited for, a statement of a migration may take long.
+        driver = cast("PatientConnection", connection.connection.driver_connection)
+        driver.answer_timeout_s = _MIGRATION_TIMEOUT_S
+        connection.execute(text(f"SET LOCAL lock_timeout = '{_MIGRATION_TIMEOUT_S:.0f}s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('heksher schema'))"))
+
+    def check_exists(self) -> None:
+        # Connecting fails where there is none.
+        pass
+
+    def continue_numbers(self, connection: Connection) -> None:
+        connection.execute(_CONTINUE_NUMBERS)
 
     def announce(self, connection: Connection, revision: int) -> None:
         with self.translating("announcing a change"):

@@ -12,26 +12,26 @@ This module and those that it imports are the only ones that load SQLAlchemy. Th
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from sqlalchemy import Connection, Engine, insert, inspect, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Engine, select
 
 from heksher.server.storage.base import NOBODY, Origin, Reader, Storage, Writer, Written
 from heksher.server.storage.dialects import dialect_for
-from heksher.server.storage.errors import StorageError, StorageUnavailableError
+from heksher.server.storage.errors import StorageUnavailableError
 from heksher.server.storage.listener import Listener
+from heksher.server.storage.schema import migrate
 from heksher.server.storage.sql_reader import SqlReader
 from heksher.server.storage.sql_writer import SqlWriter
-from heksher.server.storage.tables import HEKSHER_VERSION, METADATA, SCHEMA_VERSION, WRITE_STATE
+from heksher.server.storage.tables import HEKSHER_VERSION
 from heksher.server.storage.unit import UnitOfWork
 
 T = TypeVar("T")
 
-_VERSION = select(HEKSHER_VERSION.c.version_num)
+_CHECK: Final = select(HEKSHER_VERSION.c.version_num)
 
 
 class SqlStorage(Storage):
@@ -59,8 +59,7 @@ class SqlStorage(Storage):
             return
         engine = self._dialect.make_engine()
         try:
-            with self._connect(engine.execution_options(**self._dialect.writer_options)) as connection:
-                self._prepare_schema(connection)
+            migrate(self._dialect, engine)
             self._dialect.check_place()
         except BaseException:
             engine.dispose()
@@ -75,18 +74,18 @@ class SqlStorage(Storage):
     def check(self) -> None:
         engine = self._open_engine()
         self._dialect.check_place()
-        with self._connect(engine) as connection, self._dialect.translating("checking"):
-            connection.execute(_VERSION).all()
+        with self._dialect.connecting(engine) as connection, self._dialect.translating("checking"):
+            connection.execute(_CHECK).all()
 
     def read(self, work: Callable[[Reader], T]) -> T:
         engine = self._open_engine().execution_options(**self._dialect.reader_options)
-        with self._connect(engine) as connection:
+        with self._dialect.connecting(engine) as connection:
             return work(SqlReader(connection, self._dialect))
 
     def write(self, work: Callable[[Writer], T], origin: Origin = NOBODY) -> Written[T]:
         engine = self._open_engine().execution_options(**self._dialect.writer_options)
         unit = UnitOfWork()
-        with self._taking_turns(), self._connect(engine) as connection:
+        with self._taking_turns(), self._dialect.connecting(engine) as connection:
             self._dialect.check_place()
             writer = SqlWriter(connection, self._dialect, unit, origin, self._now)
             writer.lock()
@@ -122,39 +121,3 @@ class SqlStorage(Storage):
             yield
         finally:
             self._write_lock.release()
-
-    @contextmanager
-    def _connect(self, engine: Engine) -> Iterator[Connection]:
-        with self._dialect.translating("connecting"):
-            connection = engine.connect()
-        try:
-            yield connection
-        finally:
-            # Gives the connection back and undoes what was not committed. If it is broken there is nothing to undo, and
-            # the error that matters is on its way already.
-            with suppress(SQLAlchemyError):
-                connection.close()
-
-    def _prepare_schema(self, connection: Connection) -> None:
-        with self._dialect.translating("opening"):
-            self._dialect.lock_schema(connection)
-            tables = inspect(connection).get_table_names()
-            if HEKSHER_VERSION.name in tables:
-                self._check_version(connection.execute(_VERSION).scalars().all())
-                return
-            if tables:
-                raise StorageError(
-                    f"{self._dialect.place} holds tables of another program ({', '.join(sorted(tables)[:3])} ...):"
-                    " give heksher a database or a schema of its own"
-                )
-            METADATA.create_all(connection, checkfirst=False)
-            connection.execute(insert(HEKSHER_VERSION), {"version_num": SCHEMA_VERSION})
-            connection.execute(insert(WRITE_STATE), {"id": 1, "last_rule_id": 0})
-            connection.commit()
-
-    def _check_version(self, versions: Sequence[str]) -> None:
-        if list(versions) != [SCHEMA_VERSION]:
-            raise StorageError(
-                f"{self._dialect.place} has the schema version {', '.join(versions) or 'none'}, but this version of"
-                f" heksher works with {SCHEMA_VERSION}: it was written by another version of heksher; use that one"
-            )

@@ -5,9 +5,11 @@ A file in WAL mode, so that readers see the snapshot that was current when they 
 wants to write later. ``synchronous=FULL``: a commit is on the disk when it returns.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +43,11 @@ class SqliteDialect(Dialect):
         # How long to wait for other processes; the URL may say another time.
         self._file_lock_timeout_s = _read_lock_timeout(url, self.lock_timeout_s)
 
+    @classmethod
+    def of_file(cls, file: Path) -> "SqliteDialect":
+        """Give the dialect for a file, whatever its name looks like."""
+        return cls(URL.create("sqlite", database=str(file)))
+
     def make_engine(self) -> Engine:
         self._inode = None
         engine = create_engine(
@@ -63,6 +70,14 @@ class SqliteDialect(Dialect):
 
     def listen(self) -> Listener:
         return Listener()
+
+    def check_exists(self) -> None:
+        if not self._path.exists():
+            raise StorageUnavailableError(f"there is no database file {self.place}")
+
+    def continue_numbers(self, connection: Connection) -> None:
+        # SQLite looks at the rows for the next number.
+        pass
 
     def check_place(self) -> None:
         # A deleted file stays usable for those who have it open, so a write would succeed and be lost with the process.
@@ -131,6 +146,32 @@ _SQLITE_REMEDIES: Final[Mapping[int, str]] = {
     sqlite3.SQLITE_PERM: _ACCESS_REMEDY,
     sqlite3.SQLITE_READONLY: _ACCESS_REMEDY,
 }
+
+
+def copy_file(file: Path, copy: Path) -> None:
+    """Copy a database as it is at one moment, with what SQLite keeps beside the file; only read from it.
+
+    Raises:
+        StorageError: there is none, or it cannot be read.
+    """
+    source = SqliteDialect.of_file(file)
+    source.check_exists()
+    try:
+        with (
+            closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as reading,
+            closing(sqlite3.connect(copy)) as writing,
+        ):
+            reading.backup(writing)
+    except sqlite3.DatabaseError as error:
+        raise StorageError(f"{file} cannot be copied: {error}") from error
+
+
+def finish_file(file: Path) -> None:
+    """Make a closed database one single file, and put it on the disk."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
 
 
 def _read_lock_timeout(url: URL, default_s: float) -> float:

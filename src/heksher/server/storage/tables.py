@@ -1,4 +1,4 @@
-"""The tables of the SQL storage, at schema version ``SCHEMA_VERSION``.
+"""The tables of the SQL storage, at schema version ``SCHEMA_VERSION``. The modules in ``migrations`` make them so.
 
 ::
 
@@ -13,6 +13,7 @@
     change_log         one entry for each write; its highest revision is the storage's
     write_state        one row, which a writer locks for as long as its transaction lasts
     heksher_version    the schema version, in the form in which Alembic keeps it
+    migration          which migrations were run, when (UTC), and by which version of this program
 
 JSON is kept as text, see ``json_text``; so is what people type freely (actor, reason). Revisions and the ids of rules
 are given out by this program, not by the database.
@@ -24,7 +25,7 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Tex
 
 from heksher.server.storage.dialect import BIG_KEY
 
-SCHEMA_VERSION: Final = "0001"
+SCHEMA_VERSION: Final = "0002"
 
 # Constraints have names, so that a migration can change them on any database.
 METADATA: Final = MetaData(
@@ -37,6 +38,14 @@ METADATA: Final = MetaData(
 )
 
 HEKSHER_VERSION: Final = Table("heksher_version", METADATA, Column("version_num", String(32), primary_key=True))
+
+MIGRATION: Final = Table(
+    "migration",
+    METADATA,
+    Column("version", Text, primary_key=True),
+    Column("applied_at", Text, nullable=False),
+    Column("heksher_version", Text, nullable=False),
+)
 
 WRITE_STATE: Final = Table(
     "write_state",

@@ -118,7 +118,7 @@ def test_refuses_another_schema_version(place: SqlPlace, storage: Storage, chang
     """A database that was written by another version of this program is left alone, and the versions are named."""
     storage.close()
     place.run_sql(change)
-    with pytest.raises(StorageError, match=f"has the schema version {version}, but .* works with 0001"):
+    with pytest.raises(StorageError, match=f"has the schema version {version}, but .* works with 0002"):
         place.connect().open()
 
 
@@ -242,7 +242,7 @@ def test_keeps_what_was_written_when_killed(tmp_path: Path, acknowledged: int) -
 def test_only_one_module_names_a_database() -> None:
     """What differs between databases is in ``dialects``, and nowhere else."""
     directory = Path(heksher.server.storage.__file__).parent
-    for name in ("base", "sql", "sql_reader", "sql_writer", "tables"):
+    for name in ("base", "maintenance", "schema", "sql", "sql_reader", "sql_writer", "tables"):
         program = (directory / f"{name}.py").read_text(encoding="utf-8").partition('"""\n')[2].partition('"""\n')[2]
         code = "\n".join(line for line in program.splitlines() if not re.match(r"\s*#|\s*database: ", line))
         assert not re.search("sqlite|postgres", code, re.IGNORECASE), name

@@ -1,0 +1,50 @@
+"""``heksher backup`` and ``heksher restore``: copy a database into a file, and back into an empty database."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from heksher.cli.database import database_option, load_config, telling_errors
+
+if TYPE_CHECKING:
+    from heksher.server.storage.backup import Copied
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@database_option
+@click.option("--force", "is_replacing", is_flag=True, help="Replace the file if it is there already.")
+def backup(file: Path, database: str | None, is_replacing: bool) -> None:
+    """Copy the database into FILE, while services may run on it.
+
+    FILE is an SQLite database with everything, the change log included: one that a service can be run on, too.
+    """
+    with telling_errors():
+        config = load_config(database)
+        from heksher.server.storage.backup import back_up  # noqa: PLC0415 - see cli.serve
+
+        copied = back_up(config.database, file, is_replacing=is_replacing)
+    click.echo(f"backed up {_describe(copied)} to {file}")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@database_option
+def restore(file: Path, database: str | None) -> None:
+    """Copy FILE into the database, which must be empty.
+
+    FILE is a backup, or the SQLite file of a service; the database may be of another kind than the one that was copied.
+    """
+    with telling_errors():
+        config = load_config(database)
+        from heksher.server.run import describe_database, make_default_directory  # noqa: PLC0415 - see cli.serve
+        from heksher.server.storage.backup import restore as restore_backup  # noqa: PLC0415
+
+        make_default_directory(config)
+        copied = restore_backup(file, config.database)
+    click.echo(f"restored {_describe(copied)} to {describe_database(config.database)}")
+
+
+def _describe(copied: "Copied") -> str:
+    return f"{copied.settings} settings and {copied.rules} rules at revision {copied.revision}"

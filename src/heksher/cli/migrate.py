@@ -1,0 +1,29 @@
+"""``heksher migrate``: bring the schema of a database up to date, which the service otherwise does when it starts."""
+
+import click
+
+from heksher.cli.database import database_option, load_config, telling_errors
+
+
+@click.command()
+@database_option
+@click.option("--check", "is_checking", is_flag=True, help="Change nothing; exit with 1 if there is something to do.")
+def migrate(database: str | None, is_checking: bool) -> None:
+    """Bring the schema of the database up to date."""
+    with telling_errors():
+        config = load_config(database)
+        from heksher.server.run import describe_database, make_default_directory  # noqa: PLC0415 - see cli.serve
+        from heksher.server.storage.maintenance import check_database, migrate_database  # noqa: PLC0415
+
+        place = describe_database(config.database)
+        if is_checking:
+            migrations, done = check_database(config.database), "due"
+        else:
+            make_default_directory(config)
+            migrations, done = migrate_database(config.database), "done"
+    for migration in migrations:
+        click.echo(f"{done}: {migration.version} {migration.title}")
+    if not migrations:
+        click.echo(f"up to date: {place}")
+    elif is_checking:
+        raise SystemExit(1)

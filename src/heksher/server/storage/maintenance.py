@@ -1,0 +1,55 @@
+"""What is done to a whole database from outside a service: migrations, and what backups need, too."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine
+
+from heksher.server.storage.dialect import Dialect
+from heksher.server.storage.dialects import dialect_for
+from heksher.server.storage.errors import StorageError
+from heksher.server.storage.schema import Migration, list_due_migrations, migrate
+
+
+def migrate_database(database: str) -> list[Migration]:
+    """Bring the schema of a database up to date; give the migrations that were run for it.
+
+    Raises:
+        StorageError: it cannot be; the message names the place and the remedy.
+    """
+    dialect = find_dialect(database)
+    with using(dialect) as engine:
+        return migrate(dialect, engine)
+
+
+def check_database(database: str) -> list[Migration]:
+    """List the migrations that a database lacks, and change nothing.
+
+    Raises:
+        StorageError: there is no such database, or it is none of this program.
+    """
+    dialect = find_dialect(database)
+    dialect.check_exists()
+    with using(dialect) as engine:
+        return list_due_migrations(dialect, engine)
+
+
+def find_dialect(database: str) -> Dialect:
+    """Find how a database is used that is not this process's alone.
+
+    Raises:
+        StorageError: the text names none.
+    """
+    if database == "memory:":
+        raise StorageError("memory: ends with its process: name a file or a server with --db")
+    return dialect_for(database)
+
+
+@contextmanager
+def using(dialect: Dialect) -> Iterator[Engine]:
+    """Give an engine for the block, and close all its connections in the end."""
+    engine = dialect.make_engine()
+    try:
+        yield engine
+    finally:
+        engine.dispose()

@@ -1,0 +1,109 @@
+"""The schema of an SQL database: whether it is up to date, and what brings it there.
+
+Several processes may begin at once on an empty or an old database: one of them holds a lock and runs all migrations
+that are due, in one transaction; the others wait for it and find nothing left to do.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import Connection, Engine, insert, inspect, select
+
+from heksher.server.storage.dialect import Dialect
+from heksher.server.storage.errors import StorageError
+from heksher.server.storage.tables import HEKSHER_VERSION, MIGRATION, SCHEMA_VERSION
+from heksher.version import __version__
+
+logger = logging.getLogger(__name__)
+
+_VERSION: Final = select(HEKSHER_VERSION.c.version_num)
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """A step from one version of the schema to the next.
+
+    Attributes:
+        version: of the schema that it makes.
+        title: what it does, as a sentence.
+    """
+
+    version: str
+    title: str
+
+
+def migrate(dialect: Dialect, engine: Engine) -> list[Migration]:
+    """Bring the schema of a database up to date, unless it is; give the migrations that were run for it.
+
+    Raises:
+        StorageError: the database belongs to another program, or to a newer version of this one.
+    """
+    if not list_due_migrations(dialect, engine):
+        return []
+    with (
+        dialect.connecting(engine.execution_options(**dialect.writer_options)) as connection,
+        dialect.translating("migrating"),
+    ):
+        dialect.lock_schema(connection)
+        if not _list_due(connection, dialect):
+            return []
+        # Alembic takes a tenth of a second to load, and nearly always there is nothing to do for it.
+        from heksher.server.storage.migrations import run_migrations  # noqa: PLC0415 -- see above
+
+        done = run_migrations(connection)
+        connection.execute(insert(MIGRATION), [_note(migration) for migration in done])
+        dialect.commit(connection)
+    for migration in done:
+        logger.info("%s: ran the migration %s (%s)", dialect.place, migration.version, migration.title)
+    return done
+
+
+def list_due_migrations(dialect: Dialect, engine: Engine) -> list[Migration]:
+    """List the migrations that a database lacks.
+
+    Raises:
+        StorageError: the database belongs to another program, or to a newer version of this one.
+    """
+    with dialect.connecting(engine.execution_options(**dialect.reader_options)) as connection:
+        return _list_due(connection, dialect)
+
+
+def has_tables(dialect: Dialect, engine: Engine) -> bool:
+    """Tell whether there is anything in a database."""
+    with (
+        dialect.connecting(engine.execution_options(**dialect.reader_options)) as connection,
+        dialect.translating("looking for tables"),
+    ):
+        return bool(inspect(connection).get_table_names())
+
+
+def _list_due(connection: Connection, dialect: Dialect) -> list[Migration]:
+    with dialect.translating("looking for migrations"):
+        tables = inspect(connection).get_table_names()
+        versions = list(connection.execute(_VERSION).scalars()) if HEKSHER_VERSION.name in tables else []
+    if versions == [SCHEMA_VERSION]:
+        return []
+    from heksher.server.storage.migrations import list_migrations  # noqa: PLC0415 -- as above
+
+    migrations = list_migrations()
+    if not tables:
+        return migrations
+    if HEKSHER_VERSION.name not in tables:
+        raise StorageError(
+            f"{dialect.place} holds tables of another program ({', '.join(sorted(tables)[:3])} ...):"
+            " give heksher a database or a schema of its own"
+        )
+    known = [migration.version for migration in migrations]
+    if len(versions) != 1 or versions[0] not in known:
+        raise StorageError(
+            f"{dialect.place} has the schema version {', '.join(versions) or 'none'}, but this version of"
+            f" heksher works with {SCHEMA_VERSION}: it was written by another version of heksher; use that one"
+        )
+    return migrations[known.index(versions[0]) + 1 :]
+
+
+def _note(migration: Migration) -> dict[str, str]:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"version": migration.version, "applied_at": now, "heksher_version": __version__}

@@ -1,0 +1,65 @@
+"""``heksher backup`` and ``heksher restore``: what they say. What they do is in ``tests/unit/server/storage``."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from heksher.cli.root import heksher as command
+from heksher.server.storage.sql import SqlStorage
+from tests.support.old_databases import fill
+
+
+def invoke(*arguments: object, **environment: str) -> Result:
+    cleared = dict.fromkeys(("HEKSHER_DB_CONNECTION_STRING", "HEKSHER_STARTUP_CONTEXT_FEATURES", "DOC_ONLY"))
+    return CliRunner(env=cleared | environment).invoke(command, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """A database with some of everything."""
+    file = tmp_path / "heksher.db"
+    storage = SqlStorage(str(file))
+    storage.open()
+    fill(storage)
+    storage.close()
+    return file
+
+
+COUNTS = "2 settings and 5 rules at revision 3"
+
+
+def test_says_what_was_copied(database: Path, tmp_path: Path):
+    """How much, of which revision, and to where."""
+    file, target = tmp_path / "backup.db", tmp_path / "target.db"
+    backup = invoke("backup", file, "--db", database)
+    assert (0, f"backed up {COUNTS} to {file}\n") == (backup.exit_code, backup.output)
+    restore = invoke("restore", file, "--db", target)
+    assert (0, f"restored {COUNTS} to {target}\n") == (restore.exit_code, restore.output)
+
+
+def test_the_database_is_that_of_the_service(database: Path, tmp_path: Path):
+    """The variable of the service, or the file in the user's data directory, which is made."""
+    file = tmp_path / "backup.db"
+    assert 0 == invoke("backup", file, HEKSHER_DB_CONNECTION_STRING=str(database)).exit_code
+    result = invoke("restore", file, XDG_DATA_HOME=str(tmp_path))
+    assert f"restored {COUNTS} to {tmp_path / 'heksher' / 'heksher.db'}\n" == result.output
+
+
+def test_force_replaces_a_file(database: Path, tmp_path: Path):
+    """Without it, a file that is there is an error, in one line."""
+    file = tmp_path / "backup.db"
+    file.write_text("precious")
+    refused, replaced = (invoke("backup", file, "--db", database, *more) for more in ([], ["--force"]))
+    assert (1, 1) == (refused.exit_code, len(refused.output.splitlines()))
+    assert "--force" in refused.output
+    assert 0 == replaced.exit_code
+
+
+def test_restoring_into_a_database_in_use_is_an_error(database: Path, tmp_path: Path):
+    """In one line."""
+    file = tmp_path / "backup.db"
+    invoke("backup", file, "--db", database)
+    result = invoke("restore", file, "--db", database)
+    assert (1, 1) == (result.exit_code, len(result.output.splitlines()))
+    assert f"Error: {database} is not empty" in result.output

@@ -1,0 +1,72 @@
+"""``heksher migrate``: what it says, and how it ends. What migrations do is in ``tests/unit/server/storage``."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from heksher.cli.root import heksher as command
+from tests.support.old_databases import make_first_database
+from tests.support.storages import SqlPlace
+
+
+def invoke(*arguments: str, **environment: str) -> Result:
+    cleared = dict.fromkeys(("HEKSHER_DB_CONNECTION_STRING", "HEKSHER_STARTUP_CONTEXT_FEATURES", "DOC_ONLY"))
+    return CliRunner(env=cleared | environment).invoke(command, ["migrate", *arguments])
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> str:
+    """The path of a database of the first schema."""
+    file = tmp_path / "old.db"
+    make_first_database(SqlPlace(f"sqlite:///{file}"))
+    return str(file)
+
+
+SECOND = "0002 Note which migrations were run, when, and by which version."
+
+
+def test_says_what_was_done(old: str):
+    """Each migration, and later that there is nothing left to do."""
+    first, second = invoke("--db", old), invoke("--db", old)
+    assert (0, f"done: {SECOND}\n") == (first.exit_code, first.output)
+    assert (0, f"up to date: {old}\n") == (second.exit_code, second.output)
+
+
+def test_check_changes_nothing(old: str):
+    """It says what there is to do, as often as it is asked, and exits with 1."""
+    for _ in range(2):
+        result = invoke("--db", old, "--check")
+        assert (1, f"due: {SECOND}\n") == (result.exit_code, result.output)
+
+
+def test_check_succeeds_when_nothing_is_due(old: str):
+    """It exits with 0 then."""
+    invoke("--db", old)
+    result = invoke("--db", old, "--check")
+    assert (0, f"up to date: {old}\n") == (result.exit_code, result.output)
+
+
+def test_check_makes_no_database(tmp_path: Path):
+    """Where there is none, that is an error."""
+    result = invoke("--db", str(tmp_path / "new.db"), "--check")
+    assert (1, f"Error: there is no database file {tmp_path / 'new.db'}\n") == (result.exit_code, result.output)
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_the_database_is_that_of_the_service(tmp_path: Path):
+    """The variable of the service, or the file in the user's data directory, which is made."""
+    invoke(HEKSHER_DB_CONNECTION_STRING=str(tmp_path / "a.db"))
+    result = invoke(XDG_DATA_HOME=str(tmp_path))
+    assert (tmp_path / "a.db").exists()
+    assert (tmp_path / "heksher" / "heksher.db").exists()
+    assert f"done: 0001 The first schema.\ndone: {SECOND}\n" == result.output
+
+
+@pytest.mark.parametrize("arguments", [["--db", "memory:"], ["--db", "mysql://host/db"], ["--db", "/missing/a.db"]])
+def test_an_error_is_one_line(arguments: list[str]):
+    """It says what is wrong, and the exit status is 1."""
+    result = invoke(*arguments)
+    assert 1 == result.exit_code
+    assert result.output.startswith("Error: ")
+    assert 1 == len(result.output.splitlines())

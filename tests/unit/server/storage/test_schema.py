@@ -1,0 +1,212 @@
+"""Tests of bringing databases up to date: empty ones, old ones, and those of others."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, select
+
+from heksher.server.storage import schema
+from heksher.server.storage.dialects import dialect_for
+from heksher.server.storage.errors import StorageError
+from heksher.server.storage.migrations import list_migrations, run_migrations
+from heksher.server.storage.schema import Migration
+from heksher.server.storage.sql import SqlStorage
+from heksher.server.storage.tables import HEKSHER_VERSION, METADATA, MIGRATION, SCHEMA_VERSION
+from heksher.version import __version__
+from tests.support.old_databases import FixedClock, fill, make_first_database
+from tests.support.processes import DEADLINE_S, ROOT
+from tests.support.storages import SqlPlace, make_place, read_revision, see_everything, write_something
+
+KINDS = ("sqlite", "postgres")
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlPlace]:
+    """An empty database of each kind."""
+    with make_place(request.param, tmp_path) as place:
+        assert isinstance(place, SqlPlace)
+        yield place
+
+
+@contextmanager
+def connected(place: SqlPlace) -> Iterator[Connection]:
+    """Connect to a database as it is."""
+    dialect = dialect_for(place.url)
+    engine = dialect.make_engine()
+    with engine.execution_options(**dialect.writer_options).connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def migrate(place: SqlPlace) -> list[Migration]:
+    """Bring a database up to date."""
+    dialect = dialect_for(place.url)
+    engine = dialect.make_engine()
+    try:
+        return schema.migrate(dialect, engine)
+    finally:
+        engine.dispose()
+
+
+def describe(connection: Connection) -> dict[str, object]:
+    """Describe the schema of a database, with the names of constraints."""
+    inspector = inspect(connection)
+    return {
+        table: (
+            [(column["name"], str(column["type"]), column["nullable"]) for column in inspector.get_columns(table)],
+            inspector.get_pk_constraint(table),
+            sorted(inspector.get_foreign_keys(table), key=str),
+            sorted(inspector.get_unique_constraints(table), key=str),
+            sorted(inspector.get_indexes(table), key=str),
+        )
+        for table in inspector.get_table_names()
+    }
+
+
+def list_notes(place: SqlPlace) -> list[tuple[str, str]]:
+    """List the notes of migrations: the version of the schema, and that of the program."""
+    with connected(place) as connection:
+        rows = connection.execute(select(MIGRATION).order_by(MIGRATION.c.version)).all()
+    return [(row.version, row.heksher_version) for row in rows]
+
+
+def test_first_migration_makes_the_first_schema(place: SqlPlace, tmp_path: Path) -> None:
+    """The first migration makes exactly what the first version of the service made."""
+    make_first_database(place)
+    with make_place(place.kind, tmp_path / "other") as other, connected(place) as old, connected(other) as new:
+        run_migrations(new, "0001")
+        assert describe(old) == describe(new)
+
+
+@pytest.mark.parametrize("make", [lambda place: None, make_first_database], ids=["empty", "old"])
+def test_migrations_make_the_tables(place: SqlPlace, make: object) -> None:
+    """Whatever a database was before, its tables are then those that the program works with."""
+    assert callable(make)
+    make(place)
+    migrate(place)
+    with connected(place) as connection:
+        options = {"version_table": HEKSHER_VERSION.name, "compare_server_default": True}
+        context = MigrationContext.configure(connection, opts=options)
+        assert [] == compare_metadata(context, METADATA)
+
+
+def test_upgrades_are_alike(place: SqlPlace, tmp_path: Path) -> None:
+    """An old database that was brought up to date has the schema of a new one, to the names of constraints."""
+    make_first_database(place)
+    migrate(place)
+    with make_place(place.kind, tmp_path / "other") as other:
+        migrate(other)
+        with connected(place) as upgraded, connected(other) as new:
+            assert describe(upgraded) == describe(new)
+
+
+def test_upgrade_keeps_everything(place: SqlPlace, tmp_path: Path) -> None:
+    """What was in a database of the first schema is there after the upgrade, and the service goes on with it."""
+    make_first_database(place)
+    upgraded, expected = place.connect(), SqlStorage(str(tmp_path / "expected.db"), FixedClock())
+    upgraded.open()
+    expected.open()
+    fill(expected)
+    assert see_everything(expected) == see_everything(upgraded)
+    fill_again = (write_something(storage) for storage in (expected, upgraded))
+    assert [4, 4] == list(fill_again)
+    for storage in (upgraded, expected):
+        storage.close()
+
+
+def test_notes_what_was_run(place: SqlPlace) -> None:
+    """Each migration that is run is noted with the version of the program, once."""
+    assert list_migrations() == migrate(place)
+    assert [] == migrate(place)
+    assert [(migration.version, __version__) for migration in list_migrations()] == list_notes(place)
+
+
+def test_does_not_note_what_was_run_before(place: SqlPlace) -> None:
+    """When the first schema was made is not known, so it is not noted."""
+    make_first_database(place)
+    assert list_migrations()[1:] == migrate(place)
+    assert [(migration.version, __version__) for migration in list_migrations()[1:]] == list_notes(place)
+
+
+def test_newest_migration_makes_the_schema_version() -> None:
+    """The last migration is the one that the program works with, and each has a title."""
+    migrations = list_migrations()
+    assert SCHEMA_VERSION == migrations[-1].version
+    assert all(migration.title for migration in migrations)
+
+
+def test_failed_migration_changes_nothing(place: SqlPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a migration fails, the database is as it was, and the next attempt succeeds."""
+    make_first_database(place)
+    with connected(place) as connection:
+        before = describe(connection)
+
+    def fail(_: Migration) -> dict[str, str]:
+        raise KeyError
+
+    monkeypatch.setattr(schema, "_note", fail)
+    with pytest.raises(KeyError):
+        migrate(place)
+    with connected(place) as connection:
+        assert before == describe(connection)
+    monkeypatch.undo()
+    assert ["0002"] == [migration.version for migration in migrate(place)]
+
+
+def test_refuses_a_newer_schema(place: SqlPlace) -> None:
+    """A database that a newer version of the program has changed is left alone."""
+    migrate(place)
+    place.run_sql("UPDATE heksher_version SET version_num = '0999'")
+    with pytest.raises(StorageError, match="has the schema version 0999, but this version of heksher works with"):
+        migrate(place)
+
+
+OPEN_AT_ONCE = """
+import multiprocessing, sys
+from heksher.server.storage.sql import SqlStorage
+from tests.support.storages import write_something
+
+def run(barrier, url):
+    storage = SqlStorage(url)
+    barrier.wait()
+    storage.open()
+    write_something(storage)
+    storage.close()
+
+fork = multiprocessing.get_context("fork")
+barrier = fork.Barrier(8)
+processes = [fork.Process(target=run, args=(barrier, sys.argv[1])) for _ in range(8)]
+for process in processes:
+    process.start()
+for process in processes:
+    process.join()
+sys.exit(any(process.exitcode for process in processes))
+"""
+
+
+@pytest.mark.parametrize("make", [lambda place: None, make_first_database], ids=["empty", "old"])
+def test_many_processes_begin_at_once(place: SqlPlace, make: object) -> None:
+    """Eight processes that start at the same moment all come up, and each migration is run once."""
+    assert callable(make)
+    make(place)
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN_AT_ONCE, place.url],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+    ran = list_migrations() if make is not make_first_database else list_migrations()[1:]
+    assert [(migration.version, __version__) for migration in ran] == list_notes(place)
+    storage = place.connect()
+    storage.open()
+    assert 8 + (3 if make is make_first_database else 0) == read_revision(storage)
+    storage.close()
