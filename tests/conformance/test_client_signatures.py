@@ -53,8 +53,8 @@ def test_both_constructors_take_the_same_arguments():
     for client_class in (AsyncHeksherClient, ThreadHeksherClient):
         parameters = list(inspect.signature(client_class).parameters.values())
         ours = ["on_start_failure", "start_timeout", "snapshot", "bootstrap", "max_response_bytes", "request_timeout"]
-        assert [*expected, *ours] == [parameter.name for parameter in parameters]
-        assert ["POSITIONAL_OR_KEYWORD"] * 3 + ["KEYWORD_ONLY"] * 7 == [parameter.kind.name for parameter in parameters]
+        assert [*expected, *ours, "updates"] == [parameter.name for parameter in parameters]
+        assert ["POSITIONAL_OR_KEYWORD"] * 3 + ["KEYWORD_ONLY"] * 8 == [parameter.kind.name for parameter in parameters]
 
 
 def test_what_waits_is_asynchronous_in_one_client():

@@ -198,7 +198,8 @@ class ThreadDriver(Driver):
         return future
 
     def find_leftovers(self) -> list[str]:
-        threads = [thread for thread in threading.enumerate() if thread.name in {"heksher", "heksher-request"}]
+        names = {"heksher", "heksher-request", "heksher-stream"}
+        threads = [thread for thread in threading.enumerate() if thread.name in names]
         for thread in threads:
             thread.join(DEADLINE_S)
         return [thread.name for thread in threads if thread.is_alive()]

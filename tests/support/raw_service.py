@@ -27,11 +27,13 @@ class RawConnection:
 
     Attributes:
         native: its socket.
+        request: the last one, as ``speak_http`` has read it; ``None`` before that.
         is_ended: set when the client has closed the connection, as far as the handler has read.
     """
 
     def __init__(self, native: socket.socket, stopping: threading.Event) -> None:
         self.native = native
+        self.request: httpx2.Request | None = None
         self.is_ended = threading.Event()
         self._stopping = stopping
 
@@ -193,6 +195,7 @@ def speak_http(service: FakeService, particular: Mapping[str, Handler] = Mapping
             method, target, _ = first.split(" ")
             headers = [tuple(line.split(": ", 1)) for line in lines]
             request = httpx2.Request(method, "http://heksher.test" + target, headers=headers, content=body)
+            connection.request = request
             take_over = particular.get(f"{method} {request.url.path}")
             if take_over is not None:
                 take_over(connection)

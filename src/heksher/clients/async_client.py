@@ -17,16 +17,18 @@ from heksher.clients.base import (
     DEFAULT_START_TIMEOUT_S,
     RESUME_S,
     BaseHeksherClient,
-    StartFailure,
     State,
-    read_limits,
 )
 from heksher.clients.bootstrap import Bootstrap
 from heksher.clients.dispatch import Dispatcher
 from heksher.clients.exchange import Flow
 from heksher.clients.fallback import Fallback, FilePath
+from heksher.clients.follower import TaskFollower
+from heksher.clients.following import Following, UpdateMode
 from heksher.clients.http_errors import as_http_error
-from heksher.clients.transport import DEFAULT_LIMITS, AsyncTransport
+from heksher.clients.option import StartFailure, read_limits
+from heksher.clients.sender import DEFAULT_LIMITS
+from heksher.clients.transport import AsyncTransport
 from heksher.clients.util import SettingData
 from heksher.exceptions import ClientStateError, TransportError
 
@@ -71,6 +73,8 @@ class AsyncHeksherClient(BaseHeksherClient):
             answers to a query, optionally with ``context_features``.
         max_response_bytes: how large an answer may be, decompressed.
         request_timeout: seconds that a request may take in all, whatever trickles in.
+        updates: ``"auto"`` has the service tell of changes where it can, and polls where it cannot; ``"stream"`` warns
+            of that; ``"poll"`` does nothing but ask once in an interval.
 
     Attributes:
         modification_lock: held while the values of settings are changed; hold it to keep them as they are.
@@ -80,6 +84,8 @@ class AsyncHeksherClient(BaseHeksherClient):
 
     Source: spec/client-api.md, *Clients*.
     """
+
+    _follower: TaskFollower
 
     def __init__(
         self,
@@ -94,6 +100,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         bootstrap: "Bootstrap | None" = None,
         max_response_bytes: int = DEFAULT_LIMITS.max_response_bytes,
         request_timeout: float | timedelta = DEFAULT_LIMITS.request_timeout_s,
+        updates: UpdateMode = "auto",
     ) -> None:
         limits = read_limits(max_response_bytes, request_timeout)
         self._transport = AsyncTransport(service_url, http_client_args, limits)
@@ -101,7 +108,16 @@ class AsyncHeksherClient(BaseHeksherClient):
         # The functions of the program that are coroutines.
         self._callbacks = _Callbacks()
         dispatcher = Dispatcher(self._callbacks.spawn)
-        super().__init__(update_interval, context_features, on_start_failure, start_timeout, fallback, dispatcher)
+        super().__init__(
+            update_interval,
+            context_features,
+            on_start_failure,
+            start_timeout,
+            updates,
+            self._transport.base_url,
+            fallback,
+            dispatcher,
+        )
         self._make_own_tools()
 
     def _make_own_tools(self) -> None:
@@ -220,6 +236,9 @@ class AsyncHeksherClient(BaseHeksherClient):
             self.leave()
             self._wake_up()
 
+    def _make_follower(self, following: Following) -> TaskFollower:
+        return TaskFollower(following, self._transport)
+
     def _is_orphaned(self) -> bool:
         """Tell whether the client runs no more, because its loop is closed, or in the parent of this process."""
         return self._loop is None or self._loop.is_closed()
@@ -240,7 +259,8 @@ class AsyncHeksherClient(BaseHeksherClient):
 
     async def _end(self) -> None:
         # A callback may be what closes the client.
-        others = [task for task in (self._task, *self._callbacks.tasks) if task and task is not asyncio.current_task()]
+        tasks = (self._task, self._follower.task, *self._callbacks.tasks)
+        others = [task for task in tasks if task and task is not asyncio.current_task()]
         try:
             # Nothing can wait for the tasks of a loop that is closed.
             if not self._is_orphaned() and (pending := [task for task in others if task.cancel()]):

@@ -2,25 +2,28 @@
 
 import logging
 import threading
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from heksher.clients import current, process
 from heksher.clients.dispatch import Dispatcher
 from heksher.clients.fallback import Fallback
+from heksher.clients.follower import Follower
+from heksher.clients.following import Following, UpdateMode
 from heksher.clients.observed import Observed
+from heksher.clients.option import StartFailure, check_choice, read_seconds
 from heksher.clients.schedule import Schedule
 from heksher.clients.session import Session
 from heksher.clients.snapshot import Snapshot
 from heksher.clients.status import ClientStatus, Health
-from heksher.clients.transport import Limits
 from heksher.clients.update import Replacement, Update
 from heksher.context import ClientContext, ContextDefault, TrackedValues
-from heksher.exceptions import ClientStateError, InvalidOptionError, ServiceError, StatusError
+from heksher.exceptions import ClientStateError, ServiceError, StatusError
 from heksher.setting import Setting
 
 # Statuses that a service answers with until somebody mends something.
@@ -35,8 +38,6 @@ CLOSE_TIMEOUT_S = 1.0
 
 # After how long the background goes on if something interrupted it that should not have.
 RESUME_S = 1.0
-
-StartFailure = Literal["raise", "continue"]
 
 
 class State(Enum):
@@ -57,6 +58,8 @@ class BaseHeksherClient(Observed, ABC):
         on_start_failure: what ``set_as_main`` does when the first update fails: ``"raise"``, or log it, go on with the
             defaults and ``"continue"`` to try in the background.
         start_timeout: seconds that the start may take; ``None`` for as long as the HTTP client's timeouts let it.
+        updates: whether changes are followed by a stream where the service has one, or by polling alone.
+        base_url: the service's URL, without credentials.
         fallback: what settings answer while the service was never reached.
         dispatcher: calls those who want to know of changes.
     """
@@ -69,23 +72,28 @@ class BaseHeksherClient(Observed, ABC):
         context_features: Iterable[str],
         on_start_failure: StartFailure,
         start_timeout: float | timedelta | None,
+        updates: UpdateMode,
+        base_url: str,
         fallback: Fallback,
         dispatcher: Dispatcher,
     ) -> None:
         super().__init__(dispatcher)
-        if on_start_failure not in {"raise", "continue"}:
-            raise InvalidOptionError(f"on_start_failure must be 'raise' or 'continue', not {on_start_failure!r}")
+        check_choice("on_start_failure", on_start_failure, StartFailure)
+        check_choice("updates", updates, UpdateMode)
         self.context: ClientContext = ClientContext(tuple(context_features))
         self._on_start_failure = on_start_failure
         self._start_timeout_s = None if start_timeout is None else read_seconds("start_timeout", start_timeout)
         self._schedule = Schedule(read_seconds("update_interval", update_interval))
-        self._session = Session(self.context)
+        self._session = Session(self.context, base_url)
+        self._updates: UpdateMode = updates
         self._state = State.NEW
         # A new object for each start, None while the client is not running: by it an update knows whether it has
         # outlived the run that it was for.
         self._run: object | None = None
         self._fallback = fallback
         self._health = Health()
+        # Belongs to one run, or, before the first one, to none.
+        self._follower = self._make_follower(self._make_following())
         # Whether the last update failed: a row of failures is logged once.
         self._is_failing = False
         # Guards that a snapshot sees all of an update or nothing, and that an update and a change of the context take
@@ -151,7 +159,7 @@ class BaseHeksherClient(Observed, ABC):
     def status(self) -> ClientStatus:
         """How the client is doing: whether settings are current, and if not, since when and why."""
         process.notice_fork()
-        return self._health.picture(MappingProxyType(self._session.statuses()))
+        return self._health.picture(MappingProxyType(self._session.statuses()), self._follower.is_streaming)
 
     def adopt(self, settings: list[Setting[Any]]) -> None:
         """Take settings over, to be declared and followed. Called by ``current``."""
@@ -180,12 +188,15 @@ class BaseHeksherClient(Observed, ABC):
         """Go on in a forked process. Called by ``process``."""
         # Held, perhaps, by a thread that this process does not have.
         self._publish_lock = threading.Lock()
+        self._follower.forsake()
+        self._follower = self._make_follower(self._make_following())
         # The fork may have come between two assignments.
         self._session.recompile()
 
     def leave(self) -> None:
         """Let the interpreter end. Called by ``process``."""
         self._run = None
+        self._follower.stop()
 
     # ---- to override
 
@@ -200,6 +211,20 @@ class BaseHeksherClient(Observed, ABC):
     @abstractmethod
     def _wake_up(self) -> None:
         """Have the background look at the schedule again. May be called from any thread."""
+
+    @abstractmethod
+    def _make_follower(self, following: Following) -> Follower:
+        """Make what follows the service's changes during a run. It must not hold the client."""
+
+    def _make_following(self) -> Following:
+        reference = weakref.WeakMethod(self._wake_up)
+
+        def wake_up() -> None:
+            method = reference()
+            if method is not None:
+                method()
+
+        return Following(self._updates, self._session, self._schedule, wake_up)
 
     def _require_open(self) -> None:
         process.notice_fork()
@@ -248,6 +273,8 @@ class BaseHeksherClient(Observed, ABC):
             status = error.status if isinstance(error, StatusError) else None
             retry_after_s = error.retry_after_s if isinstance(error, StatusError) else None
             self._schedule.fail(now_s, is_refused=status in _REFUSALS, retry_after_s=retry_after_s)
+        # Also after a failure, which may be that of one declaration.
+        self._follower.tend()
         self._note(error)
         return error
 
@@ -294,10 +321,13 @@ class BaseHeksherClient(Observed, ABC):
     def _begin_run(self) -> None:
         self._state = State.RUNNING
         self._run = object()
+        self._follower.stop()
+        self._follower = self._make_follower(self._make_following())
 
     def _end_run(self) -> None:
         self._state = State.CLOSED
         self._run = None
+        self._follower.stop()
         with self._publish_lock:
             if self._health.close():
                 self._dispatcher.post_call(self._status_subscribers, self.status)
@@ -305,30 +335,7 @@ class BaseHeksherClient(Observed, ABC):
     def _abandon_start(self, previous: current.MainClient | None) -> None:
         current.restore_main(self, previous)
         self._run = None
+        self._follower.stop()
         # One that was closed meanwhile stays closed.
         if self._state is State.RUNNING:
             self._state = State.NEW
-
-
-def read_seconds(name: str, duration: object) -> float:
-    """Read an option that is a duration, in seconds or as a ``timedelta``.
-
-    Raises:
-        InvalidOptionError: it is something else, or not above zero.
-    """
-    seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-        raise InvalidOptionError(f"{name} must be a positive number of seconds or a timedelta, not {duration!r}")
-    # More than threads can wait is as good as for ever.
-    return float(min(seconds, threading.TIMEOUT_MAX))
-
-
-def read_limits(max_response_bytes: object, request_timeout: object) -> Limits:
-    """Read the two options that limit requests, in bytes, and in seconds or as a ``timedelta``.
-
-    Raises:
-        InvalidOptionError: one of them is something else, or not above zero.
-    """
-    if isinstance(max_response_bytes, bool) or not isinstance(max_response_bytes, int) or max_response_bytes <= 0:
-        raise InvalidOptionError(f"max_response_bytes must be a positive number of bytes, not {max_response_bytes!r}")
-    return Limits(max_response_bytes, read_seconds("request_timeout", request_timeout))

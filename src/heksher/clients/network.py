@@ -22,6 +22,7 @@ the program's own, nothing is replaced; then there are the library's time limits
 pieces of a body. What a later version of a library may want more of its network is left to the library's own.
 """
 
+import math
 import queue
 import socket
 import threading
@@ -60,6 +61,11 @@ def protect_async(client: Any) -> None:
         backend = getattr(pool, "_network_backend", None)
         if backend is not None and not isinstance(backend, _AsyncBackend):
             pool._network_backend = _AsyncBackend(backend)
+
+
+def count_connections(client: Any) -> float:
+    """Tell how many connections a library's client, of either kind, can have at once; infinity if nobody knows."""
+    return min((getattr(pool, "_max_connections", math.inf) for pool in _find_pools(client)), default=math.inf)
 
 
 def forget_connections(client: Any, inherited: object) -> None:

@@ -29,6 +29,9 @@ ACCEPTED_ENCODINGS: Final = "gzip, deflate"
 
 _WINDOWS: Final = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 _LIBRARY_ENCODINGS: Final = frozenset({"br", "zstd"})
+# Marks, among its extensions, a request for a stream of events, of which there is no end to wait for.
+STREAM_EXTENSION: Final = "heksher_stream"
+
 # Answers without a body, which may yet announce the length that it would have.
 _BODILESS: Final = frozenset({204, 304})
 # By how much compression may make a short body longer.
@@ -51,6 +54,13 @@ class ResponseTooLargeError(Exception):
 
 class DecodingError(Exception):
     """A body is not what its Content-Encoding says. Named as the HTTP libraries name it."""
+
+
+def is_event_stream(native: "httpx2.Response") -> bool:
+    """Tell whether a response is the stream of events that was asked for, to be read as it comes in."""
+    kind = native.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    is_asked_for = STREAM_EXTENSION in native.request.extensions
+    return is_asked_for and native.status_code == 200 and kind == "text/event-stream" and not _read_encodings(native)  # noqa: PLR2004 - HTTP's own
 
 
 def receive(native: "httpx2.Response", max_bytes: int, check: Callable[[], object]) -> None:

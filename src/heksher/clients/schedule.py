@@ -17,6 +17,13 @@ FIRST_RETRY_S = 1.0
 # never more rarely than this, or than its interval if that is longer.
 MAX_REFUSED_S = 300.0
 
+# While the service tells of its changes, asking is a net for what it may have missed to tell.
+NET_INTERVAL_S = 300.0
+
+# A change is told to all clients of a service at once. They ask for it within this time, most of them well within the
+# second that a change may take to arrive everywhere.
+MAX_NUDGE_DELAY_S = 0.25
+
 # However long a service asks its clients to stay away (Retry-After), they look again after this time.
 MAX_RETRY_AFTER_S = 3600.0
 
@@ -33,20 +40,45 @@ class Schedule:
         self._failures = 0
         # How many of the last failures in a row were refusals.
         self._refusals = 0
-        # None: at once.
-        self._due_s: float | None = None
+        # When the next update is due: a moment, and the share of the interval that is added to it. The interval is that
+        # which holds when somebody looks, so that no thread can bring back one that holds no more. None: at once.
+        self._due: tuple[float, float] | None = None
         self._is_hurried = False
+        # Whether the service tells of its changes.
+        self._has_stream = False
+        # When an update is due because of a change, None if there was none; and until when the service wants to be left
+        # alone, whatever it tells.
+        self._nudged_s: float | None = None
+        self._not_before_s = 0.0
 
     def remaining(self, now_s: float) -> float:
         """Give the seconds until the next update is due; 0 if it is."""
         # Another thread may hurry in the very moment in which the end of an update plans the next one, so what is
         # planned does not count as long as somebody is in a hurry.
-        return 0.0 if self._is_hurried or self._due_s is None else max(0.0, self._due_s - now_s)
+        due, nudged_s = self._due, self._nudged_s
+        if self._is_hurried or due is None:
+            return 0.0
+        due_s = due[0] + due[1] * (max(self._interval_s, NET_INTERVAL_S) if self._has_stream else self._interval_s)
+        if nudged_s is not None:
+            due_s = min(due_s, max(nudged_s, self._not_before_s))
+        return max(0.0, due_s - now_s)
 
     def hurry(self) -> None:
         """Have an update as soon as possible; if one is under way, another one after it."""
         self._is_hurried = True
-        self._due_s = None
+        self._due = None
+
+    def nudge(self, now_s: float) -> None:
+        """Have an update soon, at a random moment: something has changed, for many clients at once."""
+        if self._nudged_s is None:
+            self._nudged_s = now_s + random.uniform(0, MAX_NUDGE_DELAY_S)  # noqa: S311 - as below
+
+    def note_stream(self, now_s: float, *, is_open: bool) -> None:
+        """Note that the service tells of its changes from now on, or no longer."""
+        self._has_stream = is_open
+        if not is_open and self._due is not None and not self._failures:
+            # Others may have lost theirs at the same time.
+            self._plan(now_s, random.uniform(0, 1))  # noqa: S311 - as below
 
     def scatter(self, now_s: float) -> None:
         """Have an update before it is due, at a random moment: a process was forked, perhaps as one of many."""
@@ -55,11 +87,13 @@ class Schedule:
     def begin(self) -> None:
         """Note that an update begins: what was asked for until now is served by it."""
         self._is_hurried = False
+        self._nudged_s = None
 
     def succeed(self, now_s: float) -> None:
         """Note that the update succeeded."""
         self._failures = self._refusals = 0
-        self._plan(now_s + self._interval_s * random.uniform(MIN_INTERVAL_SHARE, 1))  # noqa: S311 - as below
+        self._not_before_s = 0.0
+        self._plan(now_s, random.uniform(MIN_INTERVAL_SHARE, 1))  # noqa: S311 - as below
 
     def fail(self, now_s: float, *, is_refused: bool = False, retry_after_s: float | None = None) -> None:
         """Note that the update failed.
@@ -78,7 +112,8 @@ class Schedule:
         least_s = span_s / 2 if is_refused else 0.0
         # Those who were told the same time are spread after it.
         asked_s = min(retry_after_s or 0.0, MAX_RETRY_AFTER_S)
+        self._not_before_s = now_s + asked_s
         self._plan(now_s + asked_s + random.uniform(least_s, span_s))  # noqa: S311 - spreads load, guards nothing
 
-    def _plan(self, due_s: float) -> None:
-        self._due_s = None if self._is_hurried else due_s
+    def _plan(self, due_s: float, interval_share: float = 0.0) -> None:
+        self._due = None if self._is_hurried else (due_s, interval_share)

@@ -98,6 +98,11 @@ class Session:
         """Tell whether a setting waits to be declared."""
         return any(not registration.is_declared for registration, _ in self._live())
 
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the service announced last."""
+        return self._querying.capabilities
+
     def demand(self, revision: int) -> None:
         """Have the next updates be of this revision, or a later one. May be called from any thread."""
         self._querying.demand(revision)
@@ -106,6 +111,14 @@ class Session:
         """Have all settings follow defaults and tracked values that have changed."""
         for _, setting in self._live():
             setting.switch_to(setting.evaluation.compile())
+
+    def make_stream_request(self, query: Query) -> Request:
+        """Give the request for the changes of what a query answers, since what was published."""
+        # Compressing would have whoever does it wait for more.
+        headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+        if self.revision is not None:
+            headers["Last-Event-ID"] = str(self.revision)
+        return self._querying.write(query, wire.STREAM_PATH, self.revision, headers)
 
     # ---- flows
 

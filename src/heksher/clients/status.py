@@ -45,6 +45,7 @@ class ClientStatus(NamedTuple):
         revision: the service's revision of that data; ``None`` if the service does not tell.
         source: where the data comes from; ``"defaults"`` when there is none.
         settings: by name.
+        is_streaming: whether the service tells of its changes now; else the client asks in its interval.
     """
 
     state: ClientState
@@ -56,6 +57,7 @@ class ClientStatus(NamedTuple):
     revision: int | None
     source: DataSource
     settings: Mapping[str, SettingStatus]
+    is_streaming: bool
 
 
 class _Facts(NamedTuple):
@@ -110,7 +112,7 @@ class Health:
         """Note that the client was closed; tell whether the state changed."""
         return self._enter("closed")
 
-    def picture(self, settings: Mapping[str, SettingStatus]) -> ClientStatus:
+    def picture(self, settings: Mapping[str, SettingStatus], is_streaming: bool = False) -> ClientStatus:
         """Make a picture for the program."""
         facts = self._facts
         return ClientStatus(
@@ -123,6 +125,7 @@ class Health:
             facts.revision,
             facts.source,
             settings,
+            is_streaming,
         )
 
     def _enter(self, state: ClientState) -> bool:

@@ -18,15 +18,17 @@ from heksher.clients.base import (
     DEFAULT_START_TIMEOUT_S,
     RESUME_S,
     BaseHeksherClient,
-    StartFailure,
     State,
-    read_limits,
 )
 from heksher.clients.bootstrap import Bootstrap
 from heksher.clients.dispatch import Dispatcher
 from heksher.clients.fallback import Fallback, FilePath
+from heksher.clients.follower import ThreadFollower
+from heksher.clients.following import Following, UpdateMode
 from heksher.clients.http_errors import as_http_error
-from heksher.clients.transport import DEFAULT_LIMITS, ThreadTransport
+from heksher.clients.option import StartFailure, read_limits
+from heksher.clients.sender import DEFAULT_LIMITS
+from heksher.clients.transport import ThreadTransport
 from heksher.clients.util import SettingData
 from heksher.exceptions import ClientStateError, TransportError
 
@@ -48,6 +50,8 @@ class ThreadHeksherClient(BaseHeksherClient):
             answers to a query, optionally with ``context_features``.
         max_response_bytes: how large an answer may be, decompressed.
         request_timeout: seconds that a request may take in all, whatever trickles in.
+        updates: ``"auto"`` has the service tell of changes where it can, and polls where it cannot; ``"stream"`` warns
+            of that; ``"poll"`` does nothing but ask once in an interval.
 
     Attributes:
         modification_lock: held while the values of settings are changed; hold it to keep them as they are.
@@ -57,6 +61,8 @@ class ThreadHeksherClient(BaseHeksherClient):
 
     Source: spec/client-api.md, *Clients*.
     """
+
+    _follower: ThreadFollower
 
     def __init__(
         self,
@@ -71,11 +77,21 @@ class ThreadHeksherClient(BaseHeksherClient):
         bootstrap: "Bootstrap | None" = None,
         max_response_bytes: int = DEFAULT_LIMITS.max_response_bytes,
         request_timeout: float | timedelta = DEFAULT_LIMITS.request_timeout_s,
+        updates: UpdateMode = "auto",
     ) -> None:
         limits = read_limits(max_response_bytes, request_timeout)
         self._transport = ThreadTransport(service_url, http_client_args, limits)
         fallback = Fallback(snapshot, bootstrap, self._transport.base_url)
-        super().__init__(update_interval, context_features, on_start_failure, start_timeout, fallback, Dispatcher())
+        super().__init__(
+            update_interval,
+            context_features,
+            on_start_failure,
+            start_timeout,
+            updates,
+            self._transport.base_url,
+            fallback,
+            Dispatcher(),
+        )
         self.modification_lock: threading.Lock = threading.Lock()
         self._make_own_tools()
 
@@ -157,6 +173,7 @@ class ThreadHeksherClient(BaseHeksherClient):
         # First, so that the thread has nothing to wait for any more.
         self._transport.close()
         _await_end(thread)
+        _await_end(self._follower.thread)
         self._dispatcher.drain()
 
     def ping(self) -> None:
@@ -195,16 +212,24 @@ class ThreadHeksherClient(BaseHeksherClient):
         if self._state is State.RUNNING:
             self._schedule.scatter(time.monotonic())
             if isinstance(_thread.start_new_thread, BuiltinFunctionType):
-                self._start_thread(is_first=False)
+                self._go_on()
             else:
                 # Threads are greenlets, of gevent for instance. To wait, as Thread.start does, is to run the event
                 # loop, and that is the parent's until gevent has heard of the fork, after this.
                 _thread.start_new_thread(self._resume, ())
 
+    def _make_follower(self, following: Following) -> ThreadFollower:
+        return ThreadFollower(following, self._transport)
+
     def _resume(self) -> None:
         with self._state_lock:
             if self._state is State.RUNNING and self._thread is None:
-                self._start_thread(is_first=False)
+                self._go_on()
+
+    def _go_on(self) -> None:
+        self._start_thread(is_first=False)
+        # The parent's updates are the child's, too, and what came after them the service tells.
+        self._follower.tend()
 
     def leave(self) -> None:
         """Let the interpreter end. Called by ``process``."""

@@ -8,19 +8,19 @@ an error of the HTTP library, too (``http_errors``).
 """
 
 import asyncio
-import json
 import queue
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import aclosing, closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from heksher.clients.exchange import Flow, Outcome, Request, Response
 from heksher.clients.http_errors import raised_as_http_errors
-from heksher.clients.http_library import ClientSettings, check_redirect, check_request
-from heksher.clients.network import forget_connections, protect, protect_async
-from heksher.clients.receiving import ResponseTooLargeError, receive, receive_async
+from heksher.clients.http_library import check_redirect, check_request
+from heksher.clients.network import count_connections, forget_connections, protect, protect_async
+from heksher.clients.receiving import is_event_stream, receive, receive_async
+from heksher.clients.sender import DEFAULT_LIMITS, Limits, Patience, Sender
 from heksher.clients.under_way import RequestsUnderWay, TasksUnderWay, active_guard
 from heksher.exceptions import TransportError
 
@@ -42,69 +42,14 @@ MIN_BYTES_FOR_THREAD: Final = 50_000
 CLOSE_TIMEOUT_S: Final = 1.0
 
 
-class Limits(NamedTuple):
-    """What a single request may cost.
-
-    Attributes:
-        max_response_bytes: how long the body of an answer may be, after decompression.
-        request_timeout_s: how many seconds a request may take from its beginning to the last byte of the answer, also
-            while something comes in all the time. The time limits of the HTTP library hold, too.
-    """
-
-    max_response_bytes: int = 256 * 2**20
-    request_timeout_s: float = 60.0
-
-
-DEFAULT_LIMITS: Final = Limits()
-
-
 class _End(NamedTuple, Generic[T]):
     """The end of a flow: what it returned."""
 
     result: T
 
 
-class _Sender:
-    """What both transports share: where requests go, and how they and their answers are translated.
-
-    Args:
-        service_url: ``http(s)://[user:password@]host[:port][/path]``.
-        http_client_args: keyword arguments for the library's client.
-        limits: what each request may cost.
-    """
-
-    def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None, limits: Limits) -> None:
-        self._settings = ClientSettings(service_url, http_client_args)
-        self._limits = limits
-
-    @property
-    def base_url(self) -> str:
-        """The service's URL without credentials."""
-        return self._settings.base_url
-
-    def _arguments(self, request: Request) -> dict[str, Any]:
-        headers = dict(request.headers)
-        content = None
-        if request.body is not None:
-            content = json.dumps(request.body, allow_nan=False).encode()
-            headers["Content-Type"] = "application/json"
-        return {
-            "method": request.method,
-            "url": self._settings.base_url + request.path,
-            "params": request.params,
-            "headers": headers,
-            "content": content,
-        }
-
-    def _describe_failure(self, request: Request, error: Exception) -> TransportError:
-        if isinstance(error, ResponseTooLargeError):
-            return TransportError(f"{request} was answered by {self._settings.base_url} with {error}", error.response)
-        cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return TransportError(f"{request} got no answer from {self._settings.base_url}: {cause}", error)
-
-
-class AsyncTransport(_Sender):
-    """Runs flows on the event loop. Arguments as for ``_Sender``."""
+class AsyncTransport(Sender):
+    """Runs flows on the event loop. Arguments as for ``Sender``."""
 
     def __init__(
         self, service_url: str, http_client_args: Mapping[str, Any] | None, limits: Limits = DEFAULT_LIMITS
@@ -131,6 +76,37 @@ class AsyncTransport(_Sender):
                     step = await asyncio.to_thread(_advance, flow, outcomes)
             result: T = step.result
             return result
+
+    async def follow(
+        self, request: Request, receive: Callable[[bytes], bool], patience: Patience
+    ) -> Response | TransportError | None:
+        """Read a stream of events to its end.
+
+        Args:
+            request: what to send.
+            receive: is given what comes in, and tells whether it is a sign of life. The stream ends if it raises.
+            patience: how long to wait.
+
+        Returns:
+            What came in place of a stream, or ended it; ``None`` if the service did.
+        """
+        client = self._client
+        try:
+            async with client.requests.request(min(patience.opening_s, self._limits.request_timeout_s)) as guard:
+                prepared = self._build_stream_request(client.native, request, patience)
+                async with aclosing(await client.native.send(prepared, stream=True)) as native:
+                    if not is_event_stream(native):
+                        return _translate(native)
+                    async for chunk in native.aiter_raw():
+                        if receive(chunk):
+                            guard.extend(patience.silence_s)
+        except Exception as error:  # noqa: BLE001 - as in _send
+            return self._describe_failure(request, error)
+        return None
+
+    def has_room_for_stream(self) -> bool:
+        """Tell whether a stream leaves connections for requests."""
+        return count_connections(self._client.native) > 1
 
     async def close(self) -> None:
         """Interrupt all requests and close all connections, for good."""
@@ -183,7 +159,7 @@ class _AsyncClient:
                 await self.native.aclose()
 
 
-class ThreadTransport(_Sender):
+class ThreadTransport(Sender):
     """Runs flows on the calling thread, and requests that go side by side on short-lived ones. Arguments as above."""
 
     def __init__(
@@ -203,6 +179,34 @@ class ThreadTransport(_Sender):
                 step = _advance(flow, self._send_all(client, step))
             result: T = step.result
             return result
+
+    def follow(
+        self, request: Request, receive: Callable[[bytes], bool], patience: Patience, owner: object = None
+    ) -> Response | TransportError | None:
+        """Do what ``AsyncTransport.follow`` does, until ``abort(owner)`` at the latest."""
+        client = self._client
+        opening_s = min(patience.opening_s, self._limits.request_timeout_s)
+        try:
+            with client.requests.request(opening_s, owner) as guard:
+                prepared = self._build_stream_request(client.native, request, patience)
+                with closing(client.native.send(prepared, stream=True)) as native:
+                    if not is_event_stream(native):
+                        return _translate(native)
+                    for chunk in native.iter_raw():
+                        guard.check()
+                        if receive(chunk):
+                            guard.extend(patience.silence_s)
+        except Exception as error:  # noqa: BLE001 - as in AsyncTransport
+            return self._describe_failure(request, error)
+        return None
+
+    def abort(self, owner: object) -> None:
+        """Interrupt what is under way for an owner."""
+        self._client.requests.abort(owner)
+
+    def has_room_for_stream(self) -> bool:
+        """Tell whether a stream leaves connections for requests."""
+        return count_connections(self._client.native) > 1
 
     def close(self) -> None:
         """Interrupt all requests and close all connections, for good."""
@@ -291,11 +295,15 @@ class _ThreadClient:
 
 def _receive(is_following: bool, max_bytes: int, native: "httpx2.Response") -> None:
     check_redirect(native, is_followed=is_following)
+    if is_event_stream(native):
+        return
     receive(native, max_bytes, active_guard().check)
 
 
 async def _receive_async(is_following: bool, max_bytes: int, native: "httpx2.Response") -> None:
     check_redirect(native, is_followed=is_following)
+    if is_event_stream(native):
+        return
     await receive_async(native, max_bytes)
 
 

@@ -42,7 +42,7 @@ class Guard:
     ) -> None:
         self.owner = owner
         self.is_aborted: bool = False
-        self._time_limit_s = time_limit_s
+        self._timeout_text = _describe_timeout(time_limit_s)
         self._deadline_s = time.monotonic() + time_limit_s
         self._sockets = sockets
         # Ends the operation under way; None when there is none.
@@ -58,7 +58,12 @@ class Guard:
         if self.is_aborted:
             raise ConnectionAbortedError(_BROKEN_OFF)
         if time.monotonic() >= self._deadline_s:
-            raise TimeoutError(_describe_timeout(self._time_limit_s))
+            raise TimeoutError(self._timeout_text)
+
+    def extend(self, silence_s: float) -> None:
+        """Give the request so many seconds from now, whatever it had: it is one without an end."""
+        self._timeout_text = _describe_silence(silence_s)
+        self._deadline_s = time.monotonic() + silence_s
 
     def abort(self) -> None:
         """End the request: what blocks it now is interrupted, and nothing of it blocks any longer."""
@@ -168,35 +173,70 @@ class RequestsUnderWay:
                 opened.close()
 
 
+class TaskGuard:
+    """One request's time limit on an event loop.
+
+    Args:
+        limit: the limit.
+        timeout_text: says that it is over.
+    """
+
+    def __init__(self, limit: asyncio.Timeout, timeout_text: str) -> None:
+        self._limit = limit
+        self._timeout_text = timeout_text
+        self._is_aborted = False
+
+    def extend(self, silence_s: float) -> None:
+        """Do what ``Guard.extend`` does."""
+        if not self._is_aborted:
+            self._timeout_text = _describe_silence(silence_s)
+            self._reschedule(silence_s)
+
+    def abort(self) -> None:
+        """Interrupt the request."""
+        self._is_aborted = True
+        self._reschedule(0.0)
+
+    def give_reason(self) -> OSError:
+        """Make the error of a request that took too long."""
+        return TimeoutError(self._timeout_text)
+
+    def _reschedule(self, delay_s: float) -> None:
+        # One that is coming to its end anyway cannot be changed any more.
+        with suppress(RuntimeError):
+            self._limit.reschedule(asyncio.get_running_loop().time() + delay_s)
+
+
 class TasksUnderWay:
     """The same on an event loop: the requests of its tasks. Not thread-safe."""
 
     def __init__(self) -> None:
-        # The time limit of each request, and the task that sends it.
-        self._tasks: dict[asyncio.Timeout, asyncio.Task[Any] | None] = {}
+        # The guard of each request, and the task that sends it.
+        self._tasks: dict[TaskGuard, asyncio.Task[Any] | None] = {}
         self._is_closed = False
 
     @asynccontextmanager
-    async def request(self, time_limit_s: float) -> AsyncIterator[None]:
-        """Run the code of one request.
+    async def request(self, time_limit_s: float) -> AsyncIterator["TaskGuard"]:
+        """Run the code of one request under a guard.
 
         Raises:
             ConnectionAbortedError: the client was closed.
             TimeoutError: the request took too long.
         """
         limit = asyncio.timeout(time_limit_s)
+        guard = TaskGuard(limit, _describe_timeout(time_limit_s))
         try:
             if self._is_closed:
                 raise ConnectionAbortedError(_BROKEN_OFF)
             async with limit:
-                self._tasks[limit] = asyncio.current_task()
-                yield
+                self._tasks[guard] = asyncio.current_task()
+                yield guard
         except TimeoutError as error:
             if limit.expired():
-                raise self._find_reason(time_limit_s) from error
+                raise (ConnectionAbortedError(_BROKEN_OFF) if self._is_closed else guard.give_reason()) from error
             raise
         finally:
-            self._tasks.pop(limit, None)
+            self._tasks.pop(guard, None)
 
     async def close(self, timeout_s: float) -> None:
         """Interrupt all requests, also later ones, and wait for their end.
@@ -207,18 +247,13 @@ class TasksUnderWay:
         self._is_closed = True
         loop = asyncio.get_running_loop()
         # Those of a loop that has ended are at an end themselves.
-        tasks = {limit: task for limit, task in self._tasks.items() if task is not None and task.get_loop() is loop}
-        for limit in tasks:
-            # One that is coming to its end anyway cannot be changed any more.
-            with suppress(RuntimeError):
-                limit.reschedule(loop.time())
+        tasks = {guard: task for guard, task in self._tasks.items() if task is not None and task.get_loop() is loop}
+        for guard in tasks:
+            guard.abort()
         # Called from within a request (a hook of the program's), it cannot wait for that one.
         waiting = set(tasks.values()) - {asyncio.current_task()}
         if waiting:
             await asyncio.wait(waiting, timeout=timeout_s)
-
-    def _find_reason(self, time_limit_s: float) -> OSError:
-        return ConnectionAbortedError(_BROKEN_OFF) if self._is_closed else TimeoutError(_describe_timeout(time_limit_s))
 
 
 def active_guard() -> Guard:
@@ -228,6 +263,10 @@ def active_guard() -> Guard:
 
 def _describe_timeout(time_limit_s: float) -> str:
     return f"not within {time_limit_s:g} s (request_timeout)"
+
+
+def _describe_silence(silence_s: float) -> str:
+    return f"nothing came in for {silence_s:g} s"
 
 
 def _raise_reason(guard: Guard, error: Exception) -> None:

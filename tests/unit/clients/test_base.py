@@ -10,17 +10,35 @@ import pytest
 from heksher.clients.base import BaseHeksherClient
 from heksher.clients.dispatch import Dispatcher
 from heksher.clients.fallback import Fallback
+from heksher.clients.follower import Follower
+from heksher.clients.following import Following
 from heksher.clients.update import Update
 from heksher.exceptions import ClientStateError, InvalidContextError, InvalidOptionError, StatusError
 from heksher.setting import Setting
 from tests.support.conversation import DECLARE, FEATURES, QUERY, Conversation, declared, features, queried
 
 
+class IdleFollower(Follower):
+    """Follows nothing: notes how often it could have, and whether that came to an end."""
+
+    def __init__(self, following: Following) -> None:
+        super().__init__(following)
+        self.calls: list[str] = []
+
+    def tend(self) -> None:
+        self.calls.append("tend")
+
+    def stop(self) -> None:
+        super().stop()
+        self.calls.append("stop")
+
+
 class Client(BaseHeksherClient):
     """A client without a transport, and without a background: notes how often it was told to look up."""
 
     def __init__(self, update_interval: Any = 60, context_features: Any = ("a", "b"), **options: Any) -> None:
-        all_options: dict[str, Any] = {"on_start_failure": "raise", "start_timeout": 1, **options}
+        common: dict[str, Any] = {"on_start_failure": "raise", "start_timeout": 1, "updates": "auto", "base_url": ""}
+        all_options = {**common, **options}
         tools = Fallback(None, None, ""), Dispatcher()
         super().__init__(update_interval, context_features, fallback=tools[0], dispatcher=tools[1], **all_options)
         self.wake_ups = 0
@@ -28,6 +46,9 @@ class Client(BaseHeksherClient):
 
     def _wake_up(self) -> None:
         self.wake_ups += 1
+
+    def _make_follower(self, following: Following) -> IdleFollower:
+        return IdleFollower(following)
 
     def on_update_ok(self) -> None:
         self.heard.append(None)

@@ -18,7 +18,8 @@ import pytest
 
 from heksher.clients.exchange import Flow, Outcome, Request
 from heksher.clients.network import protect, protect_async
-from heksher.clients.transport import AsyncTransport, Limits, ThreadTransport
+from heksher.clients.sender import Limits
+from heksher.clients.transport import AsyncTransport, ThreadTransport
 from tests.support.raw_service import (
     DEADLINE_S,
     RawConnection,

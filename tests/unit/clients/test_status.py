@@ -39,7 +39,7 @@ def health(clock: Clock) -> Health:
 
 def test_a_new_client_is_starting(health: Health):
     """Before the first update there is nothing but the defaults."""
-    assert ("starting", START, None, None, None, None, None, "defaults", {}) == health.picture({})
+    assert ("starting", START, None, None, None, None, None, "defaults", {}, False) == health.picture({})
 
 
 def test_success(clock: Clock, health: Health):

@@ -37,6 +37,7 @@ def test_arguments() -> None:
         "bootstrap": None,
         "max_response_bytes": 256 * 2**20,
         "request_timeout": 60,
+        "updates": "auto",
     }
 
 

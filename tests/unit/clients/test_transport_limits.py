@@ -26,7 +26,8 @@ import trustme
 from heksher.clients.exchange import Flow, Outcome, Request, Response
 from heksher.clients.http_errors import as_http_error
 from heksher.clients.receiving import STEP_BYTES
-from heksher.clients.transport import AsyncTransport, Limits, ThreadTransport
+from heksher.clients.sender import Limits
+from heksher.clients.transport import AsyncTransport, ThreadTransport
 from heksher.exceptions import TransportError
 from tests.support.drivers import AsyncDriver, Driver, ThreadDriver
 from tests.support.raw_service import (

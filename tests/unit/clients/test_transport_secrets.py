@@ -16,7 +16,8 @@ import pytest
 from heksher.clients.answer import expect
 from heksher.clients.exchange import Flow, Outcome, Request, Response
 from heksher.clients.http_errors import as_http_error
-from heksher.clients.transport import DEFAULT_LIMITS, AsyncTransport, Limits, ThreadTransport
+from heksher.clients.sender import DEFAULT_LIMITS, Limits
+from heksher.clients.transport import AsyncTransport, ThreadTransport
 from heksher.exceptions import ServiceError, StatusError, TransportError
 from tests.support.drivers import AsyncDriver, Driver, ThreadDriver
 from tests.support.raw_service import Handler, RawConnection, RawService, always, answer_with

@@ -1,0 +1,41 @@
+"""The options of clients, read and refused where a client is created: a mistake should not come to light later."""
+
+import threading
+from datetime import timedelta
+from typing import Literal, get_args
+
+from heksher.clients.sender import Limits
+from heksher.exceptions import InvalidOptionError
+
+StartFailure = Literal["raise", "continue"]
+
+
+def check_choice(name: str, value: object, choices: object) -> None:
+    """Raise an InvalidOptionError unless an option is one of the values of a ``Literal``."""
+    known = get_args(choices)
+    if value not in known:
+        raise InvalidOptionError(f"{name} must be {' or '.join(map(repr, known))}, not {value!r}")
+
+
+def read_seconds(name: str, duration: object) -> float:
+    """Read an option that is a duration, in seconds or as a ``timedelta``.
+
+    Raises:
+        InvalidOptionError: it is something else, or not above zero.
+    """
+    seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        raise InvalidOptionError(f"{name} must be a positive number of seconds or a timedelta, not {duration!r}")
+    # More than threads can wait is as good as for ever.
+    return float(min(seconds, threading.TIMEOUT_MAX))
+
+
+def read_limits(max_response_bytes: object, request_timeout: object) -> Limits:
+    """Read the two options that limit requests, in bytes, and in seconds or as a ``timedelta``.
+
+    Raises:
+        InvalidOptionError: one of them is something else, or not above zero.
+    """
+    if isinstance(max_response_bytes, bool) or not isinstance(max_response_bytes, int) or max_response_bytes <= 0:
+        raise InvalidOptionError(f"max_response_bytes must be a positive number of bytes, not {max_response_bytes!r}")
+    return Limits(max_response_bytes, read_seconds("request_timeout", request_timeout))
