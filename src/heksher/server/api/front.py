@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heksher.server import logs
 from heksher.server.api.answers import JSONAnswer
-from heksher.server.api.query_desk import QueryDesk, Reply, make_key
+from heksher.server.api.query_desk import QueryDesk, Reply, make_key, read_revision
 from heksher.server.api.stream import ABORT_EXTENSION, Streams
 from heksher.server.catalog.answer import HeaderField
 from heksher.server.metrics import Metrics
@@ -188,4 +188,4 @@ def _ask_query(scope: Scope) -> MutableMapping[str, Any]:
 
 def _read_last_event_id(headers: list[HeaderField]) -> int | None:
     ids = [value for name, value in headers if name == _LAST_EVENT_ID]
-    return int(ids[-1]) if ids and ids[-1].isdigit() else None
+    return read_revision(ids[-1]) if ids else None

@@ -47,10 +47,13 @@ async def _read_wish(
         int | None, Header(alias=MIN_REVISION_HEADER, ge=0, description="the oldest revision to be answered with")
     ] = None,
 ) -> Wish:
-    # Described for the documentation, and checked; read as the front reads them.
+    # Described for the documentation; read as the front reads them.
     del if_none_match, heksher_min_revision
     desk: QueryDesk = request.app.state.query_desk
-    return desk.read_wish(request.scope["headers"])
+    wish = desk.read_wish(request.scope["headers"])
+    if not wish.is_valid():
+        _refuse("header", MIN_REVISION_HEADER, "a revision is a whole number of at most 18 digits")
+    return wish
 
 
 WishDependency = Annotated[Wish, Depends(_read_wish)]

@@ -25,6 +25,9 @@ _MAX_BYTES_ON_EVENT_LOOP: Final = 32 * 1024
 # Clients send few different values of Accept-Encoding; whoever makes them up is not remembered.
 _MAX_KNOWN_ENCODINGS: Final = 64
 
+# Revisions are kept in 64 bits.
+_MAX_REVISION_DIGITS: Final = 18
+
 _MIN_REVISION: Final = MIN_REVISION_HEADER.lower().encode()
 _REVISION: Final = REVISION_HEADER.lower().encode()
 # No query string begins like this.
@@ -44,9 +47,16 @@ class Wish(NamedTuple):
     encoding: Encoding
     min_revision: bytes
 
+    def is_valid(self) -> bool:
+        """Tell whether the demand for a revision is one."""
+        return not self.min_revision or read_revision(self.min_revision) is not None
+
     def is_met_by(self, revision: int) -> bool:
-        """Tell whether a revision is new enough; no revision is for a demand that is no number."""
-        return not self.min_revision or (self.min_revision.isdigit() and int(self.min_revision) <= revision)
+        """Tell whether a revision is new enough; no revision is for a demand that is none."""
+        if not self.min_revision:
+            return True
+        demanded = read_revision(self.min_revision)
+        return demanded is not None and demanded <= revision
 
 
 class Reply(NamedTuple):
@@ -120,7 +130,7 @@ class QueryDesk:
         if wish.is_met_by(state.picture.revision):
             return state
         # If the database does not have that revision either, nobody has: it was restored from a backup.
-        return await run_in_threadpool(self._catalog.refresh, int(wish.min_revision))
+        return await run_in_threadpool(self._catalog.refresh, read_revision(wish.min_revision))
 
     async def _find_answer(self, state: CatalogState, key: bytes, query: Query) -> Answer:
         slot = state.cache.get(key)
@@ -145,6 +155,11 @@ class QueryDesk:
             if len(self._known_encodings) < _MAX_KNOWN_ENCODINGS:
                 self._known_encodings[accept_encoding] = encoding
         return encoding
+
+
+def read_revision(text: bytes) -> int | None:
+    """Read a revision from a header field; ``None`` if the text is none."""
+    return int(text) if len(text) <= _MAX_REVISION_DIGITS and text.isdigit() else None
 
 
 def make_key(scope: Scope, body: bytes | None = None) -> bytes:
