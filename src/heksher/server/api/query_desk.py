@@ -6,22 +6,29 @@ of the body. A key that has an answer in the cache needs no parsing, no thread a
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, NamedTuple, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
 
 from heksher.server.catalog.answer import Answer, Encoding, HeaderField, Representation, choose_encoding
+from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog, CatalogState
 from heksher.server.catalog.query import Query, build_answer, find_settings
 from heksher.server.errors import NotFoundError
 from heksher.wire import MIN_REVISION_HEADER, REVISION_HEADER
 
+T = TypeVar("T")
+
 # To look at this many rules takes about a millisecond; more would keep the event loop, and all others, waiting.
 _MAX_RULES_ON_EVENT_LOOP: Final = 2_000
 # So does compressing this many bytes.
 _MAX_BYTES_ON_EVENT_LOOP: Final = 32 * 1024
+# Threads that make and compress answers. They compute, so more would only take turns; and they are not those in which
+# writes and other routes wait for a database, all of which may be taken when that does not answer.
+_MAX_MAKERS: Final = 2
 # Clients send few different values of Accept-Encoding; whoever makes them up is not remembered.
 _MAX_KNOWN_ENCODINGS: Final = 64
 
@@ -72,10 +79,13 @@ class QueryDesk:
 
     Args:
         catalog: what is known.
+        availability: of the database; while that is a problem, nobody waits for it. ``None`` if nothing is known.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, availability: Availability | None = None) -> None:
         self._catalog = catalog
+        self._availability = availability or Availability()
+        self._makers = ThreadPoolExecutor(_MAX_MAKERS, "heksher-answers")
         self._known_encodings: dict[bytes, Encoding] = {}
         # The answers that threads are making, so that none is made twice at once.
         self._in_the_making: dict[tuple[int, bytes], asyncio.Task[Answer]] = {}
@@ -114,11 +124,11 @@ class QueryDesk:
             answer = await self._find_answer(state, key, query)
         except NotFoundError:
             # Perhaps another process has it since a moment ago.
-            state = await run_in_threadpool(self._catalog.refresh)
+            state = await self._refresh()
             answer = await self._find_answer(state, key, query)
         reply = make_reply(state, answer, wish)
         if reply is None:
-            await _compress(answer, wish.encoding)
+            await self._compress(answer, wish.encoding)
             reply = make_reply(state, answer, wish)
         assert reply is not None, "what was compressed is there"  # noqa: S101 - for type checkers
         return reply
@@ -130,7 +140,11 @@ class QueryDesk:
         if wish.is_met_by(state.picture.revision):
             return state
         # If the database does not have that revision either, nobody has: it was restored from a backup.
-        return await run_in_threadpool(self._catalog.refresh, read_revision(wish.min_revision))
+        return await self._refresh(read_revision(wish.min_revision))
+
+    async def _refresh(self, at_least: int | None = None) -> CatalogState:
+        self._availability.require()
+        return await run_in_threadpool(self._catalog.refresh, at_least)
 
     async def _find_answer(self, state: CatalogState, key: bytes, query: Query) -> Answer:
         slot = state.cache.get(key)
@@ -142,11 +156,21 @@ class QueryDesk:
         flight = (state.picture.revision, key)
         task = self._in_the_making.get(flight)
         if task is None:
-            task = asyncio.create_task(run_in_threadpool(_make_answer, state, key, query))
+            task = asyncio.create_task(self._compute(lambda: _make_answer(state, key, query)))
             self._in_the_making[flight] = task
             task.add_done_callback(lambda _: self._in_the_making.pop(flight))
         # Others may wait for it, too.
         return await asyncio.shield(task)
+
+    async def _compress(self, answer: Answer, encoding: Encoding) -> None:
+        if len(answer.plain.body) <= _MAX_BYTES_ON_EVENT_LOOP:
+            answer.compress(encoding)
+        else:
+            await self._compute(lambda: answer.compress(encoding))
+
+    async def _compute(self, make: Callable[[], T]) -> T:
+        """Make something in one of the desk's own threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._makers, make)
 
     def _read_encoding(self, accept_encoding: bytes) -> Encoding:
         encoding = self._known_encodings.get(accept_encoding)
@@ -184,10 +208,3 @@ def make_reply(state: CatalogState, answer: Answer, wish: Wish) -> Reply | None:
         return Reply(304, [(b"etag", tag), *answer.shared_headers, revision], b"")
     form: Representation | None = answer.find(wish.encoding)
     return None if form is None else Reply(200, [*form.headers, *answer.shared_headers, revision], form.body)
-
-
-async def _compress(answer: Answer, encoding: Encoding) -> None:
-    if len(answer.plain.body) <= _MAX_BYTES_ON_EVENT_LOOP:
-        answer.compress(encoding)
-    else:
-        await run_in_threadpool(answer.compress, encoding)

@@ -13,6 +13,7 @@ from heksher.server.catalog.effect import EVERYWHERE, find_effect, shows_any
 from heksher.server.catalog.picture import Picture, take_picture
 from heksher.server.catalog.query import Query
 from heksher.server.storage.base import LogEntry, Reader, Storage
+from heksher.server.storage.errors import StorageUnavailableError
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -68,6 +69,8 @@ class Catalog:
         self._max_cache_bytes = max_cache_bytes
         # Held while the state is replaced, so that it only ever moves on.
         self._lock = threading.Lock()
+        # Why the last look at the database failed, and when, by ``time.monotonic()``; None while none has.
+        self._failure: tuple[float, StorageUnavailableError] | None = None
         self._listeners: list[Listener] = []
         self.state: CatalogState | None = None
         self.checked_at_s: float | None = None
@@ -77,16 +80,17 @@ class Catalog:
         self._listeners.append(listener)
 
     def load(self) -> CatalogState:
-        """Give the state, which is loaded if that was not done yet.
+        """Give the state, which is loaded if that was not done yet; nobody waits once it is there.
 
         Raises:
             StorageUnavailableError: the database cannot be reached.
         """
-        with self._lock:
-            return self.state or self._load()
+        return self.state or self.refresh(0)
 
     def refresh(self, at_least: int | None = None) -> CatalogState:
         """Bring the state up to the newest revision, or, if that is enough, leave it at the one that it has.
+
+        Of callers at the same time, one looks at the database, and all of them take what it finds.
 
         Args:
             at_least: the revision that is enough; ``None``: only the newest is.
@@ -94,13 +98,24 @@ class Catalog:
         Raises:
             StorageUnavailableError: the database cannot be reached.
         """
+        asked_s = time.monotonic()
         with self._lock:
             state = self.state
-            if state is None:
-                return self._load()
-            if at_least is not None and state.picture.revision >= at_least:
+            if state is not None and self._is_new_enough(state, at_least, asked_s):
                 return state
-            return self._follow(state)
+            # It failed while this caller waited: to wait once more, each in turn, would take all threads.
+            if self._failure is not None and self._failure[0] > asked_s:
+                raise StorageUnavailableError(str(self._failure[1])) from self._failure[1]
+            try:
+                return self._load() if state is None else self._follow(state)
+            except StorageUnavailableError as error:
+                self._failure = time.monotonic(), error
+                raise
+
+    def _is_new_enough(self, state: CatalogState, at_least: int | None, asked_s: float) -> bool:
+        if at_least is not None and state.picture.revision >= at_least:
+            return True
+        return self.checked_at_s is not None and self.checked_at_s > asked_s
 
     def _load(self) -> CatalogState:
         now_s = time.monotonic()
