@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from heksher.wire import STREAM_PATH
 from tests.support.service import RunningService
 
 CHECKS = (
@@ -28,6 +29,8 @@ def test_every_answer_is_documented(tmp_path: Path, record_property: Callable[[s
             service.add_rule("cache_ttl", {"environment": "dev", "user": f"u{user}"}, user)
         command = [sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}/openapi.json", "--no-color"]
         options = ["--checks", ",".join(CHECKS), "--max-examples", "5", "--seed", "1", "--generation-database", "none"]
+        # A stream never ends, so its answer never comes. What it refuses is what the query refuses.
+        options += ["--exclude-path", STREAM_PATH]
         run = subprocess.run(command + options, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert 0 == run.returncode, run.stdout + run.stderr
     calls = int(re.search(r"(\d+) generated", run.stdout)[1])

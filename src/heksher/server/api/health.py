@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from heksher.server.api.answers import Health, JSONAnswer, Live, Problem, Ready, document, empty, model
+from heksher.server.api.answers import Health, JSONAnswer, Live, Problem, Ready, document, model, text
 from heksher.server.api.routing import StorageDependency, make_router
 from heksher.server.health import Readiness, is_healthy
 from heksher.server.metrics import Metrics
@@ -51,7 +51,7 @@ async def check_ready(request: Request) -> Response:
 @router.get(
     "/metrics",
     summary="Give the metrics, for Prometheus",
-    responses=document(empty(200, "The metrics, in Prometheus' text format.")),
+    responses=text(200, "The metrics, in Prometheus' text format.", "heksher_streams 5.0"),
 )
 async def show_metrics(request: Request) -> Response:
     """Of all workers together."""
