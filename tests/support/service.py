@@ -28,7 +28,31 @@ STOP_TIMEOUT_S = 10.0
 Wrap = Callable[[ASGIApp], ASGIApp]
 
 
-class RunningService:
+class HttpOperations:
+    """What tests do with a service by HTTP; mixed into what has a service.
+
+    Attributes:
+        http: a client of the service.
+    """
+
+    http: httpx2.Client
+
+    def add_features(self, *features: str) -> None:
+        for feature in features:
+            self.http.post("/api/v1/context_features", json={"context_feature": feature}).raise_for_status()
+
+    def declare(self, name: str, **attributes) -> dict:
+        """Declare a setting, of type ``int`` with default 0 on all features of the service unless told otherwise."""
+        features = self.http.get("/api/v1/context_features").json()["context_features"]
+        body = {"name": name, "configurable_features": features, "type": "int", "default_value": 0, **attributes}
+        return self.http.post("/api/v1/settings/declare", json=body).raise_for_status().json()
+
+    def add_rule(self, setting: str, conditions: dict[str, str], value) -> int:
+        body = {"setting": setting, "feature_values": conditions, "value": value}
+        return self.http.post("/api/v1/rules", json=body).raise_for_status().json()["rule_id"]
+
+
+class RunningService(HttpOperations):
     """The application under uvicorn, on a thread of this process, on a port that the kernel chose.
 
     A context manager, and also usable with ``start`` and ``stop``. The storage is opened at start, and closed at the
@@ -88,20 +112,6 @@ class RunningService:
 
     def __exit__(self, *_) -> None:
         self.stop()
-
-    def add_features(self, *features: str) -> None:
-        for feature in features:
-            self.http.post("/api/v1/context_features", json={"context_feature": feature}).raise_for_status()
-
-    def declare(self, name: str, **attributes) -> dict:
-        """Declare a setting, of type ``int`` with default 0 on all features of the service unless told otherwise."""
-        features = self.http.get("/api/v1/context_features").json()["context_features"]
-        body = {"name": name, "configurable_features": features, "type": "int", "default_value": 0, **attributes}
-        return self.http.post("/api/v1/settings/declare", json=body).raise_for_status().json()
-
-    def add_rule(self, setting: str, conditions: dict[str, str], value) -> int:
-        body = {"setting": setting, "feature_values": conditions, "value": value}
-        return self.http.post("/api/v1/rules", json=body).raise_for_status().json()["rule_id"]
 
 
 class _ThreadServer(uvicorn.Server):
