@@ -7,8 +7,11 @@ import sys
 
 # What the extra "server" installs, by the names that its parts are imported by.
 _EXTRA = frozenset(
-    {"alembic", "click", "fastapi", "httptools", "pydantic", "sqlalchemy", "starlette", "uvicorn", "uvloop"}
-)
+    {
+        "alembic", "backports", "click", "fastapi", "httptools", "prometheus_client", "pydantic", "sqlalchemy",
+        "starlette", "uvicorn", "uvloop",
+    }
+)  # fmt: skip
 
 
 def main() -> None:

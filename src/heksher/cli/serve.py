@@ -11,7 +11,7 @@ from typing import Literal, NoReturn
 
 import click
 
-from heksher.exceptions import HeksherError
+from heksher.cli.database import database_option, telling_errors
 
 
 @click.command()
@@ -23,13 +23,7 @@ from heksher.exceptions import HeksherError
     show_default=True,
     help="The port to listen on; 0 lets the system choose a free one.",
 )
-@click.option(
-    "--db",
-    "database",
-    metavar="PATH",
-    help="The database: the path of an SQLite file, or a URL (sqlite:///path, postgresql://user:password@host/db)."
-    "  [env: HEKSHER_DB_CONNECTION_STRING; default: a file in the user's data directory]",
-)
+@database_option
 @click.option(
     "--context-features",
     metavar="A,B,C",
@@ -70,13 +64,11 @@ def serve(
 
     gc.freeze()
     gc.enable()
-    try:
+    with telling_errors():
         config = load_config(
             os.environ, database, context_features, workers=workers, log_format=log_format, access_log=access_log
         )
         run_service(config, host, port, click.echo)
-    except HeksherError as error:
-        raise click.ClickException(" ".join(str(error).split())) from None
 
 
 def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
