@@ -14,5 +14,5 @@ def heksher() -> None:
     """Settings whose values depend on context: the Heksher service and tools for it."""
 
 
-for command in (serve, migrate, backup, restore):
-    heksher.add_command(command)
+for _command in (serve, migrate, backup, restore):
+    heksher.add_command(_command)

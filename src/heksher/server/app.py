@@ -71,7 +71,7 @@ class Application:
         self._follower = Follower(self._catalog, self._storage, self._availability, self._report)
         desk, streams = QueryDesk(self._catalog, self._availability), Streams(self._catalog, self._metrics)
         self.end_streams: Callable[[], None] = streams.end_all
-        self.api = self._make_api(desk, streams)
+        self.api: FastAPI = self._make_api(desk, streams)
         self._front = Front(self.api, desk, streams, self._metrics, is_logging=config.has_access_log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -59,7 +59,7 @@ class Streams:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._count = 0
-        self.is_ending = False
+        self.is_ending: bool = False
         catalog.subscribe(self._notice)
 
     async def serve(

@@ -18,7 +18,7 @@ class Availability:
 
     def __init__(self) -> None:
         self.problem: str | None = None
-        self.since_s = time.monotonic()
+        self.since_s: float = time.monotonic()
 
     def require(self) -> None:
         """Do nothing while the database can be reached.

@@ -6,7 +6,7 @@ an answer of another revision, and none that is still right is made anew.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from heksher.server.catalog.answer import Answer
@@ -23,11 +23,11 @@ class Slot:
     __slots__ = ("answer", "cost_bytes", "is_used", "query")
 
     def __init__(self, query: Query, answer: Answer | None, cost_bytes: int) -> None:
-        self.query = query
-        self.answer = answer
-        self.cost_bytes = cost_bytes
+        self.query: Query = query
+        self.answer: Answer | None = answer
+        self.cost_bytes: int = cost_bytes
         # Whether it was asked for since it was last looked at for being forgotten.
-        self.is_used = False
+        self.is_used: bool = False
 
 
 class AnswerCache:
@@ -38,12 +38,12 @@ class AnswerCache:
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
-        self.size_bytes = 0
+        self.max_bytes: int = max_bytes
+        self.size_bytes: int = 0
         # Guards changes of the two; to look a key up needs no lock.
         self._lock = threading.Lock()
         self._slots: OrderedDict[bytes, Slot] = OrderedDict()
-        self.get = self._slots.get
+        self.get: Callable[[bytes], Slot | None] = self._slots.get
 
     def __len__(self) -> int:
         return len(self._slots)

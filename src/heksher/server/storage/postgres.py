@@ -61,14 +61,14 @@ class PostgresDialect(Dialect):
             for writes of other processes.
     """
 
-    poll_interval_s = 1.0
+    poll_interval_s: float = 1.0
 
     def __init__(self, url: URL) -> None:
         user = f"{url.username}@" if url.username else ""
         port = f":{url.port}" if url.port else ""
         place = f"postgresql://{user}{url.host or ''}{port}/{url.database or ''}"
         super().__init__(place, {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}, {})
-        self.writer_options = {"isolation_level": "READ COMMITTED", "heksher_begin": self._limit_locks(url)}
+        self.writer_options: Mapping[str, object] = {"isolation_level": "READ COMMITTED", "heksher_begin": self._limit_locks(url)}
         self._is_listening = _read_listen(url)
         self._url = url.set(drivername="postgresql+psycopg").difference_update_query([_LISTEN])
 

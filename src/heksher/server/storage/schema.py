@@ -16,7 +16,7 @@ from heksher.server.storage.errors import StorageError
 from heksher.server.storage.tables import HEKSHER_VERSION, MIGRATION, SCHEMA_VERSION
 from heksher.version import __version__
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _VERSION: Final = select(HEKSHER_VERSION.c.version_num)
 

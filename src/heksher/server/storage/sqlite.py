@@ -30,7 +30,7 @@ class SqliteDialect(Dialect):
         url: with ``?timeout=SECONDS``, another time than ``LOCK_TIMEOUT_S`` to wait for locks of other processes.
     """
 
-    poll_interval_s = 0.1
+    poll_interval_s: float = 0.1
 
     def __init__(self, url: URL) -> None:
         if url.database in {None, "", ":memory:"}:
