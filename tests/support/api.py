@@ -8,7 +8,7 @@ import httpx2
 from heksher.server.app import Application
 from heksher.server.config import Config
 from heksher.server.storage.base import LogEntry, Storage
-from heksher.server.storage.memory import MemoryStorage
+from tests.support.leased import lease
 
 FEATURES = ("environment", "user", "theme")
 
@@ -21,16 +21,13 @@ class Api:
     """A client of a service of its own.
 
     Args:
-        storage: an open storage; ``None`` for a new one in memory.
+        storage: an open storage; ``None`` for an empty one of the kind that the test is run on.
         config: of the application.
     """
 
     def __init__(self, storage: Storage | None = None, config: Config | None = None) -> None:
-        if storage is None:
-            storage = MemoryStorage()
-            storage.open()
-        self.storage = storage
-        app = Application(config or Config(database="unused"), storage)
+        self.storage = storage or lease()
+        app = Application(config or Config(database="unused"), self.storage)
         self._client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app, raise_app_exceptions=False), base_url="http://heksher.test"
         )
