@@ -99,6 +99,14 @@ bench-guard: ## instructions of one read in relation to an empty call; fails abo
 	$(BENCH_ENV)
 	$(BENCH) benchmarks.guard $(if $(PYTHON),--python '$(PYTHON)') $(ARGS)
 
+.PHONY: bench-replicas
+bench-replicas: env-test ## how soon one replica answers what another wrote, and that nobody goes back (ARGS='--help')
+	$(BENCH) benchmarks.replicas $(ARGS)
+
+.PHONY: bench-outage-db
+bench-outage-db: env-test ## two replicas under load while PostgreSQL is stopped, then frozen (SECONDS=10; default 30)
+	$(BENCH) benchmarks.database_outage $(if $(SECONDS),--seconds '$(SECONDS)') $(ARGS)
+
 .PHONY: soak
 soak: env-all ## both clients under random faults, for half an hour (MINUTES=2)
 	$(RUN) -m tests.faults.soak $(if $(MINUTES),--minutes '$(MINUTES)') $(ARGS)
@@ -155,4 +163,4 @@ env-demo env-test env-all: env-%:
 help: ## this text
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+		/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -8,10 +8,9 @@ from itertools import count
 import httpx2
 import pytest
 
-from heksher.server.storage.base import Reader
-from heksher.server.storage.sql import SqlStorage
 from tests.support.postgres import PostgresServer, add_parameters, private_postgres
 from tests.support.replicas import Replicas
+from tests.support.stored import list_users
 from tests.support.waiting import wait_until
 
 DEADLINE_S = 60.0
@@ -81,24 +80,6 @@ def wait_for_more(counters: list[Callable[[], int]]) -> None:
         assert wait_until(lambda: counter() >= start + SOME, DEADLINE_S)  # noqa: B023 - called at once
 
 
-def check_log(server: PostgresServer) -> set[str]:
-    """Check that the log says what is stored; give the users that have rules."""
-
-    def work(reader: Reader) -> set[str]:
-        entries = reader.log(limit=1_000_000)
-        assert list(range(1, len(entries) + 1)) == [entry.revision for entry in entries]
-        rules = reader.rules()
-        assert [str(rule.rule_id) for rule in rules] == [e.change.key for e in entries if e.change.kind == "rule"]
-        return {rule.conditions["user"] for rule in rules}
-
-    storage = SqlStorage(server.url)
-    storage.open()
-    try:
-        return storage.read(work)
-    finally:
-        storage.close()
-
-
 def see_outage(client: httpx2.Client) -> None:
     """Check what a replica says of itself during an outage, and what it answers from memory."""
     assert wait_until(lambda: client.get("/healthz/ready").json()["database"] == "down", DEADLINE_S)
@@ -139,7 +120,7 @@ def test_outage_is_survived(
     assert {200} == {status for load in loads for status in load.reads}
     writes = {user: write for load in loads for user, write in load.writes.items()}
     assert {(201, None), (503, "1")} == set(writes.values())
-    stored = {user for user in check_log(server) if user in writes}
+    stored = {user for user in list_users(server.url) if user in writes}
     assert [] == [user for user, (status, _) in writes.items() if status == 201 and user not in stored]
     # Of the one write of each replica whose commit broke off nobody can tell.
     assert len([user for user in stored if writes[user][0] == 503]) <= len(loads)
