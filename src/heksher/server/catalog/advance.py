@@ -85,14 +85,14 @@ class _Draft:
     def _apply_setting(self, change: Change) -> None:
         before = None if change.before is None else read_setting(change.before)
         after = None if change.after is None else read_setting(change.after)
-        setting = None if before is None else self._settings[before.name]
-        if setting is None or after is None or setting.all_names != {after.name, *after.aliases}:
+        rules = {} if before is None else self._settings[before.name].rules
+        if before is None or after is None or (before.name, before.aliases) != (after.name, after.aliases):
             self._has_new_names = True
             if before is not None:
                 del self._settings[before.name]
                 self._owned.discard(before.name)
         if after is not None:
-            self._settings[after.name] = enter_setting(after, {} if setting is None else setting.rules)
+            self._settings[after.name] = enter_setting(after, rules)
 
     def _apply_rule(self, change: Change) -> None:
         rule_id = int(change.key)
