@@ -9,9 +9,10 @@ from typing import Final, NamedTuple, TypeAlias, cast
 
 from heksher.server.catalog.picture import OrderedConditions, Picture
 from heksher.server.catalog.query import Query
+from heksher.server.json_bytes import encode
 from heksher.server.pictures import JSONObject, read_rule, read_setting
 from heksher.server.storage.base import Change
-from heksher.value_type import JSON, is_written_same
+from heksher.value_type import JSON
 from heksher.wire import lets_through
 
 _State: TypeAlias = "JSONObject | None"
@@ -88,4 +89,5 @@ def _find_rule_effect(rule_id: int, before: _State, after: _State, picture: Pict
 
 
 def _is_same(value: JSON, other: JSON) -> bool:
-    return value == other and is_written_same(value, other)
+    # As it is written, in the order of its keys: what is equal to Python, or as JSON, can be other bytes.
+    return encode(value) == encode(other)

@@ -1,0 +1,128 @@
+"""What a write shows in."""
+
+from dataclasses import replace
+
+import pytest
+
+from heksher.server.catalog.effect import EVERYWHERE, Effect, find_effect, shows_any
+from heksher.server.catalog.query import Query
+from heksher.server.operations import changes
+from heksher.server.storage.base import Change
+from tests.support.catalogs import ORDER, a_picture, a_rule
+from tests.support.storages import a_setting
+
+SETTING = a_setting("b", default_value=1, aliases=["old"])
+PICTURE = a_picture(SETTING)
+RULE = a_rule(7, "b", {"user": "ada", "theme": "dark"})
+
+
+def find_setting_effect(before: object, after: object) -> Effect | None:
+    return find_effect(changes.change_setting("declare", before, after, ORDER), PICTURE)
+
+
+def test_a_change_of_the_context_features_shows_everywhere():
+    """Even in an answer without a setting, whose header has the features."""
+    effect = find_effect(changes.change_features("move", ORDER, ORDER[::-1]), PICTURE)
+    assert effect is EVERYWHERE
+    assert effect.shows_in(Query(()))
+
+
+def test_a_new_setting_shows_by_all_its_names():
+    """So does one that was deleted."""
+    added = find_setting_effect(None, SETTING)
+    deleted = find_effect(changes.delete_setting(SETTING, [RULE], ORDER), PICTURE)
+    assert Effect(frozenset({"b", "old"})) == added == deleted
+
+
+def test_a_renamed_setting_shows_by_old_and_new_names():
+    """Queries by the old name are answered with the new one now."""
+    renamed = replace(SETTING, name="new", aliases=frozenset({"b", "old"}))
+    assert Effect(frozenset({"new", "b", "old"})) == find_setting_effect(SETTING, renamed)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(1, 2), (1, 1.0), (1, True), (0.0, -0.0), ([1], [1.0]), ({"k": 1, "l": 2}, {"l": 2, "k": 1})],
+)
+def test_another_default_shows(before: object, after: object):
+    """Also where only its bytes are others."""
+    effect = find_setting_effect(replace(SETTING, default_value=before), replace(SETTING, default_value=after))
+    assert Effect(frozenset({"b", "old"})) == effect
+
+
+def test_what_is_never_answered_shows_nowhere():
+    """Type, features, version and metadata of a setting."""
+    changed = replace(SETTING, type="float", configurable_features=frozenset(), version="2.0", metadata={"k": 1})
+    assert find_setting_effect(SETTING, changed) is None
+
+
+def test_a_rule_shows_where_its_setting_and_its_conditions_do():
+    """By each name of the setting; added, changed or deleted."""
+    effect = Effect(frozenset({"b", "old"}), (("user", "ada"), ("theme", "dark")))
+    several = [
+        changes.add_rule(RULE, ORDER),
+        changes.change_rule("set value", RULE, replace(RULE, value=11), ORDER),
+        changes.delete_rule(RULE, ORDER),
+    ]
+    assert [effect] * 3 == [find_effect(change, PICTURE) for change in several]
+
+
+def test_metadata_of_a_rule_shows_as_such():
+    """Unless the value changes, too: one that is equal to Python is another value."""
+    changed = replace(RULE, metadata={"by": "me"})
+    assert find_effect(changes.change_rule("set metadata", RULE, changed, ORDER), PICTURE).is_metadata_only
+    other = replace(changed, value=10.0)
+    assert not find_effect(changes.change_rule("set value", RULE, other, ORDER), PICTURE).is_metadata_only
+
+
+def test_a_rule_of_a_setting_that_is_gone_shows_by_its_name():
+    """What became of the setting since shows by itself."""
+    effect = find_effect(changes.add_rule(a_rule(7, "gone"), ORDER), PICTURE)
+    assert frozenset({"gone"}) == effect.names
+
+
+CONDITIONS = (("user", "ada"), ("theme", "dark"))
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (Query(), True),
+        (Query(("old", "other")), True),
+        (Query(("other",)), False),
+        (Query(()), False),
+        (Query(filters={"user": None}), False),
+        (Query(filters={"user": None, "theme": frozenset({"dark"})}), True),
+        (Query(filters={"user": frozenset({"bob"}), "theme": None}), False),
+        (Query(filters={}), False),
+        (Query(("other",), {"user": None, "theme": None}), False),
+    ],
+)
+def test_a_rule_shows_in_queries_that_let_it_through(query: Query, *, expected: bool):
+    """By name and by filters."""
+    assert expected == Effect(frozenset({"b", "old"}), CONDITIONS).shows_in(query)
+
+
+def test_metadata_shows_where_it_is_asked_for():
+    """And only where the rule is in the answer at all."""
+    effect = Effect(frozenset({"b"}), CONDITIONS, is_metadata_only=True)
+    several = [Query(), Query(include_metadata=True), Query(filters={}, include_metadata=True)]
+    assert [False, True, False] == [effect.shows_in(query) for query in several]
+
+
+def test_a_setting_shows_whatever_is_let_through():
+    """Its default is in every answer that it is in."""
+    assert Effect(frozenset({"b"})).shows_in(Query(("b",), {}))
+
+
+def test_of_several_effects_one_is_enough():
+    """And none is not."""
+    several = [Effect(frozenset({"a"})), Effect(frozenset({"b"}))]
+    assert [True, False] == [shows_any(several, Query((name,))) for name in "bc"]
+    assert not shows_any([], Query())
+
+
+def test_a_change_of_an_unknown_kind_is_an_error():
+    """It cannot be said what it shows in."""
+    with pytest.raises(ValueError, match="some"):
+        find_effect(Change("add", "unheard_of", "some", None, None), PICTURE)
