@@ -23,12 +23,6 @@ RULE_PICTURE = {
 }
 
 
-def test_pictures_have_one_form():
-    """Features and conditions in the service's order, aliases by bytes."""
-    assert SETTING_PICTURE == changes.picture_setting(SETTING, ORDER)
-    assert RULE_PICTURE == changes.picture_rule(RULE, ORDER)
-
-
 def test_each_kind_of_change():
     """Each has the object before and after; a deleted setting has its rules with their ids."""
     assert [
