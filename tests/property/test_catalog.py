@@ -82,8 +82,9 @@ class CatalogMachine(RuleBasedStateMachine):
 
     @rule(name=names, alias=st.none() | names, kind=st.sampled_from(TYPES), default=values,
           chosen=st.frozensets(features, min_size=2), is_major=st.booleans())  # fmt: skip
-    def declare(self, name: str, alias: str | None, kind: str, default: JSON, chosen: frozenset[str],
-                is_major: bool) -> None:  # noqa: FBT001 - drawn  # fmt: skip
+    def declare(
+        self, name: str, alias: str | None, kind: str, default: JSON, chosen: frozenset[str], is_major: bool
+    ) -> None:
         """Declare a new setting or another version of one, perhaps under another name."""
         version = self.next_version(name if alias is None else alias, is_major=is_major)
         declaration = Declaration(name, chosen, parse_value_type(kind), default, version, {}, alias)

@@ -31,7 +31,7 @@ def advance(picture: Picture, entries: Iterable[LogEntry]) -> tuple[Picture, lis
     """Apply the entries that follow a picture's revision; give the next picture, and what was done.
 
     Raises:
-        KeyError, TypeError, ValueError: an entry does not fit the picture.
+        LookupError, TypeError, ValueError: an entry does not fit the picture.
     """
     draft = _Draft(picture)
     steps = []

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from heksher.server.catalog.advance import Step, advance
 from heksher.server.catalog.cache import AnswerCache
-from heksher.server.catalog.effect import EVERYWHERE, find_effect, shows_any
+from heksher.server.catalog.effect import EVERYWHERE, Effect, find_effect, shows_any
 from heksher.server.catalog.picture import Picture, take_picture
 from heksher.server.catalog.query import Query
 from heksher.server.storage.base import LogEntry, Reader, Storage
@@ -36,14 +36,12 @@ class CatalogState(NamedTuple):
     steps: tuple[Step, ...]
 
     def has_changed(self, query: Query, since_revision: int) -> bool:
-        """Tell whether the answer to a query can be another one than at an earlier revision.
-
-        Of a revision that there was not yet nothing is known: the database was restored to an earlier state.
-        """
+        """Tell whether the answer to a query can be another one than at another revision."""
         age = self.picture.revision - since_revision
         if age == 0:
             return False
-        if age < 0 or age > len(self.steps):
+        # A revision that is still to come is that of another process, or of a time before a backup was restored.
+        if not 0 < age <= len(self.steps):
             return True
         return shows_any((step.effect for step in self.steps[-age:] if step.effect is not None), query)
 
@@ -120,7 +118,7 @@ class Catalog:
     def _load(self) -> CatalogState:
         now_s = time.monotonic()
         picture, entries = self._storage.read(_take_picture_and_log)
-        steps = tuple(Step(entry.revision, find_effect(entry.change, picture)) for entry in entries)
+        steps = tuple(Step(entry.revision, _find_effect(entry, picture)) for entry in entries)
         self.state = CatalogState(picture, AnswerCache(self._max_cache_bytes), steps)
         self.checked_at_s = now_s
         return self.state
@@ -146,7 +144,7 @@ class Catalog:
             return self._reload()
         try:
             picture, steps = advance(state.picture, entries)
-        except (KeyError, TypeError, ValueError):
+        except (LookupError, TypeError, ValueError):
             logger.exception("the change log does not fit what is in memory: everything is loaded anew")
             return self._reload()
         effects = [step.effect for step in steps if step.effect is not None]
@@ -167,6 +165,14 @@ class Catalog:
 def _take_picture_and_log(reader: Reader) -> tuple[Picture, list[LogEntry]]:
     picture = take_picture(reader)
     return picture, reader.log(picture.revision - _MAX_STEPS, _MAX_STEPS)
+
+
+def _find_effect(entry: LogEntry, picture: Picture) -> Effect | None:
+    try:
+        return find_effect(entry.change, picture)
+    except (LookupError, TypeError, ValueError):
+        # What another version of the service wrote; the picture has it all the same.
+        return EVERYWHERE
 
 
 def _read_news(reader: Reader, after_revision: int) -> tuple[int, list[LogEntry]]:

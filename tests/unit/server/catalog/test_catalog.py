@@ -1,0 +1,238 @@
+"""The current picture, and how it follows the change log."""
+
+import logging
+import threading
+
+import pytest
+
+from heksher.server.catalog import catalog as module
+from heksher.server.catalog.advance import Step
+from heksher.server.catalog.answer import Answer
+from heksher.server.catalog.catalog import Catalog, CatalogState
+from heksher.server.catalog.effect import EVERYWHERE, Effect
+from heksher.server.catalog.picture import take_picture
+from heksher.server.catalog.query import Query
+from heksher.server.operations import rules
+from heksher.server.storage.base import NOBODY, Change, Storage
+from heksher.server.storage.errors import StorageUnavailableError
+from heksher.server.storage.memory import MemoryStorage
+from tests.support.catalogs import ORDER, FragileStorage, fill, open_fragile
+from tests.support.fake_service import DEADLINE_S
+from tests.support.storages import read_revision, write_something
+
+ANSWER = Answer(b"{}", ())
+
+
+@pytest.fixture
+def storage() -> FragileStorage:
+    """A storage at revision 1."""
+    return open_fragile()
+
+
+@pytest.fixture
+def catalog(storage: FragileStorage) -> Catalog:
+    """A catalog of it, loaded."""
+    catalog = Catalog(storage, 1_000_000)
+    catalog.load()
+    return catalog
+
+
+def add_rule(storage: Storage, user: str) -> int:
+    return rules.add(storage, "cache_ttl", {"user": user}, 1, {}, NOBODY).revision
+
+
+def note_news(catalog: Catalog) -> list[tuple[CatalogState, list[Step]]]:
+    """Give a list that grows by what the catalog publishes."""
+    news: list[tuple[CatalogState, list[Step]]] = []
+    catalog.subscribe(lambda state, steps: news.append((state, list(steps))))
+    return news
+
+
+def restore(storage: FragileStorage, revision: int) -> None:
+    """Put another storage in place, as when a backup is restored."""
+    storage.inner = MemoryStorage()
+    storage.open()
+    fill(storage)
+    while read_revision(storage) < revision:
+        write_something(storage)
+
+
+def test_a_catalog_is_loaded_once(storage: FragileStorage):
+    """When it is first needed; until then it has nothing and knows nothing of its age."""
+    catalog = Catalog(storage, 1_000_000)
+    assert (None, None) == (catalog.state, catalog.checked_at_s)
+    state = catalog.load()
+    assert storage.inner.read(take_picture) == state.picture
+    assert (state, state) == (catalog.load(), catalog.state)
+    assert 1 == storage.reads
+    assert catalog.checked_at_s is not None
+
+
+def test_what_is_loaded_is_given_whoever_waits_for_the_database(storage: FragileStorage, catalog: Catalog):
+    """The event loop asks for it."""
+    storage.gate.clear()
+    storage.is_waiting.clear()
+    waiting = threading.Thread(target=catalog.refresh)
+    waiting.start()
+    assert storage.is_waiting.wait(DEADLINE_S)
+    loading = threading.Thread(target=catalog.load, daemon=True)
+    loading.start()
+    loading.join(DEADLINE_S)
+    is_done = not loading.is_alive()
+    storage.gate.set()
+    waiting.join(DEADLINE_S)
+    assert is_done
+
+
+def test_a_catalog_follows(storage: FragileStorage, catalog: Catalog):
+    """It has what was written since, and the steps of the way."""
+    add_rule(storage, "new")
+    write_something(storage)
+    state = catalog.refresh()
+    assert storage.inner.read(take_picture) == state.picture
+    assert [1, 2, 3] == [step.revision for step in state.steps]
+
+
+def test_nothing_new_changes_nothing(storage: FragileStorage, catalog: Catalog):
+    """Not even the state; that it is current is noted."""
+    state, checked_at_s, news = catalog.state, catalog.checked_at_s, note_news(catalog)
+    assert state is catalog.refresh()
+    assert catalog.checked_at_s > checked_at_s
+    assert [] == news
+
+
+@pytest.mark.parametrize(("at_least", "reads"), [(0, 0), (1, 0), (2, 1), (99, 1), (None, 1)])
+def test_a_revision_that_is_there_is_enough(
+    storage: FragileStorage, catalog: Catalog, at_least: int | None, reads: int
+):
+    """Else the database is looked at, once."""
+    before = storage.reads
+    add_rule(storage.inner, "new")
+    assert (2 if reads else 1) == catalog.refresh(at_least).picture.revision
+    assert reads == storage.reads - before
+
+
+def test_to_refresh_loads_what_was_not_loaded(storage: FragileStorage):
+    """Whatever is enough."""
+    assert 1 == Catalog(storage, 1_000_000).refresh(0).picture.revision
+
+
+def test_listeners_are_told_of_each_change(storage: FragileStorage, catalog: Catalog):
+    """With the state and the steps to it, which were one look at the database."""
+    news = note_news(catalog)
+    add_rule(storage, "x")
+    add_rule(storage, "y")
+    state = catalog.refresh()
+    effects = [Effect(frozenset({"cache_ttl"}), (("user", user),)) for user in "xy"]
+    assert [(state, [Step(2, effects[0]), Step(3, effects[1])])] == news
+
+
+def test_answers_are_kept_as_long_as_they_are_right(storage: FragileStorage, catalog: Catalog):
+    """What a change shows in is made anew; the earlier state keeps its own answers."""
+    before = catalog.state
+    before.cache.put(b"guests", Query(filters={"user": frozenset({"guest"})}), ANSWER)
+    before.cache.put(b"all", Query(), ANSWER)
+    add_rule(storage, "admin")
+    after = catalog.refresh()
+    assert [ANSWER, None] == [after.cache.get(key).answer for key in (b"guests", b"all")]
+    assert ANSWER is before.cache.get(b"all").answer
+
+
+def test_while_the_database_is_away_the_state_stays(storage: FragileStorage, catalog: Catalog):
+    """So does what is known of its age."""
+    state, checked_at_s = catalog.state, catalog.checked_at_s
+    storage.is_away = True
+    with pytest.raises(StorageUnavailableError):
+        catalog.refresh()
+    assert (state, checked_at_s) == (catalog.load(), catalog.checked_at_s)
+    with pytest.raises(StorageUnavailableError):
+        Catalog(storage, 1_000_000).load()
+
+
+def test_a_restored_database_is_loaded_anew(
+    storage: FragileStorage, catalog: Catalog, caplog: pytest.LogCaptureFixture
+):
+    """All answers are forgotten, and it is said that anything can have changed."""
+    for user in "xyz":
+        add_rule(storage, user)
+    catalog.refresh().cache.put(b"", Query(), ANSWER)
+    news = note_news(catalog)
+    restore(storage, 2)
+    state = catalog.refresh()
+    assert storage.inner.read(take_picture) == state.picture
+    assert [(state, [Step(2, EVERYWHERE)])] == news
+    assert (0, 2) == (len(state.cache), len(state.steps))
+    assert "has gone back from revision 4 to 2" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["rule", "setting", "unheard_of"])
+def test_a_log_that_does_not_fit_is_no_reason_to_stop(
+    storage: FragileStorage, catalog: Catalog, caplog: pytest.LogCaptureFixture, kind: str
+):
+    """Everything is loaded anew, and what such an entry shows in is not known: it can be anything."""
+    news = note_news(catalog)
+    picture = {"name": "other", "setting": "other"}
+    odd = Change("change", kind, "5", picture, picture)
+    storage.write(lambda writer: (writer.delete_rule(1), writer.record(odd)))
+    state = catalog.refresh()
+    assert [2] == list(state.picture.settings["cache_ttl"].rules)
+    assert [(state, [Step(2, EVERYWHERE)])] == news
+    assert "does not fit" in caplog.text
+    assert Step(2, EVERYWHERE) == Catalog(storage, 1_000_000).load().steps[-1]
+
+
+def test_an_empty_entry_of_a_rule_is_survived(storage: FragileStorage, catalog: Catalog):
+    """No service has ever written one."""
+    storage.write(lambda writer: writer.record(Change("change", "rule", "1", None, None)))
+    assert 2 == catalog.refresh().picture.revision
+
+
+def test_who_is_far_behind_loads_anew(
+    storage: FragileStorage, catalog: Catalog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """It costs less than to follow; up to there the catalog follows."""
+    monkeypatch.setattr(module, "_MAX_ENTRIES", 3)
+    for user in "abc":
+        add_rule(storage, user)
+    news = note_news(catalog)
+    catalog.refresh()
+    for user in "defg":
+        add_rule(storage, user)
+    with caplog.at_level(logging.INFO, "heksher"):
+        assert storage.inner.read(take_picture) == catalog.refresh().picture
+    assert [3, 1] == [len(steps) for _, steps in news]
+    assert "4 changes behind" in caplog.text
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+def test_it_is_known_what_has_changed_since(storage: FragileStorage, catalog: Catalog, *, is_new: bool):
+    """Also by a process that was started a moment ago: the log says so."""
+    add_rule(storage, "x")
+    add_rule(storage, "y")
+    add_rule(storage, "z")
+    state = Catalog(storage, 0).load() if is_new else catalog.refresh()
+    asked = [state.has_changed(Query(filters={"user": frozenset("y")}), revision) for revision in range(6)]
+    assert [True, True, True, False, False, True] == asked
+    assert [True] + [False] * 4 + [True] == [state.has_changed(Query(("other",)), revision) for revision in range(6)]
+
+
+def test_what_is_long_ago_may_have_changed(storage: FragileStorage, catalog: Catalog, monkeypatch: pytest.MonkeyPatch):
+    """Steps are forgotten at some time."""
+    monkeypatch.setattr(module, "_MAX_STEPS", 2)
+    for user in "xyz":
+        add_rule(storage, user)
+    followed, loaded = catalog.refresh(), Catalog(storage, 0).load()
+    assert [[3, 4]] * 2 == [[step.revision for step in state.steps] for state in (followed, loaded)]
+    nobody = Query(("other",))
+    assert [True, True, False, False, False] == [followed.has_changed(nobody, revision) for revision in range(5)]
+
+
+def test_an_order_of_features_that_changed_is_a_change(storage: FragileStorage, catalog: Catalog):
+    """Even for a query for nothing: its answer has the order."""
+
+    def work(writer) -> None:
+        writer.set_context_features(ORDER[::-1])
+        writer.record(Change("move", "context_features", "", list(ORDER), list(ORDER[::-1])))
+
+    storage.write(work)
+    assert catalog.refresh().has_changed(Query(()), 1)
