@@ -13,19 +13,21 @@ from starlette.concurrency import run_in_threadpool
 from heksher.server import app
 from heksher.server.api.query_desk import QueryDesk, Reply, Wish, make_reply
 from heksher.server.catalog.answer import Answer
+from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.cache import AnswerCache
 from heksher.server.catalog.catalog import Catalog, CatalogState
 from heksher.server.catalog.picture import CatalogRule, enter_rule, enter_setting, make_picture
 from heksher.server.catalog.query import Query, build_answer
 from heksher.server.config import Config
+from heksher.server.metrics import Metrics
 from heksher.server.storage.base import Reader, Storage
 
 
 class DatabaseDesk(QueryDesk):
     """Reads what a query asks for, and nothing else, each time."""
 
-    def __init__(self, storage: Storage, catalog: Catalog) -> None:
-        super().__init__(catalog)
+    def __init__(self, storage: Storage, catalog: Catalog, availability: Availability, metrics: Metrics) -> None:
+        super().__init__(catalog, availability, metrics)
         self._storage = storage
 
     def find_reply(self, key: bytes, wish: Wish) -> Reply | None:

@@ -69,7 +69,8 @@ class Application:
         self._availability = Availability()
         self._catalog = Catalog(self._storage, config.max_cache_bytes)
         self._follower = Follower(self._catalog, self._storage, self._availability, self._report)
-        desk, streams = QueryDesk(self._catalog, self._availability), Streams(self._catalog, self._metrics)
+        desk = QueryDesk(self._catalog, self._availability, self._metrics)
+        streams = Streams(self._catalog, self._metrics)
         self.end_streams: Callable[[], None] = streams.end_all
         self.api: FastAPI = self._make_api(desk, streams)
         self._front = Front(self.api, desk, streams, self._metrics, is_logging=config.has_access_log)

@@ -18,6 +18,7 @@ from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog, CatalogState
 from heksher.server.catalog.query import Query, build_answer, find_settings
 from heksher.server.errors import NotFoundError
+from heksher.server.metrics import Metrics
 from heksher.wire import MIN_REVISION_HEADER, REVISION_HEADER
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ _MAX_MAKERS: Final = 2
 # Clients send few different values of Accept-Encoding; whoever makes them up is not remembered.
 _MAX_KNOWN_ENCODINGS: Final = 64
 
-# Revisions are kept in 64 bits.
+# Databases count in 64 bits. To read a number of thousands of digits is an error.
 _MAX_REVISION_DIGITS: Final = 18
 
 _MIN_REVISION: Final = MIN_REVISION_HEADER.lower().encode()
@@ -79,12 +80,14 @@ class QueryDesk:
 
     Args:
         catalog: what is known.
-        availability: of the database; while that is a problem, nobody waits for it. ``None`` if nothing is known.
+        availability: of the database; while that is a problem, nobody waits for it.
+        metrics: are told which answers were there.
     """
 
-    def __init__(self, catalog: Catalog, availability: Availability | None = None) -> None:
+    def __init__(self, catalog: Catalog, availability: Availability, metrics: Metrics) -> None:
         self._catalog = catalog
-        self._availability = availability or Availability()
+        self._availability = availability
+        self._metrics = metrics
         self._makers = ThreadPoolExecutor(_MAX_MAKERS, "heksher-answers")
         self._known_encodings: dict[bytes, Encoding] = {}
         # The answers that threads are making, so that none is made twice at once.
@@ -110,7 +113,10 @@ class QueryDesk:
         if state is None or slot is None or slot.answer is None or not wish.is_met_by(state.picture.revision):
             return None
         slot.is_used = True
-        return make_reply(state, slot.answer, wish)
+        reply = make_reply(state, slot.answer, wish)
+        if reply is not None:
+            self._metrics.count_hit()
+        return reply
 
     async def reply(self, key: bytes, query: Query, wish: Wish) -> Reply:
         """Give the reply to a query.
@@ -135,22 +141,23 @@ class QueryDesk:
 
     async def _find_state(self, wish: Wish) -> CatalogState:
         state = self._catalog.state
-        if state is None:
-            return await run_in_threadpool(self._catalog.load)
-        if wish.is_met_by(state.picture.revision):
+        if state is not None and wish.is_met_by(state.picture.revision):
             return state
         # If the database does not have that revision either, nobody has: it was restored from a backup.
-        return await self._refresh(read_revision(wish.min_revision))
+        return await self._refresh(read_revision(wish.min_revision) or 0)
 
     async def _refresh(self, at_least: int | None = None) -> CatalogState:
+        # While the database is known to be away nobody waits for it: all threads would.
         self._availability.require()
         return await run_in_threadpool(self._catalog.refresh, at_least)
 
     async def _find_answer(self, state: CatalogState, key: bytes, query: Query) -> Answer:
         slot = state.cache.get(key)
         if slot is not None and slot.answer is not None:
+            self._metrics.count_hit()
             return slot.answer
         rules = sum(len(setting.rules) for setting in find_settings(state.picture, query))
+        self._metrics.count_miss()
         if rules <= _MAX_RULES_ON_EVENT_LOOP:
             return _make_answer(state, key, query)
         flight = (state.picture.revision, key)
@@ -187,11 +194,13 @@ def read_revision(text: bytes) -> int | None:
 
 
 def make_key(scope: Scope, body: bytes | None = None) -> bytes:
-    """Give what a query is known by: its query string, or, where it has one, its body."""
+    """Give what a query is known by: its query string, or, where it has one, its body with the body's type."""
     if body is None:
         query_string: bytes = scope["query_string"]
         return query_string
-    return _BODY_KEY + hashlib.sha256(body).digest()
+    # Which says whether it is JSON.
+    content_types = [value for name, value in scope["headers"] if name == b"content-type"]
+    return _BODY_KEY + hashlib.sha256(b"".join((*content_types, b"\n", body))).digest()
 
 
 def _make_answer(state: CatalogState, key: bytes, query: Query) -> Answer:

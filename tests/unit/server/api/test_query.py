@@ -8,20 +8,6 @@ PATH = "/api/v1/query"
 ORDER_HEADER = "Heksher-Context-Features"
 
 
-@pytest.fixture
-def ruled(api: Api) -> Api:
-    """A service with a setting ``b`` (once ``old``) that has rules on one, two and three features, and one without."""
-    features = {"configurable_features": ["environment", "user", "theme"]}
-    api.declare("old", **features)
-    api.declare("b", **features, alias="old", version="1.1")
-    api.declare("A", default_value=0)
-    api.add_rule("b", {"user": "guest"}, 1)
-    api.add_rule("b", {"user": "admin"}, 2)
-    api.add_rule("b", {"theme": "dark", "environment": "dev"}, 3, metadata={"by": "me"})
-    api.add_rule("b", {"user": "guest", "theme": "dark", "environment": "dev"}, 4)
-    return api
-
-
 def rule_ids(api: Api, **parameters: str) -> list[int]:
     return [rule["rule_id"] for rule in api.query(settings="b", **parameters)["b"]["rules"]]
 
