@@ -6,7 +6,8 @@
 """
 
 import time
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -71,15 +72,13 @@ class Front:
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send, started_s: float) -> None:
         """Have the framework answer."""
-        request_id = logs.read_request_id(scope["headers"])
-        watch = _Watch(send, (_REQUEST_ID, request_id.encode()))
-        token = logs.request_id.set(request_id)
-        try:
-            await self._app(scope, receive, watch.send)
-        finally:
-            route = getattr(scope.get("route"), "path", _UNMATCHED)
-            self._note(scope, route, watch.status, started_s, watch.size_bytes)
-            logs.request_id.reset(token)
+        with _identify(scope) as header:
+            watch = _Watch(send, header)
+            try:
+                await self._app(scope, receive, watch.send)
+            finally:
+                route = getattr(scope.get("route"), "path", _UNMATCHED)
+                self._note(scope, route, watch.status, started_s, watch.size_bytes)
 
     async def _open_stream(self, scope: Scope, receive: Receive, send: Send, started_s: float) -> None:
         if self.streams.is_ending:
@@ -91,8 +90,9 @@ class Front:
         if scope["method"] == "POST":
             body, receive = await self._read_body(receive)
         asked = _ask_query(scope)
-        watch = _Watch(send, is_holding=True)
-        await self._app(asked, receive, watch.send)
+        with _identify(scope) as header:
+            watch = _Watch(send, header, is_holding=True)
+            await self._app(asked, receive, watch.send)
         query = asked.get("heksher.query")
         if query is None or watch.status != 200:  # noqa: PLR2004 - HTTP's own
             await watch.release()
@@ -140,7 +140,7 @@ class _Watch:
 
     Args:
         send: of the connection.
-        header: to be added to the answer's; ``None`` for none.
+        header: to be added to the answer's.
         is_holding: whether nothing is passed on before ``release``.
 
     Attributes:
@@ -148,7 +148,7 @@ class _Watch:
         size_bytes: of its body.
     """
 
-    def __init__(self, send: Send, header: HeaderField | None = None, *, is_holding: bool = False) -> None:
+    def __init__(self, send: Send, header: HeaderField, *, is_holding: bool = False) -> None:
         self._send = send
         self._header = header
         self._held: list[Message] | None = [] if is_holding else None
@@ -159,8 +159,7 @@ class _Watch:
         """Take what is to be sent."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            if self._header is not None:
-                message["headers"] = [*message.get("headers", ()), self._header]
+            message["headers"] = [*message.get("headers", ()), self._header]
         else:
             self.size_bytes += len(message.get("body", b""))
         if self._held is None:
@@ -178,6 +177,17 @@ class _Watch:
 async def _send_reply(send: Send, reply: Reply) -> None:
     await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
     await send({"type": "http.response.body", "body": reply.body})
+
+
+@contextmanager
+def _identify(scope: Scope) -> Iterator[HeaderField]:
+    """Give what is logged meanwhile the id of a request; yield the header that tells the client."""
+    request_id = logs.read_request_id(scope["headers"])
+    token = logs.request_id.set(request_id)
+    try:
+        yield _REQUEST_ID, request_id.encode()
+    finally:
+        logs.request_id.reset(token)
 
 
 def _ask_query(scope: Scope) -> MutableMapping[str, Any]:

@@ -19,6 +19,7 @@ from starlette.types import Receive, Send
 
 from heksher.server.catalog.advance import Step
 from heksher.server.catalog.catalog import Catalog, CatalogState
+from heksher.server.catalog.effect import shows_any
 from heksher.server.catalog.query import Query
 from heksher.server.metrics import Metrics
 
@@ -59,6 +60,8 @@ class Streams:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._count = 0
+        # The one that was told of last.
+        self._revision = 0
         self.is_ending: bool = False
         catalog.subscribe(self._notice)
 
@@ -81,18 +84,27 @@ class Streams:
             last_revision: the one that the client knows the answer of; ``None`` if it knows none.
             abort: closes the connection at once; ``None`` where the server has no such thing.
         """
-        stream = _Stream(query, send, abort or asyncio.current_task().cancel)  # type: ignore[union-attr] # in a task
+        stream = _Stream(
+            query,
+            send,
+            abort or asyncio.current_task().cancel,  # type: ignore[union-attr] # in a task
+            self._metrics.count_stream_events,
+        )
+        # Once the stream is among the others, it can be told something at any time.
+        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         self._add(key, stream)
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             state = self._catalog.load()
             if last_revision is None or state.has_changed(query, last_revision):
                 stream.newest = state.picture.revision
             stream.beat()
+            if self.is_ending:
+                stream.end()
             while (await receive())["type"] != "http.disconnect":
                 pass
         finally:
             self._remove(key, stream)
+            stream.close()
 
     def end_all(self) -> None:
         """Tell all clients that the service ends, and end their streams. May be called from any thread, or a signal."""
@@ -130,13 +142,16 @@ class Streams:
             loop.call_soon_threadsafe(action)
 
     def _tell(self, revision: int, steps: Sequence[Step]) -> None:
+        if revision < self._revision:
+            # A backup was restored: what was told before was about another future.
+            for stream in self._list():
+                stream.forget()
+        self._revision = revision
         effects = [step.effect for step in steps if step.effect is not None]
         for group in self._groups.values():
-            query = next(iter(group)).query
-            if any(effect.shows_in(query) for effect in effects):
+            if shows_any(effects, next(iter(group)).query):
                 for stream in group:
                     stream.tell(revision)
-                self._metrics.count_stream_events(len(group))
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
@@ -146,14 +161,17 @@ class Streams:
             number = (number + 1) % HEARTBEAT_S
             for stream in list(self._beats[number]):
                 stream.beat()
-            for stream in [stream for group in self._groups.values() for stream in group]:
+            for stream in self._list():
                 if stream.is_blocked(loop.time()):
                     self._metrics.count_dropped_stream()
                     stream.abort()
 
     def _end_all(self) -> None:
-        for stream in [stream for group in self._groups.values() for stream in group]:
+        for stream in self._list():
             stream.end()
+
+    def _list(self) -> list["_Stream"]:
+        return [stream for group in self._groups.values() for stream in group]
 
 
 class _Stream:
@@ -167,8 +185,10 @@ class _Stream:
 
     __slots__ = (
         "_blocked_since_s",
+        "_count_events",
         "_is_beat_due",
         "_is_end_due",
+        "_is_ended",
         "_send",
         "_told",
         "abort",
@@ -177,21 +197,28 @@ class _Stream:
         "task",
     )
 
-    def __init__(self, query: Query, send: Send, abort: Callable[[], object]) -> None:
+    def __init__(
+        self, query: Query, send: Send, abort: Callable[[], object], count_events: Callable[[int], object]
+    ) -> None:
         self.query = query
         self.abort = abort
         self.newest = self._told = -1
         self._send = send
-        self._is_beat_due = self._is_end_due = False
+        self._count_events = count_events
+        self._is_beat_due = self._is_end_due = self._is_ended = False
         # Since when what is being sent is not taken; None when nothing is being sent.
         self._blocked_since_s: float | None = None
         # The task that sends, which the event loop holds weakly; None when there is nothing to send.
         self.task: asyncio.Task[None] | None = None
 
     def tell(self, revision: int) -> None:
-        """Tell that the answer has changed. Revisions only go back where a database was restored."""
-        self.newest = revision
+        """Tell that the answer has changed."""
+        self.newest = max(self.newest, revision)
         self._wake()
+
+    def forget(self) -> None:
+        """Forget what was told, and what was to be."""
+        self.newest = self._told = -1
 
     def beat(self) -> None:
         """Send whatever is due, at least a heartbeat."""
@@ -203,30 +230,37 @@ class _Stream:
         self._is_end_due = True
         self._wake()
 
+    def close(self) -> None:
+        """Send nothing any more: there is nobody to take it."""
+        self._is_ended = True
+        if self.task is not None:
+            self.task.cancel()
+
     def is_blocked(self, now_s: float) -> bool:
         """Tell whether the client takes nothing for too long."""
         return self._blocked_since_s is not None and now_s - self._blocked_since_s > MAX_BLOCKED_S
 
     def _wake(self) -> None:
-        if self.task is None:
+        if self.task is None and not self._is_ended:
             self.task = asyncio.get_running_loop().create_task(self._deliver())
 
     async def _deliver(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            while chunk := self._take_chunk():
+            # The end can become due while something else is being sent: then it is still to be said.
+            while not self._is_ended and (chunk := self._take_chunk()):
                 self._blocked_since_s = loop.time()
-                await self._send({"type": "http.response.body", "body": chunk, "more_body": not self._is_end_due})
-                if self._is_end_due:
-                    return
+                await self._send({"type": "http.response.body", "body": chunk, "more_body": not self._is_ended})
         finally:
             self._blocked_since_s = self.task = None
 
     def _take_chunk(self) -> bytes:
         if self._is_end_due:
+            self._is_ended = True
             return b"event: end\nretry: %d\ndata: {}\n\n" % random.randrange(MAX_RETURN_MS)  # noqa: S311 - spreads load
-        if self.newest != self._told:
+        if self.newest > self._told:
             self._told, self._is_beat_due = self.newest, False
+            self._count_events(1)
             return b'event: change\nid: %d\ndata: {"revision":%d}\n\n' % (self._told, self._told)
         is_beat_due, self._is_beat_due = self._is_beat_due, False
         return _HEARTBEAT if is_beat_due else b""
