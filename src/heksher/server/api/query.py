@@ -20,7 +20,7 @@ from heksher.server.api.answers import (
     problem,
 )
 from heksher.server.api.models import QueryBody
-from heksher.server.api.query_desk import QueryDesk, Reply, Wish, make_key, read_revision
+from heksher.server.api.query_desk import QueryDesk, Reply, Wish, make_key
 from heksher.server.api.routing import make_router
 from heksher.server.catalog import query as catalog
 from heksher.server.limits import MAX_QUERY_FILTERS, MAX_QUERY_SETTINGS

@@ -77,7 +77,10 @@ class Answer:
         digest = hashlib.sha256(order + b"\n")
         digest.update(body)
         self.plain: Representation = _represent(body, digest.hexdigest()[:_TAG_CHARACTERS], "")
-        self.shared_headers: tuple[HeaderField, ...] = (*_CONSTANT_HEADERS, (FEATURE_ORDER_HEADER.lower().encode(), order))
+        self.shared_headers: tuple[HeaderField, ...] = (
+            *_CONSTANT_HEADERS,
+            (FEATURE_ORDER_HEADER.lower().encode(), order),
+        )
         self.cost_bytes: int = len(body) if len(body) < MIN_COMPRESSED_BYTES else len(body) * 3 // 2
         self._compressed: dict[Encoding, Representation] = {}
 

@@ -68,7 +68,10 @@ class PostgresDialect(Dialect):
         port = f":{url.port}" if url.port else ""
         place = f"postgresql://{user}{url.host or ''}{port}/{url.database or ''}"
         super().__init__(place, {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}, {})
-        self.writer_options: Mapping[str, object] = {"isolation_level": "READ COMMITTED", "heksher_begin": self._limit_locks(url)}
+        self.writer_options: Mapping[str, object] = {
+            "isolation_level": "READ COMMITTED",
+            "heksher_begin": self._limit_locks(url),
+        }
         self._is_listening = _read_listen(url)
         self._url = url.set(drivername="postgresql+psycopg").difference_update_query([_LISTEN])
 
