@@ -32,6 +32,12 @@ ARGS = {"timeout": 5.0, "trust_env": False, "verify": ssl.create_default_context
 BRIEF = Patience(opening_s=0.3, silence_s=0.3)
 
 
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have streams opened without the time that a client waits after its start."""
+    monkeypatch.setattr("heksher.clients.following.FIRST_DELAYS_S", (0.0, 0.0))
+
+
 @pytest.fixture
 def streams(service: FakeService) -> Iterator[StreamingService]:
     """The service, announcing streams, on a real socket."""

@@ -12,7 +12,13 @@ REQUEST_TIMEOUT_S: Final = 2 * TIMEOUT_S
 
 def make_options(snapshot: Path) -> dict[str, Any]:
     """Give the options of a client that stands up to faults within the time that these tests have."""
-    return {"snapshot": snapshot, "max_response_bytes": MAX_RESPONSE_BYTES, "request_timeout": REQUEST_TIMEOUT_S}
+    return {
+        "snapshot": snapshot,
+        "max_response_bytes": MAX_RESPONSE_BYTES,
+        "request_timeout": REQUEST_TIMEOUT_S,
+        # Each fault is to meet an update in each interval. What can become of streams is in the conformance suite.
+        "updates": "poll",
+    }
 
 
 def is_current(client: Any) -> bool:

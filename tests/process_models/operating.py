@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from heksher import wire
 from heksher.server.storage.memory import MemoryStorage
 from tests.process_models.apps.reporting import END
 from tests.process_models.programs import FIRST_VALUE
@@ -15,6 +16,22 @@ POLL_S = 0.01
 HELD_WITHIN_S = 10.0
 
 
+class _Untelling:
+    """Hides what a service announces: a client whose service tells of changes has hardly any updates to be held."""
+
+    def __init__(self, app) -> None:
+        self._app = app
+
+    async def __call__(self, scope, receive, send) -> None:
+        async def send_rest(message) -> None:
+            if "headers" in message:
+                announced = wire.CAPABILITIES_HEADER.lower().encode()
+                message["headers"] = [pair for pair in message["headers"] if pair[0].lower() != announced]
+            await send(message)
+
+        await self._app(scope, receive, send_rest)
+
+
 class HoldingApp:
     """An ASGI application that holds queries in front of another one, as long as it is told to.
 
@@ -24,7 +41,7 @@ class HoldingApp:
     """
 
     def __init__(self, app) -> None:
-        self._app = app
+        self._app = _Untelling(app)
         self.is_holding = False
         self.held = 0
 

@@ -96,7 +96,7 @@ class TaskFollower(Follower):
 
 
 class ThreadFollower(Follower):
-    """Follows in a thread. ``tend`` is to be called by one thread at a time.
+    """Follows in a thread. Thread-safe.
 
     Args:
         following: decides.
@@ -110,21 +110,27 @@ class ThreadFollower(Follower):
         super().__init__(following)
         self._transport = transport
         self.thread: threading.Thread | None = None
+        # Guards that there is one thread at a time.
+        self._lock = threading.Lock()
         # Ends the wait for the next attempt.
         self._wake = threading.Event()
 
     def tend(self) -> None:
-        if not self._has_room(self._transport):
-            return
-        if self.thread is None or not self.thread.is_alive():
-            arguments = (self._following, self._transport, self._wake)
-            self.thread = threading.Thread(target=_follow_in_thread, args=arguments, name="heksher-stream", daemon=True)
-            # Where no more threads can be started, there is polling.
-            with suppress(RuntimeError):
-                self.thread.start()
-        elif self._following.is_outdated:
-            self._transport.abort(self._following)
-        self._wake.set()
+        with self._lock:
+            if not self._has_room(self._transport):
+                return
+            if self.thread is None or not self.thread.is_alive():
+                self._start()
+            elif self._following.is_outdated:
+                self._transport.abort(self._following)
+            self._wake.set()
+
+    def _start(self) -> None:
+        arguments = (self._following, self._transport, self._wake)
+        self.thread = threading.Thread(target=_follow_in_thread, args=arguments, name="heksher-stream", daemon=True)
+        # Where no more threads can be started, there is polling.
+        with suppress(RuntimeError):
+            self.thread.start()
 
     def stop(self) -> None:
         super().stop()

@@ -37,6 +37,11 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 UpdateMode = Literal["auto", "poll", "stream"]
 
+# After its first update a client waits for so long, at random between these, before it opens a stream. Many may have
+# been started together; and a process that has just started one is perhaps about to fork, which is best done while
+# nothing is under way.
+FIRST_DELAYS_S: Final = (0.5, 1.5)
+
 # A service sends a heartbeat as soon as the stream is open. What takes longer is kept back by something in between.
 OPENING_S: Final = 15.0
 
@@ -85,7 +90,8 @@ class Following:
         self._begun_s = 0.0
         self._alive_s: float | None = None
         self._events = EventReader()
-        self._due_s = 0.0
+        # None before there was something to follow.
+        self._due_s: float | None = None
         # For how long the service has asked to stay away, at its end; None if it has not.
         self._told_s: float | None = None
         # Of the last row: losses and failures, and losses alone.
@@ -115,11 +121,17 @@ class Following:
     def end(self, now_s: float) -> None:
         """Stop for good: nothing that comes in later has any effect."""
         self._is_over = True
-        self._lose(now_s)
+        self._note_silence(now_s)
 
     def remaining(self, now_s: float) -> float | None:
-        """Give the seconds until a stream is to be opened; ``None`` if there is nothing to follow."""
-        return max(0.0, self._due_s - now_s) if self.look() else None
+        """Give the seconds until a stream is to be opened; ``None`` if there is nothing to follow any more."""
+        if self.look():
+            if self._due_s is None:
+                self._due_s = now_s + random.uniform(*FIRST_DELAYS_S)  # noqa: S311 - spreads load, guards nothing
+            return max(0.0, self._due_s - now_s)
+        if self._note_silence(now_s):
+            self._wake_up()
+        return None
 
     def begin(self, now_s: float) -> Request | None:
         """Give the request for the stream that is opened now; ``None`` if there is nothing to follow."""
@@ -164,7 +176,8 @@ class Following:
             self._note_failure(outcome, reason, now_s)
         else:
             self._note_loss(reason, now_s - self._alive_s, now_s)
-        self._lose(now_s)
+        if self._note_silence(now_s):
+            self._wake_up()
 
     def do_without(self, reason: str) -> None:
         """Say, once, that there is no stream, if the program wants one."""
@@ -182,6 +195,9 @@ class Following:
             return
         self.is_streaming = True
         self._schedule.note_stream(now_s, is_open=True)
+        if self._is_over:
+            # Another thread has ended it in this very moment.
+            self._note_silence(now_s)
         # After the first loss of a row this is news, after the others it is not.
         logger.log(
             logging.INFO if self._losses <= 1 else logging.DEBUG, "following the changes of the service by a stream"
@@ -206,11 +222,12 @@ class Following:
 
     # ---- lost
 
-    def _lose(self, now_s: float) -> None:
-        if self.is_streaming:
-            self.is_streaming = False
+    def _note_silence(self, now_s: float) -> bool:
+        """Note that the service tells of nothing any more; tell whether it did until now."""
+        was_streaming, self.is_streaming = self.is_streaming, False
+        if was_streaming:
             self._schedule.note_stream(now_s, is_open=False)
-            self._wake_up()
+        return was_streaming
 
     def _note_loss(self, reason: str, lasted_s: float, now_s: float) -> None:
         if lasted_s >= STEADY_S:
@@ -227,17 +244,16 @@ class Following:
         self.do_without(reason)
         is_transient = outcome.status in _TRANSIENT if isinstance(outcome, Response) else outcome is not None
         if is_transient and now_s - self._begun_s < OPENING_S:
-            self._back_off(now_s)
             asked_s = read_retry_after(outcome.headers) if isinstance(outcome, Response) else None
-            self._due_s += min(asked_s or 0.0, MAX_RETRY_AFTER_S)
+            self._back_off(now_s + min(asked_s or 0.0, MAX_RETRY_AFTER_S))
         else:
             self._refused_by = self._session.capabilities
-            self._due_s = now_s + REFUSED_S * random.uniform(0.5, 1)  # noqa: S311 - spreads load, guards nothing
+            self._due_s = now_s + REFUSED_S * random.uniform(0.5, 1)  # noqa: S311 - as above
 
-    def _back_off(self, now_s: float) -> None:
+    def _back_off(self, from_s: float) -> None:
         self._failures += 1
         span_s = min(FIRST_RETRY_S * 2 ** min(self._failures - 1, 30), MAX_RETRY_S)
-        self._due_s = now_s + random.uniform(0, span_s)  # noqa: S311 - as above
+        self._due_s = from_s + random.uniform(0, span_s)  # noqa: S311 - as above
 
 
 def _describe(outcome: Outcome | None) -> str:

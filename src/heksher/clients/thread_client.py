@@ -227,9 +227,9 @@ class ThreadHeksherClient(BaseHeksherClient):
                 self._go_on()
 
     def _go_on(self) -> None:
-        self._start_thread(is_first=False)
-        # The parent's updates are the child's, too, and what came after them the service tells.
+        # The parent's last update is the child's, too, and what came after it the service tells.
         self._follower.tend()
+        self._start_thread(is_first=False)
 
     def leave(self) -> None:
         """Let the interpreter end. Called by ``process``."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import socket
 import sys
 import threading
@@ -17,7 +18,7 @@ import httpx2
 import pytest
 
 from heksher.clients.exchange import Flow, Outcome, Request
-from heksher.clients.network import protect, protect_async
+from heksher.clients.network import count_connections, protect, protect_async
 from heksher.clients.sender import Limits
 from heksher.clients.transport import AsyncTransport, ThreadTransport
 from tests.support.raw_service import (
@@ -347,3 +348,17 @@ def test_applications_as_transports(library: Any) -> None:
     assert "max_response_bytes" in str(tight.run(ask()))
     transport.close()
     tight.close()
+
+
+# ---- connections
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+@pytest.mark.parametrize("kind", ["Client", "AsyncClient"])
+def test_connections_are_counted(library: Any, kind: str) -> None:
+    """How many connections a client may have is what its program says; who knows of a transport of its own."""
+    make_client = getattr(library, kind)
+    limits = library.Limits(max_connections=1)
+    assert 1 == count_connections(make_client(limits=limits, trust_env=False))
+    assert count_connections(make_client(trust_env=False)) > 1
+    assert math.inf == count_connections(make_client(transport=library.MockTransport(repr), trust_env=False))

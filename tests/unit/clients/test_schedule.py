@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heksher.clients.schedule import FIRST_RETRY_S, MAX_REFUSED_S, MAX_RETRY_AFTER_S, Schedule
+from heksher.clients.schedule import (
+    FIRST_RETRY_S,
+    MAX_NUDGE_DELAY_S,
+    MAX_REFUSED_S,
+    MAX_RETRY_AFTER_S,
+    NET_INTERVAL_S,
+    Schedule,
+)
 
 INTERVALS_S = st.floats(0.001, 1e6)
 NOWS_S = st.floats(0, 1e6)
@@ -169,3 +176,96 @@ def test_a_refusal_after_other_failures() -> None:
     assert 30 <= plan.remaining(0) <= 60
     plan.fail(0)
     assert plan.remaining(0) <= 60
+
+
+# ---- a service that tells of its changes
+
+
+def make_current(interval_s: float = 60) -> Schedule:
+    """Make the schedule of a client whose last update succeeded at 1000."""
+    plan = Schedule(interval_s)
+    plan.begin()
+    with draw(1.0):
+        plan.succeed(1000)
+    return plan
+
+
+@pytest.mark.parametrize(("interval_s", "net_s"), [(60, NET_INTERVAL_S), (0.01, NET_INTERVAL_S), (3600, 3600)])
+def test_stream_makes_updates_rare(interval_s: float, net_s: float) -> None:
+    """While there is a stream updates are a net, also those that were planned before; never rarer than that."""
+    plan = make_current(interval_s)
+    plan.note_stream(1000, is_open=True)
+    assert net_s == plan.remaining(1000)
+    plan.begin()
+    with draw(0.0):
+        plan.succeed(1000)
+    assert 0.8 * net_s == plan.remaining(1000)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_end_of_a_stream(share: float) -> None:
+    """When it is lost the next update comes within the usual interval, at random: others have lost theirs, too."""
+    plan = make_current()
+    plan.note_stream(1000, is_open=True)
+    with draw(share):
+        plan.note_stream(1200, is_open=False)
+    assert 60 * share == plan.remaining(1200)
+
+
+def test_end_of_a_stream_during_an_update() -> None:
+    """An update that ends after the stream is planned without it, whatever held when it began."""
+    plan = make_current()
+    plan.note_stream(1000, is_open=True)
+    plan.begin()
+    plan.note_stream(1200, is_open=False)
+    plan.succeed(1200)
+    assert plan.remaining(1200) <= 60
+
+
+def test_end_of_a_stream_after_a_failure() -> None:
+    """What was planned after a failure stays: the service may have asked to be left alone."""
+    plan = make_current()
+    plan.note_stream(1000, is_open=True)
+    plan.begin()
+    with draw(0.0):
+        plan.fail(1000, retry_after_s=500)
+    plan.note_stream(1000, is_open=False)
+    assert 500 == plan.remaining(1000)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_nudge(share: float) -> None:
+    """A change has an update made within a moment, at random; further ones before it do not put it off."""
+    plan = make_current()
+    plan.note_stream(1000, is_open=True)
+    with draw(share):
+        plan.nudge(1000)
+        plan.nudge(1000.1)
+    assert MAX_NUDGE_DELAY_S * share == pytest.approx(plan.remaining(1000))
+    plan.begin()
+    plan.succeed(1001)
+    assert plan.remaining(1001) > 200
+
+
+@pytest.mark.parametrize("end", [Schedule.succeed, Schedule.fail])
+def test_nudge_during_an_update(end: Callable[[Schedule, float], None]) -> None:
+    """A change during an update may have come too late for it: another one follows."""
+    plan = make_current()
+    plan.begin()
+    plan.nudge(1000)
+    end(plan, 1000)
+    assert plan.remaining(1000) <= MAX_NUDGE_DELAY_S
+
+
+def test_nudge_while_the_service_wants_to_be_left_alone() -> None:
+    """A change does not have a service asked before the time that it has said."""
+    plan = make_current()
+    plan.begin()
+    with draw(1.0):
+        plan.fail(1000, retry_after_s=30)
+        plan.nudge(1000)
+    assert 30 == plan.remaining(1000)
+    plan.begin()
+    plan.succeed(1030)
+    plan.nudge(1030)
+    assert plan.remaining(1030) <= MAX_NUDGE_DELAY_S

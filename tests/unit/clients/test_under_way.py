@@ -48,6 +48,25 @@ def test_guard_whose_time_is_over() -> None:
         pytest.fail("it was begun")
 
 
+def test_guard_that_is_extended() -> None:
+    """A request without an end has so much time from each sign of life on, whatever it had before."""
+    guard = Guard(0)
+    guard.extend(100)
+    guard.check()
+    guard.extend(0)
+    with pytest.raises(TimeoutError, match="nothing came in for 0 s"):
+        guard.check()
+
+
+def test_aborted_guard_that_is_extended() -> None:
+    """One that was aborted stays so."""
+    guard = Guard(100)
+    guard.abort()
+    guard.extend(100)
+    with pytest.raises(ConnectionAbortedError):
+        guard.check()
+
+
 def test_aborted_guard() -> None:
     """An operation under way is interrupted, once; no other is begun."""
     interrupted: list[int] = []
@@ -262,3 +281,33 @@ def test_close_in_another_loop() -> None:
 
     asyncio.run(begin())
     asyncio.run(requests.close(DEADLINE_S))
+
+
+def test_task_that_is_extended() -> None:
+    """A task's request without an end, too, ends when it is silent for too long, and not before."""
+    passed: list[str] = []
+
+    async def follow() -> None:
+        async with TasksUnderWay().request(0) as guard:
+            guard.extend(DEADLINE_S)
+            await asyncio.sleep(0)
+            passed.append("the first limit")
+            guard.extend(0.01)
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError, match=r"nothing came in for 0\.01 s"):
+        asyncio.run(follow())
+    assert ["the first limit"] == passed
+
+
+def test_aborted_task_that_is_extended() -> None:
+    """One that was broken off does not get more time."""
+
+    async def follow() -> None:
+        async with TasksUnderWay().request(DEADLINE_S) as guard:
+            guard.abort()
+            guard.extend(DEADLINE_S)
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError, match="request_timeout"):
+        asyncio.run(asyncio.wait_for(follow(), DEADLINE_S / 2))
