@@ -31,6 +31,10 @@ MAX_RETURN_MS: Final = 5000
 # In the ``extensions`` of a request's scope: a function that cuts off its connection. What waits to be sent is dropped.
 ABORT_EXTENSION: Final = "heksher.abort"
 
+# What a catalog's state has: an era and a revision.
+_Position = tuple[int, int]
+_NOWHERE: Final[_Position] = (-1, -1)
+
 _TICK_S: Final = 1.0
 _HEARTBEAT: Final = b":\n\n"
 _HEADERS: Final = (
@@ -60,8 +64,6 @@ class Streams:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._count = 0
-        # The one that was told of last.
-        self._revision = 0
         self.is_ending: bool = False
         catalog.subscribe(self._notice)
 
@@ -96,7 +98,7 @@ class Streams:
         try:
             state = self._catalog.load()
             if last_revision is None or state.has_changed(query, last_revision):
-                stream.newest = state.picture.revision
+                stream.newest = max(stream.newest, state.position)
             stream.beat()
             if self.is_ending:
                 stream.end()
@@ -134,24 +136,19 @@ class Streams:
             self._ticking = None
 
     def _notice(self, state: CatalogState, steps: Sequence[Step]) -> None:
-        self._in_loop(lambda: self._tell(state.picture.revision, steps))
+        self._in_loop(lambda: self._tell(state.position, steps))
 
     def _in_loop(self, action: Callable[[], object]) -> None:
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(action)
 
-    def _tell(self, revision: int, steps: Sequence[Step]) -> None:
-        if revision < self._revision:
-            # A backup was restored: what was told before was about another future.
-            for stream in self._list():
-                stream.forget()
-        self._revision = revision
+    def _tell(self, position: _Position, steps: Sequence[Step]) -> None:
         effects = [step.effect for step in steps if step.effect is not None]
         for group in self._groups.values():
             if shows_any(effects, next(iter(group)).query):
                 for stream in group:
-                    stream.tell(revision)
+                    stream.tell(position)
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
@@ -179,7 +176,7 @@ class _Stream:
 
     Attributes:
         query: whose answer it is about.
-        newest: the newest revision to tell of.
+        newest: the newest position to tell of.
         abort: closes the connection at once.
     """
 
@@ -202,7 +199,7 @@ class _Stream:
     ) -> None:
         self.query = query
         self.abort = abort
-        self.newest = self._told = -1
+        self.newest = self._told = _NOWHERE
         self._send = send
         self._count_events = count_events
         self._is_beat_due = self._is_end_due = self._is_ended = False
@@ -211,14 +208,10 @@ class _Stream:
         # The task that sends, which the event loop holds weakly; None when there is nothing to send.
         self.task: asyncio.Task[None] | None = None
 
-    def tell(self, revision: int) -> None:
+    def tell(self, position: _Position) -> None:
         """Tell that the answer has changed."""
-        self.newest = max(self.newest, revision)
+        self.newest = max(self.newest, position)
         self._wake()
-
-    def forget(self) -> None:
-        """Forget what was told, and what was to be."""
-        self.newest = self._told = -1
 
     def beat(self) -> None:
         """Send whatever is due, at least a heartbeat."""
@@ -261,6 +254,7 @@ class _Stream:
         if self.newest > self._told:
             self._told, self._is_beat_due = self.newest, False
             self._count_events(1)
-            return b'event: change\nid: %d\ndata: {"revision":%d}\n\n' % (self._told, self._told)
+            _, revision = self._told
+            return b'event: change\nid: %d\ndata: {"revision":%d}\n\n' % (revision, revision)
         is_beat_due, self._is_beat_due = self._is_beat_due, False
         return _HEARTBEAT if is_beat_due else b""

@@ -29,11 +29,18 @@ class CatalogState(NamedTuple):
     Attributes:
         cache: answers from this very picture.
         steps: the last revisions up to the picture's, without gaps.
+        era: how often the database has gone back; revisions of different eras have nothing to do with each other.
     """
 
     picture: Picture
     cache: AnswerCache
     steps: tuple[Step, ...]
+    era: int = 0
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Give what only ever grows: the era and the revision."""
+        return self.era, self.picture.revision
 
     def has_changed(self, query: Query, since_revision: int) -> bool:
         """Tell whether the answer to a query can be another one than at another revision."""
@@ -115,11 +122,11 @@ class Catalog:
             return True
         return self.checked_at_s is not None and self.checked_at_s > asked_s
 
-    def _load(self) -> CatalogState:
+    def _load(self, era: int = 0) -> CatalogState:
         now_s = time.monotonic()
         picture, entries = self._storage.read(_take_picture_and_log)
         steps = tuple(Step(entry.revision, _find_effect(entry, picture)) for entry in entries)
-        self.state = CatalogState(picture, AnswerCache(self._max_cache_bytes), steps)
+        self.state = CatalogState(picture, AnswerCache(self._max_cache_bytes), steps, era)
         self.checked_at_s = now_s
         return self.state
 
@@ -138,21 +145,21 @@ class Catalog:
                 state.picture.revision,
                 revision,
             )
-            return self._reload()
+            return self._reload(state.era + 1)
         if len(entries) < revision - state.picture.revision:
             logger.info("%d changes behind: everything is loaded anew", revision - state.picture.revision)
-            return self._reload()
+            return self._reload(state.era)
         try:
             picture, steps = advance(state.picture, entries)
         except (LookupError, TypeError, ValueError):
             logger.exception("the change log does not fit what is in memory: everything is loaded anew")
-            return self._reload()
+            return self._reload(state.era)
         effects = [step.effect for step in steps if step.effect is not None]
         recent = deque((*state.steps, *steps), maxlen=_MAX_STEPS)
-        return self._publish(CatalogState(picture, state.cache.carry_over(effects), tuple(recent)), steps)
+        return self._publish(CatalogState(picture, state.cache.carry_over(effects), tuple(recent), state.era), steps)
 
-    def _reload(self) -> CatalogState:
-        state = self._load()
+    def _reload(self, era: int) -> CatalogState:
+        state = self._load(era)
         return self._publish(state, [Step(state.picture.revision, EVERYWHERE)])
 
     def _publish(self, state: CatalogState, steps: Sequence[Step]) -> CatalogState:

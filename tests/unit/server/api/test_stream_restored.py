@@ -1,0 +1,78 @@
+"""Streams over a database that goes back to an earlier revision, because a backup was restored."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import httpx2
+
+from heksher.server.storage.base import NOBODY, Origin, Reader, Storage, Writer, Written
+from heksher.server.storage.memory import MemoryStorage
+from tests.support.fake_service import DEADLINE_S
+from tests.support.service import RunningService
+from tests.support.storages import write_something
+
+T = TypeVar("T")
+STREAM = "/api/v1/stream"
+
+
+class RestorableStorage(Storage):
+    """A storage whose content can be replaced.
+
+    Attributes:
+        content: what is read and written.
+    """
+
+    def __init__(self) -> None:
+        self.content = make_content(revisions=5)
+
+    def open(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def check(self) -> None:
+        pass
+
+    def read(self, work: Callable[[Reader], T]) -> T:
+        return self.content.read(work)
+
+    def write(self, work: Callable[[Writer], T], origin: Origin = NOBODY) -> Written[T]:
+        return self.content.write(work, origin)
+
+
+def make_content(revisions: int) -> MemoryStorage:
+    content = MemoryStorage()
+    content.open()
+    for _ in range(revisions):
+        write_something(content)
+    return content
+
+
+def read_ids(stream: httpx2.Response) -> Iterator[int]:
+    """Give the ids of the events as they come."""
+    return (int(line.removeprefix("id: ")) for line in stream.iter_lines() if line.startswith("id: "))
+
+
+def test_restoring_is_told() -> None:
+    """A stream that has told of a revision tells of the lower one after it, and of those that follow."""
+    storage = RestorableStorage()
+    with (
+        RunningService(storage) as service,
+        httpx2.stream("GET", f"{service.url}{STREAM}", timeout=DEADLINE_S) as stream,
+    ):
+        ids = read_ids(stream)
+        assert 5 == next(ids)
+        storage.content = make_content(revisions=2)
+        assert 2 == next(ids)
+        service.add_features("user")
+        assert 3 == next(ids)
+
+
+def test_client_of_another_era_is_told() -> None:
+    """A client that comes back with a revision that the database does not have is told of what there is."""
+    with (
+        RunningService(RestorableStorage()) as service,
+        httpx2.stream("GET", f"{service.url}{STREAM}", timeout=DEADLINE_S, headers={"Last-Event-ID": "17"}) as stream,
+    ):
+        assert 5 == next(read_ids(stream))
