@@ -23,13 +23,16 @@ class Api:
     Args:
         storage: an open storage; ``None`` for an empty one of the kind that the test is run on.
         config: of the application.
+
+    Attributes:
+        app: the application, which does not follow its storage unless it is run.
     """
 
     def __init__(self, storage: Storage | None = None, config: Config | None = None) -> None:
         self.storage = storage or lease()
-        app = Application(config or Config(database="unused"), self.storage)
+        self.app = Application(config or Config(database="unused"), self.storage)
         self._client = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=app, raise_app_exceptions=False), base_url="http://heksher.test"
+            transport=httpx2.ASGITransport(app=self.app, raise_app_exceptions=False), base_url="http://heksher.test"
         )
 
     def request(self, method: str, path: str, **arguments: object) -> httpx2.Response:

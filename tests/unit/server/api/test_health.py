@@ -1,10 +1,21 @@
-"""Each answer of the health route (spec/http-api.md, *Service*)."""
+"""Each answer of the routes that tell how the service is doing."""
+
+import pytest
 
 import heksher
-from heksher.server.storage.memory import MemoryStorage
 from tests.support.api import Api
+from tests.support.catalogs import FragileStorage, open_fragile
+from tests.support.fake_service import DEADLINE_S
+from tests.support.waiting import wait_until
 
 PATH = "/api/health"
+READY = "/healthz/ready"
+
+
+@pytest.fixture
+def storage() -> FragileStorage:
+    """A storage that can go away."""
+    return open_fragile()
 
 
 def test_a_healthy_service_tells_its_version():
@@ -13,11 +24,80 @@ def test_a_healthy_service_tells_its_version():
     assert (200, {"version": heksher.__version__}) == (response.status_code, response.json())
 
 
-def test_a_service_without_its_database_is_not_healthy():
+def test_a_service_without_its_database_is_not_healthy(storage: FragileStorage):
     """While the database cannot be reached the answer is a 500 that says so; then the service is healthy again."""
-    storage = MemoryStorage()
     api = Api(storage)
+    storage.is_away = True
     response = api.get(PATH)
     assert (500, {"detail": "the database cannot be reached"}) == (response.status_code, response.json())
-    storage.open()
+    storage.is_away = False
     assert 200 == api.get(PATH).status_code
+
+
+def test_a_process_that_answers_is_alive(storage: FragileStorage):
+    """The database has nothing to do with it."""
+    storage.is_away = True
+    response = Api(storage).get("/healthz/live")
+    assert (200, {"live": True}) == (response.status_code, response.json())
+
+
+def test_a_process_is_ready_once_it_has_loaded_the_settings(storage: FragileStorage):
+    """It says at which revision it is, and since when that is known to be the newest."""
+    api = Api(storage)
+    response = api.get(READY)
+    unready = {"ready": False, "revision": None, "age_s": None, "database": "up"}
+    assert (503, unready) == (response.status_code, response.json())
+    api.get("/api/v1/query")
+    response = api.get(READY)
+    age_s = response.json().pop("age_s")
+    assert 0 <= age_s < DEADLINE_S
+    assert (200, {"ready": True, "revision": 1, "age_s": age_s, "database": "up"}) == (
+        response.status_code,
+        response.json(),
+    )
+
+
+def test_a_process_without_its_database_is_ready(storage: FragileStorage):
+    """It answers queries; that the database is away is told."""
+    api = Api(storage)
+    api.get("/api/v1/query")
+    with api.app.run():
+        storage.is_away = True
+        storage.notify()
+        assert wait_until(lambda: "down" == api.get(READY).json()["database"])
+        response = api.get(READY)
+    assert (200, True, "down") == (response.status_code, response.json()["ready"], response.json()["database"])
+
+
+def test_a_process_that_is_about_to_end_is_not_ready(storage: FragileStorage):
+    """So that it is sent no more requests; those that it gets are answered."""
+    api = Api(storage)
+    api.get("/api/v1/query")
+    api.app.end_streams()
+    response = api.get(READY)
+    assert (503, False, 1) == (response.status_code, response.json()["ready"], response.json()["revision"])
+    assert 200 == api.get("/api/v1/query").status_code
+
+
+def test_metrics_are_those_of_the_process(storage: FragileStorage):
+    """As Prometheus reads them, with what was found out about database and catalog."""
+    api = Api(storage)
+    with api.app.run():
+        storage.notify()
+        assert wait_until(lambda: "heksher_catalog_revision 1.0" in api.get("/metrics").text)
+    api.get("/api/v1/query")
+    api.get("/api/v1/query")
+    response = api.get("/metrics")
+    assert (200, "text/plain; version=0.0.4; charset=utf-8") == (
+        response.status_code,
+        response.headers["content-type"],
+    )
+    lines = set(response.text.splitlines())
+    assert {
+        "heksher_catalog_settings 1.0",
+        "heksher_catalog_rules 2.0",
+        "heksher_database_up 1.0",
+        "heksher_cache_hits_total 1.0",
+        "heksher_cache_misses_total 1.0",
+        "heksher_streams 0.0",
+    } <= lines
