@@ -1,5 +1,6 @@
 """The event streams of a fake service, on real sockets: what a client is told, and every way to break that."""
 
+import ssl
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -31,6 +32,7 @@ class StreamingService:
     Args:
         service: what is asked; it announces streams, and tells its revision, from now on.
         particular: handlers that take over in place of an answer, by ``METHOD path``; looked at anew for each request.
+        tls: speaks TLS with this context; ``None`` for plain text.
 
     Attributes:
         particular: as above.
@@ -38,7 +40,12 @@ class StreamingService:
         asked: the requests for streams that were opened so far.
     """
 
-    def __init__(self, service: FakeService, particular: Mapping[str, Handler] | None = None) -> None:
+    def __init__(
+        self,
+        service: FakeService,
+        particular: Mapping[str, Handler] | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         service.capabilities = ["post-query", "aliases", "stream"]
         service.revision = 1
         self._service = service
@@ -46,7 +53,7 @@ class StreamingService:
         self.asked: list[httpx2.Request] = []
         self._changed = threading.Condition()
         self._open: list[RawConnection] = []
-        self._raw = RawService(speak_http(service, self.particular))
+        self._raw = RawService(speak_http(service, self.particular), tls)
         self.url = self._raw.url
 
     def __enter__(self) -> Self:
