@@ -29,13 +29,15 @@ class CatalogState(NamedTuple):
     Attributes:
         cache: answers from this very picture.
         steps: the last revisions up to the picture's, without gaps.
-        era: how often the database has gone back; revisions of different eras have nothing to do with each other.
+        era: how often the database was restored; revisions of different eras have nothing to do with each other.
+        newest: the log entry of the picture's revision; ``None`` for an empty log.
     """
 
     picture: Picture
     cache: AnswerCache
     steps: tuple[Step, ...]
     era: int = 0
+    newest: LogEntry | None = None
 
     @property
     def position(self) -> tuple[int, int]:
@@ -126,7 +128,8 @@ class Catalog:
         now_s = time.monotonic()
         picture, entries = self._storage.read(_take_picture_and_log)
         steps = tuple(Step(entry.revision, _find_effect(entry, picture)) for entry in entries)
-        self.state = CatalogState(picture, AnswerCache(self._max_cache_bytes), steps, era)
+        newest = entries[-1] if entries else None
+        self.state = CatalogState(picture, AnswerCache(self._max_cache_bytes), steps, era, newest)
         self.checked_at_s = now_s
         return self.state
 
@@ -146,6 +149,11 @@ class Catalog:
                 revision,
             )
             return self._reload(state.era + 1)
+        if state.newest is not None and entries:
+            known, *entries = entries
+            if known != state.newest:
+                logger.error("change %d is another one now: was the database restored?", state.picture.revision)
+                return self._reload(state.era + 1)
         if len(entries) < revision - state.picture.revision:
             logger.info("%d changes behind: everything is loaded anew", revision - state.picture.revision)
             return self._reload(state.era)
@@ -156,7 +164,8 @@ class Catalog:
             return self._reload(state.era)
         effects = [step.effect for step in steps if step.effect is not None]
         recent = deque((*state.steps, *steps), maxlen=_MAX_STEPS)
-        return self._publish(CatalogState(picture, state.cache.carry_over(effects), tuple(recent), state.era), steps)
+        cache = state.cache.carry_over(effects)
+        return self._publish(CatalogState(picture, cache, tuple(recent), state.era, entries[-1]), steps)
 
     def _reload(self, era: int) -> CatalogState:
         state = self._load(era)
@@ -182,7 +191,8 @@ def _find_effect(entry: LogEntry, picture: Picture) -> Effect | None:
         return EVERYWHERE
 
 
-def _read_news(reader: Reader, after_revision: int) -> tuple[int, list[LogEntry]]:
+def _read_news(reader: Reader, known_revision: int) -> tuple[int, list[LogEntry]]:
+    """Read the newest revision, and the entries from the known one on, if that is worth it."""
     revision = reader.revision()
-    is_worth_it = 0 < revision - after_revision <= _MAX_ENTRIES
-    return revision, reader.log(after_revision, _MAX_ENTRIES) if is_worth_it else []
+    is_worth_it = 0 < revision - known_revision <= _MAX_ENTRIES
+    return revision, reader.log(known_revision - 1, _MAX_ENTRIES + 1) if is_worth_it else []

@@ -1,44 +1,16 @@
 """Streams over a database that goes back to an earlier revision, because a backup was restored."""
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 
 import httpx2
 
-from heksher.server.storage.base import NOBODY, Origin, Reader, Storage, Writer, Written
 from heksher.server.storage.memory import MemoryStorage
 from tests.support.fake_service import DEADLINE_S
+from tests.support.restorable_storage import RestorableStorage
 from tests.support.service import RunningService
 from tests.support.storages import write_something
 
-T = TypeVar("T")
 STREAM = "/api/v1/stream"
-
-
-class RestorableStorage(Storage):
-    """A storage whose content can be replaced.
-
-    Attributes:
-        content: what is read and written.
-    """
-
-    def __init__(self) -> None:
-        self.content = make_content(revisions=5)
-
-    def open(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-    def check(self) -> None:
-        pass
-
-    def read(self, work: Callable[[Reader], T]) -> T:
-        return self.content.read(work)
-
-    def write(self, work: Callable[[Writer], T], origin: Origin = NOBODY) -> Written[T]:
-        return self.content.write(work, origin)
 
 
 def make_content(revisions: int) -> MemoryStorage:
@@ -56,7 +28,7 @@ def read_ids(stream: httpx2.Response) -> Iterator[int]:
 
 def test_restoring_is_told() -> None:
     """A stream that has told of a revision tells of the lower one after it, and of those that follow."""
-    storage = RestorableStorage()
+    storage = RestorableStorage(make_content(revisions=5))
     with (
         RunningService(storage) as service,
         httpx2.stream("GET", f"{service.url}{STREAM}", timeout=DEADLINE_S) as stream,
@@ -72,7 +44,7 @@ def test_restoring_is_told() -> None:
 def test_client_of_another_era_is_told() -> None:
     """A client that comes back with a revision that the database does not have is told of what there is."""
     with (
-        RunningService(RestorableStorage()) as service,
+        RunningService(RestorableStorage(make_content(revisions=5))) as service,
         httpx2.stream("GET", f"{service.url}{STREAM}", timeout=DEADLINE_S, headers={"Last-Event-ID": "17"}) as stream,
     ):
         assert 5 == next(read_ids(stream))
