@@ -475,7 +475,7 @@ def test_close_while_there_is_no_stream_yet(driver: Driver, service: FakeService
     with StreamingService(service, {STREAM: refusal}) as streams:
         before = count_sockets()
         client = start(driver, service, streams)
-        assert wait_until(lambda: client.native._follower._following._query is not None)
+        assert wait_until(lambda: client.native._follower._following._begun_s > 0)
         begin = time.monotonic()
         client.close()
         assert time.monotonic() - begin < 1

@@ -85,7 +85,8 @@ class TaskFollower(Follower):
         if not is_running:
             work = _follow_in_task(self._following, self._transport, self._wake)
             self.task = asyncio.get_running_loop().create_task(work, name="heksher stream")
-        self._wake.set()
+        elif self._following.is_hurried:
+            self._wake.set()
 
     def stop(self) -> None:
         super().stop()
@@ -123,7 +124,9 @@ class ThreadFollower(Follower):
                 self._start()
             elif self._following.is_outdated:
                 self._transport.abort(self._following)
-            self._wake.set()
+            elif self._following.is_hurried:
+                # Not each time: in a process that gevent patches late, threads that wake one another may not wake up.
+                self._wake.set()
 
     def _start(self) -> None:
         arguments = (self._following, self._transport, self._wake)

@@ -76,6 +76,7 @@ class Following:
 
     Attributes:
         is_streaming: whether a stream is alive.
+        is_hurried: whether the next attempt is due earlier than was said.
     """
 
     def __init__(self, mode: UpdateMode, session: Session, schedule: Schedule, wake_up: Callable[[], object]) -> None:
@@ -84,8 +85,10 @@ class Following:
         self._schedule = schedule
         self._wake_up = wake_up
         self.is_streaming: bool = False
+        self.is_hurried: bool = False
         self._is_over = False
-        # What the stream under way answers, when it was begun and when it came alive; None before each.
+        # What the stream under way answers, when it was begun and when it came alive. The first is None while there is
+        # none, the last before there was a sign of life.
         self._query: Query | None = None
         self._begun_s = 0.0
         self._alive_s: float | None = None
@@ -102,8 +105,8 @@ class Following:
 
     @property
     def is_outdated(self) -> bool:
-        """Whether the stream under way is about something else than the client asks for by now."""
-        return self._query != self._session.query
+        """Whether the stream under way, if there is one, is about something else than the client asks for by now."""
+        return self._query is not None and self._query != self._session.query
 
     def look(self) -> bool:
         """Tell whether there is something to follow; to be called after each update."""
@@ -112,7 +115,7 @@ class Following:
         capabilities = self._session.capabilities
         if self._refused_by is not None and self._refused_by != capabilities:
             # Another service may be there now.
-            self._refused_by, self._due_s = None, 0.0
+            self._refused_by, self._due_s, self.is_hurried = None, 0.0, True
         if STREAM_CAPABILITY not in capabilities:
             self.do_without("it does not announce one")
             return False
@@ -136,7 +139,7 @@ class Following:
     def begin(self, now_s: float) -> Request | None:
         """Give the request for the stream that is opened now; ``None`` if there is nothing to follow."""
         query = self._session.query if self.look() else None
-        self._query = query
+        self._query, self.is_hurried = query, False
         self._begun_s, self._alive_s, self._told_s = now_s, None, None
         self._events = EventReader()
         return None if query is None else self._session.make_stream_request(query)
@@ -165,9 +168,10 @@ class Following:
             outcome: what there was in its place, or what ended it; ``None`` if the service did.
             now_s: the time.
         """
+        is_outdated, self._query = self.is_outdated, None
         if self._is_over:
             return
-        if self.is_outdated:
+        if is_outdated:
             # Nothing was lost: the next one is opened at once, and is told what this one was not.
             self._due_s = now_s
             return

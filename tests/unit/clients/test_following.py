@@ -220,6 +220,16 @@ def test_other_question() -> None:
     assert "true" == stage.open().params["include_aliases"]
 
 
+def test_other_question_while_there_is_no_stream() -> None:
+    """While the next attempt is waited for, nothing is about anything: there is nothing to be ended."""
+    stage = Stage()
+    stage.open()
+    stage.following.conclude(LOST, NOW_S)
+    stage.update("stream", "aliases")
+    stage.update("stream", "aliases")
+    assert not stage.following.is_outdated
+
+
 # ---- lost
 
 
@@ -343,8 +353,12 @@ def test_other_service_after_a_refusal() -> None:
     stage.following.conclude(respond("", 404), NOW_S)
     stage.update("stream")
     assert stage.wait_s() > 0
+    assert not stage.following.is_hurried
     stage.update("stream", "post-query")
+    assert (True, True) == (stage.following.look(), stage.following.is_hurried)
     assert 0 == stage.wait_s()
+    stage.begin()
+    assert not stage.following.is_hurried
 
 
 def test_service_that_no_longer_has_streams() -> None:
