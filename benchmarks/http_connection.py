@@ -5,12 +5,15 @@ It knows as much of HTTP as the service says: answers have a ``Content-Length``,
 
 import asyncio
 import json
+import time
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 from heksher.wire import REVISION_HEADER
 
 _REVISION = REVISION_HEADER.lower()
+# The service closes connections that are not used for five seconds.
+_MAX_IDLE_S = 2.0
 
 
 class HttpAnswer(NamedTuple):
@@ -38,6 +41,7 @@ class HttpConnection:
         self._host, self._port = str(place.hostname), int(place.port or 80)
         # None while there is no connection.
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used_s = 0.0
 
     async def request(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
@@ -59,10 +63,12 @@ class HttpConnection:
         try:
             reader, writer = await self._connect()
             writer.write(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + content)
-            return await _read_answer(reader)
+            answer = await _read_answer(reader)
         except (OSError, asyncio.IncompleteReadError) as error:
             self.close()
             raise ConnectionError(str(error)) from error
+        self._used_s = time.monotonic()
+        return answer
 
     def close(self) -> None:
         """Close the connection."""
@@ -77,6 +83,8 @@ class HttpConnection:
         self.close()
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if time.monotonic() - self._used_s > _MAX_IDLE_S:
+            self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._host, self._port)
         return self._streams
