@@ -77,7 +77,7 @@ class Catalog:
         # Held while the state is replaced, so that it only ever moves on.
         self._lock = threading.Lock()
         # Why the last look at the database failed, and when, by ``time.monotonic()``; None while none has.
-        self._failure: tuple[float, StorageUnavailableError] | None = None
+        self._failure: tuple[float, str] | None = None
         self._listeners: list[Listener] = []
         self.state: CatalogState | None = None
         self.checked_at_s: float | None = None
@@ -112,11 +112,11 @@ class Catalog:
                 return state
             # It failed while this caller waited: to wait once more, each in turn, would take all threads.
             if self._failure is not None and self._failure[0] > asked_s:
-                raise StorageUnavailableError(str(self._failure[1])) from self._failure[1]
+                raise StorageUnavailableError(self._failure[1])
             try:
                 return self._load() if state is None else self._follow(state)
             except StorageUnavailableError as error:
-                self._failure = time.monotonic(), error
+                self._failure = time.monotonic(), str(error)
                 raise
 
     def _is_new_enough(self, state: CatalogState, at_least: int | None, asked_s: float) -> bool:
