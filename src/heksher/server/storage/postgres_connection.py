@@ -59,13 +59,21 @@ class PatientConnection(psycopg.Connection[Any]):
         raise psycopg.OperationalError(f"the server has not answered for {self.answer_timeout_s:g} seconds")
 
 
+def _ignore(notification: psycopg.Notify) -> None:
+    del notification
+
+
 def limit_waiting(engine: Engine) -> None:
     """Make an engine's connections ones that do not wait for ever."""
 
     @event.listens_for(engine, "do_connect")
     def connect(*arguments: Any) -> PatientConnection:
         _dialect, _record, positional, named = arguments
-        return PatientConnection.connect(*positional, **named)
+        connection = PatientConnection.connect(*positional, **named)
+        # Behind PgBouncer in transaction mode, any session can be told what a listener has subscribed to; the driver
+        # would keep all of it for somebody who asks.
+        connection.add_notify_handler(_ignore)
+        return connection
 
     @event.listens_for(engine, "checkout")
     def expect_answers(connection: PatientConnection, *_: object) -> None:

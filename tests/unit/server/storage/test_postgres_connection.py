@@ -4,10 +4,12 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from sqlalchemy import make_url
 
 from heksher.server.storage import postgres_connection
 from heksher.server.storage.base import Reader, Storage, Writer
 from heksher.server.storage.errors import StorageUnavailableError
+from heksher.server.storage.postgres import PostgresDialect
 from heksher.server.storage.sql import SqlStorage
 from tests.support.postgres import PostgresServer, add_parameters, private_postgres
 from tests.support.storages import SOME_CHANGE, read_revision, write_something
@@ -131,3 +133,15 @@ def test_commit_is_not_answered(server: PostgresServer, storage: Storage) -> Non
         storage.write(work)
     server.thaw()
     assert read_revision(storage) in {revision, revision + 1}
+
+
+def test_notifications_are_not_kept(server: PostgresServer) -> None:
+    """A connection of the pool forgets what it hears, which is not meant for it."""
+    engine = PostgresDialect(make_url(server.url)).make_engine()
+    with engine.connect() as connection:
+        for statement in ("LISTEN somebody", "NOTIFY somebody", "SELECT 1"):
+            connection.exec_driver_sql(statement)
+            connection.commit()
+        kept = list(connection.connection.driver_connection._notifies_backlog)
+    engine.dispose()
+    assert [] == kept
