@@ -77,7 +77,9 @@ def test_change_is_served_by_the_other(clients: list[httpx2.Client], writer: int
     other = clients[1 - writer]
     assert [] == find_users(other.get(QUERY, headers={MIN_REVISION: str(revision)}), setting)
     add_rule(clients[writer], setting, "guest")
-    assert wait_until(lambda: ["guest"] == find_users(other.get(QUERY, params={"settings": setting}), setting))
+    assert wait_until(
+        lambda: ["guest"] == find_users(other.get(QUERY, params={"settings": setting}), setting), DEADLINE_S
+    )
 
 
 def test_declared_setting_is_known_to_the_other(clients: list[httpx2.Client]):
@@ -152,10 +154,10 @@ def test_reader_never_goes_back(replicas: Replicas, clients: list[httpx2.Client]
         tasks = [pool.submit(write_until, replicas.http, setting, end), pool.submit(reader.read_until, end)]
         try:
             replicas.services[1].kill()
-            assert wait_until(lambda: reader.refusals)
+            assert wait_until(lambda: reader.refusals, DEADLINE_S)
             replicas.bring_back(1)
             at_return = len(reader.seen)
-            assert wait_until(lambda: len(reader.seen) > at_return + 20)
+            assert wait_until(lambda: len(reader.seen) > at_return + 20, DEADLINE_S)
         finally:
             end.set()
     assert [None, None] == [task.result() for task in tasks]
@@ -185,10 +187,12 @@ def test_restored_database_is_noticed(database: str, replicas: Replicas, clients
     replicas.services[1].stop()
     restore_tables(database)
     replicas.bring_back(1)
-    assert wait_until(lambda: clients[0].get(QUERY).headers["ETag"] == backed_up.headers["ETag"])
+    assert wait_until(lambda: clients[0].get(QUERY).headers["ETag"] == backed_up.headers["ETag"], DEADLINE_S)
     # Clients that have seen what is gone are answered, too.
     headers = {MIN_REVISION: str(revision + 3)}
     answers = [client.get(QUERY, headers=headers) for client in clients]
     assert [(revision, backed_up.content)] * 2 == [(int(a.headers["Heksher-Revision"]), a.content) for a in answers]
-    assert wait_until(lambda: "the database has gone back from revision" in "".join(replicas.services[0].lines))
+    assert wait_until(
+        lambda: "the database has gone back from revision" in "".join(replicas.services[0].lines), DEADLINE_S
+    )
     assert revision + 1 == add_rule(clients[1], setting, "new")
