@@ -43,6 +43,8 @@ def configure_logging(log_format: LogFormat, level: int = logging.INFO) -> None:
     logging.basicConfig(level=level, handlers=[handler])
     # Its news are told by the service in other words, and its one warning says that some client does not speak HTTP.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    # Which parts it consists of, each time. Migrations are told by the service.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def new_request_id() -> str:
