@@ -92,15 +92,27 @@ def test_gevent(teller: Teller):
     teller.await_open(0)
 
 
-@pytest.mark.parametrize("worker_class", ["gthread", "gevent"])
-def test_gunicorn(teller: Teller, worker_class: str):
+def test_gunicorn(teller: Teller):
     """Each worker has its own stream beside that of the process that it was forked from."""
-    with run_gunicorn(teller, "--worker-class", worker_class, "--preload", WSGI) as program:
+    with run_gunicorn(teller, "--worker-class", "gthread", "--preload", WSGI) as program:
         port = program.await_line(r"Listening at: http://127\.0\.0\.1:(\d+)")
         workers = await_workers(program, port, FIRST_VALUE)
         teller.await_open(1 + WORKERS)
         teller.change_to(2)
         await_answers(program, port, 2, workers)
+        program.stop()
+    teller.await_open(0)
+
+
+def test_gevent_that_is_patched_late(teller: Teller):
+    """A worker whose threads gevent has taken over polls; its parent goes on to follow."""
+    with run_gunicorn(teller, "--worker-class", "gevent", "--preload", WSGI) as program:
+        port = program.await_line(r"Listening at: http://127\.0\.0\.1:(\d+)")
+        workers = await_workers(program, port, FIRST_VALUE)
+        teller.await_open(1)
+        teller.change_to(2)
+        await_answers(program, port, 2, workers)
+        teller.await_open(1)
         program.stop()
     teller.await_open(0)
 

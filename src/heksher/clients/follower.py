@@ -5,6 +5,7 @@ requests. They are started when there is something to follow for the first time,
 streams has none.
 """
 
+import _thread
 import asyncio
 import threading
 import time
@@ -18,6 +19,9 @@ from heksher.clients.sender import Patience
 from heksher.clients.transport import AsyncTransport, ThreadTransport
 
 _PATIENCE: Final = Patience(OPENING_S, SILENCE_S)
+
+# What starts threads, when this is imported.
+_START_NEW_THREAD: Final = _thread.start_new_thread
 
 
 class Follower(ABC):
@@ -105,12 +109,14 @@ class ThreadFollower(Follower):
 
     Attributes:
         thread: ``None`` before there is something to follow.
+        not_before_s: until then ``tend`` does nothing; a moment of ``time.monotonic()``.
     """
 
     def __init__(self, following: Following, transport: ThreadTransport) -> None:
         super().__init__(following)
         self._transport = transport
         self.thread: threading.Thread | None = None
+        self.not_before_s: float = 0.0
         # Guards that there is one thread at a time.
         self._lock = threading.Lock()
         # Ends the wait for the next attempt.
@@ -118,7 +124,7 @@ class ThreadFollower(Follower):
 
     def tend(self) -> None:
         with self._lock:
-            if not self._has_room(self._transport):
+            if time.monotonic() < self.not_before_s or _is_patched_late() or not self._has_room(self._transport):
                 return
             if self.thread is None or not self.thread.is_alive():
                 self._start()
@@ -138,6 +144,15 @@ class ThreadFollower(Follower):
     def stop(self) -> None:
         super().stop()
         self._wake.set()
+
+
+def _is_patched_late() -> bool:
+    """Tell whether gevent has taken over threads since this module was imported.
+
+    Locks are of either kind then, and two threads that share some may wait for one another for ever. The one that
+    updates is better off alone: it goes on polling.
+    """
+    return _thread.start_new_thread is not _START_NEW_THREAD
 
 
 async def _follow_in_task(following: Following, transport: AsyncTransport, wake: asyncio.Event) -> None:

@@ -34,6 +34,10 @@ from heksher.exceptions import ClientStateError, TransportError
 
 logger: logging.Logger = logging.getLogger(__name__)
 
+# After how long a forked process begins to follow the service's changes. Some patch gevent in right after the fork, and
+# then there is to be no second thread, see ``follower``.
+SETTLING_S = 1.0
+
 
 class ThreadHeksherClient(BaseHeksherClient):
     """Keeps the settings of the process current, in a background thread. Thread-safe.
@@ -106,6 +110,8 @@ class ThreadHeksherClient(BaseHeksherClient):
         self._wake = threading.Event()
         # The thread that is to update; None before the start, and once it is to end.
         self._thread: threading.Thread | None = None
+        # Whether this is a forked process that has not begun to follow the service's changes.
+        self._is_settling = False
         # Tells the call that starts the client how the first update ended, or that the client was closed meanwhile.
         self._started: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
 
@@ -227,9 +233,18 @@ class ThreadHeksherClient(BaseHeksherClient):
                 self._go_on()
 
     def _go_on(self) -> None:
-        # The parent's last update is the child's, too, and what came after it the service tells.
-        self._follower.tend()
+        self._is_settling = True
+        self._follower.not_before_s = time.monotonic() + SETTLING_S
         self._start_thread(is_first=False)
+
+    def _settle(self, now_s: float) -> float:
+        """Begin to follow in a forked process, if it is time for that; give the seconds until then."""
+        left_s = self._follower.not_before_s - now_s
+        if left_s <= 0:
+            self._is_settling = False
+            # The parent's last update is the child's, too, and what came after it the service tells.
+            self._follower.tend()
+        return left_s
 
     def leave(self) -> None:
         """Let the interpreter end. Called by ``process``."""
@@ -309,7 +324,11 @@ class ThreadHeksherClient(BaseHeksherClient):
                 started.put(error)
         elif self._schedule.remaining(time.monotonic()) == 0:
             self._update_and_announce()
-        return self._schedule.remaining(time.monotonic())
+        now_s = time.monotonic()
+        left_s = self._schedule.remaining(now_s)
+        if self._is_settling and (settling_s := self._settle(now_s)) > 0:
+            return min(left_s, settling_s)
+        return left_s
 
 
 def _await_end(thread: threading.Thread | None) -> None:
