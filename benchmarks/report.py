@@ -81,10 +81,9 @@ def render_terminal_updates(updates: Mapping[str, Any]) -> str:
     return _align(_figure_rows(updates["lines"]))
 
 
-def render_terminal_service(figures: Mapping[str, Any]) -> str:
-    """Write what ``make bench-service`` prints."""
-    sections = [f"{title}\n{_align(_figure_rows(lines))}" for title, lines in figures["sections"].items()]
-    return "\n\n".join([figures["conditions"], *sections])
+def render_terminal_section(title: str, lines: Sequence[Mapping[str, Any]]) -> str:
+    """Write one section of what ``make bench-service`` prints."""
+    return f"{title}\n{_align(_figure_rows(lines))}"
 
 
 def render_service(figures: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ from benchmarks.load.propagation import measure_propagation
 from benchmarks.load.scale import SETTINGS, measure_scale
 from benchmarks.load.streams import MAX_RETURN_S, measure_streams
 from benchmarks.load.throughput import Row, compare
-from benchmarks.report import render_terminal_service
+from benchmarks.report import render_terminal_section
 
 MIN_SHARE = 0.6
 # How far the requests per second may be apart, from the smallest to the largest service.
@@ -151,21 +151,20 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     effort = QUICK if options.quick else FULL
     sections = {title: describe for title, describe in SECTIONS.items() if (options.only or "") in title}
+    print(conditions := _describe_conditions(options.quick))
+    done: dict[str, list[dict[str, object]]] = {}
     try:
         with tempfile.TemporaryDirectory() as directory:
-            lines = {title: describe(Path(directory), effort) for title, describe in sections.items()}
+            for title, describe in sections.items():
+                done[title] = [line._asdict() for line in describe(Path(directory), effort)]
+                print(f"\n{render_terminal_section(title, done[title])}", flush=True)
     except UnavailableError as error:
         print(error, file=sys.stderr)
         return 1
-    figures: Mapping[str, object] = {
-        "conditions": _describe_conditions(options.quick),
-        "sections": {title: [line._asdict() for line in section] for title, section in lines.items()},
-    }
     if options.json and not options.only:
         options.json.parent.mkdir(exist_ok=True)
-        options.json.write_text(json.dumps(figures, indent=2))
-    print(render_terminal_service(figures))
-    return 1 if any(line.is_met is False for section in lines.values() for line in section) else 0
+        options.json.write_text(json.dumps({"conditions": conditions, "sections": done}, indent=2))
+    return 1 if any(line["is_met"] is False for lines in done.values() for line in lines) else 0
 
 
 if __name__ == "__main__":

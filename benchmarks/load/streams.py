@@ -89,8 +89,8 @@ class _Stream:
         self._text = b""
 
     async def open(self) -> None:
-        request = f"GET /api/v1/stream?{PAGE_QUERY} HTTP/1.1\r\nHost: a\r\nLast-Event-ID: 1000000\r\n\r\n"
-        self._writer.write(request.encode())
+        path = f"/api/v1/stream?{PAGE_QUERY}"
+        self._writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\nLast-Event-ID: {_FIRST_REVISION}\r\n\r\n".encode())
         head = await self._reader.readuntil(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200"):
             raise AssertionError(f"a stream was answered with {head!r}")
