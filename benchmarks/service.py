@@ -41,7 +41,7 @@ class Effort(NamedTuple):
     processes: int
 
 
-FULL = Effort((1_000, 30_000, 100_000), seconds=5, streams=2_000, ended_streams=1_000, processes=100)
+FULL = Effort((1_000, 30_000, 100_000), seconds=4, streams=2_000, ended_streams=1_000, processes=100)
 QUICK = Effort((1_000, 30_000), seconds=2, streams=500, ended_streams=200, processes=10)
 
 

@@ -1,5 +1,6 @@
 """Servers in processes of their own: the service, the service without its catalog, and a constant answer."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -48,10 +49,23 @@ def running_without_catalog(database: Path) -> Iterator[RunningServer]:
         yield server
 
 
+class Sample(NamedTuple):
+    """An answer of the service: what a server that does nothing but to send it has to send.
+
+    Attributes:
+        headers: without those that every server adds.
+    """
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
 @contextmanager
-def running_constant(status: int, size_bytes: int) -> Iterator[RunningServer]:
-    """Run a server that does nothing but to send one answer."""
-    with _running("/", ["-m", "benchmarks.load.constant", str(status), str(size_bytes)]) as server:
+def running_constant(answer: Sample) -> Iterator[RunningServer]:
+    """Run a server that does nothing but to send one answer, with another body of the same length."""
+    sizes = [str(answer.status), str(len(answer.body)), json.dumps(answer.headers)]
+    with _running("/", ["-m", "benchmarks.load.constant", *sizes]) as server:
         yield server
 
 

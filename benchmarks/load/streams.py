@@ -49,7 +49,7 @@ def measure_streams(directory: Path, count: int) -> StreamFigures:
     """Open streams, change a setting some times, then end the service while all of them are open."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    database = directory / "streams.db"
+    database = directory / f"streams-{count}.db"
     fill(database, PAGE_SETTINGS)
     with running_service(database) as service:
         return asyncio.run(_measure(service, count))

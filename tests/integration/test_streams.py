@@ -175,7 +175,7 @@ def test_nothing_is_left_of_those_who_have_gone(service: RunningService):
     for stream in streams:
         stream.close()
     assert wait_until(lambda: count_streams(service) == 0)
-    held = service._application._front.streams
+    held = service._application.front.streams
     assert (0, 0) == (len(held._groups), sum(map(len, held._beats)))
 
 

@@ -56,6 +56,7 @@ class Application:
 
     Attributes:
         api: the framework's application, which has the routes.
+        front: what answers: for servers that do not ask for a lifespan, the same with one step less.
         end_streams: ends all streams, as the process is about to end; may be called from a signal's handler.
     """
 
@@ -73,10 +74,10 @@ class Application:
         streams = Streams(self._catalog, self._metrics)
         self.end_streams: Callable[[], None] = streams.end_all
         self.api: FastAPI = self._make_api(desk, streams)
-        self._front = Front(self.api, desk, streams, self._metrics, is_logging=config.has_access_log)
+        self.front: Front = Front(self.api, desk, streams, self._metrics, is_logging=config.has_access_log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._front(scope, receive, send)
+        await self.front(scope, receive, send)
 
     @contextmanager
     def run(self) -> Iterator[None]:

@@ -92,7 +92,7 @@ def run_server(
     """
     app = Application(config)
     with app.run():
-        Server(app, when_ready, app.end_streams, lifeline).run([listener])
+        Server(app.front, when_ready, app.end_streams, lifeline).run([listener])
 
 
 class Server(uvicorn.Server):

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
 
 from starlette.concurrency import run_in_threadpool
@@ -37,7 +38,6 @@ _MAX_KNOWN_ENCODINGS: Final = 64
 _MAX_REVISION_DIGITS: Final = 18
 
 _MIN_REVISION: Final = MIN_REVISION_HEADER.lower().encode()
-_REVISION: Final = REVISION_HEADER.lower().encode()
 # No query string begins like this.
 _BODY_KEY: Final = b"\0"
 
@@ -211,9 +211,16 @@ def _make_answer(state: CatalogState, key: bytes, query: Query) -> Answer:
 
 def make_reply(state: CatalogState, answer: Answer, wish: Wish) -> Reply | None:
     """Give the reply, if the answer is there in the form that is wanted."""
-    revision = (_REVISION, str(state.picture.revision).encode())
     tag = answer.find_known_tag(wish.none_match, wish.encoding) if wish.none_match else None
     if tag is not None:
-        return Reply(304, [(b"etag", tag), *answer.shared_headers, revision], b"")
+        return Reply(304, [(b"etag", tag), *answer.shared_headers, _tell_revision(state.picture.revision)], b"")
     form: Representation | None = answer.find(wish.encoding)
-    return None if form is None else Reply(200, [*form.headers, *answer.shared_headers, revision], form.body)
+    if form is None:
+        return None
+    return Reply(200, [*form.headers, *answer.shared_headers, _tell_revision(state.picture.revision)], form.body)
+
+
+@lru_cache(maxsize=4)
+def _tell_revision(revision: int) -> HeaderField:
+    # Nearly all replies are of one revision.
+    return REVISION_HEADER.lower().encode(), str(revision).encode()
