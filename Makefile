@@ -131,12 +131,16 @@ outage: ## simulate a thousand clients around an outage of a minute; draws docs/
 	$(BENCH) benchmarks.outage $(ARGS)
 
 .PHONY: bench-docs
-bench-docs: ## write docs/reference/benchmarks.md and service-benchmarks.md from the last results of the benchmarks
+bench-docs: ## write the pages with figures in docs/reference from the last results of the benchmarks
 	$(BENCH_ENV)
+ifneq ($(wildcard .benchmarks/results.json),)
 	$(BENCH) benchmarks.report .benchmarks/results.json $(wildcard .benchmarks/updates.json) > .benchmarks/page.md
 	mv .benchmarks/page.md docs/reference/benchmarks.md
+endif
+ifneq ($(wildcard .benchmarks/service.json),)
 	$(BENCH) benchmarks.report --service .benchmarks/service.json > .benchmarks/page.md
 	mv .benchmarks/page.md docs/reference/service-benchmarks.md
+endif
 
 ##@ Changing things
 

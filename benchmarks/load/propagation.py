@@ -53,7 +53,7 @@ async def _start(url: str) -> asyncio.subprocess.Process:
 
 
 async def _stop(reader: asyncio.subprocess.Process) -> None:
-    await asyncio.wait_for(reader.communicate(), _DEADLINE_S)
+    await asyncio.wait_for(reader.communicate(b""), _DEADLINE_S)
 
 
 async def _await_line(reader: asyncio.subprocess.Process, beginning: str) -> str:
