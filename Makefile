@@ -103,6 +103,10 @@ bench-guard: ## instructions of one read in relation to an empty call; fails abo
 bench-replicas: env-test ## how soon one replica answers what another wrote, and that nobody goes back (ARGS='--help')
 	$(BENCH) benchmarks.replicas $(ARGS)
 
+.PHONY: bench-first-start
+bench-first-start: env-test ## eight replicas that are started at once on a database that is to be migrated
+	$(BENCH) benchmarks.first_start
+
 .PHONY: bench-outage-db
 bench-outage-db: env-test ## two replicas under load while PostgreSQL is stopped, then frozen (SECONDS=10; default 30)
 	$(BENCH) benchmarks.database_outage $(if $(SECONDS),--seconds '$(SECONDS)') $(ARGS)

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from benchmarks.figures import Line
 from benchmarks.http_connection import HttpConnection
 from benchmarks.outage_load import SETTING, Kind, LoadProcess, Sample
 from benchmarks.replicas import FEATURES, pick
 from benchmarks.report import render_terminal_updates
-from benchmarks.updates import Line
 from tests.support.postgres import PostgresServer, private_postgres
 from tests.support.replicas import Replicas
 from tests.support.stored import list_users

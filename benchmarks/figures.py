@@ -1,5 +1,6 @@
 """One figure of a report, with the aim that it has or has not."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -9,3 +10,8 @@ class Line(NamedTuple):
     what: str
     figure: str
     is_met: bool | None = None
+
+
+def pick(sorted_values: Sequence[float], share: float) -> float:
+    """Give the value that this share of the values is not above."""
+    return sorted_values[min(len(sorted_values) - 1, int(share * len(sorted_values)))]

@@ -21,9 +21,9 @@ from contextlib import AsyncExitStack, contextmanager
 from http import HTTPStatus
 from typing import Any
 
+from benchmarks.figures import Line, pick
 from benchmarks.http_connection import HttpAnswer, HttpConnection
 from benchmarks.report import render_terminal_updates
-from benchmarks.updates import Line
 from heksher.wire import MIN_REVISION_HEADER
 from tests.support.postgres import add_parameters, private_postgres
 from tests.support.replicas import Replicas
@@ -117,11 +117,6 @@ def describe_delays(database: str, writes: int, *, is_listening: bool) -> list[L
             delays_s[-1] <= aim_s,
         ),
     ]
-
-
-def pick(sorted_values: Sequence[float], share: float) -> float:
-    """Give the value that this share of the values is not above."""
-    return sorted_values[min(len(sorted_values) - 1, int(share * len(sorted_values)))]
 
 
 async def count_statuses(urls: Sequence[str], tries: int, *, is_demanding: bool) -> Counter[int]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.environments import UnavailableError
-from benchmarks.figures import Line
+from benchmarks.figures import Line, pick
 from benchmarks.load.propagation import measure_propagation
 from benchmarks.load.scale import SETTINGS, measure_scale
 from benchmarks.load.streams import MAX_RETURN_S, measure_streams
@@ -77,7 +77,7 @@ def describe_propagation(directory: Path, effort: Effort) -> list[Line]:
     delays_s = sorted(measure_propagation(directory, effort.processes))
     others = f"{effort.processes} other processes, {len(delays_s):,} reads"
     what = f"from a write's answer until `get` answers it in {others}"
-    figure = f"p50 {_quantile(delays_s, 0.5):.3f} s, p99 {_quantile(delays_s, 0.99):.3f} s, worst {delays_s[-1]:.3f} s"
+    figure = f"p50 {pick(delays_s, 0.5):.3f} s, p99 {pick(delays_s, 0.99):.3f} s, worst {delays_s[-1]:.3f} s"
     return [Line(what, figure, delays_s[-1] < MAX_PROPAGATION_S)]
 
 
@@ -129,10 +129,6 @@ def _describe_spread(rows: Sequence[Row], status: int) -> Line:
 
 def _describe_ms(values_ms: Sequence[float]) -> str:
     return f"median {statistics.median(values_ms):.1f} ms, worst of {len(values_ms)}: {max(values_ms):.1f} ms"
-
-
-def _quantile(in_order: Sequence[float], share: float) -> float:
-    return in_order[min(int(share * len(in_order)), len(in_order) - 1)]
 
 
 def _describe_conditions(is_quick: bool) -> str:

@@ -1,7 +1,6 @@
 """What is left of both clients when they are dropped, forgotten, or in a process that was forked."""
 
 import gc
-import os
 import threading
 import warnings
 import weakref
@@ -13,6 +12,7 @@ from heksher import Setting
 from heksher.clients import current
 from tests.support.drivers import LONG_S, Driver
 from tests.support.fake_service import DEADLINE_S, QUERY, FakeService
+from tests.support.processes import in_child
 from tests.support.waiting import wait_until
 
 
@@ -84,17 +84,6 @@ def test_settings_are_collected(driver: Driver, service: FakeService):
     del setting
     gc.collect()
     assert reference() is None
-
-
-def in_child(check: Callable[[], bool]) -> bool:
-    """Fork, and tell whether something holds in the child."""
-    child = os.fork()
-    if child == 0:
-        try:
-            os._exit(0 if check() else 1)
-        finally:
-            os._exit(2)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.trap(9)

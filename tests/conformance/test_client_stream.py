@@ -2,11 +2,10 @@
 
 import gc
 import logging
-import os
 import ssl
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import httpx2
@@ -19,6 +18,7 @@ from heksher.exceptions import InvalidOptionError
 from tests.support.drivers import SHORT_S, DrivenClient, Driver
 from tests.support.event_streams import HEAD, HEARTBEAT, STREAM, StreamingService, chunk
 from tests.support.fake_service import DECLARE, FEATURES, QUERY, FakeService, answer, for_setting
+from tests.support.processes import in_child
 from tests.support.raw_service import (
     Handler,
     RawConnection,
@@ -523,20 +523,9 @@ def test_fork_with_an_open_stream(driver: Driver, service: FakeService, streams:
     setting = Setting("s", int, ["a"], 0)
     client = start_streaming(driver, service, streams)
     streams_each = 1 if driver.kind == "async" else 2
-    run_in_child(lambda: streams_each == 1 or (is_streaming(client) and client.native.close() is None))
+    assert in_child(lambda: streams_each == 1 or (is_streaming(client) and client.native.close() is None))
     assert (1, True) == (streams.count_open(), client.native.status.is_streaming)
     service.set_default("s", 1)
     streams.tell()
     assert wait_until(lambda: setting.get() == 1)
     assert streams_each == len(streams.asked)
-
-
-def run_in_child(check: Callable[[], object]) -> None:
-    """Fork, and have something hold in the child."""
-    child = os.fork()
-    if child == 0:
-        try:
-            os._exit(0 if check() else 1)
-        finally:
-            os._exit(2)
-    assert 0 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -199,6 +199,9 @@ def test_the_unit_is_confined():
     assert expected == {name: unit[name] for name in expected}
 
 
+# What follows is more than what is checked above on every machine: what the tools themselves say, where there are any.
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="this machine has no systemd")
 def test_systemd_takes_the_unit(tmp_path: Path):
     """Without a word; the program of the unit is replaced by one that is here."""

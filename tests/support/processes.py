@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -33,6 +34,17 @@ def run_python(arguments: list[str], program: str | None = None, **environment: 
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return [line.rstrip() for line in result.stdout.splitlines()]
+
+
+def in_child(check: Callable[[], object]) -> bool:
+    """Fork, and tell whether something holds in the child."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if check() else 1)
+        finally:
+            os._exit(2)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 class LineReader:

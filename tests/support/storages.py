@@ -90,6 +90,17 @@ def make_place(kind: str, directory: Path) -> Iterator[Place]:
             yield SqlPlace(url)
 
 
+@contextmanager
+def opened(url: str) -> Iterator[Storage]:
+    """Open a storage."""
+    storage = SqlStorage(url)
+    storage.open()
+    try:
+        yield storage
+    finally:
+        storage.close()
+
+
 def store(storage: Storage, *steps: Callable[[Writer], T], change: Change = SOME_CHANGE) -> Written[list[T]]:
     """Run some steps as one unit of writing work, and give their results."""
 

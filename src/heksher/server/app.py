@@ -70,7 +70,7 @@ class Application:
         self._availability = Availability()
         self._catalog = Catalog(self._storage, config.max_cache_bytes)
         self._follower = Follower(self._catalog, self._storage, self._availability, self._report)
-        desk = QueryDesk(self._catalog, self._availability, self._metrics)
+        desk = self._desk = QueryDesk(self._catalog, self._availability, self._metrics)
         streams = Streams(self._catalog, self._metrics)
         self.end_streams: Callable[[], None] = streams.end_all
         self.api: FastAPI = self._make_api(desk, streams)
@@ -100,6 +100,7 @@ class Application:
             yield
         finally:
             self._follower.close()
+            self._desk.close()
             if self._is_owner:
                 self._storage.close()
 

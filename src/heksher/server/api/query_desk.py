@@ -93,6 +93,10 @@ class QueryDesk:
         # The answers that threads are making, so that none is made twice at once.
         self._in_the_making: dict[tuple[int, bytes], asyncio.Task[Answer]] = {}
 
+    def close(self) -> None:
+        """Let go of the threads; what they are making is made. Nothing large can be asked for afterwards."""
+        self._makers.shutdown(wait=False)
+
     def read_wish(self, headers: Iterable[HeaderField]) -> Wish:
         """Read how a client wants to be answered."""
         none_match = min_revision = b""

@@ -13,6 +13,7 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from starlette.types import Receive, Send
@@ -139,9 +140,10 @@ class Streams:
         self._in_loop(lambda: self._tell(state.position, steps))
 
     def _in_loop(self, action: Callable[[], object]) -> None:
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(action)
+        if self._loop is not None:
+            # One that is closed has no streams; and whoever has just written is not to hear of it.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(action)
 
     def _tell(self, position: _Position, steps: Sequence[Step]) -> None:
         effects = [step.effect for step in steps if step.effect is not None]

@@ -9,6 +9,7 @@
     answer     an answer as it is sent: bytes, compressed bytes, entity tags
     cache      the answers to the queries that were asked lately, bounded
     catalog    the current picture with its cache, replaced by one assignment; follows the change log
+    availability    whether the database can be reached
     reader     a picture as a unit of reading work sees it, for when the database is away
     guarded    the storage with the catalog behind it: reads go on without the database
     follower   the thread that keeps the catalog at the newest revision

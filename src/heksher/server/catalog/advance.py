@@ -46,7 +46,7 @@ class _Draft:
     """A picture in the making: what is changed is copied first, once.
 
     Attributes:
-        picture: how it stands; but for ``finish``, without the names that settings have or had.
+        picture: how it stands, but with the names that settings had at the beginning; ``finish`` mends that.
     """
 
     def __init__(self, picture: Picture) -> None:

@@ -114,7 +114,7 @@ class Catalog:
             if self._failure is not None and self._failure[0] > asked_s:
                 raise StorageUnavailableError(self._failure[1])
             try:
-                return self._load() if state is None else self._follow(state)
+                return self._publish(self._load(), ()) if state is None else self._follow(state)
             except StorageUnavailableError as error:
                 self._failure = time.monotonic(), str(error)
                 raise
@@ -127,11 +127,10 @@ class Catalog:
     def _load(self, era: int = 0) -> CatalogState:
         now_s = time.monotonic()
         picture, entries = self._storage.read(_take_picture_and_log)
+        self.checked_at_s = now_s
         steps = tuple(Step(entry.revision, _find_effect(entry, picture)) for entry in entries)
         newest = entries[-1] if entries else None
-        self.state = CatalogState(picture, AnswerCache(self._max_cache_bytes), steps, era, newest)
-        self.checked_at_s = now_s
-        return self.state
+        return CatalogState(picture, AnswerCache(self._max_cache_bytes), steps, era, newest)
 
     def _follow(self, state: CatalogState) -> CatalogState:
         now_s = time.monotonic()

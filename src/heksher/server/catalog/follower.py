@@ -40,6 +40,8 @@ class Follower:
         self._report = report
         self._is_closed = False
         self._failures = 0
+        # The fault that was logged last and still holds; None while there is none.
+        self._fault: str | None = None
         # None until it was started.
         self._listener: Listener | None = None
         self._thread: threading.Thread | None = None
@@ -83,8 +85,12 @@ class Follower:
             self._failures += 1
             self._availability.note(str(error))
         # Whatever it is: a catalog that nobody keeps current is worse.
-        except Exception:
-            logger.exception("following the change log failed; it is tried again")
+        except Exception as error:
+            self._failures += 1
+            # The same again would bury everything else.
+            if repr(error) != self._fault:
+                logger.exception("following the change log failed; it is tried again")
+            self._fault = repr(error)
         else:
-            self._failures = 0
+            self._failures, self._fault = 0, None
             self._availability.note(None)

@@ -7,7 +7,7 @@ from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.catalog.reader import PictureReader
 from heksher.server.storage.base import NOBODY, Origin, Reader, Storage, Writer, Written
-from heksher.server.storage.errors import StorageUnavailableError
+from heksher.server.storage.errors import StorageError, StorageUnavailableError
 from heksher.server.storage.listener import Listener
 
 T = TypeVar("T")
@@ -73,6 +73,7 @@ class GuardedStorage(Storage):
     def _follow(self, revision: int) -> None:
         try:
             self._catalog.refresh(revision)
-        except StorageUnavailableError:
-            # It is stored; whoever looks after the database brings the catalog up to it.
+        except StorageError:
+            # It is stored, so its writer is not to be told of a failure. Whoever looks after the database brings the
+            # catalog up to it, and tells what is wrong.
             self._look()

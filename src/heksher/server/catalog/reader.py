@@ -42,7 +42,9 @@ class PictureReader(Reader):
         return None
 
     def find_rule_by_conditions(self, setting: str, conditions: Conditions) -> RuleRecord | None:
-        return next((rule for rule in self.rules([setting]) if rule.conditions == conditions), None)
+        found = self._picture.settings.get(setting)
+        rules = () if found is None else found.rules.values()
+        return next((_restore(setting, rule) for rule in rules if dict(rule.conditions) == conditions), None)
 
     def log(self, after_revision: int = 0, limit: int = 1000) -> NoReturn:
         del after_revision, limit

@@ -5,17 +5,19 @@ end when their time is over, as for any listener. It ends a wait each time it be
 have been written before.
 """
 
+import logging
 import selectors
 import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Final
 
 import psycopg
 
 from heksher.server.storage.listener import Listener
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 RECONNECT_INTERVAL_S: Final = 1.0
 # How long the end waits for the thread, which may be connecting to a server that does not answer.
@@ -50,9 +52,11 @@ class PostgresListener(Listener):
             is_ending = False
             while not is_ending:
                 earliest_retry = time.monotonic() + RECONNECT_INTERVAL_S
-                # The server is away, or refuses. Whoever waits looks at the revision from time to time anyway.
-                with suppress(psycopg.Error):
+                try:
                     self._listen()
+                except psycopg.Error as error:
+                    # Whoever waits looks at the revision from time to time anyway, and tells if the server is away.
+                    logger.debug("writes of other processes are not heard of, only looked for: %s", error)
                 is_ending = bool(end.select(max(0, earliest_retry - time.monotonic())))
 
     def _listen(self) -> None:

@@ -306,6 +306,17 @@ def test_a_stream_that_comes_too_late_ends_at_once():
     play(act)
 
 
+def test_a_loop_that_has_ended_does_not_disturb_who_writes():
+    """Its streams have ended with it."""
+
+    async def act(scene: Scene) -> None:
+        await scene.open().expect(1)
+
+    scene = play(act)
+    scene.write("new")
+    assert 2 == scene.catalog.load().picture.revision
+
+
 def test_nothing_is_left_of_those_who_have_gone():
     """Of one after the other; the last one ends the heartbeats."""
 

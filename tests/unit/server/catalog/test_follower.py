@@ -127,6 +127,20 @@ def test_whatever_happens_the_follower_goes_on(
     assert 2 == followed.revision
 
 
+def test_a_fault_that_lasts_is_told_once(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """It is tried again with back-off; when it comes back after a success, that is news."""
+    followed.look()
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(followed.catalog, "refresh", lambda: 1 / 0)
+            followed.look(3)
+        followed.look()
+    assert ["following the change log failed; it is tried again"] * 2 == caplog.messages
+    assert all(wait_s <= 1.6 for wait_s in followed.listener.timeouts_s[2:5])
+
+
 def test_a_follower_ends(followed: Followed):
     """With its listener, and without another look."""
     before = followed.storage.reads

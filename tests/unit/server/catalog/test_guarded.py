@@ -8,7 +8,7 @@ from heksher.server.catalog.guarded import GuardedStorage
 from heksher.server.catalog.reader import PictureReader
 from heksher.server.operations import rules
 from heksher.server.storage.base import NOBODY, Origin, Reader
-from heksher.server.storage.errors import StorageUnavailableError
+from heksher.server.storage.errors import StorageCorruptError, StorageUnavailableError
 from tests.support.catalogs import FragileStorage, open_fragile
 from tests.support.operations import SOMEBODY, read_last
 from tests.support.storages import SOME_CHANGE, read_revision, write_something
@@ -119,6 +119,17 @@ def test_what_is_stored_is_answered_so(guarded: Guarded):
     written = guarded.storage.write(work)
     assert ("done", 2, 1) == (written.result, written.revision, guarded.looks)
     assert 1 == guarded.catalog.state.picture.revision
+
+
+def test_what_is_stored_is_answered_so_whatever_the_catalog_meets(guarded: Guarded, monkeypatch: pytest.MonkeyPatch):
+    """A database that cannot be read afterwards is no failure of the write, and somebody looks after it."""
+
+    def fail(_revision: int) -> None:
+        raise StorageCorruptError("a page is damaged")
+
+    monkeypatch.setattr(guarded.catalog, "refresh", fail)
+    assert 2 == write_something(guarded.storage)
+    assert 1 == guarded.looks
 
 
 def test_the_health_is_that_of_the_database(guarded: Guarded):

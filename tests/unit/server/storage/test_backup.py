@@ -4,7 +4,7 @@ import dataclasses
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,8 @@ from heksher.server.storage import backup
 from heksher.server.storage.backup import Copied, back_up, restore
 from heksher.server.storage.base import Change, Storage, Writer
 from heksher.server.storage.errors import StorageError
-from heksher.server.storage.sql import SqlStorage
 from tests.support.old_databases import FixedClock, fill, make_first_database
-from tests.support.storages import SOME_CHANGE, SqlPlace, a_setting, make_place, see_everything, store
+from tests.support.storages import SOME_CHANGE, SqlPlace, a_setting, make_place, opened, see_everything, store
 
 KINDS = ("sqlite", "postgres")
 
@@ -50,17 +49,6 @@ def file(tmp_path: Path) -> Path:
 def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Copy so few rows at once that each table takes more than one step."""
     monkeypatch.setattr(backup, "_BATCH_ROWS", 2)
-
-
-@contextmanager
-def opened(url: str) -> Iterator[Storage]:
-    """Open a storage."""
-    storage = SqlStorage(url)
-    storage.open()
-    try:
-        yield storage
-    finally:
-        storage.close()
 
 
 def see_file(file: Path) -> tuple[object, ...]:

@@ -9,7 +9,6 @@ import psycopg
 import pytest
 
 from heksher.server.storage import postgres_listener
-from heksher.server.storage.base import Storage
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.postgres_listener import PostgresListener
 from heksher.server.storage.sql import SqlStorage
@@ -19,7 +18,7 @@ from tests.support.postgres import (
     make_postgres_schema,
     private_postgres,
 )
-from tests.support.storages import write_something
+from tests.support.storages import opened, write_something
 from tests.support.waiting import wait_until
 
 # So long that only a wait that nothing ends lasts as long.
@@ -31,17 +30,6 @@ def url() -> Iterator[str]:
     """The URL of an empty database, whose sessions have a name of their own."""
     with make_postgres_schema() as url:
         yield add_parameters(url, application_name=uuid.uuid4().hex)
-
-
-@contextmanager
-def opened(url: str) -> Iterator[Storage]:
-    """Open a storage."""
-    storage = SqlStorage(url)
-    storage.open()
-    try:
-        yield storage
-    finally:
-        storage.close()
 
 
 @contextmanager
