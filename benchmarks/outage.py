@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
-from heksher.clients.schedule import Schedule
+from heksher.clients.conversation.schedule import Schedule
 
 CLIENTS = 1_000
 INTERVAL_S = 30.0

@@ -11,7 +11,7 @@ import uvicorn
 from starlette.concurrency import run_in_threadpool
 
 from heksher.server import app
-from heksher.server.api.query_desk import QueryDesk, Reply, Wish, make_reply
+from heksher.server.api.query_service import QueryDesk, Reply, Wish, make_reply
 from heksher.server.catalog.answer import Answer
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.cache import AnswerCache

@@ -23,7 +23,7 @@ from itertools import chain, product
 from math import isnan
 from typing import Any, Final, NamedTuple
 
-from heksher.rules import NO_RULE, NO_VALUE, Rule, RuleSet
+from heksher.rule_set import NO_RULE, NO_VALUE, Rule, RuleSet
 
 # About 20 ms. A difference mostly shows at the first pair; it takes many to find that many rules changed in vain.
 MAX_PAIRS: Final = 10_000

@@ -13,7 +13,7 @@ from heksher.context import ClientContext
 from heksher.difference import Answers, is_same
 from heksher.exceptions import UnknownFeatureError
 from heksher.resolver import NotGiven, compile_get, list_parameter_defaults, replace_code
-from heksher.rules import NO_RULE, NO_VALUE, Rule, RuleSet
+from heksher.rule_set import NO_RULE, NO_VALUE, Rule, RuleSet
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -41,7 +41,7 @@ from types import CodeType, FunctionType
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from heksher.context import ContextDefault
-from heksher.rules import Group
+from heksher.rule_set import Group
 from heksher.wire import FeatureFilter
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, Ty
 from heksher.changes import Change, Changes, subscribe
 from heksher.clients import current
 from heksher.context import ClientContext
-from heksher.declaration import MISSING, Missing, check_declaration, check_default, choose_features
+from heksher.declaration_check import MISSING, Missing, check_declaration, check_default, choose_features
 from heksher.evaluation import CompiledEvaluation, Evaluation, Explanation
 from heksher.resolver import make_get
-from heksher.rules import Conditions, RuleSet
+from heksher.rule_set import Conditions, RuleSet
 from heksher.setting_type import SettingType, setting_type
 from heksher.subscription import Subscribers, Subscription
 from heksher.value_type import JSON

@@ -10,7 +10,7 @@ import pytest
 
 from heksher import Setting, ThreadHeksherClient
 from heksher.clients import current
-from heksher.clients.registration import Registration
+from heksher.clients.conversation.registration import Registration
 from heksher.exceptions import ClientStateError
 from tests.support.drivers import SHORT_S, DrivenClient, Driver, ThreadDriver
 from tests.support.fake_service import DEADLINE_S, DECLARE, HEALTH, QUERY, FakeService, answer, fail, in_turn

@@ -5,7 +5,7 @@ import queue
 import pytest
 
 from heksher import Setting
-from heksher.clients.status import ClientStatus
+from heksher.clients.reporting.status import ClientStatus
 from heksher.exceptions import ServiceError
 from tests.support.drivers import SHORT_S, Driver
 from tests.support.fake_service import DEADLINE_S, DECLARE, QUERY, FakeService, answer, for_setting

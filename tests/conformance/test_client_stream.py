@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from heksher import Setting
-from heksher.clients.sender import Patience
+from heksher.clients.transport.sender import Patience
 from heksher.exceptions import InvalidOptionError
 from tests.support.drivers import SHORT_S, DrivenClient, Driver
 from tests.support.event_streams import HEAD, HEARTBEAT, STREAM, StreamingService, chunk
@@ -37,7 +37,7 @@ BRIEF = Patience(opening_s=0.3, silence_s=0.3)
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have streams opened without the time that a client waits after its start."""
-    monkeypatch.setattr("heksher.clients.following.FIRST_DELAYS_S", (0.0, 0.0))
+    monkeypatch.setattr("heksher.clients.conversation.stream_policy.FIRST_DELAYS_S", (0.0, 0.0))
 
 
 @pytest.fixture
@@ -353,8 +353,8 @@ def test_stream_that_is_not_to_be_had(
     driver: Driver, service: FakeService, log, monkeypatch: pytest.MonkeyPatch, refusal: Handler, mode: str
 ):
     """Where a stream cannot be opened, the client polls, in silence, and looks for it again after minutes."""
-    monkeypatch.setattr("heksher.clients.follower._PATIENCE", BRIEF)
-    monkeypatch.setattr("heksher.clients.following.OPENING_S", BRIEF.opening_s)
+    monkeypatch.setattr("heksher.clients.stream_runner._PATIENCE", BRIEF)
+    monkeypatch.setattr("heksher.clients.conversation.stream_policy.OPENING_S", BRIEF.opening_s)
     setting = Setting("s", int, ["a"], 0)
     with StreamingService(service, {STREAM: refusal}) as streams:
         client = start(driver, service, streams, interval_s=SHORT_S, updates=mode)
@@ -397,7 +397,7 @@ def test_stream_that_fails_at_first(driver: Driver, service: FakeService, log, f
 
 def test_stream_that_falls_silent(driver: Driver, service: FakeService, log, monkeypatch: pytest.MonkeyPatch):
     """A stream without a sign of life is lost, though bytes that make no sense may come in."""
-    monkeypatch.setattr("heksher.clients.follower._PATIENCE", BRIEF)
+    monkeypatch.setattr("heksher.clients.stream_runner._PATIENCE", BRIEF)
 
     def fall_silent(connection: RawConnection) -> None:
         connection.send(HEAD, chunk(HEARTBEAT))

@@ -212,7 +212,7 @@ def test_after_a_failed_reload_the_background_tries_soon(
     driver: Driver, service: FakeService, monkeypatch: pytest.MonkeyPatch
 ):
     """A program that reloads in vain does not have to wait for the end of a long interval."""
-    monkeypatch.setattr("heksher.clients.schedule.FIRST_RETRY_S", SHORT_S)
+    monkeypatch.setattr("heksher.clients.conversation.schedule.FIRST_RETRY_S", SHORT_S)
     setting = Setting("s", int, ["a"], 0)
     client = driver.start(service)
     client.await_success()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from heksher.server.storage.base import Change, RuleRecord, SettingRecord, Storage, Writer
-from heksher.server.storage.errors import ContractError
+from heksher.server.storage.storage_errors import ContractError
 from heksher.value_type import JSON
 from tests.support.storages import SOME_CHANGE, Place, a_setting, see_everything, store
 

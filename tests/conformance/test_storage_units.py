@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 
 from heksher.server.storage.base import Change, LogEntry, Origin, Reader, RuleRecord, Storage, Writer
-from heksher.server.storage.errors import ContractError, StorageUnavailableError
+from heksher.server.storage.storage_errors import ContractError, StorageUnavailableError
 from tests.support.storages import SOME_CHANGE, Place, a_setting, see_everything, store
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ import pytest
 from heksher.context import ClientContext
 from heksher.evaluation import Evaluation, Explanation
 from heksher.exceptions import MissingContextError
-from heksher.rules import Rule, RuleSet
+from heksher.rule_set import Rule, RuleSet
 from heksher.value_type import JSON, json_key
 from tests.support.vectors import VECTORS_DIRECTORY, Expected, VectorCase, load_cases
 from tests.vectors.generate import render_files

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from heksher.clients.snapshot_file import SnapshotFile
+from heksher.clients.offline.last_known_file import SnapshotFile
 from tests.support.processes import ROOT
 from tests.support.saved_states import SERVICE, is_of_one_write, make_large_state
 

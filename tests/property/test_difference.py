@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from heksher.context import ClientContext, ContextDefault
 from heksher.evaluation import Evaluation
-from heksher.rules import Rule, RuleSet
+from heksher.rule_set import Rule, RuleSet
 
 FEATURES = ("a", "b", "hidden")
 # The last one is asked for by no rule.

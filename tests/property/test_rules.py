@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heksher.exceptions import MissingContextError
-from heksher.rules import Rule, RuleSet
+from heksher.rule_set import Rule, RuleSet
 from tests.support.oracle import resolve
 from tests.support.rule_strategies import World, worlds
 

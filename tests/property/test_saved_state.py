@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heksher.clients.answer import QueriedSetting, is_same_answer
-from heksher.clients.saved_state import SavedState, read_payload, write_payload
-from heksher.rules import Rule
+from heksher.clients.conversation.response_reader import QueriedSetting, is_same_answer
+from heksher.clients.conversation.saved_state import SavedState, read_payload, write_payload
+from heksher.rule_set import Rule
 from tests.support.json_strategies import json_values
 
 MOMENT = datetime(2026, 11, 22, tzinfo=UTC)

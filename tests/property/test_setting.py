@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heksher.clients.answer import QueriedSetting
-from heksher.clients.intake import take_in
+from heksher.clients.conversation.response_reader import QueriedSetting
+from heksher.clients.conversation.conversion import take_in
 from heksher.context import ClientContext, ContextDefault
 from heksher.exceptions import MissingContextError, UnknownFeatureError
-from heksher.rules import Rule
+from heksher.rule_set import Rule
 from heksher.setting import Setting
 from tests.support.oracle import resolve
 from tests.support.rule_strategies import FEATURES, World, worlds

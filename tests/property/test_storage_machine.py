@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from heksher.server.storage.base import NOBODY, Change, Origin, Reader, SettingRecord, Storage, Writer
-from heksher.server.storage.errors import StorageError
+from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.sql import SqlStorage
 from heksher.value_type import JSON

@@ -18,7 +18,7 @@ from heksher.server.storage.base import (
     Writer,
     Written,
 )
-from heksher.server.storage.errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.memory import MemoryStorage
 from heksher.value_type import JSON

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
-from heksher.clients.exchange import Flow, Outcome, Request, Response
+from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
 from heksher.exceptions import ServiceError, TransportError
 from heksher.value_type import JSON
 

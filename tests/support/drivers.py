@@ -17,7 +17,7 @@ import pytest
 
 from heksher import AsyncHeksherClient, ThreadHeksherClient
 from heksher.clients import current
-from heksher.clients.base import BaseHeksherClient
+from heksher.clients.base_client import BaseHeksherClient
 from heksher.clients.util import SettingData
 from tests.support.fake_service import DEADLINE_S, FakeService
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from heksher.server.storage.base import NOBODY, Origin, Reader, Writer, Written
-from heksher.server.storage.errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.storage.memory import MemoryStorage
 from tests.support.fake_service import DEADLINE_S
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from heksher.rules import Rule, RuleSet
+from heksher.rule_set import Rule, RuleSet
 from tests.support.oracle import Conditions
 
 # As a service allows them: keywords, no identifiers, names that Python code uses itself.

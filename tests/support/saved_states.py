@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from heksher.clients.answer import QueriedSetting
-from heksher.clients.saved_state import SavedState
-from heksher.rules import Rule
+from heksher.clients.conversation.response_reader import QueriedSetting
+from heksher.clients.conversation.saved_state import SavedState
+from heksher.rule_set import Rule
 
 SERVICE = "http://heksher.test"
 

@@ -7,7 +7,7 @@ process. It prints a line when it has written for the first time.
 import itertools
 import sys
 
-from heksher.clients.snapshot_file import SnapshotFile
+from heksher.clients.offline.last_known_file import SnapshotFile
 from tests.support.saved_states import make_large_state
 
 

@@ -12,7 +12,7 @@ from typing import TypeAlias, TypeVar, assert_type
 
 import heksher
 from heksher.changes import Change
-from heksher.clients.snapshot import Snapshot
+from heksher.clients.reporting.snapshot import Snapshot
 from heksher.clients.stub import AsyncStubHeksherClient, Rule, SyncStubHeksherClient
 from heksher.clients.util import SettingData
 from heksher.evaluation import Explanation

@@ -14,7 +14,7 @@ from heksher.changes import Change, Changes, restrict
 from heksher.context import ClientContext, ContextDefault
 from heksher.evaluation import Evaluation
 from heksher.exceptions import MissingContextError, UnknownFeatureError
-from heksher.rules import Rule, RuleSet
+from heksher.rule_set import Rule, RuleSet
 from heksher.setting import Setting
 from heksher.subscription import Subscription
 from tests.support.collector import without_collector

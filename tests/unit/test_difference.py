@@ -14,7 +14,7 @@ from heksher import difference
 from heksher.context import ClientContext, ContextDefault
 from heksher.difference import is_same_value
 from heksher.evaluation import Evaluation
-from heksher.rules import Rule, RuleSet
+from heksher.rule_set import Rule, RuleSet
 
 NAN = float("nan")
 

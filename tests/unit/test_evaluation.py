@@ -7,7 +7,7 @@ import pytest
 from heksher.context import ClientContext
 from heksher.evaluation import Evaluation, Explanation
 from heksher.exceptions import MissingContextError, UnknownFeatureError
-from heksher.rules import Rule, RuleSet
+from heksher.rule_set import Rule, RuleSet
 
 DEV = Rule(1, (("environment", "dev"),), 10)
 GUEST = Rule(2, (("user", "guest"),), 20)

@@ -14,7 +14,7 @@ from heksher.context import TRACK_ALL, ClientContext
 from heksher.evaluation import Evaluation
 from heksher.exceptions import MissingContextError, UnknownFeatureError
 from heksher.resolver import Block, Shape, show_source
-from heksher.rules import Rule, RuleSet
+from heksher.rule_set import Rule, RuleSet
 from heksher.setting import Setting
 
 FEATURES = ("environment", "user", "theme")

@@ -13,11 +13,11 @@ import pytest
 
 from heksher import HeksherSequence
 from heksher.clients import current
-from heksher.clients.session import Session
+from heksher.clients.conversation.session import Session
 from heksher.context import ClientContext
 from heksher.evaluation import Evaluation
 from heksher.exceptions import InvalidDeclarationError, MissingContextError, UnknownFeatureError
-from heksher.rules import Rule, RuleSet
+from heksher.rule_set import Rule, RuleSet
 from heksher.setting import QueriedRule, Setting, keep_coerced
 from tests.support.collector import without_collector
 from tests.support.conversation import DECLARE, FEATURES, QUERY, Conversation, declared, features, queried, rule, said

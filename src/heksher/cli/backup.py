@@ -8,7 +8,7 @@ import click
 from heksher.cli.database import database_option, load_config, telling_errors
 
 if TYPE_CHECKING:
-    from heksher.server.storage.backup import Copied
+    from heksher.server.storage.database_copy import Copied
 
 
 @click.command()
@@ -22,7 +22,7 @@ def backup(file: Path, database: str | None, is_replacing: bool) -> None:
     """
     with telling_errors():
         config = load_config(database)
-        from heksher.server.storage.backup import back_up  # noqa: PLC0415 - see cli.serve
+        from heksher.server.storage.database_copy import back_up  # noqa: PLC0415 - see cli.serve
 
         copied = back_up(config.database, file, is_replacing=is_replacing)
     click.echo(f"backed up {_describe(copied)} to {file}")
@@ -39,7 +39,7 @@ def restore(file: Path, database: str | None) -> None:
     with telling_errors():
         config = load_config(database)
         from heksher.server.run import describe_database, make_default_directory  # noqa: PLC0415 - see cli.serve
-        from heksher.server.storage.backup import restore as restore_backup  # noqa: PLC0415
+        from heksher.server.storage.database_copy import restore as restore_backup  # noqa: PLC0415
 
         make_default_directory(config)
         copied = restore_backup(file, config.database)

@@ -4,7 +4,7 @@ import threading
 from datetime import timedelta
 from typing import Literal, get_args
 
-from heksher.clients.sender import Limits
+from heksher.clients.transport.sender import Limits
 from heksher.exceptions import InvalidOptionError
 
 StartFailure = Literal["raise", "continue"]

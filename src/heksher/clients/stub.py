@@ -24,10 +24,10 @@ from unittest.mock import AsyncMock, MagicMock
 
 from heksher import rules as core
 from heksher.clients import current
-from heksher.clients.dispatch import Dispatcher
-from heksher.clients.observed import Observed
-from heksher.clients.snapshot import Snapshot
-from heksher.clients.status import ClientStatus, Health, SettingStatus
+from heksher.clients.reporting.dispatch import Dispatcher
+from heksher.clients.reporting.observed import Observed
+from heksher.clients.reporting.snapshot import Snapshot
+from heksher.clients.reporting.status import ClientStatus, Health, SettingStatus
 from heksher.context import ClientContext, ContextDefault, TrackedValues
 from heksher.evaluation import Evaluation
 from heksher.setting import Setting

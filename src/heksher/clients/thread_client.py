@@ -13,22 +13,22 @@ from types import BuiltinFunctionType, TracebackType
 from typing import Any, Self
 
 from heksher.clients import current
-from heksher.clients.base import (
+from heksher.clients.base_client import (
     CLOSE_TIMEOUT_S,
     DEFAULT_START_TIMEOUT_S,
     RESUME_S,
     BaseHeksherClient,
     State,
 )
-from heksher.clients.bootstrap import Bootstrap
-from heksher.clients.dispatch import Dispatcher
-from heksher.clients.fallback import Fallback, FilePath
-from heksher.clients.follower import ThreadFollower
-from heksher.clients.following import Following, UpdateMode
-from heksher.clients.http_errors import as_http_error
+from heksher.clients.offline.bootstrap import Bootstrap
+from heksher.clients.reporting.dispatch import Dispatcher
+from heksher.clients.offline.fallback import Fallback, FilePath
+from heksher.clients.stream_runner import ThreadFollower
+from heksher.clients.conversation.stream_policy import Following, UpdateMode
+from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.option import StartFailure, read_limits
-from heksher.clients.sender import DEFAULT_LIMITS
-from heksher.clients.transport import ThreadTransport
+from heksher.clients.transport.sender import DEFAULT_LIMITS
+from heksher.clients.transport.transport import ThreadTransport
 from heksher.clients.util import SettingData
 from heksher.exceptions import ClientStateError, TransportError
 

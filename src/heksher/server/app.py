@@ -18,22 +18,22 @@ from heksher.server.api import (
     setting_metadata,
     settings,
 )
-from heksher.server.api.errors import install_error_handlers
-from heksher.server.api.front import Front
-from heksher.server.api.query_desk import QueryDesk
+from heksher.server.api.error_handlers import install_error_handlers
+from heksher.server.api.fast_path import Front
+from heksher.server.api.query_service import QueryDesk
 from heksher.server.api.stream import Streams
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
-from heksher.server.catalog.follower import Follower
+from heksher.server.catalog.updater import Follower
 from heksher.server.catalog.guarded import GuardedStorage
 from heksher.server.catalog.picture import Picture
 from heksher.server.config import Config
-from heksher.server.doc_only import DocOnlyStorage
+from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.health import Readiness
 from heksher.server.metrics import Metrics
 from heksher.server.operations.context_features import ensure_features
 from heksher.server.storage.base import Origin, Storage
-from heksher.server.storage.errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.storage.location import storage_for
 from heksher.version import __version__
 

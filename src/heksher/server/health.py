@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
-from heksher.server.pictures import JSONObject
+from heksher.server.json_form import JSONObject
 from heksher.server.storage.base import Storage
-from heksher.server.storage.errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageUnavailableError
 
 logger: logging.Logger = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from starlette.testclient import TestClient
 
 from heksher.server.app import Application, open_storage
 from heksher.server.config import Config
-from heksher.server.doc_only import DocOnlyStorage
+from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.errors import StartupError
-from heksher.server.storage.errors import StorageError, StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageError, StorageUnavailableError
 from heksher.server.storage.memory import MemoryStorage
 
 

@@ -14,7 +14,7 @@ from heksher.server.catalog.picture import (
     make_picture,
     reorder_rule,
 )
-from heksher.server.pictures import read_rule, read_setting
+from heksher.server.json_form import read_rule, read_setting
 from heksher.server.storage.base import Change, LogEntry
 from heksher.value_type import JSON
 

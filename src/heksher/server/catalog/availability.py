@@ -3,7 +3,7 @@
 import logging
 import time
 
-from heksher.server.storage.errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageUnavailableError
 
 logger: logging.Logger = logging.getLogger(__name__)
 

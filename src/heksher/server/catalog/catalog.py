@@ -13,7 +13,7 @@ from heksher.server.catalog.effect import EVERYWHERE, Effect, find_effect, shows
 from heksher.server.catalog.picture import Picture, take_picture
 from heksher.server.catalog.query import Query
 from heksher.server.storage.base import LogEntry, Reader, Storage
-from heksher.server.storage.errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageUnavailableError
 
 logger: logging.Logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias, cast
 from heksher.server.catalog.picture import OrderedConditions, Picture
 from heksher.server.catalog.query import Query
 from heksher.server.json_bytes import encode
-from heksher.server.pictures import JSONObject, read_rule, read_setting
+from heksher.server.json_form import JSONObject, read_rule, read_setting
 from heksher.server.storage.base import Change
 from heksher.value_type import JSON
 from heksher.wire import lets_through

@@ -7,7 +7,7 @@ from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.catalog.reader import PictureReader
 from heksher.server.storage.base import NOBODY, Origin, Reader, Storage, Writer, Written
-from heksher.server.storage.errors import StorageError, StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageError, StorageUnavailableError
 from heksher.server.storage.listener import Listener
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from typing import NoReturn
 from heksher.server.catalog.picture import CatalogRule, Picture
 from heksher.server.json_bytes import decode
 from heksher.server.storage.base import Conditions, Reader, RuleRecord, SettingRecord
-from heksher.server.storage.errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageUnavailableError
 
 
 class PictureReader(Reader):

@@ -5,7 +5,7 @@ from typing import Literal
 
 from heksher.server.errors import DuplicateError, InUseError, NotAcceptableError, NotFoundError, StartupError
 from heksher.server.limits import MAX_CONTEXT_FEATURES
-from heksher.server.operations.changes import change_features
+from heksher.server.operations.logged_change import change_features
 from heksher.server.storage.base import Origin, Reader, Storage, Writer, Written
 from heksher.value_type import shorten
 

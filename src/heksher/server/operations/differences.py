@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from heksher.server.pictures import JSONObject, sort_features
+from heksher.server.json_form import JSONObject, sort_features
 from heksher.server.storage.base import RuleRecord, SettingRecord
 from heksher.value_type import JSON, ValueType, json_key, parse_value_type
 

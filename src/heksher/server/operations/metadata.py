@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from heksher.server.errors import NotAcceptableError, NotFoundError
 from heksher.server.limits import MAX_METADATA_KEYS
-from heksher.server.operations.changes import change_rule
+from heksher.server.operations.logged_change import change_rule
 from heksher.server.operations.lookup import get_rule, get_setting
 from heksher.server.operations.settings import store
 from heksher.server.operations.versions import require_newer

@@ -7,7 +7,7 @@ from heksher.server.errors import DuplicateError, InvalidInputError, NotAcceptab
 from heksher.server.operations import changes
 from heksher.server.operations.lookup import find_setting, get_rule, get_setting
 from heksher.server.operations.metadata import Metadata
-from heksher.server.pictures import JSONObject, picture_rule
+from heksher.server.json_form import JSONObject, picture_rule
 from heksher.server.storage.base import Conditions, Origin, Reader, SettingRecord, Storage, Writer, Written
 from heksher.value_type import JSON, json_key, parse_value_type, shorten
 

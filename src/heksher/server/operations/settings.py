@@ -9,7 +9,7 @@ from heksher.server.operations import changes
 from heksher.server.operations.differences import find_features_in_use, find_misfits, tell_features_in_use
 from heksher.server.operations.lookup import get_setting
 from heksher.server.operations.versions import is_major_upgrade, require_newer
-from heksher.server.pictures import JSONObject, picture_setting
+from heksher.server.json_form import JSONObject, picture_setting
 from heksher.server.storage.base import Origin, Reader, RuleRecord, SettingRecord, Storage, Writer, Written
 from heksher.value_type import ValueType, parse_value_type, shorten
 

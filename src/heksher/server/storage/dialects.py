@@ -6,7 +6,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from heksher.server.storage.dialect import Dialect
-from heksher.server.storage.errors import StorageError
+from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.postgres import PostgresDialect
 from heksher.server.storage.sqlite import SqliteDialect
 

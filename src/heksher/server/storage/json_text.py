@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from heksher.server.storage.errors import ContractError, StorageCorruptError
+from heksher.server.storage.storage_errors import ContractError, StorageCorruptError
 from heksher.value_type import JSON, shorten
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from heksher.server.storage.dialect import Dialect
 from heksher.server.storage.dialects import dialect_for
-from heksher.server.storage.errors import StorageError
+from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.schema import Migration, list_due_migrations, migrate
 
 

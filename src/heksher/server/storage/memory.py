@@ -25,7 +25,7 @@ from heksher.server.storage.base import (
     Writer,
     Written,
 )
-from heksher.server.storage.errors import ContractError, StorageUnavailableError
+from heksher.server.storage.storage_errors import ContractError, StorageUnavailableError
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
 from heksher.server.storage.unit import UnitOfWork
 from heksher.value_type import JSON

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, insert, inspect, select
 
 from heksher.server.storage.dialect import Dialect
-from heksher.server.storage.errors import StorageError
+from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.tables import HEKSHER_VERSION, MIGRATION, SCHEMA_VERSION
 from heksher.version import __version__
 

@@ -21,7 +21,7 @@ from sqlalchemy import Engine, select
 
 from heksher.server.storage.base import NOBODY, Origin, Reader, Storage, Writer, Written
 from heksher.server.storage.dialects import dialect_for
-from heksher.server.storage.errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.schema import migrate
 from heksher.server.storage.sql_reader import SqlReader

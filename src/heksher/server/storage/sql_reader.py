@@ -22,7 +22,7 @@ from heksher.server.storage.base import (
     SettingRecord,
 )
 from heksher.server.storage.dialect import MAX_BIG_KEY, Dialect
-from heksher.server.storage.errors import StorageCorruptError
+from heksher.server.storage.storage_errors import StorageCorruptError
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
 from heksher.server.storage.tables import CHANGE_LOG, CONTEXT_FEATURE, RULE, SETTING, SETTING_FEATURE, SETTING_NAME
 from heksher.value_type import shorten

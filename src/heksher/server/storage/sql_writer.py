@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Delete, Insert, Update, bindparam, delete, in
 
 from heksher.server.storage.base import Change, Conditions, Origin, RuleRecord, SettingRecord, Writer
 from heksher.server.storage.dialect import Dialect
-from heksher.server.storage.errors import ContractError, StorageCorruptError
+from heksher.server.storage.storage_errors import ContractError, StorageCorruptError
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
 from heksher.server.storage.sql_reader import SqlReader, digest_conditions, write_conditions
 from heksher.server.storage.tables import (

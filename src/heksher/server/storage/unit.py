@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from heksher.server.storage.errors import ContractError
+from heksher.server.storage.storage_errors import ContractError
 
 
 class UnitOfWork:

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from heksher.server.catalog.availability import Availability
-from heksher.server.storage.errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageUnavailableError
 
 
 def test_a_database_can_be_reached_until_it_is_known_otherwise():

@@ -14,7 +14,7 @@ from heksher.server.catalog.picture import take_picture
 from heksher.server.catalog.query import Query
 from heksher.server.operations import rules
 from heksher.server.storage.base import NOBODY, Change, Storage
-from heksher.server.storage.errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.storage.memory import MemoryStorage
 from tests.support.catalogs import ORDER, FragileStorage, fill, open_fragile
 from tests.support.fake_service import DEADLINE_S

@@ -9,7 +9,7 @@ import pytest
 
 from heksher.server.catalog import catalog as module
 from heksher.server.catalog.catalog import Catalog
-from heksher.server.storage.errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from tests.support.fake_service import DEADLINE_S
 from tests.support.held_storage import HeldStorage
 from tests.support.storages import write_something

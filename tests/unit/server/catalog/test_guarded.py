@@ -8,7 +8,7 @@ from heksher.server.catalog.guarded import GuardedStorage
 from heksher.server.catalog.reader import PictureReader
 from heksher.server.operations import rules
 from heksher.server.storage.base import NOBODY, Origin, Reader
-from heksher.server.storage.errors import StorageCorruptError, StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageCorruptError, StorageUnavailableError
 from tests.support.catalogs import FragileStorage, open_fragile
 from tests.support.operations import SOMEBODY, read_last
 from tests.support.storages import SOME_CHANGE, read_revision, write_something

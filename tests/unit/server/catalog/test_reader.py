@@ -3,7 +3,7 @@
 import pytest
 
 from heksher.server.catalog.reader import PictureReader
-from heksher.server.storage.errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from tests.support.catalogs import ORDER, a_picture, a_rule
 from tests.support.storages import a_setting
 

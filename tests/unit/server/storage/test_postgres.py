@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from heksher.server.storage.base import Reader, Storage, Writer
 from heksher.server.storage.dialects import dialect_for
-from heksher.server.storage.errors import StorageCorruptError, StorageError, StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
 from heksher.server.storage.postgres_connection import PatientConnection
 from heksher.server.storage.sql import SqlStorage
 from tests.support.postgres import add_parameters, end_sessions, make_postgres_schema

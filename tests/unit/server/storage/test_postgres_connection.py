@@ -8,7 +8,7 @@ from sqlalchemy import make_url
 
 from heksher.server.storage import postgres_connection
 from heksher.server.storage.base import Reader, Storage, Writer
-from heksher.server.storage.errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.storage.postgres import PostgresDialect
 from heksher.server.storage.sql import SqlStorage
 from tests.support.postgres import PostgresServer, add_parameters, private_postgres

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect, select
 
 from heksher.server.storage import schema
 from heksher.server.storage.dialects import dialect_for
-from heksher.server.storage.errors import StorageError
+from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.migrations import list_migrations, run_migrations
 from heksher.server.storage.schema import Migration
 from heksher.server.storage.sql import SqlStorage

@@ -2,7 +2,7 @@
 
 import pytest
 
-from heksher.server.storage.errors import ContractError
+from heksher.server.storage.storage_errors import ContractError
 from heksher.server.storage.unit import UnitOfWork
 
 

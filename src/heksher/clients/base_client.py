@@ -1,0 +1,341 @@
+"""What the asynchronous and the thread client have in common: everything that does not wait."""
+
+import logging
+import threading
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+from heksher.clients import current, process
+from heksher.clients.reporting.dispatch import Dispatcher
+from heksher.clients.offline.fallback import Fallback
+from heksher.clients.stream_runner import Follower
+from heksher.clients.conversation.stream_policy import Following, UpdateMode
+from heksher.clients.reporting.observed import Observed
+from heksher.clients.option import StartFailure, check_choice, read_seconds
+from heksher.clients.conversation.schedule import Schedule
+from heksher.clients.conversation.session import Session
+from heksher.clients.reporting.snapshot import Snapshot
+from heksher.clients.reporting.status import ClientStatus, Health
+from heksher.clients.conversation.update import Replacement, Update
+from heksher.context import ClientContext, ContextDefault, TrackedValues
+from heksher.exceptions import ClientStateError, ServiceError, StatusError
+from heksher.setting import Setting
+
+# Statuses that a service answers with until somebody mends something.
+_REFUSALS = frozenset({401, 403, 404})
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+DEFAULT_START_TIMEOUT_S = 30.0
+
+# How long close waits for the background to end, after its requests were broken off; it publishes nothing afterwards.
+CLOSE_TIMEOUT_S = 1.0
+
+# After how long the background goes on if something interrupted it that should not have.
+RESUME_S = 1.0
+
+
+class State(Enum):
+    """Where a client is in its life."""
+
+    NEW = "not started"
+    RUNNING = "running"
+    CLOSED = "closed"
+
+
+class BaseHeksherClient(Observed, ABC):
+    """The part of a client that does not wait. Thread-safe.
+
+    Args:
+        update_interval: seconds from one update to the next.
+        context_features: the context features that the program knows, the most general one first. Where the service
+            says another order, that one holds.
+        on_start_failure: what ``set_as_main`` does when the first update fails: ``"raise"``, or log it, go on with the
+            defaults and ``"continue"`` to try in the background.
+        start_timeout: seconds that the start may take; ``None`` for as long as the HTTP client's timeouts let it.
+        updates: whether changes are followed by a stream where the service has one, or by polling alone.
+        base_url: the service's URL, without credentials.
+        fallback: what settings answer while the service was never reached.
+        dispatcher: calls those who want to know of changes.
+    """
+
+    is_stub = False
+
+    def __init__(
+        self,
+        update_interval: float | timedelta,
+        context_features: Iterable[str],
+        on_start_failure: StartFailure,
+        start_timeout: float | timedelta | None,
+        updates: UpdateMode,
+        base_url: str,
+        fallback: Fallback,
+        dispatcher: Dispatcher,
+    ) -> None:
+        super().__init__(dispatcher)
+        check_choice("on_start_failure", on_start_failure, StartFailure)
+        check_choice("updates", updates, UpdateMode)
+        self.context: ClientContext = ClientContext(tuple(context_features))
+        self._on_start_failure = on_start_failure
+        self._start_timeout_s = None if start_timeout is None else read_seconds("start_timeout", start_timeout)
+        self._schedule = Schedule(read_seconds("update_interval", update_interval))
+        self._session = Session(self.context, base_url)
+        self._updates: UpdateMode = updates
+        self._state = State.NEW
+        # A new object for each start, None while the client is not running: by it an update knows whether it has
+        # outlived the run that it was for.
+        self._run: object | None = None
+        self._fallback = fallback
+        self._health = Health()
+        # Belongs to one run, or, before the first one, to none.
+        self._follower = self._make_follower(self._make_following())
+        # Whether the last update failed: a row of failures is logged once.
+        self._is_failing = False
+        # Guards that a snapshot sees all of an update or nothing, and that an update and a change of the context take
+        # turns. Never held while waiting for the service.
+        self._publish_lock = threading.Lock()
+        process.join(self)
+
+    # ---- contexts
+
+    def set_defaults(self, /, **defaults: ContextDefault) -> None:
+        """Set values of context features that ``get`` uses where the call names none.
+
+        Args:
+            defaults: a string, or a ``ContextVar`` that is looked up at each ``get``; one that is not set, or is
+                ``None``, counts as no default. A feature that this client does not have is a warning.
+
+        Raises:
+            InvalidContextError: (a ``ValueError``) a feature already has a default.
+            TypeError: a default is neither.
+        """
+        with self._publish_lock:
+            self.context.set_defaults(defaults)
+            self._session.recompile()
+
+    def track_contexts(self, /, **tracked: TrackedValues) -> None:
+        """Restrict the rules that are fetched to those for the given values. Calls add up.
+
+        Without any call every rule is fetched. Once it was called, rules with a condition on a feature that no call
+        names are not fetched. Takes effect with the next update.
+
+        Args:
+            tracked: one value, a collection of values, or ``TRACK_ALL``. A feature that this client does not have is a
+                warning.
+
+        Raises:
+            InvalidContextError: (a ``ValueError``) a feature or a value that no rule can have, or an empty collection.
+            TrackingConflictError: (a ``RuntimeError``) both ``TRACK_ALL`` and values for one feature.
+            TypeError: something else than strings.
+        """
+        with self._publish_lock:
+            self.context.track(tracked)
+            self._session.recompile()
+
+    def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:
+        """Give the contexts completed with the defaults, as ``get`` does."""
+        return self.context.complete(contexts)
+
+    @property
+    def untracked_reads(self) -> Mapping[tuple[str, str], int]:
+        """How often settings were read with values that are not tracked, by setting and context feature."""
+        return MappingProxyType(self.context.untracked_reads)
+
+    # ---- settings
+
+    def snapshot(self) -> Snapshot:
+        """Give a consistent view of all settings: each as the same update left it."""
+        with self._publish_lock:
+            return Snapshot({setting: setting.evaluation for setting in self._session.settings()})
+
+    # ---- status and changes
+
+    @property
+    def status(self) -> ClientStatus:
+        """How the client is doing: whether settings are current, and if not, since when and why."""
+        process.notice_fork()
+        return self._health.picture(MappingProxyType(self._session.statuses()), self._follower.is_streaming)
+
+    def adopt(self, settings: list[Setting[Any]]) -> None:
+        """Take settings over, to be declared and followed. Called by ``current``."""
+        for setting in settings:
+            self._session.register(setting)
+        if settings:
+            self._schedule.hurry()
+            self._wake_up()
+
+    def release(self) -> None:
+        """Let go of all settings. Called by ``current`` when another client becomes main."""
+        with self._publish_lock:
+            self._session.release()
+
+    def has_undeclared_settings(self) -> bool:
+        """Tell whether settings are still to be declared."""
+        return self._session.has_undeclared()
+
+    def is_over(self) -> bool:
+        """Tell whether the client is closed."""
+        return self._state is State.CLOSED
+
+    # ---- for the process
+
+    def survive_fork(self) -> None:
+        """Go on in a forked process. Called by ``process``."""
+        # Held, perhaps, by a thread that this process does not have.
+        self._publish_lock = threading.Lock()
+        self._follower.forsake()
+        self._follower = self._make_follower(self._make_following())
+        # The fork may have come between two assignments.
+        self._session.recompile()
+
+    def leave(self) -> None:
+        """Let the interpreter end. Called by ``process``."""
+        self._run = None
+        self._follower.stop()
+
+    # ---- to override
+
+    def on_update_error(self, exc: Exception) -> None:
+        """Is called after each update that failed. To be overridden; what it raises is logged and stops nothing."""
+
+    def on_update_ok(self) -> None:
+        """Is called after each update that succeeded, also when nothing had changed. To be overridden, as above."""
+
+    # ---- for the two clients
+
+    @abstractmethod
+    def _wake_up(self) -> None:
+        """Have the background look at the schedule again. May be called from any thread."""
+
+    @abstractmethod
+    def _make_follower(self, following: Following) -> Follower:
+        """Make what follows the service's changes during a run. It must not hold the client."""
+
+    def _make_following(self) -> Following:
+        reference = weakref.WeakMethod(self._wake_up)
+
+        def wake_up() -> None:
+            method = reference()
+            if method is not None:
+                method()
+
+        return Following(self._updates, self._session, self._schedule, wake_up)
+
+    def _require_open(self) -> None:
+        process.notice_fork()
+        if self._state is State.CLOSED:
+            raise ClientStateError("this client is closed; create a new one")
+
+    def _require_running(self) -> None:
+        self._require_open()
+        if self._state is State.NEW:
+            raise ClientStateError("this client is not started; call set_as_main() first")
+
+    def _publish(self, update: Update) -> None:
+        with self._publish_lock:
+            replacements = self._session.publish(update)
+            self._health.confirm(update.revision)
+            self._post(replacements)
+
+    def _fall_back(self) -> None:
+        """Have settings that never heard of the service answer what was kept. Reads a file."""
+        for source, state in self._fallback.find(self._session.context_filters()):
+            with self._publish_lock:
+                replacements = self._session.restore(state)
+                is_of_use = bool(replacements) or not self._session.settings()
+                if is_of_use and self._health.source == "defaults":
+                    # Nobody knows how old a bootstrap is.
+                    confirmed_at = state.saved_at if source == "snapshot" else None
+                    self._health.fall_back(source, confirmed_at, state.revision)
+                self._post(replacements)
+
+    def _keep(self, update: Update) -> None:
+        """Keep what the service said, for a start without it. Writes a file."""
+        self._fallback.save(self._session.save, is_new=bool(update.renewals))
+
+    def _post(self, replacements: Iterable[Replacement]) -> None:
+        for setting, before, after in replacements:
+            self._dispatcher.post(setting, before, after)
+
+    def _conclude(self, run: object, now_s: float, error: Exception | None) -> Exception | None:
+        """Note how an update ended; give why it failed, or ``None``."""
+        if run is None or self._run is not run:
+            # The run is over: neither the schedule nor the callbacks are to hear of it.
+            return ClientStateError("the client was closed before the update came to its end")
+        if error is None:
+            self._schedule.succeed(now_s)
+        else:
+            status = error.status if isinstance(error, StatusError) else None
+            retry_after_s = error.retry_after_s if isinstance(error, StatusError) else None
+            self._schedule.fail(now_s, is_refused=status in _REFUSALS, retry_after_s=retry_after_s)
+        # Also after a failure, which may be that of one declaration.
+        self._follower.tend()
+        self._note(error)
+        return error
+
+    def _note(self, error: Exception | None) -> None:
+        """Log a change for the better or the worse, and remember it for the status."""
+        with self._publish_lock:
+            has_changed = self._health.succeed() if error is None else self._health.fail(str(error) or repr(error))
+            if has_changed:
+                self._dispatcher.post_call(self._status_subscribers, self.status)
+        if error is not None:
+            # Later failures of the row are of use only to who looks for them. What the service or the way to it did
+            # wrong is told by its message; anything else is a fault in this process, which one looks for by its
+            # traceback.
+            level = logging.DEBUG if self._is_failing else logging.ERROR
+            traceback = None if isinstance(error, ServiceError) else error
+            logger.log(level, "updating settings failed, they keep what they have: %s", error, exc_info=traceback)
+        elif self._is_failing:
+            logger.info("updating settings works again")
+        self._is_failing = error is not None
+
+    def _announce(self, error: Exception | None) -> None:
+        """Call the program's functions. To be done while holding no lock."""
+        # Of an update that came too late, only what it had changed before is told.
+        if not isinstance(error, ClientStateError):
+            self._tell_of_the_end(error)
+        self._dispatcher.drain()
+
+    def _tell_of_the_end(self, error: Exception | None) -> None:
+        try:
+            if error is None:
+                self.on_update_ok()
+            else:
+                self.on_update_error(error)
+        except Exception:
+            if error is None:
+                logger.exception("on_update_ok failed; updates go on")
+            else:
+                logger.exception("on_update_error failed; updates go on")
+
+    def _must_raise(self) -> bool:
+        """Tell whether the start's failure is to be raised: it is not if there is something to fall back on."""
+        return self._on_start_failure == "raise" and self._health.source not in {"snapshot", "bootstrap"}
+
+    def _begin_run(self) -> None:
+        self._state = State.RUNNING
+        self._run = object()
+        self._follower.stop()
+        self._follower = self._make_follower(self._make_following())
+
+    def _end_run(self) -> None:
+        self._state = State.CLOSED
+        self._run = None
+        self._follower.stop()
+        with self._publish_lock:
+            if self._health.close():
+                self._dispatcher.post_call(self._status_subscribers, self.status)
+
+    def _abandon_start(self, previous: current.MainClient | None) -> None:
+        current.restore_main(self, previous)
+        self._run = None
+        self._follower.stop()
+        # One that was closed meanwhile stays closed.
+        if self._state is State.RUNNING:
+            self._state = State.NEW

@@ -1,0 +1,122 @@
+"""From what the service says of a setting to an ``Evaluation``: conversion, coercion, validation.
+
+Each value stands by itself. One that is rejected (it cannot be converted, ``on_coerce`` or a validator refused it)
+costs neither the other rules of its setting nor any other setting: where the same rule had an accepted value before,
+that one stays, else the rule is left out. A rejected default likewise gives way to the last accepted one, then to the
+local one.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Generic, NamedTuple, TypeVar, cast
+
+from heksher.clients.conversation.response_reader import QueriedSetting
+from heksher.context import ClientContext
+from heksher.evaluation import Evaluation
+from heksher.rule_set import Rule, RuleSet
+from heksher.setting import QueriedRule, Setting
+from heksher.value_type import JSON, shorten
+
+T = TypeVar("T")
+
+
+class Remark(NamedTuple):
+    """Something that operators should know of a value: that it was coerced, or rejected."""
+
+    level: int
+    text: str
+
+
+class Intake(NamedTuple, Generic[T]):
+    """What became of the service's answer for one setting.
+
+    Attributes:
+        is_complete: whether every value was accepted.
+    """
+
+    evaluation: Evaluation[T]
+    remarks: tuple[Remark, ...]
+    is_complete: bool
+
+
+class _RejectedError(Exception):
+    """A value is not accepted."""
+
+
+def take_in(
+    setting: Setting[T], queried: QueriedSetting, feature_order: Sequence[str], context: ClientContext
+) -> Intake[T]:
+    """Make the evaluation of a setting from what a query says of it."""
+    return _Reception(setting).take_in(queried, feature_order, context)
+
+
+class _Reception(Generic[T]):
+    """One setting's answer being received: collects the remarks on the way."""
+
+    def __init__(self, setting: Setting[T]) -> None:
+        self._setting = setting
+        self._previous = setting.evaluation
+        self._known_rules = {rule.rule_id: rule for rule in self._previous.rules.rules}
+        self._remarks: list[Remark] = []
+        self._is_complete = True
+
+    def take_in(self, queried: QueriedSetting, feature_order: Sequence[str], context: ClientContext) -> Intake[T]:
+        rules = [accepted for rule in queried.rules if (accepted := self._receive_rule(rule)) is not None]
+        default_value, is_server_default = self._receive_default(queried)
+        evaluation = Evaluation(
+            RuleSet(self._setting.name, rules, feature_order),
+            default_value,
+            "server default" if is_server_default else "local default",
+            context,
+            self._setting.configurable_features,
+        )
+        return Intake(evaluation, tuple(self._remarks), self._is_complete)
+
+    def _receive_rule(self, rule: Rule[JSON]) -> Rule[T] | None:
+        try:
+            value = self._accept(rule.value, rule)
+        except _RejectedError:
+            known = self._known_rules.get(rule.rule_id)
+            # Not the order of the conditions: that is the features', and may have changed.
+            return known if known is not None and set(known.conditions) == set(rule.conditions) else None
+        # The rule as it came is kept to see whether anything has changed; most values need no second one.
+        is_as_it_came = value is rule.value
+        return cast("Rule[T]", rule) if is_as_it_came else Rule(rule.rule_id, rule.conditions, value)
+
+    def _receive_default(self, queried: QueriedSetting) -> tuple[T, bool]:
+        if not queried.has_default:
+            return self._setting.default_value, False
+        try:
+            return self._accept(queried.default_value, None), True
+        except _RejectedError:
+            return self._previous.default_value, self._previous.is_server_default
+
+    def _accept(self, raw: JSON, rule: Rule[JSON] | None) -> T:
+        queried_rule = None if rule is None else QueriedRule(rule.rule_id, rule.conditions)
+        try:
+            value = self._convert(raw, queried_rule)
+            for validator in self._setting.validators:
+                value = validator(value, queried_rule, self._setting)
+        # Validators and on_coerce are the program's own. TypeError is how they are meant to refuse; but whatever they
+        # raise, it may cost this value only.
+        except Exception as error:
+            self._is_complete = False
+            self._remark(logging.ERROR, queried_rule, raw, f"was rejected: {error!r}")
+            raise _RejectedError from error
+        return value
+
+    def _convert(self, raw: JSON, rule: QueriedRule | None) -> T:
+        conversion = self._setting.type.convert_from_heksher(raw)
+        if not conversion.coercions:
+            return conversion.value
+        coercions = "; ".join(conversion.coercions)
+        if self._setting.on_coerce is None:
+            raise TypeError(f"the setting takes no coerced values: {coercions}")
+        value: T = self._setting.on_coerce(conversion.value, raw, conversion.coercions, rule, self._setting)
+        # A default reaches everyone whom no rule does, a rule only whom it was made for.
+        self._remark(logging.WARNING if rule is None else logging.INFO, rule, raw, f"was coerced: {coercions}")
+        return value
+
+    def _remark(self, level: int, rule: QueriedRule | None, raw: JSON, what: str) -> None:
+        source = "the default value" if rule is None else f"the value of rule {rule.rule_id}"
+        self._remarks.append(Remark(level, f"setting {self._setting.name}: {source}, {shorten(repr(raw))}, {what}"))

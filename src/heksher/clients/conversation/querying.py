@@ -1,0 +1,221 @@
+"""Queries: how a service is asked for rules, in as few words and requests as it is known to understand.
+
+The contract with every service is one URL that names all settings. What goes beyond that (a body in place of a long
+URL, aliases in the answer) a service announces in its answers, and is asked for only then. It may be replaced by an
+older one at any time, so what counts is its last answer; and what it refuses may be what it no longer understands. A
+least revision is demanded of a service that tells revisions.
+
+Source: docs/adr/0010-answers-from-memory.md; traps 5 and 43 of spec/traps.md.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+from urllib.parse import urlencode
+
+from heksher import wire
+from heksher.clients.conversation.response_reader import (
+    QueryAnswer,
+    expect,
+    read_capabilities,
+    read_features,
+    read_object,
+)
+from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
+from heksher.exceptions import ServiceError
+from heksher.value_type import JSON
+from heksher.wire import FeatureFilter
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+# Servers and proxies refuse what is longer than their limit. Most have one of 8 KiB, for the first line of a request or
+# for the whole head; half of that leaves room for the rest.
+MAX_URL_BYTES: Final = 4096
+
+# What a service may answer that does not know the method, the body or the parameter that it is sent.
+_MISUNDERSTOOD: Final = frozenset({400, 404, 405, 415, 422, 501})
+
+
+class Query(NamedTuple):
+    """A question for rules. Equal ones have answers whose ETags can be compared.
+
+    Attributes:
+        names: the settings that are asked for, as the client knows them.
+        tracked: the filters for context features; ``None`` for every rule.
+        has_aliases: whether the answer is to say which of the names are aliases.
+    """
+
+    names: tuple[str, ...]
+    tracked: Mapping[str, FeatureFilter] | None
+    has_aliases: bool
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The question as the parameters of a URL."""
+        aliases = {"include_aliases": "true"} if self.has_aliases else {}
+        filters = format_tracked(self.tracked)
+        return {"settings": ",".join(self.names), "context_filters": filters, "include_metadata": "false", **aliases}
+
+    @property
+    def body(self) -> JSON:
+        """The question as a JSON object."""
+        aliases = {"include_aliases": True} if self.has_aliases else {}
+        filters: JSON = "*"
+        if self.tracked is not None:
+            filters = {name: "*" if values is None else sorted(values) for name, values in sorted(self.tracked.items())}
+        return {"settings": list(self.names), "context_filters": filters, "include_metadata": False, **aliases}
+
+
+class Asked(NamedTuple):
+    """A query that was sent, and what became of it.
+
+    Attributes:
+        request: how it was sent.
+        demanded: the revision that was demanded beyond the published one; ``None`` for none.
+    """
+
+    query: Query
+    request: Request
+    outcome: Outcome
+    demanded: int | None
+
+    def expect(self) -> Response:
+        """Give the response, or raise the error for what came in its place."""
+        # Who did not ask whether anything is new must not be told that nothing is.
+        statuses = (200, 304) if "If-None-Match" in self.request.headers else (200,)
+        return expect(self.request, self.outcome, *statuses)
+
+
+class Querying:
+    """Asks one service. Its flows must not run at the same time; ``demand`` may be called at any time.
+
+    Args:
+        base_url: the service's URL: it counts for how long a URL is.
+
+    Attributes:
+        capabilities: what the service announced last.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+        self.capabilities: frozenset[str] = frozenset()
+        # What the next answer must have seen, beyond the published data; None for nothing.
+        self._demanded: int | None = None
+
+    def demand(self, revision: int | None) -> None:
+        """Have the next answers be of this revision, or a later one; ``None`` demands nothing."""
+        if revision is not None:
+            self._demanded = max(revision, self._demanded or 0)
+
+    def settle(self, demanded: int | None) -> None:
+        """Note that the answer to a query with such a demand was published, whatever its revision.
+
+        The service may have none that is as high: restored from a backup, it goes on from an earlier one.
+        """
+        if demanded is not None and demanded == self._demanded:
+            self._demanded = None
+
+    def write(self, query: Query, path: str, revision: int | None, headers: Mapping[str, str]) -> Request:
+        """Write a query as a request: with a body if the URL would be too long, and the service takes one.
+
+        Args:
+            query: the question.
+            path: where to.
+            revision: that of the published data; ``None`` if there is none, or the service does not tell.
+            headers: to be sent in any case.
+        """
+        least = max((known for known in (revision, self._demanded) if known is not None), default=None)
+        if least is not None:
+            headers = {**headers, wire.MIN_REVISION_HEADER: str(least)}
+        url_bytes = len(f"{self._base_url}{path}?{urlencode(query.params)}")
+        if url_bytes > MAX_URL_BYTES and wire.POST_QUERY_CAPABILITY in self.capabilities:
+            return Request("POST", path, headers=headers, body=query.body)
+        return Request("GET", path, query.params, headers)
+
+    # ---- flows
+
+    def ask_features(self) -> Flow[tuple[str, ...]]:
+        """Ask for the context features, in their order."""
+        request = Request("GET", wire.CONTEXT_FEATURES_PATH)
+        response = expect(request, (yield (request,))[0])
+        features = read_features(request, response)
+        self.note(response)
+        return features
+
+    def ask(
+        self,
+        names: Sequence[str],
+        tracked: Mapping[str, FeatureFilter] | None,
+        revision: int | None,
+        etag: tuple[Query, str] | None,
+    ) -> Flow[Asked]:
+        """Ask for the rules of settings.
+
+        Args:
+            names: of the settings.
+            tracked: as for ``Query``.
+            revision: as for ``write``.
+            etag: of an answer that is known, and the query that it belongs to; ``None`` to be given a full answer.
+        """
+        asked = yield from self._send(names, tracked, revision, etag)
+        announced = self.capabilities
+        if announced and isinstance(asked.outcome, Response) and asked.outcome.status in _MISUNDERSTOOD:
+            # An older service may have taken the place of the one that announced them.
+            yield from self.ask_features()
+            if self.capabilities != announced:
+                asked = yield from self._send(names, tracked, revision, etag)
+        return asked
+
+    def note(self, response: Response) -> None:
+        """Note what an answer announces."""
+        self.capabilities = read_capabilities(response)
+
+    def resolve_names(self, query: Query, answer: QueryAnswer) -> Flow[dict[str, str]]:
+        """Find the canonical names of the settings that were answered under another name (trap 5).
+
+        Args:
+            query: as it was asked: settings may be gone since, and what was answered for them is not to be taken for
+                another's.
+            answer: what the service said.
+        """
+        asked = set(query.names)
+        names = {name: name for name in asked.intersection(answer.settings)}
+        names.update((name, answer.aliases[name]) for name in asked.difference(names).intersection(answer.aliases))
+        renamed = sorted(asked.difference(names))
+        unexplained = set(answer.settings).difference(names.values())
+        if len(renamed) == 1 and len(unexplained) == 1:
+            names[renamed[0]] = unexplained.pop()
+        else:
+            names.update((yield from self._ask_names(renamed)))
+        return names
+
+    def _send(
+        self,
+        names: Sequence[str],
+        tracked: Mapping[str, FeatureFilter] | None,
+        revision: int | None,
+        etag: tuple[Query, str] | None,
+    ) -> Flow[Asked]:
+        query = Query(tuple(names), tracked, wire.ALIASES_CAPABILITY in self.capabilities)
+        headers = {"If-None-Match": etag[1]} if etag is not None and etag[0] == query else {}
+        demanded = self._demanded
+        request = self.write(query, wire.QUERY_PATH, revision, headers)
+        return Asked(query, request, (yield (request,))[0], demanded)
+
+    def _ask_names(self, renamed: Sequence[str]) -> Flow[dict[str, str]]:
+        if not renamed:
+            return {}
+        requests = tuple(Request("GET", wire.setting_path(name)) for name in renamed)
+        outcomes = yield requests
+        names = {}
+        for name, request, outcome in zip(renamed, requests, outcomes, strict=True):
+            try:
+                names[name] = str(read_object(request, expect(request, outcome)).get("name"))
+            except ServiceError as error:
+                logger.info("the name that setting %s has on the service is not known: %s", name, error)
+        return names
+
+
+def format_tracked(tracked: Mapping[str, FeatureFilter] | None) -> str:
+    """Give tracked values as the URL of a query says them."""
+    return "*" if tracked is None else wire.format_context_filters(tracked)

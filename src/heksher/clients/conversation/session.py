@@ -1,0 +1,356 @@
+"""The conversation with a Heksher service, without I/O: what to ask, what an answer means, what a failure leaves.
+
+Theory
+------
+An update is declared settings, then one query. It is prepared without touching anything a reader sees, and published at
+the end (``publish``), under whatever locks the client has; an update that fails publishes nothing. Three rules make it
+safe to repeat for ever:
+
+* The ETag moves only together with the data: it is stored when an update is published, for the very query it answered,
+  and only if every value was accepted. Otherwise the next answer is a full one, and is tried again.
+* Settings are independent. A declaration that fails leaves its setting waiting, out of the query, until it succeeds; an
+  answer that makes no sense for one setting leaves that setting as it was.
+* The service's names are the service's: a query is answered by canonical names, and what a setting was declared as may
+  have become an alias since.
+
+A problem is logged when it appears or changes, not each time that it is met again.
+
+Source: spec/client-api.md, spec/http-api.md; traps 1 to 8 and 16 of spec/traps.md.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from heksher import wire
+from heksher.clients.conversation.response_reader import (
+    announced_features,
+    expect,
+    is_same_answer,
+    read_object,
+    read_queried_setting,
+    read_query,
+    read_revision,
+    read_settings,
+)
+from heksher.clients.conversation.exchange import Flow, Request, Response
+from heksher.clients.conversation.conversion import Remark, take_in
+from heksher.clients.conversation.querying import Asked, Query, Querying, format_tracked
+from heksher.clients.conversation.registration import Registration
+from heksher.clients.conversation.saved_state import SavedState
+from heksher.clients.reporting.status import SettingStatus
+from heksher.clients.conversation.update import Renewal, Replacement, Update
+from heksher.clients.util import SettingData
+from heksher.context import ClientContext, ContextState
+from heksher.exceptions import InvalidResponseError, ServiceError
+from heksher.setting import Setting
+from heksher.value_type import JSON
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+_OK = 200
+_NOT_MODIFIED = 304
+_NOT_FOUND = 404
+_CONFLICT = 409
+
+
+class Session:
+    """One client's side of the conversation. Its flows must not run at the same time; ``register`` may at any time.
+
+    Args:
+        context: the client's features, defaults and tracked values.
+        base_url: the service's URL.
+
+    Attributes:
+        revision: the service's revision of the published data; ``None`` if it does not tell.
+        query: what the published data answers; ``None`` before there is any.
+    """
+
+    def __init__(self, context: ClientContext, base_url: str = "") -> None:
+        self._context = context
+        self._querying = Querying(base_url)
+        # Settings come and go in any thread. A dictionary's single operations, and list() of it, are atomic.
+        self._registrations: dict[int, Registration] = {}
+        # The service's order, None before it is known.
+        self._feature_order: tuple[str, ...] | None = None
+        # The tag of the published data, and the query that it belongs to.
+        self._etag: tuple[Query, str] | None = None
+        self.revision: int | None = None
+        self.query: Query | None = None
+        # The declarations that failed during the update under way.
+        self._problems: list[ServiceError] = []
+
+    def register(self, setting: Setting[Any]) -> None:
+        """Add a setting: it will be declared and followed as long as it lives."""
+        registrations, key = self._registrations, id(setting)
+        registrations[key] = Registration(setting, lambda _: registrations.pop(key, None))
+
+    def release(self) -> None:
+        """Forget all settings; they keep what they have."""
+        self._registrations = {}
+
+    def settings(self) -> list[Setting[Any]]:
+        """List the settings that are alive."""
+        return [setting for _, setting in self._live()]
+
+    def has_undeclared(self) -> bool:
+        """Tell whether a setting waits to be declared."""
+        return any(not registration.is_declared for registration, _ in self._live())
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the service announced last."""
+        return self._querying.capabilities
+
+    def demand(self, revision: int) -> None:
+        """Have the next updates be of this revision, or a later one. May be called from any thread."""
+        self._querying.demand(revision)
+
+    def recompile(self) -> None:
+        """Have all settings follow defaults and tracked values that have changed."""
+        for _, setting in self._live():
+            setting.switch_to(setting.evaluation.compile())
+
+    def make_stream_request(self, query: Query) -> Request:
+        """Give the request for the changes of what a query answers, since what was published."""
+        # Compressing would have whoever does it wait for more.
+        headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+        if self.revision is not None:
+            headers["Last-Event-ID"] = str(self.revision)
+        return self._querying.write(query, wire.STREAM_PATH, self.revision, headers)
+
+    # ---- flows
+
+    def update(self) -> Flow[Update]:
+        """Declare what is to be declared, then ask for all rules.
+
+        Raises (from the flow):
+            ServiceError: there is no usable answer. Declarations that fail are in ``Update.problems`` instead.
+        """
+        if self._feature_order is None:
+            yield from self._compare_features()
+        self._problems = []
+        yield from self._declare()
+        update = yield from self._query()
+        update.problems = tuple(self._problems)
+        return update
+
+    def publish(self, update: Update) -> list[Replacement]:
+        """Make an update visible: one assignment for each setting, and the ETag with them; give what that replaced."""
+        changes = self._publish_renewals(update.renewals, update.compiled_for)
+        self._feature_order = update.feature_order
+        self._etag = update.etag
+        self.revision = update.revision
+        self.query = update.query
+        self._querying.settle(update.demanded)
+        return changes
+
+    def restore(self, state: SavedState) -> list[Replacement]:
+        """Have settings that never heard of the service answer what was kept; give what that replaced."""
+        order = state.feature_order or self._context.features
+        renewals = []
+        for registration, setting in self._live():
+            kept = state.settings.get(setting.name) or state.settings.get(setting.alias or "")
+            if kept is not None and not (registration.is_received or registration.is_restored):
+                intake = take_in(setting, kept, order, self._context)
+                registration.report(intake.remarks)
+                renewals.append(Renewal(registration, intake.evaluation.compile(), kept, False, is_restored=True))
+        return self._publish_renewals(renewals, self._context.state)
+
+    def save(self, service: str, now: datetime) -> SavedState:
+        """Give what the service said last of all settings, to be kept."""
+        answers = {
+            registration.name: registration.last_answer
+            for registration, _ in self._live()
+            if registration.last_answer is not None
+        }
+        order = self._feature_order or self._context.features
+        return SavedState(now, service, self.context_filters(), order, self.revision, answers)
+
+    def context_filters(self) -> str:
+        """Give the tracked values, as a query says them."""
+        return format_tracked(self._context.tracked)
+
+    def statuses(self) -> dict[str, SettingStatus]:
+        """Give what is known of each setting, by name."""
+        return {registration.name: registration.status for registration, _ in self._live()}
+
+    def _publish_renewals(self, renewals: Iterable[Renewal], compiled_for: ContextState) -> list[Replacement]:
+        # Defaults and tracked values may have been changed while the update was under way.
+        is_current = compiled_for == self._context.state
+        replacements = []
+        for registration, compiled, answer, is_accepted, is_restored in renewals:
+            setting = registration.setting()
+            if setting is not None and self._registrations.get(id(setting)) is registration:
+                replacements.append(Replacement(setting, setting.evaluation, compiled.evaluation))
+                setting.switch_to(compiled if is_current else compiled.evaluation.compile())
+                if is_restored:
+                    registration.is_restored = True
+                else:
+                    registration.receive(answer, is_accepted=is_accepted)
+        return replacements
+
+    def ping(self) -> Flow[None]:
+        """Raise a ServiceError (from the flow) unless the service is healthy."""
+        request = Request("GET", wire.HEALTH_PATH)
+        response = expect(request, (yield (request,))[0])
+        # A proxy's page with status 200 does not mean that the service is well.
+        if response.body:
+            read_object(request, response)
+
+    def get_settings(self) -> Flow[dict[str, SettingData]]:
+        """Ask for all settings that the service has."""
+        request = Request("GET", wire.SETTINGS_PATH, {"include_additional_data": "true"})
+        return read_settings(request, expect(request, (yield (request,))[0]))
+
+    # ---- context features
+
+    def _compare_features(self) -> Flow[None]:
+        features = yield from self._querying.ask_features()
+        if features != self._context.features:
+            logger.warning(
+                "context feature mismatch: the service has %s, this client %s; the order of the service decides",
+                list(features),
+                list(self._context.features),
+                extra={"service_context_features": features, "client_context_features": self._context.features},
+            )
+        self._feature_order = features
+
+    # ---- declarations
+
+    def _declare(self) -> Flow[None]:
+        waiting = [(registration, setting) for registration, setting in self._live() if not registration.is_declared]
+        if not waiting:
+            return
+        requests = tuple(
+            Request("POST", wire.DECLARE_PATH, body=setting.to_v1_declaration_body()) for _, setting in waiting
+        )
+        outcomes = yield requests
+        for (registration, setting), request, outcome in zip(waiting, requests, outcomes, strict=True):
+            # A conflict leaves the setting as the service has it; one that it does not have cannot be asked for.
+            statuses = (_OK,) if registration.is_missing else (_OK, _CONFLICT)
+            try:
+                response = expect(request, outcome, *statuses)
+                registration.report_declaration(_read_declaration(setting, request, response))
+                self._querying.demand(read_revision(response))
+                registration.is_declared, registration.is_missing = True, False
+            except ServiceError as error:
+                self._problems.append(error)
+                registration.report_declaration(
+                    [Remark(logging.ERROR, f"declaring setting {setting.name} failed: {error}")]
+                )
+
+    # ---- query
+
+    def _query(self) -> Flow[Update]:
+        # A setting that is new here has nothing yet that "not modified" could refer to, though its name may be old.
+        is_known = all(registration.is_received for registration, _ in self._declared())
+        asked, response = yield from self._ask_query(self._etag if is_known else None)
+        order = announced_features(response)
+        if order is None:
+            order = yield from self._querying.ask_features()
+        if response.status == _NOT_MODIFIED:
+            if order == self._feature_order:
+                return self._begin_update(asked, response, order, self._etag)
+            # The rules are the same, but not what they mean: the ETag of a service that does not announce its feature
+            # order does not depend on it.
+            asked, response = yield from self._ask_query(None)
+        if self._feature_order not in {None, order}:
+            logger.info("the service's context features are now %s, until now they were %s", order, self._feature_order)
+        answer = read_query(asked.request, response)
+        names = yield from self._querying.resolve_names(asked.query, answer)
+        update = self._begin_update(asked, response, order, _read_etag(asked.query, response))
+        self._prepare(update, answer.settings, names)
+        return update
+
+    def _ask_query(self, etag: tuple[Query, str] | None) -> Flow[tuple[Asked, Response]]:
+        asked = yield from self._ask(etag)
+        if isinstance(asked.outcome, Response) and asked.outcome.status == _NOT_FOUND:
+            yield from self._declare_unknown()
+            asked = yield from self._ask(None)
+        response = asked.expect()
+        self._querying.note(response)
+        return asked, response
+
+    def _ask(self, etag: tuple[Query, str] | None) -> Flow[Asked]:
+        names = sorted({registration.known_as for registration, _ in self._declared()})
+        return self._querying.ask(names, self._context.tracked, self.revision, etag)
+
+    def _declare_unknown(self) -> Flow[None]:
+        """Declare again what the service no longer has (trap 4): one unknown name makes it refuse the whole query.
+
+        A setting whose renaming the service refused is there still, under its earlier name.
+        """
+        known = yield from self.get_settings()
+        names = set(known).union(*(data.aliases for data in known.values()))
+        for registration, setting in self._declared():
+            if setting.alias in names and setting.name not in names:
+                registration.known_as = setting.alias
+                continue
+            registration.known_as = setting.name
+            if setting.name not in names:
+                logger.warning("setting %s is gone from the service; declaring it again", setting.name)
+                registration.is_declared, registration.is_missing = False, True
+        yield from self._declare()
+
+    def _begin_update(
+        self, asked: Asked, response: Response, order: tuple[str, ...], etag: tuple[Query, str] | None
+    ) -> Update:
+        update = Update(order, etag, self._context)
+        update.query, update.demanded = asked.query, asked.demanded
+        update.revision = read_revision(response)
+        return update
+
+    def _prepare(self, update: Update, answers: Mapping[str, JSON], names: Mapping[str, str]) -> None:
+        order = update.feature_order
+        for registration, setting in self._declared():
+            answer = answers.get(names.get(registration.known_as, registration.known_as))
+            try:
+                queried = read_queried_setting(answer, registration.answer)
+                if order == self._feature_order and is_same_answer(queried, registration.answer):
+                    continue
+                intake = take_in(setting, queried, order, self._context)
+            except InvalidResponseError as error:
+                registration.report([_describe_unreceived(registration, answer, error)])
+                registration.answer = None
+                update.etag = None
+                continue
+            registration.report(intake.remarks)
+            update.renewals.append(Renewal(registration, intake.evaluation.compile(), queried, intake.is_complete))
+            if not intake.is_complete:
+                update.etag = None
+
+    def _declared(self) -> Iterator[tuple[Registration, Setting[Any]]]:
+        return ((registration, setting) for registration, setting in self._live() if registration.is_declared)
+
+    def _live(self) -> Iterator[tuple[Registration, Setting[Any]]]:
+        for registration in list(self._registrations.values()):
+            setting = registration.setting()
+            if setting is not None:
+                yield registration, setting
+
+
+def _read_etag(query: Query, response: Response) -> tuple[Query, str] | None:
+    tag = response.headers.get("etag")
+    return None if tag is None else (query, tag)
+
+
+def _describe_unreceived(registration: Registration, answer: JSON, error: InvalidResponseError) -> Remark:
+    if answer is None and not registration.is_received:
+        return Remark(logging.INFO, f"setting {registration.name} was never retrieved: its default is used")
+    return Remark(logging.ERROR, f"setting {registration.name} keeps what it has: {error}")
+
+
+def _read_declaration(setting: Setting[Any], request: Request, response: Response) -> list[Remark]:
+    """Read the answer to a declaration: what to say of it if it was accepted, or at least understood."""
+    if response.status == _CONFLICT:
+        text = f"conflict when declaring setting {setting.name}, whose values the service goes on to decide: "
+        return [Remark(logging.ERROR, text + response.body.decode(errors="replace"))]
+    answer = read_object(request, response)
+    if answer.get("outcome") != "outdated":
+        return []
+    latest = str(answer.get("latest_version"))
+    is_major = setting.version.partition(".")[0] != latest.partition(".")[0]
+    text = f"setting {setting.name} is declared with the outdated version {setting.version}, the service has {latest}: "
+    return [Remark(logging.WARNING if is_major else logging.INFO, text + str(answer.get("differences")))]

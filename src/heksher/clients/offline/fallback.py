@@ -1,0 +1,88 @@
+"""What settings answer when the service has never been reached: the file of last known values, then the bootstrap."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from os import PathLike
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from heksher.clients.offline.bootstrap import Bootstrap, read_bootstrap
+from heksher.clients.conversation.saved_state import SavedState
+from heksher.clients.reporting.status import DataSource
+
+if TYPE_CHECKING:
+    from heksher.clients.offline.last_known_file import SnapshotFile
+
+FilePath: TypeAlias = str | PathLike[str]
+
+
+class Net(NamedTuple):
+    """Values to fall back on, and where they are from."""
+
+    source: DataSource
+    state: SavedState
+
+
+class Fallback:
+    """The last known values of one client's settings. Reading and writing block; calls must not overlap.
+
+    Args:
+        snapshot: the file; ``None`` for none.
+        bootstrap: the values, or a file with them; ``None`` for none.
+        service: the service's URL without credentials.
+
+    Raises:
+        InvalidOptionError: the bootstrap cannot be used.
+    """
+
+    def __init__(self, snapshot: FilePath | None, bootstrap: "Bootstrap | None", service: str) -> None:
+        self._service = service
+        self._file = None if snapshot is None else _open(snapshot)
+        # Read at once, because a mistake in it should not come to light on the day that it is needed.
+        self._bootstrap = None if bootstrap is None else read_bootstrap(bootstrap)
+        # Read when it is needed for the first time; False before that.
+        self._snapshot: SavedState | bool | None = False
+
+    @property
+    def is_kept(self) -> bool:
+        """Tell whether there is a file to be written."""
+        return self._file is not None
+
+    @property
+    def has_any(self) -> bool:
+        """Tell whether there may be something to fall back on."""
+        return self._file is not None or self._bootstrap is not None
+
+    def find(self, context_filters: str) -> list[Net]:
+        """Give what there is, the best first; empty if there is nothing."""
+        nets = []
+        if self._file is not None:
+            if self._snapshot is False:
+                self._snapshot = self._file.read(self._service, context_filters)
+            if isinstance(self._snapshot, SavedState):
+                nets.append(Net("snapshot", self._snapshot))
+        if self._bootstrap is not None:
+            nets.append(Net("bootstrap", self._bootstrap))
+        return nets
+
+    def save(self, make: Callable[[str, datetime], SavedState], *, is_new: bool) -> None:
+        """Keep what the service has just said.
+
+        Args:
+            make: makes what is to be kept, given the service and the time.
+            is_new: whether there is something that was not kept yet.
+        """
+        if self._file is None:
+            return
+        now = datetime.now(UTC)
+        if is_new:
+            self._file.write(make(self._service, now))
+        else:
+            # Writes again what could not be written before.
+            self._file.confirm(now)
+
+
+def _open(path: FilePath) -> "SnapshotFile":
+    # Not before it is needed: what makes checksums takes a while to import.
+    from heksher.clients.offline.last_known_file import SnapshotFile  # noqa: PLC0415 - see above
+
+    return SnapshotFile(path)

@@ -1,0 +1,47 @@
+"""How a program has itself told of changes: the same for clients and for their stubs."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from heksher.changes import Change
+from heksher.clients.reporting.dispatch import Dispatcher
+from heksher.clients.reporting.status import ClientStatus
+from heksher.subscription import Subscribers, Subscription
+
+
+class Observed:
+    """The part of a client that tells its program what has changed. Thread-safe.
+
+    Args:
+        dispatcher: calls those who want to know.
+    """
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher: Dispatcher = dispatcher
+        self._status_subscribers: Subscribers[ClientStatus] = dispatcher.make_subscribers()
+
+    def on_change(
+        self,
+        callback: Callable[[Change[Any]], object],
+        contexts: Mapping[str, str] | None = None,
+        *,
+        weak: bool = False,
+    ) -> Subscription:
+        """Have a function called after the answers of any setting of the client have changed.
+
+        As ``Setting.on_change``, but for features of ``contexts`` that a setting is not configurable by: for that
+        setting they do not count.
+        """
+        return self._dispatcher.on_change(callback, contexts, weak=weak)
+
+    def on_status_change(self, callback: Callable[[ClientStatus], object], /, *, weak: bool = False) -> Subscription:
+        """Have a function called whenever ``status.state`` has changed, which that of a stub never does.
+
+        Args:
+            callback: is given the status. What it raises is logged, and disturbs nobody.
+            weak: whether to hold the function weakly.
+
+        Returns:
+            What cancels it.
+        """
+        return self._status_subscribers.add(callback, weak=weak)

@@ -1,0 +1,160 @@
+"""Which HTTP library is used, and how its clients are made: so that neither it nor its errors tell a secret.
+
+The library is httpx2. Existing programs may hand over objects of its predecessor httpx (a transport, an ``Auth``, a
+``Limits``), which httpx2 does not take; then httpx is used. Either is imported when the first client is created, as
+that takes longer than importing the rest of the package.
+
+What the libraries show of a request, and what is therefore kept from them (trap 28):
+
+* its URL, in the log at INFO, with a password in it: URLs are handed over without one;
+* the value of a header that is no valid one, in the error and in the log at DEBUG: it is found before;
+* ``auth`` that is of no use, and a proxy without a scheme, in the error: they are looked at before;
+* the headers of an answer, in the log at DEBUG, among them a ``Location`` with a password: the log is told to mask it.
+
+With ``follow_redirects`` both libraries send credentials to the service's own origin only, but the program's own
+headers to any. Neither minds going from https to http, so that is refused here.
+"""
+
+import logging
+import re
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from heksher.clients.transport.receiving import ACCEPTED_ENCODINGS
+from heksher.exceptions import InvalidOptionError
+
+if TYPE_CHECKING:
+    import httpx2
+
+# RFC 9110, section 5.5, as the libraries read it.
+_HEADER_VALUE: Final = re.compile(rb"(?:[^\x00\s]+(?:[ \t]+[^\x00\s]+)*)?")
+_USERINFO: Final = re.compile(r"(?<=//)[^/?#\s]+@")
+_PROXY_SCHEMES: Final = ("http://", "https://", "socks5://", "socks5h://")
+
+
+class RefusedRequestError(Exception):
+    """A request that is not sent, as it would tell a secret."""
+
+
+class ClientSettings:
+    """What a library's clients are made with.
+
+    Args:
+        service_url: ``http(s)://[user:password@]host[:port][/path]``.
+        http_client_args: keyword arguments for the library's client.
+
+    Attributes:
+        library: the library, imported.
+        base_url: the service's URL, without credentials, and without a slash at its end.
+        is_following: whether redirects are followed.
+
+    Raises:
+        InvalidOptionError: the URL cannot be one, or that of a proxy.
+        TypeError: ``auth`` is nothing that the library takes.
+    """
+
+    def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None) -> None:
+        args = dict(http_client_args or {})
+        name = _choose_library(args)
+        self.library: Any = import_module(name)
+        url = _parse_service_url(self.library, service_url)
+        self.base_url: str = str(url.copy_with(userinfo=b"")).rstrip("/")
+        if url.userinfo and args.get("auth") is None:
+            args["auth"] = (url.username, url.password)
+        _check_auth(self.library, args.get("auth"))
+        _check_proxy(args.get("proxy"))
+        args["headers"] = _complete_headers(self.library, args.get("headers"))
+        self.is_following: bool = bool(args.get("follow_redirects"))
+        self._args = args
+        for part in ("http11", "http2"):
+            logging.getLogger(f"{name.replace('httpx', 'httpcore')}.{part}").addFilter(mask_userinfo)
+
+    def make_client(self, kind: str, check_request: Any, receive: Any) -> Any:
+        """Make a client.
+
+        Args:
+            kind: ``"Client"`` or ``"AsyncClient"``.
+            check_request: called with each request, as the last thing before it is sent.
+            receive: called with each response, as the first thing; it must read the body.
+        """
+        client = getattr(self.library, kind)(**self._args)
+        hooks = client.event_hooks
+        client.event_hooks = {
+            "request": [*hooks["request"], check_request],
+            "response": [receive, *hooks["response"]],
+        }
+        return client
+
+
+def check_request(request: "httpx2.Request") -> None:
+    """Refuse a request whose headers cannot be sent, and take credentials out of its URL, which a redirect may bring.
+
+    Raises:
+        RefusedRequestError: a header has no valid value.
+    """
+    for name, value in request.headers.raw:
+        if not _HEADER_VALUE.fullmatch(value):
+            raise RefusedRequestError(
+                f"the value of the header {name.decode(errors='replace')!r} has space around it, or line breaks"
+            )
+    if request.url.userinfo:
+        request.url = request.url.copy_with(userinfo=b"")
+
+
+def check_redirect(response: "httpx2.Response", *, is_followed: bool) -> None:
+    """Refuse to be redirected from https to http.
+
+    Raises:
+        RefusedRequestError: the answer asks for it.
+    """
+    if is_followed and response.has_redirect_location and response.request.url.scheme == "https":
+        target = response.request.url.join(response.headers["Location"])
+        if target.scheme != "https":
+            shown = target.copy_with(userinfo=b"", query=None, fragment=None)
+            raise RefusedRequestError(f"it is redirected to {shown}, which is not encrypted")
+
+
+def mask_userinfo(record: logging.LogRecord) -> bool:
+    """Mask credentials in the URLs of a log record. A filter of loggers; it lets every record pass."""
+    if isinstance(record.msg, str) and "@" in record.msg:
+        record.msg = _USERINFO.sub("[secure]@", record.msg)
+    return True
+
+
+def _complete_headers(library: Any, headers: Any) -> Any:
+    completed = library.Headers({"Accept-Encoding": ACCEPTED_ENCODINGS})
+    completed.update(headers)
+    return completed
+
+
+def _check_auth(library: Any, auth: object) -> None:
+    if not (auth is None or callable(auth) or isinstance(auth, (tuple, library.Auth))):
+        kind = type(auth).__name__
+        raise TypeError(f"http_client_args['auth'] must be a pair of strings, a callable or an Auth, not a {kind}")
+
+
+def _check_proxy(proxy: object) -> None:
+    if isinstance(proxy, str) and not proxy.lower().startswith(_PROXY_SCHEMES):
+        raise InvalidOptionError(f"http_client_args['proxy'] must begin with one of {', '.join(_PROXY_SCHEMES)}")
+
+
+def _parse_service_url(library: Any, service_url: str) -> "httpx2.URL":
+    try:
+        url: httpx2.URL = library.URL(str(service_url))
+    except library.InvalidURL as error:
+        raise InvalidOptionError(f"service_url is no URL: {error}") from None
+    if url.scheme not in {"http", "https"} or not url.host or url.query or url.fragment:
+        shown = str(url.copy_with(userinfo=b""))
+        raise InvalidOptionError(f"service_url must be http(s)://host, with or without a path, not {shown!r}")
+    return url
+
+
+def _choose_library(client_args: Mapping[str, Any]) -> str:
+    values = list(client_args.values())
+    values += [nested for value in values if isinstance(value, Mapping) for nested in value.values()]
+    return "httpx" if any(map(_is_of_httpx, values)) else "httpx2"
+
+
+def _is_of_httpx(value: object) -> bool:
+    return any(kind.__module__.partition(".")[0] == "httpx" for kind in type(value).__mro__)

@@ -1,0 +1,291 @@
+"""The network as a blocking HTTP library sees it, with requests that end when they must (see ``under_way``).
+
+Theory
+------
+The time limits of an HTTP library hold for single operations: a peer that sends a byte now and then can keep a request
+for ever. And nothing in it ends the requests of other threads: closing a socket does not wake who waits for it. What
+does is shutting it down.
+
+Both are mended where the library meets the network, in its *network backend*, which ``protect`` replaces. Each
+operation that may block (looking a name up, connecting, the handshake, sending, receiving) heeds the guard of the
+request that it is for. A connection serves many requests, one after the other, so the guard is not found by the
+connection, but by the running code.
+
+Looking up a name is the one thing that cannot be interrupted. It is left to a thread of its own, which is abandoned if
+the request ends first, and ends when the system's resolver gives up.
+
+On an event loop cancelling a task is enough, but for one place: whoever is cancelled during the handshake of TLS leaves
+a connection that nobody closes. That is mended in the same way, by ``protect_async``.
+
+The backend stands where the libraries promise nothing (``_find_pools``). Where it is not found, as in a transport of
+the program's own, nothing is replaced; then there are the library's time limits, and the guard is asked between two
+pieces of a body. What a later version of a library may want more of its network is left to the library's own.
+"""
+
+import math
+import queue
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from importlib import import_module
+from typing import Any, Final
+
+from heksher.clients.transport.in_flight import Guard, active_guard
+
+_NO_DELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+# What a forked child has of its parent's clients, kept for good: when connections of an event loop are cleared away,
+# they are taken out of what the loops of parent and child have in common.
+_inherited: list[object] = []
+
+
+def protect(client: Any) -> None:
+    """Have the requests of a library's blocking client heed their guards.
+
+    It can be done more than once, and does not matter to other clients that share a transport with this one.
+    """
+    for pool in _find_pools(client):
+        backend = getattr(pool, "_network_backend", None)
+        core = import_module(type(pool).__module__.partition(".")[0])
+        stream_class = _find_stream_class(core)
+        # Another one is the program's own, or there already.
+        if type(backend) is getattr(core, "SyncBackend", object()) and stream_class is not None:
+            pool._network_backend = _Backend(core, backend, stream_class)
+
+
+def protect_async(client: Any) -> None:
+    """Have a library's client for event loops close connections whose handshake is cancelled. Can be repeated, too."""
+    for pool in _find_pools(client):
+        backend = getattr(pool, "_network_backend", None)
+        if backend is not None and not isinstance(backend, _AsyncBackend):
+            pool._network_backend = _AsyncBackend(backend)
+
+
+def count_connections(client: Any) -> float:
+    """Tell how many connections a library's client, of either kind, can have at once; infinity if nobody knows."""
+    return min((getattr(pool, "_max_connections", math.inf) for pool in _find_pools(client)), default=math.inf)
+
+
+def forget_connections(client: Any, inherited: object) -> None:
+    """Have a client that a forked child makes open new connections, also where it shares a transport with its parent's.
+
+    Args:
+        client: the library's client, of either kind.
+        inherited: what the child has of its parent's client.
+    """
+    _inherited.append(inherited)
+    for pool in _find_pools(client):
+        lock = getattr(pool, "_optional_thread_lock", None)
+        if lock is not None:
+            _inherited.append((pool._connections, pool._requests))
+            # A thread of the parent may have held it.
+            pool._optional_thread_lock = type(lock)()
+            pool._connections, pool._requests = [], []
+
+
+class _Backend:
+    """A library's network backend whose operations heed the guard of the request that they are for.
+
+    Args:
+        core: the package that the HTTP library stands on, for its errors.
+        inner: the backend to stand in for.
+        stream_class: makes the library's stream of a connected socket.
+    """
+
+    def __init__(self, core: Any, inner: Any, stream_class: Callable[[socket.socket], Any]) -> None:
+        self._core = core
+        self._inner = inner
+        self._stream_class = stream_class
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+        **others: Any,
+    ) -> "_Stream":
+        guard = active_guard()
+        if others:
+            options = {"local_address": local_address, "socket_options": socket_options, **others}
+            with _raised_as(self._core, "Connect"), guard.blocking(timeout, None) as timeout_s:
+                return _Stream(self._core, self._inner.connect_tcp(host, port, timeout_s, **options))
+        with _raised_as(self._core, "Connect"):
+            connected = _connect(guard, host, port, timeout, local_address)
+            try:
+                for option in [*(socket_options or ()), _NO_DELAY]:
+                    connected.setsockopt(*option)
+            except BaseException:
+                connected.close()
+                raise
+        return _Stream(self._core, self._stream_class(connected))
+
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> "_Stream":
+        with _raised_as(self._core, "Connect"), active_guard().blocking(timeout, None) as timeout_s:
+            return _Stream(self._core, self._inner.connect_unix_socket(path, timeout_s, socket_options))
+
+    def sleep(self, seconds: float) -> None:
+        interrupted = threading.Event()
+        with _raised_as(self._core, "Connect"), active_guard().blocking(seconds, interrupted.set) as timeout_s:
+            interrupted.wait(timeout_s)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class _Stream:
+    """A library's network stream, as ``_Backend`` is for its backend."""
+
+    def __init__(self, core: Any, inner: Any) -> None:
+        self._core = core
+        self._inner = inner
+        self._socket: socket.socket = inner.get_extra_info("socket")
+        active_guard().note(self._socket)
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        with _raised_as(self._core, "Read"), self._blocking(timeout) as timeout_s:
+            data: bytes = self._inner.read(max_bytes, timeout_s)
+            return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        with _raised_as(self._core, "Write"), self._blocking(timeout) as timeout_s:
+            self._inner.write(buffer, timeout_s)
+
+    def start_tls(
+        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None, **others: Any
+    ) -> "_Stream":
+        # The handshake is done by a new object that takes over the descriptor, so it is interrupted by a duplicate.
+        with (
+            _raised_as(self._core, "Connect"),
+            socket.fromfd(self._socket.fileno(), self._socket.family, self._socket.type) as duplicate,
+            active_guard().blocking(timeout, partial(_shut_down, duplicate)) as timeout_s,
+        ):
+            return _Stream(self._core, self._inner.start_tls(ssl_context, server_hostname, timeout_s, **others))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def _blocking(self, timeout_s: float | None) -> Any:
+        return active_guard().blocking(timeout_s, partial(_shut_down, self._socket))
+
+
+class _AsyncBackend:
+    """A library's network backend for event loops, all of whose connections are closed in the end."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def connect_tcp(self, *args: Any, **options: Any) -> "_AsyncStream":
+        return _AsyncStream(await self._inner.connect_tcp(*args, **options))
+
+    async def connect_unix_socket(self, *args: Any, **options: Any) -> "_AsyncStream":
+        return _AsyncStream(await self._inner.connect_unix_socket(*args, **options))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class _AsyncStream:
+    """As ``_AsyncBackend``, for a stream."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def start_tls(self, *args: Any, **options: Any) -> "_AsyncStream":
+        try:
+            return _AsyncStream(await self._inner.start_tls(*args, **options))
+        except BaseException:
+            await self._inner.aclose()
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+@contextmanager
+def _raised_as(core: Any, operation: str) -> Iterator[None]:
+    """Raise the system's errors as the library does: ``operation`` is ``Connect``, ``Read`` or ``Write``."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise getattr(core, f"{operation}Timeout")(str(error)) from error
+    except OSError as error:
+        raise getattr(core, f"{operation}Error")(str(error)) from error
+
+
+def _connect(guard: Guard, host: str, port: int, timeout_s: float | None, local_address: str | None) -> socket.socket:
+    """Connect with the first address of a host that lets itself be connected with."""
+    failure = OSError(f"{host} has no address")
+    for *kind, _, address in _look_up(guard, host, port):
+        try:
+            return _attempt(guard, kind, address, timeout_s, local_address)
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+def _attempt(
+    guard: Guard, kind: list[int], address: Any, timeout_s: float | None, local_address: str | None
+) -> socket.socket:
+    attempt = socket.socket(*kind)
+    try:
+        if local_address is not None:
+            attempt.bind((local_address, 0))
+        guard.note(attempt)
+        with guard.blocking(timeout_s, partial(_shut_down, attempt)) as left_s:
+            attempt.settimeout(left_s)
+            attempt.connect(address)
+    except BaseException:
+        attempt.close()
+        raise
+    return attempt
+
+
+def _look_up(guard: Guard, host: str, port: int) -> list[Any]:
+    with suppress(socket.gaierror):
+        return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+    found: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            found.put(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
+        # Whatever it is, it is for who waits.
+        except Exception as error:  # noqa: BLE001 - see above
+            found.put(error)
+
+    with guard.blocking(None, lambda: found.put(guard.break_off())) as timeout_s:
+        try:
+            threading.Thread(target=look_up, name="heksher-lookup", daemon=True).start()
+        except RuntimeError:
+            # No more threads can be started, as when the interpreter is about to end.
+            look_up()
+        try:
+            outcome = found.get(timeout=timeout_s)
+        except queue.Empty:
+            raise TimeoutError(f"the address of {host} could not be found in time") from None
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def _shut_down(connection: socket.socket) -> None:
+    # The socket's own method, not that of a socket with TLS: what still came in would be taken for plain text.
+    with suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+def _find_stream_class(core: Any) -> Callable[[socket.socket], Any] | None:
+    with suppress(ImportError):
+        return getattr(import_module(f"{core.__name__}._backends.sync"), "SyncStream", None)
+    return None
+
+
+def _find_pools(client: Any) -> list[Any]:
+    transports = [getattr(client, "_transport", None), *getattr(client, "_mounts", {}).values()]
+    pools = (getattr(transport, "_pool", None) for transport in transports)
+    return [pool for pool in pools if type(pool).__module__.partition(".")[0] in {"httpcore", "httpcore2"}]

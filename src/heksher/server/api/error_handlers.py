@@ -1,0 +1,166 @@
+"""From errors to answers, once. Nothing else in the API chooses a status for an error.
+
+Bodies are ``{"detail": ...}``, except where the contract says otherwise: no body where a rule or context feature is not
+found, a plain text where a setting is not found and where the contract gives the text itself.
+
+Source: spec/http-api.md.
+"""
+
+import logging
+from functools import singledispatch
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from heksher.server import logs
+from heksher.server.api.responses import JSONAnswer, answer_text
+from heksher.server.errors import (
+    ConflictError,
+    DuplicateError,
+    InUseError,
+    InvalidInputError,
+    MissingKind,
+    NotAcceptableError,
+    NotFoundError,
+    OperationError,
+)
+from heksher.server.limits import MAX_REPORTED_ERRORS
+from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.value_type import shorten
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+_BODILESS: frozenset[MissingKind] = frozenset({"rule", "context feature"})
+_PLAIN: frozenset[MissingKind] = frozenset({"setting", "configurable feature of a new setting"})
+_RETRY_AFTER_S = 1
+# What to say instead of the framework's two words.
+_TEACHING = {
+    404: "there is nothing at this path; /docs lists what there is",
+    405: "this path does not take this method; /docs lists what there is",
+}
+
+
+@singledispatch
+def answer_error(error: Exception) -> Response:
+    """Make the answer to an error of a request."""
+    raise error
+
+
+@answer_error.register
+def _(error: RequestValidationError) -> Response:
+    # The offending input is never sent back: it can be anything, and it can be large.
+    parts = [
+        {
+            "loc": [shorten(part) if isinstance(part, str) else part for part in fault["loc"]],
+            "msg": _tell_fault(fault["msg"], fault.get("ctx", {}).get("error")),
+            "type": fault["type"],
+        }
+        for fault in error.errors()[:MAX_REPORTED_ERRORS]
+    ]
+    return JSONAnswer({"detail": parts}, 422)
+
+
+@answer_error.register
+def _(error: HTTPException) -> Response:
+    return JSONAnswer({"detail": _TEACHING.get(error.status_code, error.detail)}, error.status_code, error.headers)
+
+
+@answer_error.register
+def _(error: InvalidInputError) -> Response:
+    part = {"loc": ["body", *error.location], "msg": str(error), "type": "value_error"}
+    return JSONAnswer({"detail": [part]}, 422)
+
+
+@answer_error.register
+def _(error: NotAcceptableError) -> Response:
+    return JSONAnswer({"detail": str(error)}, 400)
+
+
+@answer_error.register
+def _(error: NotFoundError) -> Response:
+    if error.kind in _BODILESS:
+        return Response(status_code=404)
+    if error.kind in _PLAIN:
+        return answer_text(str(error), 404)
+    return JSONAnswer({"detail": str(error)}, 404)
+
+
+@answer_error.register
+def _(error: ConflictError) -> Response:
+    if error.conflicts:
+        return JSONAnswer({"conflicts": list(error.conflicts)}, 409)
+    return JSONAnswer({"detail": str(error)}, 409)
+
+
+@answer_error.register(DuplicateError)
+@answer_error.register(InUseError)
+def _(error: ConflictError) -> Response:
+    return answer_text(str(error), 409)
+
+
+@answer_error.register
+def _(error: StorageUnavailableError) -> Response:
+    logger.warning("a request found the storage unavailable: %s", error)
+    detail = "the service cannot reach its database; try again later"
+    return JSONAnswer({"detail": detail}, 503, {"Retry-After": str(_RETRY_AFTER_S)})
+
+
+def _tell_fault(message: str, cause: object) -> str:
+    # Where pydantic quotes an exception of ours, its message says it all; where the JSON parser failed, the cause does.
+    if isinstance(cause, str):
+        return f"{message}: {cause}"
+    return message.removeprefix("Value error, ")
+
+
+async def _handle(request: Request, error: Exception) -> Response:
+    answer = answer_error(error)
+    if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The router names the methods of the first route that has the path, and there is a route for each method.
+        answer.headers["Allow"] = ", ".join(sorted(_find_methods(request)))
+    return answer
+
+
+def _find_methods(request: Request) -> set[str]:
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    return {method for route in routes if route.path_regex.match(request.url.path) for method in route.methods or ()}
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make an application answer errors as this module says."""
+    for error_class in (RequestValidationError, HTTPException, OperationError, StorageUnavailableError):
+        app.add_exception_handler(error_class, _handle)
+    app.add_middleware(LastResort)
+
+
+class LastResort:
+    """Answers what nothing else has: a fault of the service. It is logged once, with an id that the answer carries.
+
+    Cannot fail itself (trap 45): it asks nothing of the error or the request, and all but the id is constant.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_started = False
+
+        async def send_noting_start(message: Message) -> None:
+            nonlocal is_started
+            is_started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting_start)
+        except Exception:
+            if scope["type"] != "http" or is_started:
+                raise  # nothing can be said any more; the server logs it and closes the connection
+            request_id = logs.request_id.get()
+            logger.exception("request %s failed: an error of the service, not of its client", request_id)
+            answer = JSONAnswer({"detail": "the service failed; its log says why", "request_id": request_id}, 500)
+            await answer(scope, receive, send)

@@ -1,0 +1,238 @@
+"""What answers look like: how they are made, and how they are documented."""
+
+from typing import Literal, TypeAlias
+
+from fastapi.responses import PlainTextResponse, Response
+from pydantic import BaseModel, JsonValue
+
+from heksher.server.json_bytes import encode
+from heksher.server.json_form import JSONObject
+from heksher.server.storage.base import Written
+from heksher.wire import REVISION_HEADER
+
+# FastAPI's own annotation of this argument; the inner dictionaries are OpenAPI's "Response Object".
+Responses: TypeAlias = dict[int | str, dict[str, object]]
+
+
+class JSONAnswer(Response):
+    """An answer in JSON."""
+
+    media_type = "application/json"
+
+    def render(self, content: object) -> bytes:
+        return encode(content)
+
+
+def answer_text(text: str, status_code: int) -> Response:
+    """Make an answer of plain text."""
+    return PlainTextResponse(text.encode("utf-8", "backslashreplace"), status_code)
+
+
+def answer_written(written: Written[None]) -> Response:
+    """Make the answer without a body to a write."""
+    return Response(status_code=204, headers=tell_revision(written.revision))
+
+
+def tell_revision(revision: int) -> dict[str, str]:
+    """Make the header that says at which revision a write can be seen, or a query was answered."""
+    return {REVISION_HEADER: str(revision)}
+
+
+def strip_keys(content: JSONObject, *keys: str) -> JSONObject:
+    """Leave only some keys of an object."""
+    return {key: content[key] for key in keys}
+
+
+class Problem(BaseModel):
+    """What went wrong, in words."""
+
+    detail: str
+
+
+class InvalidPart(BaseModel):
+    """A part of a request that breaks the rules."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class Invalid(BaseModel):
+    """What is wrong with a request."""
+
+    detail: list[InvalidPart]
+
+
+class Conflicts(BaseModel):
+    """Why a change contradicts what is stored."""
+
+    conflicts: list[str]
+
+
+class ContextFeatures(BaseModel):
+    """The context features in their order."""
+
+    context_features: list[str]
+
+
+class Index(BaseModel):
+    """The place of a context feature in the order, counted from 0."""
+
+    index: int
+
+
+class SettingSummary(BaseModel):
+    """The main attributes of a setting."""
+
+    name: str
+    type: str
+    default_value: JsonValue
+    version: str
+
+
+class Setting(SettingSummary):
+    """A setting."""
+
+    configurable_features: list[str]
+    metadata: dict[str, JsonValue]
+    aliases: list[str]
+
+
+class Settings(BaseModel):
+    """Settings, sorted by name."""
+
+    settings: list[Setting | SettingSummary]
+
+
+class AttributeDifference(BaseModel):
+    """An attribute that differs, with the value that the service holds."""
+
+    level: str
+    attribute: str
+    latest_value: JsonValue
+
+
+class MessageDifference(BaseModel):
+    """A difference that is told in words."""
+
+    level: str
+    message: str
+
+
+class Outcome(BaseModel):
+    """What came of a declaration."""
+
+    outcome: str
+    latest_version: str | None = None
+    previous_version: str | None = None
+    differences: list[AttributeDifference | MessageDifference] | None = None
+
+
+class Metadata(BaseModel):
+    """The metadata of a setting or a rule."""
+
+    metadata: dict[str, JsonValue]
+
+
+class RuleId(BaseModel):
+    """The id of a rule."""
+
+    rule_id: int
+
+
+class Rule(BaseModel):
+    """A rule; its conditions are pairs of context feature and value, in feature order."""
+
+    setting: str
+    value: JsonValue
+    feature_values: list[tuple[str, str]]
+    metadata: dict[str, JsonValue]
+
+
+class QueriedRule(BaseModel):
+    """A rule in a query's answer."""
+
+    rule_id: int
+    value: JsonValue
+    context_features: list[tuple[str, str]]
+    metadata: dict[str, JsonValue] | None = None
+
+
+class QueriedSetting(BaseModel):
+    """A setting in a query's answer."""
+
+    default_value: JsonValue
+    rules: list[QueriedRule]
+
+
+class QueryAnswer(BaseModel):
+    """Settings by name, with their rules by ascending id; if asked for, the canonical names of aliases."""
+
+    settings: dict[str, QueriedSetting]
+    aliases: dict[str, str] | None = None
+
+
+class Health(BaseModel):
+    """The version of a service that is healthy."""
+
+    version: str
+
+
+class Live(BaseModel):
+    """That a process answers."""
+
+    live: bool
+
+
+class Ready(BaseModel):
+    """Whether a process is to be sent requests; the age of what it answers from is in seconds."""
+
+    ready: bool
+    revision: int | None
+    age_s: float | None
+    database: Literal["up", "down"]
+
+
+def document(*descriptions: Responses) -> Responses:
+    """Put descriptions of answers together."""
+    return {status: description for part in descriptions for status, description in part.items()}
+
+
+def model(status: int, model_class: object, description: str) -> Responses:
+    """Describe an answer in JSON."""
+    return {status: {"model": model_class, "description": description}}
+
+
+def empty(status: int, description: str) -> Responses:
+    """Describe an answer without a body."""
+    return {status: {"description": description}}
+
+
+def text(status: int, description: str, example: str) -> Responses:
+    """Describe an answer in plain text."""
+    return {status: {"description": description, "content": {"text/plain": _text_schema(example)}}}
+
+
+def text_or_problem(status: int, description: str, example: str) -> Responses:
+    """Describe an answer that is plain text in one case and JSON in another."""
+    return {status: {"model": Problem, "description": description, "content": {"text/plain": _text_schema(example)}}}
+
+
+def problem(status: int, description: str) -> Responses:
+    """Describe an answer that says in words what went wrong."""
+    return model(status, Problem, description)
+
+
+def _text_schema(example: str) -> dict[str, object]:
+    return {"schema": {"type": "string"}, "example": example}
+
+
+INVALID: Responses = model(422, Invalid, "The request breaks the rules.")
+UNAVAILABLE: Responses = problem(503, "The database cannot be reached; try again later.")
+TOO_LARGE: Responses = problem(413, "The body is too large.")
+# What every route that takes a body can answer.
+READ_FAILURES: Responses = document(INVALID, UNAVAILABLE)
+WRITE_FAILURES: Responses = document(INVALID, TOO_LARGE, UNAVAILABLE)
+NO_SETTING: Responses = text(404, "There is no such setting.", "there is no setting named 'cache_ttl'")
+NO_RULE: Responses = empty(404, "There is no such rule.")
+NO_FEATURE: Responses = empty(404, "There is no such context feature.")

@@ -1,0 +1,93 @@
+"""Routes of the rules' metadata."""
+
+from fastapi import APIRouter, Response
+
+from heksher.server.api.responses import (
+    NO_RULE,
+    READ_FAILURES,
+    WRITE_FAILURES,
+    JSONAnswer,
+    Metadata,
+    Responses,
+    answer_written,
+    document,
+    empty,
+    model,
+    problem,
+)
+from heksher.server.api.models import MetadataKey, RuleMetadata, RuleMetadataValue
+from heksher.server.api.routing import RuleIdInPath, StorageDependency, make_router
+from heksher.server.api.rule_routes import RULE_PATH
+from heksher.server.operations import metadata
+from heksher.server.storage.base import NOBODY
+
+router: APIRouter = make_router("metadata of rules")
+
+_PATH = RULE_PATH + "/metadata"
+_TOO_MANY: Responses = problem(400, "There would be too many keys.")
+_NO_KEY: Responses = empty(404, "There is no such rule, or, then with a body that says so, no such key.")
+
+
+@router.get(
+    _PATH,
+    summary="Get the metadata of a rule",
+    responses=document(model(200, Metadata, "The metadata."), NO_RULE, READ_FAILURES),
+)
+def get_metadata(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
+    """An empty object if the rule has none."""
+    return JSONAnswer({"metadata": metadata.get_of_rule(storage, rule_id)})
+
+
+@router.post(
+    _PATH,
+    status_code=204,
+    summary="Set some keys of a rule's metadata",
+    responses=document(NO_RULE, _TOO_MANY, WRITE_FAILURES),
+)
+def merge_metadata(rule_id: RuleIdInPath, body: RuleMetadata, storage: StorageDependency) -> Response:
+    """Keys that are not given stay as they are."""
+    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.merge(body.metadata), NOBODY))
+
+
+@router.put(
+    _PATH,
+    status_code=204,
+    summary="Replace the metadata of a rule",
+    responses=document(NO_RULE, WRITE_FAILURES),
+)
+def replace_metadata(rule_id: RuleIdInPath, body: RuleMetadata, storage: StorageDependency) -> Response:
+    """Keys that are not given are removed."""
+    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.overwrite(body.metadata), NOBODY))
+
+
+@router.delete(
+    _PATH,
+    status_code=204,
+    summary="Empty the metadata of a rule",
+    responses=document(NO_RULE, READ_FAILURES),
+)
+def clear_metadata(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
+    """Takes no body: rules have no versions."""
+    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.overwrite({}), NOBODY))
+
+
+@router.put(
+    _PATH + "/{key}",
+    status_code=204,
+    summary="Set one key of a rule's metadata",
+    responses=document(NO_RULE, _TOO_MANY, WRITE_FAILURES),
+)
+def set_key(rule_id: RuleIdInPath, key: MetadataKey, body: RuleMetadataValue, storage: StorageDependency) -> Response:
+    """The key is added if the metadata lacks it."""
+    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.merge({key: body.value}), NOBODY))
+
+
+@router.delete(
+    _PATH + "/{key}",
+    status_code=204,
+    summary="Remove one key from a rule's metadata",
+    responses=document(_NO_KEY, READ_FAILURES),
+)
+def remove_key(rule_id: RuleIdInPath, key: str, storage: StorageDependency) -> Response:
+    """A key that the metadata lacks is not found."""
+    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.remove_key(key), NOBODY))

@@ -1,0 +1,120 @@
+"""Routes of the rules, apart from their metadata."""
+
+from typing import Annotated, NoReturn
+
+from fastapi import APIRouter, Query, Response
+from fastapi.exceptions import RequestValidationError
+
+from heksher.server.api.responses import (
+    NO_RULE,
+    READ_FAILURES,
+    WRITE_FAILURES,
+    JSONAnswer,
+    Rule,
+    RuleId,
+    answer_written,
+    document,
+    empty,
+    model,
+    problem,
+    tell_revision,
+    text,
+)
+from heksher.server.api.models import NewRule, RuleValue, SettingName
+from heksher.server.api.routing import RuleIdInPath, StorageDependency, make_router
+from heksher.server.operations import rules
+from heksher.server.storage.base import NOBODY
+from heksher.wire import FEATURE_PATTERN, RULES_PATH, is_feature
+
+router: APIRouter = make_router("rules")
+
+RULE_PATH = RULES_PATH + "/{rule_id}"
+_CONDITION = f"{FEATURE_PATTERN}:{FEATURE_PATTERN}"
+
+
+@router.post(
+    RULES_PATH,
+    status_code=201,
+    summary="Add a rule to a setting",
+    responses=document(
+        model(201, RuleId, "The id of the new rule."),
+        problem(400, "The setting is not configurable by a feature, or the value is not of its type."),
+        text(409, "The setting has a rule with these conditions.", "rule already exists"),
+        WRITE_FAILURES,
+    ),
+)
+def add_rule(body: NewRule, storage: StorageDependency) -> Response:
+    """The rule's value applies where all of its `feature_values` hold, unless a more specific rule does too."""
+    written = rules.add(storage, body.setting, body.feature_values, body.value, body.metadata, NOBODY)
+    headers = {"Location": f"/{written.result}", **tell_revision(written.revision)}
+    return JSONAnswer({"rule_id": written.result}, 201, headers)
+
+
+@router.get(
+    RULES_PATH + "/search",
+    summary="Find the rule of a setting with exactly these conditions",
+    responses=document(model(200, RuleId, "Its id."), empty(404, "There is no such rule or setting."), READ_FAILURES),
+)
+def search_rule(
+    setting: Annotated[SettingName, Query(examples=["cache_ttl"])],
+    feature_values: Annotated[
+        str,
+        Query(
+            description="comma-separated `feature:value`, each feature once",
+            examples=["environment:dev,user:guest"],
+            json_schema_extra={"pattern": f"^{_CONDITION}(,{_CONDITION})*$"},
+        ),
+    ],
+    storage: StorageDependency,
+) -> Response:
+    """The order of the conditions does not matter."""
+    return JSONAnswer({"rule_id": rules.search(storage, setting, _parse_conditions(feature_values))})
+
+
+@router.get(RULE_PATH, summary="Get a rule", responses=document(model(200, Rule, "The rule."), NO_RULE, READ_FAILURES))
+def get_rule(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
+    """Conditions stand in feature order."""
+    return JSONAnswer(rules.get(storage, rule_id))
+
+
+_VALUE_RESPONSES = document(problem(400, "The value is not of the setting's type."), NO_RULE, WRITE_FAILURES)
+
+
+@router.put(RULE_PATH + "/value", status_code=204, summary="Change the value of a rule", responses=_VALUE_RESPONSES)
+def set_value(rule_id: RuleIdInPath, body: RuleValue, storage: StorageDependency) -> Response:
+    """The conditions of a rule never change."""
+    return answer_written(rules.set_value(storage, rule_id, body.value, NOBODY))
+
+
+@router.patch(
+    RULE_PATH,
+    status_code=204,
+    deprecated=True,
+    summary="Change the value of a rule; use PUT on its value",
+    responses=_VALUE_RESPONSES,
+)
+def patch_rule(rule_id: RuleIdInPath, body: RuleValue, storage: StorageDependency) -> Response:
+    """An older form of the same."""
+    return answer_written(rules.set_value(storage, rule_id, body.value, NOBODY))
+
+
+@router.delete(RULE_PATH, status_code=204, summary="Delete a rule", responses=document(NO_RULE, READ_FAILURES))
+def delete_rule(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
+    """Its id is not given again."""
+    return answer_written(rules.delete(storage, rule_id, NOBODY))
+
+
+def _parse_conditions(text: str) -> dict[str, str]:
+    conditions: dict[str, str] = {}
+    for condition in text.split(","):
+        feature, _, value = condition.partition(":")
+        if not (is_feature(feature) and is_feature(value)):
+            _refuse("expected feature:value, comma-separated, at least one")
+        if feature in conditions:
+            _refuse(f"the context feature {feature!r} has more than one value")
+        conditions[feature] = value
+    return conditions
+
+
+def _refuse(message: str) -> NoReturn:
+    raise RequestValidationError([{"loc": ("query", "feature_values"), "msg": message, "type": "value_error"}])

@@ -1,0 +1,98 @@
+"""Routes of the settings' metadata."""
+
+from fastapi import APIRouter, Response
+
+from heksher.server.api.responses import (
+    NO_SETTING,
+    READ_FAILURES,
+    WRITE_FAILURES,
+    JSONAnswer,
+    Metadata,
+    Responses,
+    answer_written,
+    document,
+    model,
+    problem,
+    text_or_problem,
+)
+from heksher.server.api.models import MetadataKey, SettingMetadata, SettingMetadataValue, Versioned
+from heksher.server.api.routing import NameInPath, StorageDependency, make_router
+from heksher.server.api.setting_routes import SETTING_PATH
+from heksher.server.operations import metadata
+from heksher.server.storage.base import NOBODY
+
+router: APIRouter = make_router("metadata of settings")
+
+_PATH = SETTING_PATH + "/metadata"
+_NOT_NEWER: Responses = problem(409, "The version is not newer.")
+_TOO_MANY: Responses = problem(400, "There would be too many keys.")
+_NO_KEY: Responses = text_or_problem(404, "There is no such setting or key.", "there is no setting named 'cache_ttl'")
+
+
+@router.get(
+    _PATH,
+    summary="Get the metadata of a setting",
+    responses=document(model(200, Metadata, "The metadata."), NO_SETTING, READ_FAILURES),
+)
+def get_metadata(name: NameInPath, storage: StorageDependency) -> Response:
+    """An empty object if the setting has none."""
+    return JSONAnswer({"metadata": metadata.get_of_setting(storage, name)})
+
+
+@router.post(
+    _PATH,
+    status_code=204,
+    summary="Set some keys of a setting's metadata",
+    responses=document(NO_SETTING, _NOT_NEWER, _TOO_MANY, WRITE_FAILURES),
+)
+def merge_metadata(name: NameInPath, body: SettingMetadata, storage: StorageDependency) -> Response:
+    """Keys that are not given stay as they are."""
+    return answer_written(metadata.edit_of_setting(storage, name, metadata.merge(body.metadata), body.version, NOBODY))
+
+
+@router.put(
+    _PATH,
+    status_code=204,
+    summary="Replace the metadata of a setting",
+    responses=document(NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
+)
+def replace_metadata(name: NameInPath, body: SettingMetadata, storage: StorageDependency) -> Response:
+    """Keys that are not given are removed."""
+    return answer_written(
+        metadata.edit_of_setting(storage, name, metadata.overwrite(body.metadata), body.version, NOBODY)
+    )
+
+
+@router.delete(
+    _PATH,
+    status_code=204,
+    summary="Empty the metadata of a setting",
+    responses=document(NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
+)
+def clear_metadata(name: NameInPath, body: Versioned, storage: StorageDependency) -> Response:
+    """The version stands in the body, as everywhere."""
+    return answer_written(metadata.edit_of_setting(storage, name, metadata.overwrite({}), body.version, NOBODY))
+
+
+@router.put(
+    _PATH + "/{key}",
+    status_code=204,
+    summary="Set one key of a setting's metadata",
+    responses=document(NO_SETTING, _NOT_NEWER, _TOO_MANY, WRITE_FAILURES),
+)
+def set_key(name: NameInPath, key: MetadataKey, body: SettingMetadataValue, storage: StorageDependency) -> Response:
+    """The key is added if the metadata lacks it."""
+    return answer_written(
+        metadata.edit_of_setting(storage, name, metadata.merge({key: body.value}), body.version, NOBODY)
+    )
+
+
+@router.delete(
+    _PATH + "/{key}",
+    status_code=204,
+    summary="Remove one key from a setting's metadata",
+    responses=document(_NO_KEY, _NOT_NEWER, WRITE_FAILURES),
+)
+def remove_key(name: NameInPath, key: str, body: Versioned, storage: StorageDependency) -> Response:
+    """A key that the metadata lacks is not found."""
+    return answer_written(metadata.edit_of_setting(storage, name, metadata.remove_key(key), body.version, NOBODY))

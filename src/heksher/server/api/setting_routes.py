@@ -1,0 +1,113 @@
+"""Routes of the settings, apart from their declaration and their metadata."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from heksher.server.api.responses import (
+    NO_SETTING,
+    READ_FAILURES,
+    WRITE_FAILURES,
+    Conflicts,
+    JSONAnswer,
+    Problem,
+    Setting,
+    Settings,
+    answer_written,
+    document,
+    model,
+    problem,
+    strip_keys,
+    text_or_problem,
+)
+from heksher.server.api.models import NewFeatures, NewName, NewType
+from heksher.server.api.routing import NameInPath, StorageDependency, make_router
+from heksher.server.operations import settings
+from heksher.server.storage.base import NOBODY
+from heksher.wire import SETTINGS_PATH
+
+router: APIRouter = make_router("settings")
+
+SETTING_PATH = SETTINGS_PATH + "/{name}"
+
+
+@router.get(
+    SETTINGS_PATH,
+    summary="List all settings, sorted by name",
+    responses=document(model(200, Settings, "All settings."), READ_FAILURES),
+)
+def list_settings(
+    storage: StorageDependency,
+    include_additional_data: Annotated[bool, Query(description="all attributes, not only the main ones")] = False,
+) -> Response:
+    """Name, type, default value and version of each; all seven attributes with `include_additional_data`."""
+    pictures = settings.list_all(storage)
+    if not include_additional_data:
+        pictures = [strip_keys(picture, "name", "type", "default_value", "version") for picture in pictures]
+    return JSONAnswer({"settings": pictures})
+
+
+@router.get(
+    SETTING_PATH,
+    summary="Get a setting",
+    responses=document(model(200, Setting, "Its seven attributes."), NO_SETTING, READ_FAILURES),
+)
+def get_setting(name: NameInPath, storage: StorageDependency) -> Response:
+    """As everywhere, the name may be an alias; the answer has the canonical name."""
+    return JSONAnswer(settings.get(storage, name))
+
+
+@router.delete(
+    SETTING_PATH,
+    status_code=204,
+    summary="Delete a setting and its rules",
+    responses=document(NO_SETTING, READ_FAILURES),
+)
+def delete_setting(name: NameInPath, storage: StorageDependency) -> Response:
+    """Its name and aliases are free again."""
+    return answer_written(settings.delete(storage, name, NOBODY))
+
+
+@router.put(
+    SETTING_PATH + "/type",
+    status_code=204,
+    summary="Change the type of a setting",
+    responses=document(
+        NO_SETTING,
+        model(409, Conflicts | Problem, "Values do not fit, or the version does not allow the change."),
+        WRITE_FAILURES,
+    ),
+)
+def set_type(name: NameInPath, body: NewType, storage: StorageDependency) -> Response:
+    """The default value and the values of all rules must fit. In a minor version the type can only get narrower."""
+    return answer_written(settings.set_type(storage, name, body.type, body.version, NOBODY))
+
+
+@router.put(
+    SETTING_PATH + "/name",
+    status_code=204,
+    summary="Rename a setting",
+    responses=document(
+        NO_SETTING, problem(409, "The name belongs to another setting, or the version is older."), WRITE_FAILURES
+    ),
+)
+def rename(name: NameInPath, body: NewName, storage: StorageDependency) -> Response:
+    """The old name becomes an alias, so applications that use it keep working."""
+    return answer_written(settings.rename(storage, name, body.name, body.version, NOBODY))
+
+
+@router.put(
+    SETTING_PATH + "/configurable_features",
+    status_code=204,
+    summary="Change the context features that a setting is configurable by",
+    responses=document(
+        text_or_problem(404, "There is no such setting or context feature.", "there is no setting named 'cache_ttl'"),
+        problem(409, "A removed feature is in use, or the version does not allow the change."),
+        WRITE_FAILURES,
+    ),
+)
+def set_configurable_features(name: NameInPath, body: NewFeatures, storage: StorageDependency) -> Response:
+    """Features that no rule matches on can be removed in any version, features can be added in a major one."""
+    return answer_written(
+        settings.set_configurable_features(storage, name, body.configurable_features, body.version, NOBODY)
+    )

@@ -1,0 +1,96 @@
+"""The thread that keeps the catalog at the newest revision, and finds out whether the database can be reached."""
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from heksher.server.catalog.availability import Availability
+from heksher.server.catalog.catalog import Catalog
+from heksher.server.storage.base import Storage
+from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.server.storage.listener import Listener
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+# After the n-th failure in a row the database is tried again within this times 2**n, but never later than the second.
+_FIRST_RETRY_S: Final = 0.1
+_MAX_RETRY_S: Final = 2.0
+# How long close waits: a database that does not answer must not keep the process from ending.
+_CLOSE_TIMEOUT_S: Final = 2.0
+
+
+class Follower:
+    """Looks at the database when that tells of a write, when it is asked to, and at intervals.
+
+    Args:
+        catalog: to be kept at the newest revision.
+        storage: that of the catalog.
+        availability: is told what is found out.
+        report: called after each look.
+    """
+
+    def __init__(
+        self, catalog: Catalog, storage: Storage, availability: Availability, report: Callable[[], object]
+    ) -> None:
+        self._catalog = catalog
+        self._storage = storage
+        self._availability = availability
+        self._report = report
+        self._is_closed = False
+        self._failures = 0
+        # The fault that was logged last and still holds; None while there is none.
+        self._fault: str | None = None
+        # None until it was started.
+        self._listener: Listener | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._listener = self._storage.listen()
+        self._thread = threading.Thread(target=self._run, args=(self._listener,), name="heksher-follower", daemon=True)
+        self._thread.start()
+
+    def look(self) -> None:
+        """Have a look at once. May be called from any thread."""
+        if self._listener is not None:
+            self._listener.interrupt()
+
+    def close(self) -> None:
+        """End."""
+        self._is_closed = True
+        self.look()
+        if self._thread is not None:
+            self._thread.join(_CLOSE_TIMEOUT_S)
+
+    def _run(self, listener: Listener) -> None:
+        while not self._is_closed:
+            listener.wait(self._choose_delay_s())
+            if not self._is_closed:
+                self._follow()
+                self._report()
+        listener.close()
+
+    def _choose_delay_s(self) -> float:
+        if self._failures == 0:
+            return self._storage.poll_interval_s
+        longest_s: float = min(_FIRST_RETRY_S * 2**self._failures, _MAX_RETRY_S)
+        return longest_s * random.uniform(0.5, 1)  # noqa: S311 - replicas are not to come back in step
+
+    def _follow(self) -> None:
+        try:
+            self._catalog.refresh()
+        except StorageUnavailableError as error:
+            self._failures += 1
+            self._availability.note(str(error))
+        # Whatever it is: a catalog that nobody keeps current is worse.
+        except Exception as error:
+            self._failures += 1
+            # The same again would bury everything else.
+            if repr(error) != self._fault:
+                logger.exception("following the change log failed; it is tried again")
+            self._fault = repr(error)
+        else:
+            self._failures, self._fault = 0, None
+            self._availability.note(None)

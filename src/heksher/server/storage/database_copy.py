@@ -1,0 +1,158 @@
+"""Copies of whole databases: a backup into a file, and back into an empty database of either kind.
+
+A backup is an SQLite database, whatever it was made of, so a service can also be run on it. It is consistent, because
+one transaction reads everything, while services go on writing. What is not copied is how the schema came about: that is
+the target's own. Rows go through memory in batches.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Table, insert, literal, select, update
+
+from heksher.server.storage.dialect import Dialect
+from heksher.server.storage.storage_errors import StorageError
+from heksher.server.storage.maintenance import find_dialect, using
+from heksher.server.storage.schema import has_tables, list_due_migrations, migrate
+from heksher.server.storage.sql_reader import SqlReader
+from heksher.server.storage.sqlite import SqliteDialect, copy_file, finish_file
+from heksher.server.storage.tables import HEKSHER_VERSION, METADATA, MIGRATION, RULE, SETTING, WRITE_STATE
+
+# Those that rows refer to come before those that refer to them.
+_TABLES: Final = [table for table in METADATA.sorted_tables if table not in {HEKSHER_VERSION, MIGRATION, WRITE_STATE}]
+# So many rows are a few hundred kilobytes, unless their values are huge.
+_BATCH_ROWS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """How much was copied, and of which revision."""
+
+    settings: int
+    rules: int
+    revision: int
+
+
+def back_up(database: str, file: Path, *, is_replacing: bool = False) -> Copied:
+    """Copy a database into a new file. Either there is a whole backup in the end, or no new file.
+
+    Args:
+        database: what to copy; services may be running on it.
+        file: the backup.
+        is_replacing: whether a file that is there already is replaced.
+
+    Raises:
+        StorageError: the database cannot be read, or the file cannot be written; the message says which.
+    """
+    source = find_dialect(database)
+    source.check_exists()
+    if file.exists() and not is_replacing:
+        raise StorageError(f"{file} is there already: choose another name, or add --force to replace it")
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{file.name}-", dir=file.absolute().parent) as directory:
+            unfinished = Path(directory) / "backup.db"
+            copied = _copy_into_file(source, unfinished)
+            unfinished.replace(file)
+        _sync(file.absolute().parent)
+    except OSError as error:
+        raise StorageError(f"the backup {file} cannot be written: {error.strerror}") from error
+    return copied
+
+
+def restore(file: Path, database: str) -> Copied:
+    """Copy a backup, or the database of a service, into an empty database. Either all of it is there then, or nothing.
+
+    Args:
+        file: an SQLite file; of any version of the schema up to the current one. It is only read.
+        database: made if it is a file that is not there.
+
+    Raises:
+        StorageError: the file is no backup, or the database is not empty.
+    """
+    target = find_dialect(database)
+    with tempfile.TemporaryDirectory(prefix="heksher-restore-") as directory:
+        # The copy may be migrated, and SQLite may lay its auxiliary files beside it.
+        copy = Path(directory) / "backup.db"
+        copy_file(file, copy)
+        source = SqliteDialect.of_file(copy)
+        source.place = str(file)
+        with using(source) as source_engine:
+            if not has_tables(source, source_engine):
+                raise StorageError(f"{file} is empty: it is no backup")
+            migrate(source, source_engine)
+        return _copy(source, target)
+
+
+def _copy_into_file(source: Dialect, file: Path) -> Copied:
+    with using(source) as engine:
+        if list_due_migrations(source, engine):
+            raise StorageError(f"the schema of {source.place} is not that of this version: run 'heksher migrate' first")
+    copied = _copy(source, SqliteDialect.of_file(file))
+    finish_file(file)
+    return copied
+
+
+def _copy(source: Dialect, target: Dialect) -> Copied:
+    """Copy everything but the notes on the schema into an empty database, in one transaction of each side."""
+    with using(source) as source_engine, using(target) as target_engine:
+        migrate(target, target_engine)
+        with (
+            source.connecting(source_engine.execution_options(**source.reader_options)) as reading,
+            target.connecting(target_engine.execution_options(**target.writer_options)) as writing,
+        ):
+            _lock_empty(writing, target)
+            counts = {table: _copy_table(table, reading, source, writing, target) for table in _TABLES}
+            revision = SqlReader(reading, source).revision()
+            _copy_write_state(reading, source, writing, target)
+            target.announce(writing, revision)
+            target.commit(writing)
+    return Copied(counts[SETTING], counts[RULE], revision)
+
+
+def _lock_empty(connection: Connection, dialect: Dialect) -> None:
+    """Keep others from writing, and refuse a database that anything was ever written to."""
+    with dialect.translating("restoring"):
+        last_rule_id = connection.execute(select(WRITE_STATE.c.last_rule_id).with_for_update()).scalar()
+        used = [table.name for table in _TABLES if connection.execute(select(literal(1)).select_from(table)).first()]
+    if used or last_rule_id != 0:
+        raise StorageError(
+            f"{dialect.place} is not empty ({', '.join(used) or 'there were rules'}): restore into a new database"
+        )
+
+
+def _copy_table(table: Table, reading: Connection, source: Dialect, writing: Connection, target: Dialect) -> int:
+    count = 0
+    for rows in _read_batches(table, reading, source):
+        with target.translating(f"writing the table {table.name}"):
+            writing.execute(insert(table), rows)
+        count += len(rows)
+    return count
+
+
+def _read_batches(table: Table, connection: Connection, dialect: Dialect) -> Iterator[Sequence[Mapping[str, object]]]:
+    with dialect.translating(f"reading the table {table.name}"):
+        result = connection.execute(select(table), execution_options={"yield_per": _BATCH_ROWS})
+        for rows in result.mappings().partitions():
+            yield [{**row} for row in rows]
+
+
+def _copy_write_state(reading: Connection, source: Dialect, writing: Connection, target: Dialect) -> None:
+    with source.translating("reading the last id of a rule"):
+        last_rule_id = reading.execute(select(WRITE_STATE.c.last_rule_id)).scalar_one()
+    with target.translating("storing the last id of a rule"):
+        # Changed, not replaced: other writers wait for this row.
+        writing.execute(update(WRITE_STATE).values(last_rule_id=last_rule_id))
+        target.continue_numbers(writing)
+
+
+def _sync(directory: Path) -> None:
+    # So that the file's name is on the disk, too.
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

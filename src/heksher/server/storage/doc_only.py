@@ -1,0 +1,34 @@
+"""The storage of a service that only shows its documentation (``DOC_ONLY=true``): there is none."""
+
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+from heksher.server.storage.base import NOBODY, Origin, Reader, Storage, Writer, Written
+from heksher.server.storage.storage_errors import StorageUnavailableError
+
+T = TypeVar("T")
+
+
+class DocOnlyStorage(Storage):
+    """Is always well, and holds nothing."""
+
+    def open(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def check(self) -> None:
+        """Do nothing: such a service is healthy."""
+
+    def read(self, work: Callable[[Reader], T]) -> T:
+        del work
+        _refuse()
+
+    def write(self, work: Callable[[Writer], T], origin: Origin = NOBODY) -> Written[T]:
+        del work, origin
+        _refuse()
+
+
+def _refuse() -> NoReturn:
+    raise StorageUnavailableError("this service only shows its documentation: it was started with DOC_ONLY")

@@ -1,0 +1,409 @@
+"""Following the service's changes: when a stream is opened, what an event means, and what is done when it is lost."""
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Final
+from unittest import mock
+
+import pytest
+
+from heksher.clients.conversation.event_stream import EventStreamError
+from heksher.clients.conversation.exchange import Outcome, Request, Response
+from heksher.clients.conversation.stream_policy import (
+    FIRST_DELAYS_S,
+    MAX_RETRY_S,
+    OPENING_S,
+    REFUSED_S,
+    STEADY_S,
+    Following,
+    UpdateMode,
+)
+from heksher.clients.conversation.schedule import MAX_NUDGE_DELAY_S, NET_INTERVAL_S, Schedule
+from heksher.clients.conversation.session import Session
+from heksher.context import ClientContext
+from heksher.exceptions import TransportError
+from tests.support.conversation import FEATURES, QUERY, Conversation, features, queried, respond
+
+NOW_S: Final = 1000.0
+INTERVAL_S: Final = 60.0
+HEARTBEAT: Final = b":\n\n"
+LOST: Final = TransportError("reset by peer")
+FOLLOWING: Final = "following the changes of the service by a stream"
+
+
+def draw(share: float) -> AbstractContextManager[object]:
+    """Have everything that is drawn at random be this share of the way from the lowest to the highest value."""
+    return mock.patch("random.uniform", lambda low, high: low + share * (high - low))
+
+
+class Stage:
+    """A following with all that it decides about.
+
+    Attributes:
+        following: to be tested.
+        session: of a client without settings, up to date with a service at revision 17.
+        schedule: that of the client, whose last update was at ``NOW_S``.
+        wake_ups: how often the background was woken.
+    """
+
+    def __init__(self, mode: UpdateMode = "auto", *capabilities: str) -> None:
+        self.session = Session(ClientContext(("a",)))
+        self.schedule = Schedule(INTERVAL_S)
+        self.wake_ups = 0
+        self.following = Following(mode, self.session, self.schedule, self._wake_up)
+        self.update(*(capabilities or ("stream",)))
+
+    def update(self, *capabilities: str, revision: int | None = 17) -> None:
+        """Have an update succeed, from a service that announces these capabilities."""
+        told = {"heksher-capabilities": ",".join(capabilities)}
+        if revision is not None:
+            told["heksher-revision"] = str(revision)
+        talk = Conversation(self.session.update())
+        if talk.asked == [FEATURES]:
+            talk.answer(features("a"))
+        answer = queried({}, ("a",))
+        talk.play((QUERY, answer._replace(headers={**answer.headers, **told})))
+        self.session.publish(talk.result())
+        self.schedule.begin()
+        self.schedule.succeed(NOW_S)
+
+    def open(self, now_s: float = NOW_S) -> Request:
+        """Open a stream that is alive."""
+        request = self.begin(now_s)
+        assert self.following.receive(HEARTBEAT, now_s)
+        return request
+
+    def begin(self, now_s: float = NOW_S) -> Request:
+        """Send the request for a stream."""
+        request = self.following.begin(now_s)
+        assert request is not None
+        return request
+
+    def tell(self, revision: int | str, now_s: float = NOW_S) -> None:
+        """Have the service tell of a change."""
+        self.following.receive(b"event: change\nid: %s\ndata: {}\n\n" % str(revision).encode(), now_s)
+
+    def wait_s(self, now_s: float = NOW_S) -> float:
+        """Tell how long the following waits for its next attempt."""
+        delay_s = self.following.remaining(now_s)
+        assert delay_s is not None
+        return delay_s
+
+    def _wake_up(self) -> None:
+        self.wake_ups += 1
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Callable[[], list[tuple[str, str]]]:
+    """What was said so far, taken."""
+    caplog.set_level(logging.INFO, "heksher")
+
+    def take() -> list[tuple[str, str]]:
+        records = [(record.levelname, record.getMessage()) for record in caplog.records]
+        caplog.clear()
+        return records
+
+    return take
+
+
+# ---- whether to follow
+
+
+def test_first_stream_is_opened_soon() -> None:
+    """The first attempt comes a moment after the first look, at random, and is due until it is made."""
+    for share, due_s in zip((0.0, 1.0), FIRST_DELAYS_S, strict=True):
+        stage = Stage()
+        with draw(share):
+            assert due_s == stage.wait_s()
+            assert 0 == stage.wait_s(NOW_S + 5)
+
+
+def test_nothing_to_follow_before_an_update() -> None:
+    """A client that was never answered has nothing to follow."""
+    following = Following("auto", Session(ClientContext(("a",))), Schedule(INTERVAL_S), lambda: None)
+    assert (False, None, None) == (following.look(), following.remaining(NOW_S), following.begin(NOW_S))
+
+
+@pytest.mark.parametrize(("mode", "capability"), [("poll", "stream"), ("auto", "aliases"), ("stream", "aliases")])
+def test_nothing_to_follow(mode: UpdateMode, capability: str) -> None:
+    """Who polls, or whose service has no streams, asks for none."""
+    stage = Stage(mode, capability)
+    assert (False, None, None) == (stage.following.look(), stage.following.remaining(NOW_S), stage.following.begin(0))
+
+
+def test_request() -> None:
+    """A stream is asked for what the client asks for, from the published revision on."""
+    stage = Stage()
+    assert {"settings": "", "context_filters": "*", "include_metadata": "false"} == stage.begin().params
+    assert "17" == stage.begin().headers["Last-Event-ID"]
+
+
+def test_request_without_a_revision() -> None:
+    """Where no revision is known there is no event that was the last."""
+    stage = Stage()
+    stage.update("stream", revision=None)
+    assert {"Accept", "Accept-Encoding"} == set(stage.begin().headers)
+
+
+# ---- alive
+
+
+def test_alive(log: Callable[[], list[tuple[str, str]]]) -> None:
+    """With the first sign of life, and not before, the service is asked as rarely as a net needs it; that is said."""
+    stage = Stage()
+    stage.begin()
+    assert not stage.following.receive(b"nonsense\n\n", NOW_S)
+    assert (False, []) == (stage.following.is_streaming, log())
+    assert stage.following.receive(HEARTBEAT, NOW_S)
+    assert (True, [("INFO", FOLLOWING)]) == (stage.following.is_streaming, log())
+    assert 0.8 * NET_INTERVAL_S <= stage.schedule.remaining(NOW_S) <= NET_INTERVAL_S
+
+
+def test_heartbeats_are_no_news() -> None:
+    """A sign of life changes nothing but that there was one."""
+    stage = Stage()
+    stage.open()
+    assert stage.following.receive(HEARTBEAT * 3, NOW_S)
+    assert (0, False) == (stage.wake_ups, stage.schedule.remaining(NOW_S) < 1)
+
+
+@pytest.mark.parametrize("revision", [18, 10**17, 16, "unknown", "", "9" * 4000])
+def test_change(revision: int | str) -> None:
+    """A revision that is not the published one has an update made within a moment."""
+    stage = Stage()
+    stage.open()
+    stage.tell(revision)
+    assert stage.schedule.remaining(NOW_S) <= MAX_NUDGE_DELAY_S
+    assert 1 == stage.wake_ups
+
+
+def test_change_that_is_published() -> None:
+    """The published revision is no change."""
+    stage = Stage()
+    stage.open()
+    stage.tell(17)
+    assert (0, False) == (stage.wake_ups, stage.schedule.remaining(NOW_S) < 1)
+
+
+@pytest.mark.parametrize(("revision", "demanded"), [(18, "18"), (16, "17"), ("unknown", "17")])
+def test_change_is_demanded(revision: int | str, demanded: str) -> None:
+    """The update asks for what the service told of; an earlier revision is not one that could be demanded."""
+    stage = Stage()
+    stage.open()
+    stage.tell(revision)
+    [request] = Conversation(stage.session.update()).requests
+    assert demanded == request.headers["Heksher-Min-Revision"]
+
+
+def test_other_events() -> None:
+    """Events that nobody knows are signs of life, and nothing else."""
+    stage = Stage()
+    stage.open()
+    assert stage.following.receive(b"event: teleport\nid: 99\ndata: {}\n\n", NOW_S)
+    assert 0 == stage.wake_ups
+
+
+def test_other_question() -> None:
+    """A stream about something that the client no longer asks for is ended, and the next one opened at once."""
+    stage = Stage()
+    stage.open()
+    assert not stage.following.is_outdated
+    # It is asked in other words from the next query on.
+    stage.update("stream", "aliases")
+    stage.update("stream", "aliases")
+    assert stage.following.is_outdated
+    with pytest.raises(EventStreamError):
+        stage.following.receive(HEARTBEAT, NOW_S)
+    stage.following.conclude(LOST, NOW_S)
+    assert (0, True, 0) == (stage.wait_s(), stage.following.is_streaming, stage.wake_ups)
+    assert "true" == stage.open().params["include_aliases"]
+
+
+def test_other_question_while_there_is_no_stream() -> None:
+    """While the next attempt is waited for, nothing is about anything: there is nothing to be ended."""
+    stage = Stage()
+    stage.open()
+    stage.following.conclude(LOST, NOW_S)
+    stage.update("stream", "aliases")
+    stage.update("stream", "aliases")
+    assert not stage.following.is_outdated
+
+
+# ---- lost
+
+
+@pytest.mark.parametrize("outcome", [None, LOST])
+def test_lost(outcome: Outcome | None, log: Callable[[], list[tuple[str, str]]]) -> None:
+    """When a stream ends the client asks again as it would without, from within one interval on; that is said."""
+    stage = Stage()
+    stage.open()
+    log()
+    with draw(0.5):
+        stage.following.conclude(outcome, NOW_S + 100)
+    assert (False, 1, INTERVAL_S / 2) == (
+        stage.following.is_streaming,
+        stage.wake_ups,
+        stage.schedule.remaining(NOW_S + 100),
+    )
+    reason = "the service has ended it" if outcome is None else "reset by peer"
+    text = f"the stream of changes has ended, polling until there is one again: {reason}"
+    assert [("INFO", text)] == log()
+
+
+def test_losses_in_a_row_are_said_once(log: Callable[[], list[tuple[str, str]]]) -> None:
+    """A stream that something ends again and again is not worth a line each time, until it lasts for a while."""
+    stage = Stage()
+    for _ in range(4):
+        stage.open()
+        stage.following.conclude(None, NOW_S + STEADY_S - 1)
+    assert ["following", "the stream", "following"] == [text.rpartition(" of")[0][:10].strip() for _, text in log()][:3]
+    assert [] == log()
+    stage.open()
+    stage.following.conclude(None, NOW_S + STEADY_S)
+    stage.open()
+    assert [("INFO", FOLLOWING)] == log()[1:]
+
+
+def test_attempts_after_losses() -> None:
+    """After losses attempts come at random moments, ever further apart, up to a minute; a steady stream ends that."""
+    stage = Stage()
+    waits = []
+    with draw(1.0):
+        for _ in range(9):
+            stage.open()
+            stage.following.conclude(LOST, NOW_S)
+            waits.append(stage.wait_s())
+        assert [1, 2, 4, 8, 16, 32, 60, 60, 60] == waits
+        stage.open()
+        stage.following.conclude(LOST, NOW_S + STEADY_S)
+        assert 1 == stage.wait_s(NOW_S + STEADY_S)
+    with draw(0.0):
+        stage.open()
+        stage.following.conclude(LOST, NOW_S)
+        assert 0 == stage.wait_s()
+
+
+@pytest.mark.parametrize(("retry_ms", "wait_s"), [(1234, 1.234), (0, 0), (999_999_999, MAX_RETRY_S)])
+def test_service_that_says_when_to_come_back(retry_ms: int, wait_s: float) -> None:
+    """A time that comes with the end is the time of the next attempt, within reason; it holds for that one only."""
+    stage = Stage()
+    stage.open()
+    stage.following.receive(b"event: end\nretry: %d\n\n" % retry_ms, NOW_S)
+    stage.following.conclude(None, NOW_S)
+    assert wait_s == pytest.approx(stage.wait_s())
+    stage.open()
+    with draw(1.0):
+        stage.following.conclude(None, NOW_S)
+    assert 2 == stage.wait_s()
+
+
+# ---- not to be had
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [respond("", 404), respond("", 405), respond("", 501), respond("", 401), respond("<html>"), respond("", 302), None],
+)
+def test_stream_that_is_refused(outcome: Response | None) -> None:
+    """What is not to be had is looked for after some minutes, and polling goes on as it was."""
+    stage = Stage()
+    before_s = stage.schedule.remaining(NOW_S)
+    for share, wait_s in ((0.0, REFUSED_S / 2), (1.0, REFUSED_S)):
+        stage.begin()
+        with draw(share):
+            stage.following.conclude(outcome, NOW_S)
+        assert wait_s == stage.wait_s()
+    assert (before_s, 0) == (stage.schedule.remaining(NOW_S), stage.wake_ups)
+
+
+@pytest.mark.parametrize("outcome", [respond("", 503), respond("", 500), respond("", 429), respond("", 408), LOST])
+def test_stream_that_fails(outcome: Outcome) -> None:
+    """What may be well again soon is tried again soon."""
+    stage = Stage()
+    with draw(1.0):
+        for wait_s in (1, 2, 4):
+            stage.begin()
+            stage.following.conclude(outcome, NOW_S)
+            assert wait_s == stage.wait_s()
+
+
+def test_stream_that_something_keeps_back() -> None:
+    """Where nothing has come in for as long as a first sign of life may take, a stream is not to be had."""
+    stage = Stage()
+    stage.begin()
+    stage.following.conclude(LOST, NOW_S + OPENING_S)
+    assert stage.wait_s(NOW_S + OPENING_S) >= REFUSED_S / 2
+
+
+@pytest.mark.parametrize(("retry_after", "wait_s"), [("7", 8), ("99999", 3601), ("soon", 1)])
+def test_stream_that_fails_for_a_time(retry_after: str, wait_s: float) -> None:
+    """A service that says for how long is asked after that time, within reason."""
+    stage = Stage()
+    stage.begin()
+    with draw(1.0):
+        stage.following.conclude(respond("", 503, {"retry-after": retry_after}), NOW_S)
+    assert wait_s == stage.wait_s()
+
+
+def test_other_service_after_a_refusal() -> None:
+    """When the service announces something else than when it refused, it is another one: it is tried at once."""
+    stage = Stage()
+    stage.begin()
+    stage.following.conclude(respond("", 404), NOW_S)
+    stage.update("stream")
+    assert stage.wait_s() > 0
+    assert not stage.following.is_hurried
+    stage.update("stream", "post-query")
+    assert (True, True) == (stage.following.look(), stage.following.is_hurried)
+    assert 0 == stage.wait_s()
+    stage.begin()
+    assert not stage.following.is_hurried
+
+
+def test_service_that_no_longer_has_streams() -> None:
+    """When the capability is gone, nothing is followed any more, and polling goes on in the usual interval."""
+    stage = Stage()
+    stage.open()
+    stage.update("aliases")
+    assert None is stage.following.remaining(NOW_S)
+    assert (False, True) == (stage.following.is_streaming, stage.schedule.remaining(NOW_S) <= INTERVAL_S)
+
+
+# ---- what is said to who wants a stream
+
+
+@pytest.mark.parametrize("mode", ["auto", "stream"])
+def test_warning(mode: UpdateMode, log: Callable[[], list[tuple[str, str]]]) -> None:
+    """Only a program that wants a stream is told that there is none, and why, once."""
+    stage = Stage(mode)
+    for _ in range(3):
+        stage.begin()
+        stage.following.conclude(respond("", 404), NOW_S)
+    text = "there is no stream of the service's changes, updates go on by polling: it was answered with status 404"
+    assert ([("WARNING", text)] if mode == "stream" else []) == log()
+
+
+def test_warning_of_a_service_without_streams(log: Callable[[], list[tuple[str, str]]]) -> None:
+    """So it is with a service that has none."""
+    stage = Stage("stream", "aliases")
+    stage.following.look()
+    stage.following.look()
+    text = "there is no stream of the service's changes, updates go on by polling: it does not announce one"
+    assert [("WARNING", text)] == log()
+
+
+# ---- the end
+
+
+def test_end() -> None:
+    """After the end nothing is followed, and nothing that comes in, or ends, has any effect."""
+    stage = Stage()
+    stage.open()
+    stage.following.end(NOW_S)
+    assert (False, None, 0) == (stage.following.is_streaming, stage.following.remaining(NOW_S), stage.wake_ups)
+    with pytest.raises(EventStreamError):
+        stage.tell(18)
+    stage.following.conclude(LOST, NOW_S)
+    assert stage.schedule.remaining(NOW_S) <= INTERVAL_S
+    assert 0 == stage.wake_ups

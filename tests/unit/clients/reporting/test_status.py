@@ -1,0 +1,136 @@
+"""What a client says of its own health: states, what they follow from, and the age of the data."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from heksher.clients import status
+from heksher.clients.reporting.status import Health, SettingStatus
+
+START = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+class Clock:
+    """The two clocks that the module looks at, to be moved by hand."""
+
+    def __init__(self) -> None:
+        self.wall = START
+        self.monotonic_s = 1000.0
+
+    def move(self, wall_s: float, monotonic_s: float | None = None) -> None:
+        """Move both; the second one as far as the first if nothing else is said."""
+        self.wall += timedelta(seconds=wall_s)
+        self.monotonic_s += wall_s if monotonic_s is None else monotonic_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(status, "_now", lambda: clock.wall)
+    monkeypatch.setattr(status.time, "monotonic", lambda: clock.monotonic_s)
+    return clock
+
+
+@pytest.fixture
+def health(clock: Clock) -> Health:
+    assert START == clock.wall
+    return Health()
+
+
+def test_a_new_client_is_starting(health: Health):
+    """Before the first update there is nothing but the defaults."""
+    assert ("starting", START, None, None, None, None, None, "defaults", {}, False) == health.picture({})
+
+
+def test_success(clock: Clock, health: Health):
+    """After an update the data is the service's, and as old as the update."""
+    clock.move(5)
+    health.confirm(7)
+    assert health.succeed()
+    clock.move(2)
+    picture = health.picture({})
+    assert ("current", START + timedelta(seconds=5), 2.0, 7, "service") == (
+        picture.state,
+        picture.since,
+        picture.age_s,
+        picture.revision,
+        picture.source,
+    )
+    assert picture.since == picture.last_success
+    assert not health.succeed()
+    assert picture.since == health.picture({}).since
+
+
+def test_failure_without_data(clock: Clock, health: Health):
+    """A client that never had data has failed, and says why and when."""
+    clock.move(1)
+    assert health.fail("no route")
+    clock.move(1)
+    assert not health.fail("still none")
+    picture = health.picture({})
+    assert ("failed", START + timedelta(seconds=1), "still none", START + timedelta(seconds=2), None) == (
+        picture.state,
+        picture.since,
+        picture.last_error,
+        picture.last_error_at,
+        picture.age_s,
+    )
+
+
+def test_failure_with_data(clock: Clock, health: Health):
+    """A client that had data is stale, and its data ages, until an update succeeds again."""
+    health.confirm(None)
+    health.succeed()
+    clock.move(10)
+    assert health.fail("timeout")
+    assert ("stale", 10.0) == (health.picture({}).state, health.picture({}).age_s)
+    health.confirm(None)
+    assert health.succeed()
+    assert ("current", 0.0, "timeout") == (
+        health.picture({}).state,
+        health.picture({}).age_s,
+        health.picture({}).last_error,
+    )
+
+
+def test_fallback(clock: Clock, health: Health):
+    """From a snapshot on, the client is stale, and the age is that of what the snapshot holds."""
+    health.fall_back("snapshot", START - timedelta(hours=1), 3)
+    health.fail("refused")
+    clock.move(60)
+    picture = health.picture({})
+    assert ("stale", 3660.0, 3, "snapshot", None) == (
+        picture.state,
+        picture.age_s,
+        picture.revision,
+        picture.source,
+        picture.last_success,
+    )
+
+
+def test_bootstrap_has_no_age(health: Health):
+    """Nobody knows how old a bootstrap is."""
+    health.fall_back("bootstrap", None, None)
+    assert ("bootstrap", None) == (health.picture({}).source, health.picture({}).age_s)
+
+
+@pytest.mark.parametrize(
+    ("wall_s", "monotonic_s", "age_s"), [(-86400, 5, 5.0), (86400, 5, 86400.0), (600, 0, 600.0), (0, 7, 7.0)]
+)
+def test_clocks_that_jump(clock: Clock, health: Health, wall_s: float, monotonic_s: float, age_s: float):
+    """A clock that is set back, or one that stands still while the machine sleeps, makes no data younger."""
+    health.confirm(None)
+    clock.move(wall_s, monotonic_s)
+    assert age_s == health.picture({}).age_s
+
+
+def test_close(health: Health):
+    """A closed client says so, once."""
+    assert [True, False] == [health.close(), health.close()]
+    assert "closed" == health.picture({}).state
+
+
+def test_settings_are_shown(health: Health):
+    """The picture has what is known of each setting."""
+    settings = {"size": SettingStatus(is_declared=True, is_missing=False, rejected=("bad",), is_stale=True)}
+    assert settings == health.picture(settings).settings

@@ -1,0 +1,134 @@
+"""From errors to answers."""
+
+import logging
+
+import pytest
+from fastapi.exceptions import RequestValidationError
+
+from heksher.server.api.error_handlers import LastResort, answer_error
+from heksher.server.storage.storage_errors import StorageCorruptError, StorageUnavailableError
+from heksher.server.storage.memory import MemoryStorage
+from tests.support.api import Api, locations
+
+
+class FailingStorage(MemoryStorage):
+    """A storage whose reading fails with a given error."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def read(self, work):
+        raise self.error
+
+
+class UnspeakableError(Exception):
+    """An error that cannot even be printed."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+    __repr__ = __str__
+
+
+@pytest.mark.trap(45)
+@pytest.mark.parametrize("error", [RuntimeError("secret"), UnspeakableError(), StorageCorruptError("secret")])
+def test_a_fault_of_the_service_is_answered_and_logged_once(error: Exception, caplog: pytest.LogCaptureFixture):
+    """The answer is a 500 in JSON without a word of the error, with an id under which the log has all of it."""
+    with caplog.at_level(logging.INFO):
+        response = Api(FailingStorage(error)).get("/api/v1/settings")
+    assert (500, {"detail", "request_id"}) == (response.status_code, set(response.json()))
+    assert "secret" not in response.text
+    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert response.json()["request_id"] in record.getMessage()
+    assert error is record.exc_info[1]
+
+
+def test_each_fault_has_its_own_id():
+    """Two requests are told apart in the log."""
+    api = Api(FailingStorage(RuntimeError()))
+    assert 2 == len({api.get("/api/v1/settings").json()["request_id"] for _ in range(2)})
+
+
+def test_an_unavailable_storage_is_told_with_when_to_come_back(caplog: pytest.LogCaptureFixture):
+    """It is a 503 with a Retry-After, and a warning without a traceback; the client learns nothing of the database."""
+    with caplog.at_level(logging.INFO):
+        response = Api(FailingStorage(StorageUnavailableError("secret"))).get("/api/v1/settings")
+    assert (503, "1") == (response.status_code, response.headers["retry-after"])
+    assert "secret" not in response.text
+    assert [(logging.WARNING, None)] == [
+        (record.levelno, record.exc_info) for record in caplog.records if record.name.startswith("heksher")
+    ]
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/api/v1/settings/", "/api/v1/settings/a/b", "/api/v2/query", "/%00"])
+def test_an_unknown_path_is_not_found(path: str):
+    """The 404 says where the paths are listed."""
+    response = Api().get(path)
+    assert 404 == response.status_code
+    assert "/docs" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/api/v1/query", "GET, POST"),
+        ("/api/v1/context_features", "GET, POST"),
+        ("/api/v1/settings/a", "DELETE, GET"),
+        ("/api/v1/rules/1/metadata", "DELETE, GET, POST, PUT"),
+        ("/docs", "GET"),
+    ],
+)
+def test_an_unknown_method_is_not_allowed(path: str, allowed: str):
+    """The 405 says which ones are, in the header that HTTP has for it."""
+    response = Api().request("OPTIONS", path)
+    assert (405, allowed) == (response.status_code, response.headers["allow"])
+    assert response.json()["detail"]
+
+
+def test_an_invalid_input_is_never_sent_back():
+    """Neither whole nor in part, and only the first twenty faults are told."""
+    api = Api()
+    keys = {f"key {number}": "secret" for number in range(1000)}
+    response = api.put("/api/v1/rules/1/metadata", json={"metadata": keys})
+    assert 20 == len(locations(response))
+    assert "secret" not in response.text
+
+
+def test_long_keys_are_shortened():
+    """The place of a fault can be a key that the client made up."""
+    response = Api().put("/api/v1/rules/1/metadata", json={"metadata": {"a " * 1000: 1}})
+    assert len(response.text) < 1000
+
+
+def test_an_error_that_the_api_does_not_know_passes():
+    """It is none of a request's own, so it goes to the last resort."""
+    error = RuntimeError()
+    with pytest.raises(RuntimeError) as raised:
+        answer_error(error)
+    assert error is raised.value
+
+
+def test_a_fault_without_context_is_told():
+    """The message of a fault stands as it is where it has no cause."""
+    error = RequestValidationError([{"loc": ("query", "a"), "msg": "wrong", "type": "value_error"}])
+    assert b'{"detail":[{"loc":["query","a"],"msg":"wrong","type":"value_error"}]}' == answer_error(error).body
+
+
+async def _fail_after_start(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    raise RuntimeError
+
+
+@pytest.mark.trap(45)
+def test_a_fault_in_the_middle_of_an_answer_is_left_to_the_server():
+    """Nothing can be said any more: the connection must be closed."""
+    sent = []
+
+    async def send(message) -> None:
+        sent.append(message["type"])
+
+    call = LastResort(_fail_after_start)({"type": "http"}, None, send)
+    with pytest.raises(RuntimeError):
+        call.send(None)
+    assert ["http.response.start"] == sent

@@ -1,0 +1,245 @@
+"""What stands in front of the framework: what it answers by itself, and what it passes on."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Iterable
+
+import pytest
+
+from heksher.server.app import Application
+from heksher.server.config import Config
+from heksher.server.operations import rules
+from heksher.server.storage.base import NOBODY
+from tests.support.catalogs import FragileStorage, open_fragile
+from tests.support.fake_service import DEADLINE_S
+
+QUERY, STREAM = "/api/v1/query", "/api/v1/stream"
+
+
+class Call:
+    """One request to an application, called directly; the connection is closed when it is told to.
+
+    Attributes:
+        messages: what was answered.
+    """
+
+    def __init__(
+        self, app: Application, method: str, path: str, headers: Iterable[tuple[bytes, bytes]] = (), body: bytes = b""
+    ) -> None:
+        path, _, query = path.partition("?")
+        self.messages: list[dict] = []
+        self._scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
+            "path": path, "raw_path": path.encode(), "query_string": query.encode(), "headers": list(headers),
+            "server": ("heksher", 80), "client": ("10.0.0.7", 1), "root_path": "",
+        }  # fmt: skip
+        self._received = [{"type": "http.request", "body": body, "more_body": False}]
+        self._is_gone = asyncio.Event()
+        self._is_begun = asyncio.Event()
+        self.task = asyncio.create_task(app(self._scope, self._receive, self._send))
+        self.task.add_done_callback(lambda _: self._is_begun.set())
+
+    async def _receive(self) -> dict:
+        if self._received:
+            return self._received.pop()
+        await self._is_gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: dict) -> None:
+        self.messages.append(message)
+        if message["type"] == "http.response.body":
+            self._is_begun.set()
+
+    async def leave(self) -> None:
+        """Wait until there is something of the answer, and go."""
+        async with asyncio.timeout(DEADLINE_S):
+            await self._is_begun.wait()
+            self._is_gone.set()
+            await self.task
+
+    @property
+    def status(self) -> int:
+        return self.messages[0]["status"]
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        return dict(self.messages[0]["headers"])
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message["body"] for message in self.messages[1:])
+
+
+@pytest.fixture
+def storage() -> FragileStorage:
+    """A storage that can go away."""
+    return open_fragile()
+
+
+@pytest.fixture
+def app(storage: FragileStorage) -> Application:
+    """The application on it."""
+    return Application(Config("unused", has_access_log=True), storage)
+
+
+def send(
+    app: Application, method: str, path: str, headers: Iterable[tuple[bytes, bytes]] = (), body: bytes = b""
+) -> Call:
+    """Send a request, wait for the first part of the answer, and go."""
+
+    async def call() -> Call:
+        made = Call(app, method, path, headers, body)
+        await made.leave()
+        return made
+
+    return asyncio.run(call())
+
+
+def read_metrics(app: Application) -> set[str]:
+    """Give the counters of requests."""
+    text = send(app, "GET", "/metrics").body.decode()
+    return set(re.findall(r"^heksher_requests_total(.+)$", text, re.MULTILINE))
+
+
+def test_what_is_in_memory_never_comes_to_the_framework(app: Application, monkeypatch: pytest.MonkeyPatch):
+    """In either way to ask; what is asked for the first time does."""
+    send(app, "GET", QUERY)
+    send(app, "POST", QUERY, body=b"{}")
+    monkeypatch.setattr(type(app.api), "__call__", None)
+    assert [200, 200] == [send(app, "GET", QUERY).status, send(app, "POST", QUERY, body=b"{}").status]
+    tag = send(app, "GET", QUERY).headers[b"etag"]
+    assert 304 == send(app, "POST", QUERY, [(b"if-none-match", tag)], b"{}").status
+    with pytest.raises(TypeError):
+        send(app, "GET", f"{QUERY}?settings=")
+
+
+def test_a_posted_body_comes_to_the_framework_whole(app: Application):
+    """Though it was read before, and however it came."""
+    assert b'{"settings":{}}' == send(app, "POST", QUERY, body=b'{"settings":[]}').body
+
+
+def test_a_body_that_is_too_large_is_refused(storage: FragileStorage):
+    """It is read up to the limit only, in queries and streams alike."""
+    app = Application(Config("unused", max_body_bytes=10), storage)
+    for path in (QUERY, STREAM):
+        assert 413 == send(app, "POST", path, body=b" " * 11).status
+        assert 422 == send(app, "POST", path, body=b" " * 10).status
+
+
+def test_requests_are_counted_by_route(app: Application):
+    """The front's own, the framework's, streams, and those that nothing takes."""
+    send(app, "GET", QUERY)
+    send(app, "GET", QUERY)
+    send(app, "GET", "/api/v1/settings/cache_ttl")
+    send(app, "GET", "/api/v1/settings/other")
+    send(app, "GET", STREAM)
+    send(app, "GET", f"{STREAM}?settings=other")
+    send(app, "GET", "/made/up/by/anybody")
+    assert {
+        '{route="/api/v1/query",status="200"} 2.0',
+        '{route="/api/v1/settings/{name}",status="200"} 1.0',
+        '{route="/api/v1/settings/{name}",status="404"} 1.0',
+        '{route="/api/v1/stream",status="200"} 1.0',
+        '{route="/api/v1/stream",status="404"} 1.0',
+        '{route="unmatched",status="404"} 1.0',
+    } == read_metrics(app)
+
+
+def test_requests_are_logged_if_that_is_wanted(
+    app: Application, storage: FragileStorage, caplog: pytest.LogCaptureFixture
+):
+    """One line each, whoever answers; a stream when it begins."""
+    caplog.set_level(logging.INFO, "heksher.access")
+    for path in (f"{QUERY}?settings=", f"{QUERY}?settings=", STREAM, "/nothing"):
+        send(app, "GET", path)
+    lines = [re.sub(r"in .* ms", "in ? ms", message) for message in caplog.messages]
+    assert [
+        "GET /api/v1/query 200, 15 bytes in ? ms to 10.0.0.7",
+        "GET /api/v1/query 200, 15 bytes in ? ms to 10.0.0.7",
+        "GET /api/v1/stream 200, 0 bytes in ? ms to 10.0.0.7",
+        "GET /nothing 404, 69 bytes in ? ms to 10.0.0.7",
+    ] == lines
+    caplog.clear()
+    send(Application(Config("unused"), storage), "GET", QUERY)
+    assert [] == caplog.messages
+
+
+@pytest.mark.parametrize("path", [f"{QUERY}?settings=other", f"{STREAM}?settings=other", "/api/health"])
+def test_an_answer_of_the_framework_has_the_id_of_its_request(app: Application, path: str):
+    """The one that came with it, or a new one."""
+    assert b"abc" == send(app, "GET", path, [(b"x-request-id", b"abc")]).headers[b"x-request-id"]
+    assert re.fullmatch(rb"[0-9a-f]{16}", send(app, "GET", path).headers[b"x-request-id"])
+
+
+def test_a_fault_is_answered_and_counted(
+    app: Application, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """A stream's as well: with the id under which it is logged."""
+    send(app, "GET", QUERY)
+    monkeypatch.setattr("heksher.server.api.query_service.build_answer", lambda *_: 1 / 0)
+    for path in (f"{QUERY}?settings=", f"{STREAM}?settings="):
+        made = send(app, "GET", path, [(b"x-request-id", b"abc")])
+        assert (500, True) == (made.status, b'"request_id":"abc"' in made.body)
+    assert ["request abc failed: an error of the service, not of its client"] * 2 == caplog.messages
+    assert '{route="/api/v1/stream",status="500"} 1.0' in read_metrics(app)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("question", "body", "status"),
+    [
+        ("settings=other", b'{"settings":["other"]}', 404),
+        ("context_filters=null", b'{"context_filters":"null"}', 422),
+        ("context_filters=user:*,user:*", b'{"context_filters":"user:*,user:*"}', 400),
+        ("include_metadata=maybe", b'{"include_metadata":"maybe"}', 422),
+    ],
+)
+def test_a_stream_is_refused_as_its_query_is(app: Application, method: str, question: str, body: bytes, status: int):
+    """With the same status and body."""
+    paths = [f"{path}?{question}" if method == "GET" else path for path in (QUERY, STREAM)]
+    answers = [send(app, method, path, body=b"" if method == "GET" else body) for path in paths]
+    assert [status, status] == [answer.status for answer in answers]
+    assert answers[0].body == answers[1].body
+
+
+def test_other_methods_are_refused(app: Application):
+    """As the query's."""
+    for path in (QUERY, STREAM):
+        refused = send(app, "DELETE", path)
+        assert (405, b"GET, POST") == (refused.status, refused.headers[b"allow"])
+
+
+@pytest.mark.parametrize(
+    ("last_event_id", "has_event"),
+    [(None, True), (b"1", False), (b"0", True), (b"2", True), (b"", True), (b"x", True), (b"9" * 10_000, True)],
+)
+def test_a_client_says_what_it_knows(app: Application, last_event_id: bytes | None, *, has_event: bool):
+    """An id that is no revision is none that the service has given, so the client may know nothing."""
+    headers = [] if last_event_id is None else [(b"last-event-id", last_event_id)]
+    assert has_event == send(app, "GET", STREAM, headers).body.startswith(b"event: change\nid: 1\n")
+
+
+def test_what_a_client_has_of_an_answer_is_not_about_a_stream(app: Application):
+    """A tag makes no stream a 304, and no encoding is chosen."""
+    headers = [(b"if-none-match", b"*"), (b"accept-encoding", b"gzip")]
+    made = send(app, "GET", STREAM, headers)
+    assert 200 == made.status
+    assert b"content-encoding" not in made.headers
+
+
+def test_a_stream_can_demand_a_revision(app: Application, storage: FragileStorage):
+    """As a query can."""
+    send(app, "GET", QUERY)
+    rules.delete(storage, 1, NOBODY)
+    assert b"id: 2\n" in send(app, "GET", STREAM, [(b"heksher-min-revision", b"2")]).body
+    storage.is_away = True
+    assert 503 == send(app, "GET", STREAM, [(b"heksher-min-revision", b"3")]).status
+
+
+def test_a_process_that_is_about_to_end_opens_no_streams(app: Application):
+    """The client is to come back in a moment; queries are answered still."""
+    app.end_streams()
+    refused = send(app, "GET", STREAM)
+    assert (503, b"1") == (refused.status, refused.headers[b"retry-after"])
+    assert 200 == send(app, "GET", QUERY).status

@@ -1,0 +1,171 @@
+"""The thread that keeps the catalog at the newest revision."""
+
+import logging
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from heksher.server.catalog.availability import Availability
+from heksher.server.catalog.catalog import Catalog
+from heksher.server.catalog.updater import Follower
+from heksher.server.storage.listener import Listener
+from tests.support.catalogs import FragileStorage, open_fragile
+from tests.support.fake_service import DEADLINE_S
+from tests.support.storages import write_something
+
+
+class SteppedListener(Listener):
+    """Ends one wait for each call of ``interrupt``, and no other.
+
+    Attributes:
+        timeouts_s: how long each wait was to last.
+        is_closed: whether it was closed.
+    """
+
+    def __init__(self) -> None:
+        self.timeouts_s: list[float] = []
+        self.is_closed = False
+        self._turns = threading.Semaphore(0)
+
+    def wait(self, timeout_s: float) -> None:
+        self.timeouts_s.append(timeout_s)
+        self._turns.acquire()
+
+    def interrupt(self) -> None:
+        self._turns.release()
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class Followed:
+    """A storage, and a follower that looks at it when it is told to."""
+
+    def __init__(self) -> None:
+        self.storage: FragileStorage = open_fragile(poll_interval_s=7)
+        self.listener = SteppedListener()
+        self.storage.listen = lambda: self.listener
+        self.catalog = Catalog(self.storage, 1_000_000)
+        self.availability = Availability()
+        self._reports = threading.Semaphore(0)
+        self.follower = Follower(self.catalog, self.storage, self.availability, self._reports.release)
+
+    def look(self, times: int = 1) -> None:
+        """Have the follower look, and wait until it has."""
+        for _ in range(times):
+            self.follower.look()
+            assert self._reports.acquire(timeout=DEADLINE_S)
+
+    @property
+    def revision(self) -> int | None:
+        return None if self.catalog.state is None else self.catalog.state.picture.revision
+
+
+@pytest.fixture
+def followed() -> Iterator[Followed]:
+    """A follower that has been started."""
+    followed = Followed()
+    followed.follower.start()
+    yield followed
+    followed.follower.close()
+
+
+def test_a_follower_looks_when_somebody_has_written(followed: Followed):
+    """It loads the catalog if nobody has, and then follows."""
+    followed.look()
+    assert 1 == followed.revision
+    write_something(followed.storage)
+    followed.look()
+    assert 2 == followed.revision
+
+
+def test_a_follower_looks_at_intervals(followed: Followed):
+    """As often as the storage says, when nobody tells of anything."""
+    followed.look(3)
+    assert {7} == set(followed.listener.timeouts_s)
+
+
+def test_an_outage_is_noted(followed: Followed):
+    """So is its end, and the catalog has what was written meanwhile."""
+    followed.look()
+    followed.storage.is_away = True
+    followed.look()
+    assert "the database is away" == followed.availability.problem
+    write_something(followed.storage.inner)
+    followed.storage.is_away = False
+    followed.look()
+    assert (None, 2) == (followed.availability.problem, followed.revision)
+
+
+def test_a_database_that_is_away_is_tried_again_with_back_off(followed: Followed):
+    """First soon, then at most each two seconds; afterwards as ever. Replicas do not come back in step."""
+    followed.storage.is_away = True
+    followed.look(8)
+    followed.storage.is_away = False
+    followed.look(2)
+    longest_s = [7, 0.2, 0.4, 0.8, 1.6, 2, 2, 2, 2, 7]
+    waits_s = followed.listener.timeouts_s[:10]
+    assert all(longest / 2 <= wait <= longest for wait, longest in zip(waits_s, longest_s, strict=True))
+    assert [7, 7] == [waits_s[0], waits_s[9]]
+    assert len(set(waits_s[4:9])) > 1
+
+
+def test_whatever_happens_the_follower_goes_on(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """A fault is logged, and is no outage."""
+    followed.look()
+    with monkeypatch.context() as patch:
+        patch.setattr(followed.catalog, "refresh", lambda: 1 / 0)
+        followed.look()
+    assert [logging.ERROR] == [record.levelno for record in caplog.records]
+    assert "following the change log failed" in caplog.text
+    assert followed.availability.problem is None
+    write_something(followed.storage)
+    followed.look()
+    assert 2 == followed.revision
+
+
+def test_a_fault_that_lasts_is_told_once(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """It is tried again with back-off; when it comes back after a success, that is news."""
+    followed.look()
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(followed.catalog, "refresh", lambda: 1 / 0)
+            followed.look(3)
+        followed.look()
+    assert ["following the change log failed; it is tried again"] * 2 == caplog.messages
+    assert all(wait_s <= 1.6 for wait_s in followed.listener.timeouts_s[2:5])
+
+
+def test_a_follower_ends(followed: Followed):
+    """With its listener, and without another look."""
+    before = followed.storage.reads
+    followed.follower.close()
+    followed.follower.close()
+    assert (True, before) == (followed.listener.is_closed, followed.storage.reads)
+    assert "heksher-follower" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_follower_that_was_not_started_has_nothing_to_end():
+    """Nor does it look."""
+    followed = Followed()
+    followed.follower.look()
+    followed.follower.close()
+    assert (0, []) == (followed.storage.reads, followed.listener.timeouts_s)
+
+
+def test_a_database_that_does_not_answer_does_not_keep_the_process_from_ending(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+):
+    """Whoever closes waits for a while only."""
+    monkeypatch.setattr("heksher.server.catalog.updater._CLOSE_TIMEOUT_S", 0.05)
+    followed.storage.gate.clear()
+    followed.follower.look()
+    assert followed.storage.is_waiting.wait(DEADLINE_S)
+    followed.follower.close()
+    assert not followed.listener.is_closed
+    followed.storage.gate.set()

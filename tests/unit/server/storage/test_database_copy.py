@@ -1,0 +1,245 @@
+"""Tests of copying whole databases: from each kind to a file, and from a file to each kind."""
+
+import dataclasses
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from heksher.server.storage import backup
+from heksher.server.storage.database_copy import Copied, back_up, restore
+from heksher.server.storage.base import Change, Storage, Writer
+from heksher.server.storage.storage_errors import StorageError
+from tests.support.old_databases import FixedClock, fill, make_first_database
+from tests.support.storages import SOME_CHANGE, SqlPlace, a_setting, make_place, opened, see_everything, store
+
+KINDS = ("sqlite", "postgres")
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlPlace]:
+    """An empty database of each kind."""
+    with make_place(request.param, tmp_path / "place") as place:
+        assert isinstance(place, SqlPlace)
+        yield place
+
+
+@pytest.fixture
+def storage(place: SqlPlace) -> Iterator[Storage]:
+    """An open storage with some of everything."""
+    storage = place.connect(FixedClock())
+    storage.open()
+    fill(storage)
+    yield storage
+    storage.close()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where a backup can be, in a directory of its own, with a name that is hard on URLs."""
+    directory = tmp_path / "backups"
+    directory.mkdir()
+    return directory / "a b%20?c#.db"
+
+
+@pytest.fixture
+def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copy so few rows at once that each table takes more than one step."""
+    monkeypatch.setattr(backup, "_BATCH_ROWS", 2)
+
+
+def see_file(file: Path) -> tuple[object, ...]:
+    """Give everything that a service would find in a backup, and leave the backup as it is."""
+    copy = file.parent.parent / "copy.db"
+    copy.write_bytes(file.read_bytes())
+    with opened(str(copy)) as storage:
+        return see_everything(storage)
+
+
+def test_backup_has_everything(place: SqlPlace, storage: Storage, file: Path, few_rows: None) -> None:
+    """A backup of each kind of database is one file that a service can run on, and holds the same."""
+    assert Copied(settings=2, rules=5, revision=3) == back_up(place.url, file)
+    assert [file] == list(file.parent.iterdir())
+    assert see_everything(storage) == see_file(file)
+
+
+@pytest.mark.parametrize("target_kind", KINDS)
+def test_restores_everything(place: SqlPlace, storage: Storage, file: Path, target_kind: str, few_rows: None) -> None:
+    """What was backed up is there after it was restored into either kind of database, and writing goes on."""
+    back_up(place.url, file)
+    with make_place(target_kind, file.parent.parent / "target") as target:
+        assert Copied(settings=2, rules=5, revision=3) == restore(file, target.url)
+        with opened(target.url) as restored:
+            assert see_everything(storage) == see_everything(restored)
+
+            def go_on(writer: Writer) -> int:
+                writer.add_setting(a_setting("new"))
+                return writer.add_rule("new", {"user": "guest"}, 1, {}).rule_id
+
+            written = store(restored, go_on)
+            assert (4, [7]) == (written.revision, written.result)
+
+
+def test_restores_a_live_file(place: SqlPlace, storage: Storage, tmp_path: Path) -> None:
+    """The database file of a service can be restored from, too, with what is not in its main file yet."""
+    live = tmp_path / "live.db"
+    with opened(str(live)) as running:
+        fill(running)
+        assert live.with_name("live.db-wal").stat().st_size > 0
+        with make_place(place.kind, tmp_path / "target") as target:
+            restore(live, target.url)
+            with opened(target.url) as restored:
+                assert see_everything(running) == see_everything(restored)
+
+
+def test_restores_a_backup_of_an_older_version(tmp_path: Path, place: SqlPlace) -> None:
+    """A backup of an earlier schema is restored, and its file stays as it is."""
+    old = tmp_path / "old.db"
+    make_first_database(SqlPlace(f"sqlite:///{old}"))
+    before = old.read_bytes()
+    assert Copied(settings=2, rules=5, revision=3) == restore(old, place.url)
+    assert before == old.read_bytes()
+
+
+def test_backup_is_of_one_revision(place: SqlPlace, storage: Storage, file: Path) -> None:
+    """While others write, a backup has the state at one revision: all that its log tells of, and no more."""
+    has_begun, is_done = threading.Event(), threading.Event()
+
+    def count_up(writer: Writer) -> None:
+        number = writer.revision() + 1
+        for rule in writer.rules():
+            writer.replace_rule(dataclasses.replace(rule, value=number))
+        writer.set_context_features(["environment", "theme", "user", f"at_{number}"])
+        writer.record(Change("count", "rule", "", None, number))
+
+    def write() -> None:
+        while not is_done.is_set():
+            storage.write(count_up)
+            has_begun.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    has_begun.wait()
+    copies = [back_up(place.url, file, is_replacing=True) for _ in range(5)]
+    is_done.set()
+    writer.join()
+    revision, features, _, rules, log = see_file(file)
+    assert copies[-1].revision == revision == len(log) == log[-1].change.after
+    assert f"at_{revision}" == features[-1]
+    assert {revision} == {rule.value for rule in rules}
+    assert sorted({copy.revision for copy in copies}) == [copy.revision for copy in copies]
+
+
+def test_does_not_overwrite(place: SqlPlace, storage: Storage, file: Path) -> None:
+    """A file that is there already is replaced only if that is wanted."""
+    file.write_text("precious")
+    with pytest.raises(StorageError, match=r"is there already: choose another name, or add --force"):
+        back_up(place.url, file)
+    assert "precious" == file.read_text()
+    back_up(place.url, file, is_replacing=True)
+    assert see_everything(storage) == see_file(file)
+
+
+def test_failed_backup_leaves_nothing(place: SqlPlace, storage: Storage, file: Path) -> None:
+    """When reading fails half-way, there is no new file, and the one that was to be replaced stays."""
+    place.run_sql("ALTER TABLE setting_name RENAME TO lost")
+    with pytest.raises(StorageError, match=r"reading the table setting_name failed on .*setting_name"):
+        back_up(place.url, file)
+    assert [] == list(file.parent.iterdir())
+    file.write_text("precious")
+    with pytest.raises(StorageError):
+        back_up(place.url, file, is_replacing=True)
+    assert ([file], "precious") == (list(file.parent.iterdir()), file.read_text())
+
+
+def test_backup_has_no_directory(place: SqlPlace, storage: Storage, file: Path) -> None:
+    """A backup that cannot be written is named, with the reason."""
+    with pytest.raises(StorageError, match=r"the backup .*missing/a.db cannot be written: No such file"):
+        back_up(place.url, file.parent / "missing" / "a.db")
+
+
+def test_backs_up_nothing_that_is_not_there(tmp_path: Path, file: Path) -> None:
+    """Without a database there is no backup, and no database is made."""
+    missing = tmp_path / "missing.db"
+    with pytest.raises(StorageError, match=f"there is no database file {missing}"):
+        back_up(str(missing), file)
+    with pytest.raises(StorageError, match="memory: ends with its process"):
+        back_up("memory:", file)
+    assert [False, False] == [missing.exists(), file.exists()]
+
+
+def test_refuses_to_back_up_an_old_schema(place: SqlPlace, file: Path) -> None:
+    """A backup changes nothing in its source, so an old schema has to be brought up to date before."""
+    make_first_database(place)
+    with pytest.raises(StorageError, match="run 'heksher migrate' first"):
+        back_up(place.url, file)
+
+
+def test_refuses_to_restore_into_a_database_in_use(place: SqlPlace, storage: Storage, file: Path) -> None:
+    """A database that anything was written to stays as it is."""
+    back_up(place.url, file)
+    before = see_everything(storage)
+    with pytest.raises(StorageError, match=r"is not empty \(.*change_log.*\): restore into a new database"):
+        restore(file, place.url)
+    assert before == see_everything(storage)
+
+
+def test_failed_restore_leaves_nothing(place: SqlPlace, tmp_path: Path) -> None:
+    """When a backup turns out to be spoilt, the database is empty as before, and another backup can be restored."""
+    spoilt = tmp_path / "spoilt.db"
+    make_first_database(SqlPlace(f"sqlite:///{spoilt}"))
+    with closing(sqlite3.connect(spoilt)) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("UPDATE setting_name SET setting_id = 99 WHERE name = 'ttl'")
+        connection.commit()
+    with pytest.raises(StorageError, match="contradicts what is stored"):
+        restore(spoilt, place.url)
+    with opened(place.url) as storage:
+        assert (0, (), [], [], []) == see_everything(storage)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "there is no database file"),
+        ("This is a letter to a friend, and no database at all.\n" * 100, "cannot be copied: file is not a database"),
+        ("", "is empty: it is no backup"),
+    ],
+)
+def test_refuses_what_is_no_backup(place: SqlPlace, tmp_path: Path, content: str | None, message: str) -> None:
+    """A file that cannot be restored from is named, and the database stays empty."""
+    file = tmp_path / "letter.db"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(StorageError, match=f"letter.db {message}|{message} .*letter.db"):
+        restore(file, place.url)
+
+
+def test_refuses_a_database_of_another_program(place: SqlPlace, tmp_path: Path) -> None:
+    """The file of another program is named, and the database stays empty."""
+    foreign = tmp_path / "foreign.db"
+    with closing(sqlite3.connect(foreign)) as connection:
+        connection.execute("CREATE TABLE customers (id INTEGER)")
+    with pytest.raises(StorageError, match=r"foreign.db holds tables of another program"):
+        restore(foreign, place.url)
+
+
+def test_tells_services_of_what_was_restored(tmp_path: Path, file: Path) -> None:
+    """A service that already runs on the empty database hears of the restored data."""
+    with make_place("sqlite", tmp_path / "source") as source, opened(source.url) as storage:
+        fill(storage)
+        back_up(source.url, file)
+    with (
+        make_place("postgres", tmp_path) as target,
+        opened(target.url) as running,
+        closing(running.listen()) as listener,
+    ):
+        # Ends when the listener has begun.
+        listener.wait(60)
+        restore(file, target.url)
+        listener.wait(60)
+        assert 3 == running.read(lambda reader: reader.revision())
+        assert 4 == running.write(lambda writer: writer.record(SOME_CHANGE)).revision

@@ -1,0 +1,193 @@
+"""Which client is main: how settings get to it, how the main client changes, and how that is undone."""
+
+import gc
+import logging
+import weakref
+from typing import Any
+
+import pytest
+
+from heksher.clients import current
+from heksher.context import ClientContext
+from heksher.exceptions import ClientStateError
+from heksher.setting import Setting
+
+
+class FakeClient:
+    """A client as far as ``current`` knows them; notes the settings that it has."""
+
+    def __init__(self, *features: str, is_stub: bool = False) -> None:
+        self.is_stub = is_stub
+        self.context = ClientContext(features)
+        self.settings: list[Setting[Any]] = []
+        self.has_undeclared = False
+        self.has_ended = False
+
+    def adopt(self, settings: list[Setting[Any]]) -> None:
+        self.settings += settings
+
+    def release(self) -> None:
+        self.settings = []
+
+    def has_undeclared_settings(self) -> bool:
+        return self.has_undeclared
+
+    def is_over(self) -> bool:
+        return self.has_ended
+
+
+def make_setting(name: str = "size") -> Setting[int]:
+    return Setting(name, int, ["a"], 0)
+
+
+def test_no_main_client() -> None:
+    """In the beginning there is no main client; settings wait for one."""
+    assert current.main_client() is None
+    make_setting()
+
+
+def test_settings_go_to_the_main_client() -> None:
+    """A client that becomes main gets the settings that there are, and from then on each new one."""
+    early = make_setting()
+    client = FakeClient("a")
+    assert current.make_main(client) is None
+    assert current.main_client() is client
+    late = make_setting()
+    assert [early, late] == client.settings
+
+
+def test_settings_wait_weakly() -> None:
+    """A setting that the program drops before there is a client is gone."""
+    make_setting()
+    kept = make_setting()
+    gc.collect()
+    client = FakeClient()
+    current.make_main(client)
+    assert [kept] == client.settings
+
+
+def test_setting_is_forgotten_when_it_dies() -> None:
+    """Nothing is left of settings that were dropped, however many there were."""
+    reference = weakref.ref(make_setting())
+    assert reference() is None
+    assert not current._settings
+
+
+def test_becoming_main_twice() -> None:
+    """The main client does not get its settings a second time."""
+    setting = make_setting()
+    client = FakeClient()
+    current.make_main(client)
+    assert current.make_main(client) is None
+    assert [setting] == client.settings
+
+
+def test_second_main_client(caplog: pytest.LogCaptureFixture) -> None:
+    """A second client takes all settings over, with a warning."""
+    setting = make_setting()
+    first, second = FakeClient("a", "b"), FakeClient("b", "a")
+    current.make_main(first)
+    assert current.make_main(second) is first
+    assert ([], [setting]) == (first.settings, second.settings)
+    [record] = caplog.records
+    assert (record.levelname, record.name) == ("WARNING", "heksher.main_client")
+    assert "multiple clients in a process is NOT recommended!" in record.getMessage()
+
+
+def test_second_main_client_tracks_others(caplog: pytest.LogCaptureFixture) -> None:
+    """That the second client tracks other values is a warning of its own."""
+    first, second = FakeClient("a"), FakeClient("a")
+    second.context.track({"a": "x"})
+    current.make_main(first)
+    current.make_main(second)
+    assert ["NOT recommended!" in record.getMessage() for record in caplog.records] == [True, False]
+    assert "the new main client tracks different context values" in caplog.records[1].getMessage()
+
+
+def test_second_main_client_with_other_features() -> None:
+    """A client with other features cannot become main; everything stays as it was."""
+    setting = make_setting()
+    first, second = FakeClient("a"), FakeClient("a", "b")
+    current.make_main(first)
+    text = r"features \['a', 'b'\] cannot become main: the main client has \['a'\]; close that one first"
+    with pytest.raises(ClientStateError, match=text):
+        current.make_main(second)
+    assert current.main_client() is first
+    assert ([setting], []) == (first.settings, second.settings)
+
+
+def test_second_main_client_before_the_first_has_declared() -> None:
+    """As long as the main client has settings to declare, no other one can become main."""
+    first = FakeClient()
+    current.make_main(first)
+    first.has_undeclared = True
+    with pytest.raises(ClientStateError, match="settings that are still to be declared"):
+        current.make_main(FakeClient())
+    assert current.main_client() is first
+
+
+@pytest.mark.trap(29)
+@pytest.mark.parametrize(("is_first_stub", "is_second_stub"), [(True, False), (False, True), (True, True)])
+def test_stubs_mind_nothing(is_first_stub: bool, is_second_stub: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """A stub follows any client, and any client follows a stub, without a word."""
+    setting = make_setting()
+    first, second = FakeClient("a", is_stub=is_first_stub), FakeClient("b", is_stub=is_second_stub)
+    first.has_undeclared = True
+    current.make_main(first)
+    assert current.make_main(second) is first
+    assert ([], [setting]) == (first.settings, second.settings)
+    assert caplog.records == []
+
+
+def test_restore() -> None:
+    """The previous client is main again, with all settings, also those that came meanwhile."""
+    first, second = FakeClient(), FakeClient()
+    early = make_setting()
+    current.make_main(first)
+    previous = current.make_main(second)
+    late = make_setting()
+    current.restore_main(second, previous)
+    assert current.main_client() is first
+    assert ([early, late], []) == (first.settings, second.settings)
+
+
+def test_restore_without_a_previous_client() -> None:
+    """Without a previous client there is none in the end, and settings wait again."""
+    client = FakeClient()
+    setting = make_setting()
+    current.restore_main(client, current.make_main(client))
+    assert (current.main_client(), client.settings) == (None, [])
+    current.make_main(client)
+    assert [setting] == client.settings
+
+
+def test_restore_by_a_client_that_is_not_main() -> None:
+    """A client that is not main any more changes nothing for the one that is; it has no settings itself."""
+    setting = make_setting()
+    first, second = FakeClient(), FakeClient()
+    current.make_main(first)
+    current.make_main(second)
+    current.restore_main(first, None)
+    assert current.main_client() is second
+    assert ([], [setting]) == (first.settings, second.settings)
+
+
+@pytest.mark.trap(29)
+def test_restore_of_a_client_that_has_ended() -> None:
+    """A previous client that was closed meanwhile does not become main again."""
+    first, second = FakeClient(), FakeClient()
+    current.make_main(first)
+    previous = current.make_main(second)
+    first.has_ended = True
+    current.restore_main(second, previous)
+    assert current.main_client() is None
+
+
+def test_one_client_after_the_other(caplog: pytest.LogCaptureFixture) -> None:
+    """A change from a client that was closed, which is the usual way, is no news."""
+    caplog.set_level(logging.DEBUG)
+    first, second = FakeClient(), FakeClient()
+    current.make_main(first)
+    current.restore_main(first, None)
+    current.make_main(second)
+    assert caplog.records == []
