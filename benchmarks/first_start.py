@@ -31,7 +31,7 @@ def describe(kind: str, title: str, make: Callable[[SqlPlace], object], migratio
     """Start all replicas at once, and ask each of them for everything."""
     with tempfile.TemporaryDirectory() as directory, make_place(kind, Path(directory)) as place:
         if not isinstance(place, SqlPlace):
-            raise AssertionError(f"{kind} is no database")
+            raise TypeError(f"{kind} is not a database")
         make(place)
         began_s = time.perf_counter()
         with Replicas([place.url] * REPLICAS) as replicas:

@@ -11,45 +11,45 @@ import uvicorn
 from starlette.concurrency import run_in_threadpool
 
 from heksher.server import app
-from heksher.server.api.query_service import QueryDesk, Reply, Wish, make_reply
+from heksher.server.api.query_service import QueryService, Reply, ResponsePreferences, make_reply
 from heksher.server.catalog.answer import Answer
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.cache import AnswerCache
 from heksher.server.catalog.catalog import Catalog, CatalogState
 from heksher.server.catalog.picture import CatalogRule, enter_rule, enter_setting, make_picture
-from heksher.server.catalog.query import Query, build_answer
+from heksher.server.catalog.query import CatalogQuery, build_answer
 from heksher.server.config import Config
 from heksher.server.metrics import Metrics
 from heksher.server.storage.base import Reader, Storage
 
 
-class DatabaseDesk(QueryDesk):
+class DatabaseDesk(QueryService):
     """Reads what a query asks for, and nothing else, each time."""
 
     def __init__(self, storage: Storage, catalog: Catalog, availability: Availability, metrics: Metrics) -> None:
         super().__init__(catalog, availability, metrics)
         self._storage = storage
 
-    def find_reply(self, key: bytes, wish: Wish) -> Reply | None:
+    def find_reply(self, key: bytes, preferences: ResponsePreferences) -> Reply | None:
         """Find nothing."""
-        del key, wish
+        del key, preferences
 
-    async def reply(self, key: bytes, query: Query, wish: Wish) -> Reply:
+    async def reply(self, key: bytes, query: CatalogQuery, preferences: ResponsePreferences) -> Reply:
         """Give the reply to a query."""
         del key
-        return await run_in_threadpool(self._read_reply, query, wish)
+        return await run_in_threadpool(self._read_reply, query, preferences)
 
-    def _read_reply(self, query: Query, wish: Wish) -> Reply:
+    def _read_reply(self, query: CatalogQuery, preferences: ResponsePreferences) -> Reply:
         state = self._storage.read(lambda reader: _read_state(reader, query))
         answer = Answer(build_answer(state.picture, query), state.picture.feature_order)
-        answer.compress(wish.encoding)
-        reply = make_reply(state, answer, wish)
+        answer.compress(preferences.encoding)
+        reply = make_reply(state, answer, preferences)
         if reply is None:
             raise AssertionError("the form that is wanted is there")
         return reply
 
 
-def _read_state(reader: Reader, query: Query) -> CatalogState:
+def _read_state(reader: Reader, query: CatalogQuery) -> CatalogState:
     found = reader.settings() if query.names is None else [reader.find_setting(name) for name in query.names]
     records = [record for record in found if record is not None]
     order = reader.context_features()
@@ -63,7 +63,7 @@ def _read_state(reader: Reader, query: Query) -> CatalogState:
 def serve(config: Config, port: int) -> None:
     """Run the service on a port of this machine."""
     with app.open_storage(config) as storage:
-        with mock.patch.object(app, "QueryDesk", functools.partial(DatabaseDesk, storage)):
+        with mock.patch.object(app, "QueryService", functools.partial(DatabaseDesk, storage)):
             application = app.Application(config, storage)
         with application.run():
             uvicorn.run(application, port=port, http="httptools", ws="none", lifespan="off", access_log=False)

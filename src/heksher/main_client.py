@@ -9,12 +9,11 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
-from heksher.clients import process
+from heksher import fork
 from heksher.exceptions import ClientStateError
 
 if TYPE_CHECKING:
     from heksher.context import ClientContext
-    from heksher.setting import Setting
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -26,7 +25,7 @@ class MainClient(Protocol):
     is_stub: bool
     context: "ClientContext"
 
-    def adopt(self, settings: "list[Setting[Any]]") -> None:
+    def adopt(self, settings: list[Any]) -> None:
         """Take settings over: they are this client's from now on. Called with the lock held, so it must not wait."""
 
     def release(self) -> None:
@@ -42,10 +41,10 @@ class MainClient(Protocol):
 # Guards _main, and that a setting created while the main client changes goes to exactly one of the two.
 _lock = threading.RLock()
 _main: MainClient | None = None
-_settings: "dict[weakref.ref[Setting[Any]], None]" = {}
+_settings: dict[weakref.ref[Any], None] = {}
 
 
-def register(setting: "Setting[Any]") -> None:
+def register(setting: object) -> None:
     """Note a new setting, weakly, and give it to the main client, if there is one."""
     with _lock:
         _settings[weakref.ref(setting, _forget)] = None
@@ -53,7 +52,7 @@ def register(setting: "Setting[Any]") -> None:
             _main.adopt([setting])
 
 
-def main_client() -> MainClient | None:
+def get() -> MainClient | None:
     """Give the main client; ``None`` when there is none."""
     return _main
 
@@ -119,11 +118,11 @@ def _check_change(previous: MainClient, client: MainClient) -> None:
         )
 
 
-def _live_settings() -> "list[Setting[Any]]":
+def _live_settings() -> list[Any]:
     return [setting for reference in list(_settings) if (setting := reference()) is not None]
 
 
-def _forget(reference: "weakref.ref[Setting[Any]]") -> None:
+def _forget(reference: "weakref.ref[Any]") -> None:
     # Runs whenever the collector does, in any thread, perhaps one that holds the lock: a single pop needs none.
     _settings.pop(reference, None)
 
@@ -133,4 +132,4 @@ def _renew_lock() -> None:
     _lock = threading.RLock()
 
 
-process.renew_in_child(_renew_lock)
+fork.renew_in_child(_renew_lock)

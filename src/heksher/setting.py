@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, overload
 
+from heksher import main_client
 from heksher.changes import Change, Changes, subscribe
-from heksher.clients import current
 from heksher.context import ClientContext
 from heksher.declaration_check import MISSING, Missing, check_declaration, check_default, choose_features
 from heksher.evaluation import CompiledEvaluation, Evaluation, Explanation
@@ -283,7 +283,7 @@ class Setting(Readable[T]):
         _GET_SLOT.__set__(self, self._get)
         # What get, explain and snapshots answer from.
         self.evaluation = self.make_local_evaluation(ClientContext(()))
-        current.register(self)
+        main_client.register(self)
 
     @property
     def evaluation(self) -> Evaluation[T]:

@@ -6,13 +6,13 @@ A callback is foreign code. It may raise, take its time, subscribe, cancel, or c
 for. So whatever stands between two calls is done by operations that neither wait nor leave anything half done:
 
 * Subscribers are the keys of a dictionary, whose single operations are atomic. Who delivers takes a copy.
-* What is to be delivered is appended to a queue. Then whoever gets the ``Turn`` empties it; who does not get it leaves,
-  because the one that has it looks at the queue again after giving it back. So calls come one after the other and in
-  order, nobody waits for anybody, and a callback that causes further calls finds them made after its own.
+* What is to be delivered is appended to a queue. Then a thread that gets the ``TryLock`` empties it; one that does not
+  get it leaves, because the holder looks at the queue again after releasing it. So calls come one after the other and
+  in order, nobody waits for anybody, and a callback that causes further calls finds them made after its own.
 
-There is no lock, so nothing that a thread holds in the moment of a fork is missing in the child: see ``Turn``.
+There is no lock, so nothing that a thread holds in the moment of a fork is missing in the child: see ``TryLock``.
 
-A callback that is a coroutine function is run by a task, which has the turn of its subscription until the end.
+A callback that is a coroutine function is run by a task, which holds the lock of its subscription until the end.
 """
 
 import asyncio
@@ -35,20 +35,20 @@ P = TypeVar("P")
 Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], object]
 
 
-class Turn:
-    """What one thread at a time can have, and no thread waits for. In a forked child nobody has it."""
+class TryLock:
+    """A lock that one thread at a time can hold, and that no thread waits for. In a forked child it is free."""
 
     def __init__(self) -> None:
         # By process: of several threads that set a default at once, one finds its own.
         self._holders: dict[int, object] = {}
 
-    def take(self) -> bool:
-        """Take the turn, unless somebody has it; tell whether it was taken."""
+    def try_acquire(self) -> bool:
+        """Acquire the lock unless it is held; return whether it was acquired."""
         holder = object()
         return self._holders.setdefault(os.getpid(), holder) is holder
 
-    def end(self) -> None:
-        """Give the turn back."""
+    def release(self) -> None:
+        """Release the lock."""
         self._holders.pop(os.getpid(), None)
 
 
@@ -71,9 +71,9 @@ class Subscription:
         self._name = _name(callback)
         # Gives the callback; None when there is none any more.
         self._find_callback = _hold_weakly(callback, self) if is_weak else lambda: callback
-        # What the callback is still to be called with. Only who has the turn takes from it.
+        # What the callback is still to be called with. Only the holder of the lock takes from it.
         self._backlog: deque[Any] = deque()
-        self._turn = Turn()
+        self._try_lock = TryLock()
         self._is_reported = False
 
     def cancel(self) -> None:
@@ -113,19 +113,19 @@ class Subscription:
         return f"<Subscription of {self._name}{'' if self.is_active else ', ended'}>"
 
     def _advance(self, spawn: Spawn | None) -> None:
-        # Again after the turn has ended: who appended meanwhile did not get it, and has left.
-        while self._backlog and self._turn.take():
+        # Again after the release: a thread that appended meanwhile did not get the lock, and has left.
+        while self._backlog and self._try_lock.try_acquire():
             coroutine = None
             try:
                 coroutine = self._call_next()
             finally:
                 if coroutine is None:
-                    self._turn.end()
+                    self._try_lock.release()
             if coroutine is not None:
                 self._start(coroutine, spawn)
 
     def _call_next(self) -> Coroutine[Any, Any, Any] | None:
-        """Call the callback until a call gives a coroutine, or there is nothing to call it with. Needs the turn."""
+        """Call the callback until a call gives a coroutine, or nothing is left. The caller holds the lock."""
         while self._backlog:
             result = self._call(self._backlog.popleft())
             if isinstance(result, Coroutine):
@@ -151,12 +151,12 @@ class Subscription:
     def _start(self, coroutine: Coroutine[Any, Any, Any], spawn: Spawn | None) -> None:
         if spawn is None:
             coroutine.close()
-            self._turn.end()
+            self._try_lock.release()
             self._report_unable()
             return
         run = self._run(coroutine, spawn)
         # Into its try statement, before it is handed over: a task that is cancelled before its first step, or is never
-        # run, would not give the turn back.
+        # run, would not release the lock.
         run.send(None)
         try:
             spawn(run)
@@ -175,7 +175,7 @@ class Subscription:
         finally:
             if coroutine is not None:
                 coroutine.close()
-            self._turn.end()
+            self._try_lock.release()
         self._advance(spawn)
 
     async def _await(self, coroutine: Coroutine[Any, Any, Any]) -> None:

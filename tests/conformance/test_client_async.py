@@ -6,8 +6,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from heksher import AsyncHeksherClient, Setting
-from heksher.clients import current
+from heksher import AsyncHeksherClient, Setting, main_client
 from tests.support.drivers import AsyncDriver
 from tests.support.fake_service import DEADLINE_S, DECLARE, QUERY, FakeService
 
@@ -47,9 +46,9 @@ def test_a_cancelled_start_is_undone(async_driver: AsyncDriver, service: FakeSer
         with pytest.raises(CancelledError):
             start.result(DEADLINE_S)
     assert [] == async_driver.find_leftovers()
-    assert current.main_client() is None
+    assert main_client.get() is None
     client.start()
-    assert client.native is current.main_client()
+    assert client.native is main_client.get()
 
 
 def test_a_cancelled_reload_leaves_the_updates_alone(async_driver: AsyncDriver, service: FakeService):
@@ -82,7 +81,7 @@ def test_a_client_outlives_its_event_loop(service: FakeService, own_process: Non
     client = AsyncHeksherClient(service.url, 100, service.features, http_client_args=service.client_args)
     asyncio.run(client.set_as_main())
     asyncio.run(client.aclose())
-    assert current.main_client() is None
+    assert main_client.get() is None
 
 
 def test_close_is_deprecated_for_the_async_client(async_driver: AsyncDriver, service: FakeService):
@@ -90,7 +89,7 @@ def test_close_is_deprecated_for_the_async_client(async_driver: AsyncDriver, ser
     client = async_driver.start(service)
     with pytest.warns(DeprecationWarning, match="use aclose"):
         client.call("close")
-    assert current.main_client() is None
+    assert main_client.get() is None
 
 
 def test_a_setting_created_without_a_loop(async_driver: AsyncDriver, service: FakeService):

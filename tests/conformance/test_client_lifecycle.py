@@ -8,8 +8,7 @@ import weakref
 import httpx2
 import pytest
 
-from heksher import Setting, ThreadHeksherClient
-from heksher.clients import current
+from heksher import Setting, ThreadHeksherClient, main_client
 from heksher.clients.conversation.registration import Registration
 from heksher.exceptions import ClientStateError
 from tests.support.drivers import SHORT_S, DrivenClient, Driver, ThreadDriver
@@ -41,7 +40,7 @@ def test_close_twice(driver: Driver, service: FakeService):
     client = driver.start(service)
     client.close()
     client.close()
-    assert current.main_client() is None
+    assert main_client.get() is None
 
 
 def test_close_before_the_start(driver: Driver, service: FakeService):
@@ -228,7 +227,7 @@ def test_close_during_a_hanging_start(driver: Driver, service: FakeService, mode
         client.close()
         gate.open()
         assert isinstance(start.exception(DEADLINE_S), ClientStateError)
-    assert current.main_client() is None
+    assert main_client.get() is None
     assert [] == driver.find_leftovers()
     with pytest.raises(ClientStateError):
         client.start()
@@ -345,9 +344,9 @@ def test_a_start_without_a_thread_is_undone(service: FakeService, own_process: N
         context.setattr(threading.Thread, "start", refuse)
         with pytest.raises(RuntimeError, match="can't start"):
             client.set_as_main()
-    assert current.main_client() is None
+    assert main_client.get() is None
     with client:
-        assert client is current.main_client()
+        assert client is main_client.get()
 
 
 def _wait_for_end(driver: Driver, client: DrivenClient) -> list[str]:

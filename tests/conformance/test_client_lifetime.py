@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from heksher import Setting
-from heksher.clients import current
+from heksher import Setting, main_client
 from tests.support.drivers import LONG_S, Driver
 from tests.support.fake_service import DEADLINE_S, QUERY, FakeService
 from tests.support.processes import in_child
@@ -70,8 +69,8 @@ def test_the_main_client_is_kept(driver: Driver, service: FakeService):
     reference = weakref.ref(client)
     del client
     gc.collect()
-    assert reference() is current.main_client()
-    driver.run(getattr(current.main_client(), driver.close_method))
+    assert reference() is main_client.get()
+    driver.run(getattr(main_client.get(), driver.close_method))
 
 
 def test_settings_are_collected(driver: Driver, service: FakeService):
@@ -93,7 +92,7 @@ def test_a_forked_child_keeps_answering(driver: Driver, service: FakeService):
     setting = Setting("s", int, ["a"], 0)
     service.add_rule("s", 1, 5, a="x")
     client = driver.start(service)
-    with client.native._publish_lock, current._lock:
+    with client.native._publish_lock, main_client._lock:
         assert in_child(
             lambda: (
                 setting.get(a="x") == 5

@@ -7,8 +7,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from heksher import Setting
-from heksher.clients import current
+from heksher import Setting, main_client
 from heksher.clients.stub import AsyncStubHeksherClient, SyncStubHeksherClient
 from heksher.exceptions import ClientStateError
 from tests.support.drivers import Driver
@@ -41,7 +40,7 @@ def test_a_second_main_client_takes_over(driver: Driver, service: FakeService, c
     other_service = FakeService(*service.features)
     other_service.set_default("s", 2)
     second = driver.start(other_service)
-    assert (2, second.native) == (setting.get(), current.main_client())
+    assert (2, second.native) == (setting.get(), main_client.get())
     service.set_default("s", 1)
     first.reload()
     assert (2, "") == (setting.get(), service.queries()[-1]["settings"])
@@ -74,17 +73,17 @@ def test_a_second_main_client_has_the_same_features(driver: Driver, service: Fak
         second.start()
     service.set_default("s", 1)
     first.reload()
-    assert (1, first.native) == (setting.get(), current.main_client())
+    assert (1, first.native) == (setting.get(), main_client.get())
     first.close()
     second.start()
-    assert second.native is current.main_client()
+    assert second.native is main_client.get()
 
 
 def test_the_order_of_the_features_may_differ(driver: Driver, service: FakeService):
     """The order is the service's anyway."""
     driver.start(service)
     second = driver.start(service, features="cba")
-    assert second.native is current.main_client()
+    assert second.native is main_client.get()
 
 
 def test_a_second_main_client_waits_for_pending_declarations(driver: Driver, service: FakeService):
@@ -97,7 +96,7 @@ def test_a_second_main_client_waits_for_pending_declarations(driver: Driver, ser
             second.start()
     first.reload()
     second.start()
-    assert (0, second.native) == (setting.get(), current.main_client())
+    assert (0, second.native) == (setting.get(), main_client.get())
 
 
 @pytest.mark.trap(29)
@@ -108,7 +107,7 @@ def test_a_closed_client_is_not_main(driver: Driver, service: FakeService, caplo
     late = Setting("late", int, ["a"], 0)
     other_service = FakeService("a", "z")
     second = driver.start(other_service)
-    assert (second.native, 0) == (current.main_client(), warnings_of(caplog, "multiple clients"))
+    assert (second.native, 0) == (main_client.get(), warnings_of(caplog, "multiple clients"))
     assert {setting.name, late.name} == set(other_service.declared())
 
 
@@ -120,7 +119,7 @@ def test_closing_the_first_of_two_clients(driver: Driver, service: FakeService):
     first.close()
     service.set_default("s", 1)
     second.reload()
-    assert (1, second.native) == (setting.get(), current.main_client())
+    assert (1, second.native) == (setting.get(), main_client.get())
 
 
 # ---- stubs and real clients
@@ -133,10 +132,10 @@ def test_a_real_client_after_a_stub(driver: Driver, service: FakeService, stub):
     enter(driver, stub)
     stub[setting].rules = 5
     leave(driver, stub)
-    assert (None, 0) == (current.main_client(), setting.get())
+    assert (None, 0) == (main_client.get(), setting.get())
     service.set_default("s", 1)
     client = driver.start(service)
-    assert (1, client.native) == (setting.get(), current.main_client())
+    assert (1, client.native) == (setting.get(), main_client.get())
 
 
 @pytest.mark.trap(29)
@@ -150,7 +149,7 @@ def test_a_real_client_within_the_block_of_a_stub(driver: Driver, service: FakeS
     assert 1 == setting.get()
     leave(driver, stub)
     stub[setting].rules = 6
-    assert (1, client.native) == (setting.get(), current.main_client())
+    assert (1, client.native) == (setting.get(), main_client.get())
     service.set_default("s", 2)
     client.reload()
     assert 2 == setting.get()
@@ -179,7 +178,7 @@ def test_a_stub_over_a_real_client(driver: Driver, service: FakeService, stub, c
         assert (1, 0) == (setting.get(), created_meanwhile.get())
         gate.open()
         client.await_success()
-    assert (2, 3, client.native) == (setting.get(), created_meanwhile.get(), current.main_client())
+    assert (2, 3, client.native) == (setting.get(), created_meanwhile.get(), main_client.get())
     assert 0 == warnings_of(caplog, "multiple clients")
 
 
@@ -244,7 +243,7 @@ def test_a_client_that_is_closed_under_a_stub_does_not_come_back(driver: Driver,
     enter(driver, stub)
     client.close()
     leave(driver, stub)
-    assert current.main_client() is None
+    assert main_client.get() is None
     other_service = FakeService("z")
     driver.start(other_service)
     assert [setting.name] == other_service.declared()
@@ -259,9 +258,9 @@ def test_a_failed_start_under_a_stub(driver: Driver, service: FakeService, stub)
     client = driver.create(service, on_start_failure="raise")
     with service.behaving(QUERY, answer(500)):
         assert client.begin("set_as_main").exception() is not None
-    assert (5, stub) == (setting.get(), current.main_client())
+    assert (5, stub) == (setting.get(), main_client.get())
     leave(driver, stub)
-    assert (0, None) == (setting.get(), current.main_client())
+    assert (0, None) == (setting.get(), main_client.get())
 
 
 def test_stub_real_stub_real(driver: Driver, service: FakeService):

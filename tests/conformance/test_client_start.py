@@ -7,8 +7,7 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from heksher import Setting
-from heksher.clients import current
+from heksher import Setting, main_client
 from heksher.exceptions import ClientStateError, InvalidOptionError
 from tests.support.drivers import LONG_S, SHORT_S, Driver
 from tests.support.fake_service import DECLARE, FEATURES, HEALTH, QUERY, FakeService, answer, fail, in_turn
@@ -57,8 +56,8 @@ def test_a_with_block_starts_and_closes(driver: Driver, service: FakeService):
     """``with`` and ``async with`` make the client main for the time of the block."""
     client = driver.create(service)
     with client.entered():
-        assert client.native is current.main_client()
-    assert current.main_client() is None
+        assert client.native is main_client.get()
+    assert main_client.get() is None
     assert [] == driver.find_leftovers()
 
 
@@ -67,7 +66,7 @@ def test_a_second_start_does_nothing(driver: Driver, service: FakeService):
     client = driver.start(service)
     calls = list(service.calls)
     client.start()
-    assert (calls, client.native) == (service.calls, current.main_client())
+    assert (calls, client.native) == (service.calls, main_client.get())
 
 
 def test_the_interval_is_in_seconds_or_a_timedelta(driver: Driver, service: FakeService):
@@ -112,7 +111,7 @@ def test_start_after_close_is_an_error(driver: Driver, service: FakeService):
     client.close()
     with pytest.raises(ClientStateError, match="create a new one"):
         client.start()
-    assert current.main_client() is None
+    assert main_client.get() is None
 
 
 # ---- starts that fail
@@ -147,11 +146,11 @@ def test_a_failed_start_raises_if_asked_to(driver: Driver, service: FakeService,
     client = driver.create(service, on_start_failure="raise")
     with service.behaving(route, behaviour), pytest.raises(httpx2.HTTPError):
         client.start()
-    assert current.main_client() is None
+    assert main_client.get() is None
     assert [] == driver.find_leftovers()
     service.set_default("s", 1)
     client.start()
-    assert (1, client.native) == (setting.get(), current.main_client())
+    assert (1, client.native) == (setting.get(), main_client.get())
 
 
 @failures
@@ -182,7 +181,7 @@ def test_by_default_the_async_client_raises_and_the_thread_client_goes_on(driver
                 client.start()
         else:
             client.start()
-    assert (driver.kind == "thread") == (current.main_client() is client.native)
+    assert (driver.kind == "thread") == (main_client.get() is client.native)
 
 
 @pytest.mark.trap(12)
@@ -197,7 +196,7 @@ def test_after_a_failed_start_the_previous_client_is_main_again(
     second = driver.create(second_service, on_start_failure="raise")
     with second_service.behaving(route, behaviour), pytest.raises(httpx2.HTTPError):
         second.start()
-    assert first.native is current.main_client()
+    assert first.native is main_client.get()
     service.set_default("s", 1)
     first.reload()
     assert 1 == setting.get()
@@ -222,13 +221,13 @@ def test_the_start_has_a_time_limit(driver: Driver, service: FakeService, monkey
     with service.holding(route) as gate:
         with pytest.raises(httpx2.TimeoutException, match=r"the start took longer than 0\.05 s"):
             client.start()
-        assert current.main_client() is None
+        assert main_client.get() is None
         calls = list(service.calls)
         gate.open()
         assert [] == driver.find_leftovers()
     assert calls == service.calls
     client.start()
-    assert (0, client.native) == (setting.get(), current.main_client())
+    assert (0, client.native) == (setting.get(), main_client.get())
 
 
 def test_a_start_that_takes_too_long_can_go_on_in_the_background(driver: Driver, service: FakeService):
@@ -248,7 +247,7 @@ def test_a_start_that_takes_too_long_can_go_on_in_the_background(driver: Driver,
 def test_no_time_limit(driver: Driver, service: FakeService):
     """``start_timeout=None`` leaves the limit to the HTTP client."""
     client = driver.start(service, start_timeout=None)
-    assert client.native is current.main_client()
+    assert client.native is main_client.get()
 
 
 # ---- declarations

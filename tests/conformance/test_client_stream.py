@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from heksher import Setting
-from heksher.clients.transport.sender import Patience
+from heksher.clients.transport.sender import StreamTimeouts
 from heksher.exceptions import InvalidOptionError
 from tests.support.drivers import SHORT_S, DrivenClient, Driver
 from tests.support.event_streams import HEAD, HEARTBEAT, STREAM, StreamingService, chunk
@@ -31,7 +31,7 @@ from tests.support.waiting import wait_until
 
 ARGS = {"timeout": 5.0, "trust_env": False, "verify": ssl.create_default_context()}
 # As long as the tests wait for what does not come.
-BRIEF = Patience(opening_s=0.3, silence_s=0.3)
+BRIEF = StreamTimeouts(opening_s=0.3, silence_s=0.3)
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +83,7 @@ def next_update_s(client: DrivenClient) -> float:
 
 def next_stream_s(client: DrivenClient) -> float:
     """Tell in how many seconds a stream is tried to be opened again."""
-    return client.native._follower._following.remaining(time.monotonic())
+    return client.native._stream_runner._policy.remaining(time.monotonic())
 
 
 # ---- following
@@ -353,7 +353,7 @@ def test_stream_that_is_not_to_be_had(
     driver: Driver, service: FakeService, log, monkeypatch: pytest.MonkeyPatch, refusal: Handler, mode: str
 ):
     """Where a stream cannot be opened, the client polls, in silence, and looks for it again after minutes."""
-    monkeypatch.setattr("heksher.clients.stream_runner._PATIENCE", BRIEF)
+    monkeypatch.setattr("heksher.clients.stream_runner._TIMEOUTS", BRIEF)
     monkeypatch.setattr("heksher.clients.conversation.stream_policy.OPENING_S", BRIEF.opening_s)
     setting = Setting("s", int, ["a"], 0)
     with StreamingService(service, {STREAM: refusal}) as streams:
@@ -389,7 +389,7 @@ def test_stream_that_fails_at_first(driver: Driver, service: FakeService, log, f
     """What may be well soon is tried again soon; nothing above DEBUG is said of it."""
     with StreamingService(service, {STREAM: failure}) as streams:
         client = start(driver, service, streams)
-        assert wait_until(lambda: client.native._follower._following._failures > 0)
+        assert wait_until(lambda: client.native._stream_runner._policy._failures > 0)
         assert [] == read_log(log)
         streams.particular[STREAM] = streams.open
         assert is_streaming(client)
@@ -397,7 +397,7 @@ def test_stream_that_fails_at_first(driver: Driver, service: FakeService, log, f
 
 def test_stream_that_falls_silent(driver: Driver, service: FakeService, log, monkeypatch: pytest.MonkeyPatch):
     """A stream without a sign of life is lost, though bytes that make no sense may come in."""
-    monkeypatch.setattr("heksher.clients.stream_runner._PATIENCE", BRIEF)
+    monkeypatch.setattr("heksher.clients.stream_runner._TIMEOUTS", BRIEF)
 
     def fall_silent(connection: RawConnection) -> None:
         connection.send(HEAD, chunk(HEARTBEAT))
@@ -475,7 +475,7 @@ def test_close_while_there_is_no_stream_yet(driver: Driver, service: FakeService
     with StreamingService(service, {STREAM: refusal}) as streams:
         before = count_sockets()
         client = start(driver, service, streams)
-        assert wait_until(lambda: client.native._follower._following._begun_s > 0)
+        assert wait_until(lambda: client.native._stream_runner._policy._begun_s > 0)
         begin = time.monotonic()
         client.close()
         assert time.monotonic() - begin < 1

@@ -10,8 +10,7 @@ from unittest.mock import AsyncMock, MagicMock
 
 import pytest
 
-from heksher import Setting
-from heksher.clients import current
+from heksher import Setting, main_client
 from heksher.clients.stub import AsyncStubHeksherClient, Rule, SyncStubHeksherClient
 from tests.support.drivers import Driver
 
@@ -212,7 +211,7 @@ def test_mocks(driver: Driver, stub):
         driver.run(method)
         method.assert_called_once_with()
         assert isinstance(method, expected)
-    assert stub is current.main_client()
+    assert stub is main_client.get()
 
 
 def test_a_stub_that_is_given_to_a_program(driver: Driver, stub):
@@ -220,7 +219,7 @@ def test_a_stub_that_is_given_to_a_program(driver: Driver, stub):
     setting = Setting("s", int, ["a"], 0)
     stub[setting].rules = 1
     driver.run(stub.set_as_main)
-    assert (1, stub) == (setting.get(), current.main_client())
+    assert (1, stub) == (setting.get(), main_client.get())
 
 
 def test_a_snapshot_of_a_stub(stub):
@@ -248,7 +247,7 @@ def test_after_the_block_settings_are_as_before(driver: Driver):
     stub[created_within].rules = 6
     assert (1, 6) == (setting.get(), created_within.get())
     driver.run(getattr(stub, driver.exit_method), None, None, None)
-    assert (0, 5, None) == (setting.get(), created_within.get(), current.main_client())
+    assert (0, 5, None) == (setting.get(), created_within.get(), main_client.get())
     stub[setting].rules = 2
     assert 0 == setting.get()
 
@@ -264,7 +263,7 @@ def test_nested_stubs(driver: Driver):
             inner[setting].rules = 2
             outer[setting].rules = 3
             assert 2 == setting.get()
-        assert (3, outer) == (setting.get(), current.main_client())
+        assert (3, outer) == (setting.get(), main_client.get())
     assert 0 == setting.get()
 
 
@@ -280,7 +279,7 @@ def test_stubs_that_end_in_another_order(driver: Driver):
     first.__exit__(None, None, None)
     assert 2 == setting.get()
     second.__exit__(None, None, None)
-    assert (0, None) == (setting.get(), current.main_client())
+    assert (0, None) == (setting.get(), main_client.get())
 
 
 def test_a_stub_can_be_used_again(driver: Driver):
@@ -305,4 +304,4 @@ def test_errors_pass_through_the_block(driver: Driver):
 
     with pytest.raises(ZeroDivisionError):
         asyncio.run(fail_in_block())
-    assert current.main_client() is None
+    assert main_client.get() is None

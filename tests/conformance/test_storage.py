@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from heksher.server.storage.base import Change, RuleRecord, SettingRecord, Storage, Writer
+from heksher.server.storage.base import LoggedChange, RuleRecord, SettingRecord, Storage, Writer
 from heksher.server.storage.storage_errors import ContractError
 from heksher.value_type import JSON
 from tests.support.storages import SOME_CHANGE, Place, a_setting, see_everything, store
@@ -321,7 +321,7 @@ VALUES: list[JSON] = [
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_keeps_any_json_value(filled: Storage, value: JSON) -> None:
     """A JSON value comes back as it was given, wherever it stands: 1 stays an int, 1.0 a float, null a value."""
-    change = Change("change", "rule", "3", value, {"value": value})
+    change = LoggedChange("change", "rule", "3", value, {"value": value})
     metadata = {"key": value}
 
     def add(writer: Writer) -> RuleRecord:

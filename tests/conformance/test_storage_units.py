@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from heksher.server.storage.base import Change, LogEntry, Origin, Reader, RuleRecord, Storage, Writer
+from heksher.server.storage.base import LogEntry, LoggedChange, Origin, Reader, RuleRecord, Storage, Writer
 from heksher.server.storage.storage_errors import ContractError, StorageUnavailableError
 from tests.support.storages import SOME_CHANGE, Place, a_setting, see_everything, store
 
@@ -282,7 +282,7 @@ def test_logs_who_when_what_and_why(place: Place) -> None:
     times = iter([datetime(2026, 1, 2, 3, 4, 5, 678, timezone(timedelta(hours=2))), datetime(2026, 1, 1, tzinfo=UTC)])
     storage = place.connect(now=lambda: next(times))
     storage.open()
-    change = Change("rename", "setting", "new", {"name": "old"}, {"name": "new"})
+    change = LoggedChange("rename", "setting", "new", {"name": "old"}, {"name": "new"})
     origin = Origin("Zoë\0", "it's \ud83d late\n")
     storage.write(lambda writer: writer.record(change), origin)
     storage.write(lambda writer: writer.record(SOME_CHANGE))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from heksher.clients.offline.last_known_file import SnapshotFile
+from heksher.clients.offline.last_known_file import LastKnownFile
 from tests.support.processes import ROOT
 from tests.support.saved_states import SERVICE, is_of_one_write, make_large_state
 
@@ -45,7 +45,7 @@ def read_until_all_are_done(path: Path, lanes: list[Future[int]]) -> tuple[int, 
     """Read without pause; give how often, and how often that did not give all of one write."""
     reads = unreadable = 0
     while not all(lane.done() for lane in lanes):
-        state = SnapshotFile(path).read(SERVICE, "*")
+        state = LastKnownFile(path).read(SERVICE, "*")
         reads += 1
         unreadable += state is None or not is_of_one_write(state)
     return reads, unreadable
@@ -62,7 +62,7 @@ def test_file_is_always_readable(tmp_path: Path, record_property: Callable[[str,
     What the killed ones have left behind goes away with a write that comes an hour later.
     """
     path = tmp_path / "settings.snapshot"
-    SnapshotFile(path).write(make_large_state(0))
+    LastKnownFile(path).write(make_large_state(0))
     begin = time.monotonic()
     with ThreadPoolExecutor(LANES) as pool:
         lanes = [pool.submit(write_and_kill, path, lane) for lane in range(LANES)]
@@ -77,5 +77,5 @@ def test_file_is_always_readable(tmp_path: Path, record_property: Callable[[str,
     assert reads > KILLS
     for leftover in list_leftovers(path):
         os.utime(leftover, (time.time() - 3700,) * 2)
-    SnapshotFile(path).write(make_large_state(1))
+    LastKnownFile(path).write(make_large_state(1))
     assert [] == list_leftovers(path)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from heksher.server.storage.base import Change, Writer
+from heksher.server.storage.base import LoggedChange, Writer
 from tests.support.api import Api
 from tests.support.catalogs import FragileStorage
 from tests.support.storages import SqlPlace, a_setting, make_place
@@ -29,7 +29,7 @@ def seed(writer: Writer) -> None:
     for number in range(SETTINGS):
         writer.add_setting(a_setting(f"s{number}"))
         writer.add_rule(f"s{number}", {"user": "ada"}, number + 1, {})
-    writer.record(Change("seed", "context_features", "", [], ["user"]))
+    writer.record(LoggedChange("seed", "context_features", "", [], ["user"]))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

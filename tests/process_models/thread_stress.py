@@ -16,8 +16,7 @@ from contextlib import contextmanager, suppress
 
 import httpx2
 
-from heksher import Setting, ThreadHeksherClient
-from heksher.clients import current
+from heksher import Setting, ThreadHeksherClient, main_client
 from heksher.exceptions import MissingContextError
 from tests.process_models.apps.reporting import say
 from tests.support.fake_service import FakeService
@@ -224,7 +223,7 @@ class Stress:
 
     def run(self, seconds: float) -> None:
         """Run all activities for so many seconds."""
-        settings_before = len(current._settings)
+        settings_before = len(main_client._settings)
         world = World()
         world.write()
         with world.client, _frequent_switches():
@@ -242,7 +241,7 @@ class Stress:
                 thread.join(STOP_WITHIN_S)
             self.faults += [f"{thread.name} hangs" for thread in threads if thread.is_alive()]
         gc.collect()
-        left = len(current._settings) - settings_before - 2 - DEFAULTED
+        left = len(main_client._settings) - settings_before - 2 - DEFAULTED
         if left:
             self.faults.append(f"{left} settings that were dropped are still registered")
 

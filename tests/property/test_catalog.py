@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from heksher.server.catalog.answer import Answer
 from heksher.server.catalog.catalog import Catalog, CatalogState
 from heksher.server.catalog.picture import Picture, take_picture
-from heksher.server.catalog.query import Query, build_answer
+from heksher.server.catalog.query import CatalogQuery, build_answer
 from heksher.server.catalog.reader import PictureReader
 from heksher.server.errors import NotFoundError, OperationError
 from heksher.server.json_bytes import encode
@@ -43,7 +43,7 @@ filters: st.SearchStrategy[Mapping[str, FeatureFilter] | None] = st.none() | st.
     features, st.none() | st.frozensets(st.sampled_from("01"), max_size=2), max_size=3
 )
 queries = st.builds(
-    Query,
+    CatalogQuery,
     names=st.none() | st.lists(names, max_size=2, unique=True).map(tuple),
     filters=filters,
     include_metadata=st.booleans(),
@@ -59,12 +59,12 @@ class CatalogMachine(RuleBasedStateMachine):
         self.storage: Storage = MemoryStorage()
         self.storage.open()
         self.catalog = Catalog(self.storage, MAX_CACHE_BYTES)
-        self.asked: list[Query] = []
+        self.asked: list[CatalogQuery] = []
         # What each query was answered with, by revision.
         self.history: dict[int, list[bytes | None]] = {}
 
     @initialize(several=st.lists(queries, min_size=8, max_size=8))
-    def begin(self, several: list[Query]) -> None:
+    def begin(self, several: list[CatalogQuery]) -> None:
         """Begin with some of everything, and with the queries that are asked all the time."""
         for feature in FEATURES:
             context_features.add_feature(self.storage, feature, NOBODY)
@@ -77,7 +77,7 @@ class CatalogMachine(RuleBasedStateMachine):
             rules.add(self.storage, "b", {"z": value}, {"k": 1}, {}, NOBODY)
         self.catalog.load()
         # The first two are those that clients ask most.
-        self.asked = [Query(), Query(("a", "b"), {"x": None}), *several]
+        self.asked = [CatalogQuery(), CatalogQuery(("a", "b"), {"x": None}), *several]
         self.remember()
 
     @rule(name=names, alias=st.none() | names, kind=st.sampled_from(TYPES), default=values,
@@ -221,7 +221,7 @@ class CatalogMachine(RuleBasedStateMachine):
         return f"{major + 1}.0" if is_major else f"{major}.{minor + 1}"
 
 
-def answer(picture: Picture, query: Query) -> bytes | None:
+def answer(picture: Picture, query: CatalogQuery) -> bytes | None:
     """Give the answer to a query; ``None`` if that is not found."""
     try:
         return build_answer(picture, query)
@@ -229,7 +229,7 @@ def answer(picture: Picture, query: Query) -> bytes | None:
         return None
 
 
-def identify(picture: Picture, query: Query) -> bytes | None:
+def identify(picture: Picture, query: CatalogQuery) -> bytes | None:
     """Give the tag of the answer to a query; ``None`` if that is not found."""
     body = answer(picture, query)
     return None if body is None else Answer(body, picture.feature_order).plain.tag

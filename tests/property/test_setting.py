@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heksher.clients.conversation.conversion import convert_setting
 from heksher.clients.conversation.response_reader import QueriedSetting
-from heksher.clients.conversation.conversion import take_in
 from heksher.context import ClientContext, ContextDefault
 from heksher.exceptions import MissingContextError, UnknownFeatureError
 from heksher.rule_set import Rule
@@ -55,9 +55,9 @@ def update(setting: Setting[str], world: World, context: ClientContext, has_defa
     """Do what a client does with the service's answer."""
     rules = tuple(Rule(rule.rule_id, tuple(sorted(rule.conditions)), rule.value) for rule in world.rules)
     queried = QueriedSetting(rules, has_default=has_default, default_value=SERVER_DEFAULT)
-    intake = take_in(setting, queried, world.feature_order, context)
-    assert intake.is_complete
-    setting.evaluation = intake.evaluation
+    converted = convert_setting(setting, queried, world.feature_order, context)
+    assert converted.is_complete
+    setting.evaluation = converted.evaluation
 
 
 @pytest.mark.trap(13)

@@ -12,10 +12,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from heksher.server.storage.base import NOBODY, Change, Origin, Reader, SettingRecord, Storage, Writer
-from heksher.server.storage.storage_errors import StorageError
+from heksher.server.storage.base import NOBODY, LoggedChange, Origin, Reader, SettingRecord, Storage, Writer
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.sql import SqlStorage
+from heksher.server.storage.storage_errors import StorageError
 from heksher.value_type import JSON
 from tests.support.json_strategies import json_values
 from tests.support.storages import SOME_CHANGE, see_everything
@@ -119,7 +119,7 @@ records = st.builds(
     aliases=st.frozensets(st.sampled_from([*NAMES, "old_a", "older"]), max_size=1),
 )
 rules_to_add = calls("add_rule", names, conditions, values, metadata)
-changes = st.builds(Change, st.text(), st.just("setting"), st.text(alphabet="ab"), json_values(), json_values())
+changes = st.builds(LoggedChange, st.text(), st.just("setting"), st.text(alphabet="ab"), json_values(), json_values())
 origins = st.builds(Origin, st.text(), st.text())
 
 questions = st.one_of(
@@ -191,7 +191,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.write_single(call, SOME_CHANGE, NOBODY)
 
     @rule(step=steps, change=changes, origin=origins)
-    def write_single(self, step: Step, change: Change, origin: Origin) -> None:
+    def write_single(self, step: Step, change: LoggedChange, origin: Origin) -> None:
         """Do one thing, and record it."""
         self.time += timedelta(seconds=1)
         self.compare(lambda storage: storage.write(lambda writer: (step(writer), writer.record(change)), origin))
@@ -202,7 +202,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.compare(lambda storage: storage.write(lambda writer: [step(writer) for step in several]))
 
     @rule(several=st.lists(steps, max_size=3), change=changes)
-    def write_in_spite_of_errors(self, several: list[Step], change: Change) -> None:
+    def write_in_spite_of_errors(self, several: list[Step], change: LoggedChange) -> None:
         """Do several things, record them, and keep quiet about an error."""
 
         def work(writer: Writer) -> None:

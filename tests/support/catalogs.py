@@ -8,8 +8,8 @@ from typing import TypeVar
 from heksher.server.catalog.picture import Picture, enter_rule, enter_setting, make_picture
 from heksher.server.storage.base import (
     NOBODY,
-    Change,
     LogEntry,
+    LoggedChange,
     Origin,
     Reader,
     RuleRecord,
@@ -18,9 +18,9 @@ from heksher.server.storage.base import (
     Writer,
     Written,
 )
-from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.memory import MemoryStorage
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.value_type import JSON
 from tests.support.storages import a_setting
 
@@ -53,7 +53,7 @@ def a_picture(
     return make_picture(revision, tuple(order), entered)
 
 
-def an_entry(revision: int, change: Change) -> LogEntry:
+def an_entry(revision: int, change: LoggedChange) -> LogEntry:
     """Make an entry of the change log."""
     return LogEntry(revision, datetime(2026, 11, 1, tzinfo=UTC), NOBODY, change)
 
@@ -132,6 +132,6 @@ def fill(storage: Storage) -> None:
         writer.add_setting(a_setting(features=ORDER))
         writer.add_rule("cache_ttl", {"user": "u1"}, 10, {})
         writer.add_rule("cache_ttl", {"user": "u2", "environment": "dev"}, 20, {"by": "me"})
-        writer.record(Change("seed", "context_features", "", [], list(ORDER)))
+        writer.record(LoggedChange("seed", "context_features", "", [], list(ORDER)))
 
     storage.write(work)

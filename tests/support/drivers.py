@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 
-from heksher import AsyncHeksherClient, ThreadHeksherClient
-from heksher.clients import current
+from heksher import AsyncHeksherClient, ThreadHeksherClient, main_client
 from heksher.clients.base_client import BaseHeksherClient
 from heksher.clients.util import SettingData
 from tests.support.fake_service import DEADLINE_S, FakeService
@@ -249,8 +248,8 @@ async def _await_other_tasks() -> list[str]:
 @pytest.fixture
 def own_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin without a main client, and without the settings that other tests may have left."""
-    monkeypatch.setattr(current, "_main", None)
-    monkeypatch.setattr(current, "_settings", {})
+    monkeypatch.setattr(main_client, "_main", None)
+    monkeypatch.setattr(main_client, "_settings", {})
 
 
 @pytest.fixture(params=[AsyncDriver, ThreadDriver], ids=["async", "thread"])

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from heksher.server.storage.base import NOBODY, Origin, Reader, Writer, Written
-from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.storage.memory import MemoryStorage
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from tests.support.fake_service import DEADLINE_S
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from typing import Final
 
 import psycopg
 
-from heksher.server.storage.base import Change, Origin, RuleRecord, Storage, Writer
+from heksher.server.storage.base import LoggedChange, Origin, RuleRecord, Storage, Writer
 from tests.support.storages import SqlPlace, a_setting
 
 _DIRECTORY: Final = Path(__file__).parent / "schemas"
@@ -55,13 +55,13 @@ def fill(storage: Storage) -> None:
             a_setting("greeting", ["environment"], default_value={"text": "Grüße\0", "n": [1, 1.0, None]})
         )
         writer.add_setting(a_setting("gone", []))
-        writer.record(Change("declare", "setting", "greeting", None, {"name": "greeting", "big": 10**30}))
+        writer.record(LoggedChange("declare", "setting", "greeting", None, {"name": "greeting", "big": 10**30}))
 
     def add_rules(writer: Writer) -> None:
         for number in range(1, 6):
             writer.add_rule("cache_ttl", {"user": f"user{number}", "theme": "dark"}, number, {"by": "Zoë"})
         writer.add_rule("greeting", {"environment": "dev"}, "hi", {})
-        writer.record(Change("add", "rule", "6", None, "hi"))
+        writer.record(LoggedChange("add", "rule", "6", None, "hi"))
 
     def end(writer: Writer) -> None:
         writer.delete_setting("gone")
@@ -70,7 +70,7 @@ def fill(storage: Storage) -> None:
         assert isinstance(rule, RuleRecord)
         writer.replace_rule(dataclasses.replace(rule, value=[]))
         writer.set_context_features(["environment", "theme", "user"])
-        writer.record(Change("delete", "setting", "gone", {"name": "gone"}, None))
+        writer.record(LoggedChange("delete", "setting", "gone", {"name": "gone"}, None))
 
     for work in (begin, add_rules, end):
         storage.write(work, origin)

@@ -7,12 +7,12 @@ process. It prints a line when it has written for the first time.
 import itertools
 import sys
 
-from heksher.clients.offline.last_known_file import SnapshotFile
+from heksher.clients.offline.last_known_file import LastKnownFile
 from tests.support.saved_states import make_large_state
 
 
 def main(path: str, first: str) -> None:
-    file = SnapshotFile(path)
+    file = LastKnownFile(path)
     for number in itertools.count(int(first)):
         file.write(make_large_state(number))
         if number == int(first):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
-from heksher.server.storage.base import Change, SettingRecord, Storage, Writer, Written
+from heksher.server.storage.base import LoggedChange, SettingRecord, Storage, Writer, Written
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.sql import SqlStorage
 from heksher.value_type import JSON
@@ -23,7 +23,7 @@ Clock = Callable[[], datetime]
 
 STORAGE_KINDS: Final = ("memory", "sqlite", "postgres")
 # For tests that are not about the log.
-SOME_CHANGE: Final = Change("change", "setting", "some", None, None)
+SOME_CHANGE: Final = LoggedChange("change", "setting", "some", None, None)
 
 
 def read_clock() -> datetime:
@@ -101,7 +101,7 @@ def opened(url: str) -> Iterator[Storage]:
         storage.close()
 
 
-def store(storage: Storage, *steps: Callable[[Writer], T], change: Change = SOME_CHANGE) -> Written[list[T]]:
+def store(storage: Storage, *steps: Callable[[Writer], T], change: LoggedChange = SOME_CHANGE) -> Written[list[T]]:
     """Run some steps as one unit of writing work, and give their results."""
 
     def work(writer: Writer) -> list[T]:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from heksher.clients import process
+from heksher import fork
 
 
 class Member:
@@ -34,7 +34,7 @@ class Member:
 def test_members_are_told_in_the_child():
     """After a fork the members of the child know, before the fork returns; those of the parent do not."""
     member = Member()
-    process.join(member)
+    fork.join(member)
     child = os.fork()
     if child == 0:
         os._exit(0 if member.told == ["fork"] else 1)
@@ -47,9 +47,9 @@ def test_one_that_fails_does_not_keep_others_from_hearing(caplog: pytest.LogCapt
     """What a member raises is logged, and the next one is told."""
     members = [Member(ValueError("broken")), Member(ValueError("broken")), Member()]
     for member in members:
-        process.join(member)
+        fork.join(member)
     with caplog.at_level(logging.ERROR):
-        process._tell_children()
+        fork._tell_children()
     assert [["fork"]] * 3 == [member.told for member in members]
     assert 2 == len(caplog.records)
 
@@ -58,12 +58,12 @@ def test_one_that_fails_does_not_keep_others_from_hearing(caplog: pytest.LogCapt
 def test_a_fork_that_nobody_told_of(monkeypatch: pytest.MonkeyPatch):
     """Another process number than the last time means a fork; it is told of once."""
     member = Member()
-    process.join(member)
-    process.notice_fork()
+    fork.join(member)
+    fork.notice_fork()
     assert [] == member.told
-    monkeypatch.setattr(process, "_pid", os.getpid() + 1)
-    process.notice_fork()
-    process.notice_fork()
+    monkeypatch.setattr(fork, "_pid", os.getpid() + 1)
+    fork.notice_fork()
+    fork.notice_fork()
     assert ["fork"] == member.told
 
 
@@ -81,10 +81,10 @@ def test_uwsgi(monkeypatch: pytest.MonkeyPatch, decorators: str | None):
         # The hook is theirs, then.
         uwsgi.post_fork_hook = lambda: [hook() for hook in hooked]
         monkeypatch.setitem(sys.modules, "uwsgidecorators", module)
-    monkeypatch.setattr(process, "import_module", {"uwsgi": uwsgi, "uwsgidecorators": module}.get)
+    monkeypatch.setattr(fork, "import_module", {"uwsgi": uwsgi, "uwsgidecorators": module}.get)
     member = Member()
-    process.join(member)
-    monkeypatch.setattr(process, "_pid", os.getpid() + 1)
+    fork.join(member)
+    monkeypatch.setattr(fork, "_pid", os.getpid() + 1)
     for hook in hooked or [uwsgi.post_fork_hook]:
         hook()
     assert ["fork"] == member.told
@@ -95,9 +95,9 @@ def test_uwsgi(monkeypatch: pytest.MonkeyPatch, decorators: str | None):
 def test_locks_of_modules_are_renewed_first(monkeypatch: pytest.MonkeyPatch):
     """What belongs to a module, and not to a member, is renewed before any member is told."""
     member = Member()
-    process.join(member)
-    monkeypatch.setattr(process, "_renewals", [lambda: member.told.append("renewal")])
-    process._tell_children()
+    fork.join(member)
+    monkeypatch.setattr(fork, "_renewals", [lambda: member.told.append("renewal")])
+    fork._tell_children()
     assert ["renewal", "fork"] == member.told
 
 
@@ -106,20 +106,20 @@ def test_the_end_of_the_process():
     """At the end of the process every member is told, whatever others do."""
     members = [Member(ValueError("broken")), Member()]
     for member in members:
-        process.join(member)
-    process._tell_of_the_end()
+        fork.join(member)
+    fork._tell_of_the_end()
     assert [["end"]] * 2 == [member.told for member in members]
 
 
 @pytest.mark.usefixtures("_alone")
 def test_members_are_not_kept_alive():
     """A member that is gone is not told any more."""
-    process.join(Member())
+    fork.join(Member())
     gc.collect()
-    assert [] == process._list_members()
+    assert [] == fork._list_members()
 
 
 @pytest.fixture
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the clients that other tests have left."""
-    monkeypatch.setattr(process, "_members", type(process._members)())
+    monkeypatch.setattr(fork, "_members", type(fork._members)())

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from heksher.clients import current
+from heksher import main_client
 from heksher.context import ClientContext
 from heksher.exceptions import ClientStateError
 from heksher.setting import Setting
 
 
 class FakeClient:
-    """A client as far as ``current`` knows them; notes the settings that it has."""
+    """A client as far as ``main_client`` knows them; notes the settings that it has."""
 
     def __init__(self, *features: str, is_stub: bool = False) -> None:
         self.is_stub = is_stub
@@ -42,7 +42,7 @@ def make_setting(name: str = "size") -> Setting[int]:
 
 def test_no_main_client() -> None:
     """In the beginning there is no main client; settings wait for one."""
-    assert current.main_client() is None
+    assert main_client.get() is None
     make_setting()
 
 
@@ -50,8 +50,8 @@ def test_settings_go_to_the_main_client() -> None:
     """A client that becomes main gets the settings that there are, and from then on each new one."""
     early = make_setting()
     client = FakeClient("a")
-    assert current.make_main(client) is None
-    assert current.main_client() is client
+    assert main_client.make_main(client) is None
+    assert main_client.get() is client
     late = make_setting()
     assert [early, late] == client.settings
 
@@ -62,7 +62,7 @@ def test_settings_wait_weakly() -> None:
     kept = make_setting()
     gc.collect()
     client = FakeClient()
-    current.make_main(client)
+    main_client.make_main(client)
     assert [kept] == client.settings
 
 
@@ -70,15 +70,15 @@ def test_setting_is_forgotten_when_it_dies() -> None:
     """Nothing is left of settings that were dropped, however many there were."""
     reference = weakref.ref(make_setting())
     assert reference() is None
-    assert not current._settings
+    assert not main_client._settings
 
 
 def test_becoming_main_twice() -> None:
     """The main client does not get its settings a second time."""
     setting = make_setting()
     client = FakeClient()
-    current.make_main(client)
-    assert current.make_main(client) is None
+    main_client.make_main(client)
+    assert main_client.make_main(client) is None
     assert [setting] == client.settings
 
 
@@ -86,8 +86,8 @@ def test_second_main_client(caplog: pytest.LogCaptureFixture) -> None:
     """A second client takes all settings over, with a warning."""
     setting = make_setting()
     first, second = FakeClient("a", "b"), FakeClient("b", "a")
-    current.make_main(first)
-    assert current.make_main(second) is first
+    main_client.make_main(first)
+    assert main_client.make_main(second) is first
     assert ([], [setting]) == (first.settings, second.settings)
     [record] = caplog.records
     assert (record.levelname, record.name) == ("WARNING", "heksher.main_client")
@@ -98,8 +98,8 @@ def test_second_main_client_tracks_others(caplog: pytest.LogCaptureFixture) -> N
     """That the second client tracks other values is a warning of its own."""
     first, second = FakeClient("a"), FakeClient("a")
     second.context.track({"a": "x"})
-    current.make_main(first)
-    current.make_main(second)
+    main_client.make_main(first)
+    main_client.make_main(second)
     assert ["NOT recommended!" in record.getMessage() for record in caplog.records] == [True, False]
     assert "the new main client tracks different context values" in caplog.records[1].getMessage()
 
@@ -108,22 +108,22 @@ def test_second_main_client_with_other_features() -> None:
     """A client with other features cannot become main; everything stays as it was."""
     setting = make_setting()
     first, second = FakeClient("a"), FakeClient("a", "b")
-    current.make_main(first)
+    main_client.make_main(first)
     text = r"features \['a', 'b'\] cannot become main: the main client has \['a'\]; close that one first"
     with pytest.raises(ClientStateError, match=text):
-        current.make_main(second)
-    assert current.main_client() is first
+        main_client.make_main(second)
+    assert main_client.get() is first
     assert ([setting], []) == (first.settings, second.settings)
 
 
 def test_second_main_client_before_the_first_has_declared() -> None:
     """As long as the main client has settings to declare, no other one can become main."""
     first = FakeClient()
-    current.make_main(first)
+    main_client.make_main(first)
     first.has_undeclared = True
     with pytest.raises(ClientStateError, match="settings that are still to be declared"):
-        current.make_main(FakeClient())
-    assert current.main_client() is first
+        main_client.make_main(FakeClient())
+    assert main_client.get() is first
 
 
 @pytest.mark.trap(29)
@@ -133,8 +133,8 @@ def test_stubs_mind_nothing(is_first_stub: bool, is_second_stub: bool, caplog: p
     setting = make_setting()
     first, second = FakeClient("a", is_stub=is_first_stub), FakeClient("b", is_stub=is_second_stub)
     first.has_undeclared = True
-    current.make_main(first)
-    assert current.make_main(second) is first
+    main_client.make_main(first)
+    assert main_client.make_main(second) is first
     assert ([], [setting]) == (first.settings, second.settings)
     assert caplog.records == []
 
@@ -143,11 +143,11 @@ def test_restore() -> None:
     """The previous client is main again, with all settings, also those that came meanwhile."""
     first, second = FakeClient(), FakeClient()
     early = make_setting()
-    current.make_main(first)
-    previous = current.make_main(second)
+    main_client.make_main(first)
+    previous = main_client.make_main(second)
     late = make_setting()
-    current.restore_main(second, previous)
-    assert current.main_client() is first
+    main_client.restore_main(second, previous)
+    assert main_client.get() is first
     assert ([early, late], []) == (first.settings, second.settings)
 
 
@@ -155,9 +155,9 @@ def test_restore_without_a_previous_client() -> None:
     """Without a previous client there is none in the end, and settings wait again."""
     client = FakeClient()
     setting = make_setting()
-    current.restore_main(client, current.make_main(client))
-    assert (current.main_client(), client.settings) == (None, [])
-    current.make_main(client)
+    main_client.restore_main(client, main_client.make_main(client))
+    assert (main_client.get(), client.settings) == (None, [])
+    main_client.make_main(client)
     assert [setting] == client.settings
 
 
@@ -165,10 +165,10 @@ def test_restore_by_a_client_that_is_not_main() -> None:
     """A client that is not main any more changes nothing for the one that is; it has no settings itself."""
     setting = make_setting()
     first, second = FakeClient(), FakeClient()
-    current.make_main(first)
-    current.make_main(second)
-    current.restore_main(first, None)
-    assert current.main_client() is second
+    main_client.make_main(first)
+    main_client.make_main(second)
+    main_client.restore_main(first, None)
+    assert main_client.get() is second
     assert ([], [setting]) == (first.settings, second.settings)
 
 
@@ -176,18 +176,18 @@ def test_restore_by_a_client_that_is_not_main() -> None:
 def test_restore_of_a_client_that_has_ended() -> None:
     """A previous client that was closed meanwhile does not become main again."""
     first, second = FakeClient(), FakeClient()
-    current.make_main(first)
-    previous = current.make_main(second)
+    main_client.make_main(first)
+    previous = main_client.make_main(second)
     first.has_ended = True
-    current.restore_main(second, previous)
-    assert current.main_client() is None
+    main_client.restore_main(second, previous)
+    assert main_client.get() is None
 
 
 def test_one_client_after_the_other(caplog: pytest.LogCaptureFixture) -> None:
     """A change from a client that was closed, which is the usual way, is no news."""
     caplog.set_level(logging.DEBUG)
     first, second = FakeClient(), FakeClient()
-    current.make_main(first)
-    current.restore_main(first, None)
-    current.make_main(second)
+    main_client.make_main(first)
+    main_client.restore_main(first, None)
+    main_client.make_main(second)
     assert caplog.records == []

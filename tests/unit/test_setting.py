@@ -11,8 +11,7 @@ from unittest import mock
 
 import pytest
 
-from heksher import HeksherSequence
-from heksher.clients import current
+from heksher import HeksherSequence, main_client
 from heksher.clients.conversation.session import Session
 from heksher.context import ClientContext
 from heksher.evaluation import Evaluation
@@ -377,7 +376,7 @@ def test_settings_are_compared_by_identity() -> None:
 def registered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the settings that are registered during a test."""
     names: list[str] = []
-    monkeypatch.setattr(current, "register", lambda setting: names.append(setting.name))
+    monkeypatch.setattr(main_client, "register", lambda setting: names.append(setting.name))
     return names
 
 

@@ -14,7 +14,7 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from heksher.subscription import Subscribers, Turn
+from heksher.subscription import Subscribers, TryLock
 from tests.support.collector import without_collector
 
 DEADLINE_S = 10.0
@@ -252,15 +252,15 @@ def test_many_threads() -> None:
 
 
 def test_turn_is_free_in_a_forked_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A turn that a thread has when the process is forked is free in the child, where there is no such thread."""
-    turn = Turn()
-    assert [True, False] == [turn.take(), turn.take()]
+    """A lock that a thread holds when the process is forked is free in the child, where there is no such thread."""
+    lock = TryLock()
+    assert [True, False] == [lock.try_acquire(), lock.try_acquire()]
     monkeypatch.setattr(os, "getpid", lambda: -1)
-    assert [True, False] == [turn.take(), turn.take()]
-    turn.end()
-    assert turn.take()
+    assert [True, False] == [lock.try_acquire(), lock.try_acquire()]
+    lock.release()
+    assert lock.try_acquire()
     monkeypatch.undo()
-    assert not turn.take(), "the parent's"
+    assert not lock.try_acquire(), "the parent's"
 
 
 # ---- what callbacks raise

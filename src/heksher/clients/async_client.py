@@ -11,22 +11,22 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from heksher.clients import current
+from heksher import main_client
 from heksher.clients.base_client import (
     CLOSE_TIMEOUT_S,
     DEFAULT_START_TIMEOUT_S,
     RESUME_S,
     BaseHeksherClient,
-    State,
+    ClientPhase,
 )
-from heksher.clients.offline.bootstrap import Bootstrap
-from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.conversation.exchange import Flow
+from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
+from heksher.clients.offline.bootstrap import Bootstrap
 from heksher.clients.offline.fallback import Fallback, FilePath
-from heksher.clients.stream_runner import TaskFollower
-from heksher.clients.conversation.stream_policy import Following, UpdateMode
-from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.option import StartFailure, read_limits
+from heksher.clients.reporting.dispatch import Dispatcher
+from heksher.clients.stream_runner import TaskStreamRunner
+from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.transport.sender import DEFAULT_LIMITS
 from heksher.clients.transport.transport import AsyncTransport
 from heksher.clients.util import SettingData
@@ -85,7 +85,7 @@ class AsyncHeksherClient(BaseHeksherClient):
     Source: spec/client-api.md, *Clients*.
     """
 
-    _follower: TaskFollower
+    _stream_runner: TaskStreamRunner
 
     def __init__(
         self,
@@ -142,12 +142,12 @@ class AsyncHeksherClient(BaseHeksherClient):
             ClientStateError: (a ``RuntimeError``) the client is closed, or cannot follow the present main client.
         """
         self._require_open()
-        if self._state is State.RUNNING:
+        if self._state is ClientPhase.RUNNING:
             if not self._is_orphaned():
                 return
             self._make_own_tools()
             await self._transport.reset()
-        previous = current.make_main(self)
+        previous = main_client.make_main(self)
         self._begin_run()
         self._loop = self._callbacks.loop = asyncio.get_running_loop()
         try:
@@ -180,10 +180,10 @@ class AsyncHeksherClient(BaseHeksherClient):
 
     async def aclose(self) -> None:
         """Stop the updates and close all connections. Settings keep their values. May be called more than once."""
-        if self._state is State.CLOSED:
+        if self._state is ClientPhase.CLOSED:
             return
         self._end_run()
-        current.restore_main(self, None)
+        main_client.restore_main(self, None)
         if self._loop is None or self._loop.is_closed():
             await self._end()
         else:
@@ -236,8 +236,8 @@ class AsyncHeksherClient(BaseHeksherClient):
             self.leave()
             self._wake_up()
 
-    def _make_follower(self, following: Following) -> TaskFollower:
-        return TaskFollower(following, self._transport)
+    def _make_stream_runner(self, policy: StreamPolicy) -> TaskStreamRunner:
+        return TaskStreamRunner(policy, self._transport)
 
     def _is_orphaned(self) -> bool:
         """Tell whether the client runs no more, because its loop is closed, or in the parent of this process."""
@@ -259,7 +259,7 @@ class AsyncHeksherClient(BaseHeksherClient):
 
     async def _end(self) -> None:
         # A callback may be what closes the client.
-        tasks = (self._task, self._follower.task, *self._callbacks.tasks)
+        tasks = (self._task, self._stream_runner.task, *self._callbacks.tasks)
         others = [task for task in tasks if task and task is not asyncio.current_task()]
         try:
             # Nothing can wait for the tasks of a loop that is closed.

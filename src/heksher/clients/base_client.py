@@ -10,18 +10,18 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
-from heksher.clients import current, process
-from heksher.clients.reporting.dispatch import Dispatcher
-from heksher.clients.offline.fallback import Fallback
-from heksher.clients.stream_runner import Follower
-from heksher.clients.conversation.stream_policy import Following, UpdateMode
-from heksher.clients.reporting.observed import Observed
-from heksher.clients.option import StartFailure, check_choice, read_seconds
+from heksher import fork, main_client
 from heksher.clients.conversation.schedule import Schedule
 from heksher.clients.conversation.session import Session
-from heksher.clients.reporting.snapshot import Snapshot
-from heksher.clients.reporting.status import ClientStatus, Health
+from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
 from heksher.clients.conversation.update import Replacement, Update
+from heksher.clients.offline.fallback import Fallback
+from heksher.clients.option import StartFailure, check_choice, read_seconds
+from heksher.clients.reporting.dispatch import Dispatcher
+from heksher.clients.reporting.observed import Observed
+from heksher.clients.reporting.snapshot import Snapshot
+from heksher.clients.reporting.status import ClientHealth, ClientStatus
+from heksher.clients.stream_runner import StreamRunner
 from heksher.context import ClientContext, ContextDefault, TrackedValues
 from heksher.exceptions import ClientStateError, ServiceError, StatusError
 from heksher.setting import Setting
@@ -40,7 +40,7 @@ CLOSE_TIMEOUT_S = 1.0
 RESUME_S = 1.0
 
 
-class State(Enum):
+class ClientPhase(Enum):
     """Where a client is in its life."""
 
     NEW = "not started"
@@ -86,20 +86,20 @@ class BaseHeksherClient(Observed, ABC):
         self._schedule = Schedule(read_seconds("update_interval", update_interval))
         self._session = Session(self.context, base_url)
         self._updates: UpdateMode = updates
-        self._state = State.NEW
+        self._state = ClientPhase.NEW
         # A new object for each start, None while the client is not running: by it an update knows whether it has
         # outlived the run that it was for.
         self._run: object | None = None
         self._fallback = fallback
-        self._health = Health()
+        self._health = ClientHealth()
         # Belongs to one run, or, before the first one, to none.
-        self._follower = self._make_follower(self._make_following())
+        self._stream_runner = self._make_stream_runner(self._make_stream_policy())
         # Whether the last update failed: a row of failures is logged once.
         self._is_failing = False
         # Guards that a snapshot sees all of an update or nothing, and that an update and a change of the context take
         # turns. Never held while waiting for the service.
         self._publish_lock = threading.Lock()
-        process.join(self)
+        fork.join(self)
 
     # ---- contexts
 
@@ -158,11 +158,11 @@ class BaseHeksherClient(Observed, ABC):
     @property
     def status(self) -> ClientStatus:
         """How the client is doing: whether settings are current, and if not, since when and why."""
-        process.notice_fork()
-        return self._health.picture(MappingProxyType(self._session.statuses()), self._follower.is_streaming)
+        fork.notice_fork()
+        return self._health.picture(MappingProxyType(self._session.statuses()), self._stream_runner.is_streaming)
 
     def adopt(self, settings: list[Setting[Any]]) -> None:
-        """Take settings over, to be declared and followed. Called by ``current``."""
+        """Take settings over, to be declared and followed. Called by ``main_client``."""
         for setting in settings:
             self._session.register(setting)
         if settings:
@@ -170,7 +170,7 @@ class BaseHeksherClient(Observed, ABC):
             self._wake_up()
 
     def release(self) -> None:
-        """Let go of all settings. Called by ``current`` when another client becomes main."""
+        """Let go of all settings. Called by ``main_client`` when another client becomes main."""
         with self._publish_lock:
             self._session.release()
 
@@ -180,23 +180,23 @@ class BaseHeksherClient(Observed, ABC):
 
     def is_over(self) -> bool:
         """Tell whether the client is closed."""
-        return self._state is State.CLOSED
+        return self._state is ClientPhase.CLOSED
 
     # ---- for the process
 
     def survive_fork(self) -> None:
-        """Go on in a forked process. Called by ``process``."""
+        """Go on in a forked process. Called by ``fork``."""
         # Held, perhaps, by a thread that this process does not have.
         self._publish_lock = threading.Lock()
-        self._follower.forsake()
-        self._follower = self._make_follower(self._make_following())
+        self._stream_runner.abandon()
+        self._stream_runner = self._make_stream_runner(self._make_stream_policy())
         # The fork may have come between two assignments.
         self._session.recompile()
 
     def leave(self) -> None:
-        """Let the interpreter end. Called by ``process``."""
+        """Let the interpreter end. Called by ``fork``."""
         self._run = None
-        self._follower.stop()
+        self._stream_runner.stop()
 
     # ---- to override
 
@@ -213,10 +213,10 @@ class BaseHeksherClient(Observed, ABC):
         """Have the background look at the schedule again. May be called from any thread."""
 
     @abstractmethod
-    def _make_follower(self, following: Following) -> Follower:
+    def _make_stream_runner(self, policy: StreamPolicy) -> StreamRunner:
         """Make what follows the service's changes during a run. It must not hold the client."""
 
-    def _make_following(self) -> Following:
+    def _make_stream_policy(self) -> StreamPolicy:
         reference = weakref.WeakMethod(self._wake_up)
 
         def wake_up() -> None:
@@ -224,16 +224,16 @@ class BaseHeksherClient(Observed, ABC):
             if method is not None:
                 method()
 
-        return Following(self._updates, self._session, self._schedule, wake_up)
+        return StreamPolicy(self._updates, self._session, self._schedule, wake_up)
 
     def _require_open(self) -> None:
-        process.notice_fork()
-        if self._state is State.CLOSED:
+        fork.notice_fork()
+        if self._state is ClientPhase.CLOSED:
             raise ClientStateError("this client is closed; create a new one")
 
     def _require_running(self) -> None:
         self._require_open()
-        if self._state is State.NEW:
+        if self._state is ClientPhase.NEW:
             raise ClientStateError("this client is not started; call set_as_main() first")
 
     def _publish(self, update: Update) -> None:
@@ -274,7 +274,7 @@ class BaseHeksherClient(Observed, ABC):
             retry_after_s = error.retry_after_s if isinstance(error, StatusError) else None
             self._schedule.fail(now_s, is_refused=status in _REFUSALS, retry_after_s=retry_after_s)
         # Also after a failure, which may be that of one declaration.
-        self._follower.tend()
+        self._stream_runner.tend()
         self._note(error)
         return error
 
@@ -319,23 +319,23 @@ class BaseHeksherClient(Observed, ABC):
         return self._on_start_failure == "raise" and self._health.source not in {"snapshot", "bootstrap"}
 
     def _begin_run(self) -> None:
-        self._state = State.RUNNING
+        self._state = ClientPhase.RUNNING
         self._run = object()
-        self._follower.stop()
-        self._follower = self._make_follower(self._make_following())
+        self._stream_runner.stop()
+        self._stream_runner = self._make_stream_runner(self._make_stream_policy())
 
     def _end_run(self) -> None:
-        self._state = State.CLOSED
+        self._state = ClientPhase.CLOSED
         self._run = None
-        self._follower.stop()
+        self._stream_runner.stop()
         with self._publish_lock:
             if self._health.close():
                 self._dispatcher.post_call(self._status_subscribers, self.status)
 
-    def _abandon_start(self, previous: current.MainClient | None) -> None:
-        current.restore_main(self, previous)
+    def _abandon_start(self, previous: main_client.MainClient | None) -> None:
+        main_client.restore_main(self, previous)
         self._run = None
-        self._follower.stop()
+        self._stream_runner.stop()
         # One that was closed meanwhile stays closed.
-        if self._state is State.RUNNING:
-            self._state = State.NEW
+        if self._state is ClientPhase.RUNNING:
+            self._state = ClientPhase.NEW

@@ -1,6 +1,6 @@
-"""What runs a ``Following``: a task, or a thread, beside the one that updates.
+"""What runs a ``StreamPolicy``: a task, or a thread, beside the one that updates.
 
-Neither holds the client, so both end with it: a client that is closed or dropped ends its ``Following`` and its
+Neither holds the client, so both end with it: a client that is closed or dropped ends its ``StreamPolicy`` and its
 requests. They are started when there is something to follow for the first time, so a client of a service without
 streams has none.
 """
@@ -14,30 +14,30 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from heksher.clients.conversation.stream_policy import OPENING_S, SILENCE_S, Following
-from heksher.clients.transport.sender import Patience
+from heksher.clients.conversation.stream_policy import OPENING_S, SILENCE_S, StreamPolicy
+from heksher.clients.transport.sender import StreamTimeouts
 from heksher.clients.transport.transport import AsyncTransport, ThreadTransport
 
-_PATIENCE: Final = Patience(OPENING_S, SILENCE_S)
+_TIMEOUTS: Final = StreamTimeouts(OPENING_S, SILENCE_S)
 
 # What starts threads, when this is imported.
 _START_NEW_THREAD: Final = _thread.start_new_thread
 
 
-class Follower(ABC):
+class StreamRunner(ABC):
     """Follows the service's changes, for one run of a client.
 
     Args:
         following: decides.
     """
 
-    def __init__(self, following: Following) -> None:
-        self._following = following
+    def __init__(self, policy: StreamPolicy) -> None:
+        self._policy = policy
 
     @property
     def is_streaming(self) -> bool:
         """Whether a stream is alive."""
-        return self._following.is_streaming
+        return self._policy.is_streaming
 
     @abstractmethod
     def tend(self) -> None:
@@ -45,22 +45,22 @@ class Follower(ABC):
 
     def stop(self) -> None:
         """Follow no longer, without waiting for the end of what is under way. May be called from any thread."""
-        self.forsake()
+        self.abandon()
 
-    def forsake(self) -> None:
+    def abandon(self) -> None:
         """Do the same in a forked child, without touching what belongs to the parent."""
-        self._following.end(time.monotonic())
+        self._policy.end(time.monotonic())
 
     def _has_room(self, transport: AsyncTransport | ThreadTransport) -> bool:
-        if not self._following.look():
+        if not self._policy.look():
             return False
         if transport.has_room_for_stream():
             return True
-        self._following.do_without("http_client_args allows no connection beside it")
+        self._policy.do_without("http_client_args allows no connection beside it")
         return False
 
 
-class TaskFollower(Follower):
+class TaskStreamRunner(StreamRunner):
     """Follows in a task. ``tend`` is to be called on the event loop.
 
     Args:
@@ -71,8 +71,8 @@ class TaskFollower(Follower):
         task: ``None`` before there is something to follow.
     """
 
-    def __init__(self, following: Following, transport: AsyncTransport) -> None:
-        super().__init__(following)
+    def __init__(self, policy: StreamPolicy, transport: AsyncTransport) -> None:
+        super().__init__(policy)
         self._transport = transport
         self.task: asyncio.Task[None] | None = None
         # Ends the wait for the next attempt.
@@ -82,14 +82,14 @@ class TaskFollower(Follower):
         if not self._has_room(self._transport):
             return
         is_running = self.task is not None and not self.task.done()
-        if self.task is not None and is_running and self._following.is_outdated:
+        if self.task is not None and is_running and self._policy.is_outdated:
             # It comes to its end by itself, and has nothing more to say.
             self.task.cancel()
             is_running = False
         if not is_running:
-            work = _follow_in_task(self._following, self._transport, self._wake)
+            work = _follow_in_task(self._policy, self._transport, self._wake)
             self.task = asyncio.get_running_loop().create_task(work, name="heksher stream")
-        elif self._following.is_hurried:
+        elif self._policy.is_hurried:
             self._wake.set()
 
     def stop(self) -> None:
@@ -100,7 +100,7 @@ class TaskFollower(Follower):
                 self.task.get_loop().call_soon_threadsafe(self.task.cancel)
 
 
-class ThreadFollower(Follower):
+class ThreadStreamRunner(StreamRunner):
     """Follows in a thread. Thread-safe.
 
     Args:
@@ -112,8 +112,8 @@ class ThreadFollower(Follower):
         not_before_s: until then ``tend`` does nothing; a moment of ``time.monotonic()``.
     """
 
-    def __init__(self, following: Following, transport: ThreadTransport) -> None:
-        super().__init__(following)
+    def __init__(self, policy: StreamPolicy, transport: ThreadTransport) -> None:
+        super().__init__(policy)
         self._transport = transport
         self.thread: threading.Thread | None = None
         self.not_before_s: float = 0.0
@@ -128,14 +128,14 @@ class ThreadFollower(Follower):
                 return
             if self.thread is None or not self.thread.is_alive():
                 self._start()
-            elif self._following.is_outdated:
-                self._transport.abort(self._following)
-            elif self._following.is_hurried:
+            elif self._policy.is_outdated:
+                self._transport.abort(self._policy)
+            elif self._policy.is_hurried:
                 # Not each time: in a process that gevent patches late, threads that wake one another may not wake up.
                 self._wake.set()
 
     def _start(self) -> None:
-        arguments = (self._following, self._transport, self._wake)
+        arguments = (self._policy, self._transport, self._wake)
         self.thread = threading.Thread(target=_follow_in_thread, args=arguments, name="heksher-stream", daemon=True)
         # Where no more threads can be started, there is polling.
         with suppress(RuntimeError):
@@ -155,34 +155,34 @@ def _is_patched_late() -> bool:
     return _thread.start_new_thread is not _START_NEW_THREAD
 
 
-async def _follow_in_task(following: Following, transport: AsyncTransport, wake: asyncio.Event) -> None:
+async def _follow_in_task(policy: StreamPolicy, transport: AsyncTransport, wake: asyncio.Event) -> None:
     while True:
         # Cleared before looking at what is to be done, so that no call falls in between.
         wake.clear()
-        delay_s = following.remaining(time.monotonic())
+        delay_s = policy.remaining(time.monotonic())
         if delay_s is None:
             return
         if delay_s > 0:
             with suppress(TimeoutError):
                 async with asyncio.timeout(delay_s):
                     await wake.wait()
-        elif (request := following.begin(time.monotonic())) is not None:
-            outcome = await transport.follow(request, partial(_receive, following), _PATIENCE)
-            following.conclude(outcome, time.monotonic())
+        elif (request := policy.begin(time.monotonic())) is not None:
+            outcome = await transport.follow(request, partial(_receive, policy), _TIMEOUTS)
+            policy.conclude(outcome, time.monotonic())
 
 
-def _follow_in_thread(following: Following, transport: ThreadTransport, wake: threading.Event) -> None:
+def _follow_in_thread(policy: StreamPolicy, transport: ThreadTransport, wake: threading.Event) -> None:
     while True:
         wake.clear()
-        delay_s = following.remaining(time.monotonic())
+        delay_s = policy.remaining(time.monotonic())
         if delay_s is None:
             return
         if delay_s > 0:
             wake.wait(delay_s)
-        elif (request := following.begin(time.monotonic())) is not None:
-            outcome = transport.follow(request, partial(_receive, following), _PATIENCE, following)
-            following.conclude(outcome, time.monotonic())
+        elif (request := policy.begin(time.monotonic())) is not None:
+            outcome = transport.follow(request, partial(_receive, policy), _TIMEOUTS, policy)
+            policy.conclude(outcome, time.monotonic())
 
 
-def _receive(following: Following, chunk: bytes) -> bool:
-    return following.receive(chunk, time.monotonic())
+def _receive(policy: StreamPolicy, chunk: bytes) -> bool:
+    return policy.receive(chunk, time.monotonic())

@@ -22,12 +22,12 @@ from types import TracebackType
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 from unittest.mock import AsyncMock, MagicMock
 
-from heksher import rules as core
-from heksher.clients import current
+from heksher import main_client
+from heksher import rule_set as core
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.reporting.observed import Observed
 from heksher.clients.reporting.snapshot import Snapshot
-from heksher.clients.reporting.status import ClientStatus, Health, SettingStatus
+from heksher.clients.reporting.status import ClientHealth, ClientStatus, SettingStatus
 from heksher.context import ClientContext, ContextDefault, TrackedValues
 from heksher.evaluation import Evaluation
 from heksher.setting import Setting
@@ -58,7 +58,7 @@ class _NoRules(tuple[()]):
 _NO_RULES: Final = _NoRules()
 
 # A value for all contexts, or rules.
-Answers: TypeAlias = Any | Sequence[Rule]
+StubAnswers: TypeAlias = Any | Sequence[Rule]
 
 
 class StubSetting:
@@ -69,14 +69,14 @@ class StubSetting:
             again restores it, so ``monkeypatch.setattr`` and ``mock.patch.object`` work.
     """
 
-    rules: Answers
+    rules: StubAnswers
 
     def __init__(self, client: "_BaseStub", setting: Setting[Any]) -> None:
         # Written past __setattr__, which is there for whoever sets rules. They are kept in __dict__ under their own
         # name, because mock.patch.object gives back a previous value only to an attribute that it finds there.
         self.__dict__.update(_client=client, _setting=weakref.ref(setting), rules=_NO_RULES)
 
-    def __setattr__(self, name: str, value: Answers) -> None:
+    def __setattr__(self, name: str, value: StubAnswers) -> None:
         if name != "rules":
             raise AttributeError(f"a stub setting has only the attribute rules, not {name!r}")
         self.__dict__["rules"] = value
@@ -96,7 +96,7 @@ class _BaseStub(Observed):
         # What the settings answered before, to be given back at the end. Held weakly, as by every client.
         self._before: weakref.WeakKeyDictionary[Setting[Any], Evaluation[Any]] = weakref.WeakKeyDictionary()
         self._stubs: weakref.WeakKeyDictionary[Setting[Any], StubSetting] = weakref.WeakKeyDictionary()
-        self._previous: current.MainClient | None = None
+        self._previous: main_client.MainClient | None = None
         self._is_over = False
 
     # Runs the program's functions that are coroutines; None where nothing can.
@@ -110,7 +110,7 @@ class _BaseStub(Observed):
         return stub
 
     @contextmanager
-    def patch(self, setting: Setting[Any], value_or_rules: Answers) -> Iterator[None]:
+    def patch(self, setting: Setting[Any], value_or_rules: StubAnswers) -> Iterator[None]:
         """Set a setting's answers for the time of a ``with`` block; deprecated: patch ``client[setting].rules``."""
         warnings.warn(
             "patch() is deprecated, use monkeypatch.setattr(client[setting], 'rules', ...)",
@@ -145,7 +145,7 @@ class _BaseStub(Observed):
     def status(self) -> ClientStatus:
         """A status to show: current, with settings that are all declared."""
         known = SettingStatus(is_declared=True, is_missing=False, rejected=(), is_stale=False)
-        health = Health()
+        health = ClientHealth()
         health.confirm(None)
         health.succeed()
         return health.picture({setting.name: known for setting in list(self._before)})
@@ -162,13 +162,13 @@ class _BaseStub(Observed):
         self._dispatcher.switch(setting, evaluation.compile())
 
     def adopt(self, settings: list[Setting[Any]]) -> None:
-        """Have settings answer their stub rules, or else their local defaults. Called by ``current``."""
+        """Have settings answer their stub rules, or else their local defaults. Called by ``main_client``."""
         for setting in settings:
             self._before[setting] = setting.evaluation
             self._answer(setting)
 
     def release(self) -> None:
-        """Have settings answer again what they answered before. Called by ``current``."""
+        """Have settings answer again what they answered before. Called by ``main_client``."""
         for setting, evaluation in list(self._before.items()):
             self._dispatcher.switch(setting, evaluation.compile())
         self._before.clear()
@@ -183,13 +183,13 @@ class _BaseStub(Observed):
 
     def _enter(self) -> None:
         # Entered once more (by a program that is given a stub and starts it), it still follows the same client.
-        self._previous = current.make_main(self) or self._previous
+        self._previous = main_client.make_main(self) or self._previous
         self._is_over = False
         self._dispatcher.drain()
 
     def _exit(self) -> None:
         self._is_over = True
-        current.restore_main(self, self._previous)
+        main_client.restore_main(self, self._previous)
         self._previous = None
         self._dispatcher.drain()
 
@@ -254,7 +254,7 @@ class AsyncStubHeksherClient(_BaseStub):
         self._exit()
 
 
-def _evaluate(setting: Setting[Any], answers: Answers, context: ClientContext) -> Evaluation[Any]:
+def _evaluate(setting: Setting[Any], answers: StubAnswers, context: ClientContext) -> Evaluation[Any]:
     if _are_rules(setting, answers):
         rules = [core.Rule(number, _read_conditions(rule), rule.value) for number, rule in enumerate(answers)]
     else:
@@ -264,7 +264,7 @@ def _evaluate(setting: Setting[Any], answers: Answers, context: ClientContext) -
     return Evaluation(rule_set, setting.default_value, "local default", context, features)
 
 
-def _are_rules(setting: Setting[Any], answers: Answers) -> bool:
+def _are_rules(setting: Setting[Any], answers: StubAnswers) -> bool:
     if not isinstance(answers, list | tuple) or not all(isinstance(answer, Rule) for answer in answers):
         return False
     # An empty list can be a value.

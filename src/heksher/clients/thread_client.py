@@ -12,21 +12,21 @@ from datetime import timedelta
 from types import BuiltinFunctionType, TracebackType
 from typing import Any, Self
 
-from heksher.clients import current
+from heksher import main_client
 from heksher.clients.base_client import (
     CLOSE_TIMEOUT_S,
     DEFAULT_START_TIMEOUT_S,
     RESUME_S,
     BaseHeksherClient,
-    State,
+    ClientPhase,
 )
+from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
 from heksher.clients.offline.bootstrap import Bootstrap
-from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.offline.fallback import Fallback, FilePath
-from heksher.clients.stream_runner import ThreadFollower
-from heksher.clients.conversation.stream_policy import Following, UpdateMode
-from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.option import StartFailure, read_limits
+from heksher.clients.reporting.dispatch import Dispatcher
+from heksher.clients.stream_runner import ThreadStreamRunner
+from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.transport.sender import DEFAULT_LIMITS
 from heksher.clients.transport.transport import ThreadTransport
 from heksher.clients.util import SettingData
@@ -66,7 +66,7 @@ class ThreadHeksherClient(BaseHeksherClient):
     Source: spec/client-api.md, *Clients*.
     """
 
-    _follower: ThreadFollower
+    _stream_runner: ThreadStreamRunner
 
     def __init__(
         self,
@@ -127,9 +127,9 @@ class ThreadHeksherClient(BaseHeksherClient):
         """
         with self._state_lock:
             self._require_open()
-            if self._state is State.RUNNING:
+            if self._state is ClientPhase.RUNNING:
                 return
-            previous = current.make_main(self)
+            previous = main_client.make_main(self)
             self._begin_run()
         try:
             with self._state_lock:
@@ -170,16 +170,16 @@ class ThreadHeksherClient(BaseHeksherClient):
         Requests that are under way are broken off. Takes about two seconds at most, even if one cannot be.
         """
         with self._state_lock:
-            if self._state is State.CLOSED:
+            if self._state is ClientPhase.CLOSED:
                 return
             self._end_run()
-        current.restore_main(self, None)
+        main_client.restore_main(self, None)
         self._started.put(None)
         thread = self._dismiss_thread()
         # First, so that the thread has nothing to wait for any more.
         self._transport.close()
         _await_end(thread)
-        _await_end(self._follower.thread)
+        _await_end(self._stream_runner.thread)
         self._dispatcher.drain()
 
     def ping(self) -> None:
@@ -215,7 +215,7 @@ class ThreadHeksherClient(BaseHeksherClient):
         self.modification_lock = threading.Lock()
         self._make_own_tools()
         self._transport.reset_after_fork()
-        if self._state is State.RUNNING:
+        if self._state is ClientPhase.RUNNING:
             self._schedule.scatter(time.monotonic())
             if isinstance(_thread.start_new_thread, BuiltinFunctionType):
                 self._go_on()
@@ -224,26 +224,26 @@ class ThreadHeksherClient(BaseHeksherClient):
                 # loop, and that is the parent's until gevent has heard of the fork, after this.
                 _thread.start_new_thread(self._resume, ())
 
-    def _make_follower(self, following: Following) -> ThreadFollower:
-        return ThreadFollower(following, self._transport)
+    def _make_stream_runner(self, policy: StreamPolicy) -> ThreadStreamRunner:
+        return ThreadStreamRunner(policy, self._transport)
 
     def _resume(self) -> None:
         with self._state_lock:
-            if self._state is State.RUNNING and self._thread is None:
+            if self._state is ClientPhase.RUNNING and self._thread is None:
                 self._go_on()
 
     def _go_on(self) -> None:
         self._is_settling = True
-        self._follower.not_before_s = time.monotonic() + SETTLING_S
+        self._stream_runner.not_before_s = time.monotonic() + SETTLING_S
         self._start_thread(is_first=False)
 
     def _settle(self, now_s: float) -> float:
         """Begin to follow in a forked process, if it is time for that; give the seconds until then."""
-        left_s = self._follower.not_before_s - now_s
+        left_s = self._stream_runner.not_before_s - now_s
         if left_s <= 0:
             self._is_settling = False
             # The parent's last update is the child's, too, and what came after it the service tells.
-            self._follower.tend()
+            self._stream_runner.tend()
         return left_s
 
     def leave(self) -> None:

@@ -8,33 +8,33 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from heksher.server.api import (
-    context_features,
-    declaration,
-    documentation,
-    health,
-    query,
-    rule_metadata,
-    rules,
-    setting_metadata,
-    settings,
+    context_feature_routes,
+    declaration_routes,
+    documentation_routes,
+    health_routes,
+    query_routes,
+    rule_metadata_routes,
+    rule_routes,
+    setting_metadata_routes,
+    setting_routes,
 )
 from heksher.server.api.error_handlers import install_error_handlers
-from heksher.server.api.fast_path import Front
-from heksher.server.api.query_service import QueryDesk
+from heksher.server.api.fast_path import FastPath
+from heksher.server.api.query_service import QueryService
 from heksher.server.api.stream import Streams
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
-from heksher.server.catalog.updater import Follower
 from heksher.server.catalog.guarded import GuardedStorage
 from heksher.server.catalog.picture import Picture
+from heksher.server.catalog.updater import CatalogUpdater
 from heksher.server.config import Config
-from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.health import Readiness
 from heksher.server.metrics import Metrics
 from heksher.server.operations.context_features import ensure_features
 from heksher.server.storage.base import Origin, Storage
-from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.storage.location import storage_for
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.version import __version__
 
 _DESCRIPTION = """Settings whose values depend on context.
@@ -69,12 +69,14 @@ class Application:
         self._reported: Picture | None = None
         self._availability = Availability()
         self._catalog = Catalog(self._storage, config.max_cache_bytes)
-        self._follower = Follower(self._catalog, self._storage, self._availability, self._report)
-        desk = self._desk = QueryDesk(self._catalog, self._availability, self._metrics)
+        self._updater = CatalogUpdater(self._catalog, self._storage, self._availability, self._report)
+        query_service = self._query_service = QueryService(self._catalog, self._availability, self._metrics)
         streams = Streams(self._catalog, self._metrics)
         self.end_streams: Callable[[], None] = streams.end_all
-        self.api: FastAPI = self._make_api(desk, streams)
-        self.front: Front = Front(self.api, desk, streams, self._metrics, is_logging=config.has_access_log)
+        self.api: FastAPI = self._make_api(query_service, streams)
+        self.front: FastPath = FastPath(
+            self.api, query_service, streams, self._metrics, is_logging=config.has_access_log
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.front(scope, receive, send)
@@ -96,15 +98,15 @@ class Application:
             # One that has gone away again is looked after by the follower.
             with suppress(StorageUnavailableError):
                 self._catalog.load()
-            self._follower.start()
+            self._updater.start()
             yield
         finally:
-            self._follower.close()
-            self._desk.close()
+            self._updater.close()
+            self._query_service.close()
             if self._is_owner:
                 self._storage.close()
 
-    def _make_api(self, desk: QueryDesk, streams: Streams) -> FastAPI:
+    def _make_api(self, query_service: QueryService, streams: Streams) -> FastAPI:
         @asynccontextmanager
         async def lifespan(_: FastAPI) -> AsyncIterator[None]:
             running = self.run()
@@ -124,8 +126,8 @@ class Application:
             redirect_slashes=False,
         )
         api.state.config = self._config
-        api.state.storage = GuardedStorage(self._storage, self._catalog, self._availability, self._follower.look)
-        api.state.query_desk = desk
+        api.state.storage = GuardedStorage(self._storage, self._catalog, self._availability, self._updater.look)
+        api.state.query_service = query_service
         api.state.metrics = self._metrics
         api.state.readiness = Readiness(self._catalog, self._availability, lambda: streams.is_ending)
         _add_routes(api)
@@ -149,19 +151,19 @@ class Application:
 def _add_routes(api: FastAPI) -> None:
     install_error_handlers(api)
     for group in (
-        query,
-        declaration,
-        settings,
-        setting_metadata,
-        rules,
-        rule_metadata,
-        context_features,
-        health,
-        documentation,
+        query_routes,
+        declaration_routes,
+        setting_routes,
+        setting_metadata_routes,
+        rule_routes,
+        rule_metadata_routes,
+        context_feature_routes,
+        health_routes,
+        documentation_routes,
     ):
         # include_router would build every route a second time, at the first request.
         api.router.routes.extend(group.router.routes)
-    documentation.describe_streams(api)
+    documentation_routes.describe_streams(api)
 
 
 def prepare_storage(storage: Storage, config: Config) -> None:

@@ -18,7 +18,7 @@ def sort_features(features: Collection[str], order: Sequence[str]) -> list[str]:
     return [feature for feature in order if feature in features]
 
 
-def picture_setting(setting: SettingRecord, order: Sequence[str]) -> JSONObject:
+def setting_to_json(setting: SettingRecord, order: Sequence[str]) -> JSONObject:
     """Give the seven attributes of a setting."""
     return {
         "name": setting.name,
@@ -31,22 +31,22 @@ def picture_setting(setting: SettingRecord, order: Sequence[str]) -> JSONObject:
     }
 
 
-def picture_conditions(rule: RuleRecord, order: Sequence[str]) -> list[JSON]:
+def conditions_to_json(rule: RuleRecord, order: Sequence[str]) -> list[JSON]:
     """Give the conditions of a rule as pairs of feature and value."""
     return [[feature, rule.conditions[feature]] for feature in sort_features(rule.conditions, order)]
 
 
-def picture_rule(rule: RuleRecord, order: Sequence[str]) -> JSONObject:
+def rule_to_json(rule: RuleRecord, order: Sequence[str]) -> JSONObject:
     """Give all of a rule but its id."""
     return {
         "setting": rule.setting,
         "value": rule.value,
-        "feature_values": picture_conditions(rule, order),
+        "feature_values": conditions_to_json(rule, order),
         "metadata": dict(rule.metadata),
     }
 
 
-def read_setting(picture: JSON) -> SettingRecord:
+def setting_from_json(picture: JSON) -> SettingRecord:
     """Restore a setting from its picture."""
     attributes = cast("dict[str, Any]", picture)
     return SettingRecord(
@@ -60,7 +60,7 @@ def read_setting(picture: JSON) -> SettingRecord:
     )
 
 
-def read_rule(rule_id: int, picture: JSON) -> RuleRecord:
+def rule_from_json(rule_id: int, picture: JSON) -> RuleRecord:
     """Restore a rule from its id and its picture."""
     attributes = cast("dict[str, Any]", picture)
     return RuleRecord(

@@ -112,7 +112,7 @@ class Workers:
         with _noting_signals(self._note_signals_fd):
             try:
                 while not self._is_to_stop(self._wait(self._next_start_s())):
-                    self._bury()
+                    self._handle_ended()
                     self._start_due()
             finally:
                 self._when_stopping()
@@ -178,7 +178,7 @@ class Workers:
     def _is_to_stop(self, signals: set[int]) -> bool:
         return not signals.isdisjoint(_STOP_SIGNALS)
 
-    def _bury(self) -> None:
+    def _handle_ended(self) -> None:
         """Note which workers have ended, and when they are to be replaced."""
         for pid, status in self._reap():
             lived_s = time.monotonic() - self._started_s.pop(pid)

@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from heksher import AsyncHeksherClient, ThreadHeksherClient
-from heksher.clients import current
+from heksher import AsyncHeksherClient, ThreadHeksherClient, main_client
 from heksher.exceptions import InvalidOptionError, StatusError
 from heksher.setting import Setting
 from tests.support.fake_service import QUERY, FakeService, answer
@@ -88,7 +87,7 @@ def test_failed_start_leaves_no_task(service: FakeService) -> None:
         client = make_client(service)
         with service.behaving(QUERY, answer(500)), pytest.raises(StatusError):
             await client.set_as_main()
-        assert (name_tasks(), current.main_client()) == ([], None)
+        assert (name_tasks(), main_client.get()) == ([], None)
         await client.aclose()
 
     asyncio.run(run())
@@ -101,7 +100,7 @@ def test_close_in_another_loop(service: FakeService) -> None:
     asyncio.run(client.set_as_main())
     asyncio.run(client.aclose())
     asyncio.run(client.aclose())
-    assert current.main_client() is None
+    assert main_client.get() is None
 
 
 def test_setting_after_the_loop(service: FakeService) -> None:

@@ -8,21 +8,21 @@ from typing import Any
 import pytest
 
 from heksher.clients.base_client import BaseHeksherClient
-from heksher.clients.reporting.dispatch import Dispatcher
-from heksher.clients.offline.fallback import Fallback
-from heksher.clients.stream_runner import Follower
-from heksher.clients.conversation.stream_policy import Following
+from heksher.clients.conversation.stream_policy import StreamPolicy
 from heksher.clients.conversation.update import Update
+from heksher.clients.offline.fallback import Fallback
+from heksher.clients.reporting.dispatch import Dispatcher
+from heksher.clients.stream_runner import StreamRunner
 from heksher.exceptions import ClientStateError, InvalidContextError, InvalidOptionError, StatusError
 from heksher.setting import Setting
 from tests.support.conversation import DECLARE, FEATURES, QUERY, Conversation, declared, features, queried
 
 
-class IdleFollower(Follower):
+class IdleFollower(StreamRunner):
     """Follows nothing: notes how often it could have, and whether that came to an end."""
 
-    def __init__(self, following: Following) -> None:
-        super().__init__(following)
+    def __init__(self, policy: StreamPolicy) -> None:
+        super().__init__(policy)
         self.calls: list[str] = []
 
     def tend(self) -> None:
@@ -47,8 +47,8 @@ class Client(BaseHeksherClient):
     def _wake_up(self) -> None:
         self.wake_ups += 1
 
-    def _make_follower(self, following: Following) -> IdleFollower:
-        return IdleFollower(following)
+    def _make_stream_runner(self, policy: StreamPolicy) -> IdleFollower:
+        return IdleFollower(policy)
 
     def on_update_ok(self) -> None:
         self.heard.append(None)

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from heksher import AsyncHeksherClient, Setting, ThreadHeksherClient
-from heksher.clients import current
+from heksher import AsyncHeksherClient, Setting, ThreadHeksherClient, main_client
 from tests.support.event_streams import StreamingService
 from tests.support.fake_service import FakeService
 from tests.support.waiting import wait_until
@@ -19,7 +18,7 @@ ARGS = {"trust_env": False}
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have streams opened without the time that a client waits after its start; begin without a main client."""
     monkeypatch.setattr("heksher.clients.conversation.stream_policy.FIRST_DELAYS_S", (0.0, 0.0))
-    monkeypatch.setattr(current, "_main", None)
+    monkeypatch.setattr(main_client, "_main", None)
 
 
 @pytest.fixture

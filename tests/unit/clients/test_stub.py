@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from heksher.clients import current
+from heksher import main_client
 from heksher.clients.stub import AsyncStubHeksherClient, Rule, SyncStubHeksherClient
 from heksher.exceptions import MissingContextError
 from heksher.setting import Setting
@@ -247,10 +247,10 @@ def test_end() -> None:
     setting = make_setting()
     before = setting.evaluation
     with pytest.raises(ZeroDivisionError), SyncStubHeksherClient() as client:  # noqa: PT012
-        assert current.main_client() is client
+        assert main_client.get() is client
         client[setting].rules = 1
         raise ZeroDivisionError
-    assert current.main_client() is None
+    assert main_client.get() is None
     assert before is setting.evaluation
 
 
@@ -287,9 +287,9 @@ def test_stubs_that_end_in_another_order() -> None:
     outer.__enter__()
     inner.__enter__()
     outer.__exit__(None, None, None)
-    assert current.main_client() is inner
+    assert main_client.get() is inner
     inner.__exit__(None, None, None)
-    assert current.main_client() is None
+    assert main_client.get() is None
 
 
 def test_started_by_the_program_once_more() -> None:
@@ -297,14 +297,14 @@ def test_started_by_the_program_once_more() -> None:
     with SyncStubHeksherClient() as outer:
         with SyncStubHeksherClient() as inner:
             inner.set_as_main()
-        assert current.main_client() is outer
+        assert main_client.get() is outer
 
 
 def test_set_as_main() -> None:
     """A stub can become main without a with block."""
     client = SyncStubHeksherClient()
     client.set_as_main()
-    assert current.main_client() is client
+    assert main_client.get() is client
     assert not client.has_undeclared_settings()
 
 
@@ -320,7 +320,7 @@ def test_async_stub() -> None:
             for method in (client.reload, client.ping, client.aclose, client.close):
                 await method()
                 method.assert_awaited_once_with()
-        assert (current.main_client(), setting.get()) == (None, 0)
+        assert (main_client.get(), setting.get()) == (None, 0)
 
     asyncio.run(use())
 

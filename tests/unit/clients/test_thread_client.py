@@ -5,8 +5,7 @@ import threading
 
 import pytest
 
-from heksher import ThreadHeksherClient
-from heksher.clients import current
+from heksher import ThreadHeksherClient, main_client
 from heksher.exceptions import InvalidOptionError, StatusError
 from heksher.setting import Setting
 from tests.support.fake_service import DEADLINE_S, QUERY, FakeService, answer
@@ -60,7 +59,7 @@ def test_start_that_must_not_fail(service: FakeService) -> None:
     client = ThreadHeksherClient(service.url, 60, ["a"], http_client_args=args, on_start_failure="raise")
     with service.behaving(QUERY, answer(500)), pytest.raises(StatusError):
         client.set_as_main()
-    assert (find_threads(), current.main_client()) == ([], None)
+    assert (find_threads(), main_client.get()) == ([], None)
     client.close()
 
 

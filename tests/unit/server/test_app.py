@@ -7,10 +7,10 @@ from starlette.testclient import TestClient
 
 from heksher.server.app import Application, open_storage
 from heksher.server.config import Config
-from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.errors import StartupError
-from heksher.server.storage.storage_errors import StorageError, StorageUnavailableError
+from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.storage.memory import MemoryStorage
+from heksher.server.storage.storage_errors import StorageError, StorageUnavailableError
 
 
 def test_an_application_opens_and_closes_its_own_storage(tmp_path: Path):

@@ -27,7 +27,7 @@ class Remark(NamedTuple):
     text: str
 
 
-class Intake(NamedTuple, Generic[T]):
+class ConvertedSetting(NamedTuple, Generic[T]):
     """What became of the service's answer for one setting.
 
     Attributes:
@@ -43,14 +43,14 @@ class _RejectedError(Exception):
     """A value is not accepted."""
 
 
-def take_in(
+def convert_setting(
     setting: Setting[T], queried: QueriedSetting, feature_order: Sequence[str], context: ClientContext
-) -> Intake[T]:
+) -> ConvertedSetting[T]:
     """Make the evaluation of a setting from what a query says of it."""
-    return _Reception(setting).take_in(queried, feature_order, context)
+    return _Converter(setting).convert_setting(queried, feature_order, context)
 
 
-class _Reception(Generic[T]):
+class _Converter(Generic[T]):
     """One setting's answer being received: collects the remarks on the way."""
 
     def __init__(self, setting: Setting[T]) -> None:
@@ -60,7 +60,9 @@ class _Reception(Generic[T]):
         self._remarks: list[Remark] = []
         self._is_complete = True
 
-    def take_in(self, queried: QueriedSetting, feature_order: Sequence[str], context: ClientContext) -> Intake[T]:
+    def convert_setting(
+        self, queried: QueriedSetting, feature_order: Sequence[str], context: ClientContext
+    ) -> ConvertedSetting[T]:
         rules = [accepted for rule in queried.rules if (accepted := self._receive_rule(rule)) is not None]
         default_value, is_server_default = self._receive_default(queried)
         evaluation = Evaluation(
@@ -70,7 +72,7 @@ class _Reception(Generic[T]):
             context,
             self._setting.configurable_features,
         )
-        return Intake(evaluation, tuple(self._remarks), self._is_complete)
+        return ConvertedSetting(evaluation, tuple(self._remarks), self._is_complete)
 
     def _receive_rule(self, rule: Rule[JSON]) -> Rule[T] | None:
         try:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 from heksher import wire
+from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
 from heksher.clients.conversation.response_reader import (
     QueryAnswer,
     expect,
@@ -21,7 +22,6 @@ from heksher.clients.conversation.response_reader import (
     read_features,
     read_object,
 )
-from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
 from heksher.exceptions import ServiceError
 from heksher.value_type import JSON
 from heksher.wire import FeatureFilter
@@ -66,7 +66,7 @@ class Query(NamedTuple):
         return {"settings": list(self.names), "context_filters": filters, "include_metadata": False, **aliases}
 
 
-class Asked(NamedTuple):
+class SentQuery(NamedTuple):
     """A query that was sent, and what became of it.
 
     Attributes:
@@ -87,7 +87,7 @@ class Asked(NamedTuple):
 
 
 class Querying:
-    """Asks one service. Its flows must not run at the same time; ``demand`` may be called at any time.
+    """Asks one service. Its flows must not run at the same time; ``require_revision`` may be called at any time.
 
     Args:
         base_url: the service's URL: it counts for how long a URL is.
@@ -102,12 +102,12 @@ class Querying:
         # What the next answer must have seen, beyond the published data; None for nothing.
         self._demanded: int | None = None
 
-    def demand(self, revision: int | None) -> None:
+    def require_revision(self, revision: int | None) -> None:
         """Have the next answers be of this revision, or a later one; ``None`` demands nothing."""
         if revision is not None:
             self._demanded = max(revision, self._demanded or 0)
 
-    def settle(self, demanded: int | None) -> None:
+    def confirm_revision(self, demanded: int | None) -> None:
         """Note that the answer to a query with such a demand was published, whatever its revision.
 
         The service may have none that is as high: restored from a backup, it goes on from an earlier one.
@@ -148,7 +148,7 @@ class Querying:
         tracked: Mapping[str, FeatureFilter] | None,
         revision: int | None,
         etag: tuple[Query, str] | None,
-    ) -> Flow[Asked]:
+    ) -> Flow[SentQuery]:
         """Ask for the rules of settings.
 
         Args:
@@ -157,14 +157,14 @@ class Querying:
             revision: as for ``write``.
             etag: of an answer that is known, and the query that it belongs to; ``None`` to be given a full answer.
         """
-        asked = yield from self._send(names, tracked, revision, etag)
+        sent = yield from self._send(names, tracked, revision, etag)
         announced = self.capabilities
-        if announced and isinstance(asked.outcome, Response) and asked.outcome.status in _MISUNDERSTOOD:
+        if announced and isinstance(sent.outcome, Response) and sent.outcome.status in _MISUNDERSTOOD:
             # An older service may have taken the place of the one that announced them.
             yield from self.ask_features()
             if self.capabilities != announced:
-                asked = yield from self._send(names, tracked, revision, etag)
-        return asked
+                sent = yield from self._send(names, tracked, revision, etag)
+        return sent
 
     def note(self, response: Response) -> None:
         """Note what an answer announces."""
@@ -178,10 +178,10 @@ class Querying:
                 another's.
             answer: what the service said.
         """
-        asked = set(query.names)
-        names = {name: name for name in asked.intersection(answer.settings)}
-        names.update((name, answer.aliases[name]) for name in asked.difference(names).intersection(answer.aliases))
-        renamed = sorted(asked.difference(names))
+        sent = set(query.names)
+        names = {name: name for name in sent.intersection(answer.settings)}
+        names.update((name, answer.aliases[name]) for name in sent.difference(names).intersection(answer.aliases))
+        renamed = sorted(sent.difference(names))
         unexplained = set(answer.settings).difference(names.values())
         if len(renamed) == 1 and len(unexplained) == 1:
             names[renamed[0]] = unexplained.pop()
@@ -195,12 +195,12 @@ class Querying:
         tracked: Mapping[str, FeatureFilter] | None,
         revision: int | None,
         etag: tuple[Query, str] | None,
-    ) -> Flow[Asked]:
+    ) -> Flow[SentQuery]:
         query = Query(tuple(names), tracked, wire.ALIASES_CAPABILITY in self.capabilities)
         headers = {"If-None-Match": etag[1]} if etag is not None and etag[0] == query else {}
         demanded = self._demanded
         request = self.write(query, wire.QUERY_PATH, revision, headers)
-        return Asked(query, request, (yield (request,))[0], demanded)
+        return SentQuery(query, request, (yield (request,))[0], demanded)
 
     def _ask_names(self, renamed: Sequence[str]) -> Flow[dict[str, str]]:
         if not renamed:

@@ -5,8 +5,8 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from heksher.clients.conversation.response_reader import QueriedSetting
 from heksher.clients.conversation.conversion import Remark
+from heksher.clients.conversation.response_reader import QueriedSetting
 from heksher.clients.reporting.status import SettingStatus
 from heksher.setting import Setting
 

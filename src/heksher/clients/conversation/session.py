@@ -24,6 +24,10 @@ from datetime import datetime
 from typing import Any
 
 from heksher import wire
+from heksher.clients.conversation.conversion import Remark, convert_setting
+from heksher.clients.conversation.exchange import Flow, Request, Response
+from heksher.clients.conversation.querying import Query, Querying, SentQuery, format_tracked
+from heksher.clients.conversation.registration import Registration
 from heksher.clients.conversation.response_reader import (
     announced_features,
     expect,
@@ -34,13 +38,9 @@ from heksher.clients.conversation.response_reader import (
     read_revision,
     read_settings,
 )
-from heksher.clients.conversation.exchange import Flow, Request, Response
-from heksher.clients.conversation.conversion import Remark, take_in
-from heksher.clients.conversation.querying import Asked, Query, Querying, format_tracked
-from heksher.clients.conversation.registration import Registration
 from heksher.clients.conversation.saved_state import SavedState
-from heksher.clients.reporting.status import SettingStatus
 from heksher.clients.conversation.update import Renewal, Replacement, Update
+from heksher.clients.reporting.status import SettingStatus
 from heksher.clients.util import SettingData
 from heksher.context import ClientContext, ContextState
 from heksher.exceptions import InvalidResponseError, ServiceError
@@ -103,9 +103,9 @@ class Session:
         """What the service announced last."""
         return self._querying.capabilities
 
-    def demand(self, revision: int) -> None:
+    def require_revision(self, revision: int) -> None:
         """Have the next updates be of this revision, or a later one. May be called from any thread."""
-        self._querying.demand(revision)
+        self._querying.require_revision(revision)
 
     def recompile(self) -> None:
         """Have all settings follow defaults and tracked values that have changed."""
@@ -143,7 +143,7 @@ class Session:
         self._etag = update.etag
         self.revision = update.revision
         self.query = update.query
-        self._querying.settle(update.demanded)
+        self._querying.confirm_revision(update.demanded)
         return changes
 
     def restore(self, state: SavedState) -> list[Replacement]:
@@ -153,9 +153,9 @@ class Session:
         for registration, setting in self._live():
             kept = state.settings.get(setting.name) or state.settings.get(setting.alias or "")
             if kept is not None and not (registration.is_received or registration.is_restored):
-                intake = take_in(setting, kept, order, self._context)
-                registration.report(intake.remarks)
-                renewals.append(Renewal(registration, intake.evaluation.compile(), kept, False, is_restored=True))
+                converted = convert_setting(setting, kept, order, self._context)
+                registration.report(converted.remarks)
+                renewals.append(Renewal(registration, converted.evaluation.compile(), kept, False, is_restored=True))
         return self._publish_renewals(renewals, self._context.state)
 
     def save(self, service: str, now: datetime) -> SavedState:
@@ -233,7 +233,7 @@ class Session:
             try:
                 response = expect(request, outcome, *statuses)
                 registration.report_declaration(_read_declaration(setting, request, response))
-                self._querying.demand(read_revision(response))
+                self._querying.require_revision(read_revision(response))
                 registration.is_declared, registration.is_missing = True, False
             except ServiceError as error:
                 self._problems.append(error)
@@ -246,34 +246,34 @@ class Session:
     def _query(self) -> Flow[Update]:
         # A setting that is new here has nothing yet that "not modified" could refer to, though its name may be old.
         is_known = all(registration.is_received for registration, _ in self._declared())
-        asked, response = yield from self._ask_query(self._etag if is_known else None)
+        sent, response = yield from self._ask_query(self._etag if is_known else None)
         order = announced_features(response)
         if order is None:
             order = yield from self._querying.ask_features()
         if response.status == _NOT_MODIFIED:
             if order == self._feature_order:
-                return self._begin_update(asked, response, order, self._etag)
+                return self._begin_update(sent, response, order, self._etag)
             # The rules are the same, but not what they mean: the ETag of a service that does not announce its feature
             # order does not depend on it.
-            asked, response = yield from self._ask_query(None)
+            sent, response = yield from self._ask_query(None)
         if self._feature_order not in {None, order}:
             logger.info("the service's context features are now %s, until now they were %s", order, self._feature_order)
-        answer = read_query(asked.request, response)
-        names = yield from self._querying.resolve_names(asked.query, answer)
-        update = self._begin_update(asked, response, order, _read_etag(asked.query, response))
+        answer = read_query(sent.request, response)
+        names = yield from self._querying.resolve_names(sent.query, answer)
+        update = self._begin_update(sent, response, order, _read_etag(sent.query, response))
         self._prepare(update, answer.settings, names)
         return update
 
-    def _ask_query(self, etag: tuple[Query, str] | None) -> Flow[tuple[Asked, Response]]:
-        asked = yield from self._ask(etag)
-        if isinstance(asked.outcome, Response) and asked.outcome.status == _NOT_FOUND:
+    def _ask_query(self, etag: tuple[Query, str] | None) -> Flow[tuple[SentQuery, Response]]:
+        sent = yield from self._ask(etag)
+        if isinstance(sent.outcome, Response) and sent.outcome.status == _NOT_FOUND:
             yield from self._declare_unknown()
-            asked = yield from self._ask(None)
-        response = asked.expect()
+            sent = yield from self._ask(None)
+        response = sent.expect()
         self._querying.note(response)
-        return asked, response
+        return sent, response
 
-    def _ask(self, etag: tuple[Query, str] | None) -> Flow[Asked]:
+    def _ask(self, etag: tuple[Query, str] | None) -> Flow[SentQuery]:
         names = sorted({registration.known_as for registration, _ in self._declared()})
         return self._querying.ask(names, self._context.tracked, self.revision, etag)
 
@@ -295,10 +295,10 @@ class Session:
         yield from self._declare()
 
     def _begin_update(
-        self, asked: Asked, response: Response, order: tuple[str, ...], etag: tuple[Query, str] | None
+        self, sent: SentQuery, response: Response, order: tuple[str, ...], etag: tuple[Query, str] | None
     ) -> Update:
         update = Update(order, etag, self._context)
-        update.query, update.demanded = asked.query, asked.demanded
+        update.query, update.demanded = sent.query, sent.demanded
         update.revision = read_revision(response)
         return update
 
@@ -310,15 +310,17 @@ class Session:
                 queried = read_queried_setting(answer, registration.answer)
                 if order == self._feature_order and is_same_answer(queried, registration.answer):
                     continue
-                intake = take_in(setting, queried, order, self._context)
+                converted = convert_setting(setting, queried, order, self._context)
             except InvalidResponseError as error:
                 registration.report([_describe_unreceived(registration, answer, error)])
                 registration.answer = None
                 update.etag = None
                 continue
-            registration.report(intake.remarks)
-            update.renewals.append(Renewal(registration, intake.evaluation.compile(), queried, intake.is_complete))
-            if not intake.is_complete:
+            registration.report(converted.remarks)
+            update.renewals.append(
+                Renewal(registration, converted.evaluation.compile(), queried, converted.is_complete)
+            )
+            if not converted.is_complete:
                 update.etag = None
 
     def _declared(self) -> Iterator[tuple[Registration, Setting[Any]]]:

@@ -24,10 +24,10 @@ import re
 from collections.abc import Callable
 from typing import Final, Literal
 
-from heksher.clients.conversation.response_reader import read_retry_after
 from heksher.clients.conversation.event_stream import EventReader, EventStreamError, ServerEvent
 from heksher.clients.conversation.exchange import Outcome, Request, Response
 from heksher.clients.conversation.querying import Query
+from heksher.clients.conversation.response_reader import read_retry_after
 from heksher.clients.conversation.schedule import MAX_RETRY_AFTER_S, Schedule
 from heksher.clients.conversation.session import Session
 from heksher.exceptions import TransportError
@@ -65,7 +65,7 @@ _REVISION: Final = re.compile("[0-9]{1,18}")
 _TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-class Following:
+class StreamPolicy:
     """The stream of one run of a client.
 
     Args:
@@ -158,7 +158,7 @@ class Following:
         if events and self._alive_s is None:
             self._come_alive(now_s)
         for event in events:
-            self._heed(event, now_s)
+            self._handle(event, now_s)
         return bool(events)
 
     def conclude(self, outcome: Outcome | None, now_s: float) -> None:
@@ -207,20 +207,20 @@ class Following:
             logging.INFO if self._losses <= 1 else logging.DEBUG, "following the changes of the service by a stream"
         )
 
-    def _heed(self, event: ServerEvent, now_s: float) -> None:
+    def _handle(self, event: ServerEvent, now_s: float) -> None:
         if event.kind == "change":
-            self._heed_change(event, now_s)
+            self._handle_change(event, now_s)
         elif event.kind == "end" and event.retry_ms is not None:
             self._told_s = min(event.retry_ms / 1000, MAX_RETRY_S)
 
-    def _heed_change(self, event: ServerEvent, now_s: float) -> None:
+    def _handle_change(self, event: ServerEvent, now_s: float) -> None:
         published = self._session.revision
         revision = int(event.last_id) if _REVISION.fullmatch(event.last_id) else None
         if revision is not None and revision == published:
             return
         # An earlier one is news, too: that the service was restored from a backup.
         if revision is not None and (published is None or revision > published):
-            self._session.demand(revision)
+            self._session.require_revision(revision)
         self._schedule.nudge(now_s)
         self._wake_up()
 

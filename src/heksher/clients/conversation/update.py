@@ -2,9 +2,9 @@
 
 from typing import Any, NamedTuple
 
-from heksher.clients.conversation.response_reader import QueriedSetting
 from heksher.clients.conversation.querying import Query
 from heksher.clients.conversation.registration import Registration
+from heksher.clients.conversation.response_reader import QueriedSetting
 from heksher.context import ClientContext, ContextState
 from heksher.evaluation import CompiledEvaluation, Evaluation
 from heksher.exceptions import ServiceError

@@ -16,7 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from heksher.clients.conversation.saved_state import EVERYTHING, SavedState, read_document, read_feature_order, read_settings
+from heksher.clients.conversation.saved_state import (
+    EVERYTHING,
+    SavedState,
+    read_document,
+    read_feature_order,
+    read_settings,
+)
 from heksher.exceptions import InvalidOptionError
 from heksher.value_type import JSON
 from heksher.wording import describe_value

@@ -5,17 +5,17 @@ from datetime import UTC, datetime
 from os import PathLike
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from heksher.clients.offline.bootstrap import Bootstrap, read_bootstrap
 from heksher.clients.conversation.saved_state import SavedState
+from heksher.clients.offline.bootstrap import Bootstrap, read_bootstrap
 from heksher.clients.reporting.status import DataSource
 
 if TYPE_CHECKING:
-    from heksher.clients.offline.last_known_file import SnapshotFile
+    from heksher.clients.offline.last_known_file import LastKnownFile
 
 FilePath: TypeAlias = str | PathLike[str]
 
 
-class Net(NamedTuple):
+class FallbackSource(NamedTuple):
     """Values to fall back on, and where they are from."""
 
     source: DataSource
@@ -52,17 +52,17 @@ class Fallback:
         """Tell whether there may be something to fall back on."""
         return self._file is not None or self._bootstrap is not None
 
-    def find(self, context_filters: str) -> list[Net]:
+    def find(self, context_filters: str) -> list[FallbackSource]:
         """Give what there is, the best first; empty if there is nothing."""
-        nets = []
+        sources = []
         if self._file is not None:
             if self._snapshot is False:
                 self._snapshot = self._file.read(self._service, context_filters)
             if isinstance(self._snapshot, SavedState):
-                nets.append(Net("snapshot", self._snapshot))
+                sources.append(FallbackSource("snapshot", self._snapshot))
         if self._bootstrap is not None:
-            nets.append(Net("bootstrap", self._bootstrap))
-        return nets
+            sources.append(FallbackSource("bootstrap", self._bootstrap))
+        return sources
 
     def save(self, make: Callable[[str, datetime], SavedState], *, is_new: bool) -> None:
         """Keep what the service has just said.
@@ -81,8 +81,8 @@ class Fallback:
             self._file.confirm(now)
 
 
-def _open(path: FilePath) -> "SnapshotFile":
+def _open(path: FilePath) -> "LastKnownFile":
     # Not before it is needed: what makes checksums takes a while to import.
-    from heksher.clients.offline.last_known_file import SnapshotFile  # noqa: PLC0415 - see above
+    from heksher.clients.offline.last_known_file import LastKnownFile  # noqa: PLC0415 - see above
 
-    return SnapshotFile(path)
+    return LastKnownFile(path)

@@ -23,8 +23,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from heksher.clients.offline.atomic_file import open_regular, replace_file
 from heksher.clients.conversation.saved_state import EVERYTHING, SavedState, read_payload, write_payload
+from heksher.clients.offline.atomic_file import open_regular, replace_file
 from heksher.value_type import shorten
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class _Header(NamedTuple):
     length: int
 
 
-class SnapshotFile:
+class LastKnownFile:
     """A file that settings are saved in and restored from.
 
     No method raises for what is wrong with the file or its disk, and all of them may wait for the disk. Any number of

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from heksher.changes import Change, restrict
 from heksher.evaluation import CompiledEvaluation, Evaluation
 from heksher.setting import Setting
-from heksher.subscription import Spawn, Subscribers, Subscription, Turn
+from heksher.subscription import Spawn, Subscribers, Subscription, TryLock
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class Dispatcher:
         # Calls to be made. One stays until it has been made: a child that is forked meanwhile makes it again rather
         # than never.
         self._queue: deque[tuple[Subscription, object]] = deque()
-        self._turn = Turn()
+        self._try_lock = TryLock()
 
     def make_subscribers(self) -> Subscribers[Any]:
         """Make the subscribers to a further kind of event, for ``post_call``."""
@@ -82,12 +82,12 @@ class Dispatcher:
 
         If another thread is at it already, or a callback calls this, that one makes them.
         """
-        # Again after the turn has ended: who posted meanwhile did not get it, and has left.
-        while self._queue and self._turn.take():
+        # Again after the release: a thread that posted meanwhile did not get the lock, and has left.
+        while self._queue and self._try_lock.try_acquire():
             try:
                 self._make_calls()
             finally:
-                self._turn.end()
+                self._try_lock.release()
 
     def _make_calls(self) -> None:
         while self._queue:

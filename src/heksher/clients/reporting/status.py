@@ -1,6 +1,6 @@
 """What a client knows of its own health: for readiness checks, dashboards, and people who wonder.
 
-``Health`` is told how updates end; ``ClientStatus`` is a picture of it for the program.
+``ClientHealth`` is told how updates end; ``ClientStatus`` is a picture of it for the program.
 """
 
 import time
@@ -61,7 +61,7 @@ class ClientStatus(NamedTuple):
 
 
 class _Facts(NamedTuple):
-    """All that ``Health`` knows, but for the settings."""
+    """All that ``ClientHealth`` knows, but for the settings."""
 
     state: ClientState
     since: datetime
@@ -74,7 +74,7 @@ class _Facts(NamedTuple):
     confirmed: tuple[datetime, float] | None = None
 
 
-class Health:
+class ClientHealth:
     """The changing side of ``ClientStatus``. Any thread may ask at any time; those who tell it take turns."""
 
     def __init__(self) -> None:

@@ -33,7 +33,7 @@ class Guard:
 
     Args:
         time_limit_s: seconds until the request must be over.
-        owner: whose request it is, for ``RequestsUnderWay.abort``.
+        owner: whose request it is, for ``RequestsInFlight.abort``.
         sockets: is given the sockets that are opened for the request.
     """
 
@@ -101,7 +101,7 @@ class Guard:
             self._interrupt = None
 
 
-class RequestsUnderWay:
+class RequestsInFlight:
     """The requests that a client has sent and not yet finished, in any thread. Thread-safe.
 
     Attributes:
@@ -207,7 +207,7 @@ class TaskGuard:
             self._limit.reschedule(asyncio.get_running_loop().time() + delay_s)
 
 
-class TasksUnderWay:
+class TasksInFlight:
     """The same on an event loop: the requests of its tasks. Not thread-safe."""
 
     def __init__(self) -> None:

@@ -107,12 +107,12 @@ class _Backend:
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
         **others: Any,
-    ) -> "_Stream":
+    ) -> "_GuardedStream":
         guard = active_guard()
         if others:
             options = {"local_address": local_address, "socket_options": socket_options, **others}
             with _raised_as(self._core, "Connect"), guard.blocking(timeout, None) as timeout_s:
-                return _Stream(self._core, self._inner.connect_tcp(host, port, timeout_s, **options))
+                return _GuardedStream(self._core, self._inner.connect_tcp(host, port, timeout_s, **options))
         with _raised_as(self._core, "Connect"):
             connected = _connect(guard, host, port, timeout, local_address)
             try:
@@ -121,13 +121,13 @@ class _Backend:
             except BaseException:
                 connected.close()
                 raise
-        return _Stream(self._core, self._stream_class(connected))
+        return _GuardedStream(self._core, self._stream_class(connected))
 
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
-    ) -> "_Stream":
+    ) -> "_GuardedStream":
         with _raised_as(self._core, "Connect"), active_guard().blocking(timeout, None) as timeout_s:
-            return _Stream(self._core, self._inner.connect_unix_socket(path, timeout_s, socket_options))
+            return _GuardedStream(self._core, self._inner.connect_unix_socket(path, timeout_s, socket_options))
 
     def sleep(self, seconds: float) -> None:
         interrupted = threading.Event()
@@ -138,7 +138,7 @@ class _Backend:
         return getattr(self._inner, name)
 
 
-class _Stream:
+class _GuardedStream:
     """A library's network stream, as ``_Backend`` is for its backend."""
 
     def __init__(self, core: Any, inner: Any) -> None:
@@ -158,14 +158,14 @@ class _Stream:
 
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None, **others: Any
-    ) -> "_Stream":
+    ) -> "_GuardedStream":
         # The handshake is done by a new object that takes over the descriptor, so it is interrupted by a duplicate.
         with (
             _raised_as(self._core, "Connect"),
             socket.fromfd(self._socket.fileno(), self._socket.family, self._socket.type) as duplicate,
             active_guard().blocking(timeout, partial(_shut_down, duplicate)) as timeout_s,
         ):
-            return _Stream(self._core, self._inner.start_tls(ssl_context, server_hostname, timeout_s, **others))
+            return _GuardedStream(self._core, self._inner.start_tls(ssl_context, server_hostname, timeout_s, **others))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -180,25 +180,25 @@ class _AsyncBackend:
     def __init__(self, inner: Any) -> None:
         self._inner = inner
 
-    async def connect_tcp(self, *args: Any, **options: Any) -> "_AsyncStream":
-        return _AsyncStream(await self._inner.connect_tcp(*args, **options))
+    async def connect_tcp(self, *args: Any, **options: Any) -> "_AsyncGuardedStream":
+        return _AsyncGuardedStream(await self._inner.connect_tcp(*args, **options))
 
-    async def connect_unix_socket(self, *args: Any, **options: Any) -> "_AsyncStream":
-        return _AsyncStream(await self._inner.connect_unix_socket(*args, **options))
+    async def connect_unix_socket(self, *args: Any, **options: Any) -> "_AsyncGuardedStream":
+        return _AsyncGuardedStream(await self._inner.connect_unix_socket(*args, **options))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
 
-class _AsyncStream:
+class _AsyncGuardedStream:
     """As ``_AsyncBackend``, for a stream."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
 
-    async def start_tls(self, *args: Any, **options: Any) -> "_AsyncStream":
+    async def start_tls(self, *args: Any, **options: Any) -> "_AsyncGuardedStream":
         try:
-            return _AsyncStream(await self._inner.start_tls(*args, **options))
+            return _AsyncGuardedStream(await self._inner.start_tls(*args, **options))
         except BaseException:
             await self._inner.aclose()
             raise

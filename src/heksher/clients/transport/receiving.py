@@ -95,20 +95,20 @@ async def receive_async(native: "httpx2.Response", max_bytes: int) -> None:
         body.finish()
 
 
-def _begin(native: "httpx2.Response", max_bytes: int) -> "_Body | None":
+def _begin(native: "httpx2.Response", max_bytes: int) -> "_LimitedBody | None":
     """Give the body to read; ``None`` if it is there, as transports without a network have it."""
     if native.is_stream_consumed:
         if len(native.content) > max_bytes:
             raise ResponseTooLargeError(native, max_bytes)
         return None
-    body = _Body(native, max_bytes)
+    body = _LimitedBody(native, max_bytes)
     length = native.headers.get("Content-Length", "")
     if native.status_code not in _BODILESS and length.isdecimal():
         body.expect(int(length[:_MAX_DIGITS]))
     return body
 
 
-class _Body:
+class _LimitedBody:
     """A body that is coming in.
 
     Args:

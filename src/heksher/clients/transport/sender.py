@@ -10,7 +10,7 @@ from heksher.clients.transport.receiving import STREAM_EXTENSION, ResponseTooLar
 from heksher.exceptions import TransportError
 
 
-class Patience(NamedTuple):
+class StreamTimeouts(NamedTuple):
     """How long a stream of events may keep its client waiting.
 
     Attributes:
@@ -70,11 +70,11 @@ class Sender:
             "content": content,
         }
 
-    def _build_stream_request(self, native: Any, request: Request, patience: Patience) -> Any:
+    def _build_stream_request(self, native: Any, request: Request, timeouts: StreamTimeouts) -> Any:
         """Make the library's request for a stream, which the library itself must not give up between heartbeats."""
         limits = native.timeout
         timeout = self._settings.library.Timeout(
-            connect=limits.connect, read=patience.silence_s, write=limits.write, pool=limits.pool
+            connect=limits.connect, read=timeouts.silence_s, write=limits.write, pool=limits.pool
         )
         extensions = {STREAM_EXTENSION: True}
         return native.build_request(**self._arguments(request), timeout=timeout, extensions=extensions)

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
 from heksher.clients.transport.http_errors import raised_as_http_errors
 from heksher.clients.transport.http_library import check_redirect, check_request
+from heksher.clients.transport.in_flight import RequestsInFlight, TasksInFlight, active_guard
 from heksher.clients.transport.network import count_connections, forget_connections, protect, protect_async
 from heksher.clients.transport.receiving import is_event_stream, receive, receive_async
-from heksher.clients.transport.sender import DEFAULT_LIMITS, Limits, Patience, Sender
-from heksher.clients.transport.in_flight import RequestsUnderWay, TasksUnderWay, active_guard
+from heksher.clients.transport.sender import DEFAULT_LIMITS, Limits, Sender, StreamTimeouts
 from heksher.exceptions import TransportError
 
 if TYPE_CHECKING:
@@ -78,28 +78,28 @@ class AsyncTransport(Sender):
             return result
 
     async def follow(
-        self, request: Request, receive: Callable[[bytes], bool], patience: Patience
+        self, request: Request, receive: Callable[[bytes], bool], timeouts: StreamTimeouts
     ) -> Response | TransportError | None:
         """Read a stream of events to its end.
 
         Args:
             request: what to send.
             receive: is given what comes in, and tells whether it is a sign of life. The stream ends if it raises.
-            patience: how long to wait.
+            timeouts: how long to wait.
 
         Returns:
             What came in place of a stream, or ended it; ``None`` if the service did.
         """
         client = self._client
         try:
-            async with client.requests.request(min(patience.opening_s, self._limits.request_timeout_s)) as guard:
-                prepared = self._build_stream_request(client.native, request, patience)
+            async with client.requests.request(min(timeouts.opening_s, self._limits.request_timeout_s)) as guard:
+                prepared = self._build_stream_request(client.native, request, timeouts)
                 async with aclosing(await client.native.send(prepared, stream=True)) as native:
                     if not is_event_stream(native):
                         return _translate(native)
                     async for chunk in native.aiter_raw():
                         if receive(chunk):
-                            guard.extend(patience.silence_s)
+                            guard.extend(timeouts.silence_s)
         except Exception as error:  # noqa: BLE001 - as in _send
             return self._describe_failure(request, error)
         return None
@@ -146,7 +146,7 @@ class _AsyncClient:
 
     def __init__(self, native: "httpx2.AsyncClient") -> None:
         self.native = native
-        self.requests = TasksUnderWay()
+        self.requests = TasksInFlight()
         protect_async(native)
 
     async def close(self) -> None:
@@ -181,21 +181,21 @@ class ThreadTransport(Sender):
             return result
 
     def follow(
-        self, request: Request, receive: Callable[[bytes], bool], patience: Patience, owner: object = None
+        self, request: Request, receive: Callable[[bytes], bool], timeouts: StreamTimeouts, owner: object = None
     ) -> Response | TransportError | None:
         """Do what ``AsyncTransport.follow`` does, until ``abort(owner)`` at the latest."""
         client = self._client
-        opening_s = min(patience.opening_s, self._limits.request_timeout_s)
+        opening_s = min(timeouts.opening_s, self._limits.request_timeout_s)
         try:
             with client.requests.request(opening_s, owner) as guard:
-                prepared = self._build_stream_request(client.native, request, patience)
+                prepared = self._build_stream_request(client.native, request, timeouts)
                 with closing(client.native.send(prepared, stream=True)) as native:
                     if not is_event_stream(native):
                         return _translate(native)
                     for chunk in native.iter_raw():
                         guard.check()
                         if receive(chunk):
-                            guard.extend(patience.silence_s)
+                            guard.extend(timeouts.silence_s)
         except Exception as error:  # noqa: BLE001 - as in AsyncTransport
             return self._describe_failure(request, error)
         return None
@@ -276,7 +276,7 @@ class _ThreadClient:
 
     def __init__(self, native: "httpx2.Client", library: Any, limits: Limits) -> None:
         self.native = native
-        self.requests = RequestsUnderWay()
+        self.requests = RequestsInFlight()
         protect(native)
         # Waiting for one of the connections that the program allows is no operation on a socket.
         timeout = native.timeout

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
+from heksher.server.api.models import ContextFeatureMove, NewContextFeature
 from heksher.server.api.responses import (
     NO_FEATURE,
     READ_FAILURES,
@@ -18,7 +19,6 @@ from heksher.server.api.responses import (
     problem,
     text,
 )
-from heksher.server.api.models import ContextFeatureMove, NewContextFeature
 from heksher.server.api.routing import StorageDependency, make_router
 from heksher.server.catalog.answer import CAPABILITIES
 from heksher.server.operations import context_features

@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter, Response
 
+from heksher.server.api.models import SettingDeclaration
 from heksher.server.api.responses import (
     WRITE_FAILURES,
     JSONAnswer,
-    Outcome,
+    OutcomeResponse,
     Problem,
     document,
     model,
@@ -13,10 +14,9 @@ from heksher.server.api.responses import (
     tell_revision,
     text_or_problem,
 )
-from heksher.server.api.models import SettingDeclaration
 from heksher.server.api.routing import StorageDependency, make_router
-from heksher.server.operations.declaration import DeclarationResult, OutcomeName, declare
 from heksher.server.json_form import JSONObject
+from heksher.server.operations.declaration import DeclarationResult, OutcomeName, declare
 from heksher.server.storage.base import NOBODY
 from heksher.wire import DECLARE_PATH
 
@@ -36,10 +36,10 @@ _VERSION_KEYS: dict[OutcomeName, str] = {
     DECLARE_PATH,
     summary="Declare a setting: create it, upgrade it, or learn how it differs",
     responses=document(
-        model(200, Outcome, "`created`, `uptodate`, `upgraded` or `outdated`."),
+        model(200, OutcomeResponse, "`created`, `uptodate`, `upgraded` or `outdated`."),
         problem(400, "The setting is new, and its version is not 1.0."),
         text_or_problem(404, "A context feature or the alias is unknown.", "the service has no context features ['x']"),
-        model(409, Outcome | Problem, "`mismatch` or `rejected`; or the alias belongs to another setting."),
+        model(409, OutcomeResponse | Problem, "`mismatch` or `rejected`; or the alias belongs to another setting."),
         WRITE_FAILURES,
     ),
 )

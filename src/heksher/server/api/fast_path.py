@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heksher.server import logs
+from heksher.server.api.query_service import QueryService, Reply, make_key, read_revision
 from heksher.server.api.responses import JSONAnswer
-from heksher.server.api.query_service import QueryDesk, Reply, make_key, read_revision
 from heksher.server.api.stream import ABORT_EXTENSION, Streams
 from heksher.server.catalog.answer import HeaderField
 from heksher.server.metrics import Metrics
@@ -31,7 +31,7 @@ _ANSWER_HEADERS: Final = frozenset({b"if-none-match", b"accept-encoding", _LAST_
 _ENDING: Final = "the service is about to end; come back in a moment"
 
 
-class Front:
+class FastPath:
     """The service as an ASGI application.
 
     Args:
@@ -42,11 +42,13 @@ class Front:
         is_logging: whether each request is logged.
     """
 
-    def __init__(self, api: FastAPI, desk: QueryDesk, streams: Streams, metrics: Metrics, *, is_logging: bool) -> None:
+    def __init__(
+        self, api: FastAPI, query_service: QueryService, streams: Streams, metrics: Metrics, *, is_logging: bool
+    ) -> None:
         self.api = api
         self.streams = streams
         self._app: ASGIApp = api
-        self._desk = desk
+        self._query_service = query_service
         self._metrics = metrics
         self._is_logging = is_logging
 
@@ -60,7 +62,9 @@ class Front:
             body = None
             if scope["method"] == "POST":
                 body, receive = await self._read_body(receive)
-            reply = self._desk.find_reply(make_key(scope, body), self._desk.read_wish(scope["headers"]))
+            reply = self._query_service.find_reply(
+                make_key(scope, body), self._query_service.read_preferences(scope["headers"])
+            )
             if reply is not None:
                 await _send_reply(send, reply)
                 self._note(scope, QUERY_PATH, reply.status, started_s, len(reply.body))

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from heksher.server.api.responses import Health, JSONAnswer, Live, Problem, Ready, document, model, text
+from heksher.server.api.responses import HealthResponse, JSONAnswer, Live, Problem, Ready, document, model, text
 from heksher.server.api.routing import StorageDependency, make_router
 from heksher.server.health import Readiness, is_healthy
 from heksher.server.metrics import Metrics
@@ -17,7 +17,7 @@ router: APIRouter = make_router("service")
     HEALTH_PATH,
     summary="Tell whether the service works, and its version",
     responses=document(
-        model(200, Health, "The service works."), model(500, Problem, "The database cannot be reached.")
+        model(200, HealthResponse, "The service works."), model(500, Problem, "The database cannot be reached.")
     ),
 )
 def check_health(storage: StorageDependency) -> Response:

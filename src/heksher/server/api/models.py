@@ -58,11 +58,11 @@ Version = Annotated[
 AnyJSON = Annotated[JsonValue, SkipValidation]
 # pydantic documents the pattern of keys, but not that there are no others.
 _NO_OTHER_KEYS: dict[str, JsonValue] = {"additionalProperties": False}
-Metadata = Annotated[
+MetadataField = Annotated[
     dict[MetadataKey, AnyJSON],
     Field(max_length=MAX_METADATA_KEYS, examples=[{"owner": "web-team"}], json_schema_extra=_NO_OTHER_KEYS),
 ]
-Conditions = Annotated[
+ConditionsField = Annotated[
     dict[Feature, FeatureValue],
     Field(min_length=1, max_length=MAX_CONTEXT_FEATURES, json_schema_extra=_NO_OTHER_KEYS),
 ]
@@ -86,19 +86,19 @@ Features = Annotated[
 ]
 
 
-class Body(BaseModel):
+class RequestModel(BaseModel):
     """What the bodies share: unknown fields are ignored, as existing services do."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True)
 
 
-class NewContextFeature(Body):
+class NewContextFeature(RequestModel):
     """A context feature to add."""
 
     context_feature: Feature = Field(examples=["environment"])
 
 
-class ContextFeatureMove(Body):
+class ContextFeatureMove(RequestModel):
     """Where a context feature is to go: exactly one of the two."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -118,7 +118,7 @@ class ContextFeatureMove(Body):
         return self
 
 
-class SettingDeclaration(Body):
+class SettingDeclaration(RequestModel):
     """What an application expects of a setting."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -140,7 +140,7 @@ class SettingDeclaration(Body):
     configurable_features: Features
     type: WireType
     default_value: AnyJSON
-    metadata: Metadata = {}
+    metadata: MetadataField = {}
     alias: SettingName | None = Field(None, description="another name under which the setting is known so far")
     version: Version = FIRST_VERSION
 
@@ -157,7 +157,7 @@ class SettingDeclaration(Body):
         )
 
 
-class Versioned(Body):
+class Versioned(RequestModel):
     """A change of a setting, with the version that it makes."""
 
     version: Version
@@ -182,9 +182,9 @@ class NewFeatures(Versioned):
 
 
 class SettingMetadata(Versioned):
-    """Metadata for a setting."""
+    """MetadataField for a setting."""
 
-    metadata: Metadata
+    metadata: MetadataField
 
 
 class SettingMetadataValue(Versioned):
@@ -193,7 +193,7 @@ class SettingMetadataValue(Versioned):
     value: AnyJSON
 
 
-class NewRule(Body):
+class NewRule(RequestModel):
     """A rule to add."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -205,30 +205,30 @@ class NewRule(Body):
     )
 
     setting: SettingName
-    feature_values: Conditions
+    feature_values: ConditionsField
     value: AnyJSON
-    metadata: Metadata = {}
+    metadata: MetadataField = {}
 
 
-class RuleValue(Body):
+class RuleValue(RequestModel):
     """The value that a rule is to have."""
 
     value: AnyJSON = Field(examples=[10])
 
 
-class RuleMetadata(Body):
-    """Metadata for a rule."""
+class RuleMetadata(RequestModel):
+    """MetadataField for a rule."""
 
-    metadata: Metadata
+    metadata: MetadataField
 
 
-class RuleMetadataValue(Body):
+class RuleMetadataValue(RequestModel):
     """The value of one metadata key of a rule."""
 
     value: AnyJSON
 
 
-class QueryBody(Body):
+class QueryBody(RequestModel):
     """A query. Texts are read as in a query string."""
 
     settings: list[str] | str | None = Field(default=None, description="names; null: all settings", examples=[["a"]])

@@ -9,18 +9,18 @@ from typing import Annotated, NoReturn
 from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 
+from heksher.server.api.models import QueryBody
+from heksher.server.api.query_service import QueryService, Reply, ResponsePreferences, make_key
 from heksher.server.api.responses import (
     NO_SETTING,
     READ_FAILURES,
     WRITE_FAILURES,
-    QueryAnswer,
+    QueryResponse,
     document,
     empty,
     model,
     problem,
 )
-from heksher.server.api.models import QueryBody
-from heksher.server.api.query_service import QueryDesk, Reply, Wish, make_key
 from heksher.server.api.routing import make_router
 from heksher.server.catalog import query as catalog
 from heksher.server.limits import MAX_QUERY_FILTERS, MAX_QUERY_SETTINGS
@@ -33,30 +33,30 @@ _QUERY = "query"
 _BODY = "body"
 
 _RESPONSES = document(
-    model(200, QueryAnswer, "The settings, with the rules that the filters let through."),
+    model(200, QueryResponse, "The settings, with the rules that the filters let through."),
     empty(304, "The client has this answer already."),
     problem(400, "A context feature has more than one filter."),
     NO_SETTING,
 )
 
 
-async def _read_wish(
+async def _read_preferences(
     request: Request,
     if_none_match: Annotated[list[str] | None, Header(description="tags of answers that the client has")] = None,
     heksher_min_revision: Annotated[
         int | None, Header(alias=MIN_REVISION_HEADER, ge=0, description="the oldest revision to be answered with")
     ] = None,
-) -> Wish:
+) -> ResponsePreferences:
     # Described for the documentation; read as the front reads them.
     del if_none_match, heksher_min_revision
-    desk: QueryDesk = request.app.state.query_desk
-    wish = desk.read_wish(request.scope["headers"])
-    if not wish.is_valid():
+    query_service: QueryService = request.app.state.query_service
+    preferences = query_service.read_preferences(request.scope["headers"])
+    if not preferences.is_valid():
         _refuse("header", MIN_REVISION_HEADER, "a revision is a whole number of at most 18 digits")
-    return wish
+    return preferences
 
 
-WishDependency = Annotated[Wish, Depends(_read_wish)]
+PreferencesDependency = Annotated[ResponsePreferences, Depends(_read_preferences)]
 
 
 @router.get(
@@ -66,7 +66,7 @@ WishDependency = Annotated[Wish, Depends(_read_wish)]
 )
 async def query_settings(
     request: Request,
-    wish: WishDependency,
+    preferences: PreferencesDependency,
     settings: Annotated[
         str | None,
         Query(description="comma-separated names; absent: all settings; empty: none", examples=["cache_ttl"]),
@@ -87,10 +87,10 @@ async def query_settings(
 
     Keys are canonical names, rules come in ascending id, conditions in the service's feature order.
     """
-    query = catalog.Query(
+    query = catalog.CatalogQuery(
         _read_names(settings, _QUERY), _read_filters(context_filters, _QUERY), include_metadata, include_aliases
     )
-    return await _answer(request, make_key(request.scope), query, wish)
+    return await _answer(request, make_key(request.scope), query, preferences)
 
 
 @router.post(
@@ -98,22 +98,24 @@ async def query_settings(
     summary="Query settings and their rules, with the parameters in the body",
     responses=document(_RESPONSES, WRITE_FAILURES),
 )
-async def query_settings_by_post(request: Request, wish: WishDependency, body: QueryBody) -> Response:
+async def query_settings_by_post(request: Request, preferences: PreferencesDependency, body: QueryBody) -> Response:
     """For more names than a URL can have. The answer, its tag included, is that of the same query with `GET`."""
-    query = catalog.Query(
+    query = catalog.CatalogQuery(
         _read_names(body.settings, _BODY),
         _read_filters(body.context_filters, _BODY),
         body.include_metadata,
         body.include_aliases,
     )
-    return await _answer(request, make_key(request.scope, await request.body()), query, wish)
+    return await _answer(request, make_key(request.scope, await request.body()), query, preferences)
 
 
-async def _answer(request: Request, key: bytes, query: catalog.Query, wish: Wish) -> Response:
+async def _answer(
+    request: Request, key: bytes, query: catalog.CatalogQuery, preferences: ResponsePreferences
+) -> Response:
     # For the front, which opens a stream of this query.
     request.scope["heksher.query"] = query
-    desk: QueryDesk = request.app.state.query_desk
-    return _make_response(await desk.reply(key, query, wish))
+    query_service: QueryService = request.app.state.query_service
+    return _make_response(await query_service.reply(key, query, preferences))
 
 
 def _make_response(reply: Reply) -> Response:

@@ -17,7 +17,7 @@ from starlette.types import Scope
 from heksher.server.catalog.answer import Answer, Encoding, HeaderField, Representation, choose_encoding
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog, CatalogState
-from heksher.server.catalog.query import Query, build_answer, find_settings
+from heksher.server.catalog.query import CatalogQuery, build_answer, find_settings
 from heksher.server.errors import NotFoundError
 from heksher.server.metrics import Metrics
 from heksher.wire import MIN_REVISION_HEADER, REVISION_HEADER
@@ -42,7 +42,7 @@ _MIN_REVISION: Final = MIN_REVISION_HEADER.lower().encode()
 _BODY_KEY: Final = b"\0"
 
 
-class Wish(NamedTuple):
+class ResponsePreferences(NamedTuple):
     """How a client wants to be answered.
 
     Attributes:
@@ -75,7 +75,7 @@ class Reply(NamedTuple):
     body: bytes
 
 
-class QueryDesk:
+class QueryService:
     """Answers queries from a catalog. Belongs to one event loop.
 
     Args:
@@ -97,7 +97,7 @@ class QueryDesk:
         """Let go of the threads; what they are making is made. Nothing large can be asked for afterwards."""
         self._makers.shutdown(wait=False)
 
-    def read_wish(self, headers: Iterable[HeaderField]) -> Wish:
+    def read_preferences(self, headers: Iterable[HeaderField]) -> ResponsePreferences:
         """Read how a client wants to be answered."""
         none_match = min_revision = b""
         encoding: Encoding = ""
@@ -108,54 +108,54 @@ class QueryDesk:
                 encoding = self._read_encoding(value)
             elif name == _MIN_REVISION:
                 min_revision = value
-        return Wish(none_match, encoding, min_revision)
+        return ResponsePreferences(none_match, encoding, min_revision)
 
-    def find_reply(self, key: bytes, wish: Wish) -> Reply | None:
+    def find_reply(self, key: bytes, preferences: ResponsePreferences) -> Reply | None:
         """Give the reply to a query, if it is there."""
         state = self._catalog.state
         slot = None if state is None else state.cache.get(key)
-        if state is None or slot is None or slot.answer is None or not wish.is_met_by(state.picture.revision):
+        if state is None or slot is None or slot.answer is None or not preferences.is_met_by(state.picture.revision):
             return None
         slot.is_used = True
-        reply = make_reply(state, slot.answer, wish)
+        reply = make_reply(state, slot.answer, preferences)
         if reply is not None:
             self._metrics.count_hit()
         return reply
 
-    async def reply(self, key: bytes, query: Query, wish: Wish) -> Reply:
+    async def reply(self, key: bytes, query: CatalogQuery, preferences: ResponsePreferences) -> Reply:
         """Give the reply to a query.
 
         Raises:
             NotFoundError: the query names settings that do not exist.
             StorageUnavailableError: the database is needed for the answer, and cannot be reached.
         """
-        state = await self._find_state(wish)
+        state = await self._find_state(preferences)
         try:
             answer = await self._find_answer(state, key, query)
         except NotFoundError:
             # Perhaps another process has it since a moment ago.
             state = await self._refresh()
             answer = await self._find_answer(state, key, query)
-        reply = make_reply(state, answer, wish)
+        reply = make_reply(state, answer, preferences)
         if reply is None:
-            await self._compress(answer, wish.encoding)
-            reply = make_reply(state, answer, wish)
+            await self._compress(answer, preferences.encoding)
+            reply = make_reply(state, answer, preferences)
         assert reply is not None, "what was compressed is there"  # noqa: S101 - for type checkers
         return reply
 
-    async def _find_state(self, wish: Wish) -> CatalogState:
+    async def _find_state(self, preferences: ResponsePreferences) -> CatalogState:
         state = self._catalog.state
-        if state is not None and wish.is_met_by(state.picture.revision):
+        if state is not None and preferences.is_met_by(state.picture.revision):
             return state
         # If the database does not have that revision either, nobody has: it was restored from a backup.
-        return await self._refresh(read_revision(wish.min_revision) or 0)
+        return await self._refresh(read_revision(preferences.min_revision) or 0)
 
     async def _refresh(self, at_least: int | None = None) -> CatalogState:
         # While the database is known to be away nobody waits for it: all threads would.
         self._availability.require()
         return await run_in_threadpool(self._catalog.refresh, at_least)
 
-    async def _find_answer(self, state: CatalogState, key: bytes, query: Query) -> Answer:
+    async def _find_answer(self, state: CatalogState, key: bytes, query: CatalogQuery) -> Answer:
         slot = state.cache.get(key)
         if slot is not None and slot.answer is not None:
             self._metrics.count_hit()
@@ -207,18 +207,18 @@ def make_key(scope: Scope, body: bytes | None = None) -> bytes:
     return _BODY_KEY + hashlib.sha256(b"".join((*content_types, b"\n", body))).digest()
 
 
-def _make_answer(state: CatalogState, key: bytes, query: Query) -> Answer:
+def _make_answer(state: CatalogState, key: bytes, query: CatalogQuery) -> Answer:
     answer = Answer(build_answer(state.picture, query), state.picture.feature_order)
     state.cache.put(key, query, answer)
     return answer
 
 
-def make_reply(state: CatalogState, answer: Answer, wish: Wish) -> Reply | None:
+def make_reply(state: CatalogState, answer: Answer, preferences: ResponsePreferences) -> Reply | None:
     """Give the reply, if the answer is there in the form that is wanted."""
-    tag = answer.find_known_tag(wish.none_match, wish.encoding) if wish.none_match else None
+    tag = answer.find_known_tag(preferences.none_match, preferences.encoding) if preferences.none_match else None
     if tag is not None:
         return Reply(304, [(b"etag", tag), *answer.shared_headers, _tell_revision(state.picture.revision)], b"")
-    form: Representation | None = answer.find(wish.encoding)
+    form: Representation | None = answer.find(preferences.encoding)
     if form is None:
         return None
     return Reply(200, [*form.headers, *answer.shared_headers, _tell_revision(state.picture.revision)], form.body)

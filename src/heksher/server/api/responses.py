@@ -90,7 +90,7 @@ class SettingSummary(BaseModel):
     version: str
 
 
-class Setting(SettingSummary):
+class SettingResponse(SettingSummary):
     """A setting."""
 
     configurable_features: list[str]
@@ -101,7 +101,7 @@ class Setting(SettingSummary):
 class Settings(BaseModel):
     """Settings, sorted by name."""
 
-    settings: list[Setting | SettingSummary]
+    settings: list[SettingResponse | SettingSummary]
 
 
 class AttributeDifference(BaseModel):
@@ -119,7 +119,7 @@ class MessageDifference(BaseModel):
     message: str
 
 
-class Outcome(BaseModel):
+class OutcomeResponse(BaseModel):
     """What came of a declaration."""
 
     outcome: str
@@ -128,7 +128,7 @@ class Outcome(BaseModel):
     differences: list[AttributeDifference | MessageDifference] | None = None
 
 
-class Metadata(BaseModel):
+class MetadataResponse(BaseModel):
     """The metadata of a setting or a rule."""
 
     metadata: dict[str, JsonValue]
@@ -140,7 +140,7 @@ class RuleId(BaseModel):
     rule_id: int
 
 
-class Rule(BaseModel):
+class RuleResponse(BaseModel):
     """A rule; its conditions are pairs of context feature and value, in feature order."""
 
     setting: str
@@ -149,7 +149,7 @@ class Rule(BaseModel):
     metadata: dict[str, JsonValue]
 
 
-class QueriedRule(BaseModel):
+class QueriedRuleResponse(BaseModel):
     """A rule in a query's answer."""
 
     rule_id: int
@@ -158,21 +158,21 @@ class QueriedRule(BaseModel):
     metadata: dict[str, JsonValue] | None = None
 
 
-class QueriedSetting(BaseModel):
+class QueriedSettingResponse(BaseModel):
     """A setting in a query's answer."""
 
     default_value: JsonValue
-    rules: list[QueriedRule]
+    rules: list[QueriedRuleResponse]
 
 
-class QueryAnswer(BaseModel):
+class QueryResponse(BaseModel):
     """Settings by name, with their rules by ascending id; if asked for, the canonical names of aliases."""
 
-    settings: dict[str, QueriedSetting]
+    settings: dict[str, QueriedSettingResponse]
     aliases: dict[str, str] | None = None
 
 
-class Health(BaseModel):
+class HealthResponse(BaseModel):
     """The version of a service that is healthy."""
 
     version: str

@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter, Response
 
+from heksher.server.api.models import MetadataKey, RuleMetadata, RuleMetadataValue
 from heksher.server.api.responses import (
     NO_RULE,
     READ_FAILURES,
     WRITE_FAILURES,
     JSONAnswer,
-    Metadata,
+    MetadataResponse,
     Responses,
     answer_written,
     document,
@@ -15,7 +16,6 @@ from heksher.server.api.responses import (
     model,
     problem,
 )
-from heksher.server.api.models import MetadataKey, RuleMetadata, RuleMetadataValue
 from heksher.server.api.routing import RuleIdInPath, StorageDependency, make_router
 from heksher.server.api.rule_routes import RULE_PATH
 from heksher.server.operations import metadata
@@ -31,7 +31,7 @@ _NO_KEY: Responses = empty(404, "There is no such rule, or, then with a body tha
 @router.get(
     _PATH,
     summary="Get the metadata of a rule",
-    responses=document(model(200, Metadata, "The metadata."), NO_RULE, READ_FAILURES),
+    responses=document(model(200, MetadataResponse, "The metadata."), NO_RULE, READ_FAILURES),
 )
 def get_metadata(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
     """An empty object if the rule has none."""

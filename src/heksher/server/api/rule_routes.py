@@ -5,13 +5,14 @@ from typing import Annotated, NoReturn
 from fastapi import APIRouter, Query, Response
 from fastapi.exceptions import RequestValidationError
 
+from heksher.server.api.models import NewRule, RuleValue, SettingName
 from heksher.server.api.responses import (
     NO_RULE,
     READ_FAILURES,
     WRITE_FAILURES,
     JSONAnswer,
-    Rule,
     RuleId,
+    RuleResponse,
     answer_written,
     document,
     empty,
@@ -20,7 +21,6 @@ from heksher.server.api.responses import (
     tell_revision,
     text,
 )
-from heksher.server.api.models import NewRule, RuleValue, SettingName
 from heksher.server.api.routing import RuleIdInPath, StorageDependency, make_router
 from heksher.server.operations import rules
 from heksher.server.storage.base import NOBODY
@@ -71,7 +71,9 @@ def search_rule(
     return JSONAnswer({"rule_id": rules.search(storage, setting, _parse_conditions(feature_values))})
 
 
-@router.get(RULE_PATH, summary="Get a rule", responses=document(model(200, Rule, "The rule."), NO_RULE, READ_FAILURES))
+@router.get(
+    RULE_PATH, summary="Get a rule", responses=document(model(200, RuleResponse, "The rule."), NO_RULE, READ_FAILURES)
+)
 def get_rule(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
     """Conditions stand in feature order."""
     return JSONAnswer(rules.get(storage, rule_id))

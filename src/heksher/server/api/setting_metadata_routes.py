@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter, Response
 
+from heksher.server.api.models import MetadataKey, SettingMetadata, SettingMetadataValue, Versioned
 from heksher.server.api.responses import (
     NO_SETTING,
     READ_FAILURES,
     WRITE_FAILURES,
     JSONAnswer,
-    Metadata,
+    MetadataResponse,
     Responses,
     answer_written,
     document,
@@ -15,7 +16,6 @@ from heksher.server.api.responses import (
     problem,
     text_or_problem,
 )
-from heksher.server.api.models import MetadataKey, SettingMetadata, SettingMetadataValue, Versioned
 from heksher.server.api.routing import NameInPath, StorageDependency, make_router
 from heksher.server.api.setting_routes import SETTING_PATH
 from heksher.server.operations import metadata
@@ -32,7 +32,7 @@ _NO_KEY: Responses = text_or_problem(404, "There is no such setting or key.", "t
 @router.get(
     _PATH,
     summary="Get the metadata of a setting",
-    responses=document(model(200, Metadata, "The metadata."), NO_SETTING, READ_FAILURES),
+    responses=document(model(200, MetadataResponse, "The metadata."), NO_SETTING, READ_FAILURES),
 )
 def get_metadata(name: NameInPath, storage: StorageDependency) -> Response:
     """An empty object if the setting has none."""

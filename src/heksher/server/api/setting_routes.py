@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from heksher.server.api.models import NewFeatures, NewName, NewType
 from heksher.server.api.responses import (
     NO_SETTING,
     READ_FAILURES,
@@ -11,7 +12,7 @@ from heksher.server.api.responses import (
     Conflicts,
     JSONAnswer,
     Problem,
-    Setting,
+    SettingResponse,
     Settings,
     answer_written,
     document,
@@ -20,7 +21,6 @@ from heksher.server.api.responses import (
     strip_keys,
     text_or_problem,
 )
-from heksher.server.api.models import NewFeatures, NewName, NewType
 from heksher.server.api.routing import NameInPath, StorageDependency, make_router
 from heksher.server.operations import settings
 from heksher.server.storage.base import NOBODY
@@ -50,7 +50,7 @@ def list_settings(
 @router.get(
     SETTING_PATH,
     summary="Get a setting",
-    responses=document(model(200, Setting, "Its seven attributes."), NO_SETTING, READ_FAILURES),
+    responses=document(model(200, SettingResponse, "Its seven attributes."), NO_SETTING, READ_FAILURES),
 )
 def get_setting(name: NameInPath, storage: StorageDependency) -> Response:
     """As everywhere, the name may be an alias; the answer has the canonical name."""

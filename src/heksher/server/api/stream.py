@@ -21,7 +21,7 @@ from starlette.types import Receive, Send
 from heksher.server.catalog.advance import Step
 from heksher.server.catalog.catalog import Catalog, CatalogState
 from heksher.server.catalog.effect import shows_any
-from heksher.server.catalog.query import Query
+from heksher.server.catalog.query import CatalogQuery
 from heksher.server.metrics import Metrics
 
 HEARTBEAT_S: Final = 15
@@ -73,7 +73,7 @@ class Streams:
         receive: Receive,
         send: Send,
         key: bytes,
-        query: Query,
+        query: CatalogQuery,
         last_revision: int | None,
         abort: Callable[[], object] | None,
     ) -> None:
@@ -197,7 +197,7 @@ class _Stream:
     )
 
     def __init__(
-        self, query: Query, send: Send, abort: Callable[[], object], count_events: Callable[[int], object]
+        self, query: CatalogQuery, send: Send, abort: Callable[[], object], count_events: Callable[[int], object]
     ) -> None:
         self.query = query
         self.abort = abort

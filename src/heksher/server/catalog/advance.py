@@ -14,8 +14,8 @@ from heksher.server.catalog.picture import (
     make_picture,
     reorder_rule,
 )
-from heksher.server.json_form import read_rule, read_setting
-from heksher.server.storage.base import Change, LogEntry
+from heksher.server.json_form import rule_from_json, setting_from_json
+from heksher.server.storage.base import LogEntry, LoggedChange
 from heksher.value_type import JSON
 
 
@@ -82,9 +82,9 @@ class _Draft:
                 rules = {rule_id: reorder_rule(rule, after) for rule_id, rule in setting.rules.items()}
                 self._settings[name] = setting._replace(rules=rules)
 
-    def _apply_setting(self, change: Change) -> None:
-        before = None if change.before is None else read_setting(change.before)
-        after = None if change.after is None else read_setting(change.after)
+    def _apply_setting(self, change: LoggedChange) -> None:
+        before = None if change.before is None else setting_from_json(change.before)
+        after = None if change.after is None else setting_from_json(change.after)
         rules = {} if before is None else self._settings[before.name].rules
         if before is None or after is None or (before.name, before.aliases) != (after.name, after.aliases):
             self._has_new_names = True
@@ -94,7 +94,7 @@ class _Draft:
         if after is not None:
             self._settings[after.name] = enter_setting(after, rules)
 
-    def _apply_rule(self, change: Change) -> None:
+    def _apply_rule(self, change: LoggedChange) -> None:
         rule_id = int(change.key)
         state = cast("dict[str, Any]", change.before if change.after is None else change.after)
         rules = self._own_rules(self._settings[state["setting"]])
@@ -102,7 +102,7 @@ class _Draft:
             del rules[rule_id]
         else:
             # The ids of new rules are higher than all others, so rules stay in order.
-            rules[rule_id] = enter_rule(read_rule(rule_id, change.after), self.picture.feature_order)
+            rules[rule_id] = enter_rule(rule_from_json(rule_id, change.after), self.picture.feature_order)
 
     def _own_rules(self, setting: CatalogSetting) -> dict[int, CatalogRule]:
         name = setting.record.name

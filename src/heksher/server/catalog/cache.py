@@ -11,7 +11,7 @@ from typing import Final
 
 from heksher.server.catalog.answer import Answer
 from heksher.server.catalog.effect import Effect, shows_any
-from heksher.server.catalog.query import Query
+from heksher.server.catalog.query import CatalogQuery
 
 # What a query costs besides the texts in it and its answer, roughly: a few objects.
 _SLOT_BYTES: Final = 1024
@@ -22,8 +22,8 @@ class Slot:
 
     __slots__ = ("answer", "cost_bytes", "is_used", "query")
 
-    def __init__(self, query: Query, answer: Answer | None, cost_bytes: int) -> None:
-        self.query: Query = query
+    def __init__(self, query: CatalogQuery, answer: Answer | None, cost_bytes: int) -> None:
+        self.query: CatalogQuery = query
         self.answer: Answer | None = answer
         self.cost_bytes: int = cost_bytes
         # Whether it was asked for since it was last looked at for being forgotten.
@@ -48,7 +48,7 @@ class AnswerCache:
     def __len__(self) -> int:
         return len(self._slots)
 
-    def put(self, key: bytes, query: Query, answer: Answer | None) -> None:
+    def put(self, key: bytes, query: CatalogQuery, answer: Answer | None) -> None:
         """Remember a query, with its answer if that is not too large by itself."""
         key_bytes = _SLOT_BYTES + 3 * len(key)
         cost_bytes = key_bytes + (0 if answer is None else answer.cost_bytes)

@@ -11,7 +11,7 @@ from heksher.server.catalog.advance import Step, advance
 from heksher.server.catalog.cache import AnswerCache
 from heksher.server.catalog.effect import EVERYWHERE, Effect, find_effect, shows_any
 from heksher.server.catalog.picture import Picture, take_picture
-from heksher.server.catalog.query import Query
+from heksher.server.catalog.query import CatalogQuery
 from heksher.server.storage.base import LogEntry, Reader, Storage
 from heksher.server.storage.storage_errors import StorageUnavailableError
 
@@ -44,7 +44,7 @@ class CatalogState(NamedTuple):
         """Give what only ever grows: the era and the revision."""
         return self.era, self.picture.revision
 
-    def has_changed(self, query: Query, since_revision: int) -> bool:
+    def has_changed(self, query: CatalogQuery, since_revision: int) -> bool:
         """Tell whether the answer to a query can be another one than at another revision."""
         age = self.picture.revision - since_revision
         if age == 0:
@@ -56,7 +56,7 @@ class CatalogState(NamedTuple):
 
 
 # Is called with the state that was published and with the steps to it.
-Listener = Callable[[CatalogState, Sequence[Step]], object]
+Subscriber = Callable[[CatalogState, Sequence[Step]], object]
 
 
 class Catalog:
@@ -78,13 +78,13 @@ class Catalog:
         self._lock = threading.Lock()
         # Why the last look at the database failed, and when, by ``time.monotonic()``; None while none has.
         self._failure: tuple[float, str] | None = None
-        self._listeners: list[Listener] = []
+        self._subscribers: list[Subscriber] = []
         self.state: CatalogState | None = None
         self.checked_at_s: float | None = None
 
-    def subscribe(self, listener: Listener) -> None:
+    def subscribe(self, listener: Subscriber) -> None:
         """Have a function called after each change of the state, by the thread that made it."""
-        self._listeners.append(listener)
+        self._subscribers.append(listener)
 
     def load(self) -> CatalogState:
         """Give the state, which is loaded if that was not done yet; nobody waits once it is there.
@@ -172,7 +172,7 @@ class Catalog:
 
     def _publish(self, state: CatalogState, steps: Sequence[Step]) -> CatalogState:
         self.state = state
-        for listener in self._listeners:
+        for listener in self._subscribers:
             listener(state, steps)
         return state
 

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple, TypeAlias, cast
 
 from heksher.server.catalog.picture import OrderedConditions, Picture
-from heksher.server.catalog.query import Query
+from heksher.server.catalog.query import CatalogQuery
 from heksher.server.json_bytes import encode
-from heksher.server.json_form import JSONObject, read_rule, read_setting
-from heksher.server.storage.base import Change
+from heksher.server.json_form import JSONObject, rule_from_json, setting_from_json
+from heksher.server.storage.base import LoggedChange
 from heksher.value_type import JSON
 from heksher.wire import lets_through
 
-_State: TypeAlias = "JSONObject | None"
+_Form: TypeAlias = "JSONObject | None"
 
 
 class Effect(NamedTuple):
@@ -31,7 +31,7 @@ class Effect(NamedTuple):
     conditions: OrderedConditions | None = None
     is_metadata_only: bool = False
 
-    def shows_in(self, query: Query) -> bool:
+    def shows_in(self, query: CatalogQuery) -> bool:
         """Tell whether the answer to a query can be another one now."""
         if self.names is None:
             return True
@@ -46,14 +46,14 @@ class Effect(NamedTuple):
 EVERYWHERE: Final = Effect(None)
 
 
-def find_effect(change: Change, picture: Picture) -> Effect | None:
+def find_effect(change: LoggedChange, picture: Picture) -> Effect | None:
     """Find what a change shows in; ``None`` if it is nothing that any query is answered with.
 
     Args:
         change: from the change log.
         picture: one that has the setting of a rule that was changed, if that setting exists.
     """
-    before, after = cast("_State", change.before), cast("_State", change.after)
+    before, after = cast("_Form", change.before), cast("_Form", change.after)
     if change.kind == "context_features":
         return EVERYWHERE
     if change.kind == "setting":
@@ -61,13 +61,13 @@ def find_effect(change: Change, picture: Picture) -> Effect | None:
     return _find_rule_effect(int(change.key), before, after, picture)
 
 
-def shows_any(effects: Iterable[Effect], query: Query) -> bool:
+def shows_any(effects: Iterable[Effect], query: CatalogQuery) -> bool:
     """Tell whether any of some effects shows in the answer to a query."""
     return any(effect.shows_in(query) for effect in effects)
 
 
-def _find_setting_effect(before: _State, after: _State) -> Effect | None:
-    records = [read_setting(state) for state in (before, after) if state is not None]
+def _find_setting_effect(before: _Form, after: _Form) -> Effect | None:
+    records = [setting_from_json(state) for state in (before, after) if state is not None]
     if len(records) == 2:  # noqa: PLR2004 - it was there and still is
         old, new = records
         has_same_names = old.name == new.name and old.aliases == new.aliases
@@ -76,8 +76,8 @@ def _find_setting_effect(before: _State, after: _State) -> Effect | None:
     return Effect(frozenset().union(*({record.name, *record.aliases} for record in records)))
 
 
-def _find_rule_effect(rule_id: int, before: _State, after: _State, picture: Picture) -> Effect:
-    rules = [read_rule(rule_id, state) for state in (before, after) if state is not None]
+def _find_rule_effect(rule_id: int, before: _Form, after: _Form, picture: Picture) -> Effect:
+    rules = [rule_from_json(rule_id, state) for state in (before, after) if state is not None]
     rule = rules[-1]
     setting = picture.settings.get(rule.setting)
     return Effect(

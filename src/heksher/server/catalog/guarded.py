@@ -7,8 +7,8 @@ from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.catalog.reader import PictureReader
 from heksher.server.storage.base import NOBODY, Origin, Reader, Storage, Writer, Written
-from heksher.server.storage.storage_errors import StorageError, StorageUnavailableError
 from heksher.server.storage.listener import Listener
+from heksher.server.storage.storage_errors import StorageError, StorageUnavailableError
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ _MAX_NAMED_UNKNOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class CatalogQuery:
     """A query for settings and rules.
 
     Attributes:
@@ -37,7 +37,7 @@ class Query:
         return self.filters is None or lets_through(self.filters, rule.conditions)
 
 
-def build_answer(picture: Picture, query: Query) -> bytes:
+def build_answer(picture: Picture, query: CatalogQuery) -> bytes:
     """Give what a picture answers to a query, in JSON.
 
     Settings are sorted by canonical name, rules come by ascending id, conditions in feature order.
@@ -51,7 +51,7 @@ def build_answer(picture: Picture, query: Query) -> bytes:
     return b'{"settings":{' + body + b"}" + aliases + b"}"
 
 
-def find_settings(picture: Picture, query: Query) -> list[CatalogSetting]:
+def find_settings(picture: Picture, query: CatalogQuery) -> list[CatalogSetting]:
     """Find the settings that a query is for, sorted by name.
 
     Raises:
@@ -67,18 +67,18 @@ def find_settings(picture: Picture, query: Query) -> list[CatalogSetting]:
     return [picture.settings[name] for name in sorted({picture.names[name] for name in query.names})]
 
 
-def _find_aliases(picture: Picture, query: Query) -> dict[str, str]:
+def _find_aliases(picture: Picture, query: CatalogQuery) -> dict[str, str]:
     return {name: canonical for name in query.names or () if (canonical := picture.names[name]) != name}
 
 
-def _write_setting(setting: CatalogSetting, query: Query) -> bytes:
+def _write_setting(setting: CatalogSetting, query: CatalogQuery) -> bytes:
     rules: Iterable[CatalogRule] = setting.rules.values()
     if query.filters is not None:
         rules = filter(query.lets_through, rules)
     return setting.head + b",".join(_write_rules(rules, query)) + b"]}"
 
 
-def _write_rules(rules: Iterable[CatalogRule], query: Query) -> Iterator[bytes]:
+def _write_rules(rules: Iterable[CatalogRule], query: CatalogQuery) -> Iterator[bytes]:
     if query.include_metadata:
         return (rule.head + b',"metadata":' + rule.metadata + b"}" for rule in rules)
     return (rule.head + b"}" for rule in rules)

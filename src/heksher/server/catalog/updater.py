@@ -9,8 +9,8 @@ from typing import Final
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.storage.base import Storage
-from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.storage.listener import Listener
+from heksher.server.storage.storage_errors import StorageUnavailableError
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ _MAX_RETRY_S: Final = 2.0
 _CLOSE_TIMEOUT_S: Final = 2.0
 
 
-class Follower:
+class CatalogUpdater:
     """Looks at the database when that tells of a write, when it is asked to, and at intervals.
 
     Args:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from heksher.server.errors import ConflictError, InvalidInputError, NotAcceptableError, NotFoundError
-from heksher.server.operations.logged_change import change_setting
 from heksher.server.operations.differences import Comparison, Declaration, Difference
+from heksher.server.operations.logged_change import change_setting
 from heksher.server.operations.versions import FIRST_VERSION, is_major_upgrade, is_newer
 from heksher.server.storage.base import Origin, SettingRecord, Storage, Writer, Written
 from heksher.value_type import shorten

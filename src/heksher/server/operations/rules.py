@@ -4,10 +4,10 @@ import json
 from dataclasses import replace
 
 from heksher.server.errors import DuplicateError, InvalidInputError, NotAcceptableError, NotFoundError
-from heksher.server.operations import changes
+from heksher.server.json_form import JSONObject, rule_to_json
+from heksher.server.operations import logged_change
 from heksher.server.operations.lookup import find_setting, get_rule, get_setting
 from heksher.server.operations.metadata import Metadata
-from heksher.server.json_form import JSONObject, picture_rule
 from heksher.server.storage.base import Conditions, Origin, Reader, SettingRecord, Storage, Writer, Written
 from heksher.value_type import JSON, json_key, parse_value_type, shorten
 
@@ -18,7 +18,7 @@ def get(storage: Storage, rule_id: int) -> JSONObject:
     Raises:
         NotFoundError: it does not exist.
     """
-    return storage.read(lambda reader: picture_rule(get_rule(reader, rule_id), reader.context_features()))
+    return storage.read(lambda reader: rule_to_json(get_rule(reader, rule_id), reader.context_features()))
 
 
 def search(storage: Storage, setting_name: str, conditions: Conditions) -> int:
@@ -62,7 +62,7 @@ def add(
         if writer.find_rule_by_conditions(setting.name, conditions):
             raise DuplicateError("rule already exists")
         rule = writer.add_rule(setting.name, conditions, value, metadata)
-        writer.record(changes.add_rule(rule, writer.context_features()))
+        writer.record(logged_change.add_rule(rule, writer.context_features()))
         return rule.rule_id
 
     return storage.write(work, origin)
@@ -82,7 +82,7 @@ def set_value(storage: Storage, rule_id: int, value: JSON, origin: Origin) -> Wr
         if json_key(value) != json_key(rule.value):
             changed = replace(rule, value=value)
             writer.replace_rule(changed)
-            writer.record(changes.change_rule("set value", rule, changed, writer.context_features()))
+            writer.record(logged_change.change_rule("set value", rule, changed, writer.context_features()))
 
     return storage.write(work, origin)
 
@@ -97,7 +97,7 @@ def delete(storage: Storage, rule_id: int, origin: Origin) -> Written[None]:
     def work(writer: Writer) -> None:
         rule = get_rule(writer, rule_id)
         writer.delete_rule(rule_id)
-        writer.record(changes.delete_rule(rule, writer.context_features()))
+        writer.record(logged_change.delete_rule(rule, writer.context_features()))
 
     return storage.write(work, origin)
 

@@ -5,11 +5,11 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from heksher.server.errors import ConflictError, NotFoundError
-from heksher.server.operations import changes
+from heksher.server.json_form import JSONObject, setting_to_json
+from heksher.server.operations import logged_change
 from heksher.server.operations.differences import find_features_in_use, find_misfits, tell_features_in_use
 from heksher.server.operations.lookup import get_setting
 from heksher.server.operations.versions import is_major_upgrade, require_newer
-from heksher.server.json_form import JSONObject, picture_setting
 from heksher.server.storage.base import Origin, Reader, RuleRecord, SettingRecord, Storage, Writer, Written
 from heksher.value_type import ValueType, parse_value_type, shorten
 
@@ -19,7 +19,7 @@ def list_all(storage: Storage) -> list[JSONObject]:
 
     def work(reader: Reader) -> list[JSONObject]:
         order = reader.context_features()
-        return [picture_setting(setting, order) for setting in reader.settings()]
+        return [setting_to_json(setting, order) for setting in reader.settings()]
 
     return storage.read(work)
 
@@ -30,7 +30,7 @@ def get(storage: Storage, name: str) -> JSONObject:
     Raises:
         NotFoundError: it does not exist.
     """
-    return storage.read(lambda reader: picture_setting(get_setting(reader, name), reader.context_features()))
+    return storage.read(lambda reader: setting_to_json(get_setting(reader, name), reader.context_features()))
 
 
 def delete(storage: Storage, name: str, origin: Origin) -> Written[None]:
@@ -42,7 +42,7 @@ def delete(storage: Storage, name: str, origin: Origin) -> Written[None]:
 
     def work(writer: Writer) -> None:
         setting = get_setting(writer, name)
-        change = changes.delete_setting(setting, writer.rules([setting.name]), writer.context_features())
+        change = logged_change.delete_setting(setting, writer.rules([setting.name]), writer.context_features())
         writer.delete_setting(setting.name)
         writer.record(change)
 
@@ -130,7 +130,7 @@ def store(writer: Writer, action: str, before: SettingRecord, after: SettingReco
     """Store new attributes of a setting, and record the change, if there is one."""
     if before != after:
         writer.replace_setting(before.name, after)
-        writer.record(changes.change_setting(action, before, after, writer.context_features()))
+        writer.record(logged_change.change_setting(action, before, after, writer.context_features()))
 
 
 def _list_misfits(setting: SettingRecord, value_type: ValueType, rules: list[RuleRecord]) -> list[str]:

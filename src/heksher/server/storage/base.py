@@ -68,7 +68,7 @@ class RuleRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class LoggedChange:
     """What one unit of work changed.
 
     Attributes:
@@ -103,7 +103,7 @@ class LogEntry:
     revision: int
     at: datetime
     origin: Origin
-    change: Change
+    change: LoggedChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class Writer(Reader):
         """Delete a rule."""
 
     @abstractmethod
-    def record(self, change: Change) -> None:
+    def record(self, change: LoggedChange) -> None:
         """Append to the change log. To be called once in a unit of work that changes anything, else not at all."""
 
 

@@ -15,11 +15,11 @@ from typing import Final
 from sqlalchemy import Connection, Table, insert, literal, select, update
 
 from heksher.server.storage.dialect import Dialect
-from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.maintenance import find_dialect, using
 from heksher.server.storage.schema import has_tables, list_due_migrations, migrate
 from heksher.server.storage.sql_reader import SqlReader
 from heksher.server.storage.sqlite import SqliteDialect, copy_file, finish_file
+from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.tables import HEKSHER_VERSION, METADATA, MIGRATION, RULE, SETTING, WRITE_STATE
 
 # Those that rows refer to come before those that refer to them.

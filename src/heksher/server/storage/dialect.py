@@ -9,8 +9,8 @@ from sqlalchemy import BigInteger, Connection, Engine, Integer
 from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from heksher.server.storage.storage_errors import ContractError, StorageError, StorageUnavailableError
 from heksher.server.storage.listener import Listener
+from heksher.server.storage.storage_errors import ContractError, StorageError, StorageUnavailableError
 
 # A key of 64 bits. SQLite's integers have that many, but only INTEGER is the row's own number there.
 BIG_KEY: Final = BigInteger().with_variant(Integer(), "sqlite")

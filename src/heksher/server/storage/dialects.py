@@ -6,9 +6,9 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from heksher.server.storage.dialect import Dialect
-from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.postgres import PostgresDialect
 from heksher.server.storage.sqlite import SqliteDialect
+from heksher.server.storage.storage_errors import StorageError
 
 _FORMS: Final = "a file path, sqlite:///FILE, postgresql://USER:PASSWORD@HOST:PORT/DATABASE or memory:"
 

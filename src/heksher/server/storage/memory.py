@@ -14,9 +14,9 @@ from typing import TypeVar
 
 from heksher.server.storage.base import (
     NOBODY,
-    Change,
     Conditions,
     LogEntry,
+    LoggedChange,
     Origin,
     Reader,
     RuleRecord,
@@ -25,8 +25,8 @@ from heksher.server.storage.base import (
     Writer,
     Written,
 )
-from heksher.server.storage.storage_errors import ContractError, StorageUnavailableError
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
+from heksher.server.storage.storage_errors import ContractError, StorageUnavailableError
 from heksher.server.storage.unit import UnitOfWork
 from heksher.value_type import JSON
 
@@ -197,7 +197,7 @@ class _MemoryWriter(_MemoryReader, Writer):
                 raise ContractError(f"there is no rule {rule_id} to delete")
             self._drop_rule(self._state.rules[rule_id])
 
-    def record(self, change: Change) -> None:
+    def record(self, change: LoggedChange) -> None:
         with self._unit.record():
             self._state.log.append(
                 _copy_entry(LogEntry(self.revision() + 1, self._now().astimezone(UTC), self._origin, change))

@@ -17,8 +17,8 @@ from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, event,
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from heksher.server.storage.dialect import MAX_POOL_OVERFLOW, POOL_SIZE, Dialect, first_line
-from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
 from heksher.server.storage.listener import Listener
+from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
 
 if TYPE_CHECKING:
     from heksher.server.storage.postgres_connection import PatientConnection

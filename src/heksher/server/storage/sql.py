@@ -21,11 +21,11 @@ from sqlalchemy import Engine, select
 
 from heksher.server.storage.base import NOBODY, Origin, Reader, Storage, Writer, Written
 from heksher.server.storage.dialects import dialect_for
-from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.schema import migrate
 from heksher.server.storage.sql_reader import SqlReader
 from heksher.server.storage.sql_writer import SqlWriter
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.storage.tables import HEKSHER_VERSION
 from heksher.server.storage.unit import UnitOfWork
 

@@ -12,9 +12,9 @@ from typing import Final, TypeAlias, cast, get_args
 from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from heksher.server.storage.base import (
-    Change,
     Conditions,
     LogEntry,
+    LoggedChange,
     ObjectKind,
     Origin,
     Reader,
@@ -22,8 +22,8 @@ from heksher.server.storage.base import (
     SettingRecord,
 )
 from heksher.server.storage.dialect import MAX_BIG_KEY, Dialect
-from heksher.server.storage.storage_errors import StorageCorruptError
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
+from heksher.server.storage.storage_errors import StorageCorruptError
 from heksher.server.storage.tables import CHANGE_LOG, CONTEXT_FEATURE, RULE, SETTING, SETTING_FEATURE, SETTING_NAME
 from heksher.value_type import shorten
 
@@ -176,7 +176,7 @@ def _read_entry(row: _Row) -> LogEntry:
         revision=row.revision,
         at=_read_time(row.at),
         origin=Origin(actor=str(decode_json(row.actor)), reason=str(decode_json(row.reason))),
-        change=Change(
+        change=LoggedChange(
             action=row.action,
             kind=_read_kind(row.kind),
             key=row.key,

@@ -10,11 +10,11 @@ from typing import Final
 
 from sqlalchemy import Connection, Delete, Insert, Update, bindparam, delete, insert, select, update
 
-from heksher.server.storage.base import Change, Conditions, Origin, RuleRecord, SettingRecord, Writer
+from heksher.server.storage.base import Conditions, LoggedChange, Origin, RuleRecord, SettingRecord, Writer
 from heksher.server.storage.dialect import Dialect
-from heksher.server.storage.storage_errors import ContractError, StorageCorruptError
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
 from heksher.server.storage.sql_reader import SqlReader, digest_conditions, write_conditions
+from heksher.server.storage.storage_errors import ContractError, StorageCorruptError
 from heksher.server.storage.tables import (
     CHANGE_LOG,
     CONTEXT_FEATURE,
@@ -179,7 +179,7 @@ class SqlWriter(SqlReader, Writer):
             if not self._run(_DELETE_RULE, {"rule_id": rule_id}, f"deleting rule {rule_id}"):
                 raise ContractError(f"there is no rule {rule_id} to delete")
 
-    def record(self, change: Change) -> None:
+    def record(self, change: LoggedChange) -> None:
         with self._unit.record():
             row = {
                 "revision": self.revision() + 1,

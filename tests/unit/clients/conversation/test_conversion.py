@@ -6,8 +6,8 @@ from typing import TypeVar
 
 import pytest
 
+from heksher.clients.conversation.conversion import ConvertedSetting, convert_setting
 from heksher.clients.conversation.response_reader import QueriedSetting
-from heksher.clients.conversation.conversion import Intake, take_in
 from heksher.context import ClientContext
 from heksher.rule_set import Rule
 from heksher.setting import QueriedRule, Setting
@@ -25,30 +25,30 @@ def said(default_value: JSON, **by_a: JSON) -> QueriedSetting:
     return QueriedSetting(tuple(rules), has_default=True, default_value=default_value)
 
 
-def receive(setting: Setting[T], queried: QueriedSetting) -> Intake[T]:
+def receive(setting: Setting[T], queried: QueriedSetting) -> ConvertedSetting[T]:
     """Take an answer in, and publish it."""
-    intake = take_in(setting, queried, ("a", "b"), CONTEXT)
-    setting.evaluation = intake.evaluation
-    return intake
+    converted = convert_setting(setting, queried, ("a", "b"), CONTEXT)
+    setting.evaluation = converted.evaluation
+    return converted
 
 
-def remarks(intake: Intake[T]) -> list[tuple[str, str]]:
-    return [(logging.getLevelName(remark.level), remark.text) for remark in intake.remarks]
+def remarks(converted: ConvertedSetting[T]) -> list[tuple[str, str]]:
+    return [(logging.getLevelName(remark.level), remark.text) for remark in converted.remarks]
 
 
 def test_values_are_converted() -> None:
     """Rules and default arrive as Python values; nothing is to be said of it."""
     setting = Setting("sizes", Sequence[int], ["a", "b"], [0])
-    intake = receive(setting, said([1], x=[2, 3]))
+    converted = receive(setting, said([1], x=[2, 3]))
     assert (setting.get(a="x"), setting.get(a="y"), setting.server_default_value) == ((2, 3), (1,), (1,))
-    assert intake.is_complete
-    assert remarks(intake) == []
+    assert converted.is_complete
+    assert remarks(converted) == []
 
 
 def test_nothing_changes_before_publishing() -> None:
     """An evaluation is made beside the one that the setting has."""
     setting = Setting("size", int, ["a"], 0)
-    take_in(setting, said(1), ("a",), CONTEXT)
+    convert_setting(setting, said(1), ("a",), CONTEXT)
     assert setting.get(a="x") == 0
 
 
@@ -77,10 +77,10 @@ def test_no_default_is_said() -> None:
 def test_rejected_rule_costs_no_other(wrong: JSON) -> None:
     """A rule whose value is of another type is left out; the others and the default count."""
     setting = Setting("size", int, ["a", "b"], 0)
-    intake = receive(setting, said(1, x=wrong, y=3))
+    converted = receive(setting, said(1, x=wrong, y=3))
     assert [setting.get(a=a, b="z") for a in "xy"] == [1, 3]
-    assert not intake.is_complete
-    [(level, text)] = remarks(intake)
+    assert not converted.is_complete
+    [(level, text)] = remarks(converted)
     assert level == "ERROR"
     assert text.startswith(f"setting size: the value of rule 1, {wrong!r}, was rejected: TypeError('expected int ")
 
@@ -126,8 +126,8 @@ def test_rejected_default() -> None:
 
 def test_long_values_are_cut() -> None:
     """What is said of a value does not grow with it."""
-    intake = receive(Setting("size", int, ["a"], 0), said("x" * 100_000))
-    assert len(intake.remarks[0].text) < 1000
+    converted = receive(Setting("size", int, ["a"], 0), said("x" * 100_000))
+    assert len(converted.remarks[0].text) < 1000
 
 
 # ---- coercion
@@ -136,10 +136,10 @@ def test_long_values_are_cut() -> None:
 def test_coerced_values() -> None:
     """Coerced values are kept; for a default, which reaches nearly everyone, that is a warning."""
     setting = Setting("sizes", Sequence[int], ["a"], [])
-    intake = receive(setting, said([1, "2"], x=[None, 3]))
+    converted = receive(setting, said([1, "2"], x=[None, 3]))
     assert (setting.get(a="x"), setting.get(a="y")) == ((3,), (1,))
-    assert intake.is_complete
-    [(rule_level, rule_text), (default_level, default_text)] = remarks(intake)
+    assert converted.is_complete
+    [(rule_level, rule_text), (default_level, default_text)] = remarks(converted)
     assert (rule_level, default_level) == ("INFO", "WARNING")
     assert rule_text.startswith("setting sizes: the value of rule 1, [None, 3], was coerced: failed to convert elem")
     assert default_text.startswith("setting sizes: the default value, [1, '2'], was coerced: failed to convert elem")
@@ -171,9 +171,9 @@ def refuse(*_args: object) -> Sequence[int]:
 def test_coercion_is_rejected(on_coerce: None, reason: str) -> None:
     """A TypeError from on_coerce, or none at all, rejects a coerced value and no other."""
     setting = Setting("sizes", Sequence[int], ["a"], [], on_coerce=on_coerce)
-    intake = receive(setting, said([1], x=[None, 3]))
+    converted = receive(setting, said([1], x=[None, 3]))
     assert setting.get(a="x") == (1,)
-    [(level, text)] = remarks(intake)
+    [(level, text)] = remarks(converted)
     assert (level, reason in text) == ("ERROR", True)
 
 
@@ -219,14 +219,14 @@ def test_validator_rejects(error: Exception) -> None:
             raise error
         return value
 
-    intake = receive(setting, said(1, x=11, y=5))
+    converted = receive(setting, said(1, x=11, y=5))
     assert [setting.get(a=a) for a in "xyz"] == [1, 5, 1]
-    assert remarks(intake) == [("ERROR", f"setting size: the value of rule 1, 11, was rejected: {error!r}")]
+    assert remarks(converted) == [("ERROR", f"setting size: the value of rule 1, 11, was rejected: {error!r}")]
 
 
 def test_mappings_are_read_only() -> None:
     """A mapping that every reader shares cannot be changed by one of them."""
     setting = Setting("limits", Mapping[str, int], ["a"], {})
-    intake = take_in(setting, said({"m": 1}), ("a",), CONTEXT)
+    converted = convert_setting(setting, said({"m": 1}), ("a",), CONTEXT)
     with pytest.raises(TypeError):
-        intake.evaluation.default_value["m"] = 2  # type: ignore[index]  # what must fail
+        converted.evaluation.default_value["m"] = 2  # type: ignore[index]  # what must fail

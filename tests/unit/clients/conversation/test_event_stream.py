@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heksher.clients.conversation.event_stream import COMMENT, MAX_EVENT_BYTES, EventReader, EventStreamError, ServerEvent
+from heksher.clients.conversation.event_stream import (
+    COMMENT,
+    MAX_EVENT_BYTES,
+    EventReader,
+    EventStreamError,
+    ServerEvent,
+)
 
 
 def read(*chunks: bytes) -> list[ServerEvent]:

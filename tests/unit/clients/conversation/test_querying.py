@@ -280,7 +280,7 @@ def test_declaration_is_seen_by_the_next_query() -> None:
 def test_restored_service() -> None:
     """A service that was restored from a backup has a lower revision than before; that is the one that counts."""
     session = start(SIZE)
-    session.demand(50)
+    session.require_revision(50)
     publish(session, (QUERY, telling(queried({"size": 2}), revision=30)))
     assert "30" == demanded(session)
 
@@ -288,10 +288,10 @@ def test_restored_service() -> None:
 def test_demand_during_an_update() -> None:
     """What is demanded while a query is under way is demanded of the next one."""
     session = start(SIZE)
-    session.demand(16)
+    session.require_revision(16)
     talk, request = begin(session)
     assert "16" == request.headers["Heksher-Min-Revision"]
-    session.demand(17)
+    session.require_revision(17)
     talk.answer(telling(queried({"size": 2}), revision=16))
     session.publish(talk.result())
     assert "17" == demanded(session)
@@ -308,7 +308,7 @@ def test_service_that_no_longer_tells() -> None:
 def test_service_that_cannot_look() -> None:
     """A 503 for a revision is a failure like any other, with the time that the service asks for."""
     session = start(SIZE)
-    session.demand(16)
+    session.require_revision(16)
     talk, _ = begin(session)
     talk.answer(respond("", 503, {"retry-after": "7"}))
     with pytest.raises(StatusError) as caught:

@@ -6,6 +6,7 @@ from email.utils import format_datetime
 import pytest
 from hypothesis import example, given, strategies
 
+from heksher.clients.conversation.exchange import Request, Response
 from heksher.clients.conversation.response_reader import (
     QueriedSetting,
     announced_features,
@@ -18,7 +19,6 @@ from heksher.clients.conversation.response_reader import (
     read_revision,
     read_settings,
 )
-from heksher.clients.conversation.exchange import Request, Response
 from heksher.clients.util import SettingData
 from heksher.exceptions import InvalidResponseError, StatusError, TransportError
 from heksher.rule_set import Rule

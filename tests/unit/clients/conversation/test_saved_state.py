@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from heksher.clients.conversation.response_reader import QueriedSetting, is_same_answer
-from heksher.clients.conversation.saved_state import SavedState, read_document, read_payload, read_settings, write_payload
+from heksher.clients.conversation.saved_state import (
+    SavedState,
+    read_document,
+    read_payload,
+    read_settings,
+    write_payload,
+)
 from heksher.rule_set import Rule
 from heksher.value_type import JSON
 

@@ -10,17 +10,17 @@ import pytest
 
 from heksher.clients.conversation.event_stream import EventStreamError
 from heksher.clients.conversation.exchange import Outcome, Request, Response
+from heksher.clients.conversation.schedule import MAX_NUDGE_DELAY_S, NET_INTERVAL_S, Schedule
+from heksher.clients.conversation.session import Session
 from heksher.clients.conversation.stream_policy import (
     FIRST_DELAYS_S,
     MAX_RETRY_S,
     OPENING_S,
     REFUSED_S,
     STEADY_S,
-    Following,
+    StreamPolicy,
     UpdateMode,
 )
-from heksher.clients.conversation.schedule import MAX_NUDGE_DELAY_S, NET_INTERVAL_S, Schedule
-from heksher.clients.conversation.session import Session
 from heksher.context import ClientContext
 from heksher.exceptions import TransportError
 from tests.support.conversation import FEATURES, QUERY, Conversation, features, queried, respond
@@ -51,7 +51,7 @@ class Stage:
         self.session = Session(ClientContext(("a",)))
         self.schedule = Schedule(INTERVAL_S)
         self.wake_ups = 0
-        self.following = Following(mode, self.session, self.schedule, self._wake_up)
+        self.policy = StreamPolicy(mode, self.session, self.schedule, self._wake_up)
         self.update(*(capabilities or ("stream",)))
 
     def update(self, *capabilities: str, revision: int | None = 17) -> None:
@@ -71,22 +71,22 @@ class Stage:
     def open(self, now_s: float = NOW_S) -> Request:
         """Open a stream that is alive."""
         request = self.begin(now_s)
-        assert self.following.receive(HEARTBEAT, now_s)
+        assert self.policy.receive(HEARTBEAT, now_s)
         return request
 
     def begin(self, now_s: float = NOW_S) -> Request:
         """Send the request for a stream."""
-        request = self.following.begin(now_s)
+        request = self.policy.begin(now_s)
         assert request is not None
         return request
 
     def tell(self, revision: int | str, now_s: float = NOW_S) -> None:
         """Have the service tell of a change."""
-        self.following.receive(b"event: change\nid: %s\ndata: {}\n\n" % str(revision).encode(), now_s)
+        self.policy.receive(b"event: change\nid: %s\ndata: {}\n\n" % str(revision).encode(), now_s)
 
     def wait_s(self, now_s: float = NOW_S) -> float:
         """Tell how long the following waits for its next attempt."""
-        delay_s = self.following.remaining(now_s)
+        delay_s = self.policy.remaining(now_s)
         assert delay_s is not None
         return delay_s
 
@@ -121,15 +121,15 @@ def test_first_stream_is_opened_soon() -> None:
 
 def test_nothing_to_follow_before_an_update() -> None:
     """A client that was never answered has nothing to follow."""
-    following = Following("auto", Session(ClientContext(("a",))), Schedule(INTERVAL_S), lambda: None)
-    assert (False, None, None) == (following.look(), following.remaining(NOW_S), following.begin(NOW_S))
+    policy = StreamPolicy("auto", Session(ClientContext(("a",))), Schedule(INTERVAL_S), lambda: None)
+    assert (False, None, None) == (policy.look(), policy.remaining(NOW_S), policy.begin(NOW_S))
 
 
 @pytest.mark.parametrize(("mode", "capability"), [("poll", "stream"), ("auto", "aliases"), ("stream", "aliases")])
 def test_nothing_to_follow(mode: UpdateMode, capability: str) -> None:
     """Who polls, or whose service has no streams, asks for none."""
     stage = Stage(mode, capability)
-    assert (False, None, None) == (stage.following.look(), stage.following.remaining(NOW_S), stage.following.begin(0))
+    assert (False, None, None) == (stage.policy.look(), stage.policy.remaining(NOW_S), stage.policy.begin(0))
 
 
 def test_request() -> None:
@@ -153,10 +153,10 @@ def test_alive(log: Callable[[], list[tuple[str, str]]]) -> None:
     """With the first sign of life, and not before, the service is asked as rarely as a net needs it; that is said."""
     stage = Stage()
     stage.begin()
-    assert not stage.following.receive(b"nonsense\n\n", NOW_S)
-    assert (False, []) == (stage.following.is_streaming, log())
-    assert stage.following.receive(HEARTBEAT, NOW_S)
-    assert (True, [("INFO", FOLLOWING)]) == (stage.following.is_streaming, log())
+    assert not stage.policy.receive(b"nonsense\n\n", NOW_S)
+    assert (False, []) == (stage.policy.is_streaming, log())
+    assert stage.policy.receive(HEARTBEAT, NOW_S)
+    assert (True, [("INFO", FOLLOWING)]) == (stage.policy.is_streaming, log())
     assert 0.8 * NET_INTERVAL_S <= stage.schedule.remaining(NOW_S) <= NET_INTERVAL_S
 
 
@@ -164,7 +164,7 @@ def test_heartbeats_are_no_news() -> None:
     """A sign of life changes nothing but that there was one."""
     stage = Stage()
     stage.open()
-    assert stage.following.receive(HEARTBEAT * 3, NOW_S)
+    assert stage.policy.receive(HEARTBEAT * 3, NOW_S)
     assert (0, False) == (stage.wake_ups, stage.schedule.remaining(NOW_S) < 1)
 
 
@@ -200,7 +200,7 @@ def test_other_events() -> None:
     """Events that nobody knows are signs of life, and nothing else."""
     stage = Stage()
     stage.open()
-    assert stage.following.receive(b"event: teleport\nid: 99\ndata: {}\n\n", NOW_S)
+    assert stage.policy.receive(b"event: teleport\nid: 99\ndata: {}\n\n", NOW_S)
     assert 0 == stage.wake_ups
 
 
@@ -208,15 +208,15 @@ def test_other_question() -> None:
     """A stream about something that the client no longer asks for is ended, and the next one opened at once."""
     stage = Stage()
     stage.open()
-    assert not stage.following.is_outdated
+    assert not stage.policy.is_outdated
     # It is asked in other words from the next query on.
     stage.update("stream", "aliases")
     stage.update("stream", "aliases")
-    assert stage.following.is_outdated
+    assert stage.policy.is_outdated
     with pytest.raises(EventStreamError):
-        stage.following.receive(HEARTBEAT, NOW_S)
-    stage.following.conclude(LOST, NOW_S)
-    assert (0, True, 0) == (stage.wait_s(), stage.following.is_streaming, stage.wake_ups)
+        stage.policy.receive(HEARTBEAT, NOW_S)
+    stage.policy.conclude(LOST, NOW_S)
+    assert (0, True, 0) == (stage.wait_s(), stage.policy.is_streaming, stage.wake_ups)
     assert "true" == stage.open().params["include_aliases"]
 
 
@@ -224,10 +224,10 @@ def test_other_question_while_there_is_no_stream() -> None:
     """While the next attempt is waited for, nothing is about anything: there is nothing to be ended."""
     stage = Stage()
     stage.open()
-    stage.following.conclude(LOST, NOW_S)
+    stage.policy.conclude(LOST, NOW_S)
     stage.update("stream", "aliases")
     stage.update("stream", "aliases")
-    assert not stage.following.is_outdated
+    assert not stage.policy.is_outdated
 
 
 # ---- lost
@@ -240,9 +240,9 @@ def test_lost(outcome: Outcome | None, log: Callable[[], list[tuple[str, str]]])
     stage.open()
     log()
     with draw(0.5):
-        stage.following.conclude(outcome, NOW_S + 100)
+        stage.policy.conclude(outcome, NOW_S + 100)
     assert (False, 1, INTERVAL_S / 2) == (
-        stage.following.is_streaming,
+        stage.policy.is_streaming,
         stage.wake_ups,
         stage.schedule.remaining(NOW_S + 100),
     )
@@ -256,11 +256,11 @@ def test_losses_in_a_row_are_said_once(log: Callable[[], list[tuple[str, str]]])
     stage = Stage()
     for _ in range(4):
         stage.open()
-        stage.following.conclude(None, NOW_S + STEADY_S - 1)
+        stage.policy.conclude(None, NOW_S + STEADY_S - 1)
     assert ["following", "the stream", "following"] == [text.rpartition(" of")[0][:10].strip() for _, text in log()][:3]
     assert [] == log()
     stage.open()
-    stage.following.conclude(None, NOW_S + STEADY_S)
+    stage.policy.conclude(None, NOW_S + STEADY_S)
     stage.open()
     assert [("INFO", FOLLOWING)] == log()[1:]
 
@@ -272,15 +272,15 @@ def test_attempts_after_losses() -> None:
     with draw(1.0):
         for _ in range(9):
             stage.open()
-            stage.following.conclude(LOST, NOW_S)
+            stage.policy.conclude(LOST, NOW_S)
             waits.append(stage.wait_s())
         assert [1, 2, 4, 8, 16, 32, 60, 60, 60] == waits
         stage.open()
-        stage.following.conclude(LOST, NOW_S + STEADY_S)
+        stage.policy.conclude(LOST, NOW_S + STEADY_S)
         assert 1 == stage.wait_s(NOW_S + STEADY_S)
     with draw(0.0):
         stage.open()
-        stage.following.conclude(LOST, NOW_S)
+        stage.policy.conclude(LOST, NOW_S)
         assert 0 == stage.wait_s()
 
 
@@ -289,12 +289,12 @@ def test_service_that_says_when_to_come_back(retry_ms: int, wait_s: float) -> No
     """A time that comes with the end is the time of the next attempt, within reason; it holds for that one only."""
     stage = Stage()
     stage.open()
-    stage.following.receive(b"event: end\nretry: %d\n\n" % retry_ms, NOW_S)
-    stage.following.conclude(None, NOW_S)
+    stage.policy.receive(b"event: end\nretry: %d\n\n" % retry_ms, NOW_S)
+    stage.policy.conclude(None, NOW_S)
     assert wait_s == pytest.approx(stage.wait_s())
     stage.open()
     with draw(1.0):
-        stage.following.conclude(None, NOW_S)
+        stage.policy.conclude(None, NOW_S)
     assert 2 == stage.wait_s()
 
 
@@ -312,7 +312,7 @@ def test_stream_that_is_refused(outcome: Response | None) -> None:
     for share, wait_s in ((0.0, REFUSED_S / 2), (1.0, REFUSED_S)):
         stage.begin()
         with draw(share):
-            stage.following.conclude(outcome, NOW_S)
+            stage.policy.conclude(outcome, NOW_S)
         assert wait_s == stage.wait_s()
     assert (before_s, 0) == (stage.schedule.remaining(NOW_S), stage.wake_ups)
 
@@ -324,7 +324,7 @@ def test_stream_that_fails(outcome: Outcome) -> None:
     with draw(1.0):
         for wait_s in (1, 2, 4):
             stage.begin()
-            stage.following.conclude(outcome, NOW_S)
+            stage.policy.conclude(outcome, NOW_S)
             assert wait_s == stage.wait_s()
 
 
@@ -332,7 +332,7 @@ def test_stream_that_something_keeps_back() -> None:
     """Where nothing has come in for as long as a first sign of life may take, a stream is not to be had."""
     stage = Stage()
     stage.begin()
-    stage.following.conclude(LOST, NOW_S + OPENING_S)
+    stage.policy.conclude(LOST, NOW_S + OPENING_S)
     assert stage.wait_s(NOW_S + OPENING_S) >= REFUSED_S / 2
 
 
@@ -342,7 +342,7 @@ def test_stream_that_fails_for_a_time(retry_after: str, wait_s: float) -> None:
     stage = Stage()
     stage.begin()
     with draw(1.0):
-        stage.following.conclude(respond("", 503, {"retry-after": retry_after}), NOW_S)
+        stage.policy.conclude(respond("", 503, {"retry-after": retry_after}), NOW_S)
     assert wait_s == stage.wait_s()
 
 
@@ -350,15 +350,15 @@ def test_other_service_after_a_refusal() -> None:
     """When the service announces something else than when it refused, it is another one: it is tried at once."""
     stage = Stage()
     stage.begin()
-    stage.following.conclude(respond("", 404), NOW_S)
+    stage.policy.conclude(respond("", 404), NOW_S)
     stage.update("stream")
     assert stage.wait_s() > 0
-    assert not stage.following.is_hurried
+    assert not stage.policy.is_hurried
     stage.update("stream", "post-query")
-    assert (True, True) == (stage.following.look(), stage.following.is_hurried)
+    assert (True, True) == (stage.policy.look(), stage.policy.is_hurried)
     assert 0 == stage.wait_s()
     stage.begin()
-    assert not stage.following.is_hurried
+    assert not stage.policy.is_hurried
 
 
 def test_service_that_no_longer_has_streams() -> None:
@@ -366,8 +366,8 @@ def test_service_that_no_longer_has_streams() -> None:
     stage = Stage()
     stage.open()
     stage.update("aliases")
-    assert None is stage.following.remaining(NOW_S)
-    assert (False, True) == (stage.following.is_streaming, stage.schedule.remaining(NOW_S) <= INTERVAL_S)
+    assert None is stage.policy.remaining(NOW_S)
+    assert (False, True) == (stage.policy.is_streaming, stage.schedule.remaining(NOW_S) <= INTERVAL_S)
 
 
 # ---- what is said to who wants a stream
@@ -379,7 +379,7 @@ def test_warning(mode: UpdateMode, log: Callable[[], list[tuple[str, str]]]) -> 
     stage = Stage(mode)
     for _ in range(3):
         stage.begin()
-        stage.following.conclude(respond("", 404), NOW_S)
+        stage.policy.conclude(respond("", 404), NOW_S)
     text = "there is no stream of the service's changes, updates go on by polling: it was answered with status 404"
     assert ([("WARNING", text)] if mode == "stream" else []) == log()
 
@@ -387,8 +387,8 @@ def test_warning(mode: UpdateMode, log: Callable[[], list[tuple[str, str]]]) -> 
 def test_warning_of_a_service_without_streams(log: Callable[[], list[tuple[str, str]]]) -> None:
     """So it is with a service that has none."""
     stage = Stage("stream", "aliases")
-    stage.following.look()
-    stage.following.look()
+    stage.policy.look()
+    stage.policy.look()
     text = "there is no stream of the service's changes, updates go on by polling: it does not announce one"
     assert [("WARNING", text)] == log()
 
@@ -400,10 +400,10 @@ def test_end() -> None:
     """After the end nothing is followed, and nothing that comes in, or ends, has any effect."""
     stage = Stage()
     stage.open()
-    stage.following.end(NOW_S)
-    assert (False, None, 0) == (stage.following.is_streaming, stage.following.remaining(NOW_S), stage.wake_ups)
+    stage.policy.end(NOW_S)
+    assert (False, None, 0) == (stage.policy.is_streaming, stage.policy.remaining(NOW_S), stage.wake_ups)
     with pytest.raises(EventStreamError):
         stage.tell(18)
-    stage.following.conclude(LOST, NOW_S)
+    stage.policy.conclude(LOST, NOW_S)
     assert stage.schedule.remaining(NOW_S) <= INTERVAL_S
     assert 0 == stage.wake_ups

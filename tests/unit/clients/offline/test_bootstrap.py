@@ -9,7 +9,7 @@ import pytest
 
 from heksher.clients.conversation.response_reader import QueriedSetting
 from heksher.clients.offline.bootstrap import read_bootstrap
-from heksher.clients.offline.last_known_file import SnapshotFile
+from heksher.clients.offline.last_known_file import LastKnownFile
 from heksher.exceptions import InvalidOptionError
 from heksher.rule_set import Rule
 from heksher.value_type import JSON
@@ -48,7 +48,7 @@ def test_data_of_a_snapshot(tmp_path: Path) -> None:
     """What follows the first line of a snapshot is a bootstrap."""
     snapshot, bootstrap = tmp_path / "settings.snapshot", tmp_path / "bootstrap.json"
     saved = make_state(settings=2)
-    SnapshotFile(snapshot).write(saved)
+    LastKnownFile(snapshot).write(saved)
     bootstrap.write_bytes(snapshot.read_bytes().partition(b"\n")[2])
     state = read_bootstrap(bootstrap)
     assert (saved.settings, saved.feature_order) == (state.settings, state.feature_order)

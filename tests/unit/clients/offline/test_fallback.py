@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from heksher.clients.offline.fallback import Fallback
 from heksher.clients.conversation.saved_state import SavedState
+from heksher.clients.offline.fallback import Fallback
 from heksher.exceptions import InvalidOptionError
 
 SERVICE = "http://heksher"

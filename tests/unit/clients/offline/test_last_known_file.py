@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from heksher.clients.conversation.saved_state import SavedState
-from heksher.clients.offline.last_known_file import ABANDONED_AGE_S, CONFIRMATION_STEP, SnapshotFile
+from heksher.clients.offline.last_known_file import ABANDONED_AGE_S, CONFIRMATION_STEP, LastKnownFile
 from tests.support.saved_states import SERVICE, YESTERDAY, make_state
 
 STATE = make_state()
@@ -48,7 +48,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[list[logging.LogRecord]
 
 def read(path: Path, service: str = SERVICE, context_filters: str = "*") -> SavedState | None:
     """Read as a process does that starts."""
-    return SnapshotFile(path).read(service, context_filters)
+    return LastKnownFile(path).read(service, context_filters)
 
 
 def set_modified(path: Path, moment: datetime) -> None:
@@ -57,9 +57,9 @@ def set_modified(path: Path, moment: datetime) -> None:
     os.utime(path, ns=(ns, ns))
 
 
-def write_yesterday(path: Path, state: SavedState = STATE) -> SnapshotFile:
+def write_yesterday(path: Path, state: SavedState = STATE) -> LastKnownFile:
     """Write a file, and have it look as if that had been at the time of the state."""
-    file = SnapshotFile(path)
+    file = LastKnownFile(path)
     file.write(state)
     set_modified(path, state.saved_at)
     return file
@@ -93,7 +93,7 @@ def test_format(path: Path) -> None:
         b'"settings":{"setting0":{"default_value":7,"rules":[{"rule_id":0,"value":7,"context_features":[["user","u0"]]}'
         b"]}}}\n"
     )
-    SnapshotFile(path).write(state)
+    LastKnownFile(path).write(state)
     assert text == path.read_bytes()
     set_modified(path, state.saved_at)
     assert state == read(path)
@@ -103,14 +103,14 @@ def test_mode(path: Path) -> None:
     """The file is for its owner only, whatever was there before."""
     path.write_bytes(b"")
     path.chmod(0o644)
-    SnapshotFile(path).write(STATE)
+    LastKnownFile(path).write(STATE)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_relative_path(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A relative path stays the same file when the process goes to another directory, as a daemon does."""
     monkeypatch.chdir(path.parent)
-    file = SnapshotFile(path.name)
+    file = LastKnownFile(path.name)
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     file.write(STATE)
     assert [path] == list(path.parent.iterdir())
@@ -128,17 +128,17 @@ def test_times_of_other_zones(path: Path) -> None:
 # ---- failures of writing
 
 
-def make_full(path: Path) -> SnapshotFile:
-    return SnapshotFile(path, max_bytes=100)
+def make_full(path: Path) -> LastKnownFile:
+    return LastKnownFile(path, max_bytes=100)
 
 
-def make_homeless(path: Path) -> SnapshotFile:
-    return SnapshotFile(path / "no such directory" / "file")
+def make_homeless(path: Path) -> LastKnownFile:
+    return LastKnownFile(path / "no such directory" / "file")
 
 
-def make_directory(path: Path) -> SnapshotFile:
+def make_directory(path: Path) -> LastKnownFile:
     path.mkdir()
-    return SnapshotFile(path)
+    return LastKnownFile(path)
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,8 @@ def make_directory(path: Path) -> SnapshotFile:
         (make_full, "its data is larger than the 100 bytes that are allowed"),
         (make_homeless, "No such file or directory"),
         (make_directory, "it is no regular file"),
-        (lambda _: SnapshotFile("/"), "it is no regular file"),
-        (lambda _: SnapshotFile("/proc/heksher"), ""),
+        (lambda _: LastKnownFile("/"), "it is no regular file"),
+        (lambda _: LastKnownFile("/proc/heksher"), ""),
     ],
 )
 def test_failure_is_logged_once(path: Path, make, reason: str, logged) -> None:
@@ -164,7 +164,7 @@ def test_failure_is_logged_once(path: Path, make, reason: str, logged) -> None:
 
 def test_value_that_is_no_json(path: Path, logged) -> None:
     """A value that could not be read again (1e400 is read as infinity) costs the file, not the program."""
-    SnapshotFile(path).write(make_state(float("inf")))
+    LastKnownFile(path).write(make_state(float("inf")))
     assert not path.exists()
     assert "Out of range float values are not JSON compliant" in logged[0].getMessage()
 
@@ -176,13 +176,13 @@ def test_bug_without_words(path: Path, logged, monkeypatch: pytest.MonkeyPatch) 
         raise MemoryError
 
     monkeypatch.setattr(os, "fsync", fail)
-    SnapshotFile(path).write(STATE)
+    LastKnownFile(path).write(STATE)
     assert logged[0].getMessage().endswith("without it: MemoryError")
 
 
 def test_end_of_failures_is_logged_once(path: Path, logged) -> None:
     """When writing works again, that is logged once; a second row of failures is another one."""
-    file = SnapshotFile(path / "file")
+    file = LastKnownFile(path / "file")
     for _ in range(2):
         file.write(STATE)
         path.mkdir()
@@ -200,23 +200,23 @@ def test_end_of_failures_is_logged_once(path: Path, logged) -> None:
 def test_failure_leaves_the_file_as_it_was(path: Path) -> None:
     """A state that is too large leaves the one before, which says how old it is."""
     write_yesterday(path)
-    SnapshotFile(path, max_bytes=300).write(make_state(8, settings=10))
+    LastKnownFile(path, max_bytes=300).write(make_state(8, settings=10))
     assert STATE == read(path)
 
 
 def test_bound_is_for_writing_and_reading(path: Path, logged) -> None:
     """What just fits can be written and read; a byte less, and it can be neither."""
     size = int(json.loads(write_and_read_header(path))["bytes"])
-    SnapshotFile(path, max_bytes=size).write(STATE)
-    assert SnapshotFile(path, max_bytes=size).read(SERVICE, "*") is not None
+    LastKnownFile(path, max_bytes=size).write(STATE)
+    assert LastKnownFile(path, max_bytes=size).read(SERVICE, "*") is not None
     assert [] == logged
-    assert SnapshotFile(path, max_bytes=size - 1).read(SERVICE, "*") is None
-    SnapshotFile(path, max_bytes=size - 1).write(STATE)
+    assert LastKnownFile(path, max_bytes=size - 1).read(SERVICE, "*") is None
+    LastKnownFile(path, max_bytes=size - 1).write(STATE)
     assert [True, True] == [f"larger than the {size - 1} bytes" in record.getMessage() for record in logged]
 
 
 def write_and_read_header(path: Path) -> bytes:
-    SnapshotFile(path).write(STATE)
+    LastKnownFile(path).write(STATE)
     return path.read_bytes().partition(b"\n")[0]
 
 
@@ -255,7 +255,7 @@ def test_nothing_to_confirm(path: Path) -> None:
     """Before anything was written or read, a confirmation has no meaning."""
     write_yesterday(path)
     before = look_at(path)
-    SnapshotFile(path).confirm(datetime.now(UTC))
+    LastKnownFile(path).confirm(datetime.now(UTC))
     assert before == look_at(path)
 
 
@@ -263,7 +263,7 @@ def test_confirming_what_was_read(path: Path) -> None:
     """What a process was restored from can be confirmed without being written."""
     write_yesterday(path)
     inode = path.stat().st_ino
-    file = SnapshotFile(path)
+    file = LastKnownFile(path)
     file.read(SERVICE, "*")
     file.confirm(YESTERDAY + 5 * MINUTE)
     assert STATE._replace(saved_at=YESTERDAY + 5 * MINUTE) == read(path)
@@ -340,7 +340,7 @@ def test_failed_write_is_tried_again(path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_same_data_ends_a_failure(path: Path, logged) -> None:
     """Where this process could not write, but another one has written the same, all is well."""
-    file = SnapshotFile(path)
+    file = LastKnownFile(path)
     path.mkdir()
     file.write(STATE)
     path.rmdir()
@@ -354,7 +354,7 @@ def test_data_that_cannot_be_written_down_is_nobodys(path: Path) -> None:
     """A process whose data is too large does not confirm whatever else is there."""
     write_yesterday(path)
     before = look_at(path)
-    file = SnapshotFile(path, max_bytes=10)
+    file = LastKnownFile(path, max_bytes=10)
     file.write(OTHER_STATE)
     file.confirm(YESTERDAY + 5 * MINUTE)
     assert before == look_at(path)
@@ -389,7 +389,7 @@ def test_time(path: Path, modified_at: datetime, expected: datetime) -> None:
 def test_time_written_in_the_future(path: Path) -> None:
     """A time that was written before a clock was set back does not count; if none is left, it is now."""
     future = datetime.now(UTC) + timedelta(days=1)
-    SnapshotFile(path).write(make_state(saved_at=future))
+    LastKnownFile(path).write(make_state(saved_at=future))
     set_modified(path, YESTERDAY)
     assert YESTERDAY == get_time(path)
     set_modified(path, future)
@@ -445,7 +445,7 @@ NO_CHECKSUM = "it is damaged: its data does not have the checksum that it was wr
 )
 def test_damaged(path: Path, edit, reason: str, logged) -> None:
     """A file that is not as it was written is ignored; nothing of what may be another file is shown."""
-    SnapshotFile(path).write(STATE)
+    LastKnownFile(path).write(STATE)
     path.write_bytes(edit(path.read_bytes()))
     check_ignored(path, logged, reason)
     assert "password" not in logged[0].getMessage()
@@ -469,7 +469,7 @@ def test_damaged(path: Path, edit, reason: str, logged) -> None:
 )
 def test_wrong_header(path: Path, changes: dict[str, object], reason: str, logged) -> None:
     """A first line that does not fit is said to be what is wrong."""
-    SnapshotFile(path).write(STATE)
+    LastKnownFile(path).write(STATE)
     edit_header(path, **changes)
     check_ignored(path, logged, reason)
 
@@ -477,7 +477,7 @@ def test_wrong_header(path: Path, changes: dict[str, object], reason: str, logge
 def test_wrong_shape(path: Path, logged, monkeypatch: pytest.MonkeyPatch) -> None:
     """Data of another shape, though its checksum is right, is ignored with the name of what is wrong."""
     monkeypatch.setattr("heksher.clients.offline.last_known_file.write_payload", lambda _: [b'{"service":""}'])
-    SnapshotFile(path).write(STATE)
+    LastKnownFile(path).write(STATE)
     check_ignored(path, logged, "context_filters is no text: None")
 
 
@@ -485,20 +485,20 @@ def test_data_that_is_nested_deep(path: Path, logged, monkeypatch: pytest.Monkey
     """Data that is nested deeper than can be shown is ignored, too."""
     data = b'{"service":"","context_filters":"*","context_features":' + b"[" * 900 + b"]" * 900 + b"}"
     monkeypatch.setattr("heksher.clients.offline.last_known_file.write_payload", lambda _: [data])
-    SnapshotFile(path).write(STATE)
+    LastKnownFile(path).write(STATE)
     check_ignored(path, logged, "")
 
 
 def test_other_service(path: Path, logged) -> None:
     """Data of another service is not used."""
-    SnapshotFile(path).write(STATE)
+    LastKnownFile(path).write(STATE)
     check_ignored(path, logged, "it is of another service, http://heksher.test and not http://two", "http://two")
 
 
 @pytest.mark.parametrize("saved", ["", "a:(x,y)", "a:*"])
 def test_other_contexts(path: Path, saved: str, logged) -> None:
     """Data that was fetched for other tracked contexts is not used: it may lack rules."""
-    SnapshotFile(path).write(STATE._replace(context_filters=saved))
+    LastKnownFile(path).write(STATE._replace(context_filters=saved))
     check_ignored(path, logged, f"it has the rules for other tracked contexts, '{saved}' and not 'a:(x)'")
 
 
@@ -511,7 +511,7 @@ def test_same_contexts(path: Path, saved: str) -> None:
 
 def test_rules_for_some_contexts_are_not_all(path: Path, logged) -> None:
     """Who wants all rules does not get some."""
-    SnapshotFile(path).write(STATE._replace(context_filters="a:(x)"))
+    LastKnownFile(path).write(STATE._replace(context_filters="a:(x)"))
     assert read(path) is None
     assert len(logged) == 1
 
@@ -527,7 +527,7 @@ def test_ignored_file_is_not_confirmed(path: Path) -> None:
     """What was ignored is not what a later confirmation is about."""
     write_yesterday(path)
     before = look_at(path)
-    file = SnapshotFile(path)
+    file = LastKnownFile(path)
     assert file.read("http://two", "*") is None
     file.confirm(YESTERDAY + CONFIRMATION_STEP)
     assert before == look_at(path)

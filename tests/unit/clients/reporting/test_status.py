@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from heksher.clients import status
-from heksher.clients.reporting.status import Health, SettingStatus
+from heksher.clients.reporting import status
+from heksher.clients.reporting.status import ClientHealth, SettingStatus
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -32,17 +32,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def health(clock: Clock) -> Health:
+def health(clock: Clock) -> ClientHealth:
     assert START == clock.wall
-    return Health()
+    return ClientHealth()
 
 
-def test_a_new_client_is_starting(health: Health):
+def test_a_new_client_is_starting(health: ClientHealth):
     """Before the first update there is nothing but the defaults."""
     assert ("starting", START, None, None, None, None, None, "defaults", {}, False) == health.picture({})
 
 
-def test_success(clock: Clock, health: Health):
+def test_success(clock: Clock, health: ClientHealth):
     """After an update the data is the service's, and as old as the update."""
     clock.move(5)
     health.confirm(7)
@@ -61,7 +61,7 @@ def test_success(clock: Clock, health: Health):
     assert picture.since == health.picture({}).since
 
 
-def test_failure_without_data(clock: Clock, health: Health):
+def test_failure_without_data(clock: Clock, health: ClientHealth):
     """A client that never had data has failed, and says why and when."""
     clock.move(1)
     assert health.fail("no route")
@@ -77,7 +77,7 @@ def test_failure_without_data(clock: Clock, health: Health):
     )
 
 
-def test_failure_with_data(clock: Clock, health: Health):
+def test_failure_with_data(clock: Clock, health: ClientHealth):
     """A client that had data is stale, and its data ages, until an update succeeds again."""
     health.confirm(None)
     health.succeed()
@@ -93,7 +93,7 @@ def test_failure_with_data(clock: Clock, health: Health):
     )
 
 
-def test_fallback(clock: Clock, health: Health):
+def test_fallback(clock: Clock, health: ClientHealth):
     """From a snapshot on, the client is stale, and the age is that of what the snapshot holds."""
     health.fall_back("snapshot", START - timedelta(hours=1), 3)
     health.fail("refused")
@@ -108,7 +108,7 @@ def test_fallback(clock: Clock, health: Health):
     )
 
 
-def test_bootstrap_has_no_age(health: Health):
+def test_bootstrap_has_no_age(health: ClientHealth):
     """Nobody knows how old a bootstrap is."""
     health.fall_back("bootstrap", None, None)
     assert ("bootstrap", None) == (health.picture({}).source, health.picture({}).age_s)
@@ -117,20 +117,20 @@ def test_bootstrap_has_no_age(health: Health):
 @pytest.mark.parametrize(
     ("wall_s", "monotonic_s", "age_s"), [(-86400, 5, 5.0), (86400, 5, 86400.0), (600, 0, 600.0), (0, 7, 7.0)]
 )
-def test_clocks_that_jump(clock: Clock, health: Health, wall_s: float, monotonic_s: float, age_s: float):
+def test_clocks_that_jump(clock: Clock, health: ClientHealth, wall_s: float, monotonic_s: float, age_s: float):
     """A clock that is set back, or one that stands still while the machine sleeps, makes no data younger."""
     health.confirm(None)
     clock.move(wall_s, monotonic_s)
     assert age_s == health.picture({}).age_s
 
 
-def test_close(health: Health):
+def test_close(health: ClientHealth):
     """A closed client says so, once."""
     assert [True, False] == [health.close(), health.close()]
     assert "closed" == health.picture({}).state
 
 
-def test_settings_are_shown(health: Health):
+def test_settings_are_shown(health: ClientHealth):
     """The picture has what is known of each setting."""
     settings = {"size": SettingStatus(is_declared=True, is_missing=False, rejected=("bad",), is_stale=True)}
     assert settings == health.picture(settings).settings

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from heksher.clients.transport.in_flight import Guard, RequestsUnderWay, TasksUnderWay, active_guard
+from heksher.clients.transport.in_flight import Guard, RequestsInFlight, TasksInFlight, active_guard
 
 DEADLINE_S = 10.0
 
@@ -90,7 +90,7 @@ class Waiting(threading.Thread):
         is_over: whether the request is over.
     """
 
-    def __init__(self, requests: RequestsUnderWay, *, is_interruptible: bool) -> None:
+    def __init__(self, requests: RequestsInFlight, *, is_interruptible: bool) -> None:
         super().__init__()
         self.leave = threading.Event()
         self.is_over = False
@@ -113,7 +113,7 @@ class Waiting(threading.Thread):
 
 def test_request_is_guarded() -> None:
     """The code of a request finds its guard, and code after it does not."""
-    requests = RequestsUnderWay()
+    requests = RequestsInFlight()
     with requests.request(100) as guard:
         assert guard is active_guard()
     assert guard is not active_guard()
@@ -121,7 +121,7 @@ def test_request_is_guarded() -> None:
 
 def test_reason_of_an_error() -> None:
     """An error of a request that was cut short gives the reason; any other error is left alone."""
-    requests = RequestsUnderWay()
+    requests = RequestsInFlight()
     with pytest.raises(ConnectionAbortedError) as aborted, requests.request(100) as guard:
         guard.abort() or {}["what came of it"]
     assert isinstance(aborted.value.__cause__, KeyError)
@@ -134,7 +134,7 @@ def test_reason_of_an_error() -> None:
 
 def test_end_of_a_request_that_was_cut_short() -> None:
     """What was aborted and yet came to an end may be incomplete; what came to its end a bit late is not."""
-    requests = RequestsUnderWay()
+    requests = RequestsInFlight()
     with pytest.raises(ConnectionAbortedError), requests.request(100) as guard:
         guard.abort()
     with requests.request(0):
@@ -143,7 +143,7 @@ def test_end_of_a_request_that_was_cut_short() -> None:
 
 def test_abort_those_of_an_owner() -> None:
     """Aborting may be for the requests of one owner only."""
-    requests = RequestsUnderWay()
+    requests = RequestsInFlight()
     mine, others = object(), object()
     with requests.request(100, others) as other, pytest.raises(ConnectionAbortedError), requests.request(100, mine):
         requests.abort(mine)
@@ -152,7 +152,7 @@ def test_abort_those_of_an_owner() -> None:
 
 def test_close_waits_for_requests() -> None:
     """Closing waits until requests are over, but not for ever; later ones are refused."""
-    requests = RequestsUnderWay()
+    requests = RequestsInFlight()
     thread = Waiting(requests, is_interruptible=True)
     requests.close(DEADLINE_S)
     assert thread.is_over
@@ -163,7 +163,7 @@ def test_close_waits_for_requests() -> None:
 
 def test_close_does_not_wait_for_ever() -> None:
     """A request that cannot be interrupted is left behind after a while."""
-    requests = RequestsUnderWay()
+    requests = RequestsInFlight()
     thread = Waiting(requests, is_interruptible=False)
     begin = time.monotonic()
     requests.close(0.05)
@@ -175,7 +175,7 @@ def test_close_does_not_wait_for_ever() -> None:
 
 def test_close_from_within() -> None:
     """A request that closes everything does not wait for itself."""
-    requests = RequestsUnderWay()
+    requests = RequestsInFlight()
     begin = time.monotonic()
     with pytest.raises(ConnectionAbortedError), requests.request(100):
         requests.close(DEADLINE_S)
@@ -185,7 +185,7 @@ def test_close_from_within() -> None:
 # ---- tasks
 
 
-async def be_long(requests: TasksUnderWay, time_limit_s: float = 100) -> None:
+async def be_long(requests: TasksInFlight, time_limit_s: float = 100) -> None:
     async with requests.request(time_limit_s):
         await asyncio.sleep(DEADLINE_S)
 
@@ -193,14 +193,14 @@ async def be_long(requests: TasksUnderWay, time_limit_s: float = 100) -> None:
 def test_task_whose_time_is_over() -> None:
     """A task's request ends when its time is over."""
     with pytest.raises(TimeoutError, match=r"not within 0.05 s \(request_timeout\)"):
-        asyncio.run(be_long(TasksUnderWay(), 0.05))
+        asyncio.run(be_long(TasksInFlight(), 0.05))
 
 
 def test_timeout_of_something_else() -> None:
     """A timeout that is not the request's is left alone."""
 
     async def fail() -> None:
-        async with TasksUnderWay().request(100):
+        async with TasksInFlight().request(100):
             raise TimeoutError("of its own")
 
     with pytest.raises(TimeoutError, match="of its own"):
@@ -211,7 +211,7 @@ def test_cancelled_task() -> None:
     """Cancelling is not taken for a timeout."""
 
     async def cancel() -> None:
-        task = asyncio.create_task(be_long(TasksUnderWay()))
+        task = asyncio.create_task(be_long(TasksInFlight()))
         await asyncio.sleep(0)
         task.cancel()
         await task
@@ -224,7 +224,7 @@ def test_close_ends_tasks() -> None:
     """Closing ends the requests under way, waits for that, and refuses later ones."""
 
     async def close() -> list[BaseException | None]:
-        requests = TasksUnderWay()
+        requests = TasksInFlight()
         tasks = [asyncio.create_task(be_long(requests)) for _ in range(2)]
         await asyncio.sleep(0)
         await requests.close(DEADLINE_S)
@@ -241,7 +241,7 @@ def test_close_from_within_a_task() -> None:
     """A request that closes everything does not wait for itself."""
 
     async def close() -> None:
-        requests = TasksUnderWay()
+        requests = TasksInFlight()
         async with requests.request(100):
             await requests.close(DEADLINE_S)
             await asyncio.sleep(DEADLINE_S)
@@ -255,7 +255,7 @@ def test_close_from_within_a_task() -> None:
 def test_close_during_a_timeout() -> None:
     """Closing at the very moment at which a request's time is over does not fail."""
 
-    async def hold_on(requests: TasksUnderWay) -> None:
+    async def hold_on(requests: TasksInFlight) -> None:
         async with requests.request(0.01):
             try:
                 await asyncio.sleep(DEADLINE_S)
@@ -263,7 +263,7 @@ def test_close_during_a_timeout() -> None:
                 await asyncio.sleep(0.05)
 
     async def close() -> BaseException | None:
-        requests = TasksUnderWay()
+        requests = TasksInFlight()
         task = asyncio.create_task(hold_on(requests))
         await asyncio.sleep(0.03)
         await requests.close(DEADLINE_S)
@@ -274,7 +274,7 @@ def test_close_during_a_timeout() -> None:
 
 def test_close_in_another_loop() -> None:
     """Requests of a loop that has ended are none any more."""
-    requests = TasksUnderWay()
+    requests = TasksInFlight()
 
     async def begin() -> None:
         requests._tasks[asyncio.timeout(1)] = asyncio.current_task()
@@ -288,7 +288,7 @@ def test_task_that_is_extended() -> None:
     passed: list[str] = []
 
     async def follow() -> None:
-        async with TasksUnderWay().request(0) as guard:
+        async with TasksInFlight().request(0) as guard:
             guard.extend(DEADLINE_S)
             await asyncio.sleep(0)
             passed.append("the first limit")
@@ -304,7 +304,7 @@ def test_aborted_task_that_is_extended() -> None:
     """One that was broken off does not get more time."""
 
     async def follow() -> None:
-        async with TasksUnderWay().request(DEADLINE_S) as guard:
+        async with TasksInFlight().request(DEADLINE_S) as guard:
             guard.abort()
             guard.extend(DEADLINE_S)
             await asyncio.Event().wait()

@@ -13,8 +13,8 @@ import httpx
 import httpx2
 import pytest
 
-from heksher.clients.conversation.response_reader import expect
 from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
+from heksher.clients.conversation.response_reader import expect
 from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.transport.sender import DEFAULT_LIMITS, Limits
 from heksher.clients.transport.transport import AsyncTransport, ThreadTransport

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from heksher.server.api import documentation
+from heksher.server.api import documentation_routes as documentation
 from tests.support.api import Api
 
 STATIC = Path(documentation.__file__).parent.parent / "static"

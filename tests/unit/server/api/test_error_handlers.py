@@ -6,8 +6,8 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 
 from heksher.server.api.error_handlers import LastResort, answer_error
-from heksher.server.storage.storage_errors import StorageCorruptError, StorageUnavailableError
 from heksher.server.storage.memory import MemoryStorage
+from heksher.server.storage.storage_errors import StorageCorruptError, StorageUnavailableError
 from tests.support.api import Api, locations
 
 

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from heksher.server.api import query_desk as module
-from heksher.server.api.query_service import QueryDesk, Reply, Wish, make_key, read_revision
+from heksher.server.api import query_service as module
+from heksher.server.api.query_service import QueryService, Reply, ResponsePreferences, make_key, read_revision
 from heksher.server.catalog.answer import MIN_COMPRESSED_BYTES
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
-from heksher.server.catalog.query import Query
+from heksher.server.catalog.query import CatalogQuery
 from heksher.server.errors import NotFoundError
 from heksher.server.metrics import Metrics
 from heksher.server.operations.declaration import declare
@@ -19,7 +19,7 @@ from tests.support.catalogs import FragileStorage, open_fragile
 from tests.support.operations import declaring
 from tests.support.storages import write_something
 
-PLAIN = Wish(b"", "", b"")
+PLAIN = ResponsePreferences(b"", "", b"")
 
 
 class Desk:
@@ -30,12 +30,17 @@ class Desk:
         self.catalog = Catalog(self.storage, 10_000_000)
         self.availability = Availability()
         self.metrics = Metrics()
-        self.desk = QueryDesk(self.catalog, self.availability, self.metrics)
+        self.query_service = QueryService(self.catalog, self.availability, self.metrics)
 
-    def ask(self, query: Query = Query(), wish: Wish = PLAIN, key: bytes | None = None) -> Reply:  # noqa: B008 - it is frozen
+    def ask(
+        self,
+        query: CatalogQuery = CatalogQuery(),  # noqa: B008 - it is frozen
+        preferences: ResponsePreferences = PLAIN,
+        key: bytes | None = None,
+    ) -> Reply:
         if key is None:
-            key = b"" if query == Query() else repr(query).encode()
-        return asyncio.run(self.desk.reply(key, query, wish))
+            key = b"" if query == CatalogQuery() else repr(query).encode()
+        return asyncio.run(self.query_service.reply(key, query, preferences))
 
     def read_metric(self, name: str) -> float:
         lines = self.metrics.render()[0].decode().splitlines()
@@ -43,7 +48,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Desk:
+def query_service() -> Desk:
     """A desk whose catalog is not loaded yet."""
     return Desk()
 
@@ -52,84 +57,84 @@ def read_header(reply: Reply, name: bytes) -> bytes | None:
     return dict(reply.headers).get(name)
 
 
-def test_what_was_asked_before_is_there(desk: Desk):
+def test_what_was_asked_before_is_there(query_service: Desk):
     """By its key alone, without the query; another key is not."""
-    reply = desk.ask(key=b"settings=")
-    assert reply == desk.desk.find_reply(b"settings=", PLAIN)
+    reply = query_service.ask(key=b"settings=")
+    assert reply == query_service.query_service.find_reply(b"settings=", PLAIN)
     assert (200, b"1") == (reply.status, read_header(reply, b"heksher-revision"))
-    assert desk.desk.find_reply(b"", PLAIN) is None
+    assert query_service.query_service.find_reply(b"", PLAIN) is None
 
 
-def test_the_catalog_is_loaded_by_the_first_query(desk: Desk):
+def test_the_catalog_is_loaded_by_the_first_query(query_service: Desk):
     """Until then nothing is there."""
-    assert desk.desk.find_reply(b"", PLAIN) is None
-    desk.ask()
-    desk.ask(Query(()))
-    assert 1 == desk.storage.reads
+    assert query_service.query_service.find_reply(b"", PLAIN) is None
+    query_service.ask()
+    query_service.ask(CatalogQuery(()))
+    assert 1 == query_service.storage.reads
 
 
-def test_what_was_changed_is_not_there(desk: Desk):
+def test_what_was_changed_is_not_there(query_service: Desk):
     """Until it is asked for again."""
-    desk.ask()
-    declare(desk.storage, declaring("new"), NOBODY)
-    desk.catalog.refresh()
-    assert desk.desk.find_reply(b"", PLAIN) is None
-    assert b'"new"' in desk.ask().body
-    assert b"2" == read_header(desk.desk.find_reply(b"", PLAIN), b"heksher-revision")
+    query_service.ask()
+    declare(query_service.storage, declaring("new"), NOBODY)
+    query_service.catalog.refresh()
+    assert query_service.query_service.find_reply(b"", PLAIN) is None
+    assert b'"new"' in query_service.ask().body
+    assert b"2" == read_header(query_service.query_service.find_reply(b"", PLAIN), b"heksher-revision")
 
 
-def test_hits_and_misses_are_counted(desk: Desk):
+def test_hits_and_misses_are_counted(query_service: Desk):
     """A hit is an answer that was there, wherever it was found."""
-    desk.ask()
-    desk.desk.find_reply(b"", PLAIN)
-    desk.ask()
-    desk.ask(Query(()), key=b"settings=")
-    desk.desk.find_reply(b"other", PLAIN)
+    query_service.ask()
+    query_service.query_service.find_reply(b"", PLAIN)
+    query_service.ask()
+    query_service.ask(CatalogQuery(()), key=b"settings=")
+    query_service.query_service.find_reply(b"other", PLAIN)
     names = ("heksher_cache_hits_total", "heksher_cache_misses_total")
-    assert (2, 2) == tuple(map(desk.read_metric, names))
+    assert (2, 2) == tuple(map(query_service.read_metric, names))
 
 
-def test_a_known_answer_is_not_sent(desk: Desk):
+def test_a_known_answer_is_not_sent(query_service: Desk):
     """The tag is told, and nothing of the body."""
-    first = desk.ask()
+    first = query_service.ask()
     tag = read_header(first, b"etag")
-    reply = desk.desk.find_reply(b"", Wish(tag, "", b""))
+    reply = query_service.query_service.find_reply(b"", ResponsePreferences(tag, "", b""))
     assert (304, b"", tag) == (reply.status, reply.body, read_header(reply, b"etag"))
     assert read_header(reply, b"content-length") is None
     assert {b"cache-control", b"vary", b"heksher-context-features", b"heksher-revision"} <= dict(reply.headers).keys()
 
 
-def test_a_form_that_was_not_asked_for_is_made(desk: Desk):
+def test_a_form_that_was_not_asked_for_is_made(query_service: Desk):
     """Once; then it is there."""
-    declare(desk.storage, declaring("large", type="str", default_value="x" * MIN_COMPRESSED_BYTES), NOBODY)
-    desk.ask()
-    wish = Wish(b"", "gzip", b"")
-    assert desk.desk.find_reply(b"", wish) is None
-    reply = desk.ask(wish=wish)
-    assert reply == desk.desk.find_reply(b"", wish)
+    declare(query_service.storage, declaring("large", type="str", default_value="x" * MIN_COMPRESSED_BYTES), NOBODY)
+    query_service.ask()
+    preferences = ResponsePreferences(b"", "gzip", b"")
+    assert query_service.query_service.find_reply(b"", preferences) is None
+    reply = query_service.ask(preferences=preferences)
+    assert reply == query_service.query_service.find_reply(b"", preferences)
     assert b"gzip" == read_header(reply, b"content-encoding")
 
 
 @pytest.mark.parametrize("limit", ["_MAX_RULES_ON_EVENT_LOOP", "_MAX_BYTES_ON_EVENT_LOOP"])
-def test_what_takes_long_is_made_on_a_thread(desk: Desk, monkeypatch: pytest.MonkeyPatch, limit: str):
+def test_what_takes_long_is_made_on_a_thread(query_service: Desk, monkeypatch: pytest.MonkeyPatch, limit: str):
     """The answer is the same."""
-    declare(desk.storage, declaring("large", type="str", default_value="x" * MIN_COMPRESSED_BYTES), NOBODY)
-    wish = Wish(b"", "zstd", b"")
-    expected = desk.ask(wish=wish, key=b"here")
+    declare(query_service.storage, declaring("large", type="str", default_value="x" * MIN_COMPRESSED_BYTES), NOBODY)
+    preferences = ResponsePreferences(b"", "zstd", b"")
+    expected = query_service.ask(preferences=preferences, key=b"here")
     monkeypatch.setattr(module, limit, 0)
-    assert expected == desk.ask(wish=wish, key=b"elsewhere")
+    assert expected == query_service.ask(preferences=preferences, key=b"elsewhere")
 
 
-def test_what_many_ask_at_once_is_made_once(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+def test_what_many_ask_at_once_is_made_once(query_service: Desk, monkeypatch: pytest.MonkeyPatch):
     """Nobody has to ask the same again because another one went away meanwhile."""
     monkeypatch.setattr(module, "_MAX_RULES_ON_EVENT_LOOP", 0)
     made = []
     build = module.build_answer
     monkeypatch.setattr(module, "build_answer", lambda *arguments: (made.append(1), build(*arguments))[1])
-    desk.catalog.load()
+    query_service.catalog.load()
 
     async def ask_at_once() -> list[object]:
-        several = [asyncio.create_task(desk.desk.reply(b"", Query(), PLAIN)) for _ in range(5)]
+        several = [asyncio.create_task(query_service.query_service.reply(b"", CatalogQuery(), PLAIN)) for _ in range(5)]
         asyncio.get_running_loop().call_soon(several[0].cancel)
         return await asyncio.gather(*several, return_exceptions=True)
 
@@ -142,48 +147,52 @@ def test_what_many_ask_at_once_is_made_once(desk: Desk, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("min_revision", "answered_with", "reads"), [(b"", 1, 0), (b"1", 1, 0), (b"2", 2, 1), (b"99", 2, 1)]
 )
-def test_a_demanded_revision_is_looked_for(desk: Desk, min_revision: bytes, answered_with: int, reads: int):
+def test_a_demanded_revision_is_looked_for(query_service: Desk, min_revision: bytes, answered_with: int, reads: int):
     """In the database, if it is not here; one that nobody has is of a time before a backup was restored."""
-    desk.ask()
-    write_something(desk.storage)
-    before = desk.storage.reads
-    wish = Wish(b"", "", min_revision)
-    assert (reads == 0) == (desk.desk.find_reply(b"", wish) is not None)
-    assert b"%d" % answered_with == read_header(desk.ask(wish=wish), b"heksher-revision")
-    assert reads == desk.storage.reads - before
+    query_service.ask()
+    write_something(query_service.storage)
+    before = query_service.storage.reads
+    preferences = ResponsePreferences(b"", "", min_revision)
+    assert (reads == 0) == (query_service.query_service.find_reply(b"", preferences) is not None)
+    assert b"%d" % answered_with == read_header(query_service.ask(preferences=preferences), b"heksher-revision")
+    assert reads == query_service.storage.reads - before
 
 
-def test_an_unknown_name_is_looked_for(desk: Desk):
+def test_an_unknown_name_is_looked_for(query_service: Desk):
     """Another process may have it since a moment ago."""
-    desk.ask()
-    declare(desk.storage, declaring("new"), NOBODY)
-    assert 200 == desk.ask(Query(("new",))).status
+    query_service.ask()
+    declare(query_service.storage, declaring("new"), NOBODY)
+    assert 200 == query_service.ask(CatalogQuery(("new",))).status
     with pytest.raises(NotFoundError):
-        desk.ask(Query(("unheard_of",)))
+        query_service.ask(CatalogQuery(("unheard_of",)))
 
 
-@pytest.mark.parametrize(("query", "min_revision"), [(Query(("new",)), b""), (Query(), b"2")])
-def test_what_only_the_database_knows_is_an_error_while_it_is_away(desk: Desk, query: Query, min_revision: bytes):
+@pytest.mark.parametrize(("query", "min_revision"), [(CatalogQuery(("new",)), b""), (CatalogQuery(), b"2")])
+def test_what_only_the_database_knows_is_an_error_while_it_is_away(
+    query_service: Desk, query: CatalogQuery, min_revision: bytes
+):
     """What is known is answered."""
-    desk.ask()
-    desk.storage.is_away = True
+    query_service.ask()
+    query_service.storage.is_away = True
     with pytest.raises(StorageUnavailableError):
-        desk.ask(query, Wish(b"", "", min_revision))
-    assert 200 == desk.ask().status
+        query_service.ask(query, ResponsePreferences(b"", "", min_revision))
+    assert 200 == query_service.ask().status
 
 
-@pytest.mark.parametrize(("query", "min_revision"), [(Query(("new",)), b""), (Query(), b"2")])
-def test_nobody_waits_for_a_database_that_is_known_to_be_away(desk: Desk, query: Query, min_revision: bytes):
+@pytest.mark.parametrize(("query", "min_revision"), [(CatalogQuery(("new",)), b""), (CatalogQuery(), b"2")])
+def test_nobody_waits_for_a_database_that_is_known_to_be_away(
+    query_service: Desk, query: CatalogQuery, min_revision: bytes
+):
     """All threads would, one for each client that asks for what is not there."""
-    desk.ask()
-    desk.availability.note("away")
-    before = desk.storage.reads
+    query_service.ask()
+    query_service.availability.note("away")
+    before = query_service.storage.reads
     with pytest.raises(StorageUnavailableError):
-        desk.ask(query, Wish(b"", "", min_revision))
-    assert before == desk.storage.reads
+        query_service.ask(query, ResponsePreferences(b"", "", min_revision))
+    assert before == query_service.storage.reads
 
 
-def test_a_wish_is_read_from_headers(desk: Desk):
+def test_a_wish_is_read_from_headers(query_service: Desk):
     """Several lines of tags are one list; other headers are nobody's business here."""
     headers = [
         (b"host", b"heksher"),
@@ -192,15 +201,18 @@ def test_a_wish_is_read_from_headers(desk: Desk):
         (b"if-none-match", b'W/"b"'),
         (b"heksher-min-revision", b"17"),
     ]
-    assert Wish(b'"a",W/"b"', "gzip", b"17") == desk.desk.read_wish(headers)
-    assert PLAIN == desk.desk.read_wish([])
+    assert ResponsePreferences(b'"a",W/"b"', "gzip", b"17") == query_service.query_service.read_preferences(headers)
+    assert PLAIN == query_service.query_service.read_preferences([])
 
 
-def test_made_up_encodings_are_not_remembered(desk: Desk):
+def test_made_up_encodings_are_not_remembered(query_service: Desk):
     """Whoever makes up thousands gets an answer, and takes no memory."""
     for number in range(1000):
-        assert "gzip" == desk.desk.read_wish([(b"accept-encoding", b"gzip, x%d" % number)]).encoding
-    assert 64 == len(desk.desk._known_encodings)
+        assert (
+            "gzip"
+            == query_service.query_service.read_preferences([(b"accept-encoding", b"gzip, x%d" % number)]).encoding
+        )
+    assert 64 == len(query_service.query_service._known_encodings)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +235,7 @@ def test_made_up_encodings_are_not_remembered(desk: Desk):
 def test_a_revision_is_a_whole_number(text: bytes, expected: int | None):
     """In digits, as many as a database counts with."""
     assert expected == read_revision(text)
-    assert (expected is not None) == Wish(b"", "", text or b"x").is_met_by(10**18)
+    assert (expected is not None) == ResponsePreferences(b"", "", text or b"x").is_met_by(10**18)
 
 
 def test_a_query_is_known_by_what_was_sent():

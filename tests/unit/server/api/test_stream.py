@@ -9,7 +9,7 @@ import pytest
 from heksher.server.api import stream as module
 from heksher.server.api.stream import Streams
 from heksher.server.catalog.catalog import Catalog
-from heksher.server.catalog.query import Query
+from heksher.server.catalog.query import CatalogQuery
 from heksher.server.metrics import Metrics
 from heksher.server.operations import rules
 from heksher.server.storage.base import NOBODY
@@ -18,8 +18,8 @@ from tests.support.catalogs import FragileStorage, fill, open_fragile
 from tests.support.fake_service import DEADLINE_S
 
 BEAT = b":\n\n"
-ALL = Query()
-NOBODYS = Query(("unheard_of",))
+ALL = CatalogQuery()
+NOBODYS = CatalogQuery(("unheard_of",))
 
 
 def event(revision: int) -> bytes:
@@ -91,7 +91,7 @@ class Scene:
 
     def open(
         self,
-        query: Query = ALL,
+        query: CatalogQuery = ALL,
         last_revision: int | None = 1,
         *,
         can_abort: bool = True,
@@ -155,18 +155,20 @@ def test_a_stream_begins_at_once():
 @pytest.mark.parametrize(
     ("query", "last_revision", "expected"),
     [
-        (Query(), None, event(2)),
-        (Query(), 0, event(2)),
-        (Query(), 1, event(2)),
-        (Query(), 2, BEAT),
-        (Query(), 3, event(2)),
+        (CatalogQuery(), None, event(2)),
+        (CatalogQuery(), 0, event(2)),
+        (CatalogQuery(), 1, event(2)),
+        (CatalogQuery(), 2, BEAT),
+        (CatalogQuery(), 3, event(2)),
         (NOBODYS, None, event(2)),
         (NOBODYS, 1, BEAT),
-        (Query(filters={"user": frozenset({"guest"})}), 1, BEAT),
-        (Query(filters={"user": frozenset({"new"})}), 1, event(2)),
+        (CatalogQuery(filters={"user": frozenset({"guest"})}), 1, BEAT),
+        (CatalogQuery(filters={"user": frozenset({"new"})}), 1, event(2)),
     ],
 )
-def test_the_first_event_comes_where_something_has_changed(query: Query, last_revision: int | None, expected: bytes):
+def test_the_first_event_comes_where_something_has_changed(
+    query: CatalogQuery, last_revision: int | None, expected: bytes
+):
     """Since the revision that the client knows; to one that knows none, or one that nobody has, it always comes."""
 
     async def act(scene: Scene) -> None:
@@ -180,8 +182,8 @@ def test_only_those_are_told_whose_answer_has_changed():
     """By names and filters."""
 
     async def act(scene: Scene) -> None:
-        new = Query(("cache_ttl",), {"user": frozenset({"new"})})
-        connections = [scene.open(query) for query in (Query(), new, NOBODYS, new)]
+        new = CatalogQuery(("cache_ttl",), {"user": frozenset({"new"})})
+        connections = [scene.open(query) for query in (CatalogQuery(), new, NOBODYS, new)]
         for connection in connections:
             await connection.expect(1)
         for count, user in enumerate(("other", "new", "third"), 2):
@@ -321,7 +323,7 @@ def test_nothing_is_left_of_those_who_have_gone():
     """Of one after the other; the last one ends the heartbeats."""
 
     async def act(scene: Scene) -> None:
-        connections = [scene.open(query) for query in (Query(), Query(), NOBODYS)]
+        connections = [scene.open(query) for query in (CatalogQuery(), CatalogQuery(), NOBODYS)]
         for connection in connections:
             await connection.expect(1)
         assert (2, 3) == (len(scene.streams._groups), scene.read_metric("streams"))

@@ -7,8 +7,8 @@ import pytest
 from heksher.server.catalog.advance import Step, advance
 from heksher.server.catalog.effect import EVERYWHERE, Effect
 from heksher.server.catalog.picture import Picture
-from heksher.server.operations import changes
-from heksher.server.storage.base import Change, SettingRecord
+from heksher.server.operations import logged_change
+from heksher.server.storage.base import LoggedChange, SettingRecord
 from tests.support.catalogs import ORDER, a_picture, a_rule, an_entry
 from tests.support.storages import a_setting
 
@@ -17,13 +17,13 @@ RULES = (a_rule(1, "a"), a_rule(2, "b", {"theme": "dark", "environment": "dev"})
 PICTURE = a_picture(A, B, rules=RULES)
 
 
-def apply(*several: Change, to: Picture = PICTURE) -> Picture:
+def apply(*several: LoggedChange, to: Picture = PICTURE) -> Picture:
     """Apply changes, as the entries that follow a picture."""
     return advance(to, [an_entry(number, change) for number, change in enumerate(several, to.revision + 1)])[0]
 
 
-def change_setting(before: SettingRecord | None, after: SettingRecord) -> Change:
-    return changes.change_setting("declare", before, after, ORDER)
+def change_setting(before: SettingRecord | None, after: SettingRecord) -> LoggedChange:
+    return logged_change.change_setting("declare", before, after, ORDER)
 
 
 def test_nothing_changes_without_entries():
@@ -34,9 +34,9 @@ def test_nothing_changes_without_entries():
 def test_each_step_is_told():
     """With its revision and what it shows in, which may be nothing."""
     several = [
-        changes.add_rule(a_rule(3, "b", {"user": "x"}), ORDER),
+        logged_change.add_rule(a_rule(3, "b", {"user": "x"}), ORDER),
         change_setting(A, replace(A, version="1.1")),
-        changes.change_features("add", ORDER, (*ORDER, "zone")),
+        logged_change.change_features("add", ORDER, (*ORDER, "zone")),
     ]
     picture, steps = advance(PICTURE, [an_entry(number, change) for number, change in enumerate(several, 8)])
     effect = Effect(frozenset({"b", "old"}), (("user", "x"),))
@@ -47,16 +47,16 @@ def test_each_step_is_told():
 def test_the_earlier_picture_stays_as_it_is():
     """It may be being read."""
     apply(
-        changes.add_rule(a_rule(3, "a"), ORDER),
-        changes.delete_setting(B, [RULES[1]], ORDER),
-        changes.change_features("move", ORDER, ORDER[::-1]),
+        logged_change.add_rule(a_rule(3, "a"), ORDER),
+        logged_change.delete_setting(B, [RULES[1]], ORDER),
+        logged_change.change_features("move", ORDER, ORDER[::-1]),
     )
     assert a_picture(A, B, rules=RULES) == PICTURE
 
 
 def test_what_does_not_change_is_shared():
     """A change costs what it changes, whatever the size of the picture."""
-    picture = apply(changes.add_rule(a_rule(3, "b"), ORDER))
+    picture = apply(logged_change.add_rule(a_rule(3, "b"), ORDER))
     assert PICTURE.settings["a"] is picture.settings["a"]
     assert PICTURE.settings["b"].rules[2] is picture.settings["b"].rules[2]
     assert PICTURE.names is picture.names
@@ -66,9 +66,9 @@ def test_rules_come_and_go():
     """Added, changed and deleted, also one after the other in one setting."""
     added = [a_rule(number, "a") for number in (3, 4)]
     picture = apply(
-        *(changes.add_rule(rule, ORDER) for rule in added),
-        changes.change_rule("set value", RULES[0], replace(RULES[0], value=99), ORDER),
-        changes.delete_rule(added[0], ORDER),
+        *(logged_change.add_rule(rule, ORDER) for rule in added),
+        logged_change.change_rule("set value", RULES[0], replace(RULES[0], value=99), ORDER),
+        logged_change.delete_rule(added[0], ORDER),
     )
     expected = (replace(RULES[0], value=99), RULES[1], added[1])
     assert a_picture(A, B, rules=expected, revision=11) == picture
@@ -77,14 +77,14 @@ def test_rules_come_and_go():
 
 def test_settings_come_and_go():
     """In their order, with their names; the rules of one that is deleted go, too."""
-    picture = apply(change_setting(None, a_setting("Z")), changes.delete_setting(A, [RULES[0]], ORDER))
+    picture = apply(change_setting(None, a_setting("Z")), logged_change.delete_setting(A, [RULES[0]], ORDER))
     assert a_picture(a_setting("Z"), B, rules=RULES[1:], revision=9) == picture
     assert ["Z", "b"] == list(picture.settings)
 
 
 def test_a_setting_that_is_deleted_and_declared_anew_has_no_rules():
     """Not even those that it had a moment ago."""
-    picture = apply(changes.delete_setting(A, [RULES[0]], ORDER), change_setting(None, A))
+    picture = apply(logged_change.delete_setting(A, [RULES[0]], ORDER), change_setting(None, A))
     assert a_picture(A, B, rules=RULES[1:], revision=9) == picture
 
 
@@ -99,7 +99,9 @@ def test_a_renamed_setting_takes_its_rules_along():
     renamed = replace(B, name="A", aliases=frozenset({"b", "old"}))
     moved = [replace(rule, setting="A") for rule in (RULES[1], a_rule(3, "b"), a_rule(4, "b"))]
     picture = apply(
-        changes.add_rule(a_rule(3, "b"), ORDER), change_setting(B, renamed), changes.add_rule(moved[2], ORDER)
+        logged_change.add_rule(a_rule(3, "b"), ORDER),
+        change_setting(B, renamed),
+        logged_change.add_rule(moved[2], ORDER),
     )
     assert a_picture(A, renamed, rules=[RULES[0], *moved], revision=10) == picture
     assert ["A", "a"] == list(picture.settings)
@@ -119,7 +121,7 @@ def test_name_and_alias_are_swapped():
 def test_conditions_follow_the_features(order: tuple[str, ...]):
     """Also those of rules that are added afterwards."""
     rule = a_rule(3, "b", {"theme": "x", "environment": "y"})
-    picture = apply(changes.change_features("move", ORDER, order), changes.add_rule(rule, order))
+    picture = apply(logged_change.change_features("move", ORDER, order), logged_change.add_rule(rule, order))
     rules = [*RULES[1:], rule]
     expected = a_picture(A, B, rules=[RULES[0], *rules], revision=9, order=order)
     assert expected.settings["b"] == picture.settings["b"]
@@ -129,14 +131,14 @@ def test_conditions_follow_the_features(order: tuple[str, ...]):
 @pytest.mark.parametrize(
     "change",
     [
-        changes.delete_setting(a_setting("c"), [], ORDER),
-        changes.add_rule(a_rule(3, "c"), ORDER),
-        changes.delete_rule(a_rule(3, "a"), ORDER),
-        Change("add", "rule", "no number", None, {}),
-        Change("move", "context_features", "", None, None),
+        logged_change.delete_setting(a_setting("c"), [], ORDER),
+        logged_change.add_rule(a_rule(3, "c"), ORDER),
+        logged_change.delete_rule(a_rule(3, "a"), ORDER),
+        LoggedChange("add", "rule", "no number", None, {}),
+        LoggedChange("move", "context_features", "", None, None),
     ],
 )
-def test_an_entry_that_does_not_fit_is_an_error(change: Change):
+def test_an_entry_that_does_not_fit_is_an_error(change: LoggedChange):
     """The log is about another state, then."""
     with pytest.raises((KeyError, TypeError, ValueError)):
         apply(change)

@@ -3,7 +3,7 @@
 from heksher.server.catalog.answer import Answer
 from heksher.server.catalog.cache import AnswerCache
 from heksher.server.catalog.effect import Effect
-from heksher.server.catalog.query import Query
+from heksher.server.catalog.query import CatalogQuery
 
 ANSWER = Answer(b"x" * 1000, ())
 EMPTY_SLOT_BYTES = 1027  # with a key of one byte
@@ -15,15 +15,15 @@ def list_keys(cache: AnswerCache) -> str:
 
 def put_all(cache: AnswerCache, keys: str) -> None:
     for key in keys:
-        cache.put(key.encode(), Query((key,)), ANSWER)
+        cache.put(key.encode(), CatalogQuery((key,)), ANSWER)
 
 
 def test_an_answer_is_found_by_its_key():
     """With its query; another key has none."""
     cache = AnswerCache(10_000)
-    cache.put(b"a", Query(("a",)), ANSWER)
+    cache.put(b"a", CatalogQuery(("a",)), ANSWER)
     slot = cache.get(b"a")
-    assert (Query(("a",)), ANSWER) == (slot.query, slot.answer)
+    assert (CatalogQuery(("a",)), ANSWER) == (slot.query, slot.answer)
     assert cache.get(b"b") is None
 
 
@@ -60,7 +60,7 @@ def test_the_newest_goes_too_where_all_others_are_used():
 def test_an_answer_that_is_too_large_is_not_kept():
     """Its query is: it would push all others out."""
     cache = AnswerCache(10_000)
-    cache.put(b"a", Query(), Answer(b"x" * 5000, ()))
+    cache.put(b"a", CatalogQuery(), Answer(b"x" * 5000, ()))
     assert cache.get(b"a").answer is None
     assert EMPTY_SLOT_BYTES == cache.size_bytes
 

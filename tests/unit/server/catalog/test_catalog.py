@@ -11,11 +11,11 @@ from heksher.server.catalog.answer import Answer
 from heksher.server.catalog.catalog import Catalog, CatalogState
 from heksher.server.catalog.effect import EVERYWHERE, Effect
 from heksher.server.catalog.picture import take_picture
-from heksher.server.catalog.query import Query
+from heksher.server.catalog.query import CatalogQuery
 from heksher.server.operations import rules
-from heksher.server.storage.base import NOBODY, Change, Storage
-from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.server.storage.base import NOBODY, LoggedChange, Storage
 from heksher.server.storage.memory import MemoryStorage
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from tests.support.catalogs import ORDER, FragileStorage, fill, open_fragile
 from tests.support.fake_service import DEADLINE_S
 from tests.support.storages import read_revision, write_something
@@ -130,8 +130,8 @@ def test_listeners_are_told_of_each_change(storage: FragileStorage, catalog: Cat
 def test_answers_are_kept_as_long_as_they_are_right(storage: FragileStorage, catalog: Catalog):
     """What a change shows in is made anew; the earlier state keeps its own answers."""
     before = catalog.state
-    before.cache.put(b"guests", Query(filters={"user": frozenset({"guest"})}), ANSWER)
-    before.cache.put(b"all", Query(), ANSWER)
+    before.cache.put(b"guests", CatalogQuery(filters={"user": frozenset({"guest"})}), ANSWER)
+    before.cache.put(b"all", CatalogQuery(), ANSWER)
     add_rule(storage, "admin")
     after = catalog.refresh()
     assert [ANSWER, None] == [after.cache.get(key).answer for key in (b"guests", b"all")]
@@ -155,7 +155,7 @@ def test_a_restored_database_is_loaded_anew(
     """All answers are forgotten, and it is said that anything can have changed."""
     for user in "xyz":
         add_rule(storage, user)
-    catalog.refresh().cache.put(b"", Query(), ANSWER)
+    catalog.refresh().cache.put(b"", CatalogQuery(), ANSWER)
     news = note_news(catalog)
     restore(storage, 2)
     state = catalog.refresh()
@@ -172,7 +172,7 @@ def test_a_log_that_does_not_fit_is_no_reason_to_stop(
     """Everything is loaded anew, and what such an entry shows in is not known: it can be anything."""
     news = note_news(catalog)
     picture = {"name": "other", "setting": "other"}
-    odd = Change("change", kind, "5", picture, picture)
+    odd = LoggedChange("change", kind, "5", picture, picture)
     storage.write(lambda writer: (writer.delete_rule(1), writer.record(odd)))
     state = catalog.refresh()
     assert [2] == list(state.picture.settings["cache_ttl"].rules)
@@ -183,7 +183,7 @@ def test_a_log_that_does_not_fit_is_no_reason_to_stop(
 
 def test_an_empty_entry_of_a_rule_is_survived(storage: FragileStorage, catalog: Catalog):
     """No service has ever written one."""
-    storage.write(lambda writer: writer.record(Change("change", "rule", "1", None, None)))
+    storage.write(lambda writer: writer.record(LoggedChange("change", "rule", "1", None, None)))
     assert 2 == catalog.refresh().picture.revision
 
 
@@ -211,9 +211,11 @@ def test_it_is_known_what_has_changed_since(storage: FragileStorage, catalog: Ca
     add_rule(storage, "y")
     add_rule(storage, "z")
     state = Catalog(storage, 0).load() if is_new else catalog.refresh()
-    asked = [state.has_changed(Query(filters={"user": frozenset("y")}), revision) for revision in range(6)]
+    asked = [state.has_changed(CatalogQuery(filters={"user": frozenset("y")}), revision) for revision in range(6)]
     assert [True, True, True, False, False, True] == asked
-    assert [True] + [False] * 4 + [True] == [state.has_changed(Query(("other",)), revision) for revision in range(6)]
+    assert [True] + [False] * 4 + [True] == [
+        state.has_changed(CatalogQuery(("other",)), revision) for revision in range(6)
+    ]
 
 
 def test_what_is_long_ago_may_have_changed(storage: FragileStorage, catalog: Catalog, monkeypatch: pytest.MonkeyPatch):
@@ -223,7 +225,7 @@ def test_what_is_long_ago_may_have_changed(storage: FragileStorage, catalog: Cat
         add_rule(storage, user)
     followed, loaded = catalog.refresh(), Catalog(storage, 0).load()
     assert [[3, 4]] * 2 == [[step.revision for step in state.steps] for state in (followed, loaded)]
-    nobody = Query(("other",))
+    nobody = CatalogQuery(("other",))
     assert [True, True, False, False, False] == [followed.has_changed(nobody, revision) for revision in range(5)]
 
 
@@ -232,7 +234,7 @@ def test_an_order_of_features_that_changed_is_a_change(storage: FragileStorage, 
 
     def work(writer) -> None:
         writer.set_context_features(ORDER[::-1])
-        writer.record(Change("move", "context_features", "", list(ORDER), list(ORDER[::-1])))
+        writer.record(LoggedChange("move", "context_features", "", list(ORDER), list(ORDER[::-1])))
 
     storage.write(work)
-    assert catalog.refresh().has_changed(Query(()), 1)
+    assert catalog.refresh().has_changed(CatalogQuery(()), 1)

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from heksher.server.catalog.effect import EVERYWHERE, Effect, find_effect, shows_any
-from heksher.server.catalog.query import Query
-from heksher.server.operations import changes
-from heksher.server.storage.base import Change
+from heksher.server.catalog.query import CatalogQuery
+from heksher.server.operations import logged_change
+from heksher.server.storage.base import LoggedChange
 from tests.support.catalogs import ORDER, a_picture, a_rule
 from tests.support.storages import a_setting
 
@@ -17,20 +17,20 @@ RULE = a_rule(7, "b", {"user": "ada", "theme": "dark"})
 
 
 def find_setting_effect(before: object, after: object) -> Effect | None:
-    return find_effect(changes.change_setting("declare", before, after, ORDER), PICTURE)
+    return find_effect(logged_change.change_setting("declare", before, after, ORDER), PICTURE)
 
 
 def test_a_change_of_the_context_features_shows_everywhere():
     """Even in an answer without a setting, whose header has the features."""
-    effect = find_effect(changes.change_features("move", ORDER, ORDER[::-1]), PICTURE)
+    effect = find_effect(logged_change.change_features("move", ORDER, ORDER[::-1]), PICTURE)
     assert effect is EVERYWHERE
-    assert effect.shows_in(Query(()))
+    assert effect.shows_in(CatalogQuery(()))
 
 
 def test_a_new_setting_shows_by_all_its_names():
     """So does one that was deleted."""
     added = find_setting_effect(None, SETTING)
-    deleted = find_effect(changes.delete_setting(SETTING, [RULE], ORDER), PICTURE)
+    deleted = find_effect(logged_change.delete_setting(SETTING, [RULE], ORDER), PICTURE)
     assert Effect(frozenset({"b", "old"})) == added == deleted
 
 
@@ -60,9 +60,9 @@ def test_a_rule_shows_where_its_setting_and_its_conditions_do():
     """By each name of the setting; added, changed or deleted."""
     effect = Effect(frozenset({"b", "old"}), (("user", "ada"), ("theme", "dark")))
     several = [
-        changes.add_rule(RULE, ORDER),
-        changes.change_rule("set value", RULE, replace(RULE, value=11), ORDER),
-        changes.delete_rule(RULE, ORDER),
+        logged_change.add_rule(RULE, ORDER),
+        logged_change.change_rule("set value", RULE, replace(RULE, value=11), ORDER),
+        logged_change.delete_rule(RULE, ORDER),
     ]
     assert [effect] * 3 == [find_effect(change, PICTURE) for change in several]
 
@@ -70,14 +70,14 @@ def test_a_rule_shows_where_its_setting_and_its_conditions_do():
 def test_metadata_of_a_rule_shows_as_such():
     """Unless the value changes, too: one that is equal to Python is another value."""
     changed = replace(RULE, metadata={"by": "me"})
-    assert find_effect(changes.change_rule("set metadata", RULE, changed, ORDER), PICTURE).is_metadata_only
+    assert find_effect(logged_change.change_rule("set metadata", RULE, changed, ORDER), PICTURE).is_metadata_only
     other = replace(changed, value=10.0)
-    assert not find_effect(changes.change_rule("set value", RULE, other, ORDER), PICTURE).is_metadata_only
+    assert not find_effect(logged_change.change_rule("set value", RULE, other, ORDER), PICTURE).is_metadata_only
 
 
 def test_a_rule_of_a_setting_that_is_gone_shows_by_its_name():
     """What became of the setting since shows by itself."""
-    effect = find_effect(changes.add_rule(a_rule(7, "gone"), ORDER), PICTURE)
+    effect = find_effect(logged_change.add_rule(a_rule(7, "gone"), ORDER), PICTURE)
     assert frozenset({"gone"}) == effect.names
 
 
@@ -87,18 +87,18 @@ CONDITIONS = (("user", "ada"), ("theme", "dark"))
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        (Query(), True),
-        (Query(("old", "other")), True),
-        (Query(("other",)), False),
-        (Query(()), False),
-        (Query(filters={"user": None}), False),
-        (Query(filters={"user": None, "theme": frozenset({"dark"})}), True),
-        (Query(filters={"user": frozenset({"bob"}), "theme": None}), False),
-        (Query(filters={}), False),
-        (Query(("other",), {"user": None, "theme": None}), False),
+        (CatalogQuery(), True),
+        (CatalogQuery(("old", "other")), True),
+        (CatalogQuery(("other",)), False),
+        (CatalogQuery(()), False),
+        (CatalogQuery(filters={"user": None}), False),
+        (CatalogQuery(filters={"user": None, "theme": frozenset({"dark"})}), True),
+        (CatalogQuery(filters={"user": frozenset({"bob"}), "theme": None}), False),
+        (CatalogQuery(filters={}), False),
+        (CatalogQuery(("other",), {"user": None, "theme": None}), False),
     ],
 )
-def test_a_rule_shows_in_queries_that_let_it_through(query: Query, *, expected: bool):
+def test_a_rule_shows_in_queries_that_let_it_through(query: CatalogQuery, *, expected: bool):
     """By name and by filters."""
     assert expected == Effect(frozenset({"b", "old"}), CONDITIONS).shows_in(query)
 
@@ -106,23 +106,23 @@ def test_a_rule_shows_in_queries_that_let_it_through(query: Query, *, expected: 
 def test_metadata_shows_where_it_is_asked_for():
     """And only where the rule is in the answer at all."""
     effect = Effect(frozenset({"b"}), CONDITIONS, is_metadata_only=True)
-    several = [Query(), Query(include_metadata=True), Query(filters={}, include_metadata=True)]
+    several = [CatalogQuery(), CatalogQuery(include_metadata=True), CatalogQuery(filters={}, include_metadata=True)]
     assert [False, True, False] == [effect.shows_in(query) for query in several]
 
 
 def test_a_setting_shows_whatever_is_let_through():
     """Its default is in every answer that it is in."""
-    assert Effect(frozenset({"b"})).shows_in(Query(("b",), {}))
+    assert Effect(frozenset({"b"})).shows_in(CatalogQuery(("b",), {}))
 
 
 def test_of_several_effects_one_is_enough():
     """And none is not."""
     several = [Effect(frozenset({"a"})), Effect(frozenset({"b"}))]
-    assert [True, False] == [shows_any(several, Query((name,))) for name in "bc"]
-    assert not shows_any([], Query())
+    assert [True, False] == [shows_any(several, CatalogQuery((name,))) for name in "bc"]
+    assert not shows_any([], CatalogQuery())
 
 
 def test_a_change_of_an_unknown_kind_is_an_error():
     """It cannot be said what it shows in."""
     with pytest.raises(ValueError, match="some"):
-        find_effect(Change("add", "unheard_of", "some", None, None), PICTURE)
+        find_effect(LoggedChange("add", "unheard_of", "some", None, None), PICTURE)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from heksher.server.catalog.query import Query, build_answer, find_settings
+from heksher.server.catalog.query import CatalogQuery, build_answer, find_settings
 from heksher.server.errors import NotFoundError
 from tests.support.catalogs import a_picture, a_rule
 from tests.support.storages import a_setting
@@ -21,17 +21,17 @@ FIRST = {"rule_id": 1, "value": 1, "context_features": [["user", "a"]]}
 SECOND = {"rule_id": 2, "value": 2, "context_features": [["environment", "c"], ["user", "b"]]}
 
 
-def ask(query: Query) -> dict:
+def ask(query: CatalogQuery) -> dict:
     return json.loads(build_answer(PICTURE, query))
 
 
-def list_rules(query: Query) -> list:
+def list_rules(query: CatalogQuery) -> list:
     return ask(query)["settings"]["b"]["rules"]
 
 
 def test_everything_is_found():
     """Settings by name, rules by id, conditions in the service's order."""
-    answer = build_answer(PICTURE, Query())
+    answer = build_answer(PICTURE, CatalogQuery())
     expected = {"A": {"default_value": 60, "rules": []}, "b": {"default_value": 1.0, "rules": [FIRST, SECOND]}}
     assert {"settings": expected} == json.loads(answer)
     assert json.dumps({"settings": expected}, separators=(",", ":")).encode() == answer
@@ -43,8 +43,8 @@ def test_everything_is_found():
 )
 def test_settings_are_found_by_any_name(names: tuple[str, ...] | None, expected: list[str]):
     """Each once, sorted by its canonical name."""
-    assert expected == list(ask(Query(names))["settings"])
-    assert expected == [setting.record.name for setting in find_settings(PICTURE, Query(names))]
+    assert expected == list(ask(CatalogQuery(names))["settings"])
+    assert expected == [setting.record.name for setting in find_settings(PICTURE, CatalogQuery(names))]
 
 
 @pytest.mark.parametrize(
@@ -60,29 +60,29 @@ def test_settings_are_found_by_any_name(names: tuple[str, ...] | None, expected:
 )
 def test_filters_are_applied(filters: dict | None, expected: list):
     """A rule stays when each of its conditions is let through."""
-    assert expected == list_rules(Query(("b",), filters))
+    assert expected == list_rules(CatalogQuery(("b",), filters))
 
 
 def test_metadata_is_added_on_demand():
     """To each rule, also an empty one."""
     expected = [{**FIRST, "metadata": {"k": 1}}, {**SECOND, "metadata": {}}]
-    assert expected == list_rules(Query(include_metadata=True))
+    assert expected == list_rules(CatalogQuery(include_metadata=True))
 
 
 def test_aliases_are_added_on_demand():
     """Those that were asked for, none where all settings were."""
-    assert {"old": "b"} == ask(Query(("A", "old", "b"), include_aliases=True))["aliases"]
-    assert {} == ask(Query(include_aliases=True))["aliases"]
+    assert {"old": "b"} == ask(CatalogQuery(("A", "old", "b"), include_aliases=True))["aliases"]
+    assert {} == ask(CatalogQuery(include_aliases=True))["aliases"]
 
 
 def test_unknown_names_are_told():
     """All of them, the empty one too, and none that is known."""
     with pytest.raises(NotFoundError, match=r"^there are no settings named x, '', y$") as raised:
-        build_answer(PICTURE, Query(("x", "b", "", "y")))
+        build_answer(PICTURE, CatalogQuery(("x", "b", "", "y")))
     assert "setting" == raised.value.kind
 
 
 def test_many_unknown_names_are_counted():
     """The first fifty are told."""
     with pytest.raises(NotFoundError, match=r"s48, s49 and 1 more$"):
-        find_settings(PICTURE, Query(tuple(f"s{number}" for number in range(51))))
+        find_settings(PICTURE, CatalogQuery(tuple(f"s{number}" for number in range(51))))

@@ -8,7 +8,7 @@ import pytest
 
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
-from heksher.server.catalog.updater import Follower
+from heksher.server.catalog.updater import CatalogUpdater
 from heksher.server.storage.listener import Listener
 from tests.support.catalogs import FragileStorage, open_fragile
 from tests.support.fake_service import DEADLINE_S
@@ -49,12 +49,12 @@ class Followed:
         self.catalog = Catalog(self.storage, 1_000_000)
         self.availability = Availability()
         self._reports = threading.Semaphore(0)
-        self.follower = Follower(self.catalog, self.storage, self.availability, self._reports.release)
+        self.updater = CatalogUpdater(self.catalog, self.storage, self.availability, self._reports.release)
 
     def look(self, times: int = 1) -> None:
         """Have the follower look, and wait until it has."""
         for _ in range(times):
-            self.follower.look()
+            self.updater.look()
             assert self._reports.acquire(timeout=DEADLINE_S)
 
     @property
@@ -66,9 +66,9 @@ class Followed:
 def followed() -> Iterator[Followed]:
     """A follower that has been started."""
     followed = Followed()
-    followed.follower.start()
+    followed.updater.start()
     yield followed
-    followed.follower.close()
+    followed.updater.close()
 
 
 def test_a_follower_looks_when_somebody_has_written(followed: Followed):
@@ -144,8 +144,8 @@ def test_a_fault_that_lasts_is_told_once(
 def test_a_follower_ends(followed: Followed):
     """With its listener, and without another look."""
     before = followed.storage.reads
-    followed.follower.close()
-    followed.follower.close()
+    followed.updater.close()
+    followed.updater.close()
     assert (True, before) == (followed.listener.is_closed, followed.storage.reads)
     assert "heksher-follower" not in {thread.name for thread in threading.enumerate()}
 
@@ -153,8 +153,8 @@ def test_a_follower_ends(followed: Followed):
 def test_a_follower_that_was_not_started_has_nothing_to_end():
     """Nor does it look."""
     followed = Followed()
-    followed.follower.look()
-    followed.follower.close()
+    followed.updater.look()
+    followed.updater.close()
     assert (0, []) == (followed.storage.reads, followed.listener.timeouts_s)
 
 
@@ -164,8 +164,8 @@ def test_a_database_that_does_not_answer_does_not_keep_the_process_from_ending(
     """Whoever closes waits for a while only."""
     monkeypatch.setattr("heksher.server.catalog.updater._CLOSE_TIMEOUT_S", 0.05)
     followed.storage.gate.clear()
-    followed.follower.look()
+    followed.updater.look()
     assert followed.storage.is_waiting.wait(DEADLINE_S)
-    followed.follower.close()
+    followed.updater.close()
     assert not followed.listener.is_closed
     followed.storage.gate.set()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from heksher.server.storage import backup
+from heksher.server.storage import database_copy
+from heksher.server.storage.base import LoggedChange, Storage, Writer
 from heksher.server.storage.database_copy import Copied, back_up, restore
-from heksher.server.storage.base import Change, Storage, Writer
 from heksher.server.storage.storage_errors import StorageError
 from tests.support.old_databases import FixedClock, fill, make_first_database
 from tests.support.storages import SOME_CHANGE, SqlPlace, a_setting, make_place, opened, see_everything, store
@@ -48,7 +48,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Copy so few rows at once that each table takes more than one step."""
-    monkeypatch.setattr(backup, "_BATCH_ROWS", 2)
+    monkeypatch.setattr(database_copy, "_BATCH_ROWS", 2)
 
 
 def see_file(file: Path) -> tuple[object, ...]:
@@ -113,7 +113,7 @@ def test_backup_is_of_one_revision(place: SqlPlace, storage: Storage, file: Path
         for rule in writer.rules():
             writer.replace_rule(dataclasses.replace(rule, value=number))
         writer.set_context_features(["environment", "theme", "user", f"at_{number}"])
-        writer.record(Change("count", "rule", "", None, number))
+        writer.record(LoggedChange("count", "rule", "", None, number))
 
     def write() -> None:
         while not is_done.is_set():

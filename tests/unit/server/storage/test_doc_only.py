@@ -3,8 +3,8 @@
 import pytest
 
 from heksher.server.config import Config
-from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.storage.base import NOBODY
+from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.storage.storage_errors import StorageUnavailableError
 from tests.support.api import Api
 

@@ -5,8 +5,8 @@ from collections import UserDict, UserList
 import pytest
 from hypothesis import given
 
-from heksher.server.storage.storage_errors import ContractError, StorageCorruptError
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
+from heksher.server.storage.storage_errors import ContractError, StorageCorruptError
 from heksher.value_type import JSON
 from tests.support.json_strategies import json_values
 

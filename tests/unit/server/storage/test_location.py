@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 import pytest
 
-from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.location import storage_for
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.sql import SqlStorage
+from heksher.server.storage.storage_errors import StorageError
 
 
 def test_memory() -> None:

@@ -12,9 +12,9 @@ from sqlalchemy import text
 
 from heksher.server.storage.base import Reader, Storage, Writer
 from heksher.server.storage.dialects import dialect_for
-from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
 from heksher.server.storage.postgres_connection import PatientConnection
 from heksher.server.storage.sql import SqlStorage
+from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
 from tests.support.postgres import add_parameters, end_sessions, make_postgres_schema
 from tests.support.storages import SOME_CHANGE, read_revision, write_something
 

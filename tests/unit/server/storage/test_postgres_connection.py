@@ -8,9 +8,9 @@ from sqlalchemy import make_url
 
 from heksher.server.storage import postgres_connection
 from heksher.server.storage.base import Reader, Storage, Writer
-from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.storage.postgres import PostgresDialect
 from heksher.server.storage.sql import SqlStorage
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from tests.support.postgres import PostgresServer, add_parameters, private_postgres
 from tests.support.storages import SOME_CHANGE, read_revision, write_something
 

@@ -17,8 +17,8 @@ from sqlalchemy import Engine, event
 import heksher.server.storage
 from heksher.server.storage import dialect
 from heksher.server.storage.base import Reader, Storage, Writer
-from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
 from heksher.server.storage.sql import SqlStorage
+from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
 from tests.support.storages import SqlPlace, a_setting, make_place, store, write_something
 
 

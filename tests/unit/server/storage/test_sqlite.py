@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from heksher.server.storage.base import Storage
 from heksher.server.storage.dialects import dialect_for
-from heksher.server.storage.storage_errors import StorageCorruptError, StorageUnavailableError
 from heksher.server.storage.sql import SqlStorage
+from heksher.server.storage.storage_errors import StorageCorruptError, StorageUnavailableError
 from tests.support.storages import read_revision, write_something
 
 
