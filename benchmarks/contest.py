@@ -74,7 +74,7 @@ class Result:
     threads: list[dict[str, float]] = field(default_factory=list)
 
     def summarize(self) -> dict[str, Any]:
-        """Give the medians, as they are written to the file of results."""
+        """Return the medians, as they are written to the file of results."""
         known = asdict(self)
         del known["samples"], known["loads"], known["threads"]
         workloads = {

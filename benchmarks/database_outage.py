@@ -60,7 +60,7 @@ class Play(NamedTuple):
     stored: set[str]
 
     def select(self, kind: Kind, *, is_during: bool) -> list[Sample]:
-        """Give the requests of a kind that were sent before the outage, or during it."""
+        """Return the requests of a kind that were sent before the outage, or during it."""
         begin_s, end_s = (self.failed_s, self.mended_s) if is_during else (0.0, self.failed_s)
         return [each for each in self.samples if each.kind == kind and begin_s <= each.start_s < end_s]
 
@@ -80,7 +80,7 @@ def play(server: PostgresServer, replicas: Replicas, way: Way, duration_s: float
 
 
 async def can_write(urls: Sequence[str], name: str) -> bool:
-    """Tell whether all replicas store a rule."""
+    """Return whether all replicas store a rule."""
     statuses = []
     for number, url in enumerate(urls):
         async with HttpConnection(url) as connection:
@@ -156,7 +156,7 @@ def show_times(samples: Sequence[Sample]) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure and print; give 1 if a promise was broken."""
+    """Measure and print; return 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="make bench-outage-db", description=__doc__)
     parser.add_argument("--seconds", type=float, default=30.0, help="how long the database is away, each time")
     options = parser.parse_args(arguments)

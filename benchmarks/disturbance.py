@@ -57,7 +57,7 @@ class Reader:
 
 
 async def watch_loop_ms(work: Awaitable[object]) -> float:
-    """Give the milliseconds by which the event loop was late at worst while something was awaited."""
+    """Return the milliseconds by which the event loop was late at worst while something was awaited."""
     task = asyncio.ensure_future(work)
     worst_s = 0.0
     while not task.done():
@@ -69,7 +69,7 @@ async def watch_loop_ms(work: Awaitable[object]) -> float:
 
 
 async def measure_delays(count: int, reads: int) -> dict[str, float]:
-    """Apply many rules in the async client: alone, then while a thread reads; give what was waited for.
+    """Apply many rules in the async client: alone, then while a thread reads; return what was waited for.
 
     Returns:
         ``idle_ms``, ``alone_ms`` and ``reading_ms``: the event loop's worst delay when nothing happens, in an update,
@@ -139,7 +139,7 @@ class CheckedReaders:
         self._problems: list[str] = []
 
     def run(self, thread_count: int, duration_s: float, *, is_updated: bool = True) -> dict[str, float]:
-        """Read with some threads for a while; give reads and updates per second.
+        """Read with some threads for a while; return reads and updates per second.
 
         Raises:
             MixedAnswerError: an answer was wrong.

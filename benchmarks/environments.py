@@ -27,7 +27,7 @@ class UnavailableError(Exception):
 
 
 def build_environment(adapter: str, python: str) -> Path:
-    """Build the environment of an adapter, unless it is there already; give its interpreter.
+    """Build the environment of an adapter, unless it is there already; return its interpreter.
 
     Args:
         adapter: the name of the module in ``benchmarks/peers``.
@@ -66,7 +66,7 @@ def find_python(python: str) -> str:
 
 
 def environment_variables(adapter: str) -> Mapping[str, str]:
-    """Give the environment variables that an adapter's process runs with."""
+    """Return the environment variables that an adapter's process runs with."""
     ignored = {"PYTHONPATH", "VIRTUAL_ENV", "PYTHONHASHSEED", "PYTHONDONTWRITEBYTECODE"}
     inherited = {name: value for name, value in os.environ.items() if name not in ignored}
     # Only this library's process may find this library's source: another one has the published package.

@@ -13,5 +13,5 @@ class Line(NamedTuple):
 
 
 def pick(sorted_values: Sequence[float], share: float) -> float:
-    """Give the value that this share of the values is not above."""
+    """Return the value that this share of the values is not above."""
     return sorted_values[min(len(sorted_values) - 1, int(share * len(sorted_values)))]

@@ -44,7 +44,7 @@ def describe(kind: str, title: str, make: Callable[[SqlPlace], object], migratio
 
 
 def main() -> int:
-    """Measure and print; give 1 if a promise was broken."""
+    """Measure and print; return 1 if a promise was broken."""
     lines = [describe(kind, *database) for kind in KINDS for database in DATABASES]
     print(render_terminal_updates({"lines": [line._asdict() for line in lines]}))
     return 1 if any(line.is_met is False for line in lines) else 0

@@ -39,7 +39,7 @@ Ratios = Mapping[str, float]
 
 
 def count_instructions(python: Path) -> Ratios:
-    """Give the instructions of one read of each workload, in relation to those of the floor."""
+    """Return the instructions of one read of each workload, in relation to those of the floor."""
     # Once without counting: the first run after a change also compiles what was changed.
     _run(python, [], FLOOR, 1)
     targets = [FLOOR, *NAMES]
@@ -77,7 +77,7 @@ def _run(python: Path, tool: list[str], target: str, rounds: int) -> str:
 
 
 def compare_times(python: Path) -> Ratios:
-    """Give the time of one read of each workload, in relation to that of the floor in the same process."""
+    """Return the time of one read of each workload, in relation to that of the floor in the same process."""
     ratios = {}
     with WorkerProcess(python, "this", RUN_TIMEOUT_S) as worker:
         for name in NAMES:
@@ -113,7 +113,7 @@ def write_bounds(kind: str, version: str, measured: Ratios) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure and judge; give 1 if something became slower."""
+    """Measure and judge; return 1 if something became slower."""
     parser = argparse.ArgumentParser(prog="make bench-guard", description=__doc__)
     parser.add_argument("--write", action="store_true", help="make what is measured now, and some room, the bounds")
     parser.add_argument("--time", action="store_true", help="compare times even where there is valgrind")

@@ -46,7 +46,7 @@ class HttpConnection:
     async def request(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
     ) -> HttpAnswer:
-        """Send a request; give the answer.
+        """Send a request; return the answer.
 
         Args:
             method: such as ``GET``.

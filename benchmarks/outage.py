@@ -38,7 +38,7 @@ class Run(NamedTuple):
     recovered_s: list[float]
 
     def peak(self) -> int:
-        """Give the most requests that came in a second after the outage."""
+        """Return the most requests that came in a second after the outage."""
         return max(self.requests[DOWN_S[1] :])
 
 

@@ -57,7 +57,7 @@ class LoadProcess:
         self._process = context.Process(target=_run, args=(list(urls), name, end), daemon=True)
 
     def finish(self) -> list[Sample]:
-        """End the load; give all that was sent, in the order in which it was answered."""
+        """End the load; return all that was sent, in the order in which it was answered."""
         self._pipe.send(None)
         samples: list[Sample] = self._pipe.recv()
         return samples

@@ -35,7 +35,7 @@ class WorkerProcess:
         )
 
     def do(self, command: str, **arguments: object) -> Mapping[str, Any]:
-        """Have the worker do something; give its answer.
+        """Have the worker do something; return its answer.
 
         Raises:
             UnavailableError: it failed, died, or took too long.

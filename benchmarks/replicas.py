@@ -60,7 +60,7 @@ async def add_rule(connection: HttpConnection, setting: str, user: str) -> HttpA
 
 
 def require(status: int, answer: HttpAnswer) -> HttpAnswer:
-    """Give an answer if it has the status.
+    """Return an answer if it has the status.
 
     Raises:
         AssertionError: it has another one.
@@ -76,7 +76,7 @@ def make_name() -> str:
 
 
 async def measure_delays_s(urls: Sequence[str], writes: int, max_pause_s: float) -> list[float]:
-    """Write on one replica; give the seconds after each acknowledgement until the other one answers it."""
+    """Write on one replica; return the seconds after each acknowledgement until the other one answers it."""
     setting, path = make_name(), f"{QUERY}?settings="
     async with HttpConnection(urls[0]) as writer, HttpConnection(urls[1]) as reader:
         revision = (await declare(writer, setting)).revision
@@ -93,7 +93,7 @@ async def measure_delays_s(urls: Sequence[str], writes: int, max_pause_s: float)
 
 
 async def poll_until_changed(connection: HttpConnection, path: str, tag: str) -> HttpAnswer:
-    """Ask each millisecond until the answer has another tag; give that answer."""
+    """Ask each millisecond until the answer has another tag; return that answer."""
     while True:
         answer = await connection.request("GET", path, headers={"If-None-Match": tag})
         if answer.status == HTTPStatus.OK:
@@ -234,7 +234,7 @@ def describe_revisions(database: str, duration_s: float) -> list[Line]:
 
 @contextmanager
 def find_database(url: str | None) -> Iterator[str]:
-    """Give the URL of a database: the given one, or one of a server that runs meanwhile."""
+    """Return the URL of a database: the given one, or one of a server that runs meanwhile."""
     if url is not None:
         yield url
         return
@@ -243,7 +243,7 @@ def find_database(url: str | None) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure and print; give 1 if a promise was broken."""
+    """Measure and print; return 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="make bench-replicas", description=__doc__)
     parser.add_argument("--database", help="the URL of an empty PostgreSQL database, instead of a server of its own")
     parser.add_argument("--writes", type=int, default=100, help="how many writes are timed with LISTEN")

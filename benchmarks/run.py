@@ -56,7 +56,7 @@ def describe_machine() -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure and print; give the exit status."""
+    """Measure and print; return the exit status."""
     options = parse(arguments)
     effort = QUICK if options.quick else FULL
     entries = [Entry(THIS, python) for python in options.python]

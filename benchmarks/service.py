@@ -139,7 +139,7 @@ def _describe_conditions(is_quick: bool) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure, print, and write the figures; give 1 if an aim was missed."""
+    """Measure, print, and write the figures; return 1 if an aim was missed."""
     parser = argparse.ArgumentParser(prog="make bench-service", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="smaller and shorter")
     parser.add_argument("--json", type=Path, help="where the figures go")

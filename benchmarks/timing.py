@@ -70,7 +70,7 @@ def make_loop(calls: Sequence[Call], *, is_empty: bool = False) -> Loop:
 
 
 def ask_all(calls: Sequence[Call]) -> list[object]:
-    """Make each call once; give the answers."""
+    """Make each call once; return the answers."""
     answers = []
     for call in calls:
         # The placeholders stand for the objects' own names here: the calls do not share a scope.
@@ -97,12 +97,12 @@ class Stopwatch:
         self._count = self._calibrate(budget_s * 1e9)
 
     def sample_ns(self) -> float:
-        """Give the nanoseconds of one call, without those of the loop around it."""
+        """Return the nanoseconds of one call, without those of the loop around it."""
         with collector_off():
             return (self._loop(self._count) - self._empty_loop(self._count)) / (self._count * self._number)
 
     def throughput(self, thread_count: int) -> float:
-        """Give the calls per second of several threads together."""
+        """Return the calls per second of several threads together."""
         barrier = threading.Barrier(thread_count + 1)
 
         def run() -> None:

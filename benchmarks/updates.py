@@ -155,7 +155,7 @@ def describe_readers(duration_s: float) -> list[Line]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure, print, and write the figures; give 1 if an aim was missed."""
+    """Measure, print, and write the figures; return 1 if an aim was missed."""
     parser = argparse.ArgumentParser(prog="make bench-updates", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rules, reads and updates")
     parser.add_argument("--json", type=Path, help="where the figures go")

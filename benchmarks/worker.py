@@ -118,7 +118,7 @@ def describe_differences(workload: Workload, expected: list[str], answers: list[
 
 
 def resident_bytes() -> int:
-    """Give the memory that this process has in RAM."""
+    """Return the memory that this process has in RAM."""
     try:
         with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - read often, and nothing but Linux
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

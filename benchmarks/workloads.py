@@ -26,7 +26,7 @@ class Rule(NamedTuple):
     value: str
 
     def matches(self, context: Conditions) -> bool:
-        """Tell whether every condition holds."""
+        """Return whether every condition holds."""
         return self.conditions.items() <= context.items()
 
     @property
@@ -71,7 +71,7 @@ class Workload:
 
 
 def answer(rules: Iterable[Rule], context: Conditions) -> str:
-    """Give the value of the rule that wins, by looking at every rule."""
+    """Return the value of the rule that wins, by looking at every rule."""
     matching = [rule for rule in rules if rule.matches(context)]
     return max(matching, key=lambda rule: rule.priority).value if matching else DEFAULT
 

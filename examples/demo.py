@@ -52,7 +52,7 @@ class Application:
         self.lines.put(None)
 
     def wait_for_values(self, user: str, cache_ttl: int) -> list[str]:
-        """Wait until the application says that a user gets a value; give all that it said until then.
+        """Wait until the application says that a user gets a value; return all that it said until then.
 
         Raises:
             DemoError: it did not say so in time, or ended.
@@ -68,7 +68,7 @@ class Application:
 
 
 def find_free_port() -> int:
-    """Give the first port from 8000 on that is free, so that the page usually has the same address."""
+    """Return the first port from 8000 on that is free, so that the page usually has the same address."""
     for port in range(FIRST_PORT, FIRST_PORT + 100):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -102,7 +102,7 @@ def stopping(process: "subprocess.Popen[str]") -> Iterator[None]:
 
 @contextlib.contextmanager
 def running_service(directory: Path, port: int) -> Iterator[str]:
-    """Run ``heksher serve`` on an embedded database, and give its URL once it is ready."""
+    """Run ``heksher serve`` on an embedded database, and return its URL once it is ready."""
     command = [sys.executable, "-m", "heksher.cli", "serve", "--host", HOST, "--port", str(port)]
     command += ["--db", str(directory / "heksher.db"), "--context-features", "environment,user,theme"]
     log = directory / "service.log"
@@ -203,7 +203,7 @@ def end(_signal: int, _frame: object) -> NoReturn:
 
 
 def main() -> int:
-    """Run the demonstration; give the exit status."""
+    """Run the demonstration; return the exit status."""
     parser = argparse.ArgumentParser(description="a rule changes, and a running application reads another value")
     parser.add_argument("--once", action="store_true", help="end by itself, with status 0 if the value followed")
     parser.add_argument("--port", type=int, help="of the service (default: the first free one from 8000 on)")

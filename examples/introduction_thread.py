@@ -62,11 +62,11 @@ class App:
         self.heksher_client.close()
 
     def get_cache_ttl(self, user: str) -> int:
-        """Give a user's cache ttl; no need to specify environment, since we set its default at startup."""
+        """Return a user's cache ttl; no need to specify environment, since we set its default at startup."""
         return cache_ttl.get(user=user)
 
     def get_background_color(self) -> str:
-        """Give the background color; no need to specify environment or theme, for the same reason."""
+        """Return the background color; no need to specify environment or theme, for the same reason."""
         return background_color.get()
 
 

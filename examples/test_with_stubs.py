@@ -17,7 +17,7 @@ def greet(user: str, country: str) -> str:
 
 @pytest.fixture
 def heksher_client() -> Iterator[SyncStubHeksherClient]:
-    """Give a client that needs no service; it is the main client until the test ends."""
+    """Return a client that needs no service; it is the main client until the test ends."""
     with SyncStubHeksherClient() as client:
         yield client
 

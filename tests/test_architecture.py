@@ -25,7 +25,7 @@ def name_module(path: Path) -> str:
 
 
 def functions(path: Path) -> Iterator[tuple[str, int]]:
-    """Give each function of a module with its length in lines, documentation included and decorators not."""
+    """Return each function of a module with its length in lines, documentation included and decorators not."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
@@ -65,7 +65,7 @@ def test_unit_tests_mirror_the_source() -> None:
 
 
 def has_tested(test_module: Path) -> bool:
-    """Tell whether there is a module for one of unit tests; ``test_init.py`` is about the package itself."""
+    """Return whether there is a module for one of unit tests; ``test_init.py`` is about the package itself."""
     folder = SOURCE / test_module.parent.relative_to(UNIT_TESTS)
     words = test_module.stem.removeprefix("test_").split("_")
     names = ["_".join(words[:count]) for count in range(len(words), 0, -1)]

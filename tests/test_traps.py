@@ -12,4 +12,4 @@ def test_every_required_trap_has_a_test() -> None:
 def test_marks_name_traps_that_exist() -> None:
     """No mark has a number that is not in the list of traps."""
     unknown = sorted(find_marked_traps().keys() - ALL_TRAPS)
-    assert not unknown, f"spec/traps.md has no traps with these numbers: {unknown}"
+    assert not unknown, f"docs/reference/compatibility.md has no traps with these numbers: {unknown}"

@@ -52,7 +52,7 @@ class BootstrapError(Exception):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Build the environment for the profile that the command line names; give the exit status."""
+    """Build the environment for the profile that the command line names; return the exit status."""
     if len(arguments) != 1 or arguments[0] not in PROFILES:
         print(f"usage: bootstrap.py {'|'.join(PROFILES)}", file=sys.stderr)
         return 2
@@ -94,7 +94,7 @@ def build_environment(profile: str, installer: str) -> None:
 
 
 def larger_profile(first: str, second: str | None) -> str:
-    """Give the larger one of two profiles; ``None``, or an unknown one, is smaller than any."""
+    """Return the larger one of two profiles; ``None``, or an unknown one, is smaller than any."""
     order = list(PROFILES)
     return second if second in order and order.index(second) > order.index(first) else first
 
@@ -109,7 +109,7 @@ def read_stamp(stamp: Path) -> dict[str, str]:
 
 
 def fingerprint(installer: str) -> str:
-    """Give a text that changes when an environment built now would be another one."""
+    """Return a text that changes when an environment built now would be another one."""
     digest = hashlib.sha256()
     for path in (ROOT / "uv.lock", ROOT / "pyproject.toml", UV_PIN, Path(__file__)):
         digest.update(path.read_bytes())
@@ -119,7 +119,7 @@ def fingerprint(installer: str) -> str:
 
 
 def prepare_uv() -> bool:
-    """Put the pinned uv into ``.tools``; tell whether it could be had."""
+    """Put the pinned uv into ``.tools``; return whether it could be had."""
     stamp = TOOLS / "bootstrap.json"
     wanted = {"built from": hashlib.sha256(UV_PIN.read_bytes()).hexdigest()}
     if read_stamp(stamp) == wanted and works(UV):
@@ -135,7 +135,7 @@ def prepare_uv() -> bool:
 
 
 def works(program: Path) -> bool:
-    """Tell whether a program can be started."""
+    """Return whether a program can be started."""
     try:
         return subprocess.run([program, "--version"], capture_output=True, check=False).returncode == 0
     except OSError:
@@ -143,7 +143,7 @@ def works(program: Path) -> bool:
 
 
 def install_with_uv(profile: str, venv: Path, python: str) -> bool:
-    """Bring an environment to exactly what the lock says for a profile; tell whether uv could do it."""
+    """Bring an environment to exactly what the lock says for a profile; return whether uv could do it."""
     command: list[str | Path] = [UV, "sync", "--frozen", "--quiet", "--python", python, *PROFILES[profile]]
     if profile != LARGEST_PROFILE:
         # What is there beyond the profile may be what somebody has installed by hand, or a larger one without a stamp.
@@ -163,7 +163,7 @@ def install_with_uv(profile: str, venv: Path, python: str) -> bool:
 
 
 def has_system_certificates() -> bool:
-    """Tell whether the machine has a store of certificate authorities."""
+    """Return whether the machine has a store of certificate authorities."""
     paths = ssl.get_default_verify_paths()
     return bool(paths.cafile) or (bool(paths.capath) and any(Path(paths.capath).iterdir()))
 
@@ -198,17 +198,17 @@ def make_venv(place: Path) -> None:
 
 
 def base_python() -> str:
-    """Give the interpreter behind the running one, which may stand in the very environment that is to be built."""
+    """Return the interpreter behind the running one, which may stand in the very environment that is to be built."""
     return getattr(sys, "_base_executable", None) or sys.executable
 
 
 def python_of(venv: Path) -> Path:
-    """Give an environment's interpreter."""
+    """Return an environment's interpreter."""
     return venv / "bin" / "python"
 
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> int:
-    """Run a command with its output visible; give its exit status."""
+    """Run a command with its output visible; return its exit status."""
     # An activated environment must neither be changed nor be warned about.
     inherited = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH"}}
     # What pip and uv print is for people; the caller's output may be read by a program.

@@ -16,7 +16,7 @@ PROGRAM = "import time; start = time.process_time(); import {module}; print(time
 
 
 def measure_s(module: str) -> float:
-    """Give the CPU seconds that importing a module takes in a fresh process."""
+    """Return the CPU seconds that importing a module takes in a fresh process."""
     # All but the first process after an installation find compiled files; some shells forbid to write them.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, "-c", PROGRAM.format(module=module)]
@@ -24,7 +24,7 @@ def measure_s(module: str) -> float:
 
 
 def main() -> int:
-    """Measure, print the medians and their ratio; give the exit status."""
+    """Measure, print the medians and their ratio; return the exit status."""
     modules = ("asyncio", "heksher")
     for module in modules:
         measure_s(module)  # leaves the compiled files behind

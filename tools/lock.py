@@ -20,7 +20,7 @@ CHECK_LOCK = ("lock", "--check", "--no-config", "--quiet")
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the command line asks for; give the exit status."""
+    """Do what the command line asks for; return the exit status."""
     if arguments not in (["write"], ["check"]):
         print("usage: lock.py write|check", file=sys.stderr)
         return 2
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
 
 
 def write_all() -> int:
-    """Lock, then export; give the exit status of the first command that fails, else 0."""
+    """Lock, then export; return the exit status of the first command that fails, else 0."""
     pin: Command = [UV, *COMPILE, "--python-version=3.11", "--only-binary=:all:", UV_PIN.with_suffix(".in")]
     commands: list[Command] = [[UV, "lock", "--no-config"], [*pin, f"--output-file={UV_PIN}"]]
     commands += [export(name, REQUIREMENTS / f"{name}.txt") for name in EXPORTS]
@@ -54,7 +54,7 @@ def check_all() -> int:
 
 
 def export(name: str, output: Path) -> Command:
-    """Give the command that writes requirements for pip."""
+    """Return the command that writes requirements for pip."""
     return [UV, *EXPORT, *EXPORTS[name], f"--output-file={output}"]
 
 

@@ -26,7 +26,7 @@ NOT_THE_CLIENT = (
 
 
 def main() -> int:
-    """Test all versions; give the exit status."""
+    """Test all versions; return the exit status."""
     if not prepare_uv():
         print("test-pythons: without uv there is nothing to build the environments with", file=sys.stderr)
         return 1
@@ -63,7 +63,7 @@ def find_interpreters(version: str) -> Iterator[str]:
 
 
 def is_version(python: str, version: str) -> bool:
-    """Tell whether an interpreter can be started and is of a version."""
+    """Return whether an interpreter can be started and is of a version."""
     program = "import sys; print('%d.%d' % sys.version_info[:2])"
     try:
         result = subprocess.run([python, "-c", program], capture_output=True, text=True, check=False)
@@ -73,7 +73,7 @@ def is_version(python: str, version: str) -> bool:
 
 
 def patch_number(home: Path) -> int:
-    """Give the third number of a version in a directory's name."""
+    """Return the third number of a version in a directory's name."""
     match = re.search(r"\.(\d+)$", home.name)
     return int(match[1]) if match else -1
 

@@ -20,7 +20,7 @@ _DEADLINE_S: Final = 120.0
 
 
 def measure_propagation(directory: Path, processes: int) -> list[float]:
-    """Change a setting some times; give, for each change and process, after how many seconds ``get`` answers it.
+    """Change a setting some times; return, for each change and process, after how many seconds ``get`` answers it.
 
     The seconds count from the moment at which the change was acknowledged.
     """
@@ -82,7 +82,7 @@ def _count_streams(url: str) -> int:
 
 
 def _change(url: str, value: int) -> float:
-    """Change the rule that all read; give the moment at which that was acknowledged."""
+    """Change the rule that all read; return the moment at which that was acknowledged."""
     body = json.dumps({"value": value}).encode()
     request = urllib.request.Request(url + CHANGED_RULE_PATH, body, JSON_BODY, method="PUT")  # noqa: S310 - as above
     urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - as above

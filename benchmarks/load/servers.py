@@ -30,7 +30,7 @@ class RunningServer(NamedTuple):
     started_s: float
 
     def resident_kib(self) -> int:
-        """Give the memory that the process has in RAM."""
+        """Return the memory that the process has in RAM."""
         lines = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 

@@ -97,7 +97,7 @@ class _Stream:
         await self._reader.readuntil(b":\n\n")
 
     async def read_change(self, revision: int) -> float:
-        """Wait for the event with a revision; give the moment at which it came."""
+        """Wait for the event with a revision; return the moment at which it came."""
         wanted = b"id: %d\n" % revision
         while wanted not in self._text:
             self._text += await asyncio.wait_for(self._reader.read(65536), _DEADLINE_S)
@@ -105,7 +105,7 @@ class _Stream:
         return time.perf_counter()
 
     async def read_end(self) -> int | None:
-        """Read to the end; give the time after which to come back, ``None`` if there is none."""
+        """Read to the end; return the time after which to come back, ``None`` if there is none."""
         text = self._text + await asyncio.wait_for(self._reader.read(), _DEADLINE_S)
         self._writer.close()
         _, _, told = text.partition(b"retry: ")
@@ -120,7 +120,7 @@ async def _time_change(changer: _Connection, streams: Sequence[_Stream], value: 
 
 
 async def _change(connection: _Connection, value: int) -> float:
-    """Change a rule; give the moment at which that was acknowledged."""
+    """Change a rule; return the moment at which that was acknowledged."""
     reader, writer = connection
     body = json.dumps({"value": 1000 + value}).encode()
     head = f"PUT {CHANGED_RULE_PATH} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"

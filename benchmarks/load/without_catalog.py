@@ -35,7 +35,7 @@ class DatabaseDesk(QueryService):
         del key, preferences
 
     async def reply(self, key: bytes, query: CatalogQuery, preferences: ResponsePreferences) -> Reply:
-        """Give the reply to a query."""
+        """Return the reply to a query."""
         del key
         return await run_in_threadpool(self._read_reply, query, preferences)
 

@@ -66,7 +66,7 @@ class BaseAdapter(ABC):
         """End what ``load`` started."""
 
     def expect(self, workload: Workload) -> list[str]:
-        """Give the answers that are right for this library."""
+        """Return the answers that are right for this library."""
         cases = zip(workload.expected, workload.questions, strict=True)
         return [
             self.known_differences.get((right, *(question.context[feature] for feature in FEATURES)), right)

@@ -16,7 +16,7 @@ def encode_query(workload: Workload) -> bytes:
 
 
 def answer(path: str, asked: str, query: bytes) -> bytes:
-    """Give the body of the service's answer for a path, when ``asked`` are the settings that a query is about."""
+    """Return the body of the service's answer for a path, when ``asked`` are the settings that a query is about."""
     if path.endswith("/query"):
         return query if asked else b'{"settings": {}}'
     if path.endswith("/context_features"):

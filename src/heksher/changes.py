@@ -49,7 +49,7 @@ class Change(Generic[T]):
         self._is_difference: bool | None = None
 
     def before(self, /, **contexts: str) -> T:
-        """Give the value before.
+        """Return the value before.
 
         Args:
             contexts: are completed with those that were subscribed to, then with the client's defaults at present.
@@ -61,11 +61,11 @@ class Change(Generic[T]):
         return self._before.resolve({**self._contexts, **contexts})
 
     def after(self, /, **contexts: str) -> T:
-        """Give the value after. Args and errors are those of ``before``."""
+        """Return the value after. Args and errors are those of ``before``."""
         return self._after.resolve({**self._contexts, **contexts})
 
     def narrow(self, contexts: Mapping[str, str] | None) -> "Change[T] | None":
-        """Give the change as it shows in a context, or with ``None`` in any; ``None`` if it does not."""
+        """Return the change as it shows in a context, or with ``None`` in any; ``None`` if it does not."""
         if contexts is None:
             if self._is_difference is None:
                 self._is_difference = not self._before.answers_as(self._after)
@@ -77,7 +77,7 @@ class Change(Generic[T]):
             return None
 
     def extend(self, later: "Change[T]") -> "Change[T]":
-        """Give the change that this one and a later one are together."""
+        """Return the change that this one and a later one are together."""
         return Change(self.setting, self._before, later._after, self._contexts)
 
     def __repr__(self) -> str:

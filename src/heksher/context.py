@@ -5,7 +5,7 @@ program that only ever runs in one environment need not hold the rules of the ot
 
 Everything that a reader of settings meets here is replaced as a whole, never changed in place, so readers need no lock.
 
-Source: spec/client-api.md, *Clients*.
+Source: docs/reference/compatibility.md, *Clients*.
 """
 
 import logging
@@ -53,7 +53,7 @@ class ClientContext:
         self.features: tuple[str, ...] = tuple(features)
         self._takes_any = takes_any
         self.defaults: Mapping[str, ContextDefault] = MappingProxyType({})
-        # None until track_contexts is called for the first time: every rule is fetched then (trap 14).
+        # None until track_contexts is called for the first time: every rule is fetched then (known fault 14).
         self.tracked: Mapping[str, FeatureFilter] | None = None
         # How often an untracked value was asked for, by setting and feature. The first time is a warning.
         self.untracked_reads: Counter[tuple[str, str]] = Counter()
@@ -98,7 +98,7 @@ class ClientContext:
         self.tracked = MappingProxyType(merged)
 
     def complete(self, contexts: Mapping[str, str]) -> dict[str, str]:
-        """Give the contexts, completed with the defaults; a ContextVar without a value counts as no default."""
+        """Return the contexts, completed with the defaults; a ContextVar without a value counts as no default."""
         completed = dict(contexts)
         for feature, default in self.defaults.items():
             if feature not in completed:
@@ -155,7 +155,7 @@ def _is_tracked(tracked: Mapping[str, FeatureFilter], feature: str, value: str) 
 
 
 def _read_tracked(feature: str, values: TrackedValues) -> FeatureFilter:
-    # One that a query cannot carry would make every query fail (trap 15).
+    # One that a query cannot carry would make every query fail (known fault 15).
     if not is_feature(feature):
         raise InvalidContextError(
             f"no context feature can have the name {feature!r}: names consist of A-Z, a-z, 0-9 and _"

@@ -23,7 +23,7 @@ MISSING: Final = Missing.MISSING
 
 
 def choose_features(name: str, plural: Sequence[str] | Missing, singular: Sequence[str] | Missing) -> tuple[str, ...]:
-    """Give a setting's features by the keyword that was used.
+    """Return a setting's features by the keyword that was used.
 
     The published example spells it in the singular, existing programs in the plural.
 
@@ -39,7 +39,7 @@ def choose_features(name: str, plural: Sequence[str] | Missing, singular: Sequen
 
 
 def check_default(name: str, setting_type: SettingType[T], default_value: Any) -> T:
-    """Give a setting's default value as it would come back from the service.
+    """Return a setting's default value as it would come back from the service.
 
     Raises:
         TypeError: it is missing, or no value of the type.
@@ -63,7 +63,7 @@ def check_declaration(
     Raises:
         InvalidDeclarationError: an attribute is one that no service would accept; the message names it.
 
-    Source: spec/http-api.md, the lexical rules and *Declare*.
+    Source: docs/reference/compatibility.md, the lexical rules and *Declare*.
     """
     for problem, is_wrong in (
         ("a name consists of A-Z, a-z, 0-9, _ and .", not is_setting_name(name)),

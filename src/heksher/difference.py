@@ -42,7 +42,7 @@ class Answers(NamedTuple):
     fixed: Mapping[str, str]
 
     def find(self, context: Mapping[str, str]) -> Any:
-        """Give the value in a context, where every feature that it lacks has a value that no rule asks for."""
+        """Return the value in a context, where every feature that it lacks has a value that no rule asks for."""
         value = self.rules.find_value(_FullContext({**context, **self.fixed}))
         return self.default_value if value is NO_RULE else value
 
@@ -61,7 +61,7 @@ class _FullContext(dict[str, str]):
 
 
 def is_same(one: Answers, other: Answers) -> bool:
-    """Tell whether two sides give the same value, of the same type, in every context."""
+    """Return whether two sides give the same value, of the same type, in every context."""
     rules, other_rules = one.list_rules(), other.list_rules()
     changed, other_changed = _find_changed(one, other, rules, other_rules)
     # A changed rule with the other side's default comes first: most of the time, there it shows.
@@ -75,7 +75,7 @@ def is_same(one: Answers, other: Answers) -> bool:
 
 
 def is_same_value(one: object, other: object) -> bool:
-    """Tell whether two values are equal and of the same types, also inside: 1, 1.0 and ``True`` are three values."""
+    """Return whether two values are equal and of the same types, also inside: 1, 1.0 and ``True`` are three values."""
     try:
         return _is_same_value(one, other)
     # What validators return and stub clients are given is the program's own. It need not know how to be compared.
@@ -109,7 +109,7 @@ def _find_changed(
 
 
 def _leave_out(known: Iterable[Rule[Any]], rules: Iterable[Rule[Any]]) -> Iterator[Rule[Any]]:
-    """Give the rules that are not among the known ones, whatever their numbers."""
+    """Return the rules that are not among the known ones, whatever their numbers."""
     by_conditions = {frozenset(rule.conditions): rule for rule in known}
     for rule in rules:
         twin = by_conditions.get(frozenset(rule.conditions))
@@ -118,7 +118,7 @@ def _leave_out(known: Iterable[Rule[Any]], rules: Iterable[Rule[Any]]) -> Iterat
 
 
 def _have_same_order(one: RuleSet[Any], other: RuleSet[Any]) -> bool:
-    """Tell whether the sets of features that both sides have rules on come in the same order of priority."""
+    """Return whether the sets of features that both sides have rules on come in the same order of priority."""
     sets, other_sets = ([frozenset(group.features) for group in side.groups] for side in (one, other))
     common = set(sets).intersection(other_sets)
     return [features for features in sets if features in common] == [
@@ -127,7 +127,7 @@ def _have_same_order(one: RuleSet[Any], other: RuleSet[Any]) -> bool:
 
 
 def _combine(rule: Rule[Any], other: Rule[Any]) -> dict[str, str] | None:
-    """Give the context that two rules ask for; ``None`` if none can be right for both."""
+    """Return the context that two rules ask for; ``None`` if none can be right for both."""
     context = dict(rule.conditions)
     is_possible = all(context.setdefault(feature, value) == value for feature, value in other.conditions)
     return context if is_possible else None

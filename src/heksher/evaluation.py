@@ -89,11 +89,11 @@ class Evaluation(Generic[T]):
 
     @property
     def is_server_default(self) -> bool:
-        """Tell whether the default is one that the service sent."""
+        """Whether the default is one that the service sent."""
         return self._default_source == "server default"
 
     def resolve(self, contexts: Mapping[str, str]) -> T:
-        """Give the value in a context.
+        """Return the value in a context.
 
         Raises:
             UnknownFeatureError: the context names a feature that the setting is not configurable by.
@@ -110,7 +110,7 @@ class Evaluation(Generic[T]):
         )
 
     def explain(self, contexts: Mapping[str, str]) -> Explanation[T]:
-        """Give the value in a context and why it is that. Raises what ``resolve`` raises."""
+        """Return the value in a context and why it is that. Raises what ``resolve`` raises."""
         context = self._complete(contexts)
         value = self.rules.find_value(context)
         # A rule on a feature that the context lacks can only come after the winner: before it, find_value raised.
@@ -126,7 +126,7 @@ class Evaluation(Generic[T]):
         )
 
     def answers_as(self, other: "Evaluation[Any]") -> bool:
-        """Tell whether another evaluation gives the same value, of the same type, wherever this one gives a value.
+        """Return whether another evaluation gives the same value, of the same type, wherever this one gives a value.
 
         Neither numbers nor order of rules matter, nor what the client's defaults are for features that a read may name.
         """

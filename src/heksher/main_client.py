@@ -32,10 +32,10 @@ class MainClient(Protocol):
         """Let go of all settings: another client is main now."""
 
     def has_undeclared_settings(self) -> bool:
-        """Tell whether settings are still to be declared."""
+        """Return whether settings are still to be declared."""
 
     def is_over(self) -> bool:
-        """Tell whether the client has ended, so that it must not become main again."""
+        """Return whether the client has ended, so that it must not become main again."""
 
 
 # Guards _main, and that a setting created while the main client changes goes to exactly one of the two.
@@ -45,7 +45,7 @@ _settings: dict[weakref.ref[Any], None] = {}
 
 
 def register(setting: object) -> None:
-    """Note a new setting, weakly, and give it to the main client, if there is one."""
+    """Note a new setting, weakly, and return it to the main client, if there is one."""
     with _lock:
         _settings[weakref.ref(setting, _forget)] = None
         if _main is not None:
@@ -53,12 +53,12 @@ def register(setting: object) -> None:
 
 
 def get() -> MainClient | None:
-    """Give the main client; ``None`` when there is none."""
+    """Return the main client; ``None`` when there is none."""
     return _main
 
 
 def make_main(client: MainClient) -> MainClient | None:
-    """Make a client the main one, and give it all settings.
+    """Make a client the main one, and return it all settings.
 
     Returns:
         The client that was main before, for ``restore_main``.
@@ -83,7 +83,7 @@ def make_main(client: MainClient) -> MainClient | None:
 def restore_main(client: MainClient, previous: MainClient | None) -> None:
     """Undo ``make_main``, unless yet another client has become main meanwhile.
 
-    A previous client that has ended meanwhile is not restored (trap 29): there is none then.
+    A previous client that has ended meanwhile is not restored (known fault 29): there is none then.
     """
     global _main  # noqa: PLW0603 - as above
     with _lock:

@@ -84,7 +84,7 @@ class Block(NamedTuple):
 
     @property
     def is_guarded(self) -> bool:
-        """Tell whether to look first if any rule asks for the last feature's value: it saves asking several tables."""
+        """Whether to look first if any rule asks for the last feature's value: it saves asking several tables."""
         return len(self.sets) > 1
 
 
@@ -172,7 +172,7 @@ def _answer_slowly(**contexts: str) -> object:
 
 
 def list_parameter_defaults(features: Sequence[str], defaults: Mapping[str, ContextDefault]) -> dict[str, object]:
-    """Give the defaults of the parameters: the client's constant ones, else ``NOT_GIVEN``."""
+    """Return the defaults of the parameters: the client's constant ones, else ``NOT_GIVEN``."""
     constants = {feature: default for feature, default in defaults.items() if isinstance(default, str)}
     return {feature: constants.get(feature, NOT_GIVEN) for feature in features}
 
@@ -289,7 +289,7 @@ def _make_blocks(groups: Sequence[Group], numbers: Mapping[str, int]) -> Iterato
 
 
 def _list_tables(groups: Sequence[Group], blocks: Sequence[Block]) -> dict[object, object]:
-    """Give the constants that hold the rules: a dictionary for each set of features, and the guards of the blocks."""
+    """Return the constants that hold the rules: a dictionary for each set of features, and the guards of the blocks."""
     remaining = iter(groups)
     constants: dict[object, object] = {}
     for position, block in enumerate(blocks):

@@ -12,7 +12,7 @@ values of its features to the value of the one rule that asks for them. The winn
 the highest priority down: a few dictionary look-ups each, whatever the number of rules. Who wants to know the rules
 themselves, which only people do, has to look at all of them.
 
-Source: spec/concepts.md, *Which rule wins*.
+Source: docs/reference/compatibility.md, *Which rule wins*.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +35,8 @@ NO_RULE: Final = NoRule.NO_RULE
 
 Conditions = tuple[tuple[str, str], ...]
 
-# Equals no condition of a rule: the values of context features are never empty (spec/http-api.md, lexical rules).
+# Equals no condition of a rule: the values of context features are never empty.
+# Source: docs/reference/compatibility.md, lexical rules.
 NO_VALUE = ""
 
 
@@ -70,7 +71,7 @@ class Group(NamedTuple):
     table: Any
 
     def last_values(self) -> frozenset[str]:
-        """Give the values of the last feature that rules ask for."""
+        """Return the values of the last feature that rules ask for."""
         tables: list[dict[str, Any]] = [self.table]
         for _ in range(self.levels.index(self.features[-1])):
             tables = [inner for table in tables for inner in table.values()]

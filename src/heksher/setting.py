@@ -74,7 +74,7 @@ class Readable(Generic[T]):
     _evaluation: Evaluation[T]
 
     def get(self, /, **contexts: str) -> T:
-        """Give the setting's value in a context, from memory.
+        """Return the setting's value in a context, from memory.
 
         Args:
             contexts: values of configurable features. What is not given here comes from the client's defaults.
@@ -114,7 +114,7 @@ class Setting(Readable[T]):
         InvalidDeclarationError: an attribute is one that no service would accept.
         TypeError: ``default_value`` is no value of the type, or an argument is missing or given twice.
 
-    Source: spec/client-api.md, *Setting*.
+    Source: docs/reference/compatibility.md, *Setting*.
     """
 
     # Python 3.12 and 3.13 take a quarter of an empty call longer to find what an instance has in a method's place.
@@ -352,7 +352,7 @@ class Setting(Readable[T]):
         return subscribe(self, callback, contexts, weak=weak)
 
     def changes(self, contexts: Mapping[str, str] | None = None) -> Changes[T]:
-        """Give the changes from now on, for ``async for`` on asyncio, whichever client there is. Errors as above.
+        """Return the changes from now on, for ``async for`` on asyncio, whichever client there is. Errors as above.
 
         Who is slow misses nothing but what is between: a change goes from the value before the oldest one to the value
         after the newest one that was not taken yet, and is left out if these two are the same.
@@ -365,9 +365,9 @@ class Setting(Readable[T]):
         return self.evaluation.default_value
 
     def to_v1_declaration_body(self) -> dict[str, JSON]:
-        """Give the JSON with which the setting is declared.
+        """Return the JSON with which the setting is declared.
 
-        Source: spec/http-api.md, *Declare*.
+        Source: docs/reference/compatibility.md, *Declare*.
         """
         return {
             "name": self.name,

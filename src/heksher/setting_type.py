@@ -13,7 +13,7 @@ Two laws hold both together, for every ``value`` of a type: ``convert_from_heksh
 equal value without coercions, and the type's ``value_type`` accepts ``convert_to_heksher(value)``.
 Values that come out are immutable (tuples, read-only mappings), for they are shared by all threads that read a setting.
 
-Source: spec/client-api.md, *Setting types*.
+Source: docs/reference/compatibility.md, *Setting types*.
 """
 
 from abc import ABC, abstractmethod
@@ -97,7 +97,7 @@ class SettingType(ABC, Generic[T]):
         return parse_value_type(self.heksher_string())
 
     def freeze(self, value: T) -> T:
-        """Check a Python value, and give it as it would come back from the service: immutable, nested parts too.
+        """Check a Python value, and return it as it would come back from the service: immutable, nested parts too.
 
         Raises:
             TypeError: the value is not of this type.
@@ -276,7 +276,7 @@ class HeksherSequence(_StandardType[Sequence[T]]):
         super().__init__(SequenceType(self.element_type.value_type))
 
     def convert_from_heksher(self, value: object) -> Conversion[Sequence[T]]:
-        # A str is a Sequence to Python, but no array (trap 17).
+        # A str is a Sequence to Python, but no array (known fault 17).
         if not isinstance(value, list | tuple):
             raise TypeError(f"expected an array, got {describe_value(value)}")
         elements, coercions = _read_elements(self.element_type, enumerate(value), "element {}", "element {}")
@@ -330,7 +330,7 @@ def setting_type(python_type: SettingType[T]) -> SettingType[T]: ...
 @overload
 def setting_type(python_type: "TypeForm[T]") -> SettingType[T]: ...
 def setting_type(python_type: Any) -> SettingType[Any]:
-    """Give the setting type that stands for a Python type.
+    """Return the setting type that stands for a Python type.
 
     Args:
         python_type: ``int``, ``float``, ``str``, ``bool``, a class derived from ``Enum`` or ``IntFlag``,
@@ -385,7 +385,7 @@ def _read_elements(
     for key, value in items:
         try:
             elements[key], inner = element_type.convert_from_heksher(value)
-        except Exception as error:  # noqa: BLE001 - a program's own type may fail in any way, the others are good (trap 6)
+        except Exception as error:  # noqa: BLE001 - a program's own type may fail in any way, the others are good (known fault 6)
             coercions.append(f"failed to convert {name_of_lost.format(key)}: {error!r}")
         else:
             coercions.extend(f"{name_of_kept.format(key)}: {coercion}" for coercion in inner)

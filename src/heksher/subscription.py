@@ -255,7 +255,7 @@ def _pause() -> Generator[None, None, None]:
 
 
 def _is_own(error: BaseException) -> bool:
-    """Tell whether what a callback raised is its own, and not something that was raised in it from outside."""
+    """Return whether what a callback raised is its own, and not something that was raised in it from outside."""
     if isinstance(error, SystemExit):
         # That of a signal handler, which runs in the main thread only, must get through. In any other thread it would
         # but end the thread.

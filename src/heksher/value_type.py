@@ -12,7 +12,7 @@ Two types are equal when they are written the same in canonical form, where opti
 ``1.0`` and ``1`` is not ``true``. ``is_subtype`` is a partial order, and a value of a subtype is a value of its
 supertypes.
 
-Source: spec/concepts.md, *Types*.
+Source: docs/reference/compatibility.md, *Types*.
 """
 
 import json
@@ -28,7 +28,7 @@ JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON
 Primitive: TypeAlias = bool | int | float | str
 
 # Each level of Sequence<...> or Mapping<...> is a level of recursion when a value is validated. Nobody nests settings
-# this deep; without a bound, one hostile declaration exhausts the stack (trap 44).
+# this deep; without a bound, one hostile declaration exhausts the stack (known fault 44).
 MAX_NESTING = 32
 MAX_TYPE_CHARACTERS = 100_000
 
@@ -46,10 +46,10 @@ class ValueType(ABC):
 
     @abstractmethod
     def accepts(self, value: object) -> bool:
-        """Tell whether a JSON value is one of this type's values."""
+        """Return whether a JSON value is one of this type's values."""
 
     def is_subtype(self, other: "ValueType") -> bool:
-        """Tell whether this type is ``other`` or comes before it in the subtype order."""
+        """Return whether this type is ``other`` or comes before it in the subtype order."""
         return self == other
 
     def __str__(self) -> str:
@@ -91,7 +91,7 @@ class OptionsType(ValueType):
         super().__init__(f"{keyword}[{','.join(map(_write_option, self.options))}]")
 
     def has_option(self, value: object) -> bool:
-        """Tell whether a JSON value is one of the options."""
+        """Return whether a JSON value is one of the options."""
         return is_primitive(value) and json_key(value) in self._keys
 
     def is_subtype(self, other: ValueType) -> bool:
@@ -173,7 +173,7 @@ def parse_value_type(text: str) -> ValueType:
     Raises:
         InvalidTypeError: the text is no type; the message quotes the part that is wrong.
 
-    Source: spec/concepts.md, *Types*.
+    Source: docs/reference/compatibility.md, *Types*.
     """
     _check_length(text)
     wrappers: list[str] = []
@@ -228,24 +228,24 @@ def _parse_options(array: str) -> list[Primitive]:
 
 
 def is_int(value: object) -> bool:
-    """Tell whether a JSON value is a whole number: ``2.0`` is one, ``true`` is not."""
+    """Return whether a JSON value is a whole number: ``2.0`` is one, ``true`` is not."""
     return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer())
 
 
 def is_float(value: object) -> bool:
-    """Tell whether a JSON value is a finite number: ``2`` is one, ``true`` is not."""
+    """Return whether a JSON value is a finite number: ``2`` is one, ``true`` is not."""
     if isinstance(value, float):
         return math.isfinite(value)
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_primitive(value: object) -> TypeGuard[Primitive]:
-    """Tell whether a JSON value is a string, a finite number, true or false."""
+    """Return whether a JSON value is a string, a finite number, true or false."""
     return isinstance(value, str | bool) or is_float(value)
 
 
 def json_key(value: object) -> Hashable:
-    """Give a key that two JSON values share exactly when they are equal as JSON.
+    """Return a key that two JSON values share exactly when they are equal as JSON.
 
     Python's own equality will not do: to it ``1 == True``, and lists cannot be hashed.
     """
@@ -259,7 +259,7 @@ def json_key(value: object) -> Hashable:
 
 
 def is_written_same(value: JSON, other: JSON) -> bool:
-    """Tell whether JSON values that are equal to Python are written the same: ``1`` is not ``1.0`` nor ``true``."""
+    """Return whether JSON values that are equal to Python are written the same: ``1`` is not ``1.0`` nor ``true``."""
     if type(value) is not type(other):
         return False
     if isinstance(value, Mapping) and isinstance(other, Mapping):

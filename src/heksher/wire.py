@@ -1,6 +1,6 @@
 """The v1 HTTP API as client and service both see it: paths, lexical rules, headers and the context filter grammar.
 
-Source: spec/http-api.md.
+Source: docs/reference/compatibility.md.
 """
 
 import re
@@ -17,7 +17,7 @@ STREAM_PATH: Final = "/api/v1/stream"
 
 # An addition of ours to the query's answer, on 200 and 304 alike: the feature order that its rules were written in,
 # comma-separated. A client that sees it need not ask for the order; one that does not see it asks at each update
-# (trap 21: rules alone do not show that the order has changed).
+# (known fault 21: rules alone do not show that the order has changed).
 FEATURE_ORDER_HEADER: Final = "Heksher-Context-Features"
 
 # Another addition: answers to writes carry the revision of the service at which the write can be seen, and answers to
@@ -38,7 +38,7 @@ ALIASES_CAPABILITY: Final = "aliases"
 # Server-sent events when the answer to a query has changed.
 STREAM_CAPABILITY: Final = "stream"
 
-# Patterns are matched with fullmatch: "$" would let a trailing newline through (trap 35).
+# Patterns are matched with fullmatch: "$" would let a trailing newline through (known fault 35).
 FEATURE_PATTERN: Final = "[A-Za-z0-9_]+"
 SETTING_NAME_PATTERN: Final = "[A-Za-z0-9_.]+"
 METADATA_KEY_PATTERN: Final = "[A-Za-z0-9_-]+"
@@ -61,33 +61,33 @@ class RepeatedFilterError(ValueError):
 
 
 def is_feature(text: str) -> bool:
-    """Tell whether a text can be a context feature, or the value of one: both follow one rule."""
+    """Return whether a text can be a context feature, or the value of one: both follow one rule."""
     return _FEATURE.fullmatch(text) is not None
 
 
 def is_setting_name(text: str) -> bool:
-    """Tell whether a text can be the name of a setting."""
+    """Return whether a text can be the name of a setting."""
     return _SETTING_NAME.fullmatch(text) is not None
 
 
 def is_metadata_key(text: str) -> bool:
-    """Tell whether a text can be a key of metadata."""
+    """Return whether a text can be a key of metadata."""
     return _METADATA_KEY.fullmatch(text) is not None
 
 
 def is_version(text: str) -> bool:
-    """Tell whether a text can be a version, ``MAJOR.MINOR``."""
+    """Return whether a text can be a version, ``MAJOR.MINOR``."""
     return _VERSION.fullmatch(text) is not None
 
 
 def version_key(version: str) -> tuple[int, int]:
-    """Give what versions are compared by: ``1.10`` is newer than ``1.9``."""
+    """Return what versions are compared by: ``1.10`` is newer than ``1.9``."""
     major, minor = version.split(".")
     return int(major), int(minor)
 
 
 def setting_path(name: str) -> str:
-    """Give the path of one setting. A name has no character that a URL would have to escape."""
+    """Return the path of one setting. A name has no character that a URL would have to escape."""
     return f"{SETTINGS_PATH}/{name}"
 
 
@@ -126,7 +126,7 @@ def parse_context_filters(text: str) -> dict[str, FeatureFilter]:
 
 
 def lets_through(filters: Mapping[str, FeatureFilter], conditions: Iterable[tuple[str, str]]) -> bool:
-    """Tell whether every condition of a rule is let through by the filter for its feature."""
+    """Return whether every condition of a rule is let through by the filter for its feature."""
     return all(feature in filters and _holds(filters[feature], value) for feature, value in conditions)
 
 

@@ -36,7 +36,7 @@ CALLS = {"set_as_main": QUERY, "reload": QUERY, "ping": HEALTH, "get_settings": 
 
 
 def provoke(driver: Driver, service: FakeService, method: str, behaviour: Behaviour) -> ServiceError:
-    """Have a call fail, and give its error."""
+    """Have a call fail, and return its error."""
     client = driver.create(service, on_start_failure="raise")
     if method == "reload":
         client.start()

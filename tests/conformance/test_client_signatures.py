@@ -20,7 +20,7 @@ WAITING = {"set_as_main", "reload", "close", "ping", "get_settings", "__enter__"
 
 
 def members(client_class: type) -> dict[str, inspect.Signature]:
-    """Give the signatures of what a program may call, without the annotations."""
+    """Return the signatures of what a program may call, without the annotations."""
     return {
         name: _without_annotations(inspect.signature(member))
         for name, member in inspect.getmembers(client_class, callable)

@@ -40,14 +40,14 @@ def count_up(writer: Writer) -> object:
 
 
 def read_counter(reader: Reader) -> object:
-    """Give the value of the rule."""
+    """Return the value of the rule."""
     rule = reader.find_rule(1)
     assert rule is not None
     return rule.value
 
 
 def run_at_once(count: int, work: Callable[[int], T]) -> list[T]:
-    """Run work in threads that all begin at the same moment, and give the results."""
+    """Run work in threads that all begin at the same moment, and return the results."""
     barrier = threading.Barrier(count)
 
     def run(number: int) -> T:

@@ -40,7 +40,7 @@ class Backstage:
         self._service = FakeService(*FEATURES)
 
     def open(self, is_secure: bool, is_real: bool) -> int:
-        """Open a new service, and give the port of the proxy in front of it.
+        """Open a new service, and return the port of the proxy in front of it.
 
         Args:
             is_secure: whether the proxy speaks TLS.
@@ -68,11 +68,11 @@ class Backstage:
         self._proxy.switch(ACTIONS[action])
 
     def publish(self, settings: dict[str, object]) -> None:
-        """Give the fake service its settings, all at once, in the form that a query answers."""
+        """Return the fake service its settings, all at once, in the form that a query answers."""
         self._service.settings = settings
 
     def real_url(self) -> str:
-        """Give the way to the real service that is not through the proxy."""
+        """Return the way to the real service that is not through the proxy."""
         assert self._real is not None
         return self._real.url
 
@@ -92,7 +92,7 @@ class Backstage:
         return [path for path in self._proxy.visits if not path.startswith("/api/")]
 
     def authority(self) -> str:
-        """Give the certificate (PEM) of the authority that a client is to trust."""
+        """Return the certificate (PEM) of the authority that a client is to trust."""
         return make_certificates().authority
 
 
@@ -112,7 +112,7 @@ class Certificates(NamedTuple):
     leaves: dict[str, trustme.LeafCert]
 
     def contexts(self) -> dict[str, ssl.SSLContext]:
-        """Give the service's side of TLS for each certificate."""
+        """Return the service's side of TLS for each certificate."""
         contexts = {}
         for name, leaf in self.leaves.items():
             contexts[name] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -11,7 +11,7 @@ REQUEST_TIMEOUT_S: Final = 2 * TIMEOUT_S
 
 
 def make_options(snapshot: Path) -> dict[str, Any]:
-    """Give the options of a client that stands up to faults within the time that these tests have."""
+    """Return the options of a client that stands up to faults within the time that these tests have."""
     return {
         "snapshot": snapshot,
         "max_response_bytes": MAX_RESPONSE_BYTES,
@@ -22,7 +22,7 @@ def make_options(snapshot: Path) -> dict[str, Any]:
 
 
 def is_current(client: Any) -> bool:
-    """Tell whether the client says that its last update succeeded."""
+    """Return whether the client says that its last update succeeded."""
     return bool(client.status.state == "current")
 
 

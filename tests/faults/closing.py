@@ -138,6 +138,6 @@ def _end(process: "subprocess.Popen[str]", backstage: Backstage, action: str, *,
 
 
 def measure_exit(kind: str, backstage: Backstage, action: str, *, has_client: bool) -> float:
-    """Give the median of the seconds that a program takes to end. Arguments as for ``run_program``."""
+    """Return the median of the seconds that a program takes to end. Arguments as for ``run_program``."""
     runs = [run_program(kind, backstage, action, has_client=has_client) for _ in range(EXIT_RUNS)]
     return statistics.median(run.exit_s for run in runs)

@@ -196,7 +196,7 @@ class Endurance:
         self._resident: list[int] = []
 
     def run(self, duration_s: float) -> dict[str, Any]:
-        """Run for a time, and give the report; see ``soak`` for what must be in it."""
+        """Run for a time, and return the report; see ``soak`` for what must be in it."""
         port = self._backstage.open(True, True)
         before = Resources()
         probe = Probe()
@@ -272,7 +272,7 @@ class Endurance:
             self._resident.append(Resources().resident_bytes)
 
     def _quarters(self) -> list[float]:
-        """Give the median of the resident memory in each quarter of the run."""
+        """Return the median of the resident memory in each quarter of the run."""
         borders = [len(self._resident) * number // 4 for number in range(5)]
         return [statistics.median(self._resident[begin : max(end, begin + 1)]) for begin, end in pairwise(borders)]
 
@@ -290,7 +290,7 @@ class Endurance:
 
 
 def _await_current(client: DrivenClient, writer: Writer, probe: Probe) -> float:
-    """Stop writing; give the seconds until all that was written can be read, or infinity."""
+    """Stop writing; return the seconds until all that was written can be read, or infinity."""
     start_s = time.perf_counter()
     writer.stop()
 
@@ -302,7 +302,7 @@ def _await_current(client: DrivenClient, writer: Writer, probe: Probe) -> float:
 
 
 def await_resources(wanted: Resources) -> Resources:
-    """Wait until there is no more than is wanted, but not for ever; give what there is."""
+    """Wait until there is no more than is wanted, but not for ever; return what there is."""
 
     def is_little_enough() -> bool:
         gc.collect()

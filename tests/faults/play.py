@@ -126,13 +126,13 @@ class Run:
         return self.probe.generations() == {2} and client_view.is_current(self.client.native)
 
     def is_current(self) -> bool:
-        """Tell whether the client has what is new, and says that all is well."""
+        """Return whether the client has what is new, and says that all is well."""
         native = self.client.native
         is_well = client_view.is_current(native) and not client_view.find_troubled(native)
         return self.probe.generations() == {2} and is_well
 
     def tell_effect(self) -> Effect:
-        """Give what the client itself says of the fault."""
+        """Return what the client itself says of the fault."""
         if not client_view.is_current(self.client.native):
             return Effect.STALE
         if client_view.find_troubled(self.client.native):
@@ -175,7 +175,7 @@ def play(kind: str, backstage: Backstage, fault: Fault, folder: Path, readers: i
 
 
 def await_recovery(run: Run) -> float:
-    """Wait until the client is current, then for one more update; give the seconds until current, or infinity."""
+    """Wait until the client is current, then for one more update; return the seconds until current, or infinity."""
     start_s = time.perf_counter()
     if not wait_until(run.is_current, poll_s=POLL_S):
         return float("inf")

@@ -51,7 +51,7 @@ class Probe:
         self.newest = [0] * len(self.questions)
 
     def generations(self) -> set[int]:
-        """Give the generations that can be read at this moment; more than one if somebody reads during an update."""
+        """Return the generations that can be read at this moment; more than one if somebody reads during an update."""
         return {question.read() // 10 for question in self.questions}
 
 

@@ -69,7 +69,7 @@ def _write_row(numbers: Sequence[float]) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run, print the table; give 1 if something was wrong."""
+    """Run, print the table; return 1 if something was wrong."""
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=DEFAULT_MINUTES, help="how long")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the choice of faults")

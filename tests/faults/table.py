@@ -39,7 +39,7 @@ class Row(NamedTuple):
     closing: Closing
 
     def is_right(self) -> bool:
-        """Tell whether every value was one that it should be."""
+        """Return whether every value was one that it should be."""
         expected = {2} if self.fault.effect in {Effect.NONE, Effect.SOME} else {1}
         return not self.seen.wrong and self.seen.shown == expected and math.isfinite(self.seen.recovery_s)
 
@@ -132,7 +132,7 @@ def write_page(tables: str, page: Path = PAGE) -> None:
 
 
 def _get_ahead() -> str:
-    """Have this process, and those that it will start, run before all others if they may; give their priority."""
+    """Have this process, and those that it will start, run before all others if they may; return their priority."""
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     except (AttributeError, OSError):
@@ -141,7 +141,7 @@ def _get_ahead() -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure and print; give 1 if something was not as it should be."""
+    """Measure and print; return 1 if something was not as it should be."""
     parser = argparse.ArgumentParser(prog="make faults-table", description=__doc__)
     parser.add_argument("--write", action="store_true", help=f"write the tables into {PAGE.relative_to(ROOT)}")
     parser.add_argument("--only", default="", metavar="TEXT", help="only the faults with this in their names")

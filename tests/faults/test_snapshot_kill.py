@@ -25,7 +25,7 @@ MANY = 1_000_000
 
 
 def write_and_kill(path: Path, lane: int) -> int:
-    """Start a writer and kill it at a random moment, again and again; give the number of kills."""
+    """Start a writer and kill it at a random moment, again and again; return the number of kills."""
     kills = range(lane, KILLS, LANES)
     for kill in kills:
         arguments = [sys.executable, "-W", "error", "-m", "tests.support.snapshot_writer", path, str(kill * MANY)]
@@ -42,7 +42,7 @@ def write_and_kill(path: Path, lane: int) -> int:
 
 
 def read_until_all_are_done(path: Path, lanes: list[Future[int]]) -> tuple[int, int]:
-    """Read without pause; give how often, and how often that did not give all of one write."""
+    """Read without pause; return how often, and how often that did not give all of one write."""
     reads = unreadable = 0
     while not all(lane.done() for lane in lanes):
         state = LastKnownFile(path).read(SERVICE, "*")

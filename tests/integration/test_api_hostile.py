@@ -22,7 +22,7 @@ def service() -> Iterator[RunningService]:
 
 
 def send(service: RunningService, request: bytes) -> int:
-    """Send bytes, and give the status of the answer."""
+    """Send bytes, and return the status of the answer."""
     parts = urlsplit(service.url)
     with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
         connection.sendall(request)

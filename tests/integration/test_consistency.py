@@ -126,7 +126,7 @@ def read(service: RunningService, is_over: threading.Event) -> list[Seen]:
 
 
 def run(service: RunningService) -> list[list[Seen]]:
-    """Have all read and write at once; give what each reader has seen."""
+    """Have all read and write at once; return what each reader has seen."""
     is_over = threading.Event()
     with ThreadPoolExecutor(READERS + WRITERS) as threads:
         reading = [threads.submit(read, service, is_over) for _ in range(READERS)]

@@ -34,7 +34,7 @@ SERVICE_KEYS = {
 
 
 def read_dockerfile() -> list[tuple[str, str]]:
-    """Give the instructions of the image, each with its arguments; the stages come one after the other."""
+    """Return the instructions of the image, each with its arguments; the stages come one after the other."""
     text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"\\\n", " ", text)
@@ -43,7 +43,7 @@ def read_dockerfile() -> list[tuple[str, str]]:
 
 
 def read_final_stage() -> dict[str, str]:
-    """Give the instructions that the image itself is made with; of several of one name the last."""
+    """Return the instructions that the image itself is made with; of several of one name the last."""
     instructions = read_dockerfile()
     (*_, last) = (position for position, (name, _) in enumerate(instructions) if name == "FROM")
     return dict(instructions[last:])
@@ -119,7 +119,7 @@ def test_the_image_has_a_python_that_the_package_is_for():
 
 
 def run_health_check(port: str) -> int:
-    """Run the image's health check, against another port; give its status."""
+    """Run the image's health check, against another port; return its status."""
     _, _, text = read_final_stage()["HEALTHCHECK"].partition(" CMD ")
     program, *arguments = json.loads(text)
     assert "python" == program

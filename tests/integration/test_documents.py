@@ -55,7 +55,7 @@ def list_routes() -> list[str]:
 
 
 def list_commands(command: click.Command, path: str) -> Iterator[tuple[str, list[str]]]:
-    """Give each command with its options."""
+    """Return each command with its options."""
     if isinstance(command, click.Group):
         for name, inner in command.commands.items():
             yield from list_commands(inner, f"{path} {name}")
@@ -98,7 +98,7 @@ def test_limits_are_documented():
 
 
 def list_logged_texts() -> Iterator[str]:
-    """Give the constant parts of what the program logs: in calls of ``logger``, and in the client's remarks."""
+    """Return the constant parts of what the program logs: in calls of ``logger``, and in the client's remarks."""
     for path in (ROOT / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:

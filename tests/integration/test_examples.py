@@ -62,7 +62,7 @@ def service(recorders: list[Recorder]) -> Iterator[RunningService]:
 
 
 def run_example(name: str, service: RunningService, *options: str, **environment: str) -> list[str]:
-    """Run an example to its end; give the lines that it prints."""
+    """Run an example to its end; return the lines that it prints."""
     return run_python([str(EXAMPLES / name), "--url", service.url, *options], ENVIRONMENT="dev", **environment)
 
 

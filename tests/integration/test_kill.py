@@ -41,7 +41,7 @@ def check(url: str, acknowledged: dict[str, int], kills: int) -> None:
 
 
 def kill_repeatedly(database: Path) -> int:
-    """Start, write and kill; give the number of acknowledged writes that were found again."""
+    """Start, write and kill; return the number of acknowledged writes that were found again."""
     acknowledged: dict[str, int] = {}
     with ServiceProcess(database, "--context-features", "user") as service:
         body = {"name": "s", "configurable_features": ["user"], "type": "int", "default_value": 0}

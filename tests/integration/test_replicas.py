@@ -49,7 +49,7 @@ def clients(replicas: Replicas) -> Iterator[list[httpx2.Client]]:
 
 
 def declare(client: httpx2.Client, name: str) -> int:
-    """Declare a setting; give the revision."""
+    """Declare a setting; return the revision."""
     body = {"name": name, "configurable_features": ["user"], "type": "int", "default_value": 0}
     response = client.post("/api/v1/settings/declare", json=body)
     assert 200 == response.status_code, response.text
@@ -57,7 +57,7 @@ def declare(client: httpx2.Client, name: str) -> int:
 
 
 def add_rule(client: httpx2.Client, setting: str, user: str) -> int:
-    """Add a rule; give the revision."""
+    """Add a rule; return the revision."""
     body = {"setting": setting, "feature_values": {"user": user}, "value": 1}
     response = client.post("/api/v1/rules", json=body)
     assert 201 == response.status_code, response.text
@@ -65,7 +65,7 @@ def add_rule(client: httpx2.Client, setting: str, user: str) -> int:
 
 
 def find_users(answer: httpx2.Response, setting: str) -> list[str]:
-    """Give the users that an answer has rules for."""
+    """Return the users that an answer has rules for."""
     return [rule["context_features"][0][1] for rule in answer.json()["settings"][setting]["rules"]]
 
 

@@ -23,7 +23,7 @@ def list_features(service: ServiceProcess) -> list[str]:
 
 
 def fail_to_start(*options: str, database: object = "memory:", **environment: str) -> str:
-    """Start a service that cannot start, and give its only line."""
+    """Start a service that cannot start, and return its only line."""
     service = ServiceProcess(database, *options, environment=environment)
     service.launch()
     assert 1 == service.wait()

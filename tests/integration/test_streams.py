@@ -30,12 +30,12 @@ def fill(service: RunningService) -> None:
 
 
 def put(service: RunningService, path: str, body: dict) -> int:
-    """Make a write; give its revision."""
+    """Make a write; return its revision."""
     return int(service.http.put(path, json=body).raise_for_status().headers["Heksher-Revision"])
 
 
 def add_rule(service: RunningService, setting: str, **conditions: str) -> int:
-    """Add a rule; give the revision."""
+    """Add a rule; return the revision."""
     service.add_rule(setting, conditions, 1)
     return read_revision(service)
 

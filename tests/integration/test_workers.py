@@ -36,7 +36,7 @@ def list_workers(service: ServiceProcess) -> set[int]:
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether a process is there, and is more than what is left of it until somebody asks for its status."""
+    """Return whether a process is there, and is more than what is left of it until somebody asks for its status."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except FileNotFoundError:

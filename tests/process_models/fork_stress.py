@@ -110,7 +110,7 @@ HEADING = (
 
 
 def stress(client: str, way: str, forks: int) -> Result:
-    """Run the program once, to its end; give what became of its children."""
+    """Run the program once, to its end; return what became of its children."""
     result = Result(client, way, forks)
     arguments = [client, way, str(forks)]
     with ChangingService() as service:
@@ -133,7 +133,7 @@ def _read_results(program: Program, result: Result) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Stress all models; give the exit status."""
+    """Stress all models; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.process_models.fork_stress", description=__doc__)
     parser.add_argument("--forks", type=int, default=200, metavar="NUMBER", help="for each client and model (200)")
     parser.add_argument("--slack", type=float, default=SLACK_S, metavar="SECONDS", help=f"({SLACK_S})")

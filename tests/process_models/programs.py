@@ -86,12 +86,12 @@ class Program:
         return re.findall(pattern, "\n".join(self._lines), re.MULTILINE)
 
     def await_line(self, pattern: str, within_s: float = START_WITHIN_S) -> str:
-        """Wait for a line that contains a pattern; give what the pattern's group matches."""
+        """Wait for a line that contains a pattern; return what the pattern's group matches."""
         self._await(lambda: bool(self.find(pattern)), within_s, f"no line matches {pattern!r}")
         return self.find(pattern)[0]
 
     def await_first_reads(self, count: int) -> set[int]:
-        """Wait until so many processes run and read what the rule says at the beginning; give their ids."""
+        """Wait until so many processes run and read what the rule says at the beginning; return their ids."""
         return self.await_reads(FIRST_VALUE, count=count, within_s=START_WITHIN_S)
 
     def await_reads(

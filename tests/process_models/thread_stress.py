@@ -277,7 +277,7 @@ def describe_python() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the stress; give the exit status."""
+    """Run the stress; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.process_models.thread_stress", description=__doc__)
     parser.add_argument("--seconds", type=float, default=30.0, help="how long it takes (30)")
     stress = Stress()

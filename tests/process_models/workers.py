@@ -15,7 +15,7 @@ _PAUSE_S = 0.02
 
 
 def await_workers(program: Program, port: str, value: int) -> set[int]:
-    """Wait until all workers are there and read a value; give their process ids."""
+    """Wait until all workers are there and read a value; return their process ids."""
     return _await_answers(program, port, value, frozenset(), START_WITHIN_S)
 
 

@@ -204,16 +204,16 @@ class CatalogMachine(RuleBasedStateMachine):
         self.history[picture.revision] = [identify(picture, query) for query in self.asked]
 
     def load(self) -> CatalogState:
-        """Give the state of the catalog."""
+        """Return the state of the catalog."""
         return self.catalog.load()
 
     def choose_rule(self, number: int) -> int:
-        """Give the id of one of the rules that there are, or one that there is not."""
+        """Return the id of one of the rules that there are, or one that there is not."""
         found = [found.rule_id for found in self.storage.read(lambda reader: reader.rules())]
         return found[number % len(found)] if found else number
 
     def next_version(self, name: str, *, is_major: bool = False) -> str:
-        """Give the version that a change of a setting may have."""
+        """Return the version that a change of a setting may have."""
         found = self.storage.read(lambda reader: reader.find_setting(name))
         if found is None:
             return "1.0"
@@ -222,7 +222,7 @@ class CatalogMachine(RuleBasedStateMachine):
 
 
 def answer(picture: Picture, query: CatalogQuery) -> bytes | None:
-    """Give the answer to a query; ``None`` if that is not found."""
+    """Return the answer to a query; ``None`` if that is not found."""
     try:
         return build_answer(picture, query)
     except NotFoundError:
@@ -230,13 +230,13 @@ def answer(picture: Picture, query: CatalogQuery) -> bytes | None:
 
 
 def identify(picture: Picture, query: CatalogQuery) -> bytes | None:
-    """Give the tag of the answer to a query; ``None`` if that is not found."""
+    """Return the tag of the answer to a query; ``None`` if that is not found."""
     body = answer(picture, query)
     return None if body is None else Answer(body, picture.feature_order).plain.tag
 
 
 def see_all(reader: Reader) -> Sequence[object]:
-    """Give everything that a reader has to say but the change log, with ``1`` and ``1.0`` told apart."""
+    """Return everything that a reader has to say but the change log, with ``1`` and ``1.0`` told apart."""
     found = reader.rules()
     conditions_there = [(each.setting, each.conditions) for each in found]
     return [

@@ -48,7 +48,7 @@ def draw_evaluation(draw: st.DrawFn, rules: Sequence[Rule[Any]], context: Client
 
 
 def list_answers(evaluation: Evaluation[Any]) -> Iterator[tuple[type, object]]:
-    """Give the answers in all contexts."""
+    """Return the answers in all contexts."""
     for a, b, hidden in product(VALUES, repeat=3):
         context = copy_context()
         context.run(VARIABLE.set, hidden)

@@ -35,7 +35,7 @@ def context_defaults(draw: st.DrawFn, world: World) -> dict[str, tuple[str, str]
 
 
 def make_default(feature: str, how: str, value: str) -> "ContextDefault | None":
-    """Give what a program passes to set_defaults; sets the variable if need be."""
+    """Return what a program passes to set_defaults; sets the variable if need be."""
     match how:
         case "constant":
             return value

@@ -46,7 +46,7 @@ def typed_values(draw: st.DrawFn) -> tuple[SettingType[object], JSON]:
 
 
 def is_small(value: JSON) -> bool:
-    """Tell whether no integer in a value is too large for a float."""
+    """Return whether no integer in a value is too large for a float."""
     if isinstance(value, Mapping):
         return all(is_small(inner) for inner in value.values())
     if isinstance(value, list):

@@ -166,7 +166,7 @@ class StorageMachine(RuleBasedStateMachine):
         return SqlStorage(str(Path(self.directory.name) / "heksher.db"), self.now)
 
     def now(self) -> datetime:
-        """Give a time that is the same for both."""
+        """Return a time that is the same for both."""
         return self.time
 
     def compare(self, act: Callable[[Storage], object]) -> None:
@@ -233,7 +233,7 @@ class StorageMachine(RuleBasedStateMachine):
 
 
 def attempt(act: Callable[[Storage], object], storage: Storage) -> object:
-    """Give what a call returned, or the class of the error that it raised."""
+    """Return what a call returned, or the class of the error that it raised."""
     try:
         return distinguish(act(storage))
     except (StorageError, OurError) as error:
@@ -241,7 +241,7 @@ def attempt(act: Callable[[Storage], object], storage: Storage) -> object:
 
 
 def distinguish(value: object) -> object:
-    """Give something that is equal only for values of one type: to Python, ``1 == 1.0 == True``."""
+    """Return something that is equal only for values of one type: to Python, ``1 == 1.0 == True``."""
     if is_dataclass(value):
         return [distinguish(getattr(value, field.name)) for field in fields(value)]
     if isinstance(value, list | tuple):

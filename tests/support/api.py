@@ -94,7 +94,7 @@ class Api:
 
 
 def locations(response: httpx2.Response) -> list[list[str | int]]:
-    """Give the places that a 422 complains about, after checking its shape."""
+    """Return the places that a 422 complains about, after checking its shape."""
     assert 422 == response.status_code, response.text
     detail = response.json()["detail"]
     assert detail

@@ -125,7 +125,7 @@ def open_fragile(poll_interval_s: float = 3600) -> FragileStorage:
 
 
 def fill(storage: Storage) -> None:
-    """Give a storage three context features and one setting with two rules, in one revision."""
+    """Return a storage three context features and one setting with two rules, in one revision."""
 
     def work(writer: Writer) -> None:
         writer.set_context_features(ORDER)

@@ -57,7 +57,7 @@ class Conversation(Generic[T]):
             self.answer(outcome)
 
     def result(self) -> T:
-        """Give what the flow gave, or raise what it raised; it must have ended."""
+        """Return what the flow gave, or raise what it raised; it must have ended."""
         if self._error is not None:
             raise self._error
         assert self._results, f"the flow goes on, and asks {self.asked}"

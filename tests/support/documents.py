@@ -50,12 +50,12 @@ def read_promises(program: str) -> list[str]:
 
 
 def run_program(program: str, service_url: str) -> list[str]:
-    """Run a program in a process of its own, and give the lines that it prints."""
+    """Run a program in a process of its own, and return the lines that it prints."""
     return run_python(["-"], program.replace(SERVICE_URL, service_url))
 
 
 def _list_print_statements(program: str) -> Iterator[tuple[int, str]]:
-    """Give, for each statement that prints, the number of its last line and the comment there."""
+    """Return, for each statement that prints, the number of its last line and the comment there."""
     prints, comment = False, ""
     for token in tokenize.generate_tokens(io.StringIO(program).readline):
         if token.type == tokenize.NAME and token.string == "print":

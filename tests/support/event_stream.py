@@ -43,7 +43,7 @@ class EventStream:
         self.response = self._connection.getresponse()
 
     def read(self) -> Mapping[str, str] | None:
-        """Give the fields of the next event, ``BEAT``, or ``None`` at the end of the stream."""
+        """Return the fields of the next event, ``BEAT``, or ``None`` at the end of the stream."""
         fields: dict[str, str] = {}
         while (line := self.response.readline().decode()) not in {"\n", ""}:
             name, _, value = line.rstrip("\n").partition(":")
@@ -51,13 +51,13 @@ class EventStream:
         return fields or None
 
     def read_event(self) -> Mapping[str, str] | None:
-        """Give the fields of the next event that is no heartbeat."""
+        """Return the fields of the next event that is no heartbeat."""
         while (fields := self.read()) == BEAT:
             pass
         return fields
 
     def read_revision(self) -> int:
-        """Give the revision that the next event tells of, after checking its form."""
+        """Return the revision that the next event tells of, after checking its form."""
         fields = self.read_event()
         assert fields is not None, "the stream has ended"
         revision = int(fields["id"])

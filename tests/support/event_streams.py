@@ -78,7 +78,7 @@ class StreamingService:
         connection.hang()
 
     def await_streams(self, number: int = 1) -> list[httpx2.Request]:
-        """Wait until so many streams were opened, and give what was asked for them."""
+        """Wait until so many streams were opened, and return what was asked for them."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.asked) >= number, DEADLINE_S), (
                 f"{len(self.asked)} streams were opened, not {number}"

@@ -150,7 +150,7 @@ class FakeService:
         return (self.behaviours.get(route) or self.usual(route))(request)
 
     def usual(self, route: str) -> Behaviour:
-        """Give the behaviour that a path has at this moment, unless a test replaces it."""
+        """Return the behaviour that a path has at this moment, unless a test replaces it."""
         usual: dict[str, Behaviour] = {
             HEALTH: answer(200, {"version": "1"}),
             FEATURES: answer(200, {"context_features": self.features}, **self._announcement()),
@@ -177,7 +177,7 @@ class FakeService:
         rules.append({"rule_id": rule_id, "value": value, "context_features": [list(pair) for pair in pairs]})
 
     def rename(self, old: str, new: str) -> None:
-        """Give a setting another name; the old one becomes an alias."""
+        """Return a setting another name; the old one becomes an alias."""
         self._move_on()
         self.settings[new] = self.settings.pop(old)
         self.aliases.pop(new, None)

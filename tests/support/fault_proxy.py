@@ -317,7 +317,7 @@ class _Link:
         self._wire = writer
 
     def is_closing(self) -> bool:
-        """Tell whether the connection is at its end, or will be."""
+        """Return whether the connection is at its end, or will be."""
         return self._wire.is_closing() or self.writer.is_closing()
 
     def reset(self) -> None:

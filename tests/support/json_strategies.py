@@ -87,7 +87,7 @@ def _values_of_primitive(name: str) -> st.SearchStrategy[JSON]:
 
 
 def respell_json(value: JSON) -> JSON:
-    """Give another Python object for the same JSON value: whole numbers change between int and float."""
+    """Return another Python object for the same JSON value: whole numbers change between int and float."""
     if isinstance(value, bool | str) or value is None:
         return value
     if isinstance(value, float):

@@ -77,7 +77,7 @@ def leasing(kind: str) -> Iterator[None]:
 
 
 def lease() -> Storage:
-    """Give an open, empty storage, until the end of ``leasing``; in memory if nobody has said of which kind."""
+    """Return an open, empty storage, until the end of ``leasing``; in memory if nobody has said of which kind."""
     return _lessor.lease()
 
 

@@ -6,7 +6,7 @@ mistake in one of them shows as a difference.
 
 A rule is no more than its conditions here (context feature to value); rules are known by their numbers.
 
-Source: spec/concepts.md, *Which rule wins*; for missing features the docstring of ``RuleSet.find_winner``.
+Source: docs/reference/compatibility.md, *Which rule wins*; for missing features, ``RuleSet.find_winner``.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -40,12 +40,12 @@ def resolve(rules: Mapping[int, Conditions], context: Mapping[str, str], feature
 
 
 def is_match(conditions: Conditions, context: Mapping[str, str]) -> bool:
-    """Tell whether each condition holds."""
+    """Return whether each condition holds."""
     return all(feature in context and context[feature] == value for feature, value in conditions.items())
 
 
 def wins_over(winner: Collection[str], loser: Collection[str], feature_order: Sequence[str]) -> bool:
-    """Tell whether a rule with conditions on the first features wins over a rule with conditions on the second ones.
+    """Return whether a rule with conditions on the first features wins over a rule with conditions on the second ones.
 
     From the last feature to the first: at the first one where one rule is exact and the other has a wildcard, the exact
     one wins.

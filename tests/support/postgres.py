@@ -31,7 +31,7 @@ _SETTINGS = ("listen_addresses=", "fsync=off", "full_page_writes=off", "max_conn
 
 @contextmanager
 def make_postgres_schema(options: str = "") -> Iterator[str]:
-    """Make an empty schema, and give the URL of a database whose tables are in it.
+    """Make an empty schema, and return the URL of a database whose tables are in it.
 
     Args:
         options: settings of the server for these sessions, such as ``-clock_timeout=50ms``.
@@ -70,7 +70,7 @@ def add_parameters(url: str, **parameters: str) -> str:
 
 @functools.cache
 def find_server_url() -> str:
-    """Give the URL of the server; it is started at the first call.
+    """Return the URL of the server; it is started at the first call.
 
     Raises:
         RuntimeError: there is no PostgreSQL on this machine. Tests never pass it over in silence.
@@ -186,7 +186,7 @@ def _find_programs() -> Path:
 
 
 def _become_user(directory: Path) -> list[str]:
-    """Give the command that starts another as a user who may run PostgreSQL, and give that user the directory."""
+    """Return the command that starts another as a user who may run PostgreSQL, and give that user the directory."""
     if os.geteuid() != 0:
         return []
     # PostgreSQL refuses to run as root.

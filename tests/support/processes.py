@@ -15,7 +15,7 @@ DEADLINE_S = 60.0
 
 
 def run_python(arguments: list[str], program: str | None = None, **environment: str) -> list[str]:
-    """Run Python to its end, with warnings as errors; give the lines that it prints.
+    """Run Python to its end, with warnings as errors; return the lines that it prints.
 
     Args:
         arguments: of the interpreter: a file, or ``-`` for the program.
@@ -62,7 +62,7 @@ class LineReader:
         threading.Thread(target=self._read, daemon=True).start()
 
     def wait_for(self, beginning: str) -> str:
-        """Wait for a line that begins like this, and give it."""
+        """Wait for a line that begins like this, and return it."""
         deadline = time.monotonic() + DEADLINE_S
         try:
             while (line := self._lines.get(timeout=max(0, deadline - time.monotonic()))) is not None:

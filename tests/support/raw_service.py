@@ -38,7 +38,7 @@ class RawConnection:
         self._stopping = stopping
 
     def receive(self) -> bytes:
-        """Read a request, with its body; give nothing when the client has closed the connection."""
+        """Read a request, with its body; return nothing when the client has closed the connection."""
         received = b""
         while not _is_complete(received):
             piece = self.native.recv(65536)
@@ -209,7 +209,7 @@ def speak_http(service: FakeService, particular: Mapping[str, Handler] = Mapping
 
 @contextmanager
 def unreachable_port() -> Iterator[int]:
-    """Give a port of this machine at which connecting never ends, as behind a firewall that drops everything."""
+    """Return a port of this machine at which connecting never ends, as behind a firewall that drops everything."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

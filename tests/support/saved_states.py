@@ -30,6 +30,6 @@ def make_large_state(number: int) -> SavedState:
 
 
 def is_of_one_write(state: SavedState) -> bool:
-    """Tell whether a state is all that ``make_large_state`` has made of one number."""
+    """Return whether a state is all that ``make_large_state`` has made of one number."""
     assert state.revision is not None
     return make_large_state(state.revision)._replace(saved_at=state.saved_at) == state

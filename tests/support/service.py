@@ -184,14 +184,14 @@ class ServiceProcess:
         self._reader.start()
 
     def wait(self) -> int:
-        """Wait until the process has ended by itself; give its exit code."""
+        """Wait until the process has ended by itself; return its exit code."""
         code = self.process.wait(START_TIMEOUT_S)
         self._reader.join(STOP_TIMEOUT_S)
         self.process.stdout.close()
         return code
 
     def stop(self, signal_number: int = signal.SIGTERM) -> int:
-        """End the process with a signal; give its exit code."""
+        """End the process with a signal; return its exit code."""
         self.process.send_signal(signal_number)
         try:
             return self.wait()

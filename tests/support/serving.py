@@ -11,7 +11,7 @@ from tests.support.processes import DEADLINE_S
 
 @contextmanager
 def serving(app, when_stopping: Callable[[], None] | None = None) -> Iterator[tuple[str, Server]]:
-    """Run a server; give its URL and the server, which has ended when the block has."""
+    """Run a server; return its URL and the server, which has ended when the block has."""
     ready = threading.Event()
     server = Server(app, ready.set, when_stopping)
     with listen("127.0.0.1", 0) as listener:

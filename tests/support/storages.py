@@ -27,7 +27,7 @@ SOME_CHANGE: Final = LoggedChange("change", "setting", "some", None, None)
 
 
 def read_clock() -> datetime:
-    """Give the time in UTC."""
+    """Return the time in UTC."""
     return datetime.now(UTC)
 
 
@@ -102,7 +102,7 @@ def opened(url: str) -> Iterator[Storage]:
 
 
 def store(storage: Storage, *steps: Callable[[Writer], T], change: LoggedChange = SOME_CHANGE) -> Written[list[T]]:
-    """Run some steps as one unit of writing work, and give their results."""
+    """Run some steps as one unit of writing work, and return their results."""
 
     def work(writer: Writer) -> list[T]:
         results = [step(writer) for step in steps]
@@ -113,17 +113,17 @@ def store(storage: Storage, *steps: Callable[[Writer], T], change: LoggedChange 
 
 
 def write_something(storage: Storage) -> int:
-    """Make a write that is not about what it writes; give its revision."""
+    """Make a write that is not about what it writes; return its revision."""
     return storage.write(lambda writer: writer.record(SOME_CHANGE)).revision
 
 
 def read_revision(storage: Storage) -> int:
-    """Give the newest revision."""
+    """Return the newest revision."""
     return storage.read(lambda reader: reader.revision())
 
 
 def see_everything(storage: Storage) -> tuple[object, ...]:
-    """Give everything that a storage holds, as one reader sees it."""
+    """Return everything that a storage holds, as one reader sees it."""
     return storage.read(
         lambda reader: (
             reader.revision(),

@@ -5,7 +5,7 @@ from heksher.server.storage.sql import SqlStorage
 
 
 def list_users(database: str) -> set[str]:
-    """Give the users that have rules, of a database in which rules were only ever added, one for each user.
+    """Return the users that have rules, of a database in which rules were only ever added, one for each user.
 
     Raises:
         AssertionError: revisions have gaps, or the log has other rules than the table.

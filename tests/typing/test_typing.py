@@ -25,7 +25,7 @@ Report = tuple[str, int, str]
 
 
 def run(command: list[str | Path]) -> str:
-    """Run a checker as it would run in the activated environment, and give what it prints."""
+    """Run a checker as it would run in the activated environment, and return what it prints."""
     environment = {
         **os.environ,
         "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}",

@@ -189,7 +189,7 @@ def get_change(
     contexts: Mapping[str, str] | None = None,
     setting: Setting[int] | None = None,
 ) -> Change[int]:
-    """Give what a subscriber is told of a change."""
+    """Return what a subscriber is told of a change."""
     setting = setting or make_setting()
     changes: list[Change[int]] = []
     setting.on_change(changes.append, contexts)
@@ -336,7 +336,7 @@ async def take(changes: Changes[int], **contexts: str) -> tuple[int, int]:
 
 
 async def is_waiting(changes: Changes[int]) -> bool:
-    """Tell whether there is no change to be taken; ends the iteration."""
+    """Return whether there is no change to be taken; ends the iteration."""
     task = asyncio.create_task(take(changes))
     await let_run()
     is_waiting = not task.done()

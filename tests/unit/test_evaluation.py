@@ -105,7 +105,7 @@ def test_explanation_of_a_default_as_text() -> None:
 
 
 def ask_both(evaluation: Evaluation[int], contexts: Mapping[str, str], error: type[Exception]) -> str:
-    """Ask for value and explanation, which must fail alike; give the message."""
+    """Ask for value and explanation, which must fail alike; return the message."""
     texts = []
     for ask in (evaluation.resolve, evaluation.explain):
         with pytest.raises(error) as raised:

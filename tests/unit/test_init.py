@@ -10,7 +10,7 @@ import pytest
 
 import heksher
 
-# The table in spec/client-api.md, *Names that must import*.
+# The table in docs/reference/compatibility.md, *Names that must import*.
 PUBLISHED = {
     "heksher": (
         "Setting AsyncHeksherClient ThreadHeksherClient TRACK_ALL SettingType HeksherEnum HeksherFlags HeksherSequence"

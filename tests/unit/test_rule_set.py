@@ -8,7 +8,7 @@ import pytest
 from heksher.exceptions import MissingContextError
 from heksher.rule_set import Rule, RuleSet
 
-# The table in spec/concepts.md, *Which rule wins*.
+# The table in docs/reference/compatibility.md, *Which rule wins*.
 R1 = Rule(1, (("b", "1"), ("c", "1")), "R1")
 R2 = Rule(2, (("a", "1"), ("c", "1")), "R2")
 R3 = Rule(3, (("c", "1"),), "R3")

@@ -82,7 +82,7 @@ class Money(SettingType[tuple[int, str]]):
 
 
 def fail_to_convert(setting_type: SettingType[object], value: object) -> str:
-    """Convert a value from the service, which must be refused, and give the message."""
+    """Convert a value from the service, which must be refused, and return the message."""
     with pytest.raises(TypeError) as caught:
         setting_type.convert_from_heksher(value)
     return str(caught.value)

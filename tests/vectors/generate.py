@@ -17,7 +17,7 @@ from tests.support.vectors import VECTORS_DIRECTORY, Expected, VectorCase, Vecto
 FEATURES: Sequence[str] = ("a", "b", "c", "d", "e")
 DEFAULT_VALUE = "the default"
 
-# The table in spec/concepts.md, *Which rule wins*.
+# The table in docs/reference/compatibility.md, *Which rule wins*.
 DOCUMENTED_RULES = {
     1: {"b": "1", "c": "1"},
     2: {"a": "1", "c": "1"},
@@ -246,7 +246,7 @@ FILES = {
 
 
 def render_files() -> dict[str, str]:
-    """Give the text of each file by its name."""
+    """Return the text of each file by its name."""
     return {
         f"{stem}.json": _render_file(description, [question.answer() for question in ask()])
         for stem, (description, ask) in FILES.items()

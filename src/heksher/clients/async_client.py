@@ -82,7 +82,7 @@ class AsyncHeksherClient(BaseHeksherClient):
     Raises:
         InvalidOptionError: (a ``ValueError``) an option cannot work.
 
-    Source: spec/client-api.md, *Clients*.
+    Source: docs/reference/compatibility.md, *Clients*.
     """
 
     _stream_runner: TaskStreamRunner
@@ -240,7 +240,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         return TaskStreamRunner(policy, self._transport)
 
     def _is_orphaned(self) -> bool:
-        """Tell whether the client runs no more, because its loop is closed, or in the parent of this process."""
+        """Return whether the client runs no more, because its loop is closed, or in the parent of this process."""
         return self._loop is None or self._loop.is_closed()
 
     def _find_home(self) -> asyncio.AbstractEventLoop:
@@ -288,7 +288,7 @@ class AsyncHeksherClient(BaseHeksherClient):
             return concluded
 
     async def _update_and_announce(self) -> Exception | None:
-        """Update once, after any update under way, and tell the program; give why it failed, or ``None``."""
+        """Update once, after any update under way, and tell the program; return why it failed, or ``None``."""
         async with self._update_lock:
             run = self._run
             error = await self._update()
@@ -321,7 +321,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         self._task = asyncio.create_task(_update_periodically(weakref.ref(self), self._wake), name="heksher updates")
 
     async def _tend(self) -> float | None:
-        """Update if that is due; give the seconds until it is again, or ``None`` when there is nothing more to do."""
+        """Update if that is due; return the seconds until it is again, or ``None`` when there is nothing more to do."""
         if self._run is None:
             return None
         if self._schedule.remaining(time.monotonic()) == 0:

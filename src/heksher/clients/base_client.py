@@ -138,7 +138,7 @@ class BaseHeksherClient(Observed, ABC):
             self._session.recompile()
 
     def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:
-        """Give the contexts completed with the defaults, as ``get`` does."""
+        """Return the contexts completed with the defaults, as ``get`` does."""
         return self.context.complete(contexts)
 
     @property
@@ -149,7 +149,7 @@ class BaseHeksherClient(Observed, ABC):
     # ---- settings
 
     def snapshot(self) -> Snapshot:
-        """Give a consistent view of all settings: each as the same update left it."""
+        """Return a consistent view of all settings: each as the same update left it."""
         with self._publish_lock:
             return Snapshot({setting: setting.evaluation for setting in self._session.settings()})
 
@@ -175,11 +175,11 @@ class BaseHeksherClient(Observed, ABC):
             self._session.release()
 
     def has_undeclared_settings(self) -> bool:
-        """Tell whether settings are still to be declared."""
+        """Return whether settings are still to be declared."""
         return self._session.has_undeclared()
 
     def is_over(self) -> bool:
-        """Tell whether the client is closed."""
+        """Return whether the client is closed."""
         return self._state is ClientPhase.CLOSED
 
     # ---- for the process
@@ -263,7 +263,7 @@ class BaseHeksherClient(Observed, ABC):
             self._dispatcher.post(setting, before, after)
 
     def _conclude(self, run: object, now_s: float, error: Exception | None) -> Exception | None:
-        """Note how an update ended; give why it failed, or ``None``."""
+        """Note how an update ended; return why it failed, or ``None``."""
         if run is None or self._run is not run:
             # The run is over: neither the schedule nor the callbacks are to hear of it.
             return ClientStateError("the client was closed before the update came to its end")
@@ -315,7 +315,7 @@ class BaseHeksherClient(Observed, ABC):
                 logger.exception("on_update_error failed; updates go on")
 
     def _must_raise(self) -> bool:
-        """Tell whether the start's failure is to be raised: it is not if there is something to fall back on."""
+        """Return whether the start's failure is to be raised: it is not if there is something to fall back on."""
         return self._on_start_failure == "raise" and self._health.source not in {"snapshot", "bootstrap"}
 
     def _begin_run(self) -> None:

@@ -147,7 +147,7 @@ class ThreadStreamRunner(StreamRunner):
 
 
 def _is_patched_late() -> bool:
-    """Tell whether gevent has taken over threads since this module was imported.
+    """Return whether gevent has taken over threads since this module was imported.
 
     Locks are of either kind then, and two threads that share some may wait for one another for ever. The one that
     updates is better off alone: it goes on polling.

@@ -10,7 +10,7 @@
 Every setting answers its local default until its ``rules`` are set. Values are taken as they are: no conversion, no
 validators. Without a service, the order of context features is the one in which a setting lists them.
 
-Source: spec/client-api.md, *Stub clients*.
+Source: docs/reference/compatibility.md, *Stub clients*.
 """
 
 import asyncio
@@ -103,7 +103,7 @@ class _BaseStub(Observed):
     _spawn: "Spawn | None" = None
 
     def __getitem__(self, setting: Setting[Any]) -> StubSetting:
-        """Give what sets the answers of a setting."""
+        """Return what sets the answers of a setting."""
         stub = self._stubs.get(setting)
         if stub is None:
             stub = self._stubs[setting] = StubSetting(self, setting)
@@ -134,11 +134,11 @@ class _BaseStub(Observed):
         """Do nothing: there is no service to fetch rules from, so a stub has all the rules that it was given."""
 
     def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:
-        """Give the contexts completed with the defaults, as ``get`` does."""
+        """Return the contexts completed with the defaults, as ``get`` does."""
         return self.context.complete(contexts)
 
     def snapshot(self) -> Snapshot:
-        """Give a consistent view of all settings."""
+        """Return a consistent view of all settings."""
         return Snapshot({setting: setting.evaluation for setting in list(self._before)})
 
     @property
@@ -178,7 +178,7 @@ class _BaseStub(Observed):
         return False
 
     def is_over(self) -> bool:
-        """Tell whether the client's ``with`` block has ended."""
+        """Return whether the client's ``with`` block has ended."""
         return self._is_over
 
     def _enter(self) -> None:

@@ -63,7 +63,7 @@ class ThreadHeksherClient(BaseHeksherClient):
     Raises:
         InvalidOptionError: (a ``ValueError``) an option cannot work.
 
-    Source: spec/client-api.md, *Clients*.
+    Source: docs/reference/compatibility.md, *Clients*.
     """
 
     _stream_runner: ThreadStreamRunner
@@ -238,7 +238,7 @@ class ThreadHeksherClient(BaseHeksherClient):
         self._start_thread(is_first=False)
 
     def _settle(self, now_s: float) -> float:
-        """Begin to follow in a forked process, if it is time for that; give the seconds until then."""
+        """Begin to follow in a forked process, if it is time for that; return the seconds until then."""
         left_s = self._stream_runner.not_before_s - now_s
         if left_s <= 0:
             self._is_settling = False
@@ -281,14 +281,14 @@ class ThreadHeksherClient(BaseHeksherClient):
             return error
 
     def _dismiss_thread(self) -> threading.Thread | None:
-        """Tell the thread to end, and give it; ``None`` if there is none."""
+        """Tell the thread to end, and return it; ``None`` if there is none."""
         thread, self._thread = self._thread, None
         wake, self._wake = self._wake, threading.Event()
         wake.set()
         return thread
 
     def _update_and_announce(self) -> Exception | None:
-        """Update once, after any update under way, and tell the program; give why it failed, or ``None``."""
+        """Update once, after any update under way, and tell the program; return why it failed, or ``None``."""
         with self._update_lock:
             run = self._run
             error = self._update()
@@ -312,7 +312,7 @@ class ThreadHeksherClient(BaseHeksherClient):
         return None
 
     def _tend(self, wake: threading.Event, started: "queue.SimpleQueue[Exception | None] | None") -> float | None:
-        """Update if that is due; give the seconds until it is again, or ``None`` when there is nothing more to do."""
+        """Update if that is due; return the seconds until it is again, or ``None`` when there is nothing more to do."""
         # Not the current thread: gevent, patched in late, makes another one of it.
         if self._wake is not wake:
             return None

@@ -16,7 +16,7 @@ class SettingData(NamedTuple):
         aliases: earlier names.
         version: ``MAJOR.MINOR`` of the newest accepted declaration.
 
-    Source: spec/http-api.md, *Settings*.
+    Source: docs/reference/compatibility.md, *Settings*.
     """
 
     name: str

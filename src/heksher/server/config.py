@@ -14,7 +14,7 @@
 
 The first three are those of existing services.
 
-Source: spec/http-api.md, *Start-up configuration of the existing service*.
+Source: docs/reference/compatibility.md, *Start-up configuration of the existing service*.
 """
 
 from collections.abc import Mapping, Sequence
@@ -117,7 +117,7 @@ def load_config(
 
 
 def find_default_database(environment: Mapping[str, str]) -> Path:
-    """Give the path of the SQLite file that is used where no database is configured.
+    """Return the path of the SQLite file that is used where no database is configured.
 
     Source: XDG Base Directory Specification 0.8 (a relative path in its variable is to be ignored).
     """

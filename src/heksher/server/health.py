@@ -28,7 +28,7 @@ class Readiness:
         self._is_ending = is_ending
 
     def describe(self) -> JSONObject:
-        """Give the facts: ``ready`` is what counts; the age is in seconds, and ``null`` before the first look."""
+        """Return the facts: ``ready`` is what counts; the age is in seconds, and ``null`` before the first look."""
         state, checked_at_s = self._catalog.state, self._catalog.checked_at_s
         return {
             "ready": state is not None and not self._is_ending(),
@@ -39,7 +39,7 @@ class Readiness:
 
 
 def is_healthy(storage: Storage) -> bool:
-    """Tell whether the storage can be reached."""
+    """Return whether the storage can be reached."""
     try:
         storage.check()
     except StorageUnavailableError as error:

@@ -19,7 +19,7 @@ def sort_features(features: Collection[str], order: Sequence[str]) -> list[str]:
 
 
 def setting_to_json(setting: SettingRecord, order: Sequence[str]) -> JSONObject:
-    """Give the seven attributes of a setting."""
+    """Return the seven attributes of a setting."""
     return {
         "name": setting.name,
         "configurable_features": sort_features(setting.configurable_features, order),
@@ -32,12 +32,12 @@ def setting_to_json(setting: SettingRecord, order: Sequence[str]) -> JSONObject:
 
 
 def conditions_to_json(rule: RuleRecord, order: Sequence[str]) -> list[JSON]:
-    """Give the conditions of a rule as pairs of feature and value."""
+    """Return the conditions of a rule as pairs of feature and value."""
     return [[feature, rule.conditions[feature]] for feature in sort_features(rule.conditions, order)]
 
 
 def rule_to_json(rule: RuleRecord, order: Sequence[str]) -> JSONObject:
-    """Give all of a rule but its id."""
+    """Return all of a rule but its id."""
     return {
         "setting": rule.setting,
         "value": rule.value,

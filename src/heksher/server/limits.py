@@ -1,7 +1,7 @@
 """Every limit on what the service accepts and keeps, in one place; a request beyond one gets a 4xx that names it.
 
 They are generous: nobody reaches them by using settings as settings. They keep one request, hostile or mistaken, from
-taking memory, stack or time from all others (trap 44).
+taking memory, stack or time from all others (known fault 44).
 """
 
 from typing import Final

@@ -53,7 +53,7 @@ def new_request_id() -> str:
 
 
 def read_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Give the id that a request came with in ``X-Request-ID``, or a new one if that is missing or not sane.
+    """Return the id that a request came with in ``X-Request-ID``, or a new one if that is missing or not sane.
 
     Args:
         headers: of the request, with names in lower case.

@@ -118,7 +118,7 @@ class Metrics:
         self._cached_bytes.set(size_bytes)
 
     def render(self) -> tuple[bytes, str]:
-        """Give the metrics of all workers as Prometheus reads them: the text and its content type.
+        """Return the metrics of all workers as Prometheus reads them: the text and its content type.
 
         With several workers this reads some files, so it belongs on a thread.
         """

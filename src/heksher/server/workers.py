@@ -163,7 +163,7 @@ class Workers:
         os.close(self._ready_fd)
 
     def _wait(self, timeout_s: float | None) -> set[int]:
-        """Wait for signals or for workers that are ready; give the numbers of the signals."""
+        """Wait for signals or for workers that are ready; return the numbers of the signals."""
         readable, _, _ = select.select([self._signals_fd, self._ready_fd], [], [], timeout_s)
         if self._ready_fd in readable:
             self._note_ready(os.read(self._ready_fd, 64 * _PID.size))
@@ -189,7 +189,7 @@ class Workers:
             self._due_s.append(time.monotonic() + delay_s)
 
     def _note_failure(self) -> float:
-        """Count a failure; give how long to wait before the next attempt."""
+        """Count a failure; return how long to wait before the next attempt."""
         now_s = time.monotonic()
         if now_s - self._last_failure_s > _FORGET_FAILURES_S:
             self._failures = 0
@@ -203,7 +203,7 @@ class Workers:
         return any(now_s - self._started_s[pid] > _QUICK_DEATH_S for pid in self._ready)
 
     def _reap(self) -> Iterator[tuple[int, int]]:
-        """Give each worker that has ended, with its wait status."""
+        """Return each worker that has ended, with its wait status."""
         for pid in list(self._started_s):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:

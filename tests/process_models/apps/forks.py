@@ -28,7 +28,7 @@ def report_reads() -> None:
 
 
 def fork(work: Callable[[], None]) -> int:
-    """Have a forked child do something, close the client and end; give its process id."""
+    """Have a forked child do something, close the client and end; return its process id."""
     child = os.fork()
     if child == 0:
         work()

@@ -27,7 +27,7 @@ class Reporter:
         self._said: int | None = None
 
     def is_over(self) -> bool:
-        """Say what is read, if that is new; tell whether it is the value to end at."""
+        """Say what is read, if that is new; return whether it is the value to end at."""
         value = self._read()
         if value != self._said:
             say(f"process {os.getpid()} reads {value}")

@@ -14,7 +14,7 @@ from tests.support.processes import ROOT, run_python
 
 
 def read_metrics(text: str) -> dict[str, float]:
-    """Give the value of each series, without the labels of Python's version."""
+    """Return the value of each series, without the labels of Python's version."""
     lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
     return {re.sub(',?python=".*?",?', "", series): float(value) for series, _, value in lines}
 

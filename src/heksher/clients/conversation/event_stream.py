@@ -59,7 +59,7 @@ class EventReader:
         self._event_bytes = 0
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
-        """Take what has come in; give what is complete with it.
+        """Take what has come in; return what is complete with it.
 
         Raises:
             EventStreamError: a line or an event is too long.

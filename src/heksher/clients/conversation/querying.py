@@ -5,7 +5,7 @@ URL, aliases in the answer) a service announces in its answers, and is asked for
 older one at any time, so what counts is its last answer; and what it refuses may be what it no longer understands. A
 least revision is demanded of a service that tells revisions.
 
-Source: docs/adr/0010-answers-from-memory.md; traps 5 and 43 of spec/traps.md.
+Source: docs/adr/0010-answers-from-memory.md; known faults 5 and 43.
 """
 
 import logging
@@ -80,7 +80,7 @@ class SentQuery(NamedTuple):
     demanded: int | None
 
     def expect(self) -> Response:
-        """Give the response, or raise the error for what came in its place."""
+        """Return the response, or raise the error for what came in its place."""
         # Who did not ask whether anything is new must not be told that nothing is.
         statuses = (200, 304) if "If-None-Match" in self.request.headers else (200,)
         return expect(self.request, self.outcome, *statuses)
@@ -171,7 +171,7 @@ class Querying:
         self.capabilities = read_capabilities(response)
 
     def resolve_names(self, query: Query, answer: QueryAnswer) -> Flow[dict[str, str]]:
-        """Find the canonical names of the settings that were answered under another name (trap 5).
+        """Find the canonical names of the settings that were answered under another name (known fault 5).
 
         Args:
             query: as it was asked: settings may be gone since, and what was answered for them is not to be taken for
@@ -217,5 +217,5 @@ class Querying:
 
 
 def format_tracked(tracked: Mapping[str, FeatureFilter] | None) -> str:
-    """Give tracked values as the URL of a query says them."""
+    """Return tracked values as the URL of a query says them."""
     return "*" if tracked is None else wire.format_context_filters(tracked)

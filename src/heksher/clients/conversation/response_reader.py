@@ -55,7 +55,7 @@ class QueriedSetting(NamedTuple):
 
 
 def expect(request: Request, outcome: Outcome, *statuses: int) -> Response:
-    """Give the response if it has one of the statuses (by default, any 2xx).
+    """Return the response if it has one of the statuses (by default, any 2xx).
 
     Raises:
         TransportError: there is no response.
@@ -124,19 +124,19 @@ def read_features(request: Request, response: Response) -> tuple[str, ...]:
 
 
 def announced_features(response: Response) -> tuple[str, ...] | None:
-    """Give the feature order that an answer announces in its header; ``None`` if the service does not do that."""
+    """Return the feature order that an answer announces in its header; ``None`` if the service does not do that."""
     announced = response.headers.get(FEATURE_ORDER_HEADER.lower())
     return None if announced is None else tuple(filter(None, announced.split(",")))
 
 
 def read_revision(response: Response) -> int | None:
-    """Give the service's revision that an answer belongs to; ``None`` if the service does not tell."""
+    """Return the service's revision that an answer belongs to; ``None`` if the service does not tell."""
     told = response.headers.get(REVISION_HEADER.lower(), "")
     return int(told) if told.isascii() and told.isdigit() else None
 
 
 def read_capabilities(response: Response) -> frozenset[str]:
-    """Give what the service announces that it can do beyond the contract; empty if it announces nothing."""
+    """Return what the service announces that it can do beyond the contract; empty if it announces nothing."""
     announced = response.headers.get(CAPABILITIES_HEADER.lower(), "")
     return frozenset(filter(None, map(str.strip, announced.split(","))))
 
@@ -171,7 +171,7 @@ def read_queried_setting(answer: JSON, previous: QueriedSetting | None = None) -
 
 
 def is_same_answer(answer: QueriedSetting, other: QueriedSetting | None) -> bool:
-    """Tell whether two answers for a setting say the same, also of the types of values."""
+    """Return whether two answers for a setting say the same, also of the types of values."""
     # Python's equality is a quick first look. It finds 1, 1.0 and true equal, so it is not the last.
     return (
         other is not None

@@ -52,7 +52,7 @@ class Schedule:
         self._not_before_s = 0.0
 
     def remaining(self, now_s: float) -> float:
-        """Give the seconds until the next update is due; 0 if it is."""
+        """Return the seconds until the next update is due; 0 if it is."""
         # Another thread may hurry in the very moment in which the end of an update plans the next one, so what is
         # planned does not count as long as somebody is in a hurry.
         due, nudged_s = self._due, self._nudged_s

@@ -15,7 +15,7 @@ safe to repeat for ever:
 
 A problem is logged when it appears or changes, not each time that it is met again.
 
-Source: spec/client-api.md, spec/http-api.md; traps 1 to 8 and 16 of spec/traps.md.
+Source: docs/reference/compatibility.md; known faults 1 to 8 and 16.
 """
 
 import logging
@@ -95,7 +95,7 @@ class Session:
         return [setting for _, setting in self._live()]
 
     def has_undeclared(self) -> bool:
-        """Tell whether a setting waits to be declared."""
+        """Return whether a setting waits to be declared."""
         return any(not registration.is_declared for registration, _ in self._live())
 
     @property
@@ -113,7 +113,7 @@ class Session:
             setting.switch_to(setting.evaluation.compile())
 
     def make_stream_request(self, query: Query) -> Request:
-        """Give the request for the changes of what a query answers, since what was published."""
+        """Return the request for the changes of what a query answers, since what was published."""
         # Compressing would have whoever does it wait for more.
         headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
         if self.revision is not None:
@@ -137,7 +137,7 @@ class Session:
         return update
 
     def publish(self, update: Update) -> list[Replacement]:
-        """Make an update visible: one assignment for each setting, and the ETag with them; give what that replaced."""
+        """Make an update visible: one assignment for each setting, the ETag with them; return what that replaced."""
         changes = self._publish_renewals(update.renewals, update.compiled_for)
         self._feature_order = update.feature_order
         self._etag = update.etag
@@ -147,7 +147,7 @@ class Session:
         return changes
 
     def restore(self, state: SavedState) -> list[Replacement]:
-        """Have settings that never heard of the service answer what was kept; give what that replaced."""
+        """Have settings that never heard of the service answer what was kept; return what that replaced."""
         order = state.feature_order or self._context.features
         renewals = []
         for registration, setting in self._live():
@@ -159,7 +159,7 @@ class Session:
         return self._publish_renewals(renewals, self._context.state)
 
     def save(self, service: str, now: datetime) -> SavedState:
-        """Give what the service said last of all settings, to be kept."""
+        """Return what the service said last of all settings, to be kept."""
         answers = {
             registration.name: registration.last_answer
             for registration, _ in self._live()
@@ -169,11 +169,11 @@ class Session:
         return SavedState(now, service, self.context_filters(), order, self.revision, answers)
 
     def context_filters(self) -> str:
-        """Give the tracked values, as a query says them."""
+        """Return the tracked values, as a query says them."""
         return format_tracked(self._context.tracked)
 
     def statuses(self) -> dict[str, SettingStatus]:
-        """Give what is known of each setting, by name."""
+        """Return what is known of each setting, by name."""
         return {registration.name: registration.status for registration, _ in self._live()}
 
     def _publish_renewals(self, renewals: Iterable[Renewal], compiled_for: ContextState) -> list[Replacement]:
@@ -278,7 +278,7 @@ class Session:
         return self._querying.ask(names, self._context.tracked, self.revision, etag)
 
     def _declare_unknown(self) -> Flow[None]:
-        """Declare again what the service no longer has (trap 4): one unknown name makes it refuse the whole query.
+        """Declare again what the service lost (known fault 4): one unknown name makes it refuse the whole query.
 
         A setting whose renaming the service refused is there still, under its earlier name.
         """

@@ -109,7 +109,7 @@ class StreamPolicy:
         return self._query is not None and self._query != self._session.query
 
     def look(self) -> bool:
-        """Tell whether there is something to follow; to be called after each update."""
+        """Return whether there is something to follow; to be called after each update."""
         if self._is_over or self._mode == "poll" or self._session.query is None:
             return False
         capabilities = self._session.capabilities
@@ -127,7 +127,7 @@ class StreamPolicy:
         self._note_silence(now_s)
 
     def remaining(self, now_s: float) -> float | None:
-        """Give the seconds until a stream is to be opened; ``None`` if there is nothing to follow any more."""
+        """Return the seconds until a stream is to be opened; ``None`` if there is nothing to follow any more."""
         if self.look():
             if self._due_s is None:
                 self._due_s = now_s + random.uniform(*FIRST_DELAYS_S)  # noqa: S311 - spreads load, guards nothing
@@ -137,7 +137,7 @@ class StreamPolicy:
         return None
 
     def begin(self, now_s: float) -> Request | None:
-        """Give the request for the stream that is opened now; ``None`` if there is nothing to follow."""
+        """Return the request for the stream that is opened now; ``None`` if there is nothing to follow."""
         query = self._session.query if self.look() else None
         self._query, self.is_hurried = query, False
         self._begun_s, self._alive_s, self._told_s = now_s, None, None
@@ -145,7 +145,7 @@ class StreamPolicy:
         return None if query is None else self._session.make_stream_request(query)
 
     def receive(self, chunk: bytes, now_s: float) -> bool:
-        """Take what has come in; tell whether it was a sign of life.
+        """Take what has come in; return whether it was a sign of life.
 
         Raises:
             EventStreamError: the stream is to be ended.
@@ -227,7 +227,7 @@ class StreamPolicy:
     # ---- lost
 
     def _note_silence(self, now_s: float) -> bool:
-        """Note that the service tells of nothing any more; tell whether it did until now."""
+        """Note that the service tells of nothing any more; return whether it did until now."""
         was_streaming, self.is_streaming = self.is_streaming, False
         if was_streaming:
             self._schedule.note_stream(now_s, is_open=False)

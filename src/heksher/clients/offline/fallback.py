@@ -44,16 +44,16 @@ class Fallback:
 
     @property
     def is_kept(self) -> bool:
-        """Tell whether there is a file to be written."""
+        """Whether there is a file to be written."""
         return self._file is not None
 
     @property
     def has_any(self) -> bool:
-        """Tell whether there may be something to fall back on."""
+        """Whether there may be something to fall back on."""
         return self._file is not None or self._bootstrap is not None
 
     def find(self, context_filters: str) -> list[FallbackSource]:
-        """Give what there is, the best first; empty if there is nothing."""
+        """Return what there is, the best first; empty if there is nothing."""
         sources = []
         if self._file is not None:
             if self._snapshot is False:

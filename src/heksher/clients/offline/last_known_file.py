@@ -119,7 +119,7 @@ class LastKnownFile:
             self.write(self._state._replace(saved_at=at))
 
     def read(self, service: str, context_filters: str) -> SavedState | None:
-        """Give what was saved, with the later of the times at which it was written and confirmed.
+        """Return what was saved, with the later of the times at which it was written and confirmed.
 
         That time is never in the future: one that is (a clock was changed) does not count.
 
@@ -144,7 +144,7 @@ class LastKnownFile:
         return state
 
     def _keep(self, at: datetime) -> bool:
-        """Tell whether the file may stay as it is; note on it that its data is confirmed, if it is this object's."""
+        """Return whether the file may stay as it is; note on it that its data is confirmed, if it is this object's."""
         try:
             with open_regular(self.path) as file:
                 is_same = _read_header(file).digest == self._digest

@@ -25,7 +25,7 @@ class Snapshot:
         self._evaluations = MappingProxyType(dict(evaluations))
 
     def get(self, setting: Setting[T], /, **contexts: str) -> T:
-        """Give what ``setting.get(**contexts)`` gave at that moment, with the same errors.
+        """Return what ``setting.get(**contexts)`` gave at that moment, with the same errors.
 
         Raises:
             UnknownSettingError: (a ``KeyError``) the setting is not one of the client's.
@@ -33,7 +33,7 @@ class Snapshot:
         return self._evaluation_of(setting).resolve(contexts)
 
     def explain(self, setting: Setting[T], /, **contexts: str) -> Explanation[T]:
-        """Give what ``setting.explain(**contexts)`` gave at that moment; errors as for ``get``."""
+        """Return what ``setting.explain(**contexts)`` gave at that moment; errors as for ``get``."""
         return self._evaluation_of(setting).explain(contexts)
 
     def _evaluation_of(self, setting: Setting[T]) -> Evaluation[T]:

@@ -99,17 +99,17 @@ class ClientHealth:
         self._facts = self._facts._replace(source=source, revision=revision, confirmed=confirmed)
 
     def succeed(self) -> bool:
-        """Note a successful update; tell whether the state changed."""
+        """Note a successful update; return whether the state changed."""
         self._facts = self._facts._replace(last_success=_now())
         return self._enter("current")
 
     def fail(self, error: str) -> bool:
-        """Note a failed update; tell whether the state changed."""
+        """Note a failed update; return whether the state changed."""
         self._facts = self._facts._replace(last_error=error, last_error_at=_now())
         return self._enter("failed" if self.source == "defaults" else "stale")
 
     def close(self) -> bool:
-        """Note that the client was closed; tell whether the state changed."""
+        """Note that the client was closed; return whether the state changed."""
         return self._enter("closed")
 
     def picture(self, settings: Mapping[str, SettingStatus], is_streaming: bool = False) -> ClientStatus:

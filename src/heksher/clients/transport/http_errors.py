@@ -20,7 +20,7 @@ _mixed: dict[tuple[type[ServiceError], tuple[type[Exception], ...]], type[Servic
 
 
 def as_http_error(error: ServiceError) -> ServiceError:
-    """Give an error that is an instance of the HTTP libraries' matching class, too, of those that are imported."""
+    """Return an error that is an instance of the HTTP libraries' matching class, too, of those that are imported."""
     # A program may have made both names mean one library.
     bases = tuple(dict.fromkeys(_find_http_classes(error)))
     adapted = _mix(type(error), bases)(*error.args)

@@ -4,7 +4,7 @@ The library is httpx2. Existing programs may hand over objects of its predecesso
 ``Limits``), which httpx2 does not take; then httpx is used. Either is imported when the first client is created, as
 that takes longer than importing the rest of the package.
 
-What the libraries show of a request, and what is therefore kept from them (trap 28):
+What the libraries show of a request, and what is therefore kept from them (known fault 28):
 
 * its URL, in the log at INFO, with a password in it: URLs are handed over without one;
 * the value of a header that is no valid one, in the error and in the log at DEBUG: it is found before;

@@ -61,7 +61,7 @@ class Guard:
             raise TimeoutError(self._timeout_text)
 
     def extend(self, silence_s: float) -> None:
-        """Give the request so many seconds from now, whatever it had: it is one without an end."""
+        """Return the request so many seconds from now, whatever it had: it is one without an end."""
         self._timeout_text = _describe_silence(silence_s)
         self._deadline_s = time.monotonic() + silence_s
 
@@ -257,7 +257,7 @@ class TasksInFlight:
 
 
 def active_guard() -> Guard:
-    """Give the guard of the request that the running code is for; outside of any, one that lets everything happen."""
+    """Return the guard of the request that the running code is for; outside of any, one that lets everything happen."""
     return _active.get() or Guard(math.inf)
 
 

@@ -57,7 +57,7 @@ class DecodingError(Exception):
 
 
 def is_event_stream(native: "httpx2.Response") -> bool:
-    """Tell whether a response is the stream of events that was asked for, to be read as it comes in."""
+    """Return whether a response is the stream of events that was asked for, to be read as it comes in."""
     kind = native.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     is_asked_for = STREAM_EXTENSION in native.request.extensions
     return is_asked_for and native.status_code == 200 and kind == "text/event-stream" and not _read_encodings(native)  # noqa: PLR2004 - HTTP's own
@@ -96,7 +96,7 @@ async def receive_async(native: "httpx2.Response", max_bytes: int) -> None:
 
 
 def _begin(native: "httpx2.Response", max_bytes: int) -> "_LimitedBody | None":
-    """Give the body to read; ``None`` if it is there, as transports without a network have it."""
+    """Return the body to read; ``None`` if it is there, as transports without a network have it."""
     if native.is_stream_consumed:
         if len(native.content) > max_bytes:
             raise ResponseTooLargeError(native, max_bytes)
@@ -151,7 +151,7 @@ class _LimitedBody:
                 yield
 
     def finish(self) -> None:
-        """Give the body to the response."""
+        """Return the body to the response."""
         if self._decoder is not None:
             self._decoder.finish()
         # Where either library keeps it: there is no other way than to read it with the library, without a limit.
@@ -168,7 +168,7 @@ class _Decoder:
         self._is_begun = False
 
     def decode(self, chunk: bytes) -> Iterator[bytes]:
-        """Give what comes out of a piece, at most ``STEP_BYTES`` at once. What follows the end is passed over."""
+        """Return what comes out of a piece, at most ``STEP_BYTES`` at once. What follows the end is passed over."""
         self._is_begun = True
         if self._zlib.eof:
             return

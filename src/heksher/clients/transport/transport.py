@@ -105,7 +105,7 @@ class AsyncTransport(Sender):
         return None
 
     def has_room_for_stream(self) -> bool:
-        """Tell whether a stream leaves connections for requests."""
+        """Return whether a stream leaves connections for requests."""
         return count_connections(self._client.native) > 1
 
     async def close(self) -> None:
@@ -205,7 +205,7 @@ class ThreadTransport(Sender):
         self._client.requests.abort(owner)
 
     def has_room_for_stream(self) -> bool:
-        """Tell whether a stream leaves connections for requests."""
+        """Return whether a stream leaves connections for requests."""
         return count_connections(self._client.native) > 1
 
     def close(self) -> None:
@@ -240,7 +240,7 @@ class ThreadTransport(Sender):
         return _translate(native)
 
     def _send_all(self, client: "_ThreadClient", requests: tuple[Request, ...]) -> tuple[Outcome, ...]:
-        """Send requests side by side; give their outcomes in the same order."""
+        """Send requests side by side; return their outcomes in the same order."""
         owner = object()
         if len(requests) == 1:
             return (self._send(client, owner, requests[0]),)

@@ -4,5 +4,5 @@
 request bodies, ``errors`` maps errors to answers. A route only translates: between HTTP and one function of
 ``heksher.server.operations``.
 
-Source: spec/http-api.md.
+Source: docs/reference/compatibility.md.
 """

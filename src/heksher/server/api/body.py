@@ -1,7 +1,7 @@
 """Reading requests strictly: bodies that are JSON as RFC 8259 has it, no bigger than the limit, and no ambiguities.
 
 The standard parser takes more than JSON (``NaN``, ``1e999`` as infinity, repeated keys, halves of surrogate pairs).
-What it lets in would be stored, and be sent to clients that cannot read it (trap 35).
+What it lets in would be stored, and be sent to clients that cannot read it (known fault 35).
 
 Source: RFC 8259; RFC 7493 (I-JSON) for repeated keys and surrogates.
 """

@@ -3,7 +3,7 @@
 Bodies are ``{"detail": ...}``, except where the contract says otherwise: no body where a rule or context feature is not
 found, a plain text where a setting is not found and where the contract gives the text itself.
 
-Source: spec/http-api.md.
+Source: docs/reference/compatibility.md.
 """
 
 import logging
@@ -141,7 +141,7 @@ def install_error_handlers(app: FastAPI) -> None:
 class LastResort:
     """Answers what nothing else has: a fault of the service. It is logged once, with an id that the answer carries.
 
-    Cannot fail itself (trap 45): it asks nothing of the error or the request, and all but the id is constant.
+    Cannot fail itself (known fault 45): it asks nothing of the error or the request, and all but the id is constant.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -108,7 +108,7 @@ class FastPath:
         await self.streams.serve(receive, send, key, query, _read_last_event_id(scope["headers"]), abort)
 
     async def _read_body(self, receive: Receive) -> tuple[bytes, Receive]:
-        """Read a body; give it, and what receives the same once more.
+        """Read a body; return it, and what receives the same once more.
 
         One that is too long is read up to there only, and is refused by whoever reads it next.
         """
@@ -185,7 +185,7 @@ async def _send_reply(send: Send, reply: Reply) -> None:
 
 @contextmanager
 def _identify(scope: Scope) -> Iterator[HeaderField]:
-    """Give what is logged meanwhile the id of a request; yield the header that tells the client."""
+    """Return what is logged meanwhile the id of a request; yield the header that tells the client."""
     request_id = logs.read_request_id(scope["headers"])
     token = logs.request_id.set(request_id)
     try:

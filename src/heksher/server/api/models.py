@@ -1,8 +1,9 @@
 """What requests look like: the bodies, and the lexical rules of their parts.
 
-Patterns are anchored at both ends, and pydantic's ``$`` is the very end: a trailing newline does not match (trap 35).
+Patterns are anchored at both ends, and pydantic's ``$`` is the very end: a trailing newline does not match (known fault
+35).
 
-Source: spec/http-api.md.
+Source: docs/reference/compatibility.md.
 """
 
 from typing import Annotated, ClassVar
@@ -145,7 +146,7 @@ class SettingDeclaration(RequestModel):
     version: Version = FIRST_VERSION
 
     def to_declaration(self) -> Declaration:
-        """Give what the operation takes."""
+        """Return what the operation takes."""
         return Declaration(
             name=self.name,
             configurable_features=frozenset(self.configurable_features),

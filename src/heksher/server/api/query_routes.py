@@ -1,6 +1,6 @@
 """The query routes. Where the answer is in memory already, ``front`` sends it, and none of this is run.
 
-Source: spec/http-api.md, *Query*; docs/adr/0010-answers-from-memory.md.
+Source: docs/reference/compatibility.md, *Query*; docs/adr/0010-answers-from-memory.md.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Where queries get their answers: from the catalog's cache, or made now, each once.
 
 A query that was asked is known by its *key*, which is what identifies it as it was sent: the query string, or a digest
-of the body. A key that has an answer in the cache needs no parsing, no thread and no database (trap 42).
+of the body. A key that has an answer in the cache needs no parsing, no thread and no database (known fault 42).
 """
 
 import asyncio
@@ -56,11 +56,11 @@ class ResponsePreferences(NamedTuple):
     min_revision: bytes
 
     def is_valid(self) -> bool:
-        """Tell whether the demand for a revision is one."""
+        """Return whether the demand for a revision is one."""
         return not self.min_revision or read_revision(self.min_revision) is not None
 
     def is_met_by(self, revision: int) -> bool:
-        """Tell whether a revision is new enough; no revision is for a demand that is none."""
+        """Return whether a revision is new enough; no revision is for a demand that is none."""
         if not self.min_revision:
             return True
         demanded = read_revision(self.min_revision)
@@ -111,7 +111,7 @@ class QueryService:
         return ResponsePreferences(none_match, encoding, min_revision)
 
     def find_reply(self, key: bytes, preferences: ResponsePreferences) -> Reply | None:
-        """Give the reply to a query, if it is there."""
+        """Return the reply to a query, if it is there."""
         state = self._catalog.state
         slot = None if state is None else state.cache.get(key)
         if state is None or slot is None or slot.answer is None or not preferences.is_met_by(state.picture.revision):
@@ -123,7 +123,7 @@ class QueryService:
         return reply
 
     async def reply(self, key: bytes, query: CatalogQuery, preferences: ResponsePreferences) -> Reply:
-        """Give the reply to a query.
+        """Return the reply to a query.
 
         Raises:
             NotFoundError: the query names settings that do not exist.
@@ -198,7 +198,7 @@ def read_revision(text: bytes) -> int | None:
 
 
 def make_key(scope: Scope, body: bytes | None = None) -> bytes:
-    """Give what a query is known by: its query string, or, where it has one, its body with the body's type."""
+    """Return what a query is known by: its query string, or, where it has one, its body with the body's type."""
     if body is None:
         query_string: bytes = scope["query_string"]
         return query_string
@@ -214,7 +214,7 @@ def _make_answer(state: CatalogState, key: bytes, query: CatalogQuery) -> Answer
 
 
 def make_reply(state: CatalogState, answer: Answer, preferences: ResponsePreferences) -> Reply | None:
-    """Give the reply, if the answer is there in the form that is wanted."""
+    """Return the reply, if the answer is there in the form that is wanted."""
     tag = answer.find_known_tag(preferences.none_match, preferences.encoding) if preferences.none_match else None
     if tag is not None:
         return Reply(304, [(b"etag", tag), *answer.shared_headers, _tell_revision(state.picture.revision)], b"")

@@ -232,7 +232,7 @@ class _Stream:
             self.task.cancel()
 
     def is_blocked(self, now_s: float) -> bool:
-        """Tell whether the client takes nothing for too long."""
+        """Return whether the client takes nothing for too long."""
         return self._blocked_since_s is not None and now_s - self._blocked_since_s > MAX_BLOCKED_S
 
     def _wake(self) -> None:

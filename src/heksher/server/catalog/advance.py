@@ -28,7 +28,7 @@ class Step:
 
 
 def advance(picture: Picture, entries: Iterable[LogEntry]) -> tuple[Picture, list[Step]]:
-    """Apply the entries that follow a picture's revision; give the next picture, and what was done.
+    """Apply the entries that follow a picture's revision; return the next picture, and what was done.
 
     Raises:
         LookupError, TypeError, ValueError: an entry does not fit the picture.
@@ -68,7 +68,7 @@ class _Draft:
         self.picture = Picture(entry.revision, picture.feature_order, self._settings, picture.names)
 
     def finish(self) -> Picture:
-        """Give the picture."""
+        """Return the picture."""
         if not self._has_new_names:
             return self.picture
         return make_picture(self.picture.revision, self.picture.feature_order, self._settings.values())

@@ -1,10 +1,10 @@
 """An answer to a query as it is sent: its bytes, also compressed, each with the header fields that belong to it.
 
 The entity tag is a hash of all that the answer says, the feature order in its header included: a client that holds the
-tag would learn nothing from the answer (traps 21 and 36). What is compressed is another representation, so it has a tag
-of its own; but whoever holds either knows the same.
+tag would learn nothing from the answer (known faults 21 and 36). What is compressed is another representation, so it
+has a tag of its own; but a client that holds either knows the same.
 
-Source: spec/http-api.md, *Query*; RFC 9110, sections 8.8.3 and 13.1.2.
+Source: docs/reference/compatibility.md, *Query*; RFC 9110, sections 8.8.3 and 13.1.2.
 """
 
 import hashlib
@@ -85,13 +85,13 @@ class Answer:
         self._compressed: dict[Encoding, Representation] = {}
 
     def find(self, encoding: Encoding) -> Representation | None:
-        """Give a form of the answer, if it is there."""
+        """Return a form of the answer, if it is there."""
         if not encoding or len(self.plain.body) < MIN_COMPRESSED_BYTES:
             return self.plain
         return self._compressed.get(encoding)
 
     def compress(self, encoding: Encoding) -> Representation:
-        """Give a form of the answer, which is made if it is not there; done once, but by two threads at once twice."""
+        """Return a form of the answer, made if it is not there: once, but by two threads at once twice."""
         found = self.find(encoding)
         if found is None:
             digest = self.plain.tag.decode().strip('"')
@@ -100,7 +100,7 @@ class Answer:
         return found
 
     def find_known_tag(self, if_none_match: bytes, encoding: Encoding) -> bytes | None:
-        """Give the tag by which a client knows the answer; ``None`` if it does not.
+        """Return the tag by which a client knows the answer; ``None`` if it does not.
 
         Tags are compared weakly, as RFC 9110 has it for this header.
 

@@ -60,7 +60,7 @@ class AnswerCache:
             self._make_room()
 
     def carry_over(self, effects: Sequence[Effect]) -> "AnswerCache":
-        """Give the cache of the next picture: without the answers that the effects show in."""
+        """Return the cache of the next picture: without the answers that the effects show in."""
         carried = AnswerCache(self.max_bytes)
         with self._lock:
             slots = list(self._slots.items())

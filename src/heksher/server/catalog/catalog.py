@@ -41,11 +41,11 @@ class CatalogState(NamedTuple):
 
     @property
     def position(self) -> tuple[int, int]:
-        """Give what only ever grows: the era and the revision."""
+        """Return what only ever grows: the era and the revision."""
         return self.era, self.picture.revision
 
     def has_changed(self, query: CatalogQuery, since_revision: int) -> bool:
-        """Tell whether the answer to a query can be another one than at another revision."""
+        """Return whether the answer to a query can be another one than at another revision."""
         age = self.picture.revision - since_revision
         if age == 0:
             return False
@@ -87,7 +87,7 @@ class Catalog:
         self._subscribers.append(listener)
 
     def load(self) -> CatalogState:
-        """Give the state, which is loaded if that was not done yet; nobody waits once it is there.
+        """Return the state, which is loaded if that was not done yet; nobody waits once it is there.
 
         Raises:
             StorageUnavailableError: the database cannot be reached.

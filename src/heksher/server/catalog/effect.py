@@ -32,7 +32,7 @@ class Effect(NamedTuple):
     is_metadata_only: bool = False
 
     def shows_in(self, query: CatalogQuery) -> bool:
-        """Tell whether the answer to a query can be another one now."""
+        """Return whether the answer to a query can be another one now."""
         if self.names is None:
             return True
         if query.names is not None and self.names.isdisjoint(query.name_set):
@@ -62,7 +62,7 @@ def find_effect(change: LoggedChange, picture: Picture) -> Effect | None:
 
 
 def shows_any(effects: Iterable[Effect], query: CatalogQuery) -> bool:
-    """Tell whether any of some effects shows in the answer to a query."""
+    """Return whether any of some effects shows in the answer to a query."""
     return any(effect.shows_in(query) for effect in effects)
 
 

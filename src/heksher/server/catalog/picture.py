@@ -33,7 +33,7 @@ class CatalogRule(NamedTuple):
     metadata: bytes
 
     def read_value(self) -> JSON:
-        """Give the value, which is kept as JSON only."""
+        """Return the value, which is kept as JSON only."""
         value: JSON = json.loads(self.head + b"}")["value"]
         return value
 
@@ -73,7 +73,7 @@ class Picture:
     names: Mapping[str, str]
 
     def count_rules(self) -> int:
-        """Give the number of rules of all settings."""
+        """Return the number of rules of all settings."""
         return sum(len(setting.rules) for setting in self.settings.values())
 
 
@@ -95,13 +95,13 @@ def make_picture(revision: int, order: tuple[str, ...], settings: Iterable[Catal
 
 
 def enter_setting(record: SettingRecord, rules: Mapping[int, CatalogRule]) -> CatalogSetting:
-    """Give a setting the form that it has in a picture."""
+    """Return a setting the form that it has in a picture."""
     head = encode(record.name) + b':{"default_value":' + encode(record.default_value) + b',"rules":['
     return CatalogSetting(record, rules, head)
 
 
 def enter_rule(rule: RuleRecord, order: Sequence[str]) -> CatalogRule:
-    """Give a rule the form that it has in a picture."""
+    """Return a rule the form that it has in a picture."""
     conditions = tuple([(feature, rule.conditions[feature]) for feature in order if feature in rule.conditions])
     head = encode({"rule_id": rule.rule_id, "value": rule.value, "context_features": conditions})[:-1]
     return CatalogRule(rule.rule_id, conditions, head, encode(rule.metadata) if rule.metadata else _NO_METADATA)

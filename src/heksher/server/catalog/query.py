@@ -33,12 +33,12 @@ class CatalogQuery:
         object.__setattr__(self, "name_set", frozenset(self.names or ()))
 
     def lets_through(self, rule: CatalogRule) -> bool:
-        """Tell whether the filters let a rule through."""
+        """Return whether the filters let a rule through."""
         return self.filters is None or lets_through(self.filters, rule.conditions)
 
 
 def build_answer(picture: Picture, query: CatalogQuery) -> bytes:
-    """Give what a picture answers to a query, in JSON.
+    """Return what a picture answers to a query, in JSON.
 
     Settings are sorted by canonical name, rules come by ascending id, conditions in feature order.
 

@@ -89,7 +89,7 @@ def delete_feature(storage: Storage, feature: str, origin: Origin) -> Written[No
 
 
 def ensure_features(storage: Storage, wanted: Sequence[str], origin: Origin) -> Written[None]:
-    """Make the stored list exactly the wanted one (without repeats), by inserting features anywhere (trap 38).
+    """Make the stored list exactly the wanted one (without repeats), by inserting features anywhere (known fault 38).
 
     Raises:
         StartupError: a stored feature is not wanted, or the stored order contradicts the wanted one. Neither is

@@ -1,6 +1,6 @@
 """Declaring a setting: an application says what it expects, the service creates, upgrades, agrees or refuses.
 
-Source: spec/concepts.md, *Declarations and versions*, *Renaming*; spec/http-api.md, *Declare*.
+Source: docs/reference/compatibility.md, *Declarations and versions*, *Renaming*, *Declare*.
 """
 
 from collections.abc import Sequence

@@ -6,7 +6,7 @@ An upgrade leads from the stored attributes to the declared ones. A declaration 
 *outdated*: there the way led from the declared attributes to the stored ones, so directions are reversed, and no
 difference can be worse than major, because it has happened already.
 
-Source: spec/concepts.md, *Declarations and versions*; spec/http-api.md, *Declare*.
+Source: docs/reference/compatibility.md, *Declarations and versions*; docs/reference/compatibility.md, *Declare*.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -141,7 +141,7 @@ class Comparison:
 
 
 def find_misfits(value_type: ValueType, rules: Sequence[RuleRecord]) -> list[int]:
-    """List the ids of the rules whose value is no value of a type (trap 33)."""
+    """List the ids of the rules whose value is no value of a type (known fault 33)."""
     return [rule.rule_id for rule in rules if not value_type.accepts(rule.value)]
 
 

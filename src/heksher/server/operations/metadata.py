@@ -42,7 +42,7 @@ def remove_key(key: str) -> Edit:
 
 
 def get_of_setting(storage: Storage, name: str) -> Metadata:
-    """Give the metadata of a setting.
+    """Return the metadata of a setting.
 
     Raises:
         NotFoundError: the setting does not exist.
@@ -51,7 +51,7 @@ def get_of_setting(storage: Storage, name: str) -> Metadata:
 
 
 def get_of_rule(storage: Storage, rule_id: int) -> Metadata:
-    """Give the metadata of a rule.
+    """Return the metadata of a rule.
 
     Raises:
         NotFoundError: the rule does not exist.

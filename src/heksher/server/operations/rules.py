@@ -13,7 +13,7 @@ from heksher.value_type import JSON, json_key, parse_value_type, shorten
 
 
 def get(storage: Storage, rule_id: int) -> JSONObject:
-    """Give a picture of one rule.
+    """Return a picture of one rule.
 
     Raises:
         NotFoundError: it does not exist.
@@ -41,7 +41,7 @@ def search(storage: Storage, setting_name: str, conditions: Conditions) -> int:
 def add(
     storage: Storage, setting_name: str, conditions: Conditions, value: JSON, metadata: Metadata, origin: Origin
 ) -> Written[int]:
-    """Add a rule with at least one condition to a setting, and give its id.
+    """Add a rule with at least one condition to a setting, and return its id.
 
     Raises:
         InvalidInputError: the setting does not exist.

@@ -25,7 +25,7 @@ def list_all(storage: Storage) -> list[JSONObject]:
 
 
 def get(storage: Storage, name: str) -> JSONObject:
-    """Give a picture of one setting.
+    """Return a picture of one setting.
 
     Raises:
         NotFoundError: it does not exist.
@@ -79,7 +79,7 @@ def set_type(storage: Storage, name: str, value_type: ValueType, version: str, o
 
 
 def rename(storage: Storage, name: str, new_name: str, version: str, origin: Origin) -> Written[None]:
-    """Give a setting a new name; the old one becomes an alias. A name that is one of its aliases is swapped with it.
+    """Return a setting a new name; the old one becomes an alias. A name that is one of its aliases is swapped with it.
 
     Raises:
         NotFoundError: the setting does not exist.

@@ -1,6 +1,6 @@
 """Versions of settings: ``MAJOR.MINOR``, compared as numbers.
 
-Source: spec/concepts.md, *Declarations and versions*.
+Source: docs/reference/compatibility.md, *Declarations and versions*.
 """
 
 from heksher.server.errors import ConflictError
@@ -17,12 +17,12 @@ def normalize_version(version: str) -> str:
 
 
 def is_newer(version: str, than: str) -> bool:
-    """Tell whether a version is newer than another one."""
+    """Return whether a version is newer than another one."""
     return version_key(version) > version_key(than)
 
 
 def is_major_upgrade(old: str, new: str) -> bool:
-    """Tell whether the first number grows."""
+    """Return whether the first number grows."""
     return version_key(new)[0] > version_key(old)[0]
 
 

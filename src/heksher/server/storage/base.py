@@ -119,7 +119,7 @@ class Reader(ABC):
 
     @abstractmethod
     def revision(self) -> int:
-        """Give the number of the newest entry of the change log; 0 when there is none."""
+        """Return the number of the newest entry of the change log; 0 when there is none."""
 
     @abstractmethod
     def context_features(self) -> tuple[str, ...]:
@@ -171,7 +171,7 @@ class Writer(Reader):
 
     @abstractmethod
     def add_rule(self, setting: str, conditions: Conditions, value: JSON, metadata: Mapping[str, JSON]) -> RuleRecord:
-        """Add a rule whose conditions no rule of the setting has yet; give it as stored, with its new id."""
+        """Add a rule whose conditions no rule of the setting has yet; return it as stored, with its new id."""
 
     @abstractmethod
     def replace_rule(self, rule: RuleRecord) -> None:
@@ -199,7 +199,7 @@ class Storage(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Give everything back. May be called more than once."""
+        """Return everything back. May be called more than once."""
 
     @abstractmethod
     def check(self) -> None:
@@ -215,7 +215,7 @@ class Storage(ABC):
 
     @abstractmethod
     def write(self, work: Callable[[Writer], T], origin: Origin = NOBODY) -> Written[T]:
-        """Run a unit of writing work, store what it did, and give its result with the revision at which it is visible.
+        """Run a unit of writing work, store what it did, and return its result with the revision that shows it.
 
         If the work recorded nothing, nothing is stored, and the revision is the newest one.
 

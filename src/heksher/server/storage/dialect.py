@@ -83,7 +83,7 @@ class Dialect(ABC):
 
     @contextmanager
     def connecting(self, engine: Engine) -> Iterator[Connection]:
-        """Give a connection for the block; what was not committed at its end is undone."""
+        """Return a connection for the block; what was not committed at its end is undone."""
         with self.translating("connecting"):
             connection = engine.connect()
         try:
@@ -116,9 +116,9 @@ class Dialect(ABC):
 
     @abstractmethod
     def _translate(self, error: DBAPIError, doing: str) -> StorageError:
-        """Give the error of this package that an error of the driver means."""
+        """Return the error of this package that an error of the driver means."""
 
 
 def first_line(error: DBAPIError) -> str:
-    """Give the driver's own words: those of SQLAlchemy quote the statement and its values."""
+    """Return the driver's own words: those of SQLAlchemy quote the statement and its values."""
     return str(error.orig).partition("\n")[0]

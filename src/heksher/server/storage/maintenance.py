@@ -12,7 +12,7 @@ from heksher.server.storage.storage_errors import StorageError
 
 
 def migrate_database(database: str) -> list[Migration]:
-    """Bring the schema of a database up to date; give the migrations that were run for it.
+    """Bring the schema of a database up to date; return the migrations that were run for it.
 
     Raises:
         StorageError: it cannot be; the message names the place and the remedy.
@@ -47,7 +47,7 @@ def find_dialect(database: str) -> Dialect:
 
 @contextmanager
 def using(dialect: Dialect) -> Iterator[Engine]:
-    """Give an engine for the block, and close all its connections in the end."""
+    """Return an engine for the block, and close all its connections in the end."""
     engine = dialect.make_engine()
     try:
         yield engine

@@ -153,7 +153,7 @@ class PostgresDialect(Dialect):
         return {**settings, "prepare_threshold": None}
 
     def _limit_locks(self, url: URL) -> str:
-        """Give what a writing transaction begins with; empty where the URL has a limit of its own."""
+        """Return what a writing transaction begins with; empty where the URL has a limit of its own."""
         if "lock_timeout" in str(url.query.get("options", "")):
             return ""
         return f"SET LOCAL lock_timeout = '{self.lock_timeout_s * 1000:.0f}ms'"

@@ -35,7 +35,7 @@ class Migration:
 
 
 def migrate(dialect: Dialect, engine: Engine) -> list[Migration]:
-    """Bring the schema of a database up to date, unless it is; give the migrations that were run for it.
+    """Bring the schema of a database up to date, unless it is; return the migrations that were run for it.
 
     Raises:
         StorageError: the database belongs to another program, or to a newer version of this one.
@@ -71,7 +71,7 @@ def list_due_migrations(dialect: Dialect, engine: Engine) -> list[Migration]:
 
 
 def has_tables(dialect: Dialect, engine: Engine) -> bool:
-    """Tell whether there is anything in a database."""
+    """Return whether there is anything in a database."""
     with (
         dialect.connecting(engine.execution_options(**dialect.reader_options)) as connection,
         dialect.translating("looking for tables"),

@@ -124,7 +124,7 @@ def write_conditions(conditions: Conditions) -> str:
 
 
 def digest_conditions(conditions: Conditions) -> str:
-    """Give what stands for the conditions of a rule in a key: 64 characters, whatever their length."""
+    """Return what stands for the conditions of a rule in a key: 64 characters, whatever their length."""
     return hashlib.sha256(write_conditions(conditions).encode()).hexdigest()
 
 

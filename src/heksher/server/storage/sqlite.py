@@ -45,7 +45,7 @@ class SqliteDialect(Dialect):
 
     @classmethod
     def of_file(cls, file: Path) -> "SqliteDialect":
-        """Give the dialect for a file, whatever its name looks like."""
+        """Return the dialect for a file, whatever its name looks like."""
         return cls(URL.create("sqlite", database=str(file)))
 
     def make_engine(self) -> Engine:

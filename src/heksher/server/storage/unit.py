@@ -41,7 +41,7 @@ class UnitOfWork:
             yield
 
     def is_to_store(self) -> bool:
-        """Tell whether the unit did anything that is to be stored.
+        """Return whether the unit did anything that is to be stored.
 
         Raises:
             ContractError: it broke the contract, so it cannot be stored.

@@ -76,7 +76,7 @@ def publish(session: Session, *rounds: tuple[str, Response]) -> Update:
 
 
 def begin(session: Session) -> tuple[Conversation[Update], Request]:
-    """Begin an update that has nothing to declare; give its query, too."""
+    """Begin an update that has nothing to declare; return its query, too."""
     talk = Conversation(session.update())
     [request] = talk.requests
     return talk, request

@@ -37,7 +37,7 @@ class Records(logging.Handler):
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Iterator[list[logging.LogRecord]]:
-    """Give what is logged, debugging included."""
+    """Return what is logged, debugging included."""
     handler = Records()
     logger = logging.getLogger("heksher")
     logger.addHandler(handler)
@@ -66,7 +66,7 @@ def write_yesterday(path: Path, state: SavedState = STATE) -> LastKnownFile:
 
 
 def look_at(path: Path) -> tuple[int, int, bytes]:
-    """Give what changes when a file is replaced, touched or edited."""
+    """Return what changes when a file is replaced, touched or edited."""
     status = path.stat()
     return status.st_ino, status.st_mtime_ns, path.read_bytes()
 

@@ -99,7 +99,7 @@ class Log:
         self.lines.append(f"{change.setting.name}: {change.before(**contexts)} to {change.after(**contexts)}")
 
     def named(self, name: str) -> Callable[[Change[int]], None]:
-        """Give a callback that notes who it is."""
+        """Return a callback that notes who it is."""
 
         def note(change: Change[int]) -> None:
             self.lines.append(name)

@@ -17,7 +17,7 @@ RESPONSE = httpx2.Response(500, request=httpx2.Request("GET", URL))
 
 
 def raise_to_program(error: ServiceError) -> ServiceError:
-    """Give the error that a program gets."""
+    """Return the error that a program gets."""
     with pytest.raises(type(error)) as raised, raised_as_http_errors():
         raise error
     return raised.value

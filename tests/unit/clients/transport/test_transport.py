@@ -47,7 +47,7 @@ def run(request: pytest.FixtureRequest) -> Runner:
 
 
 def ask(*requests: Request) -> Flow[tuple[Outcome, ...]]:
-    """Send requests side by side, and give what became of them."""
+    """Send requests side by side, and return what became of them."""
     return (yield requests)
 
 

@@ -283,7 +283,7 @@ SLOW: dict[str, Handler] = {
 
 @contextmanager
 def tls_service(handle: Handler, scheme: str) -> Iterator[str]:
-    """Give the URL of a service; with https, of one that does not know how to shake hands."""
+    """Return the URL of a service; with https, of one that does not know how to shake hands."""
     with RawService(handle) as service:
         yield f"{scheme}://127.0.0.1:{service.port}"
 
@@ -380,7 +380,7 @@ def test_the_library_has_time_limits_of_its_own(connect: Connect) -> None:
 
 @contextmanager
 def hanging(phase: str) -> Iterator[tuple[str, RawService | None]]:
-    """Give the URL of a service where requests get as far as a phase."""
+    """Return the URL of a service where requests get as far as a phase."""
     if phase == "connect":
         with unreachable_port() as port:
             yield f"http://127.0.0.1:{port}", None

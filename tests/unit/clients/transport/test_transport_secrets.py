@@ -73,7 +73,7 @@ def send(request: pytest.FixtureRequest, driver: Driver, caplog: pytest.LogCaptu
 
 
 def tell(error: BaseException | None) -> Iterator[str]:
-    """Give the texts of an error, and of all that it comes from."""
+    """Return the texts of an error, and of all that it comes from."""
     if error is not None:
         yield f"{error} {error!r}"
         yield from tell(error.__cause__)
@@ -81,7 +81,7 @@ def tell(error: BaseException | None) -> Iterator[str]:
 
 
 def as_error(outcome: Outcome) -> ServiceError:
-    """Give the error that a program gets of an outcome that is none of its wishes."""
+    """Return the error that a program gets of an outcome that is none of its wishes."""
     with pytest.raises(ServiceError) as raised:
         expect(REQUEST, outcome, 299)
     return as_http_error(raised.value)

@@ -1,4 +1,4 @@
-"""Each answer of each route of the context features (spec/http-api.md, *Context features*)."""
+"""Each answer of each route of the context features (docs/reference/compatibility.md, *Context features*)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Each outcome of a declaration, and each difference (spec/http-api.md, *Declare*; spec/concepts.md).
+"""Each outcome of a declaration, and each difference (docs/reference/compatibility.md, *Declare*).
 
 Renames are in test_declaration_names, what is refused whatever is stored in test_declaration_refusals.
 """

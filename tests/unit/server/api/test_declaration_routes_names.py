@@ -1,4 +1,4 @@
-"""Declarations that rename, and those under an old name (spec/http-api.md, *Declare*; spec/concepts.md, *Renaming*)."""
+"""Declarations that rename, and those under an old name (compatibility.md, *Declare*, *Renaming*)."""
 
 import pytest
 

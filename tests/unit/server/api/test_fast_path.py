@@ -97,7 +97,7 @@ def send(
 
 
 def read_metrics(app: Application) -> set[str]:
-    """Give the counters of requests."""
+    """Return the counters of requests."""
     text = send(app, "GET", "/metrics").body.decode()
     return set(re.findall(r"^heksher_requests_total(.+)$", text, re.MULTILINE))
 

@@ -1,4 +1,4 @@
-"""Each answer of the query (spec/http-api.md, *Query*), its filters and its entity tags."""
+"""Each answer of the query (docs/reference/compatibility.md, *Query*), its filters and its entity tags."""
 
 import pytest
 

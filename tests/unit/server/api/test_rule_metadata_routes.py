@@ -1,4 +1,4 @@
-"""Each answer of each route of the rules' metadata (spec/http-api.md, *Rules*); 404 is in test_rules."""
+"""Each answer of each route of the rules' metadata (docs/reference/compatibility.md, *Rules*); 404 is in test_rules."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Each answer of each route of the rules (spec/http-api.md, *Rules*)."""
+"""Each answer of each route of the rules (docs/reference/compatibility.md, *Rules*)."""
 
 import pytest
 

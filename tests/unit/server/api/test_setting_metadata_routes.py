@@ -1,4 +1,4 @@
-"""Each answer of each route of the settings' metadata (spec/http-api.md, *Settings*); 404 is in test_settings."""
+"""Each answer of each route of the settings' metadata (compatibility.md, *Settings*); 404 is in test_settings."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Each answer of each route of the settings (spec/http-api.md, *Settings*); attributes and metadata apart."""
+"""Each answer of each route of the settings (compatibility.md, *Settings*); attributes and metadata apart."""
 
 import pytest
 

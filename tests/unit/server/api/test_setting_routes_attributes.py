@@ -1,4 +1,4 @@
-"""Changing the type and the features of a setting (spec/http-api.md, *Settings*); 404 is in test_settings."""
+"""Changing the type and the features of a setting (compatibility.md, *Settings*); 404 is in test_settings."""
 
 import pytest
 

@@ -72,7 +72,7 @@ class Connection:
         return [message["body"] for message in self.messages[1:]]
 
     async def expect(self, count: int) -> list[bytes]:
-        """Wait until so many chunks have come; give them all."""
+        """Wait until so many chunks have come; return them all."""
         async with self._news, asyncio.timeout(DEADLINE_S):
             await self._news.wait_for(lambda: len(self.messages) > count)
         return self.chunks
@@ -253,7 +253,7 @@ def test_a_restored_database_is_told_of():
 
 
 def read_end(connection: Connection) -> int:
-    """Give how many milliseconds the client is told to stay away; that is the last that it is told."""
+    """Return how many milliseconds the client is told to stay away; that is the last that it is told."""
     last = connection.messages[-1]
     assert not last["more_body"]
     return int(re.fullmatch(rb"event: end\nretry: (\d+)\ndata: {}\n\n", last["body"])[1])

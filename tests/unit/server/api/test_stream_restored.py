@@ -22,7 +22,7 @@ def make_content(revisions: int) -> MemoryStorage:
 
 
 def read_ids(stream: httpx2.Response) -> Iterator[int]:
-    """Give the ids of the events as they come."""
+    """Return the ids of the events as they come."""
     return (int(line.removeprefix("id: ")) for line in stream.iter_lines() if line.startswith("id: "))
 
 

@@ -42,7 +42,7 @@ def add_rule(storage: Storage, user: str) -> int:
 
 
 def note_news(catalog: Catalog) -> list[tuple[CatalogState, list[Step]]]:
-    """Give a list that grows by what the catalog publishes."""
+    """Return a list that grows by what the catalog publishes."""
     news: list[tuple[CatalogState, list[Step]]] = []
     catalog.subscribe(lambda state, steps: news.append((state, list(steps))))
     return news

@@ -52,7 +52,7 @@ def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def see_file(file: Path) -> tuple[object, ...]:
-    """Give everything that a service would find in a backup, and leave the backup as it is."""
+    """Return everything that a service would find in a backup, and leave the backup as it is."""
     copy = file.parent.parent / "copy.db"
     copy.write_bytes(file.read_bytes())
     with opened(str(copy)) as storage:

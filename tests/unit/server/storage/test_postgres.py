@@ -149,7 +149,7 @@ def test_tells_of_corruption(url: str) -> None:
 
 
 def show(url: str, *names: str) -> list[object]:
-    """Give settings of the server as they are in a unit of writing work."""
+    """Return settings of the server as they are in a unit of writing work."""
     dialect = dialect_for(url)
     engine = dialect.make_engine()
     with engine.execution_options(**dialect.writer_options).connect() as connection:

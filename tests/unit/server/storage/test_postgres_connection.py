@@ -74,7 +74,7 @@ def test_server_freezes(server: PostgresServer, storage: Storage, call: Call) ->
 
 
 def go_on_after(outage: Callable[[], None]) -> Callable[[Reader], None]:
-    """Give a unit of work in which an outage begins, which the work does not care about."""
+    """Return a unit of work in which an outage begins, which the work does not care about."""
 
     def work(reader: Reader) -> None:
         reader.revision()

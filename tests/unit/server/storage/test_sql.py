@@ -48,7 +48,7 @@ def fill(writer: Writer) -> None:
 
 @contextmanager
 def counting_statements() -> Iterator[list[str]]:
-    """Give a list of the statements that the block sends."""
+    """Return a list of the statements that the block sends."""
     statements: list[str] = []
 
     def note(*arguments: object) -> None:

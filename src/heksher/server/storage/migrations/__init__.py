@@ -24,7 +24,7 @@ def list_migrations() -> list[Migration]:
 
 
 def run_migrations(connection: Connection, target: str = "head") -> list[Migration]:
-    """Bring the schema up to date within the connection's transaction; give the migrations that were run.
+    """Bring the schema up to date within the connection's transaction; return the migrations that were run.
 
     Args:
         connection: to the database.
