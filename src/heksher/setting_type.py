@@ -13,7 +13,7 @@ Two laws hold both together, for every ``value`` of a type: ``convert_from_heksh
 equal value without coercions, and the type's ``value_type`` accepts ``convert_to_heksher(value)``.
 Values that come out are immutable (tuples, read-only mappings), for they are shared by all threads that read a setting.
 
-Source: docs/reference/compatibility.md, *Setting types*.
+Source: docs/reference/compatibility.md, *Types*.
 """
 
 from abc import ABC, abstractmethod
