@@ -11,7 +11,7 @@ import pytest
 import heksher
 from heksher import AsyncHeksherClient, Setting, ThreadHeksherClient
 from heksher.clients.stub import AsyncStubHeksherClient, SyncStubHeksherClient
-from heksher.setting import Readable
+from heksher.setting_base import Readable
 
 # Names that differ, and why: an event loop's objects are closed with aclose, by convention.
 ASYNC_NAMES = {"aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__"}

@@ -221,9 +221,9 @@ class AsyncHeksherClient(BaseHeksherClient):
     ) -> None:
         await self.aclose()
 
-    def survive_fork(self) -> None:
+    def _survive_fork(self) -> None:
         """Keep answering in a forked process; ``set_as_main`` there starts again. Called by ``process``."""
-        super().survive_fork()
+        super()._survive_fork()
         self._loop = self._task = self._callbacks.loop = None
         self._callbacks.tasks.clear()
         self._transport.reset_after_fork()
@@ -233,7 +233,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         if getattr(self, "_run", None) is not None:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
             # The task does not hold the client. It may still get hold of it, but then finds that nothing is to be done.
-            self.leave()
+            self._leave()
             self._wake_up()
 
     def _make_stream_runner(self, policy: StreamPolicy) -> TaskStreamRunner:

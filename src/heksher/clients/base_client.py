@@ -64,7 +64,7 @@ class BaseHeksherClient(Observed, ABC):
         dispatcher: calls those who want to know of changes.
     """
 
-    is_stub = False
+    _is_stub = False
 
     def __init__(
         self,
@@ -80,11 +80,11 @@ class BaseHeksherClient(Observed, ABC):
         super().__init__(dispatcher)
         check_choice("on_start_failure", on_start_failure, StartFailure)
         check_choice("updates", updates, UpdateMode)
-        self.context: ClientContext = ClientContext(tuple(context_features))
+        self._context: ClientContext = ClientContext(tuple(context_features))
         self._on_start_failure = on_start_failure
         self._start_timeout_s = None if start_timeout is None else read_seconds("start_timeout", start_timeout)
         self._schedule = Schedule(read_seconds("update_interval", update_interval))
-        self._session = Session(self.context, base_url)
+        self._session = Session(self._context, base_url)
         self._updates: UpdateMode = updates
         self._state = ClientPhase.NEW
         # A new object for each start, None while the client is not running: by it an update knows whether it has
@@ -115,7 +115,7 @@ class BaseHeksherClient(Observed, ABC):
             TypeError: a default is neither.
         """
         with self._publish_lock:
-            self.context.set_defaults(defaults)
+            self._context.set_defaults(defaults)
             self._session.recompile()
 
     def track_contexts(self, /, **tracked: TrackedValues) -> None:
@@ -134,24 +134,24 @@ class BaseHeksherClient(Observed, ABC):
             TypeError: something else than strings.
         """
         with self._publish_lock:
-            self.context.track(tracked)
+            self._context.track(tracked)
             self._session.recompile()
 
     def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:
         """Return the contexts completed with the defaults, as ``get`` does."""
-        return self.context.complete(contexts)
+        return self._context.complete(contexts)
 
     @property
     def untracked_reads(self) -> Mapping[tuple[str, str], int]:
         """How often settings were read with values that are not tracked, by setting and context feature."""
-        return MappingProxyType(self.context.untracked_reads)
+        return MappingProxyType(self._context.untracked_reads)
 
     # ---- settings
 
     def snapshot(self) -> Snapshot:
         """Return a consistent view of all settings: each as the same update left it."""
         with self._publish_lock:
-            return Snapshot({setting: setting.evaluation for setting in self._session.settings()})
+            return Snapshot({setting: setting._evaluation for setting in self._session.settings()})
 
     # ---- status and changes
 
@@ -161,7 +161,7 @@ class BaseHeksherClient(Observed, ABC):
         fork.notice_fork()
         return self._health.picture(MappingProxyType(self._session.statuses()), self._stream_runner.is_streaming)
 
-    def adopt(self, settings: list[Setting[Any]]) -> None:
+    def _adopt(self, settings: list[Setting[Any]]) -> None:
         """Take settings over, to be declared and followed. Called by ``main_client``."""
         for setting in settings:
             self._session.register(setting)
@@ -169,22 +169,22 @@ class BaseHeksherClient(Observed, ABC):
             self._schedule.hurry()
             self._wake_up()
 
-    def release(self) -> None:
+    def _release(self) -> None:
         """Let go of all settings. Called by ``main_client`` when another client becomes main."""
         with self._publish_lock:
             self._session.release()
 
-    def has_undeclared_settings(self) -> bool:
+    def _has_undeclared_settings(self) -> bool:
         """Return whether settings are still to be declared."""
         return self._session.has_undeclared()
 
-    def is_over(self) -> bool:
+    def _is_over(self) -> bool:
         """Return whether the client is closed."""
         return self._state is ClientPhase.CLOSED
 
     # ---- for the process
 
-    def survive_fork(self) -> None:
+    def _survive_fork(self) -> None:
         """Go on in a forked process. Called by ``fork``."""
         # Held, perhaps, by a thread that this process does not have.
         self._publish_lock = threading.Lock()
@@ -193,7 +193,7 @@ class BaseHeksherClient(Observed, ABC):
         # The fork may have come between two assignments.
         self._session.recompile()
 
-    def leave(self) -> None:
+    def _leave(self) -> None:
         """Let the interpreter end. Called by ``fork``."""
         self._run = None
         self._stream_runner.stop()

@@ -209,9 +209,9 @@ class ThreadHeksherClient(BaseHeksherClient):
     ) -> None:
         self.close()
 
-    def survive_fork(self) -> None:
+    def _survive_fork(self) -> None:
         """Go on in a forked process, with a thread and connections of its own. Called by ``process``."""
-        super().survive_fork()
+        super()._survive_fork()
         self.modification_lock = threading.Lock()
         self._make_own_tools()
         self._transport.reset_after_fork()
@@ -246,16 +246,16 @@ class ThreadHeksherClient(BaseHeksherClient):
             self._stream_runner.tend()
         return left_s
 
-    def leave(self) -> None:
+    def _leave(self) -> None:
         """Let the interpreter end. Called by ``process``."""
-        super().leave()
+        super()._leave()
         self._dismiss_thread()
 
     def __del__(self) -> None:
         # Not there if the constructor failed.
         if getattr(self, "_run", None) is not None:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-            self.leave()
+            self._leave()
             self._transport.close()
 
     def _wake_up(self) -> None:

@@ -118,7 +118,7 @@ def test_close_is_deprecated(service: FakeService) -> None:
     async def use(client: AsyncHeksherClient) -> None:
         with pytest.warns(DeprecationWarning, match=r"close\(\) is deprecated, use aclose\(\)"):
             await client.close()
-        assert client.is_over()
+        assert client._is_over()
 
     run_started(service, use)
 

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
+from heksher.record import Record
+
 ClientState = Literal["starting", "current", "stale", "failed", "closed"]
 DataSource = Literal["defaults", "service", "snapshot", "bootstrap"]
 
 
-class SettingStatus(NamedTuple):
+class SettingStatus(Record):
     """What a client knows of one setting.
 
     Attributes:
@@ -23,13 +25,15 @@ class SettingStatus(NamedTuple):
             value was rejected, or it comes from a snapshot or bootstrap.
     """
 
+    __slots__ = ("is_declared", "is_missing", "is_stale", "rejected")
+
     is_declared: bool
     is_missing: bool
     rejected: tuple[str, ...]
     is_stale: bool
 
 
-class ClientStatus(NamedTuple):
+class ClientStatus(Record):
     """How a client is doing, at one moment.
 
     Attributes:
@@ -47,6 +51,19 @@ class ClientStatus(NamedTuple):
         settings: by name.
         is_streaming: whether the service tells of its changes now; else the client asks in its interval.
     """
+
+    __slots__ = (
+        "age_s",
+        "is_streaming",
+        "last_error",
+        "last_error_at",
+        "last_success",
+        "revision",
+        "settings",
+        "since",
+        "source",
+        "state",
+    )
 
     state: ClientState
     since: datetime
@@ -116,16 +133,16 @@ class ClientHealth:
         """Make a picture for the program."""
         facts = self._facts
         return ClientStatus(
-            facts.state,
-            facts.since,
-            facts.last_success,
-            facts.last_error,
-            facts.last_error_at,
-            None if facts.confirmed is None else _age_s(*facts.confirmed),
-            facts.revision,
-            facts.source,
-            settings,
-            is_streaming,
+            state=facts.state,
+            since=facts.since,
+            last_success=facts.last_success,
+            last_error=facts.last_error,
+            last_error_at=facts.last_error_at,
+            age_s=None if facts.confirmed is None else _age_s(*facts.confirmed),
+            revision=facts.revision,
+            source=facts.source,
+            settings=settings,
+            is_streaming=is_streaming,
         )
 
     def _enter(self, state: ClientState) -> bool:

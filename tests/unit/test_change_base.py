@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from heksher.changes import Change, Changes, restrict
+from heksher.change_base import restrict
+from heksher.changes import Change, Changes
 from heksher.context import ClientContext, ContextDefault
 from heksher.evaluation import Evaluation
 from heksher.exceptions import MissingContextError, UnknownFeatureError
@@ -38,12 +39,12 @@ def publish(setting: Setting[int], default: int, *rules: Rule[int], **defaults: 
     context.set_defaults(defaults)
     features = setting.configurable_features
     before, after = (
-        setting.evaluation,
+        setting._evaluation,
         Evaluation(RuleSet(setting.name, rules, features), default, "server default", context, features),
     )
-    setting.evaluation = after
-    if setting.subscribers is not None:
-        setting.subscribers.notify(Change(setting, before, after, {}))
+    setting._switch_to(after.compile())
+    if setting._subscribers is not None:
+        setting._subscribers.notify(Change(setting=setting, before=before, after=after))
 
 
 def collect(
@@ -63,8 +64,8 @@ def collect(
 def test_setting_without_subscribers() -> None:
     """A setting that nobody subscribed to has nothing for it."""
     setting = make_setting()
-    assert setting.subscribers is None
-    assert "subscribers" not in vars(setting)
+    assert setting._subscribers is None
+    assert "_subscribers" not in vars(setting)
 
 
 @pytest.mark.parametrize("contexts", CONTEXTS, ids=repr)
@@ -170,7 +171,7 @@ def test_unknown_feature(name: str) -> None:
     assert str(raised.value) == "setting 'size' is not configurable by planet; its features are a, b"
     with pytest.raises(UnknownFeatureError, match=str(raised.value)):
         setting.get(planet="mars")
-    assert setting.subscribers is None
+    assert setting._subscribers is None
 
 
 def test_restricted_context() -> None:
@@ -221,7 +222,7 @@ def test_change_in_a_context() -> None:
 def test_features_with_names_of_parameters() -> None:
     """A feature may be called self."""
     setting = Setting("size", int, ["self", "contexts"], 3)
-    change = Change(setting, setting.evaluation, setting.evaluation, {})
+    change = Change(setting=setting, before=setting._evaluation, after=setting._evaluation)
     assert [3, 3] == [change.before(self="x"), change.after(self="x", contexts="y")]
 
 
@@ -359,9 +360,9 @@ def test_loop_over_changes() -> None:
                 break
             loop.call_soon(publish, setting, change.after() + 1)
         assert [(0, 1), (1, 2), (2, 3)] == values
-        assert setting.subscribers is not None
+        assert setting._subscribers is not None
         del change
-        assert [] == setting.subscribers.members()
+        assert [] == setting._subscribers.members()
 
     run(follow())
 
@@ -481,8 +482,8 @@ def test_closing() -> None:
         with pytest.raises(StopAsyncIteration):
             await anext(changes)
         await changes.aclose()
-        assert setting.subscribers is not None
-        assert [] == setting.subscribers.members()
+        assert setting._subscribers is not None
+        assert [] == setting._subscribers.members()
 
     run(follow())
 
@@ -494,8 +495,8 @@ def test_cancellation() -> None:
         setting = make_setting()
         changes = setting.changes()
         assert await is_waiting(changes)
-        assert setting.subscribers is not None
-        assert [] == setting.subscribers.members()
+        assert setting._subscribers is not None
+        assert [] == setting._subscribers.members()
         with pytest.raises(StopAsyncIteration):
             await anext(changes)
 
@@ -541,9 +542,9 @@ def test_iterator_that_is_dropped() -> None:
         changes = setting.changes()
         publish(setting, 1)
         assert changes is aiter(changes)
-        assert setting.subscribers is not None
+        assert setting._subscribers is not None
         del changes
-        assert [] == setting.subscribers.members()
+        assert [] == setting._subscribers.members()
         reference = weakref.ref(setting)
         del setting
         assert reference() is None
