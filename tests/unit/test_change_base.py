@@ -1,11 +1,13 @@
 """Changes of a setting: what is one, who is told of it, and what it says."""
 
 import asyncio
+import json
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -242,6 +244,56 @@ def test_repr_without_a_value() -> None:
     assert "<Change of size for a=x: 0 -> 2>" == repr(change)
     variable.reset(token)
     assert "<Change of size for a=x: 0 -> (no value)>" == repr(change)
+
+
+def test_repr_in_the_empty_context() -> None:
+    """A context without a feature is a context, too: that of a read without arguments."""
+    change = get_change(lambda setting: publish(setting, 1), {})
+    assert "<Change of size for the empty context: 0 -> 1>" == repr(change)
+
+
+# ---- as JSON
+
+
+class Color(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+def test_json_of_a_change_in_any_context() -> None:
+    """Without a context there are no two values to tell."""
+    change = get_change(lambda setting: publish(setting, 1))
+    assert {"setting": "size", "contexts": None} == json.loads(json.dumps(change.as_dict()))
+
+
+def test_json_of_a_change_in_a_context() -> None:
+    """In a context there are; members of an enum are their values."""
+    setting = Setting("color", Color, ["a"], Color.RED)
+    change = Change(setting=setting, before=setting._evaluation, after=setting._evaluation, contexts={"a": "x"})
+    assert "red" == change.as_dict()["after"]
+    change = get_change(lambda setting: publish(setting, 1), {})
+    expected = {"setting": "size", "contexts": {}, "before": 0, "after": 1}
+    assert expected == json.loads(json.dumps(change.as_dict()))
+
+
+def test_json_without_a_value() -> None:
+    """A value that is not known any more is null."""
+    variable: ContextVar[str] = ContextVar("b")
+    token = variable.set("y")
+    change = get_change(lambda setting: publish(setting, 1, on(2, a="x", b="y"), b=variable), {"a": "x"})
+    variable.reset(token)
+    assert {"setting": "size", "contexts": {"a": "x"}, "before": 0, "after": None} == change.as_dict()
+
+
+def test_change_is_frozen() -> None:
+    """A change is made by keywords and cannot be changed; it can be a key, whatever values it is about."""
+    setting = make_setting()
+    change = Change(setting=setting, before=setting._evaluation, after=setting._evaluation, contexts={"a": "x"})
+    with pytest.raises(AttributeError, match="Change cannot be changed: contexts cannot be set"):
+        change.contexts = {}  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        Change(setting, setting._evaluation, setting._evaluation)  # type: ignore[misc]
+    assert {change: 1}[change]
 
 
 # ---- lifetime

@@ -51,6 +51,9 @@ class ClientPhase(Enum):
 class BaseHeksherClient(Observed, ABC):
     """The part of a client that does not wait. Thread-safe.
 
+    Names without an underscore are public, and only these, also where ``main_client`` or ``fork`` is who calls: a
+    program's subclass cannot meet any other by accident.
+
     Args:
         update_interval: seconds from one update to the next.
         context_features: the context features that the program knows, the most general one first. Where the service
@@ -148,6 +151,11 @@ class BaseHeksherClient(Observed, ABC):
 
     # ---- settings
 
+    @property
+    def settings(self) -> Mapping[str, Setting[Any]]:
+        """The settings that the client keeps current, by name, as they are now: those that the program still holds."""
+        return MappingProxyType({setting.name: setting for setting in self._session.settings()})
+
     def snapshot(self) -> Snapshot:
         """Return a consistent view of all settings: each as the same update left it."""
         with self._publish_lock:
@@ -159,7 +167,7 @@ class BaseHeksherClient(Observed, ABC):
     def status(self) -> ClientStatus:
         """How the client is doing: whether settings are current, and if not, since when and why."""
         fork.notice_fork()
-        return self._health.picture(MappingProxyType(self._session.statuses()), self._stream_runner.is_streaming)
+        return self._make_status()
 
     def _adopt(self, settings: list[Setting[Any]]) -> None:
         """Take settings over, to be declared and followed. Called by ``main_client``."""
@@ -226,6 +234,9 @@ class BaseHeksherClient(Observed, ABC):
 
         return StreamPolicy(self._updates, self._session, self._schedule, wake_up)
 
+    def _make_status(self) -> ClientStatus:
+        return self._health.picture(MappingProxyType(self._session.statuses()), self._stream_runner.is_streaming)
+
     def _require_open(self) -> None:
         fork.notice_fork()
         if self._state is ClientPhase.CLOSED:
@@ -283,7 +294,7 @@ class BaseHeksherClient(Observed, ABC):
         with self._publish_lock:
             has_changed = self._health.succeed() if error is None else self._health.fail(str(error) or repr(error))
             if has_changed:
-                self._dispatcher.post_call(self._status_subscribers, self.status)
+                self._dispatcher.post_call(self._status_subscribers, self._make_status())
         if error is not None:
             # Later failures of the row are of use only to who looks for them. What the service or the way to it did
             # wrong is told by its message; anything else is a fault in this process, which one looks for by its
@@ -330,7 +341,7 @@ class BaseHeksherClient(Observed, ABC):
         self._stream_runner.stop()
         with self._publish_lock:
             if self._health.close():
-                self._dispatcher.post_call(self._status_subscribers, self.status)
+                self._dispatcher.post_call(self._status_subscribers, self._make_status())
 
     def _abandon_start(self, previous: main_client.MainClient | None) -> None:
         main_client.restore_main(self, previous)

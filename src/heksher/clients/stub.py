@@ -18,7 +18,7 @@ import warnings
 import weakref
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 from unittest.mock import AsyncMock, MagicMock
 
@@ -136,6 +136,11 @@ class _BaseStub(Observed):
     def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:
         """Return the contexts completed with the defaults, as ``get`` does."""
         return self._context.complete(contexts)
+
+    @property
+    def settings(self) -> Mapping[str, Setting[Any]]:
+        """The settings that answer from this client, by name: those that the program still holds."""
+        return MappingProxyType({setting.name: setting for setting in list(self._before)})
 
     def snapshot(self) -> Snapshot:
         """Return a consistent view of all settings."""
