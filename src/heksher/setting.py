@@ -110,6 +110,8 @@ class Setting(SettingBase[T]):
     Source: docs/reference/compatibility.md, *Setting*.
     """
 
+    on_coerce: OnCoerce[T] | None
+
     # Each form of type twice, with the features in the plural and in the singular. See type_argument.py.
     @overload
     def __init__(

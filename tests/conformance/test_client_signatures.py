@@ -52,7 +52,14 @@ def test_both_constructors_take_the_same_arguments():
     expected = ["service_url", "update_interval", "context_features", "http_client_args"]
     for client_class in (AsyncHeksherClient, ThreadHeksherClient):
         parameters = list(inspect.signature(client_class).parameters.values())
-        ours = ["on_start_failure", "start_timeout", "snapshot", "bootstrap", "max_response_bytes", "request_timeout"]
+        ours = [
+            "on_start_failure",
+            "start_timeout",
+            "last_known_file",
+            "bootstrap",
+            "max_response_bytes",
+            "request_timeout",
+        ]
         assert [*expected, *ours, "updates"] == [parameter.name for parameter in parameters]
         assert ["POSITIONAL_OR_KEYWORD"] * 3 + ["KEYWORD_ONLY"] * 8 == [parameter.kind.name for parameter in parameters]
 

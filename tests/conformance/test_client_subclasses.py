@@ -20,8 +20,8 @@ NAMES = (
 )
 
 PUBLIC_OF_CLIENTS = (
-    "close context_namespace get_settings modification_lock on_change on_status_change on_update_error on_update_ok ping"
-    " reload set_as_main set_defaults settings snapshot status track_contexts untracked_reads"
+    "close context_namespace get_settings modification_lock on_change on_status_change on_update_error on_update_ok"
+    " ping reload set_as_main set_defaults settings snapshot status track_contexts untracked_reads"
 )
 PUBLIC_OF_STUBS = (
     "close context_namespace on_change on_status_change patch ping reload set_as_main set_defaults settings snapshot"

@@ -261,7 +261,7 @@ class BaseHeksherClient(Observed, ABC):
                 is_of_use = bool(replacements) or not self._session.settings()
                 if is_of_use and self._health.source == "defaults":
                     # Nobody knows how old a bootstrap is.
-                    confirmed_at = state.saved_at if source == "snapshot" else None
+                    confirmed_at = state.saved_at if source == "file" else None
                     self._health.fall_back(source, confirmed_at, state.revision)
                 self._post(replacements)
 
@@ -327,7 +327,7 @@ class BaseHeksherClient(Observed, ABC):
 
     def _must_raise(self) -> bool:
         """Return whether the start's failure is to be raised: it is not if there is something to fall back on."""
-        return self._on_start_failure == "raise" and self._health.source not in {"snapshot", "bootstrap"}
+        return self._on_start_failure == "raise" and self._health.source not in {"file", "bootstrap"}
 
     def _begin_run(self) -> None:
         self._state = ClientPhase.RUNNING

@@ -93,6 +93,6 @@ class Dispatcher:
         while self._queue:
             subscription, payload = self._queue[0]
             try:
-                subscription.deliver(payload, self._spawn)
+                subscription._deliver(payload, self._spawn)
             finally:
                 self._queue.popleft()

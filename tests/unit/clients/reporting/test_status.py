@@ -106,12 +106,12 @@ def test_failure_with_data(clock: Clock, health: ClientHealth):
 
 
 def test_fallback(clock: Clock, health: ClientHealth):
-    """From a snapshot on, the client is stale, and the age is that of what the snapshot holds."""
-    health.fall_back("snapshot", START - timedelta(hours=1), 3)
+    """From the file of last known values on, the client is stale, and the age is that of what the file holds."""
+    health.fall_back("file", START - timedelta(hours=1), 3)
     health.fail("refused")
     clock.move(60)
     picture = health.picture({})
-    assert ("stale", 3660.0, 3, "snapshot", None) == (
+    assert ("stale", 3660.0, 3, "file", None) == (
         picture.state,
         picture.age_s,
         picture.revision,
