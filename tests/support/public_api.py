@@ -39,9 +39,7 @@ MODULES: dict[str, tuple[str, ...] | None] = {
 # How the union that is called JSON is shown.
 _JSON = re.compile(rf"""(?:ForwardRef\()?['"]?{re.escape(str(value_type.JSON))}['"]?\)?""")
 # Modules, what says how type variables vary, and forward references.
-_NOISE = re.compile(
-    r"""\b(?!asyncio|threading)(?:[a-z_]+\.)+(?=[A-Za-z_])|[~+](?=[A-Z])|"|'(?=[A-Z])|(?<=\])'|ForwardRef(?=\()"""
-)
+_NOISE = re.compile(r"""\b(?!asyncio|threading)(?:[a-z_]+\.)+(?=[A-Za-z_])|[~+](?=[A-Z])|"|'(?=[A-Z])|(?<=\])'""")
 
 
 def describe_api() -> str:
@@ -139,6 +137,7 @@ def _show(value: object) -> str:
         return "..."
     text = value if isinstance(value, str) else repr(value)
     text = re.sub(_JSON, "JSON", text)
+    text = re.sub(r"ForwardRef\('([^']*)'\)", r"\1", text)
     # Names without their modules, and type variables without what says how they vary.
     text = re.sub(_NOISE, "", text)
     return re.sub(r"^Optional\[(.*)\]$", r"\1 | None", text)
