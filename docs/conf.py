@@ -1,5 +1,7 @@
 """How Sphinx builds the documentation: ``make docs``. Warnings are errors, and nothing is fetched from the network."""
 
+import re
+
 from sphinx.application import Sphinx
 
 from heksher import value_type
@@ -33,9 +35,10 @@ def name_json(
     _app: Sphinx, _kind: str, _name: str, _object: object, _options: object, signature: str | None, result: str | None
 ) -> tuple[str | None, str | None]:
     """Write ``JSON`` in signatures in place of the union that it stands for."""
-    union = str(value_type.JSON)
-    for _ in range(3):  # it is within itself, and within other types
-        signature, result = (text and text.replace(union, "JSON") for text in (signature, result))
+    # Names come with their modules (~collections.abc.Sequence) where Sphinx has resolved them.
+    union = re.sub(r"(?=Sequence|Mapping)", r"(?:~[a-z.]+)?", re.escape(str(value_type.JSON)))
+    for _ in range(2):  # it is within itself
+        signature, result = (text and re.sub(union, "JSON", text) for text in (signature, result))
     return signature, result
 
 
