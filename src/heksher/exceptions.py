@@ -81,6 +81,8 @@ class ServiceError(HeksherError):
         native: the HTTP library's error or response that this one is about; ``None`` when there is none.
     """
 
+    native: object
+
     def __init__(self, message: str, native: object = None) -> None:
         # Not super(): in an error that is one of the HTTP library's, too, that would be the library's constructor.
         Exception.__init__(self, message)
@@ -99,6 +101,9 @@ class StatusError(ServiceError):
         retry_after_s: for how many seconds the service asks not to be asked again, never negative; ``None`` if it does
             not ask for that.
     """
+
+    status: int | None
+    retry_after_s: float | None
 
     def __init__(
         self, message: str, native: object = None, status: int | None = None, retry_after_s: float | None = None

@@ -24,10 +24,10 @@ logger: logging.Logger = logging.getLogger(__name__)
 class ProcessMember(Protocol):
     """Something that has to act when the process forks or ends."""
 
-    def survive_fork(self) -> None:
+    def _survive_fork(self) -> None:
         """Go on in a forked child. Called in the child, in its only thread, before ``os.fork`` returns."""
 
-    def leave(self) -> None:
+    def _leave(self) -> None:
         """Stop background work without waiting for it: the interpreter ends."""
 
 
@@ -62,7 +62,7 @@ def _tell_children() -> None:
         renew()
     for member in _list_members():
         try:
-            member.survive_fork()
+            member._survive_fork()
         except Exception:
             logger.exception("%r could not go on in the forked process", member)
 
@@ -101,7 +101,7 @@ def _tell_of_the_end() -> None:
     # There is nobody left to be told of an error, and the other members have to end, too.
     for member in _list_members():
         with contextlib.suppress(Exception):
-            member.leave()
+            member._leave()
 
 
 def _list_members() -> list[ProcessMember]:

@@ -91,7 +91,7 @@ class Subscription:
         """Whether the callback is still called."""
         return self._find_callback() is not None and self._subscribers() is not None
 
-    def deliver(self, payload: object, spawn: Spawn | None) -> None:
+    def _deliver(self, payload: object, spawn: Spawn | None) -> None:
         """Call the callback, after what is under way.
 
         Args:
@@ -244,9 +244,9 @@ class Subscribers(Generic[P]):
         return list(self._subscriptions)
 
     def notify(self, payload: P, spawn: Spawn | None = None) -> None:
-        """Call all callbacks, one after the other; see ``Subscription.deliver``."""
+        """Call all callbacks, one after the other; as a subscription does."""
         for subscription in self.members():
-            subscription.deliver(payload, spawn)
+            subscription._deliver(payload, spawn)
 
 
 @types.coroutine

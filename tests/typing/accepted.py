@@ -15,7 +15,7 @@ from heksher.changes import Change
 from heksher.clients.reporting.snapshot import Snapshot
 from heksher.clients.stub import AsyncStubHeksherClient, Rule, SyncStubHeksherClient
 from heksher.clients.util import SettingData
-from heksher.evaluation import Explanation
+from heksher.explanation import Explanation
 from heksher.setting import QueriedRule, Setting
 from heksher.setting_type import (
     Conversion,

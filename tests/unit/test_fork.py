@@ -19,10 +19,10 @@ class Member:
         self.told: list[str] = []
         self._error = error
 
-    def survive_fork(self) -> None:
+    def _survive_fork(self) -> None:
         self._note("fork")
 
-    def leave(self) -> None:
+    def _leave(self) -> None:
         self._note("end")
 
     def _note(self, what: str) -> None:

@@ -30,7 +30,7 @@ def switch(
     """Do what a client does when it has an answer for a setting."""
     rule_set = RuleSet(setting.name, rules, order)
     context = context or ClientContext(order)
-    setting.evaluation = Evaluation(rule_set, 0, "server default", context, setting.configurable_features)
+    setting._switch_to(Evaluation(rule_set, 0, "server default", context, setting.configurable_features).compile())
 
 
 def make_setting(*rules: Rule[object], context: ClientContext | None = None) -> Setting[int]:
@@ -70,7 +70,7 @@ def test_feature_names_that_mean_something_else(name: str):
         setting.get(other="z")
     with pytest.raises(UnknownFeatureError, match="unknown"):
         setting.get(**{name: "x", "unknown": "x"})
-    assert "Give the setting's value" in pydoc.render_doc(setting.get)
+    assert "Return the setting's value" in pydoc.render_doc(setting.get)
 
 
 def test_no_name_is_part_of_the_source():
@@ -107,7 +107,7 @@ def test_values_that_look_like_what_stands_for_them():
     context.set_defaults({"environment": "slow path"})
     rules = [Rule(1, (("environment", "slow path"),), "guard 0"), Rule(2, (("environment", "default"),), "filling 0")]
     rule_set = RuleSet("label", rules, FEATURES)
-    setting.evaluation = Evaluation(rule_set, "rules 0 0", "server default", context, ("environment",))
+    setting._switch_to(Evaluation(rule_set, "rules 0 0", "server default", context, ("environment",)).compile())
     assert ["guard 0", "filling 0", "rules 0 0"] == [
         setting.get(),
         setting.get(environment="default"),
@@ -236,7 +236,7 @@ def test_signature():
     setting = make_setting()
     assert [*FEATURES, "contexts"] == list(inspect.signature(setting.get).parameters)
     assert "environment=<not given>" in pydoc.render_doc(setting.get)
-    assert "Give the setting's value" in pydoc.render_doc(Setting)
+    assert "Return the setting's value" in pydoc.render_doc(Setting)
 
 
 def test_defaults_that_come_and_go():
@@ -262,7 +262,7 @@ def test_nothing_is_left_of_an_old_evaluation():
     """Code and evaluation do not hold each other: an update that was replaced is gone at once."""
     setting = make_setting(make_rule(1, 10, user="me"))
     # The setting, the code's constants, this variable, and the argument of the call.
-    evaluation = setting.evaluation
+    evaluation = setting._evaluation
     assert sys.getrefcount(evaluation) == 4
     switch(setting)
     assert sys.getrefcount(evaluation) == 2

@@ -164,7 +164,7 @@ def test_cancel_by_the_callback() -> None:
     members = subscribers.members()
     for payload in (1, 2):
         for subscription in members:
-            subscription.deliver(payload, None)
+            subscription._deliver(payload, None)
     assert [1] == recorder.calls
 
 

@@ -68,9 +68,10 @@ class AsyncHeksherClient(BaseHeksherClient):
         http_client_args: keyword arguments for the HTTP client: ``headers``, ``auth``, ``timeout``, ``verify``, …
         on_start_failure: ``"raise"`` the first update's failure from ``set_as_main``, or log it and ``"continue"``.
         start_timeout: seconds that the start may take; ``None`` for no limit but those of requests.
-        snapshot: a file to keep what the service said last, and to answer from when it cannot be reached at the start.
-        bootstrap: values, or a file with them, for a start with neither service nor snapshot: the JSON that the service
-            answers to a query, optionally with ``context_features``.
+        last_known_file: a file to keep what the service said last in, and to answer from when it cannot be reached at
+            the start.
+        bootstrap: values, or a file with them, for a start with neither service nor such a file: the JSON that the
+            service answers to a query, optionally with ``context_features``.
         max_response_bytes: how large an answer may be, decompressed.
         request_timeout: seconds that a request may take in all, whatever trickles in.
         updates: ``"auto"`` has the service tell of changes where it can, and polls where it cannot; ``"stream"`` warns
@@ -96,7 +97,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         http_client_args: Mapping[str, Any] | None = None,
         on_start_failure: StartFailure = "raise",
         start_timeout: float | timedelta | None = DEFAULT_START_TIMEOUT_S,
-        snapshot: FilePath | None = None,
+        last_known_file: FilePath | None = None,
         bootstrap: "Bootstrap | None" = None,
         max_response_bytes: int = DEFAULT_LIMITS.max_response_bytes,
         request_timeout: float | timedelta = DEFAULT_LIMITS.request_timeout_s,
@@ -104,7 +105,7 @@ class AsyncHeksherClient(BaseHeksherClient):
     ) -> None:
         limits = read_limits(max_response_bytes, request_timeout)
         self._transport = AsyncTransport(service_url, http_client_args, limits)
-        fallback = Fallback(snapshot, bootstrap, self._transport.base_url)
+        fallback = Fallback(last_known_file, bootstrap, self._transport.base_url)
         # The functions of the program that are coroutines.
         self._callbacks = _Callbacks()
         dispatcher = Dispatcher(self._callbacks.spawn)
@@ -221,9 +222,9 @@ class AsyncHeksherClient(BaseHeksherClient):
     ) -> None:
         await self.aclose()
 
-    def survive_fork(self) -> None:
+    def _survive_fork(self) -> None:
         """Keep answering in a forked process; ``set_as_main`` there starts again. Called by ``process``."""
-        super().survive_fork()
+        super()._survive_fork()
         self._loop = self._task = self._callbacks.loop = None
         self._callbacks.tasks.clear()
         self._transport.reset_after_fork()
@@ -233,7 +234,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         if getattr(self, "_run", None) is not None:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
             # The task does not hold the client. It may still get hold of it, but then finds that nothing is to be done.
-            self.leave()
+            self._leave()
             self._wake_up()
 
     def _make_stream_runner(self, policy: StreamPolicy) -> TaskStreamRunner:

@@ -51,6 +51,9 @@ class ClientPhase(Enum):
 class BaseHeksherClient(Observed, ABC):
     """The part of a client that does not wait. Thread-safe.
 
+    Names without an underscore are public, and only these, also where ``main_client`` or ``fork`` is who calls: a
+    program's subclass cannot meet any other by accident.
+
     Args:
         update_interval: seconds from one update to the next.
         context_features: the context features that the program knows, the most general one first. Where the service
@@ -64,7 +67,7 @@ class BaseHeksherClient(Observed, ABC):
         dispatcher: calls those who want to know of changes.
     """
 
-    is_stub = False
+    _is_stub = False
 
     def __init__(
         self,
@@ -80,11 +83,11 @@ class BaseHeksherClient(Observed, ABC):
         super().__init__(dispatcher)
         check_choice("on_start_failure", on_start_failure, StartFailure)
         check_choice("updates", updates, UpdateMode)
-        self.context: ClientContext = ClientContext(tuple(context_features))
+        self._context: ClientContext = ClientContext(tuple(context_features))
         self._on_start_failure = on_start_failure
         self._start_timeout_s = None if start_timeout is None else read_seconds("start_timeout", start_timeout)
         self._schedule = Schedule(read_seconds("update_interval", update_interval))
-        self._session = Session(self.context, base_url)
+        self._session = Session(self._context, base_url)
         self._updates: UpdateMode = updates
         self._state = ClientPhase.NEW
         # A new object for each start, None while the client is not running: by it an update knows whether it has
@@ -115,7 +118,7 @@ class BaseHeksherClient(Observed, ABC):
             TypeError: a default is neither.
         """
         with self._publish_lock:
-            self.context.set_defaults(defaults)
+            self._context.set_defaults(defaults)
             self._session.recompile()
 
     def track_contexts(self, /, **tracked: TrackedValues) -> None:
@@ -134,24 +137,29 @@ class BaseHeksherClient(Observed, ABC):
             TypeError: something else than strings.
         """
         with self._publish_lock:
-            self.context.track(tracked)
+            self._context.track(tracked)
             self._session.recompile()
 
     def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:
         """Return the contexts completed with the defaults, as ``get`` does."""
-        return self.context.complete(contexts)
+        return self._context.complete(contexts)
 
     @property
     def untracked_reads(self) -> Mapping[tuple[str, str], int]:
         """How often settings were read with values that are not tracked, by setting and context feature."""
-        return MappingProxyType(self.context.untracked_reads)
+        return MappingProxyType(self._context.untracked_reads)
 
     # ---- settings
+
+    @property
+    def settings(self) -> Mapping[str, Setting[Any]]:
+        """The settings that the client keeps current, by name, as they are now: those that the program still holds."""
+        return MappingProxyType({setting.name: setting for setting in self._session.settings()})
 
     def snapshot(self) -> Snapshot:
         """Return a consistent view of all settings: each as the same update left it."""
         with self._publish_lock:
-            return Snapshot({setting: setting.evaluation for setting in self._session.settings()})
+            return Snapshot({setting: setting._evaluation for setting in self._session.settings()})
 
     # ---- status and changes
 
@@ -159,9 +167,9 @@ class BaseHeksherClient(Observed, ABC):
     def status(self) -> ClientStatus:
         """How the client is doing: whether settings are current, and if not, since when and why."""
         fork.notice_fork()
-        return self._health.picture(MappingProxyType(self._session.statuses()), self._stream_runner.is_streaming)
+        return self._make_status()
 
-    def adopt(self, settings: list[Setting[Any]]) -> None:
+    def _adopt(self, settings: list[Setting[Any]]) -> None:
         """Take settings over, to be declared and followed. Called by ``main_client``."""
         for setting in settings:
             self._session.register(setting)
@@ -169,22 +177,22 @@ class BaseHeksherClient(Observed, ABC):
             self._schedule.hurry()
             self._wake_up()
 
-    def release(self) -> None:
+    def _release(self) -> None:
         """Let go of all settings. Called by ``main_client`` when another client becomes main."""
         with self._publish_lock:
             self._session.release()
 
-    def has_undeclared_settings(self) -> bool:
+    def _has_undeclared_settings(self) -> bool:
         """Return whether settings are still to be declared."""
         return self._session.has_undeclared()
 
-    def is_over(self) -> bool:
+    def _is_over(self) -> bool:
         """Return whether the client is closed."""
         return self._state is ClientPhase.CLOSED
 
     # ---- for the process
 
-    def survive_fork(self) -> None:
+    def _survive_fork(self) -> None:
         """Go on in a forked process. Called by ``fork``."""
         # Held, perhaps, by a thread that this process does not have.
         self._publish_lock = threading.Lock()
@@ -193,7 +201,7 @@ class BaseHeksherClient(Observed, ABC):
         # The fork may have come between two assignments.
         self._session.recompile()
 
-    def leave(self) -> None:
+    def _leave(self) -> None:
         """Let the interpreter end. Called by ``fork``."""
         self._run = None
         self._stream_runner.stop()
@@ -226,6 +234,9 @@ class BaseHeksherClient(Observed, ABC):
 
         return StreamPolicy(self._updates, self._session, self._schedule, wake_up)
 
+    def _make_status(self) -> ClientStatus:
+        return self._health.picture(MappingProxyType(self._session.statuses()), self._stream_runner.is_streaming)
+
     def _require_open(self) -> None:
         fork.notice_fork()
         if self._state is ClientPhase.CLOSED:
@@ -250,7 +261,7 @@ class BaseHeksherClient(Observed, ABC):
                 is_of_use = bool(replacements) or not self._session.settings()
                 if is_of_use and self._health.source == "defaults":
                     # Nobody knows how old a bootstrap is.
-                    confirmed_at = state.saved_at if source == "snapshot" else None
+                    confirmed_at = state.saved_at if source == "file" else None
                     self._health.fall_back(source, confirmed_at, state.revision)
                 self._post(replacements)
 
@@ -283,7 +294,7 @@ class BaseHeksherClient(Observed, ABC):
         with self._publish_lock:
             has_changed = self._health.succeed() if error is None else self._health.fail(str(error) or repr(error))
             if has_changed:
-                self._dispatcher.post_call(self._status_subscribers, self.status)
+                self._dispatcher.post_call(self._status_subscribers, self._make_status())
         if error is not None:
             # Later failures of the row are of use only to who looks for them. What the service or the way to it did
             # wrong is told by its message; anything else is a fault in this process, which one looks for by its
@@ -316,7 +327,7 @@ class BaseHeksherClient(Observed, ABC):
 
     def _must_raise(self) -> bool:
         """Return whether the start's failure is to be raised: it is not if there is something to fall back on."""
-        return self._on_start_failure == "raise" and self._health.source not in {"snapshot", "bootstrap"}
+        return self._on_start_failure == "raise" and self._health.source not in {"file", "bootstrap"}
 
     def _begin_run(self) -> None:
         self._state = ClientPhase.RUNNING
@@ -330,7 +341,7 @@ class BaseHeksherClient(Observed, ABC):
         self._stream_runner.stop()
         with self._publish_lock:
             if self._health.close():
-                self._dispatcher.post_call(self._status_subscribers, self.status)
+                self._dispatcher.post_call(self._status_subscribers, self._make_status())
 
     def _abandon_start(self, previous: main_client.MainClient | None) -> None:
         main_client.restore_main(self, previous)

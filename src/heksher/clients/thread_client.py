@@ -49,9 +49,10 @@ class ThreadHeksherClient(BaseHeksherClient):
         http_client_args: keyword arguments for the HTTP client: ``headers``, ``auth``, ``timeout``, ``verify``, …
         on_start_failure: ``"raise"`` the first update's failure from ``set_as_main``, or log it and ``"continue"``.
         start_timeout: seconds that the start may take; ``None`` for no limit but those of requests.
-        snapshot: a file to keep what the service said last, and to answer from when it cannot be reached at the start.
-        bootstrap: values, or a file with them, for a start with neither service nor snapshot: the JSON that the service
-            answers to a query, optionally with ``context_features``.
+        last_known_file: a file to keep what the service said last in, and to answer from when it cannot be reached at
+            the start.
+        bootstrap: values, or a file with them, for a start with neither service nor such a file: the JSON that the
+            service answers to a query, optionally with ``context_features``.
         max_response_bytes: how large an answer may be, decompressed.
         request_timeout: seconds that a request may take in all, whatever trickles in.
         updates: ``"auto"`` has the service tell of changes where it can, and polls where it cannot; ``"stream"`` warns
@@ -77,7 +78,7 @@ class ThreadHeksherClient(BaseHeksherClient):
         http_client_args: Mapping[str, Any] | None = None,
         on_start_failure: StartFailure = "continue",
         start_timeout: float | timedelta | None = DEFAULT_START_TIMEOUT_S,
-        snapshot: FilePath | None = None,
+        last_known_file: FilePath | None = None,
         bootstrap: "Bootstrap | None" = None,
         max_response_bytes: int = DEFAULT_LIMITS.max_response_bytes,
         request_timeout: float | timedelta = DEFAULT_LIMITS.request_timeout_s,
@@ -85,7 +86,7 @@ class ThreadHeksherClient(BaseHeksherClient):
     ) -> None:
         limits = read_limits(max_response_bytes, request_timeout)
         self._transport = ThreadTransport(service_url, http_client_args, limits)
-        fallback = Fallback(snapshot, bootstrap, self._transport.base_url)
+        fallback = Fallback(last_known_file, bootstrap, self._transport.base_url)
         super().__init__(
             update_interval,
             context_features,
@@ -209,9 +210,9 @@ class ThreadHeksherClient(BaseHeksherClient):
     ) -> None:
         self.close()
 
-    def survive_fork(self) -> None:
+    def _survive_fork(self) -> None:
         """Go on in a forked process, with a thread and connections of its own. Called by ``process``."""
-        super().survive_fork()
+        super()._survive_fork()
         self.modification_lock = threading.Lock()
         self._make_own_tools()
         self._transport.reset_after_fork()
@@ -246,16 +247,16 @@ class ThreadHeksherClient(BaseHeksherClient):
             self._stream_runner.tend()
         return left_s
 
-    def leave(self) -> None:
+    def _leave(self) -> None:
         """Let the interpreter end. Called by ``process``."""
-        super().leave()
+        super()._leave()
         self._dismiss_thread()
 
     def __del__(self) -> None:
         # Not there if the constructor failed.
         if getattr(self, "_run", None) is not None:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-            self.leave()
+            self._leave()
             self._transport.close()
 
     def _wake_up(self) -> None:

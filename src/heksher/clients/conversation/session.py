@@ -110,7 +110,7 @@ class Session:
     def recompile(self) -> None:
         """Have all settings follow defaults and tracked values that have changed."""
         for _, setting in self._live():
-            setting.switch_to(setting.evaluation.compile())
+            setting._switch_to(setting._evaluation.compile())
 
     def make_stream_request(self, query: Query) -> Request:
         """Return the request for the changes of what a query answers, since what was published."""
@@ -183,8 +183,8 @@ class Session:
         for registration, compiled, answer, is_accepted, is_restored in renewals:
             setting = registration.setting()
             if setting is not None and self._registrations.get(id(setting)) is registration:
-                replacements.append(Replacement(setting, setting.evaluation, compiled.evaluation))
-                setting.switch_to(compiled if is_current else compiled.evaluation.compile())
+                replacements.append(Replacement(setting, setting._evaluation, compiled.evaluation))
+                setting._switch_to(compiled if is_current else compiled.evaluation.compile())
                 if is_restored:
                     registration.is_restored = True
                 else:

@@ -1,4 +1,4 @@
-"""Values that come with the program: the last net, for a start with neither service nor snapshot.
+"""Values that come with the program: the last resort, for a start with neither service nor file of last known values.
 
 A bootstrap is the answer to ``GET /api/v1/query``, as a file or as a mapping, optionally with the context features in
 their order::

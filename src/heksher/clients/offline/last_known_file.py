@@ -32,7 +32,7 @@ logger: logging.Logger = logging.getLogger(__name__)
 # Of the data: far more than any program has, and less than what would hurt one that reads it.
 DEFAULT_MAX_BYTES: Final = 64 * 1024 * 1024
 
-FORMAT: Final = "heksher snapshot"
+FORMAT: Final = "heksher last known values"
 FORMAT_VERSION: Final = 1
 
 # A confirmation is noted when it is so much later than the last one: nobody needs the age of the data to the second.
@@ -138,7 +138,7 @@ class LastKnownFile:
         except FileNotFoundError:
             return None
         except (OSError, RecursionError, ValueError) as error:
-            logger.warning("the snapshot %s is ignored: %s", self.path, error)
+            logger.warning("the file of last known values %s is ignored: %s", self.path, error)
             return None
         self._state, self._digest, self._noted_at = state, header.digest, state.saved_at
         return state
@@ -162,12 +162,17 @@ class LastKnownFile:
         # Later failures of the row are of use only to who looks for them.
         level = logging.DEBUG if self._is_failing else logging.WARNING
         reason = str(error) or type(error).__name__
-        logger.log(level, "the snapshot %s cannot be written, settings go on without it: %s", self.path, reason)
+        logger.log(
+            level,
+            "the file of last known values %s cannot be written, settings go on without it: %s",
+            self.path,
+            reason,
+        )
         self._is_failing = True
 
     def _note_success(self) -> None:
         if self._is_failing:
-            logger.info("writing the snapshot %s works again", self.path)
+            logger.info("writing the file of last known values %s works again", self.path)
         self._is_failing = False
 
 
@@ -198,13 +203,13 @@ def _read_header(file: BinaryIO) -> _Header:
     # Nothing of it is quoted in errors: it may be any file, also one with secrets.
     try:
         header = json.loads(file.readline(_MAX_HEADER_BYTES))
-        is_snapshot = header["format"] == FORMAT
+        is_ours = header["format"] == FORMAT
         version = header["version"]
     # What stands in the file decides how this fails.
     except (LookupError, RecursionError, TypeError, ValueError):
-        raise ValueError("it is no snapshot of settings") from None
-    if not is_snapshot:
-        raise ValueError("it is no snapshot of settings")
+        raise ValueError("it is no file of last known values") from None
+    if not is_ours:
+        raise ValueError("it is no file of last known values")
     if version != FORMAT_VERSION:
         raise ValueError(f"its format has the version {shorten(repr(version))}, this program reads {FORMAT_VERSION}")
     try:

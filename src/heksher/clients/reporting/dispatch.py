@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from heksher.changes import Change, restrict
+from heksher.change_base import narrow_change, restrict
 from heksher.evaluation import CompiledEvaluation, Evaluation
-from heksher.setting import Setting
+from heksher.setting import Change, Setting
 from heksher.subscription import Spawn, Subscribers, Subscription, TryLock
 
 P = TypeVar("P")
@@ -52,14 +52,14 @@ class Dispatcher:
         given = None if contexts is None else dict(contexts)
 
         def narrow(change: Change[Any]) -> Change[Any] | None:
-            return change.narrow(restrict(given, change.setting))
+            return narrow_change(restrict(given, change.setting), change)
 
         return self.subscribers.add(callback, narrow, weak=weak)
 
     def switch(self, setting: Setting[T], compiled: CompiledEvaluation[T]) -> None:
         """Have a setting answer from another evaluation from now on, and post that. Does not call anything."""
-        before = setting.evaluation
-        setting.switch_to(compiled)
+        before = setting._evaluation
+        setting._switch_to(compiled)
         self.post(setting, before, compiled.evaluation)
 
     def post(self, setting: Setting[T], before: Evaluation[T], after: Evaluation[T]) -> None:
@@ -67,10 +67,10 @@ class Dispatcher:
 
         Calls for one setting must come in the order of its changes, so under the lock that these are made under.
         """
-        subscriptions = [] if setting.subscribers is None else setting.subscribers.members()
+        subscriptions = [] if setting._subscribers is None else setting._subscribers.members()
         subscriptions += self.subscribers.members()
         if subscriptions and before is not after:
-            change = Change(setting, before, after, {})
+            change = Change(setting=setting, before=before, after=after)
             self._queue.extend([(subscription, change) for subscription in subscriptions])
 
     def post_call(self, subscribers: Subscribers[P], payload: P) -> None:
@@ -93,6 +93,6 @@ class Dispatcher:
         while self._queue:
             subscription, payload = self._queue[0]
             try:
-                subscription.deliver(payload, self._spawn)
+                subscription._deliver(payload, self._spawn)
             finally:
                 self._queue.popleft()

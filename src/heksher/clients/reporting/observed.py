@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from heksher.changes import Change
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.reporting.status import ClientStatus
+from heksher.setting import Change
 from heksher.subscription import Subscribers, Subscription
 
 

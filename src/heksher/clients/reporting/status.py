@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
+from heksher.record import Record
+
 ClientState = Literal["starting", "current", "stale", "failed", "closed"]
-DataSource = Literal["defaults", "service", "snapshot", "bootstrap"]
+DataSource = Literal["defaults", "service", "file", "bootstrap"]
 
 
-class SettingStatus(NamedTuple):
+class SettingStatus(Record):
     """What a client knows of one setting.
 
     Attributes:
@@ -20,8 +22,10 @@ class SettingStatus(NamedTuple):
         is_missing: whether the service was found not to have the setting, and has not accepted it since.
         rejected: what was wrong with the values, or with the declaration, that were not accepted; empty if nothing was.
         is_stale: whether what the setting answers is not all of what the service said last: nothing was heard yet, a
-            value was rejected, or it comes from a snapshot or bootstrap.
+            value was rejected, or it comes from the file of last known values or a bootstrap.
     """
+
+    __slots__ = ("is_declared", "is_missing", "is_stale", "rejected")
 
     is_declared: bool
     is_missing: bool
@@ -29,7 +33,7 @@ class SettingStatus(NamedTuple):
     is_stale: bool
 
 
-class ClientStatus(NamedTuple):
+class ClientStatus(Record):
     """How a client is doing, at one moment.
 
     Attributes:
@@ -40,13 +44,26 @@ class ClientStatus(NamedTuple):
         last_success: when an update succeeded last, in UTC; ``None`` if none ever did.
         last_error: why an update failed last; ``None`` if none ever did.
         last_error_at: when that was, in UTC; ``None`` likewise.
-        age_s: seconds since the service confirmed what settings answer; with a snapshot, since it did so to whoever
-            wrote that. ``None`` when it never did.
+        age_s: seconds since the service confirmed what settings answer; with values from
+            the file of last known values, since it did so to whoever wrote that. ``None`` when it never did.
         revision: the service's revision of that data; ``None`` if the service does not tell.
         source: where the data comes from; ``"defaults"`` when there is none.
         settings: by name.
         is_streaming: whether the service tells of its changes now; else the client asks in its interval.
     """
+
+    __slots__ = (
+        "age_s",
+        "is_streaming",
+        "last_error",
+        "last_error_at",
+        "last_success",
+        "revision",
+        "settings",
+        "since",
+        "source",
+        "state",
+    )
 
     state: ClientState
     since: datetime
@@ -91,7 +108,7 @@ class ClientHealth:
         self._facts = self._facts._replace(source="service", revision=revision, confirmed=(_now(), time.monotonic()))
 
     def fall_back(self, source: DataSource, confirmed_at: datetime | None, revision: int | None) -> None:
-        """Note that settings answer from a snapshot or a bootstrap, and when the service confirmed it, if it did."""
+        """Note that settings answer from a file or a bootstrap, and when the service confirmed that, if it did."""
         confirmed = None
         if confirmed_at is not None:
             age_s = max(0.0, (_now() - confirmed_at).total_seconds())
@@ -116,16 +133,16 @@ class ClientHealth:
         """Make a picture for the program."""
         facts = self._facts
         return ClientStatus(
-            facts.state,
-            facts.since,
-            facts.last_success,
-            facts.last_error,
-            facts.last_error_at,
-            None if facts.confirmed is None else _age_s(*facts.confirmed),
-            facts.revision,
-            facts.source,
-            settings,
-            is_streaming,
+            state=facts.state,
+            since=facts.since,
+            last_success=facts.last_success,
+            last_error=facts.last_error,
+            last_error_at=facts.last_error_at,
+            age_s=None if facts.confirmed is None else _age_s(*facts.confirmed),
+            revision=facts.revision,
+            source=facts.source,
+            settings=settings,
+            is_streaming=is_streaming,
         )
 
     def _enter(self, state: ClientState) -> bool:

@@ -137,7 +137,7 @@ def test_no_change() -> None:
     dispatcher, setting, log = Dispatcher(), make_setting(), Log()
     setting.on_change(log.note)
     publish(dispatcher, setting, 0)
-    dispatcher.switch(setting, setting.evaluation.compile())
+    dispatcher.switch(setting, setting._evaluation.compile())
     dispatcher.drain()
     assert [] == log.lines
 
