@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterable
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType
@@ -9,19 +10,20 @@ from types import CodeType
 LIBRARIES = frozenset({"httpcore", "httpcore2", "httpx", "httpx2"})
 
 
-def rename_part(name: str) -> None:
-    """Have the libraries imported with another name for one of their attributes or classes. To be called before."""
+def rename_parts(*names: str) -> None:
+    """Have the libraries imported with other names for some of their attributes or classes. To be called before."""
     loaded = LIBRARIES.intersection(sys.modules)
     assert not loaded, f"{loaded} is imported already, with the present names"
-    sys.meta_path.insert(0, _Finder(name))
+    sys.meta_path.insert(0, _Finder(names))
 
 
 class _Finder(MetaPathFinder):
-    def __init__(self, name: str) -> None:
-        self._name = name
-        # Attributes, as such or named in a string; not the modules of the same name.
-        pattern = rf'(?<=[\w)\]]\.){name}\b|(?<="){name}(?=")' if name.startswith("_") else rf"\b{name}\b"
-        self._pattern = re.compile(pattern)
+    def __init__(self, names: Iterable[str]) -> None:
+        # Attributes, as such or named in a string, not the modules of the same name; and classes.
+        patterns = [
+            rf'(?<=[\w)\]]\.){name}\b|(?<="){name}(?=")' if name.startswith("_") else rf"\b{name}\b" for name in names
+        ]
+        self._pattern = re.compile("|".join(patterns))
 
     def find_spec(self, fullname: str, path=None, target=None) -> ModuleSpec | None:
         if fullname.partition(".")[0] not in LIBRARIES:
@@ -32,7 +34,7 @@ class _Finder(MetaPathFinder):
         return spec
 
     def _rename(self, source: str) -> str:
-        return self._pattern.sub(f"_later{self._name}", source)
+        return self._pattern.sub(lambda match: f"_later{match[0]}", source)
 
 
 class _Loader(SourceFileLoader):

@@ -12,10 +12,10 @@ import sys
 import time
 
 from tests.process_models.apps.reporting import POLL_S, Reporter, say
-from tests.support.later_library import rename_part
+from tests.support.later_library import rename_parts
 
 kind, part, whose = sys.argv[1:]
-rename_part(part)
+rename_parts(part)
 
 import httpx2  # noqa: E402 - see above
 
