@@ -26,13 +26,18 @@ from heksher.clients.offline.fallback import Fallback, FilePath
 from heksher.clients.option import StartFailure, read_limits
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.stream_runner import TaskStreamRunner
+from heksher.clients.transport.async_transport import AsyncTransport
 from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.transport.sender import DEFAULT_LIMITS
-from heksher.clients.transport.transport import AsyncTransport
 from heksher.clients.util import SettingData
 from heksher.exceptions import ClientStateError, TransportError
 
 logger: logging.Logger = logging.getLogger(__name__)
+
+_ORPHANED = (
+    "the event loop that this client was started in is closed, or in the process that this one was forked from; call"
+    " set_as_main() again, in this loop"
+)
 
 T = TypeVar("T")
 
@@ -227,7 +232,14 @@ class AsyncHeksherClient(BaseHeksherClient):
         super()._survive_fork()
         self._loop = self._task = self._callbacks.loop = None
         self._callbacks.tasks.clear()
-        self._transport.reset_after_fork()
+        if self._state is ClientPhase.RUNNING:
+            # Nothing updates until then, so the client must not call itself current.
+            self._health.fail(_ORPHANED)
+        try:
+            self._transport.reset_after_fork()
+        # Whatever it is: each request tries this again.
+        except Exception as error:  # noqa: BLE001 - see above
+            self._note_failed_fork(error)
 
     def __del__(self) -> None:
         # Not there if the constructor failed.
@@ -246,10 +258,7 @@ class AsyncHeksherClient(BaseHeksherClient):
 
     def _find_home(self) -> asyncio.AbstractEventLoop:
         if self._loop is None or self._loop.is_closed():
-            raise ClientStateError(
-                "the event loop that this client was started in is closed, or in the process that this one was forked"
-                " from; call set_as_main() again, in this loop"
-            )
+            raise ClientStateError(_ORPHANED)
         return self._loop
 
     async def _run_at_home(self, flow: Flow[T]) -> T:

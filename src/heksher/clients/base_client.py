@@ -201,6 +201,15 @@ class BaseHeksherClient(Observed, ABC):
         # The fork may have come between two assignments.
         self._session.recompile()
 
+    def _note_failed_fork(self, error: Exception) -> None:
+        """Have the status say that nothing keeps the client current in a forked process. Called by ``fork``."""
+        if self._state is ClientPhase.RUNNING:
+            self._note(error)
+
+    def _retry_after_fork(self) -> bool:
+        """Return whether there is nothing to try again. Called by ``fork``."""
+        return True
+
     def _leave(self) -> None:
         """Let the interpreter end. Called by ``fork``."""
         self._run = None

@@ -28,7 +28,7 @@ from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.stream_runner import ThreadStreamRunner
 from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.transport.sender import DEFAULT_LIMITS
-from heksher.clients.transport.transport import ThreadTransport
+from heksher.clients.transport.thread_transport import ThreadTransport
 from heksher.clients.util import SettingData
 from heksher.exceptions import ClientStateError, TransportError
 
@@ -215,7 +215,11 @@ class ThreadHeksherClient(BaseHeksherClient):
         super()._survive_fork()
         self.modification_lock = threading.Lock()
         self._make_own_tools()
-        self._transport.reset_after_fork()
+        try:
+            self._transport.reset_after_fork()
+        # Whatever it is: the thread starts all the same, and each of its updates tries this again.
+        except Exception as error:  # noqa: BLE001 - see above
+            self._note_failed_fork(error)
         if self._state is ClientPhase.RUNNING:
             self._schedule.scatter(time.monotonic())
             if isinstance(_thread.start_new_thread, BuiltinFunctionType):
@@ -236,7 +240,23 @@ class ThreadHeksherClient(BaseHeksherClient):
     def _go_on(self) -> None:
         self._is_settling = True
         self._stream_runner.not_before_s = time.monotonic() + SETTLING_S
-        self._start_thread(is_first=False)
+        try:
+            self._start_thread(is_first=False)
+        except RuntimeError:
+            # The process may have no more threads at the moment.
+            self._thread = None
+            raise
+
+    def _retry_after_fork(self) -> bool:
+        # The caller may be what holds the lock. There will be another occasion.
+        if not self._state_lock.acquire(blocking=False):
+            return False
+        try:
+            if self._state is ClientPhase.RUNNING and self._thread is None:
+                self._go_on()
+        finally:
+            self._state_lock.release()
+        return True
 
     def _settle(self, now_s: float) -> float:
         """Begin to follow in a forked process, if it is time for that; return the seconds until then."""

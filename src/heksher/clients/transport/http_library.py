@@ -70,6 +70,11 @@ class ClientSettings:
         for part in ("http11", "http2"):
             logging.getLogger(f"{name.replace('httpx', 'httpcore')}.{part}").addFilter(mask_userinfo)
 
+    def list_transports(self) -> list[object]:
+        """Return the transports that the program gave, which all of the clients share."""
+        mounts: Mapping[str, object] = self._args.get("mounts") or {}
+        return [self._args.get("transport"), *mounts.values()]
+
     def make_client(self, kind: str, check_request: Any, receive: Any) -> Any:
         """Make a client.
 

@@ -1,4 +1,4 @@
-"""The requests that a client has under way, and how they end in time, and at once when the client is closed.
+"""The requests that a client has in flight, and how they end in time, and at once when the client is closed.
 
 On an event loop a request ends by being cancelled. In a thread, what blocks must end by itself: each operation asks the
 ``Guard`` of the request that it is for, which gives it the time that is left of the whole request, and learns how the
@@ -45,7 +45,7 @@ class Guard:
         self._timeout_text = _describe_timeout(time_limit_s)
         self._deadline_s = time.monotonic() + time_limit_s
         self._sockets = sockets
-        # Ends the operation under way; None when there is none.
+        # Ends the operation that blocks; None when none does.
         self._interrupt: Callable[[], object] | None = None
 
     def check(self) -> None:
@@ -143,7 +143,7 @@ class RequestsInFlight:
                 self._changed.notify_all()
 
     def abort(self, owner: object = None) -> None:
-        """Interrupt all requests under way; or those of one owner."""
+        """Interrupt all requests in flight; or those of one owner."""
         with self._changed:
             for guard in self._guards:
                 if owner is None or guard.owner is owner:

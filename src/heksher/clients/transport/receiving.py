@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
+from heksher.clients.transport.private_part import put_content
+
 if TYPE_CHECKING:
     import httpx2
 
@@ -151,11 +153,10 @@ class _LimitedBody:
                 yield
 
     def finish(self) -> None:
-        """Return the body to the response."""
+        """Put the body into the response, as if the library had read it."""
         if self._decoder is not None:
             self._decoder.finish()
-        # Where either library keeps it: there is no other way than to read it with the library, without a limit.
-        self._native._content = self._content.getvalue()
+        put_content(self._native, self._content.getvalue())
 
 
 class _Decoder:
