@@ -20,7 +20,6 @@ Source: docs/adr/0010-answers-from-memory.md.
 
 import logging
 import random
-import re
 from collections.abc import Callable
 from typing import Final, Literal
 
@@ -31,7 +30,7 @@ from heksher.clients.conversation.response_reader import read_retry_after
 from heksher.clients.conversation.schedule import MAX_RETRY_AFTER_S, Schedule
 from heksher.clients.conversation.session import Session
 from heksher.exceptions import TransportError
-from heksher.wire import STREAM_CAPABILITY
+from heksher.wire import STREAM_CAPABILITY, parse_revision
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -57,9 +56,6 @@ STEADY_S: Final = 60.0
 
 # After how long a client looks again for a stream that is not to be had.
 REFUSED_S: Final = 600.0
-
-# Up to 64 bits, as databases have them.
-_REVISION: Final = re.compile("[0-9]{1,18}")
 
 # What a service, or a proxy, may say that is well again soon.
 _TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -215,7 +211,7 @@ class StreamPolicy:
 
     def _handle_change(self, event: ServerEvent, now_s: float) -> None:
         published = self._session.revision
-        revision = int(event.last_id) if _REVISION.fullmatch(event.last_id) else None
+        revision = parse_revision(event.last_id)
         if revision is not None and revision == published:
             return
         # An earlier one is news, too: that the service was restored from a backup.
