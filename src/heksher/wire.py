@@ -42,14 +42,28 @@ STREAM_CAPABILITY: Final = "stream"
 FEATURE_PATTERN: Final = "[A-Za-z0-9_]+"
 SETTING_NAME_PATTERN: Final = "[A-Za-z0-9_.]+"
 METADATA_KEY_PATTERN: Final = "[A-Za-z0-9_-]+"
+
 # Numbers of up to 18 digits fit the 64-bit integers of every database and language, and Python itself refuses to read
 # numbers of thousands of digits.
-VERSION_PATTERN: Final = "[0-9]{1,18}[.][0-9]{1,18}"
+MAX_NUMBER_DIGITS: Final = 18
+
+# What the service of this project keeps at most. The contract has no such limits, so another service may accept more:
+# the client declares whatever the contract allows, and this service answers with the limit that was exceeded.
+#
+# Names stand in URLs and in database indexes, which end at about 2,700 bytes on PostgreSQL.
+MAX_NAME_CHARACTERS: Final = 255
+MAX_VERSION_DIGITS: Final = 9
+
+
+def make_version_pattern(max_digits: int) -> str:
+    """Return the pattern of versions whose two numbers have so many digits at most."""
+    return f"[0-9]{{1,{max_digits}}}[.][0-9]{{1,{max_digits}}}"
+
 
 _FEATURE = re.compile(FEATURE_PATTERN)
 _SETTING_NAME = re.compile(SETTING_NAME_PATTERN)
 _METADATA_KEY = re.compile(METADATA_KEY_PATTERN)
-_VERSION = re.compile(VERSION_PATTERN)
+_VERSION = re.compile(make_version_pattern(MAX_NUMBER_DIGITS))
 _FILTER = re.compile(rf"({FEATURE_PATTERN}):(?:(\*)|\(({FEATURE_PATTERN}(?:,{FEATURE_PATTERN})*)\))")
 
 # What a filter lets through for one feature: the listed values, or, as None, every value.
@@ -84,6 +98,12 @@ def version_key(version: str) -> tuple[int, int]:
     """Return what versions are compared by: ``1.10`` is newer than ``1.9``."""
     major, minor = version.split(".")
     return int(major), int(minor)
+
+
+def parse_revision(text: str | bytes) -> int | None:
+    """Return the revision that a header field or the id of an event tells; ``None`` if it tells none."""
+    is_number = text.isdigit() and text.isascii() and len(text) <= MAX_NUMBER_DIGITS
+    return int(text) if is_number else None
 
 
 def setting_path(name: str) -> str:

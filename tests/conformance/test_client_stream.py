@@ -13,6 +13,7 @@ import pytest
 import trustme
 
 from heksher import Setting
+from heksher.clients.conversation.stream_state import StreamState
 from heksher.clients.transport.sender import StreamTimeouts
 from heksher.exceptions import InvalidOptionError
 from tests.support.drivers import SHORT_S, DrivenClient, Driver
@@ -82,8 +83,12 @@ def next_update_s(client: DrivenClient) -> float:
 
 
 def next_stream_s(client: DrivenClient) -> float:
-    """Tell in how many seconds a stream is tried to be opened again."""
-    return client.native._stream_runner._policy.remaining(time.monotonic())
+    """Return in how many seconds the next attempt to open a stream is due."""
+    return client.native._stream_runner._policy.due_s - time.monotonic()
+
+
+def state_of_stream(client: DrivenClient) -> StreamState:
+    return client.native._stream_runner._policy.state
 
 
 # ---- following
@@ -358,7 +363,7 @@ def test_stream_that_is_not_to_be_had(
     setting = Setting("s", int, ["a"], 0)
     with StreamingService(service, {STREAM: refusal}) as streams:
         client = start(driver, service, streams, interval_s=SHORT_S, updates=mode)
-        assert wait_until(lambda: next_stream_s(client) > 100)
+        assert wait_until(lambda: state_of_stream(client) is StreamState.REFUSED and next_stream_s(client) > 100)
         service.set_default("s", 1)
         assert wait_until(lambda: setting.get() == 1)
         assert next_update_s(client) <= SHORT_S
@@ -389,7 +394,7 @@ def test_stream_that_fails_at_first(driver: Driver, service: FakeService, log, f
     """What may be well soon is tried again soon; nothing above DEBUG is said of it."""
     with StreamingService(service, {STREAM: failure}) as streams:
         client = start(driver, service, streams)
-        assert wait_until(lambda: client.native._stream_runner._policy._failures > 0)
+        assert wait_until(lambda: client.native._stream_runner._policy._failures.count > 0)
         assert [] == read_log(log)
         streams.particular[STREAM] = streams.open
         assert is_streaming(client)
@@ -475,7 +480,7 @@ def test_close_while_there_is_no_stream_yet(driver: Driver, service: FakeService
     with StreamingService(service, {STREAM: refusal}) as streams:
         before = count_sockets()
         client = start(driver, service, streams)
-        assert wait_until(lambda: client.native._stream_runner._policy._begun_s > 0)
+        assert wait_until(lambda: state_of_stream(client) in {StreamState.OPENING, StreamState.REFUSED})
         begin = time.monotonic()
         client.close()
         assert time.monotonic() - begin < 1

@@ -108,6 +108,18 @@ def test_failures_do_not_stop_the_background(driver: Driver, service: FakeServic
     assert 1 == setting.get()
 
 
+def test_a_revision_that_is_none_fails_no_update(driver: Driver, service: FakeService):
+    """A revision that cannot be read is unknown; settings get their values all the same."""
+    setting = Setting("s", int, ["a"], 0)
+    service.set_default("s", 1)
+    told = {"Heksher-Revision": "9" * 5000}
+    service.behaviours[QUERY] = answer(200, {"settings": {"s": service.settings["s"]}}, **told)
+    service.behaviours[DECLARE] = answer(200, {"outcome": "uptodate"}, **told)
+    client = driver.start(service)
+    client.reload()
+    assert (1, None) == (setting.get(), client.native.status.revision)
+
+
 def test_reload_raises_if_a_declaration_failed(driver: Driver, service: FakeService):
     """Reload tells of the declaration, having updated every other setting."""
     good = Setting("good", int, ["a"], 0)

@@ -1,8 +1,8 @@
 """What runs a ``StreamPolicy``: a task, or a thread, beside the one that updates.
 
-Neither holds the client, so both end with it: a client that is closed or dropped ends its ``StreamPolicy`` and its
-requests. They are started when there is something to follow for the first time, so a client of a service without
-streams has none.
+Neither holds a reference to the client, so both end with it: a client that is closed or dropped ends its policy and its
+requests. They are started when there is something to follow for the first time, so a client whose service has no
+streams has neither.
 """
 
 import _thread
@@ -29,7 +29,7 @@ class StreamRunner(ABC):
     """Follows the service's changes, for one run of a client.
 
     Args:
-        following: decides.
+        policy: decides.
     """
 
     def __init__(self, policy: StreamPolicy) -> None:
@@ -42,10 +42,10 @@ class StreamRunner(ABC):
 
     @abstractmethod
     def tend(self) -> None:
-        """Begin to follow, or follow something else, if it is time for that. To be called after each update."""
+        """Start what follows, or have it look again, if that is due. To be called after each update."""
 
     def stop(self) -> None:
-        """Follow no longer, without waiting for the end of what is under way. May be called from any thread."""
+        """Follow no longer, without waiting for what is in flight to end. May be called from any thread."""
         self.abandon()
 
     def abandon(self) -> None:
@@ -65,7 +65,7 @@ class TaskStreamRunner(StreamRunner):
     """Follows in a task. ``tend`` is to be called on the event loop.
 
     Args:
-        following: decides.
+        policy: decides.
         transport: opens the stream.
 
     Attributes:
@@ -80,23 +80,23 @@ class TaskStreamRunner(StreamRunner):
         self._wake = asyncio.Event()
 
     def tend(self) -> None:
+        if self._policy.is_hurried:
+            self._wake.set()
         if not self._has_room(self._transport):
             return
         is_running = self.task is not None and not self.task.done()
         if self.task is not None and is_running and self._policy.is_outdated:
-            # It comes to its end by itself, and has nothing more to say.
+            # It ends at its next step, without a word to the policy.
             self.task.cancel()
             is_running = False
         if not is_running:
             work = _follow_in_task(self._policy, self._transport, self._wake)
             self.task = asyncio.get_running_loop().create_task(work, name="heksher stream")
-        elif self._policy.is_hurried:
-            self._wake.set()
 
     def stop(self) -> None:
         super().stop()
         if self.task is not None:
-            # A loop that is closed has no task to end.
+            # On a loop that is closed no task is left to end.
             with suppress(RuntimeError):
                 self.task.get_loop().call_soon_threadsafe(self.task.cancel)
 
@@ -105,7 +105,7 @@ class ThreadStreamRunner(StreamRunner):
     """Follows in a thread. Thread-safe.
 
     Args:
-        following: decides.
+        policy: decides.
         transport: opens the stream.
 
     Attributes:
@@ -125,15 +125,17 @@ class ThreadStreamRunner(StreamRunner):
 
     def tend(self) -> None:
         with self._lock:
-            if time.monotonic() < self.not_before_s or _is_patched_late() or not self._has_room(self._transport):
+            if time.monotonic() < self.not_before_s or _is_patched_late():
+                return
+            if self._policy.is_hurried:
+                # Not each time: in a process that gevent patches late, threads that wake one another may not wake up.
+                self._wake.set()
+            if not self._has_room(self._transport):
                 return
             if self.thread is None or not self.thread.is_alive():
                 self._start()
             elif self._policy.is_outdated:
                 self._transport.abort(self._policy)
-            elif self._policy.is_hurried:
-                # Not each time: in a process that gevent patches late, threads that wake one another may not wake up.
-                self._wake.set()
 
     def _start(self) -> None:
         arguments = (self._policy, self._transport, self._wake)
@@ -150,15 +152,16 @@ class ThreadStreamRunner(StreamRunner):
 def _is_patched_late() -> bool:
     """Return whether gevent has taken over threads since this module was imported.
 
-    Locks are of either kind then, and two threads that share some may wait for one another for ever. The one that
-    updates is better off alone: it goes on polling.
+    Some locks are gevent's then and others are not, and two threads that share both kinds may deadlock. So the thread
+    that updates stays alone, and goes on polling.
     """
     return _thread.start_new_thread is not _START_NEW_THREAD
 
 
 async def _follow_in_task(policy: StreamPolicy, transport: AsyncTransport, wake: asyncio.Event) -> None:
+    policy.resume(time.monotonic())
     while True:
-        # Cleared before looking at what is to be done, so that no call falls in between.
+        # Cleared before looking at what is due, so that no wake-up in between is lost.
         wake.clear()
         delay_s = policy.remaining(time.monotonic())
         if delay_s is None:
@@ -173,6 +176,7 @@ async def _follow_in_task(policy: StreamPolicy, transport: AsyncTransport, wake:
 
 
 def _follow_in_thread(policy: StreamPolicy, transport: ThreadTransport, wake: threading.Event) -> None:
+    policy.resume(time.monotonic())
     while True:
         wake.clear()
         delay_s = policy.remaining(time.monotonic())

@@ -6,6 +6,8 @@ taking memory, stack or time from all others (known fault 44).
 
 from typing import Final
 
+from heksher import wire
+
 # The default; HEKSHER_MAX_BODY_BYTES changes it.
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 # The default; HEKSHER_CACHE_BYTES changes it. Answers that are kept, of each worker: whoever asks another question each
@@ -18,9 +20,8 @@ MAX_INTEGER_DIGITS: Final = 300
 # A malformed body can be wrong in a million places; a person reads the first few.
 MAX_REPORTED_ERRORS: Final = 20
 
-# Names stand in URLs and in database indexes, which end at about 2,700 bytes on PostgreSQL.
-MAX_NAME_CHARACTERS: Final = 255
-MAX_VERSION_DIGITS: Final = 9
+MAX_NAME_CHARACTERS: Final = wire.MAX_NAME_CHARACTERS
+MAX_VERSION_DIGITS: Final = wire.MAX_VERSION_DIGITS
 
 MAX_CONTEXT_FEATURES: Final = 256
 MAX_METADATA_KEYS: Final = 1_000

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
+from heksher.backoff import FailureRow
 from heksher.exceptions import HeksherError
 from heksher.server.errors import StartupError
 
@@ -34,8 +35,8 @@ logger: logging.Logger = logging.getLogger(__name__)
 # worker that lives longer, there is no point in going on.
 _QUICK_DEATH_S = 5.0
 _MAX_FAILURES = 5
-# How long to wait before a worker that has failed is replaced; doubled with each failure.
-_FIRST_DELAY_S = 0.1
+# How long to wait before a worker that has failed is replaced: after the first failure of a row, and at most.
+_FIRST_DELAY_S = 0.2
 _MAX_DELAY_S = 30.0
 # Failures that are further apart have nothing to do with each other.
 _FORGET_FAILURES_S = 60.0
@@ -95,8 +96,7 @@ class Workers:
         self._is_announced = False
         # When workers that are missing are to be started.
         self._due_s = [0.0] * count
-        # Failures in a row, and when the last one was.
-        self._failures = 0
+        self._failures = FailureRow()
         self._last_failure_s = 0.0
         # Each pipe: the end to read from, and the end to write to.
         self._end_fd, self._parent_fd = os.pipe()
@@ -192,12 +192,12 @@ class Workers:
         """Count a failure; return how long to wait before the next attempt."""
         now_s = time.monotonic()
         if now_s - self._last_failure_s > _FORGET_FAILURES_S:
-            self._failures = 0
+            self._failures.end()
         self._last_failure_s = now_s
-        self._failures += 1
-        if self._failures >= _MAX_FAILURES and not self._has_well_worker(now_s):
+        self._failures.fail()
+        if self._failures.count >= _MAX_FAILURES and not self._has_well_worker(now_s):
             raise StartupError("the workers end as soon as they are started: the log says why")
-        return min(_MAX_DELAY_S, _FIRST_DELAY_S * 2.0**self._failures)
+        return self._failures.span_s(first_s=_FIRST_DELAY_S, longest_s=_MAX_DELAY_S)
 
     def _has_well_worker(self, now_s: float) -> bool:
         return any(now_s - self._started_s[pid] > _QUICK_DEATH_S for pid in self._ready)

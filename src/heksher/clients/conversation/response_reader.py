@@ -16,7 +16,7 @@ from heksher.clients.util import SettingData
 from heksher.exceptions import InvalidResponseError, StatusError, TransportError
 from heksher.rule_set import Rule
 from heksher.value_type import JSON, is_written_same, shorten
-from heksher.wire import CAPABILITIES_HEADER, FEATURE_ORDER_HEADER, REVISION_HEADER
+from heksher.wire import CAPABILITIES_HEADER, FEATURE_ORDER_HEADER, REVISION_HEADER, parse_revision
 
 T = TypeVar("T")
 
@@ -131,8 +131,7 @@ def announced_features(response: Response) -> tuple[str, ...] | None:
 
 def read_revision(response: Response) -> int | None:
     """Return the service's revision that an answer belongs to; ``None`` if the service does not tell."""
-    told = response.headers.get(REVISION_HEADER.lower(), "")
-    return int(told) if told.isascii() and told.isdigit() else None
+    return parse_revision(response.headers.get(REVISION_HEADER.lower(), ""))
 
 
 def read_capabilities(response: Response) -> frozenset[str]:

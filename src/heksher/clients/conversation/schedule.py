@@ -4,7 +4,7 @@ Every delay has a random part. Clients that were started together, or that lost 
 together; and what is random must be wide enough to spread a fleet over the whole of the time that it has.
 """
 
-import random
+from heksher.backoff import FailureRow, draw
 
 # Each interval is drawn from this share of it to all of it: never later than asked for, and soon out of step.
 MIN_INTERVAL_SHARE = 0.8
@@ -37,9 +37,9 @@ class Schedule:
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
-        self._failures = 0
-        # How many of the last failures in a row were refusals.
-        self._refusals = 0
+        self._failures = FailureRow()
+        # The refusals at the end of that row.
+        self._refusals = FailureRow()
         # When the next update is due: a moment, and the share of the interval that is added to it. The interval is that
         # which holds when somebody looks, so that no thread can bring back one that holds no more. None: at once.
         self._due: tuple[float, float] | None = None
@@ -71,18 +71,18 @@ class Schedule:
     def nudge(self, now_s: float) -> None:
         """Have an update soon, at a random moment: something has changed, for many clients at once."""
         if self._nudged_s is None:
-            self._nudged_s = now_s + random.uniform(0, MAX_NUDGE_DELAY_S)  # noqa: S311 - as below
+            self._nudged_s = now_s + draw(0, MAX_NUDGE_DELAY_S)
 
     def note_stream(self, now_s: float, *, is_open: bool) -> None:
         """Note that the service tells of its changes from now on, or no longer."""
         self._has_stream = is_open
-        if not is_open and self._due is not None and not self._failures:
+        if not is_open and self._due is not None and not self._failures.count:
             # Others may have lost theirs at the same time.
-            self._plan(now_s, random.uniform(0, 1))  # noqa: S311 - as below
+            self._plan(now_s, draw(0, 1))
 
     def scatter(self, now_s: float) -> None:
         """Have an update before it is due, at a random moment: a process was forked, perhaps as one of many."""
-        self._plan(now_s + random.uniform(0, min(self._interval_s, self.remaining(now_s))))  # noqa: S311 - as below
+        self._plan(now_s + draw(0, min(self._interval_s, self.remaining(now_s))))
 
     def begin(self) -> None:
         """Note that an update begins: what was asked for until now is served by it."""
@@ -91,9 +91,10 @@ class Schedule:
 
     def succeed(self, now_s: float) -> None:
         """Note that the update succeeded."""
-        self._failures = self._refusals = 0
+        self._failures.end()
+        self._refusals.end()
         self._not_before_s = 0.0
-        self._plan(now_s, random.uniform(MIN_INTERVAL_SHARE, 1))  # noqa: S311 - as below
+        self._plan(now_s, draw(MIN_INTERVAL_SHARE, 1))
 
     def fail(self, now_s: float, *, is_refused: bool = False, retry_after_s: float | None = None) -> None:
         """Note that the update failed.
@@ -103,17 +104,20 @@ class Schedule:
             is_refused: whether the service refused in a way that trying again soon will not change.
             retry_after_s: for how long the service asked not to be asked; ``None`` if it did not.
         """
-        longest_s = max(self._interval_s, MAX_REFUSED_S) if is_refused else self._interval_s
-        first_s = self._interval_s if is_refused else FIRST_RETRY_S
-        self._failures += 1
-        self._refusals = self._refusals + 1 if is_refused else 0
-        # A first refusal is one, whatever has failed before.
-        span_s = min(longest_s, first_s * 2 ** min((self._refusals or self._failures) - 1, 30))
-        least_s = span_s / 2 if is_refused else 0.0
+        self._failures.fail()
+        if is_refused:
+            # A first refusal is one, whatever has failed before.
+            self._refusals.fail()
+            span_s = self._refusals.span_s(first_s=self._interval_s, longest_s=max(self._interval_s, MAX_REFUSED_S))
+            least_s = span_s / 2
+        else:
+            self._refusals.end()
+            span_s = self._failures.span_s(first_s=FIRST_RETRY_S, longest_s=self._interval_s)
+            least_s = 0.0
         # Those who were told the same time are spread after it.
         asked_s = min(retry_after_s or 0.0, MAX_RETRY_AFTER_S)
         self._not_before_s = now_s + asked_s
-        self._plan(now_s + asked_s + random.uniform(least_s, span_s))  # noqa: S311 - spreads load, guards nothing
+        self._plan(now_s + asked_s + draw(least_s, span_s))
 
     def _plan(self, due_s: float, interval_share: float = 0.0) -> None:
         self._due = None if self._is_hurried else (due_s, interval_share)

@@ -6,32 +6,37 @@ A stream only ever brings an update forward. What settings answer comes from que
 becomes of a stream costs time at most: while it is alive the client asks more rarely, and as soon as it is lost it asks
 as it would without.
 
-A stream is alive once a comment or an event has come in, which a service sends at once; status and headers may be those
-of a proxy that keeps the rest to itself. It is lost when it ends, and when it is silent for longer than it may be.
+The states of a stream, and what leads from one to another, are the table of ``stream_state``. This module finds out
+which event has happened, and does what the table says.
 
-What is not to be had (a status that refuses it, an answer that is no stream, nothing within the first seconds) is
-looked for rarely. Any other failure is followed by attempts at random moments, ever further apart.
+The policy is told the time, and never asks for it. One thread or task calls it; only ``look``, ``end`` and the
+properties may be called by any. They need no lock, and must not have one, because a process may be forked, or a signal
+handled, at any moment: what they read is replaced by one assignment, and ``end`` sets one flag for good.
 
-Told the time, never asking for it. Used by one thread or task, but for ``look`` and ``end``, which need no lock: each
-value is replaced by one assignment, and what is decided with an old one is noticed with the next heartbeat.
-
-Source: docs/adr/0010-answers-from-memory.md.
+Source: docs/explanation/streams.md; docs/adr/0010-answers-from-memory.md.
 """
 
 import logging
-import random
-import re
-from collections.abc import Callable
-from typing import Final, Literal
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Literal, NamedTuple
 
+from heksher.backoff import FailureRow, draw
 from heksher.clients.conversation.event_stream import EventReader, EventStreamError, ServerEvent
 from heksher.clients.conversation.exchange import Outcome, Request, Response
 from heksher.clients.conversation.querying import Query
 from heksher.clients.conversation.response_reader import read_retry_after
 from heksher.clients.conversation.schedule import MAX_RETRY_AFTER_S, Schedule
 from heksher.clients.conversation.session import Session
+from heksher.clients.conversation.stream_state import (
+    STREAMING,
+    StreamAction,
+    StreamEvent,
+    StreamState,
+    choose_step,
+)
 from heksher.exceptions import TransportError
-from heksher.wire import STREAM_CAPABILITY
+from heksher.wire import STREAM_CAPABILITY, parse_revision
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -39,7 +44,7 @@ UpdateMode = Literal["auto", "poll", "stream"]
 
 # After its first update a client waits for so long, at random between these, before it opens a stream. Many may have
 # been started together; and a process that has just started one is perhaps about to fork, which is best done while
-# nothing is under way.
+# nothing is in flight.
 FIRST_DELAYS_S: Final = (0.5, 1.5)
 
 # A service sends a heartbeat as soon as the stream is open. What takes longer is kept back by something in between.
@@ -48,21 +53,50 @@ OPENING_S: Final = 15.0
 # Three heartbeats of the service.
 SILENCE_S: Final = 45.0
 
-# After the n-th loss or failure in a row, the next attempt is made within 2**(n-1) seconds, but within the longest.
+# Within which time the next attempt is made after the first loss or failure of a row, and the longest such time.
 FIRST_RETRY_S: Final = 1.0
 MAX_RETRY_S: Final = 60.0
 
 # A stream that lives for so long ends a row of losses: one that something ends after some seconds each time does not.
 STEADY_S: Final = 60.0
 
-# After how long a client looks again for a stream that is not to be had.
+# After how long, at most, a client looks again for a stream that is not to be had.
 REFUSED_S: Final = 600.0
-
-# Up to 64 bits, as databases have them.
-_REVISION: Final = re.compile("[0-9]{1,18}")
 
 # What a service, or a proxy, may say that is well again soon.
 _TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class _Stream:
+    """The stream under way.
+
+    Attributes:
+        query: what it answers.
+        reader: reads what comes in.
+        retry_s: for how long the service asked to stay away, at the end; ``None`` if it did not.
+    """
+
+    __slots__ = ("query", "reader", "retry_s")
+
+    def __init__(self, query: Query) -> None:
+        self.query: Query = query
+        self.reader: EventReader = EventReader()
+        self.retry_s: float | None = None
+
+
+class _Occasion(NamedTuple):
+    """What the actions of a step are told.
+
+    Attributes:
+        lasted_s: for how long the stream was in the state that it leaves; 0 where no action asks for that.
+        outcome: what came in place of a stream, or what ended it; ``None`` if the service ended it, or nothing did.
+        retry_s: as in ``_Stream``.
+    """
+
+    now_s: float
+    lasted_s: float = 0.0
+    outcome: Outcome | None = None
+    retry_s: float | None = None
 
 
 class StreamPolicy:
@@ -75,8 +109,7 @@ class StreamPolicy:
         wake_up: has the background look at the schedule again.
 
     Attributes:
-        is_streaming: whether a stream is alive.
-        is_hurried: whether the next attempt is due earlier than was said.
+        due_s: when the next attempt is due; infinity before one was planned.
     """
 
     def __init__(self, mode: UpdateMode, session: Session, schedule: Schedule, wake_up: Callable[[], object]) -> None:
@@ -84,65 +117,85 @@ class StreamPolicy:
         self._session = session
         self._schedule = schedule
         self._wake_up = wake_up
-        self.is_streaming: bool = False
-        self.is_hurried: bool = False
+        self._state = StreamState.IDLE
+        # When it began.
+        self._since_s = 0.0
+        # Whether the state is OVER, whatever the thread that runs the stream makes of the other attribute meanwhile.
         self._is_over = False
-        # What the stream under way answers, when it was begun and when it came alive. The first is None while there is
-        # none, the last before there was a sign of life.
-        self._query: Query | None = None
-        self._begun_s = 0.0
-        self._alive_s: float | None = None
-        self._events = EventReader()
-        # None before there was something to follow.
-        self._due_s: float | None = None
-        # For how long the service has asked to stay away, at its end; None if it has not.
-        self._told_s: float | None = None
-        # Of the last row: losses and failures, and losses alone.
-        self._failures = self._losses = 0
-        # What the service announced when it was found that a stream is not to be had; None if that was not found.
-        self._refused_by: frozenset[str] | None = None
+        # None while there is none.
+        self._stream: _Stream | None = None
+        self.due_s: float = math.inf
+        # Losses and failed attempts, and losses alone.
+        self._failures = FailureRow()
+        self._losses = FailureRow()
+        # What the service announced when it refused; counts in that state only.
+        self._refused_by: frozenset[str] = frozenset()
         self._is_warned = False
+
+    @property
+    def state(self) -> StreamState:
+        """Where the stream is."""
+        return StreamState.OVER if self._is_over else self._state
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether the service tells of its changes."""
+        return self.state in STREAMING
 
     @property
     def is_outdated(self) -> bool:
         """Whether the stream under way, if there is one, is about something else than the client asks for by now."""
-        return self._query is not None and self._query != self._session.query
+        stream = self._stream
+        return stream is not None and stream.query != self._session.query
+
+    @property
+    def is_hurried(self) -> bool:
+        """Whether the next attempt is due earlier than was planned: another service may be there now."""
+        return self.state is StreamState.REFUSED and self._refused_by != self._session.capabilities
 
     def look(self) -> bool:
-        """Return whether there is something to follow; to be called after each update."""
+        """Return whether there is something to follow. May be called from any thread."""
         if self._is_over or self._mode == "poll" or self._session.query is None:
             return False
-        capabilities = self._session.capabilities
-        if self._refused_by is not None and self._refused_by != capabilities:
-            # Another service may be there now.
-            self._refused_by, self._due_s, self.is_hurried = None, 0.0, True
-        if STREAM_CAPABILITY not in capabilities:
+        if STREAM_CAPABILITY not in self._session.capabilities:
             self.do_without("it does not announce one")
             return False
         return True
 
+    def do_without(self, reason: str) -> None:
+        """Say, once, that there is no stream, if the program wants one."""
+        if self._mode == "stream" and not self._is_warned:
+            self._is_warned = True
+            logger.warning("there is no stream of the service's changes, updates go on by polling: %s", reason)
+
     def end(self, now_s: float) -> None:
-        """Stop for good: nothing that comes in later has any effect."""
-        self._is_over = True
-        self._note_silence(now_s)
+        """Stop for good: nothing that comes in later has any effect. May be called from any thread."""
+        # Before looking at the state: the thread that runs the stream may be changing it, and looks at this afterwards.
+        was_over, self._is_over = self._is_over, True
+        if not was_over:
+            self._act(choose_step(self._state, StreamEvent.END).actions, _Occasion(now_s))
+
+    def resume(self, now_s: float) -> None:
+        """Begin to run the stream, in a thread or task that is new: one before it may have ended without a word."""
+        if self._stream is not None:
+            self._finish(StreamEvent.REPLACEMENT, now_s)
 
     def remaining(self, now_s: float) -> float | None:
         """Return the seconds until a stream is to be opened; ``None`` if there is nothing to follow any more."""
-        if self.look():
-            if self._due_s is None:
-                self._due_s = now_s + random.uniform(*FIRST_DELAYS_S)  # noqa: S311 - spreads load, guards nothing
-            return max(0.0, self._due_s - now_s)
-        if self._note_silence(now_s):
-            self._wake_up()
-        return None
+        if not self.look():
+            self._take(StreamEvent.UNAVAILABLE, now_s)
+            return None
+        self._take(StreamEvent.CHANGED_SERVICE if self.is_hurried else StreamEvent.AVAILABLE, now_s)
+        return max(0.0, self.due_s - now_s)
 
     def begin(self, now_s: float) -> Request | None:
-        """Return the request for the stream that is opened now; ``None`` if there is nothing to follow."""
-        query = self._session.query if self.look() else None
-        self._query, self.is_hurried = query, False
-        self._begun_s, self._alive_s, self._told_s = now_s, None, None
-        self._events = EventReader()
-        return None if query is None else self._session.make_stream_request(query)
+        """Return the request for the stream that is opened now; ``None`` if there is nothing to follow any more."""
+        remaining_s, query = self.remaining(now_s), self._session.query
+        if remaining_s is None or query is None:
+            return None
+        self._take(StreamEvent.BEGIN, now_s)
+        self._stream = _Stream(query)
+        return self._session.make_stream_request(query)
 
     def receive(self, chunk: bytes, now_s: float) -> bool:
         """Take what has come in; return whether it was a sign of life.
@@ -150,15 +203,16 @@ class StreamPolicy:
         Raises:
             EventStreamError: the stream is to be ended.
         """
-        if self._is_over:
+        stream = self._stream
+        if self._is_over or stream is None:
             raise EventStreamError("the client follows no longer")
         if self.is_outdated:
             raise EventStreamError("the client asks for something else by now")
-        events = self._events.feed(chunk)
-        if events and self._alive_s is None:
-            self._come_alive(now_s)
+        events = stream.reader.feed(chunk)
+        if events:
+            self._take(StreamEvent.SIGN_OF_LIFE, now_s)
         for event in events:
-            self._handle(event, now_s)
+            self._handle(stream, event, now_s)
         return bool(events)
 
     def conclude(self, outcome: Outcome | None, now_s: float) -> None:
@@ -168,54 +222,45 @@ class StreamPolicy:
             outcome: what there was in its place, or what ended it; ``None`` if the service did.
             now_s: the time.
         """
-        is_outdated, self._query = self.is_outdated, None
-        if self._is_over:
-            return
-        if is_outdated:
-            # Nothing was lost: the next one is opened at once, and is told what this one was not.
-            self._due_s = now_s
-            return
-        reason = _describe(outcome)
-        if self._alive_s is None:
-            self._note_failure(outcome, reason, now_s)
-        else:
-            self._note_loss(reason, now_s - self._alive_s, now_s)
-        if self._note_silence(now_s):
-            self._wake_up()
+        self._finish(self._classify(outcome, now_s), now_s, outcome)
 
-    def do_without(self, reason: str) -> None:
-        """Say, once, that there is no stream, if the program wants one."""
-        if self._mode == "stream" and not self._is_warned:
-            self._is_warned = True
-            logger.warning("there is no stream of the service's changes, updates go on by polling: %s", reason)
+    # ---- events
 
-    # ---- alive
+    def _take(
+        self, event: StreamEvent, now_s: float, outcome: Outcome | None = None, retry_s: float | None = None
+    ) -> None:
+        """Do what the table says."""
+        state, actions = choose_step(self.state, event)
+        occasion = _Occasion(now_s, now_s - self._since_s, outcome, retry_s)
+        if state is not self._state:
+            self._state, self._since_s = state, now_s
+        self._act(actions, occasion)
 
-    def _come_alive(self, now_s: float) -> None:
-        self._alive_s = now_s
-        self._refused_by = None
-        if self.is_streaming:
-            # The one before was about something else.
-            return
-        self.is_streaming = True
-        self._schedule.note_stream(now_s, is_open=True)
-        if self._is_over:
-            # Another thread has ended it in this very moment.
-            self._note_silence(now_s)
-        # After the first loss of a row this is news, after the others it is not.
-        logger.log(
-            logging.INFO if self._losses <= 1 else logging.DEBUG, "following the changes of the service by a stream"
-        )
+    def _act(self, actions: Iterable[StreamAction], occasion: _Occasion) -> None:
+        for action in actions:
+            _ACTIONS[action](self, occasion)
 
-    def _handle(self, event: ServerEvent, now_s: float) -> None:
+    def _finish(self, event: StreamEvent, now_s: float, outcome: Outcome | None = None) -> None:
+        stream, self._stream = self._stream, None
+        self._take(event, now_s, outcome, None if stream is None else stream.retry_s)
+
+    def _classify(self, outcome: Outcome | None, now_s: float) -> StreamEvent:
+        if self.is_outdated:
+            return StreamEvent.REPLACEMENT
+        if self.state is StreamState.ALIVE:
+            return StreamEvent.LOSS
+        is_transient = outcome.status in _TRANSIENT if isinstance(outcome, Response) else outcome is not None
+        is_soon = now_s - self._since_s < OPENING_S
+        return StreamEvent.FAILURE if is_transient and is_soon else StreamEvent.REFUSAL
+
+    def _handle(self, stream: _Stream, event: ServerEvent, now_s: float) -> None:
         if event.kind == "change":
             self._handle_change(event, now_s)
         elif event.kind == "end" and event.retry_ms is not None:
-            self._told_s = min(event.retry_ms / 1000, MAX_RETRY_S)
+            stream.retry_s = min(event.retry_ms / 1000, MAX_RETRY_S)
 
     def _handle_change(self, event: ServerEvent, now_s: float) -> None:
-        published = self._session.revision
-        revision = int(event.last_id) if _REVISION.fullmatch(event.last_id) else None
+        published, revision = self._session.revision, parse_revision(event.last_id)
         if revision is not None and revision == published:
             return
         # An earlier one is news, too: that the service was restored from a backup.
@@ -224,40 +269,74 @@ class StreamPolicy:
         self._schedule.nudge(now_s)
         self._wake_up()
 
-    # ---- lost
+    # ---- actions
 
-    def _note_silence(self, now_s: float) -> bool:
-        """Note that the service tells of nothing any more; return whether it did until now."""
-        was_streaming, self.is_streaming = self.is_streaming, False
-        if was_streaming:
-            self._schedule.note_stream(now_s, is_open=False)
-        return was_streaming
+    def _plan_first(self, occasion: _Occasion) -> None:
+        # One that was planned before, for a service that had streams, is due when it was.
+        if self.due_s == math.inf:
+            self.due_s = occasion.now_s + draw(*FIRST_DELAYS_S)
 
-    def _note_loss(self, reason: str, lasted_s: float, now_s: float) -> None:
-        if lasted_s >= STEADY_S:
-            self._failures = self._losses = 0
-        level = logging.INFO if self._losses == 0 else logging.DEBUG
+    def _plan_at_once(self, occasion: _Occasion) -> None:
+        self.due_s = occasion.now_s
+
+    def _plan_retry(self, occasion: _Occasion) -> None:
+        self._tell_failure(occasion)
+        outcome = occasion.outcome
+        asked_s = read_retry_after(outcome.headers) if isinstance(outcome, Response) else None
+        self._back_off(occasion.now_s + min(asked_s or 0.0, MAX_RETRY_AFTER_S))
+
+    def _plan_after_loss(self, occasion: _Occasion) -> None:
+        if occasion.lasted_s >= STEADY_S:
+            self._failures.end()
+            self._losses.end()
+        level = self._losses.fail(logging.INFO)
+        reason = _describe(occasion.outcome)
         logger.log(level, "the stream of changes has ended, polling until there is one again: %s", reason)
-        self._losses += 1
-        self._back_off(now_s)
-        if self._told_s is not None:
-            self._due_s = now_s + self._told_s
+        self._back_off(occasion.now_s)
+        if occasion.retry_s is not None:
+            self.due_s = occasion.now_s + occasion.retry_s
 
-    def _note_failure(self, outcome: Outcome | None, reason: str, now_s: float) -> None:
+    def _plan_rare(self, occasion: _Occasion) -> None:
+        self._tell_failure(occasion)
+        self._refused_by = self._session.capabilities
+        self.due_s = occasion.now_s + REFUSED_S * draw(0.5, 1)
+
+    def _rely_on_stream(self, occasion: _Occasion) -> None:
+        self._schedule.note_stream(occasion.now_s, is_open=True)
+        if self._is_over:
+            # Another thread has ended it in this very moment, perhaps before the line above.
+            self._stop(occasion)
+        # After the first loss of a row this is news, after the others it is not.
+        level = logging.INFO if self._losses.count <= 1 else logging.DEBUG
+        logger.log(level, "following the changes of the service by a stream")
+
+    def _poll_again(self, occasion: _Occasion) -> None:
+        self._stop(occasion)
+        self._wake_up()
+
+    def _stop(self, occasion: _Occasion) -> None:
+        self._schedule.note_stream(occasion.now_s, is_open=False)
+
+    def _tell_failure(self, occasion: _Occasion) -> None:
+        reason = _describe(occasion.outcome)
         logger.debug("the stream of changes cannot be opened: %s", reason)
         self.do_without(reason)
-        is_transient = outcome.status in _TRANSIENT if isinstance(outcome, Response) else outcome is not None
-        if is_transient and now_s - self._begun_s < OPENING_S:
-            asked_s = read_retry_after(outcome.headers) if isinstance(outcome, Response) else None
-            self._back_off(now_s + min(asked_s or 0.0, MAX_RETRY_AFTER_S))
-        else:
-            self._refused_by = self._session.capabilities
-            self._due_s = now_s + REFUSED_S * random.uniform(0.5, 1)  # noqa: S311 - as above
 
     def _back_off(self, from_s: float) -> None:
-        self._failures += 1
-        span_s = min(FIRST_RETRY_S * 2 ** min(self._failures - 1, 30), MAX_RETRY_S)
-        self._due_s = from_s + random.uniform(0, span_s)  # noqa: S311 - as above
+        self._failures.fail()
+        self.due_s = from_s + draw(0, self._failures.span_s(first_s=FIRST_RETRY_S, longest_s=MAX_RETRY_S))
+
+
+_ACTIONS: Final[Mapping[StreamAction, Callable[[StreamPolicy, _Occasion], None]]] = {
+    StreamAction.PLAN_FIRST: StreamPolicy._plan_first,
+    StreamAction.PLAN_AT_ONCE: StreamPolicy._plan_at_once,
+    StreamAction.PLAN_RETRY: StreamPolicy._plan_retry,
+    StreamAction.PLAN_AFTER_LOSS: StreamPolicy._plan_after_loss,
+    StreamAction.PLAN_RARE: StreamPolicy._plan_rare,
+    StreamAction.RELY_ON_STREAM: StreamPolicy._rely_on_stream,
+    StreamAction.POLL_AGAIN: StreamPolicy._poll_again,
+    StreamAction.STOP: StreamPolicy._stop,
+}
 
 
 def _describe(outcome: Outcome | None) -> str:

@@ -14,12 +14,12 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heksher.server import logs
-from heksher.server.api.query_service import QueryService, Reply, make_key, read_revision
+from heksher.server.api.query_service import QueryService, Reply, make_key
 from heksher.server.api.responses import JSONAnswer
 from heksher.server.api.stream import ABORT_EXTENSION, Streams
 from heksher.server.catalog.answer import HeaderField
 from heksher.server.metrics import Metrics
-from heksher.wire import QUERY_PATH, STREAM_PATH
+from heksher.wire import QUERY_PATH, STREAM_PATH, parse_revision
 
 _QUERY_METHODS: Final = frozenset({"GET", "POST"})
 # What requests that no route takes are counted as.
@@ -202,4 +202,4 @@ def _ask_query(scope: Scope) -> MutableMapping[str, Any]:
 
 def _read_last_event_id(headers: list[HeaderField]) -> int | None:
     ids = [value for name, value in headers if name == _LAST_EVENT_ID]
-    return read_revision(ids[-1]) if ids else None
+    return parse_revision(ids[-1]) if ids else None

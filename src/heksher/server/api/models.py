@@ -51,7 +51,7 @@ SettingName = Annotated[str, _constrain(wire.SETTING_NAME_PATTERN)]
 MetadataKey = Annotated[str, _constrain(wire.METADATA_KEY_PATTERN)]
 Version = Annotated[
     str,
-    StringConstraints(pattern=f"^[0-9]{{1,{MAX_VERSION_DIGITS}}}[.][0-9]{{1,{MAX_VERSION_DIGITS}}}$"),
+    StringConstraints(pattern=f"^{wire.make_version_pattern(MAX_VERSION_DIGITS)}$"),
     AfterValidator(normalize_version),
     Field(examples=["1.1"]),
 ]

@@ -20,7 +20,7 @@ from heksher.server.catalog.catalog import Catalog, CatalogState
 from heksher.server.catalog.query import CatalogQuery, build_answer, find_settings
 from heksher.server.errors import NotFoundError
 from heksher.server.metrics import Metrics
-from heksher.wire import MIN_REVISION_HEADER, REVISION_HEADER
+from heksher.wire import MIN_REVISION_HEADER, REVISION_HEADER, parse_revision
 
 T = TypeVar("T")
 
@@ -33,9 +33,6 @@ _MAX_BYTES_ON_EVENT_LOOP: Final = 32 * 1024
 _MAX_MAKERS: Final = 2
 # Clients send few different values of Accept-Encoding; whoever makes them up is not remembered.
 _MAX_KNOWN_ENCODINGS: Final = 64
-
-# Databases count in 64 bits. To read a number of thousands of digits is an error.
-_MAX_REVISION_DIGITS: Final = 18
 
 _MIN_REVISION: Final = MIN_REVISION_HEADER.lower().encode()
 # No query string begins like this.
@@ -57,13 +54,13 @@ class ResponsePreferences(NamedTuple):
 
     def is_valid(self) -> bool:
         """Return whether the demand for a revision is one."""
-        return not self.min_revision or read_revision(self.min_revision) is not None
+        return not self.min_revision or parse_revision(self.min_revision) is not None
 
     def is_met_by(self, revision: int) -> bool:
         """Return whether a revision is new enough; no revision is for a demand that is none."""
         if not self.min_revision:
             return True
-        demanded = read_revision(self.min_revision)
+        demanded = parse_revision(self.min_revision)
         return demanded is not None and demanded <= revision
 
 
@@ -148,7 +145,7 @@ class QueryService:
         if state is not None and preferences.is_met_by(state.picture.revision):
             return state
         # If the database does not have that revision either, nobody has: it was restored from a backup.
-        return await self._refresh(read_revision(preferences.min_revision) or 0)
+        return await self._refresh(parse_revision(preferences.min_revision) or 0)
 
     async def _refresh(self, at_least: int | None = None) -> CatalogState:
         # While the database is known to be away nobody waits for it: all threads would.
@@ -190,11 +187,6 @@ class QueryService:
             if len(self._known_encodings) < _MAX_KNOWN_ENCODINGS:
                 self._known_encodings[accept_encoding] = encoding
         return encoding
-
-
-def read_revision(text: bytes) -> int | None:
-    """Read a revision from a header field; ``None`` if the text is none."""
-    return int(text) if len(text) <= _MAX_REVISION_DIGITS and text.isdigit() else None
 
 
 def make_key(scope: Scope, body: bytes | None = None) -> bytes:

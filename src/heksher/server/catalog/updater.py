@@ -1,11 +1,11 @@
 """The thread that keeps the catalog at the newest revision, and finds out whether the database can be reached."""
 
 import logging
-import random
 import threading
 from collections.abc import Callable
 from typing import Final
 
+from heksher.backoff import FailureRow, draw
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.storage.base import Storage
@@ -14,8 +14,8 @@ from heksher.server.storage.storage_errors import StorageUnavailableError
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-# After the n-th failure in a row the database is tried again within this times 2**n, but never later than the second.
-_FIRST_RETRY_S: Final = 0.1
+# Within which time the database is tried again after the first failure of a row, and the longest such time.
+_FIRST_RETRY_S: Final = 0.2
 _MAX_RETRY_S: Final = 2.0
 # How long close waits: a database that does not answer must not keep the process from ending.
 _CLOSE_TIMEOUT_S: Final = 2.0
@@ -39,7 +39,7 @@ class CatalogUpdater:
         self._availability = availability
         self._report = report
         self._is_closed = False
-        self._failures = 0
+        self._failures = FailureRow()
         # The fault that was logged last and still holds; None while there is none.
         self._fault: str | None = None
         # None until it was started.
@@ -73,24 +73,25 @@ class CatalogUpdater:
         listener.close()
 
     def _choose_delay_s(self) -> float:
-        if self._failures == 0:
+        if not self._failures.count:
             return self._storage.poll_interval_s
-        longest_s: float = min(_FIRST_RETRY_S * 2**self._failures, _MAX_RETRY_S)
-        return longest_s * random.uniform(0.5, 1)  # noqa: S311 - replicas are not to come back in step
+        # Replicas are not to come back in step.
+        return self._failures.span_s(first_s=_FIRST_RETRY_S, longest_s=_MAX_RETRY_S) * draw(0.5, 1)
 
     def _follow(self) -> None:
         try:
             self._catalog.refresh()
         except StorageUnavailableError as error:
-            self._failures += 1
+            self._failures.fail()
             self._availability.note(str(error))
         # Whatever it is: a catalog that nobody keeps current is worse.
         except Exception as error:
-            self._failures += 1
+            self._failures.fail()
             # The same again would bury everything else.
             if repr(error) != self._fault:
                 logger.exception("following the change log failed; it is tried again")
             self._fault = repr(error)
         else:
-            self._failures, self._fault = 0, None
+            self._failures.end()
+            self._fault = None
             self._availability.note(None)

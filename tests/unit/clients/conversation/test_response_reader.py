@@ -314,10 +314,11 @@ def test_no_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "revision"), [("7", 7), ("0", 0), ("-7", None), ("seven", None), ("\u0667", None), ("", None)]
+    ("told", "revision"),
+    [("7", 7), ("0", 0), ("-7", None), ("seven", None), ("\u0667", None), ("", None), ("9" * 5000, None)],
 )
 def test_revision(told: str, revision: int | None) -> None:
-    """A revision is a number, and anything else is none."""
+    """A revision is a number of a length that a database counts to, and anything else is none."""
     assert revision == read_revision(Response(200, {"heksher-revision": told}, b"", NATIVE))
 
 

@@ -1,8 +1,8 @@
 """Following the service's changes: when a stream is opened, what an event means, and what is done when it is lost."""
 
 import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from typing import Final
 from unittest import mock
 
@@ -21,6 +21,14 @@ from heksher.clients.conversation.stream_policy import (
     StreamPolicy,
     UpdateMode,
 )
+from heksher.clients.conversation.stream_state import (
+    STREAMING,
+    TABLE,
+    StreamAction,
+    StreamEvent,
+    StreamState,
+    StreamStateError,
+)
 from heksher.context import ClientContext
 from heksher.exceptions import TransportError
 from tests.support.conversation import FEATURES, QUERY, Conversation, features, queried, respond
@@ -38,10 +46,10 @@ def draw(share: float) -> AbstractContextManager[object]:
 
 
 class Stage:
-    """A following with all that it decides about.
+    """A policy with all that it decides about.
 
     Attributes:
-        following: to be tested.
+        policy: to be tested.
         session: of a client without settings, up to date with a service at revision 17.
         schedule: that of the client, whose last update was at ``NOW_S``.
         wake_ups: how often the background was woken.
@@ -85,7 +93,7 @@ class Stage:
         self.policy.receive(b"event: change\nid: %s\ndata: {}\n\n" % str(revision).encode(), now_s)
 
     def wait_s(self, now_s: float = NOW_S) -> float:
-        """Tell how long the following waits for its next attempt."""
+        """Return how long the policy waits for its next attempt."""
         delay_s = self.policy.remaining(now_s)
         assert delay_s is not None
         return delay_s
@@ -135,8 +143,9 @@ def test_nothing_to_follow(mode: UpdateMode, capability: str) -> None:
 def test_request() -> None:
     """A stream is asked for what the client asks for, from the published revision on."""
     stage = Stage()
-    assert {"settings": "", "context_filters": "*", "include_metadata": "false"} == stage.begin().params
-    assert "17" == stage.begin().headers["Last-Event-ID"]
+    request = stage.begin()
+    assert {"settings": "", "context_filters": "*", "include_metadata": "false"} == request.params
+    assert "17" == request.headers["Last-Event-ID"]
 
 
 def test_request_without_a_revision() -> None:
@@ -366,6 +375,7 @@ def test_service_that_no_longer_has_streams() -> None:
     stage = Stage()
     stage.open()
     stage.update("aliases")
+    stage.policy.conclude(None, NOW_S)
     assert None is stage.policy.remaining(NOW_S)
     assert (False, True) == (stage.policy.is_streaming, stage.schedule.remaining(NOW_S) <= INTERVAL_S)
 
@@ -393,6 +403,118 @@ def test_warning_of_a_service_without_streams(log: Callable[[], list[tuple[str, 
     assert [("WARNING", text)] == log()
 
 
+# ---- the table
+
+
+def ask_in_other_words(stage: Stage) -> None:
+    stage.update("stream", "aliases")
+    stage.update("stream", "aliases")
+    stage.policy.conclude(LOST, NOW_S)
+
+
+# What is done to get a new policy into each state.
+WAYS: Final[Mapping[StreamState, Sequence[Callable[[Stage], object]]]] = {
+    StreamState.IDLE: [],
+    StreamState.WAITING: [Stage.wait_s],
+    StreamState.OPENING: [Stage.begin],
+    StreamState.ALIVE: [Stage.open],
+    StreamState.SWITCHING: [Stage.open, ask_in_other_words],
+    StreamState.REOPENING: [Stage.open, ask_in_other_words, Stage.begin],
+    StreamState.REFUSED: [Stage.begin, lambda stage: stage.policy.conclude(respond("", 404), NOW_S)],
+    StreamState.OVER: [lambda stage: stage.policy.end(NOW_S)],
+}
+
+# How each event is told to a policy.
+TELLING: Final[Mapping[StreamEvent, Sequence[Callable[[Stage], object]]]] = {
+    StreamEvent.AVAILABLE: [lambda stage: stage.policy.remaining(NOW_S)],
+    StreamEvent.UNAVAILABLE: [lambda stage: stage.update("aliases"), lambda stage: stage.policy.remaining(NOW_S)],
+    StreamEvent.CHANGED_SERVICE: [
+        lambda stage: stage.update("stream", "post-query"),
+        lambda stage: stage.policy.remaining(NOW_S),
+    ],
+    StreamEvent.BEGIN: [lambda stage: stage.policy.begin(NOW_S)],
+    StreamEvent.SIGN_OF_LIFE: [lambda stage: stage.policy.receive(HEARTBEAT, NOW_S)],
+    StreamEvent.LOSS: [lambda stage: stage.policy.conclude(None, NOW_S)],
+    StreamEvent.FAILURE: [lambda stage: stage.policy.conclude(LOST, NOW_S)],
+    StreamEvent.REFUSAL: [lambda stage: stage.policy.conclude(respond("", 404), NOW_S)],
+    StreamEvent.REPLACEMENT: [lambda stage: stage.policy.resume(NOW_S)],
+    StreamEvent.END: [lambda stage: stage.policy.end(NOW_S)],
+}
+
+# What each action changes, where whatever is drawn at random is the largest: when the next attempt is due, in seconds
+# from now; when the next update is, likewise; and how often the background is woken.
+EFFECTS: Final[Mapping[StreamAction, tuple[float | None, float | None, int]]] = {
+    StreamAction.PLAN_FIRST: (1.5, None, 0),
+    StreamAction.PLAN_AT_ONCE: (0, None, 0),
+    StreamAction.PLAN_RETRY: (1, None, 0),
+    StreamAction.PLAN_AFTER_LOSS: (1, None, 0),
+    StreamAction.PLAN_RARE: (600, None, 0),
+    StreamAction.RELY_ON_STREAM: (None, 300, 0),
+    StreamAction.POLL_AGAIN: (None, 60, 1),
+    StreamAction.STOP: (None, 60, 0),
+}
+
+
+@pytest.mark.parametrize(
+    ("state", "event"),
+    [(state, event) for state, steps in TABLE.items() for event in steps],
+    ids=lambda part: part.name,
+)
+def test_each_step_of_the_table(state: StreamState, event: StreamEvent) -> None:
+    """What happens to a policy in each state leads to the state that the table says, and has the effects of it."""
+    with draw(1.0):
+        stage = Stage()
+        for lead in WAYS[state]:
+            lead(stage)
+        assert state is stage.policy.state
+        *preparation, tell = TELLING[event]
+        for prepare in preparation:
+            prepare(stage)
+        step = TABLE[state][event]
+        due_s, update_s, wakes = stage.policy.due_s, stage.schedule.remaining(NOW_S), 0
+        for effect in map(EFFECTS.__getitem__, step.actions):
+            due_s = due_s if effect[0] is None else NOW_S + effect[0]
+            update_s = update_s if effect[1] is None else effect[1]
+            wakes += effect[2]
+        with suppress(EventStreamError):
+            tell(stage)
+    assert (step.state, due_s) == (stage.policy.state, stage.policy.due_s)
+    assert (update_s, wakes) == (stage.schedule.remaining(NOW_S), stage.wake_ups)
+    assert (stage.policy.state in STREAMING) == stage.policy.is_streaming
+
+
+def test_what_cannot_be() -> None:
+    """Calls out of order are refused: an attempt while there is a stream, the end of one where there is none."""
+    stage = Stage()
+    stage.wait_s()
+    with pytest.raises(StreamStateError, match="WAITING cannot have FAILURE"):
+        stage.policy.conclude(LOST, NOW_S)
+    stage.open()
+    with pytest.raises(StreamStateError, match="ALIVE cannot have AVAILABLE"):
+        stage.policy.begin(NOW_S)
+
+
+def test_thread_that_is_gone_without_a_word() -> None:
+    """Whoever takes over opens the next stream at once; the service counts as following until that fails."""
+    stage = Stage()
+    stage.open()
+    stage.policy.resume(NOW_S)
+    assert (0, True) == (stage.wait_s(), stage.policy.is_streaming)
+    stage.open()
+    assert (StreamState.ALIVE, 0) == (stage.policy.state, stage.wake_ups)
+
+
+def test_stream_of_another_service_after_a_refusal() -> None:
+    """A service that announced no streams for a while is asked at once when it does, whatever it refused before."""
+    stage = Stage()
+    stage.begin()
+    stage.policy.conclude(respond("", 404), NOW_S)
+    stage.update("aliases")
+    assert (True, None) == (stage.policy.is_hurried, stage.policy.remaining(NOW_S))
+    stage.update("stream")
+    assert 0 == stage.wait_s()
+
+
 # ---- the end
 
 
@@ -407,3 +529,19 @@ def test_end() -> None:
     stage.policy.conclude(LOST, NOW_S)
     assert stage.schedule.remaining(NOW_S) <= INTERVAL_S
     assert 0 == stage.wake_ups
+
+
+def test_end_while_the_stream_comes_alive() -> None:
+    """A policy that another thread ends in the moment in which the stream comes alive leaves no trace of it."""
+    stage = Stage()
+    stage.begin()
+    note_stream = stage.schedule.note_stream
+
+    def be_ended(now_s: float, *, is_open: bool) -> None:
+        if is_open:
+            stage.policy.end(now_s)
+        note_stream(now_s, is_open=is_open)
+
+    with mock.patch.object(stage.schedule, "note_stream", be_ended):
+        stage.policy.receive(HEARTBEAT, NOW_S)
+    assert (False, True) == (stage.policy.is_streaming, stage.schedule.remaining(NOW_S) <= INTERVAL_S)

@@ -111,6 +111,15 @@ def test_a_database_that_is_away_is_tried_again_with_back_off(followed: Followed
     assert len(set(waits_s[4:9])) > 1
 
 
+def test_an_outage_of_hours_is_survived(followed: Followed):
+    """However often the database could not be reached, the catalog has what was written as soon as it can be."""
+    followed.storage.is_away = True
+    followed.look(1100)
+    followed.storage.is_away = False
+    followed.look()
+    assert 1 == followed.revision
+
+
 def test_whatever_happens_the_follower_goes_on(
     followed: Followed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
