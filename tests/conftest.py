@@ -18,7 +18,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options ``--trap`` and ``--trap-report``."""
+    """Add the options ``--trap``, ``--trap-report`` and ``--all-storages``."""
     group = parser.getgroup("traps", "faults of the existing software that must be absent here")
     group.addoption(
         "--trap",
@@ -29,6 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run only the tests that show the absence of this trap; may be given more than once",
     )
     group.addoption("--trap-report", action="store_true", help="end with a table of the traps that were tested")
+    parser.addoption(
+        "--all-storages", action="store_true", help="run the tests of the API on every storage, not a marked sample"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
