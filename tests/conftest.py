@@ -9,6 +9,7 @@ import signal
 import pytest
 from hypothesis import settings
 
+from tests.support.guardian import start_guardian
 from tests.support.traps import TrapReport, trap_numbers
 
 # The same examples in every run, so that a failure is due to the change at hand. No deadline: the machine may be busy.
@@ -35,11 +36,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take Ctrl-C back, and start the report of traps, if it is wanted."""
+    """Take Ctrl-C back, start what ends with this run, and the report of traps, if it is wanted."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell starts its background jobs so, and processes that tests start would inherit it, and never end by
         # Ctrl-C.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # The workers of pytest-xdist belong to the run of the process that starts them.
+    if not hasattr(config, "workerinput"):
+        start_guardian()
     if config.getoption("--trap-report"):
         config.pluginmanager.register(TrapReport())
 
