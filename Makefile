@@ -72,7 +72,7 @@ test-pythons: env-test ## the client's tests on Python 3.11, 3.12 and 3.13; a ve
 	$(RUN) tools/pythons.py
 
 .PHONY: import-time
-import-time: env-demo ## CPU time of import heksher against import asyncio; fails above 1.6
+import-time: env-demo ## what import heksher costs in relation to import asyncio; fails above 1.4
 	$(RUN) tools/import_time.py
 
 ##@ Benchmarks

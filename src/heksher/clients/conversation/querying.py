@@ -11,7 +11,6 @@ Source: docs/adr/0010-answers-from-memory.md; known faults 5 and 43.
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
-from urllib.parse import urlencode
 
 from heksher import wire
 from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
@@ -127,6 +126,9 @@ class Querying:
         least = max((known for known in (revision, self._demanded) if known is not None), default=None)
         if least is not None:
             headers = {**headers, wire.MIN_REVISION_HEADER: str(least)}
+        # Not before it is needed: the HTTP library has it loaded by then.
+        from urllib.parse import urlencode  # noqa: PLC0415 - see above
+
         url_bytes = len(f"{self._base_url}{path}?{urlencode(query.params)}")
         if url_bytes > MAX_URL_BYTES and wire.POST_QUERY_CAPABILITY in self.capabilities:
             return Request("POST", path, headers=headers, body=query.body)

@@ -13,7 +13,6 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from heksher.clients.conversation.saved_state import (
@@ -59,6 +58,9 @@ def read_bootstrap(source: Bootstrap) -> SavedState:
 
 def _read_text(source: object) -> bytes | str:
     if isinstance(source, str | os.PathLike):
+        # Not before it is needed: it takes a tenth of what everything else here takes to import.
+        from pathlib import Path  # noqa: PLC0415 - see above
+
         return Path(source).read_bytes()
     if not isinstance(source, Mapping):
         raise TypeError(f"it must be a mapping, or the path of a file, not {describe_value(source)}")

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import httpx2
 
 # RFC 9110, section 5.5, as the libraries read it.
-_HEADER_VALUE: Final = re.compile(rb"(?:[^\x00\s]+(?:[ \t]+[^\x00\s]+)*)?")
-_USERINFO: Final = re.compile(r"(?<=//)[^/?#\s]+@")
+_HEADER_VALUE_PATTERN: Final = rb"(?:[^\x00\s]+(?:[ \t]+[^\x00\s]+)*)?"
+_USERINFO_PATTERN: Final = r"(?<=//)[^/?#\s]+@"
 _PROXY_SCHEMES: Final = ("http://", "https://", "socks5://", "socks5h://")
 
 
@@ -99,7 +99,7 @@ def check_request(request: "httpx2.Request") -> None:
         RefusedRequestError: a header has no valid value.
     """
     for name, value in request.headers.raw:
-        if not _HEADER_VALUE.fullmatch(value):
+        if not re.fullmatch(_HEADER_VALUE_PATTERN, value):
             raise RefusedRequestError(
                 f"the value of the header {name.decode(errors='replace')!r} has space around it, or line breaks"
             )
@@ -123,7 +123,7 @@ def check_redirect(response: "httpx2.Response", *, is_followed: bool) -> None:
 def mask_userinfo(record: logging.LogRecord) -> bool:
     """Mask credentials in the URLs of a log record. A filter of loggers; it lets every record pass."""
     if isinstance(record.msg, str) and "@" in record.msg:
-        record.msg = _USERINFO.sub("[secure]@", record.msg)
+        record.msg = re.sub(_USERINFO_PATTERN, "[secure]@", record.msg)
     return True
 
 
