@@ -40,10 +40,10 @@ class BaseChange(Frozen, Generic[SettingT_co, T_co]):
         contexts: the context that the change is about; ``None`` for any.
     """
 
-    __slots__ = ("_after", "_before", "_is_difference", "contexts", "setting")
+    __slots__ = ("_after", "_before", "_contexts", "_is_difference", "_setting")
 
-    setting: SettingT_co
-    contexts: Mapping[str, str] | None
+    _setting: SettingT_co
+    _contexts: Mapping[str, str] | None
     _before: Evaluation[T_co]
     _after: Evaluation[T_co]
     # None before somebody asks.
@@ -57,7 +57,17 @@ class BaseChange(Frozen, Generic[SettingT_co, T_co]):
         after: Evaluation[T_co],
         contexts: Mapping[str, str] | None = None,
     ) -> None:
-        self._set(setting=setting, contexts=contexts, _before=before, _after=after, _is_difference=None)
+        self._set(_setting=setting, _contexts=contexts, _before=before, _after=after, _is_difference=None)
+
+    @property
+    def setting(self) -> SettingT_co:
+        """The setting, which may have changed again meanwhile."""
+        return self._setting
+
+    @property
+    def contexts(self) -> Mapping[str, str] | None:
+        """The context that was subscribed to, and that the change is about; ``None`` for any."""
+        return self._contexts
 
     def before(self, /, **contexts: str) -> T_co:
         """Return the value before.

@@ -65,12 +65,7 @@ def keep_coerced(coerced: T, _raw: JSON, _coercions: Sequence[str], _rule: Queri
 
 
 class Change(BaseChange["Setting[T]", T]):
-    """What a setting answered before an update, and what it answers after it. Immutable.
-
-    Attributes:
-        setting: the setting, which may have changed again meanwhile.
-        contexts: the context that was subscribed to and that the change is about; ``None`` for any.
-    """
+    """What a setting answered before an update, and what it answers after it. Immutable."""
 
     __slots__ = ()
 
