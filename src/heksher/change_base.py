@@ -1,9 +1,9 @@
-"""What is told of a setting whose answers have changed, and to whom.
+"""Changes of a setting: what they are, and how programs subscribe to them.
 
 A change is what the setting answered before an update and what it answers after it. Whether there is a difference
 is found out when it is delivered, and only for those who subscribed: to any context (see ``difference``), or to a
 certain one, whose two values are compared. In a context that lacks a feature that is needed there is no value; going
-from a value to none, or back, is not told.
+from a value to none, or back, is not reported.
 
 Settings tell of their changes, and a change names its setting. So that neither module needs the other, the class of the
 setting is a parameter here, which ``setting`` fills in: ``Change``, ``Changes``.
@@ -40,13 +40,13 @@ class BaseChange(Frozen, Generic[SettingT_co, T_co]):
         contexts: the context that the change is about; ``None`` for any.
     """
 
-    __slots__ = ("_after", "_before", "_is_difference", "contexts", "setting")
+    __slots__ = ("_after", "_before", "_contexts", "_is_difference", "_setting")
 
-    setting: SettingT_co
-    contexts: Mapping[str, str] | None
+    _setting: SettingT_co
+    _contexts: Mapping[str, str] | None
     _before: Evaluation[T_co]
     _after: Evaluation[T_co]
-    # None before somebody asks.
+    # None until it is needed.
     _is_difference: bool | None
 
     def __init__(
@@ -57,7 +57,17 @@ class BaseChange(Frozen, Generic[SettingT_co, T_co]):
         after: Evaluation[T_co],
         contexts: Mapping[str, str] | None = None,
     ) -> None:
-        self._set(setting=setting, contexts=contexts, _before=before, _after=after, _is_difference=None)
+        self._set(_setting=setting, _contexts=contexts, _before=before, _after=after, _is_difference=None)
+
+    @property
+    def setting(self) -> SettingT_co:
+        """The setting, which may have changed again meanwhile."""
+        return self._setting
+
+    @property
+    def contexts(self) -> Mapping[str, str] | None:
+        """The context that was subscribed to, and that the change is about; ``None`` for any."""
+        return self._contexts
 
     def before(self, /, **contexts: str) -> T_co:
         """Return the value before.
@@ -135,10 +145,10 @@ class ChangeIterator(AsyncIterator[ChangeT]):
         # All changes since the last one that was taken, as one; empty when there are none. A deque, as both sides need
         # but take and put it, which is atomic.
         self._pending: deque[ChangeT] = deque()
-        # Who waits for a change; None when nobody does.
+        # The loop and future of the task that waits for a change; None when no task does.
         self._waiter: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
-        # Not in one go with the other subscriptions' comparisons: all changes, for whoever comes to take them. Weakly,
-        # so that an iterator that is dropped is no longer told.
+        # Without narrowing: changes are compared when they are taken. Weakly, so that an iterator that is dropped
+        # receives nothing more.
         self._setting = setting
         self._subscription: Subscription = _subscribers_of(setting).add(self._put, weak=True)
 
@@ -165,7 +175,7 @@ class ChangeIterator(AsyncIterator[ChangeT]):
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """Take no further changes; a task that waits for one finds that there are no more."""
+        """End the iteration, also for a task that waits for the next change."""
         self._subscription.cancel()
         self._wake()
 
@@ -185,7 +195,7 @@ class ChangeIterator(AsyncIterator[ChangeT]):
         waiter = self._waiter
         if waiter is not None:
             loop, future = waiter
-            # A loop that is closed has nobody to wake.
+            # In a loop that is closed, no task waits.
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(_finish, future)
 

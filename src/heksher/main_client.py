@@ -21,15 +21,15 @@ logger: logging.Logger = logging.getLogger(__name__)
 class MainClient(Protocol):
     """What a client must be able to do to be the main one."""
 
-    # A stub client stands in for a service: it neither minds other clients nor do they mind it.
+    # A stub client stands in for a service: it may replace any client, and any client may replace it.
     _is_stub: bool
     _context: "ClientContext"
 
     def _adopt(self, settings: list[Any]) -> None:
-        """Take settings over: they are this client's from now on. Called with the lock held, so it must not wait."""
+        """Take over settings. Called with the lock held, so it must not block."""
 
     def _release(self) -> None:
-        """Let go of all settings: another client is main now."""
+        """Give up all settings: another client is main now."""
 
     def _has_undeclared_settings(self) -> bool:
         """Return whether settings are still to be declared."""
@@ -45,7 +45,7 @@ _settings: dict[weakref.ref[Any], None] = {}
 
 
 def register(setting: object) -> None:
-    """Note a new setting, weakly, and return it to the main client, if there is one."""
+    """Register a new setting, weakly, and hand it to the main client, if there is one."""
     with _lock:
         _settings[weakref.ref(setting, _forget)] = None
         if _main is not None:
@@ -58,7 +58,7 @@ def get() -> MainClient | None:
 
 
 def make_main(client: MainClient) -> MainClient | None:
-    """Make a client the main one, and return it all settings.
+    """Make a client the main one, and hand it all settings.
 
     Returns:
         The client that was main before, for ``restore_main``.

@@ -1,8 +1,8 @@
 """Results that programs read: frozen, built by keywords, and easy to turn into JSON.
 
-Later versions can add fields to such a result, because nobody takes it apart by position. They are dataclasses to type
-checkers. At run time they are not: ``dataclasses`` would be a third of a millisecond for each of them at import, and
-generates less than what stands here.
+Later versions can add fields to such a result, because it cannot be unpacked by position. To type checkers
+they are dataclasses. At run time they are not, as ``dataclasses`` would have to be loaded, and to generate code,
+whenever ``heksher`` is imported.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """A setting of the application: declared once, read everywhere.
 
-What it answers, and how, is in ``setting_base``; what is told of its changes, in ``change_base``.
+What it answers, and how, is in ``setting_base``; what subscribers are told of its changes is in ``change_base``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -65,12 +65,7 @@ def keep_coerced(coerced: T, _raw: JSON, _coercions: Sequence[str], _rule: Queri
 
 
 class Change(BaseChange["Setting[T]", T]):
-    """What a setting answered before an update, and what it answers after it. Immutable.
-
-    Attributes:
-        setting: the setting, which may have changed again meanwhile.
-        contexts: the context that was subscribed to and that the change is about; ``None`` for any.
-    """
+    """What a setting answered before an update, and what it answers after it. Immutable."""
 
     __slots__ = ()
 
@@ -296,8 +291,8 @@ class Setting(SettingBase[T]):
             callback: ``f(change)``; a coroutine function under an asynchronous client.
             contexts: call it only when the value in this context, completed with the client's defaults, has changed
                 from one to another; ``None`` when the value has changed in any context.
-            weak: whether the setting is to let the function, or the object whose method it is, go when nobody else
-                holds it. A ``lambda`` is gone at once then.
+            weak: whether to hold the function, or the object whose method it is, weakly. A ``lambda`` is collected at
+                once then.
 
         Raises:
             UnknownFeatureError: (a ``ValueError``) the setting is not configurable by a feature of ``contexts``.
@@ -306,9 +301,9 @@ class Setting(SettingBase[T]):
         return subscribe(self, callback, contexts, weak=weak)
 
     def changes(self, contexts: Mapping[str, str] | None = None) -> Changes[T]:
-        """Return the changes from now on, for ``async for`` on asyncio, whichever client there is. Errors as above.
+        """Return the changes from now on, for ``async for`` on asyncio, with either client. Errors: see ``on_change``.
 
-        Who is slow misses nothing but what is between: a change goes from the value before the oldest one to the value
-        after the newest one that was not taken yet, and is left out if these two are the same.
+        A slow consumer gets one change for several: from the value before the oldest to the value after the newest of
+        those not taken yet; none if these two values are the same.
         """
         return Changes(self, contexts)

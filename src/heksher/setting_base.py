@@ -1,4 +1,4 @@
-"""What a setting is apart from its constructor and who subscribes to it: its attributes, and what it answers.
+"""The part of a setting that its changes depend on: its attributes, and what it answers.
 
 A setting answers from its ``Evaluation``, which the client replaces when something has changed. Until a client did so,
 that is the local default and no rules. What ``get`` runs is compiled from it, see ``resolver``.
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Readable(Generic[T]):
-    """How a setting is read: for people, for type checkers, and in plain. A setting has compiled code in its place."""
+    """How a setting is read, for type checkers and documentation; at run time a setting has compiled code instead."""
 
     _evaluation: Evaluation[T]
 
@@ -30,7 +30,7 @@ class Readable(Generic[T]):
         """Return the setting's value in a context, from memory.
 
         Args:
-            contexts: values of configurable features. What is not given here comes from the client's defaults.
+            contexts: values of configurable features. For others, the client's defaults are used.
 
         Returns:
             The value of the rule that wins; else the service's default; else, also before the first update and
@@ -44,7 +44,7 @@ class Readable(Generic[T]):
 
 
 class SettingBase(Readable[T]):
-    """The part of a setting that does not depend on what is told of its changes, so that this can depend on it.
+    """Attributes, evaluation and declaration of a setting, without subscriptions.
 
     Names that begin with an underscore are for the library. Every other name is public, so a program's subclass
     cannot meet one by accident.
@@ -61,7 +61,7 @@ class SettingBase(Readable[T]):
     alias: str | None
     version: str
 
-    # Who is told of changes, each time with a Change; None until the first one asks for it.
+    # The subscribers to the setting's changes; None until there is one.
     _subscribers: Subscribers[Any] | None = None
 
     def __init__(

@@ -228,7 +228,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         await self.aclose()
 
     def _survive_fork(self) -> None:
-        """Keep answering in a forked process; ``set_as_main`` there starts again. Called by ``process``."""
+        """Keep answering in a forked process; ``set_as_main`` there starts again. Called by ``fork``."""
         super()._survive_fork()
         self._loop = self._task = self._callbacks.loop = None
         self._callbacks.tasks.clear()
@@ -245,7 +245,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         # Not there if the constructor failed.
         if getattr(self, "_run", None) is not None:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-            # The task does not hold the client. It may still get hold of it, but then finds that nothing is to be done.
+            # The task has only a weak reference; should it still get the client, it finds nothing to do.
             self._leave()
             self._wake_up()
 
@@ -253,7 +253,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         return TaskStreamRunner(policy, self._transport)
 
     def _is_orphaned(self) -> bool:
-        """Return whether the client runs no more, because its loop is closed, or in the parent of this process."""
+        """Return whether the client has stopped because its loop is closed, or belongs to the parent process."""
         return self._loop is None or self._loop.is_closed()
 
     def _find_home(self) -> asyncio.AbstractEventLoop:
@@ -316,7 +316,7 @@ class AsyncHeksherClient(BaseHeksherClient):
                 await asyncio.to_thread(self._keep, update)
             if update.problems:
                 raise as_http_error(update.problems[0])
-        # Also what nobody foresaw: the loop must go on.
+        # Also unforeseen errors: the loop must go on.
         except Exception as failure:  # noqa: BLE001 - see above
             await self._fall_back_aside()
             return failure

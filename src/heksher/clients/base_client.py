@@ -1,4 +1,4 @@
-"""What the asynchronous and the thread client have in common: everything that does not wait."""
+"""What the asynchronous and the thread client have in common: everything that does not block."""
 
 import logging
 import threading
@@ -26,7 +26,7 @@ from heksher.context import ClientContext, ContextDefault, TrackedValues
 from heksher.exceptions import ClientStateError, ServiceError, StatusError
 from heksher.setting import Setting
 
-# Statuses that a service answers with until somebody mends something.
+# Statuses that a service answers with until its configuration, or the client's, is corrected.
 _REFUSALS = frozenset({401, 403, 404})
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -49,10 +49,10 @@ class ClientPhase(Enum):
 
 
 class BaseHeksherClient(Observed, ABC):
-    """The part of a client that does not wait. Thread-safe.
+    """The part of a client that does not block. Thread-safe.
 
-    Names without an underscore are public, and only these, also where ``main_client`` or ``fork`` is who calls: a
-    program's subclass cannot meet any other by accident.
+    Only names without an underscore are public. Methods that ``main_client`` and ``fork`` call have one, too, so that
+    a program's subclass cannot override them by accident.
 
     Args:
         update_interval: seconds from one update to the next.
@@ -170,7 +170,7 @@ class BaseHeksherClient(Observed, ABC):
         return self._make_status()
 
     def _adopt(self, settings: list[Setting[Any]]) -> None:
-        """Take settings over, to be declared and followed. Called by ``main_client``."""
+        """Take over settings, to be declared and followed. Called by ``main_client``."""
         for setting in settings:
             self._session.register(setting)
         if settings:
@@ -178,7 +178,7 @@ class BaseHeksherClient(Observed, ABC):
             self._wake_up()
 
     def _release(self) -> None:
-        """Let go of all settings. Called by ``main_client`` when another client becomes main."""
+        """Give up all settings. Called by ``main_client`` when another client becomes main."""
         with self._publish_lock:
             self._session.release()
 
@@ -211,17 +211,17 @@ class BaseHeksherClient(Observed, ABC):
         return True
 
     def _leave(self) -> None:
-        """Let the interpreter end. Called by ``fork``."""
+        """Stop the background work, without waiting, so that the interpreter can exit. Called by ``fork``."""
         self._run = None
         self._stream_runner.stop()
 
     # ---- to override
 
     def on_update_error(self, exc: Exception) -> None:
-        """Is called after each update that failed. To be overridden; what it raises is logged and stops nothing."""
+        """Do nothing. Override it to be called after each failed update; what it raises is logged and stops nothing."""
 
     def on_update_ok(self) -> None:
-        """Is called after each update that succeeded, also when nothing had changed. To be overridden, as above."""
+        """Do nothing. Override it to be called after each successful update, also when nothing had changed."""
 
     # ---- for the two clients
 
@@ -263,13 +263,13 @@ class BaseHeksherClient(Observed, ABC):
             self._post(replacements)
 
     def _fall_back(self) -> None:
-        """Have settings that never heard of the service answer what was kept. Reads a file."""
+        """Have settings that never had values from the service answer from the fallback. Reads a file."""
         for source, state in self._fallback.find(self._session.context_filters()):
             with self._publish_lock:
                 replacements = self._session.restore(state)
                 is_of_use = bool(replacements) or not self._session.settings()
                 if is_of_use and self._health.source == "defaults":
-                    # Nobody knows how old a bootstrap is.
+                    # The age of a bootstrap is unknown.
                     confirmed_at = state.saved_at if source == "file" else None
                     self._health.fall_back(source, confirmed_at, state.revision)
                 self._post(replacements)
@@ -283,9 +283,9 @@ class BaseHeksherClient(Observed, ABC):
             self._dispatcher.post(setting, before, after)
 
     def _conclude(self, run: object, now_s: float, error: Exception | None) -> Exception | None:
-        """Note how an update ended; return why it failed, or ``None``."""
+        """Record the outcome of an update; return why it failed, or ``None``."""
         if run is None or self._run is not run:
-            # The run is over: neither the schedule nor the callbacks are to hear of it.
+            # The run is over: this must reach neither the schedule nor the callbacks.
             return ClientStateError("the client was closed before the update came to its end")
         if error is None:
             self._schedule.succeed(now_s)
@@ -299,15 +299,14 @@ class BaseHeksherClient(Observed, ABC):
         return error
 
     def _note(self, error: Exception | None) -> None:
-        """Log a change for the better or the worse, and remember it for the status."""
+        """Record the outcome of an update in the status, and log it if it differs from the last one."""
         with self._publish_lock:
             has_changed = self._health.succeed() if error is None else self._health.fail(str(error) or repr(error))
             if has_changed:
                 self._dispatcher.post_call(self._status_subscribers, self._make_status())
         if error is not None:
-            # Later failures of the row are of use only to who looks for them. What the service or the way to it did
-            # wrong is told by its message; anything else is a fault in this process, which one looks for by its
-            # traceback.
+            # Only the first failure of a row is logged as an error. The message is enough for a fault of the service
+            # or the network; anything else is a fault in this process, for which the traceback is needed.
             level = logging.DEBUG if self._is_failing else logging.ERROR
             traceback = None if isinstance(error, ServiceError) else error
             logger.log(level, "updating settings failed, they keep what they have: %s", error, exc_info=traceback)

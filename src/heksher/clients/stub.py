@@ -65,15 +65,15 @@ class StubSetting:
     """What one setting answers under a stub client.
 
     Attributes:
-        rules: a value for all contexts, or a list of ``Rule``. Reading it gives what was set last, and setting that
+        rules: a value for all contexts, or a list of ``Rule``. Reading it returns what was set last, and setting that
             again restores it, so ``monkeypatch.setattr`` and ``mock.patch.object`` work.
     """
 
     rules: StubAnswers
 
     def __init__(self, client: "_BaseStub", setting: Setting[Any]) -> None:
-        # Written past __setattr__, which is there for whoever sets rules. They are kept in __dict__ under their own
-        # name, because mock.patch.object gives back a previous value only to an attribute that it finds there.
+        # Bypasses __setattr__, which is for those who set rules. These are kept in __dict__ under their own name,
+        # because mock.patch.object restores only an attribute that it finds there.
         self.__dict__.update(_client=client, _setting=weakref.ref(setting), rules=_NO_RULES)
 
     def __setattr__(self, name: str, value: StubAnswers) -> None:
@@ -93,7 +93,7 @@ class _BaseStub(Observed):
     def __init__(self, *_args: object, **_kwargs: object) -> None:
         super().__init__(Dispatcher(self._spawn))
         self._context: ClientContext = ClientContext((), takes_any=True)
-        # What the settings answered before, to be given back at the end. Held weakly, as by every client.
+        # What the settings answered before, to be restored at the end. Held weakly, as by every client.
         self._before: weakref.WeakKeyDictionary[Setting[Any], Evaluation[Any]] = weakref.WeakKeyDictionary()
         self._stubs: weakref.WeakKeyDictionary[Setting[Any], StubSetting] = weakref.WeakKeyDictionary()
         self._previous: main_client.MainClient | None = None
@@ -131,7 +131,7 @@ class _BaseStub(Observed):
         self._answer_anew(self._before)
 
     def track_contexts(self, /, **_tracked: TrackedValues) -> None:
-        """Do nothing: there is no service to fetch rules from, so a stub has all the rules that it was given."""
+        """Do nothing: a stub has all its rules, as there is no service to fetch them from."""
 
     def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:
         """Return the contexts completed with the defaults, as ``get`` does."""
@@ -148,7 +148,7 @@ class _BaseStub(Observed):
 
     @property
     def status(self) -> ClientStatus:
-        """A status to show: current, with settings that are all declared."""
+        """A status that is always current, with all settings declared."""
         known = SettingStatus(is_declared=True, is_missing=False, rejected=(), is_stale=False)
         health = ClientHealth()
         health.confirm(None)
@@ -179,7 +179,7 @@ class _BaseStub(Observed):
         self._before.clear()
 
     def _has_undeclared_settings(self) -> bool:
-        """Tell that nothing waits to be declared: there is no service."""
+        """Return False: there is no service to declare settings to."""
         return False
 
     def _is_over(self) -> bool:
@@ -187,7 +187,7 @@ class _BaseStub(Observed):
         return self._has_ended
 
     def _enter(self) -> None:
-        # Entered once more (by a program that is given a stub and starts it), it still follows the same client.
+        # When it is entered again (by a program that starts the stub that it was given), the client before stays.
         self._previous = main_client.make_main(self) or self._previous
         self._has_ended = False
         self._dispatcher.drain()

@@ -113,7 +113,7 @@ class ThreadHeksherClient(BaseHeksherClient):
         self._thread: threading.Thread | None = None
         # Whether this is a forked process that has not begun to follow the service's changes.
         self._is_settling = False
-        # Tells the call that starts the client how the first update ended, or that the client was closed meanwhile.
+        # Passes the outcome of the first update, or that the client was closed meanwhile, to the call that starts it.
         self._started: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
 
     def set_as_main(self) -> None:
@@ -211,7 +211,7 @@ class ThreadHeksherClient(BaseHeksherClient):
         self.close()
 
     def _survive_fork(self) -> None:
-        """Go on in a forked process, with a thread and connections of its own. Called by ``process``."""
+        """Go on in a forked process, with a thread and connections of its own. Called by ``fork``."""
         super()._survive_fork()
         self.modification_lock = threading.Lock()
         self._make_own_tools()
@@ -226,7 +226,7 @@ class ThreadHeksherClient(BaseHeksherClient):
                 self._go_on()
             else:
                 # Threads are greenlets, of gevent for instance. To wait, as Thread.start does, is to run the event
-                # loop, and that is the parent's until gevent has heard of the fork, after this.
+                # loop, which is the parent's until gevent is told of the fork, after this.
                 _thread.start_new_thread(self._resume, ())
 
     def _make_stream_runner(self, policy: StreamPolicy) -> ThreadStreamRunner:
@@ -268,7 +268,7 @@ class ThreadHeksherClient(BaseHeksherClient):
         return left_s
 
     def _leave(self) -> None:
-        """Let the interpreter end. Called by ``process``."""
+        """Stop the background work, without waiting, so that the interpreter can exit. Called by ``fork``."""
         super()._leave()
         self._dismiss_thread()
 
@@ -302,7 +302,7 @@ class ThreadHeksherClient(BaseHeksherClient):
             return error
 
     def _dismiss_thread(self) -> threading.Thread | None:
-        """Tell the thread to end, and return it; ``None`` if there is none."""
+        """Have the thread end, without waiting, and return it; ``None`` if there is none."""
         thread, self._thread = self._thread, None
         wake, self._wake = self._wake, threading.Event()
         wake.set()
@@ -326,7 +326,7 @@ class ThreadHeksherClient(BaseHeksherClient):
             self._keep(update)
             if update.problems:
                 raise as_http_error(update.problems[0])
-        # Also what nobody foresaw: the thread must go on.
+        # Also unforeseen errors: the thread must go on.
         except Exception as failure:  # noqa: BLE001 - see above
             self._fall_back()
             return failure

@@ -5,8 +5,8 @@ their order::
 
     {"settings": {"cache_ttl": {"default_value": 60, "rules": [...]}}, "context_features": ["environment", "user"]}
 
-It is the program's own, so a fault in it is an error when the client is created: not in the night in which it is
-needed. Members that are not known are passed over.
+It is part of the program, so a mistake in it is an error when the client is created, not when it is needed. Unknown
+members are ignored.
 """
 
 import json
@@ -28,8 +28,7 @@ from heksher.wording import describe_value
 
 Bootstrap: TypeAlias = "Mapping[str, Any] | str | os.PathLike[str]"
 
-# Nobody can say when the service confirmed the values. A file's time will not do: it is that of a build, or of an
-# installation.
+# It is not known when the service confirmed the values: a file's time is that of a build, or of an installation.
 _UNKNOWN_TIME: Final = datetime.fromtimestamp(0, UTC)
 
 

@@ -1,4 +1,4 @@
-"""What settings answer when the service has never been reached: the file of last known values, then the bootstrap."""
+"""The values that settings fall back on before the service is reached: the last known ones, then the bootstrap."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ class Fallback:
     def __init__(self, last_known_file: FilePath | None, bootstrap: "Bootstrap | None", service: str) -> None:
         self._service = service
         self._file = None if last_known_file is None else _open(last_known_file)
-        # Read at once, because a mistake in it should not come to light on the day that it is needed.
+        # Read at once, so that a mistake in it does not show only when it is needed.
         self._bootstrap = None if bootstrap is None else read_bootstrap(bootstrap)
         # Read when it is needed for the first time; False before that.
         self._last_known: SavedState | bool | None = False
@@ -53,7 +53,7 @@ class Fallback:
         return self._file is not None or self._bootstrap is not None
 
     def find(self, context_filters: str) -> list[FallbackSource]:
-        """Return what there is, the best first; empty if there is nothing."""
+        """Return the usable sources, the best one first."""
         sources = []
         if self._file is not None:
             if self._last_known is False:
@@ -65,11 +65,11 @@ class Fallback:
         return sources
 
     def save(self, make: Callable[[str, datetime], SavedState], *, is_new: bool) -> None:
-        """Keep what the service has just said.
+        """Save what the service has just said.
 
         Args:
-            make: makes what is to be kept, given the service and the time.
-            is_new: whether there is something that was not kept yet.
+            make: returns what is to be saved, given the service and the time.
+            is_new: whether there is something that was not saved yet.
         """
         if self._file is None:
             return

@@ -8,7 +8,7 @@ data, the rest's length and its SHA-256), and then the data (see ``saved_state``
 
 Most updates say only that nothing has changed. That is noted in the file's modification time, which costs little. By
 then the file may be another process's, so it is done only where the data is the same, by its checksum. A file with
-other data is left alone as long as somebody goes on confirming it, and replaced when nobody does. In the same way a
+other data is left alone as long as its writer goes on confirming it, and replaced when that stops. In the same way a
 file that was deleted, or could not be written, is written at a later confirmation.
 
 Whatever fails costs the file, never the program: it is logged, once when it begins and once when it has ended.
@@ -35,9 +35,9 @@ DEFAULT_MAX_BYTES: Final = 64 * 1024 * 1024
 FORMAT: Final = "heksher last known values"
 FORMAT_VERSION: Final = 1
 
-# A confirmation is noted when it is so much later than the last one: nobody needs the age of the data to the second.
+# How much later than the last confirmation one must be to be noted: the age need not be exact to the second.
 CONFIRMATION_STEP: Final = timedelta(minutes=1)
-# A file with other data that nobody has confirmed for so long is not left to whoever wrote it any longer.
+# A file with other data that was not confirmed for so long may be overwritten.
 ABANDONED_AGE_S: Final = 600
 
 _MAX_HEADER_BYTES: Final = 1000
@@ -105,7 +105,7 @@ class LastKnownFile:
         """Note that the service has said again that what was last written, or read, is current.
 
         Costs nothing within a minute of the last time, else usually a change of the file's modification time. The file
-        is written again where it is gone, could not be written, or has other data that nobody confirms. Before the
+        is written again where it is gone, could not be written, or has other data that is not confirmed. Before the
         first write or read there is nothing to confirm, and nothing happens.
 
         Args:
@@ -159,7 +159,7 @@ class LastKnownFile:
         return is_same or not (self._is_failing or _is_abandoned(modified_ns, at))
 
     def _note_failure(self, error: Exception) -> None:
-        # Later failures of the row are of use only to who looks for them.
+        # Only the first failure of a row is a warning.
         level = logging.DEBUG if self._is_failing else logging.WARNING
         reason = str(error) or type(error).__name__
         logger.log(
@@ -256,7 +256,7 @@ def _choose_time(saved_at: datetime, modified_ns: int) -> datetime:
 
 
 def _is_abandoned(modified_ns: int, at: datetime) -> bool:
-    # Somebody else's confirmation may be a little later than this one; but nobody goes on confirming in the future.
+    # Another process's confirmation may be a little later than this one, but not far in the future.
     return abs(_to_ns(at) - modified_ns) / 1e9 >= ABANDONED_AGE_S
 
 

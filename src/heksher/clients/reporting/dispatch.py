@@ -1,8 +1,8 @@
-"""Telling the program what has changed: after an update, with no lock held, in order, one call after the other.
+"""Delivery of changes to the program: after an update, with no lock held, in order, one call after the other.
 
-A client posts each change in the moment in which it makes it, under its locks: whoever is subscribed then is put into a
-queue. When all locks are released it drains the queue. If another thread is doing that already, it is left to that one:
-calls keep their order, and an update that a callback causes is told of after the call, not within it.
+A client posts each change when it makes it, under its locks: a call for each subscriber of that moment is put into a
+queue. When all locks are released it drains the queue, unless another thread is doing that already. So calls keep their
+order, and an update that a callback causes is reported after the call, not within it.
 """
 
 from collections import deque
@@ -26,7 +26,7 @@ class Dispatcher:
             run any. Callbacks cannot be coroutine functions then.
 
     Attributes:
-        subscribers: who is told of the changes of all settings.
+        subscribers: the subscribers to the changes of all settings.
     """
 
     def __init__(self, spawn: Spawn | None = None) -> None:

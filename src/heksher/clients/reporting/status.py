@@ -1,6 +1,6 @@
-"""What a client knows of its own health: for readiness checks, dashboards, and people who wonder.
+"""The status of a client: for readiness checks, dashboards, and debugging.
 
-``ClientHealth`` is told how updates end; ``ClientStatus`` is a picture of it for the program.
+``ClientHealth`` records the outcome of updates; ``ClientStatus`` is what it is at one moment, for the program.
 """
 
 import time
@@ -45,7 +45,7 @@ class ClientStatus(Record):
         last_error: why an update failed last; ``None`` if none ever did.
         last_error_at: when that was, in UTC; ``None`` likewise.
         age_s: seconds since the service confirmed what settings answer; with values from
-            the file of last known values, since it did so to whoever wrote that. ``None`` when it never did.
+            the file of last known values, since it did so to the process that wrote it. ``None`` when it never did.
         revision: the service's revision of that data; ``None`` if the service does not tell.
         source: where the data comes from; ``"defaults"`` when there is none.
         settings: by name.
@@ -87,15 +87,15 @@ class _Facts(NamedTuple):
     last_success: datetime | None = None
     last_error: str | None = None
     last_error_at: datetime | None = None
-    # The moment that the age counts from, by the clock on the wall and by one that nobody sets.
+    # The moment that the age counts from, by the system clock and by the monotonic clock.
     confirmed: tuple[datetime, float] | None = None
 
 
 class ClientHealth:
-    """The changing side of ``ClientStatus``. Any thread may ask at any time; those who tell it take turns."""
+    """The mutable side of ``ClientStatus``. Any thread may read it; calls that change it must not overlap."""
 
     def __init__(self) -> None:
-        # Replaced as a whole, so that who asks needs no lock.
+        # Replaced as a whole, so that readers need no lock.
         self._facts = _Facts("starting", _now())
 
     @property
@@ -130,7 +130,7 @@ class ClientHealth:
         return self._enter("closed")
 
     def picture(self, settings: Mapping[str, SettingStatus], is_streaming: bool = False) -> ClientStatus:
-        """Make a picture for the program."""
+        """Return the status at this moment."""
         facts = self._facts
         return ClientStatus(
             state=facts.state,
@@ -153,7 +153,7 @@ class ClientHealth:
 
 
 def _age_s(at: datetime, monotonic_s: float) -> float:
-    # A machine that sleeps may stop the one clock, and a correction may turn the other one back.
+    # The monotonic clock may stop while the machine sleeps, and the system clock may be set back.
     return max((_now() - at).total_seconds(), time.monotonic() - monotonic_s)
 
 
