@@ -296,7 +296,7 @@ class Setting(Readable[T]):
 
     def switch_to(self, compiled: CompiledEvaluation[T]) -> None:
         """Answer from another evaluation from now on. A call of ``get`` runs with the one before, or with this one."""
-        compiled.give_to(self._get)
+        compiled.install(self._get)
         self._evaluation = compiled.evaluation
 
     def explain(self, /, **contexts: str) -> Explanation[T]:
