@@ -119,6 +119,10 @@ soak: env-all ## both clients under random faults, for half an hour (MINUTES=2)
 faults-table: env-all ## each fault with both clients; writes the table in docs/explanation/faults.md
 	$(RUN) -m tests.faults.table --write $(ARGS)
 
+.PHONY: stream-table
+stream-table: env-demo ## writes the table of a stream's states in docs/explanation/streams.md
+	PYTHONPATH=. $(RUN) -m tools.stream_table
+
 .PHONY: stress
 stress: env-all ## two hundred forks in each way, and many threads at once (FORKS=20)
 	$(RUN) -m tests.process_models.fork_stress $(if $(FORKS),--forks '$(FORKS)') $(ARGS)

@@ -6,14 +6,13 @@ reader sees the old or the new one and never a mixture.
 
 from collections.abc import Collection, Mapping
 from contextvars import ContextVar
-from types import CodeType, FunctionType
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from heksher.context import ClientContext
 from heksher.difference import Answers, is_same
 from heksher.exceptions import UnknownFeatureError
 from heksher.explanation import Explanation
-from heksher.resolver import NotGiven, compile_get, list_parameter_defaults, replace_code
+from heksher.resolver import CompiledGet, NotGiven, compile_get
 from heksher.rule_set import NO_RULE, NO_VALUE, RuleSet
 
 T = TypeVar("T")
@@ -48,10 +47,8 @@ class Evaluation(Generic[T]):
 
     def compile(self) -> "CompiledEvaluation[T]":
         """Compile the evaluation for ``Setting.get``, with the defaults and tracked values that the client has now."""
-        features = self._configurable_features
         defaults, tracked = self._context.state
-        code = compile_get(features, self.rules.groups, self.default_value, defaults, tracked, self)
-        return CompiledEvaluation(self, code, list_parameter_defaults(features, defaults))
+        return compile_get(self._configurable_features, self.rules.groups, self.default_value, defaults, tracked, self)
 
     @property
     def is_server_default(self) -> bool:
@@ -117,21 +114,7 @@ class Evaluation(Generic[T]):
         return context
 
 
-class CompiledEvaluation(NamedTuple, Generic[T]):
-    """An evaluation with the code that answers from it; the code refers to the evaluation, but not the other way round.
-
-    Attributes:
-        code: for the function that is a setting's ``get``.
-        parameter_defaults: what the code takes for the defaults of that function's parameters.
-    """
-
-    evaluation: Evaluation[T]
-    code: CodeType
-    parameter_defaults: dict[str, object]
-
-    def give_to(self, get: FunctionType) -> None:
-        """Have a function answer from this evaluation."""
-        replace_code(get, self.code, self.parameter_defaults, self.evaluation)
+CompiledEvaluation: TypeAlias = CompiledGet[Evaluation[T]]
 
 
 class _Context(dict[str, str]):

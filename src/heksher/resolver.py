@@ -26,23 +26,29 @@ The source is written from the *shape* only: how many features there are, which 
 rules. Equal shapes share one compilation. Names of features (``class`` and ``2fa`` are allowed), rules and defaults are
 put into the compiled code afterwards, so nothing that a service or a program says is ever part of a source text.
 
+Where an interpreter keeps constants in another way than the present ones do, they could not all be put in. That is
+checked each time, and such a setting is read the plain way: slower, and never wrong.
+
 A setting has one function for its whole life, whose code is replaced. So a reference to it stays live, and an update
 is a single assignment: a call runs with the old code or the new one. Only when the client's constant defaults change,
-which are the defaults of the function's parameters, there is a second assignment; ``replace_code`` tells how.
+which are the defaults of the function's parameters, there is a second assignment; see ``CompiledGet.install``.
 
 Source: the designs and figures of measurements.md.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from itertools import groupby, islice
 from types import CodeType, FunctionType
-from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from heksher.context import ContextDefault
 from heksher.rule_set import Group
 from heksher.wire import FeatureFilter
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class NotGiven(Enum):
@@ -62,13 +68,39 @@ Filling: TypeAlias = Literal["nothing", "required", "variable"]
 
 
 class SlowPath(Protocol):
-    """What the code falls back on."""
+    """What the code falls back on: an evaluation."""
 
     def resolve_given(self, values: "tuple[str | NotGiven, ...]", contexts: Mapping[str, str], /) -> object:
         """Answer, or refuse, a call with these values of the features and these further contexts."""
 
     def resolve(self, contexts: Mapping[str, str], /) -> object:
         """Answer, or refuse, a call with these contexts."""
+
+
+EvaluationT = TypeVar("EvaluationT", bound=SlowPath)
+
+
+class CompiledGet(NamedTuple, Generic[EvaluationT]):
+    """What a setting's ``get`` is to do from now on.
+
+    Attributes:
+        evaluation: what is answered. The code refers to it, but not the other way round.
+        code: that of a function without free variables.
+        parameter_defaults: what the code takes for the defaults of that function's parameters.
+    """
+
+    evaluation: EvaluationT
+    code: CodeType
+    parameter_defaults: dict[str, object]
+
+    def install(self, get: FunctionType) -> None:
+        """Have a function of ``make_get`` answer as the code does; a call sees all of it or nothing."""
+        get.__globals__["evaluation"] = self.evaluation
+        if get.__kwdefaults__ != self.parameter_defaults:
+            # Code and defaults cannot be replaced in one step; meanwhile there is code that has no use for defaults.
+            get.__code__ = _SLOW_CODE
+            get.__kwdefaults__ = self.parameter_defaults
+        get.__code__ = self.code
 
 
 class Block(NamedTuple):
@@ -108,8 +140,8 @@ def compile_get(
     default_value: object,
     defaults: Mapping[str, ContextDefault],
     tracked: Mapping[str, FeatureFilter] | None,
-    slow_path: SlowPath,
-) -> CodeType:
+    evaluation: EvaluationT,
+) -> CompiledGet[EvaluationT]:
     """Compile what a setting answers.
 
     Args:
@@ -118,12 +150,22 @@ def compile_get(
         default_value: the value where no rule matches.
         defaults: the client's.
         tracked: the client's tracked values; ``None`` when every value is.
-        slow_path: is called for all that is rare. It must not refer to the code: a cycle through a code object is never
-            collected.
-
-    Returns:
-        The code of a function without free variables, for ``replace_code``.
+        evaluation: is called for all that is rare. It must not refer to the code: a cycle through a code object is
+            never collected.
     """
+    code = _compile_code(features, groups, default_value, defaults, tracked, evaluation)
+    constants = {feature: default for feature, default in defaults.items() if isinstance(default, str)}
+    return CompiledGet(evaluation, code, {feature: constants.get(feature, NOT_GIVEN) for feature in features})
+
+
+def _compile_code(
+    features: Sequence[str],
+    groups: Sequence[Group],
+    default_value: object,
+    defaults: Mapping[str, ContextDefault],
+    tracked: Mapping[str, FeatureFilter] | None,
+    evaluation: SlowPath,
+) -> CodeType:
     if groups and not groups[-1].features:
         # A rule without conditions, as stub clients have them, matches where no other does.
         *groups, always = groups
@@ -132,22 +174,32 @@ def compile_get(
     needed = {feature for group in groups for feature in group.features}
     # A rule may depend on a feature that the program does not declare, hence cannot give.
     if not needed <= numbers.keys():
-        return compile_slow(slow_path)
+        return _SLOW_CODE
     watched = _list_watched(features, tracked)
     fillings = tuple(
         _choose_filling(feature, defaults, needed) if feature in needed or feature in watched else "nothing"
         for feature in features
     )
     blocks = tuple(_make_blocks(groups, numbers))
+    variables = [feature for feature, filling in zip(features, fillings, strict=True) if filling == "variable"]
     constants: dict[object, object] = {
         **_list_tables(groups, blocks),
-        ...: NOT_GIVEN,
-        "slow path": slow_path,
+        "slow path": evaluation,
         "default": default_value,
-        **{f"variable {number}": defaults.get(feature) for feature, number in numbers.items()},
+        **{f"variable {numbers[feature]}": defaults[feature] for feature in variables},
         **{f"tracked {numbers[feature]}": values for feature, values in watched.items()},
     }
+    if watched or set(fillings) != {"nothing"}:
+        constants[...] = NOT_GIVEN
     template = _compile_template(Shape(fillings, tuple(numbers[feature] for feature in watched), blocks))
+    return _fill_in(template, constants, features)
+
+
+def _fill_in(template: CodeType, constants: Mapping[object, object], features: Sequence[str]) -> CodeType:
+    """Put constants in the place of what stands for them, and the features' names in that of the parameters'."""
+    if not constants.keys() <= set(template.co_consts):
+        _warn_of_unexpected_code()
+        return _SLOW_CODE
     return template.replace(
         co_consts=tuple(constants.get(constant, constant) for constant in template.co_consts),
         # The parameters, then the template's own variables, under names that no feature has.
@@ -159,38 +211,26 @@ def compile_get(
     )
 
 
-def compile_slow(slow_path: SlowPath) -> CodeType:
-    """Compile the plain way: every call is left to the slow path, whatever the defaults of parameters are."""
-    template = _answer_slowly.__code__
-    return template.replace(
-        co_consts=tuple(slow_path if constant == "slow path" else constant for constant in template.co_consts)
-    )
+@lru_cache(maxsize=1)
+def _warn_of_unexpected_code() -> None:
+    """Say, once in a process, that settings are read slowly."""
+    logger.warning("this version of Python keeps constants in another way: settings are read without compiled code")
 
 
 def _answer_slowly(**contexts: str) -> object:
-    return "slow path".resolve(contexts)  # type: ignore[attr-defined]  # a constant to be replaced
+    """Answer the plain way, whatever the defaults of parameters are, and with no constant that is to be put in."""
+    # It stands in the globals of the setting's function, see install.
+    return evaluation.resolve(contexts)  # type: ignore[name-defined]  # noqa: F821 - as above
 
 
-def list_parameter_defaults(features: Sequence[str], defaults: Mapping[str, ContextDefault]) -> dict[str, object]:
-    """Return the defaults of the parameters: the client's constant ones, else ``NOT_GIVEN``."""
-    constants = {feature: default for feature, default in defaults.items() if isinstance(default, str)}
-    return {feature: constants.get(feature, NOT_GIVEN) for feature in features}
+_SLOW_CODE: Final = _answer_slowly.__code__
 
 
 def make_get(documentation: str | None) -> FunctionType:
-    """Make the function of one setting, which is to be given code before it is called, and whenever answers change."""
-    get = FunctionType(_answer_slowly.__code__, {}, "get")
+    """Make the function of one setting: to be installed to before it is called, and whenever answers change."""
+    get = FunctionType(_SLOW_CODE, {}, "get")
     get.__doc__ = documentation
     return get
-
-
-def replace_code(get: FunctionType, code: CodeType, parameter_defaults: dict[str, object], slow_path: SlowPath) -> None:
-    """Have a function answer as code does that was compiled with these defaults; a call sees all of it or nothing."""
-    if get.__kwdefaults__ != parameter_defaults:
-        # Code and defaults cannot be replaced in one step; meanwhile there is code that has no use for defaults.
-        get.__code__ = compile_slow(slow_path)
-        get.__kwdefaults__ = parameter_defaults
-    get.__code__ = code
 
 
 def show_source(shape: Shape) -> str:

@@ -93,7 +93,7 @@ class SettingBase(Readable[T]):
 
     def _switch_to(self, compiled: CompiledEvaluation[T]) -> None:
         """Answer from another evaluation from now on. A call of ``get`` runs with the one before, or with this one."""
-        compiled.give_to(self._get)
+        compiled.install(self._get)
         self._evaluation = compiled.evaluation
 
     def explain(self, /, **contexts: str) -> Explanation[T]:

@@ -25,6 +25,7 @@ from tests.support.documents import (
 )
 from tests.support.service import RunningService
 from tests.support.traps import ALL_TRAPS
+from tools import stream_table
 
 # How many faults of one request an answer lists: nothing that anybody could exceed.
 UNDOCUMENTED = {"MAX_REPORTED_ERRORS"}
@@ -143,6 +144,13 @@ def test_errors_are_documented():
     assert "automodule:: heksher.exceptions" in read("reference/errors.md")
     classes = [name for name, value in vars(exceptions).items() if isinstance(value, type)]
     assert [] == [name for name in classes if name not in exceptions.__doc__]
+
+
+def test_table_of_streams_is_the_one_that_clients_run_on():
+    """The page on streams shows each state, each event and each step as they are in the code."""
+    page = stream_table.PAGE.read_text(encoding="utf-8")
+    assert stream_table.insert(page, stream_table.render()) == page
+    assert "| opening | sign of life | alive | poll each five minutes only |" in page
 
 
 @pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"])

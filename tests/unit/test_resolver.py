@@ -4,12 +4,15 @@ import inspect
 import pydoc
 import sys
 import threading
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar, copy_context
+from types import CodeType
 from unittest import mock
 
 import pytest
 
+from heksher import resolver
 from heksher.context import TRACK_ALL, ClientContext
 from heksher.evaluation import Evaluation
 from heksher.exceptions import MissingContextError, UnknownFeatureError
@@ -37,6 +40,101 @@ def make_setting(*rules: Rule[object], context: ClientContext | None = None) -> 
     setting = Setting("size", int, FEATURES, 0)
     switch(setting, *rules, context=context)
     return setting
+
+
+# ---- interpreters
+
+
+class Value:
+    """A value that a test can see being dropped."""
+
+
+# A setting whose code has one constant of each kind.
+CONTEXT = ClientContext(FEATURES)
+CONTEXT.set_defaults({"environment": "dev", "theme": ContextVar("theme", default="dark")})
+CONTEXT.track({"user": "ada", "environment": TRACK_ALL, "theme": TRACK_ALL})
+RULES = (
+    make_rule(1, 10, user="ada"),
+    make_rule(2, 20, environment="dev", theme="dark"),
+    make_rule(3, 30, theme="dark", user="bob"),
+)
+CONSTANTS = [
+    "slow path",
+    "default",
+    "variable 2",
+    "tracked 1",
+    "rules 0 0",
+    "rules 0 1",
+    "guard 0",
+    "rules 1 0",
+    ...,
+]
+
+
+@pytest.fixture
+def fresh_warning() -> Iterator[None]:
+    """Have the warning of an unexpected interpreter not given yet, before the test and after it."""
+    resolver._warn_of_unexpected_code.cache_clear()
+    yield
+    resolver._warn_of_unexpected_code.cache_clear()
+
+
+def lose_constant(constant: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have compiled code no longer keep a constant where it is expected."""
+    compile_template = resolver._compile_template
+
+    def compile_otherwise(shape: Shape) -> CodeType:
+        template = compile_template(shape)
+        kept = tuple("somewhere else" if known == constant else known for known in template.co_consts)
+        return template.replace(co_consts=kept)
+
+    monkeypatch.setattr(resolver, "_compile_template", compile_otherwise)
+
+
+def read_all(setting: Setting[int]) -> list[int]:
+    contexts = [{"user": "ada"}, {"user": "eve"}, {"user": "eve", "environment": "prod"}, {"user": "bob"}]
+    return [setting.get(**context) for context in contexts]
+
+
+def test_the_code_has_all_constants() -> None:
+    """What the following test takes away is there before."""
+    template = resolver._compile_template(
+        Shape(("nothing", "required", "variable"), (1,), (Block(2, ((2, 1), (2, 0))), Block(1, ((1,),))))
+    )
+    assert set(CONSTANTS) <= set(template.co_consts)
+
+
+@pytest.mark.usefixtures("fresh_warning")
+@pytest.mark.parametrize("constant", CONSTANTS, ids=str)
+def test_an_interpreter_that_keeps_constants_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, constant: object
+) -> None:
+    """Where one constant cannot be put in, settings answer the plain way, and the same; that is said once."""
+    expected = read_all(make_setting(*RULES, context=CONTEXT))
+    lose_constant(constant, monkeypatch)
+    settings = [make_setting(*RULES, context=CONTEXT) for _ in range(3)]
+    assert [expected] * 3 == [read_all(setting) for setting in settings]
+    text = "this version of Python keeps constants in another way: settings are read without compiled code"
+    assert [text] == [message for message in caplog.messages if "version of Python" in message]
+    assert all(setting.get.__code__ is resolver._SLOW_CODE for setting in settings)
+
+
+@pytest.mark.usefixtures("fresh_warning")
+def test_updates_of_a_setting_that_is_read_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It follows what is new, gets compiled code when that can be had, and keeps nothing of what was before."""
+    setting = make_setting(make_rule(1, 10, user="ada"))
+    with monkeypatch.context() as patch:
+        lose_constant("default", patch)
+        switch(setting, make_rule(1, 11, user="ada"))
+        assert (11, 0) == (setting.get(user="ada"), setting.get(user="bob"))
+        value = Value()
+        switch(setting, make_rule(1, value, user="ada"))
+        assert setting.get(user="ada") is value
+        former = weakref.ref(value)
+        del value
+    switch(setting, make_rule(1, 13, user="ada"))
+    assert (13, None) == (setting.get(user="ada"), former())
+    assert setting.get.__code__ is not resolver._SLOW_CODE
 
 
 # ---- names
@@ -261,9 +359,9 @@ def test_defaults_that_come_and_go():
 def test_nothing_is_left_of_an_old_evaluation():
     """Code and evaluation do not hold each other: an update that was replaced is gone at once."""
     setting = make_setting(make_rule(1, 10, user="me"))
-    # The setting, the code's constants, this variable, and the argument of the call.
+    # The setting, its function, the code's constants, this variable, and the argument of the call.
     evaluation = setting._evaluation
-    assert sys.getrefcount(evaluation) == 4
+    assert sys.getrefcount(evaluation) == 5
     switch(setting)
     assert sys.getrefcount(evaluation) == 2
 

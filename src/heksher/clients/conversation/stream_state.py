@@ -58,11 +58,13 @@ class StreamAction(Enum):
     PLAN_FIRST = "plan the first attempt, within a second or so"
     PLAN_AT_ONCE = "plan an attempt at once"
     PLAN_RETRY = "plan an attempt after a random time that grows from one second to a minute"
-    PLAN_AFTER_LOSS = "the same, or when the service said; a stream that lasted for a minute ends the row"
+    PLAN_AFTER_LOSS = (
+        "plan an attempt when the service said, else as after a failure; a first one if the stream lasted a minute"
+    )
     PLAN_RARE = "plan an attempt after five to ten minutes"
     RELY_ON_STREAM = "poll each five minutes only"
-    POLL_AGAIN = "poll in the usual interval again"
-    STOP = "poll in the usual interval again, should updates go on, and wake nothing up"
+    POLL_AGAIN = "poll in the usual interval again, from a random moment within it on"
+    STOP = "poll in the usual interval again, if the client goes on"
 
 
 class StreamStep(NamedTuple):
