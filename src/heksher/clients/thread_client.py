@@ -215,13 +215,13 @@ class ThreadHeksherClient(BaseHeksherClient):
         super()._survive_fork()
         self.modification_lock = threading.Lock()
         self._make_own_tools()
+        self._schedule.scatter(time.monotonic())
         try:
             self._transport.reset_after_fork()
         # Whatever it is: the thread starts all the same, and each of its updates tries this again.
         except Exception as error:  # noqa: BLE001 - see above
             self._note_failed_fork(error)
         if self._state is ClientPhase.RUNNING:
-            self._schedule.scatter(time.monotonic())
             if isinstance(_thread.start_new_thread, BuiltinFunctionType):
                 self._go_on()
             else:
@@ -246,6 +246,11 @@ class ThreadHeksherClient(BaseHeksherClient):
             # The process may have no more threads at the moment.
             self._thread = None
             raise
+
+    def _note_failed_fork(self, error: Exception) -> None:
+        super()._note_failed_fork(error)
+        # Sooner than after a fork that went well.
+        self._schedule.fail(time.monotonic())
 
     def _retry_after_fork(self) -> bool:
         # The caller may be what holds the lock. There will be another occasion.

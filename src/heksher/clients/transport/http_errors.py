@@ -13,7 +13,7 @@ from typing import Final
 from heksher.exceptions import InvalidResponseError, ServiceError, StatusError
 
 _LIBRARIES: Final = ("httpx2", "httpx")
-# What of an error goes with it into another process; the library's objects cannot.
+# The attributes of an error that can go into another process; the library's objects cannot.
 _PORTABLE: Final = ("status", "retry_after_s")
 # The classes of errors that are also errors of HTTP libraries, made when they are first needed.
 _mixed: dict[tuple[type[ServiceError], tuple[type[Exception], ...]], type[ServiceError]] = {}
@@ -35,7 +35,7 @@ def as_http_error(error: ServiceError) -> ServiceError:
 
 @contextmanager
 def raised_as_http_errors() -> Iterator[None]:
-    """Raise the service's errors as ``as_http_error`` gives them, caused by the library's own error if there is one."""
+    """Raise the service's errors as ``as_http_error`` returns them, caused by the library's own if there is one."""
     try:
         yield
     except ServiceError as error:

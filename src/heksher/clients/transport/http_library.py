@@ -1,18 +1,18 @@
-"""Which HTTP library is used, and how its clients are made: so that neither it nor its errors tell a secret.
+"""Which HTTP library is used, and how its clients are made, so that neither it nor its errors reveal a secret.
 
 The library is httpx2. Existing programs may hand over objects of its predecessor httpx (a transport, an ``Auth``, a
 ``Limits``), which httpx2 does not take; then httpx is used. Either is imported when the first client is created, as
 that takes longer than importing the rest of the package.
 
-What the libraries show of a request, and what is therefore kept from them (known fault 28):
+What the libraries reveal of a request, and how that is prevented (known fault 28):
 
 * its URL, in the log at INFO, with a password in it: URLs are handed over without one;
-* the value of a header that is no valid one, in the error and in the log at DEBUG: it is found before;
-* ``auth`` that is of no use, and a proxy without a scheme, in the error: they are looked at before;
-* the headers of an answer, in the log at DEBUG, among them a ``Location`` with a password: the log is told to mask it.
+* the value of an invalid header, in the error and in the log at DEBUG: it is refused before;
+* ``auth`` of a wrong type, and a proxy without a scheme, in the error: they are checked before;
+* the headers of an answer, in the log at DEBUG, among them a ``Location`` with a password: a filter masks it.
 
 With ``follow_redirects`` both libraries send credentials to the service's own origin only, but the program's own
-headers to any. Neither minds going from https to http, so that is refused here.
+headers to any. Neither objects to going from https to http, so that is refused here.
 """
 
 import logging
@@ -34,7 +34,7 @@ _PROXY_SCHEMES: Final = ("http://", "https://", "socks5://", "socks5h://")
 
 
 class RefusedRequestError(Exception):
-    """A request that is not sent, as it would tell a secret."""
+    """A request that is not sent, as it would reveal a secret."""
 
 
 class ClientSettings:
