@@ -20,7 +20,7 @@ heksher.exceptions heksher.explanation heksher.fork heksher.main_client heksher.
 heksher.rule_set heksher.setting heksher.setting_base heksher.setting_type heksher.subscription heksher.value_type
 heksher.version heksher.wire heksher.wording
 """
-CORE_STANDARD = "json json.decoder json.encoder json.scanner _json"
+CORE_STANDARD = "copy dataclasses json json.decoder json.encoder json.scanner _json"
 
 # What a program needs besides that makes a client. The HTTP library is loaded when the client is made.
 CLIENT = """

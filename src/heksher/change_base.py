@@ -19,7 +19,7 @@ from typing import Any, Generic, Self, TypeVar
 from heksher.difference import is_same_value
 from heksher.evaluation import Evaluation
 from heksher.exceptions import MissingContextError, UnknownFeatureError
-from heksher.record import Frozen, to_json
+from heksher.record import to_json
 from heksher.rule_set import NO_RULE
 from heksher.setting_base import SettingBase
 from heksher.subscription import Subscribers, Subscription
@@ -30,7 +30,7 @@ SettingT_co = TypeVar("SettingT_co", bound=SettingBase[Any], covariant=True)
 ChangeT = TypeVar("ChangeT", bound="BaseChange[Any, Any]")
 
 
-class BaseChange(Frozen, Generic[SettingT_co, T_co]):
+class BaseChange(Generic[SettingT_co, T_co]):
     """A change of a setting of some class; see ``heksher.Change``.
 
     Args:
@@ -42,13 +42,6 @@ class BaseChange(Frozen, Generic[SettingT_co, T_co]):
 
     __slots__ = ("_after", "_before", "_contexts", "_is_difference", "_setting")
 
-    _setting: SettingT_co
-    _contexts: Mapping[str, str] | None
-    _before: Evaluation[T_co]
-    _after: Evaluation[T_co]
-    # None until it is needed.
-    _is_difference: bool | None
-
     def __init__(
         self,
         *,
@@ -57,7 +50,12 @@ class BaseChange(Frozen, Generic[SettingT_co, T_co]):
         after: Evaluation[T_co],
         contexts: Mapping[str, str] | None = None,
     ) -> None:
-        self._set(_setting=setting, _contexts=contexts, _before=before, _after=after, _is_difference=None)
+        self._setting = setting
+        self._contexts = contexts
+        self._before = before
+        self._after = after
+        # None until it is needed.
+        self._is_difference: bool | None = None
 
     @property
     def setting(self) -> SettingT_co:
@@ -105,7 +103,7 @@ class BaseChange(Frozen, Generic[SettingT_co, T_co]):
         """Return the change as it shows in a context, or with ``None`` in any; ``None`` if it does not."""
         if contexts is None:
             if self._is_difference is None:
-                self._set(_is_difference=not self._before.answers_as(self._after))
+                self._is_difference = not self._before.answers_as(self._after)
             return self if self._is_difference else None
         narrowed = type(self)(setting=self.setting, before=self._before, after=self._after, contexts=contexts)
         try:

@@ -1,6 +1,7 @@
 """Why a setting has its value: what ``Setting.explain`` returns."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from heksher.record import Record, to_json
@@ -12,6 +13,7 @@ T_co = TypeVar("T_co", covariant=True)
 Source = Literal["rule", "server default", "local default"]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Explanation(Record, Generic[T_co]):
     """Why a setting has its value in a context. ``str()`` returns it as text for people.
 
@@ -24,8 +26,6 @@ class Explanation(Record, Generic[T_co]):
         losing_rules: the other rules that match, the next in priority first.
     """
 
-    __slots__ = ("context", "losing_rules", "rule", "setting", "source", "value")
-
     setting: str
     context: Mapping[str, str]
     value: T_co
@@ -36,7 +36,12 @@ class Explanation(Record, Generic[T_co]):
     def as_dict(self) -> dict[str, JSON]:
         """Return all fields in a form that ``json.dumps`` takes; rules as objects, whose conditions are an object."""
         rule = None if self.rule is None else _rule_to_json(self.rule)
-        return {**super().as_dict(), "rule": rule, "losing_rules": [_rule_to_json(rule) for rule in self.losing_rules]}
+        # Not super(): slots make the class anew.
+        return {
+            **Record.as_dict(self),
+            "rule": rule,
+            "losing_rules": [_rule_to_json(rule) for rule in self.losing_rules],
+        }
 
     def __str__(self) -> str:
         context = ", ".join(f"{feature}={value}" for feature, value in self.context.items())

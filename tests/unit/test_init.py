@@ -35,7 +35,7 @@ ADDITIONS = (
     " TransportError StatusError InvalidResponseError NoMatchError"
 )
 # What takes long to import, or is not there in a base install.
-HEAVY = {"httpx2", "httpx", "unittest.mock", "fastapi", "pydantic", "sqlalchemy", "uvicorn", "click", "dataclasses"}
+HEAVY = {"httpx2", "httpx", "unittest.mock", "fastapi", "pydantic", "sqlalchemy", "uvicorn", "click"}
 
 
 @pytest.mark.parametrize(

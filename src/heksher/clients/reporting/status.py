@@ -5,6 +5,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
@@ -14,6 +15,7 @@ ClientState = Literal["starting", "current", "stale", "failed", "closed"]
 DataSource = Literal["defaults", "service", "file", "bootstrap"]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SettingStatus(Record):
     """What a client knows of one setting.
 
@@ -25,14 +27,13 @@ class SettingStatus(Record):
             value was rejected, or it comes from the file of last known values or a bootstrap.
     """
 
-    __slots__ = ("is_declared", "is_missing", "is_stale", "rejected")
-
     is_declared: bool
     is_missing: bool
     rejected: tuple[str, ...]
     is_stale: bool
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ClientStatus(Record):
     """How a client is doing, at one moment.
 
@@ -51,19 +52,6 @@ class ClientStatus(Record):
         settings: by name.
         is_streaming: whether the service tells of its changes now; else the client asks in its interval.
     """
-
-    __slots__ = (
-        "age_s",
-        "is_streaming",
-        "last_error",
-        "last_error_at",
-        "last_success",
-        "revision",
-        "settings",
-        "since",
-        "source",
-        "state",
-    )
 
     state: ClientState
     since: datetime
