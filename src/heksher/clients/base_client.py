@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from heksher import fork, main_client
+from heksher.backoff import FailureRow
 from heksher.clients.conversation.schedule import Schedule
 from heksher.clients.conversation.session import Session
 from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
@@ -97,8 +98,8 @@ class BaseHeksherClient(Observed, ABC):
         self._health = ClientHealth()
         # Belongs to one run, or, before the first one, to none.
         self._stream_runner = self._make_stream_runner(self._make_stream_policy())
-        # Whether the last update failed: a row of failures is logged once.
-        self._is_failing = False
+        # Of updates.
+        self._failures = FailureRow()
         # Guards that a snapshot sees all of an update or nothing, and that an update and a change of the context take
         # turns. Never held while waiting for the service.
         self._publish_lock = threading.Lock()
@@ -307,12 +308,11 @@ class BaseHeksherClient(Observed, ABC):
         if error is not None:
             # Only the first failure of a row is logged as an error. The message is enough for a fault of the service
             # or the network; anything else is a fault in this process, for which the traceback is needed.
-            level = logging.DEBUG if self._is_failing else logging.ERROR
+            level = self._failures.fail(logging.ERROR)
             traceback = None if isinstance(error, ServiceError) else error
             logger.log(level, "updating settings failed, they keep what they have: %s", error, exc_info=traceback)
-        elif self._is_failing:
+        elif self._failures.end():
             logger.info("updating settings works again")
-        self._is_failing = error is not None
 
     def _announce(self, error: Exception | None) -> None:
         """Call the program's functions. To be done while holding no lock."""

@@ -1,9 +1,9 @@
 """From what the service says of a setting to an ``Evaluation``: conversion, coercion, validation.
 
-Each value stands by itself. One that is rejected (it cannot be converted, ``on_coerce`` or a validator refused it)
-costs neither the other rules of its setting nor any other setting: where the same rule had an accepted value before,
-that one stays, else the rule is left out. A rejected default likewise gives way to the last accepted one, then to the
-local one.
+Each value is handled on its own. One that is rejected (it cannot be converted, or ``on_coerce`` or a validator refused
+it) affects neither the other rules of its setting nor any other setting: if the same rule had an accepted value before,
+that one stays, else the rule is left out. A rejected default is replaced by the last accepted one, else by the local
+one.
 """
 
 import logging
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Remark(NamedTuple):
-    """Something that operators should know of a value: that it was coerced, or rejected."""
+    """Something that operators should know about a setting, such as that a value was coerced or rejected."""
 
     level: int
     text: str
@@ -51,7 +51,7 @@ def convert_setting(
 
 
 class _Converter(Generic[T]):
-    """One setting's answer being received: collects the remarks on the way."""
+    """The conversion of one setting; it collects the remarks."""
 
     def __init__(self, setting: Setting[T]) -> None:
         self._setting = setting
@@ -79,9 +79,9 @@ class _Converter(Generic[T]):
             value = self._accept(rule.value, rule)
         except _RejectedError:
             known = self._known_rules.get(rule.rule_id)
-            # Not the order of the conditions: that is the features', and may have changed.
+            # In any order of the conditions, which is the order of the features and may have changed.
             return known if known is not None and set(known.conditions) == set(rule.conditions) else None
-        # The rule as it came is kept to see whether anything has changed; most values need no second one.
+        # The unconverted rule is kept to compare later answers with; most values need no second rule object.
         is_as_it_came = value is rule.value
         return cast("Rule[T]", rule) if is_as_it_came else Rule(rule.rule_id, rule.conditions, value)
 
@@ -99,8 +99,8 @@ class _Converter(Generic[T]):
             value = self._convert(raw, queried_rule)
             for validator in self._setting.validators:
                 value = validator(value, queried_rule, self._setting)
-        # Validators and on_coerce are the program's own. TypeError is how they are meant to refuse; but whatever they
-        # raise, it may cost this value only.
+        # Validators and on_coerce belong to the program. They are meant to refuse with a TypeError, but whatever they
+        # raise must affect this value only.
         except Exception as error:
             self._is_complete = False
             self._remark(logging.ERROR, queried_rule, raw, f"was rejected: {error!r}")
@@ -115,7 +115,7 @@ class _Converter(Generic[T]):
         if self._setting.on_coerce is None:
             raise TypeError(f"the setting takes no coerced values: {coercions}")
         value: T = self._setting.on_coerce(conversion.value, raw, conversion.coercions, rule, self._setting)
-        # A default reaches everyone whom no rule does, a rule only whom it was made for.
+        # A default reaches every context that no rule matches, a rule only those that it was made for.
         self._remark(logging.WARNING if rule is None else logging.INFO, rule, raw, f"was coerced: {coercions}")
         return value
 

@@ -1,7 +1,7 @@
 """Server-sent events, read from the bytes of a stream as they come in.
 
-What comes in is not taken on trust: neither a line nor an event may be longer than any that a Heksher service sends.
-Nothing is said of bytes that are no events, as the format asks for; whoever reads has to notice that no sense comes.
+The input is not trusted: no line and no event may be much longer than those that a Heksher service sends. Bytes that
+make no event are ignored, as the format demands; the caller has to notice that no events come.
 
 Source: the HTML standard, section 9.2 (server-sent events).
 """
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 # An event of the service has less than 100 bytes.
 MAX_EVENT_BYTES: Final = 64 * 1024
 
-# What the kind of a comment is. A service sends them to show that it is there.
+# The kind of a comment. A service sends comments to show that it is there.
 COMMENT: Final = ":"
 
 _LINE_END_PATTERN: Final = rb"\r\n|\r|\n"
@@ -22,17 +22,17 @@ _MILLISECONDS_PATTERN: Final = r"[0-9]{1,9}"
 
 
 class EventStreamError(Exception):
-    """A stream has something that cannot be an event."""
+    """A stream contains something that cannot be an event."""
 
 
 class ServerEvent(NamedTuple):
     """An event, or a comment.
 
     Attributes:
-        kind: ``COMMENT``, or what the event calls itself, ``"message"`` if it does not.
-        data: its lines, joined by line feeds; that of a comment is empty.
-        last_id: the last identifier that the stream had up to here.
-        retry_ms: the time before reconnecting that comes with this event; ``None`` if none does.
+        kind: ``COMMENT``, or the type of the event, by default ``"message"``.
+        data: its lines, joined by line feeds; empty for a comment.
+        last_id: the last identifier of the stream so far.
+        retry_ms: the reconnection time that the event sets; ``None`` if it sets none.
     """
 
     kind: str
@@ -45,13 +45,13 @@ class EventReader:
     """Reads one stream."""
 
     def __init__(self) -> None:
-        # The line that is not at its end yet.
+        # The line that is not complete yet.
         self._rest = bytearray()
-        # Whether a line feed that comes next belongs to a line end that was counted already.
+        # Whether a line feed that comes next belongs to a line end that was handled already.
         self._is_after_cr = False
         self._is_first_line = True
         self._last_id = ""
-        # Of the event that is not at its end yet. An event has begun with a field that means something.
+        # Of the event that is not complete yet. An event begins with its first field that has a meaning.
         self._kind = ""
         self._data: list[str] = []
         self._retry_ms: int | None = None
@@ -59,7 +59,7 @@ class EventReader:
         self._event_bytes = 0
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
-        """Take what has come in; return what is complete with it.
+        """Read the next bytes; return the events that they complete.
 
         Raises:
             EventStreamError: a line or an event is too long.

@@ -1,7 +1,7 @@
-"""What passes between a session, which decides, and a client, which sends: requests, and what became of them.
+"""What passes between a session, which decides, and a client, which sends: requests and their outcomes.
 
-A *flow* is a generator that yields requests to be sent side by side and is sent their outcomes, in the same order. It
-is run by ``AsyncTransport.run`` or ``ThreadTransport.run``; nothing in it knows which.
+A *flow* is a generator. It yields requests that may be sent concurrently, and is sent their outcomes in the same order.
+``AsyncTransport.run`` or ``ThreadTransport.run`` runs it; a flow does not know which.
 """
 
 from collections.abc import Generator, Mapping

@@ -23,13 +23,13 @@ class Registration:
         is_declared: whether the service knows the setting, as far as the session knows.
         is_missing: whether the service was found not to have the setting, and has not accepted it since.
         known_as: the name to ask for it by: its own, or its alias while the service refuses to rename it.
-        reported: the problems of the setting that were logged and still hold.
+        known_remarks: what was logged of the setting and still holds.
         refused: why the service did not accept the declaration, the last time; empty if it did.
         rejected: why values were not accepted, the last time; empty if all were.
         is_received: whether the setting ever got an evaluation from the service.
-        answer: what the service said last, if all of it was accepted; the setting's evaluation was made from it.
-        last_answer: what the service said last, accepted or not, for whoever wants to keep it.
-        is_restored: whether the setting answers from what was kept, as the service has not been heard since.
+        accepted_answer: what the service said last, if all of it was accepted; the setting's evaluation is made of it.
+        last_answer: what the service said last, accepted or not, to be saved.
+        is_restored: whether the setting answers from what was saved, because the service has said nothing since.
     """
 
     def __init__(self, setting: Setting[Any], forget: Callable[[object], object]) -> None:
@@ -39,32 +39,32 @@ class Registration:
         self.is_missing = False
         self.known_as: str = setting.name
         self.is_received: bool = False
-        self.answer: QueriedSetting | None = None
+        self.accepted_answer: QueriedSetting | None = None
         self.last_answer: QueriedSetting | None = None
         self.is_restored: bool = False
-        self.reported: frozenset[str] = frozenset()
+        self.known_remarks: frozenset[str] = frozenset()
         self.refused: tuple[str, ...] = ()
         self.rejected: tuple[str, ...] = ()
 
-    def report(self, remarks: Iterable[Remark]) -> None:
-        """Log the remarks that were not among the last ones."""
+    def log_values(self, remarks: Iterable[Remark]) -> None:
+        """Log remarks on the setting's values, but for those that were logged the last time."""
         remarks = tuple(remarks)
         for remark in remarks:
-            if remark.text not in self.reported:
+            if remark.text not in self.known_remarks:
                 logger.log(remark.level, "%s", remark.text, extra={"setting": self.name})
-        self.reported = frozenset(remark.text for remark in remarks)
+        self.known_remarks = frozenset(remark.text for remark in remarks)
         self.rejected = tuple(remark.text for remark in remarks if remark.level >= logging.ERROR)
 
-    def report_declaration(self, remarks: Iterable[Remark]) -> None:
-        """Do the same for remarks on the declaration, which hold until it is repeated."""
-        self.report(remarks)
+    def log_declaration(self, remarks: Iterable[Remark]) -> None:
+        """Log remarks on the declaration in the same way; they hold until it is repeated."""
+        self.log_values(remarks)
         self.refused = self.rejected
 
     def receive(self, answer: QueriedSetting, *, is_accepted: bool) -> None:
         """Note what the service said, now that the setting answers from it."""
         self.is_received = True
         self.is_restored = False
-        self.answer = answer if is_accepted else None
+        self.accepted_answer = answer if is_accepted else None
         self.last_answer = answer
 
     @property
@@ -74,5 +74,5 @@ class Registration:
             is_declared=self.is_declared,
             is_missing=self.is_missing,
             rejected=tuple(dict.fromkeys(self.refused + self.rejected)),
-            is_stale=self.answer is None,
+            is_stale=self.accepted_answer is None,
         )

@@ -1,7 +1,6 @@
-"""Reading the service's answers: what is accepted, and what is said of the rest.
+"""Reading the service's answers: what is accepted, and which error is raised for the rest.
 
-A proxy, a login page or an older service may answer in the service's place, so nothing about an answer is taken on
-trust.
+A proxy, a login page or an older service may answer in place of the service, so no part of an answer is trusted.
 """
 
 import json
@@ -20,7 +19,7 @@ from heksher.wire import CAPABILITIES_HEADER, FEATURE_ORDER_HEADER, REVISION_HEA
 
 T = TypeVar("T")
 
-# As long as anybody can wait; longer numbers would be no number of seconds any more.
+# More digits than any useful number of seconds has.
 _SECONDS_PATTERN: Final = r"[0-9]{1,12}"
 _SECRETS_PATTERN: Final = r"(?s:(?<=//)[^/?#]*@|[?#].*)"
 # How much of an answer an error shows, in characters, and how much of it is looked at for that.
@@ -157,7 +156,7 @@ def read_queried_setting(answer: JSON, previous: QueriedSetting | None = None) -
     Args:
         answer: what is said of the setting in what ``read_query`` gave.
         previous: what was said of it before. Rules that are the same are taken from there, so that what an update
-            makes, and what it leaves for others to clear away, depends on what has changed.
+            makes, and what it leaves to the garbage collector, depends only on what has changed.
 
     Raises:
         InvalidResponseError: it is not what the API promises.

@@ -1,13 +1,13 @@
 """What a client can go on from when the service cannot be asked, and how that is written down.
 
-The text is the service's own: it has the shape of the answer to a query, with some members more. So what is read from
-it is checked as answers are, and an answer that somebody has put into a file can be read in the same way::
+The text has the shape of the answer to a query, with some more members. So it is checked as answers are, and an answer
+that was put into a file by hand can be read in the same way::
 
     {"service": "http://settings", "context_filters": "*", "context_features": ["environment", "user"], "revision": 7,
      "settings": {"cache_ttl": {"default_value": 60, "rules": [
        {"rule_id": 7, "value": 10, "context_features": [["environment", "dev"]]}]}}}
 
-The same data is always written the same, so that processes can tell by a checksum whether they have the same.
+The same data is always written in the same way, so that processes can compare what they have by a checksum.
 """
 
 import json
@@ -32,7 +32,7 @@ _encode_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class UnreadableStateError(ValueError):
-    """A text is no saved state; the message says what is wrong with it."""
+    """A text is not a saved state; the message says what is wrong with it."""
 
 
 class SavedState(NamedTuple):

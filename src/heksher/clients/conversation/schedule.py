@@ -1,7 +1,7 @@
 """When the next update is due. Told the time, never asking for it, so both clients and the tests share it.
 
 Every delay has a random part. Clients that were started together, or that lost the service together, must not come back
-together; and what is random must be wide enough to spread a fleet over the whole of the time that it has.
+together, and the random part is wide enough to spread a fleet over the whole time available.
 """
 
 from heksher.backoff import FailureRow, draw
@@ -13,11 +13,11 @@ MIN_INTERVAL_SHARE = 0.8
 # delay is drawn from the whole span ("full jitter").
 FIRST_RETRY_S = 1.0
 
-# A service that refuses (401, 403, 404) does so until somebody mends something: a client asks ever more rarely, but
+# A service that refuses (401, 403, 404) does so until a configuration is corrected: a client asks ever more rarely, but
 # never more rarely than this, or than its interval if that is longer.
 MAX_REFUSED_S = 300.0
 
-# While the service tells of its changes, asking is a net for what it may have missed to tell.
+# While the service tells of its changes, polling is a safety net for changes that it failed to tell.
 NET_INTERVAL_S = 300.0
 
 # A change is told to all clients of a service at once. They ask for it within this time, most of them well within the
@@ -40,21 +40,21 @@ class Schedule:
         self._failures = FailureRow()
         # The refusals at the end of that row.
         self._refusals = FailureRow()
-        # When the next update is due: a moment, and the share of the interval that is added to it. The interval is that
-        # which holds when somebody looks, so that no thread can bring back one that holds no more. None: at once.
+        # When the next update is due: a moment, and the share of the interval that is added to it. The interval is read
+        # when the schedule is, so that no thread can bring back one that no longer holds. None: at once.
         self._due: tuple[float, float] | None = None
         self._is_hurried = False
         # Whether the service tells of its changes.
         self._has_stream = False
-        # When an update is due because of a change, None if there was none; and until when the service wants to be left
-        # alone, whatever it tells.
+        # When an update is due because of a change, None if there was none; and until when the service asked to be left
+        # alone, even if it tells of changes.
         self._nudged_s: float | None = None
         self._not_before_s = 0.0
 
     def remaining(self, now_s: float) -> float:
         """Return the seconds until the next update is due; 0 if it is."""
-        # Another thread may hurry in the very moment in which the end of an update plans the next one, so what is
-        # planned does not count as long as somebody is in a hurry.
+        # Another thread may call hurry in the moment in which the end of an update plans the next one, so a plan does
+        # not count until the hurry is served.
         due, nudged_s = self._due, self._nudged_s
         if self._is_hurried or due is None:
             return 0.0
@@ -77,7 +77,7 @@ class Schedule:
         """Note that the service tells of its changes from now on, or no longer."""
         self._has_stream = is_open
         if not is_open and self._due is not None and not self._failures.count:
-            # Others may have lost theirs at the same time.
+            # Other clients may have lost their streams at the same time.
             self._plan(now_s, draw(0, 1))
 
     def scatter(self, now_s: float) -> None:
@@ -114,7 +114,7 @@ class Schedule:
             self._refusals.end()
             span_s = self._failures.span_s(first_s=FIRST_RETRY_S, longest_s=self._interval_s)
             least_s = 0.0
-        # Those who were told the same time are spread after it.
+        # Clients that were told the same time are spread after it.
         asked_s = min(retry_after_s or 0.0, MAX_RETRY_AFTER_S)
         self._not_before_s = now_s + asked_s
         self._plan(now_s + asked_s + draw(least_s, span_s))

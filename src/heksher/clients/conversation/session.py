@@ -19,14 +19,14 @@ Source: docs/reference/compatibility.md; known faults 1 to 8 and 16.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from heksher import wire
 from heksher.clients.conversation.conversion import Remark, convert_setting
 from heksher.clients.conversation.exchange import Flow, Request, Response
-from heksher.clients.conversation.querying import Query, Querying, SentQuery, format_tracked
+from heksher.clients.conversation.query_protocol import Query, QueryProtocol, SentQuery, format_tracked
 from heksher.clients.conversation.registration import Registration
 from heksher.clients.conversation.response_reader import (
     announced_features,
@@ -42,7 +42,8 @@ from heksher.clients.conversation.saved_state import SavedState
 from heksher.clients.conversation.update import Renewal, Replacement, Update
 from heksher.clients.reporting.status import SettingStatus
 from heksher.clients.util import SettingData
-from heksher.context import ClientContext, ContextState
+from heksher.context import ClientContext
+from heksher.evaluation import CompiledEvaluation
 from heksher.exceptions import InvalidResponseError, ServiceError
 from heksher.setting import Setting
 from heksher.value_type import JSON
@@ -53,6 +54,21 @@ _OK = 200
 _NOT_MODIFIED = 304
 _NOT_FOUND = 404
 _CONFLICT = 409
+
+
+class _Answer(NamedTuple):
+    """What a query was answered.
+
+    Attributes:
+        sent: the query.
+        feature_order: the service's, as it is now.
+        problems: of the declarations that turned out to be needed.
+    """
+
+    sent: SentQuery
+    response: Response
+    feature_order: tuple[str, ...]
+    problems: tuple[ServiceError, ...]
 
 
 class Session:
@@ -69,7 +85,7 @@ class Session:
 
     def __init__(self, context: ClientContext, base_url: str = "") -> None:
         self._context = context
-        self._querying = Querying(base_url)
+        self._protocol = QueryProtocol(base_url)
         # Settings come and go in any thread. A dictionary's single operations, and list() of it, are atomic.
         self._registrations: dict[int, Registration] = {}
         # The service's order, None before it is known.
@@ -78,8 +94,6 @@ class Session:
         self._etag: tuple[Query, str] | None = None
         self.revision: int | None = None
         self.query: Query | None = None
-        # The declarations that failed during the update under way.
-        self._problems: list[ServiceError] = []
 
     def register(self, setting: Setting[Any]) -> None:
         """Add a setting: it will be declared and followed as long as it lives."""
@@ -101,11 +115,11 @@ class Session:
     @property
     def capabilities(self) -> frozenset[str]:
         """What the service announced last."""
-        return self._querying.capabilities
+        return self._protocol.capabilities
 
     def require_revision(self, revision: int) -> None:
         """Have the next updates be of this revision, or a later one. May be called from any thread."""
-        self._querying.require_revision(revision)
+        self._protocol.require_revision(revision)
 
     def recompile(self) -> None:
         """Have all settings follow defaults and tracked values that have changed."""
@@ -114,11 +128,11 @@ class Session:
 
     def make_stream_request(self, query: Query) -> Request:
         """Return the request for the changes of what a query answers, since what was published."""
-        # Compressing would have whoever does it wait for more.
+        # A compressing proxy would buffer events.
         headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
         if self.revision is not None:
             headers["Last-Event-ID"] = str(self.revision)
-        return self._querying.write(query, wire.STREAM_PATH, self.revision, headers)
+        return self._protocol.write(query, wire.STREAM_PATH, headers)
 
     # ---- flows
 
@@ -130,33 +144,55 @@ class Session:
         """
         if self._feature_order is None:
             yield from self._compare_features()
-        self._problems = []
-        yield from self._declare()
-        update = yield from self._query()
-        update.problems = tuple(self._problems)
-        return update
+        problems = yield from self._declare()
+        answer = yield from self._query()
+        # Before anything is compiled: both may be changed meanwhile.
+        compiled_for, etag = self._context.state, self._etag
+        renewals: tuple[Renewal, ...] = ()
+        if answer.response.status != _NOT_MODIFIED:
+            query_answer = read_query(answer.sent.request, answer.response)
+            names = yield from self._protocol.resolve_names(answer.sent.query, query_answer)
+            renewals, is_complete = self._convert(query_answer.settings, names, answer.feature_order)
+            etag = _read_etag(answer) if is_complete else None
+        return Update(
+            sent=answer.sent,
+            revision=read_revision(answer.response),
+            etag=etag,
+            feature_order=answer.feature_order,
+            compiled_for=compiled_for,
+            renewals=renewals,
+            problems=problems + answer.problems,
+        )
 
     def publish(self, update: Update) -> list[Replacement]:
         """Make an update visible: one assignment for each setting, the ETag with them; return what that replaced."""
-        changes = self._publish_renewals(update.renewals, update.compiled_for)
+        # Defaults and tracked values may have been changed while the update was in flight.
+        is_current = update.compiled_for == self._context.state
+        replacements = []
+        for registration, compiled, answer, is_accepted in update.renewals:
+            setting = registration.setting()
+            if setting is not None and self._registrations.get(id(setting)) is registration:
+                replacements.append(_switch(setting, compiled if is_current else compiled.evaluation.compile()))
+                registration.receive(answer, is_accepted=is_accepted)
         self._feature_order = update.feature_order
         self._etag = update.etag
         self.revision = update.revision
-        self.query = update.query
-        self._querying.confirm_revision(update.demanded)
-        return changes
+        self.query = update.sent.query
+        self._protocol.confirm_revision(update.sent, update.revision)
+        return replacements
 
     def restore(self, state: SavedState) -> list[Replacement]:
-        """Have settings that never heard of the service answer what was kept; return what that replaced."""
+        """Have settings without values from the service answer what was saved; return what that replaced."""
         order = state.feature_order or self._context.features
-        renewals = []
+        replacements = []
         for registration, setting in self._live():
-            kept = state.settings.get(setting.name) or state.settings.get(setting.alias or "")
-            if kept is not None and not (registration.is_received or registration.is_restored):
-                converted = convert_setting(setting, kept, order, self._context)
-                registration.report(converted.remarks)
-                renewals.append(Renewal(registration, converted.evaluation.compile(), kept, False, is_restored=True))
-        return self._publish_renewals(renewals, self._context.state)
+            saved = state.settings.get(setting.name) or state.settings.get(setting.alias or "")
+            if saved is not None and not (registration.is_received or registration.is_restored):
+                converted = convert_setting(setting, saved, order, self._context)
+                registration.log_values(converted.remarks)
+                replacements.append(_switch(setting, converted.evaluation.compile()))
+                registration.is_restored = True
+        return replacements
 
     def save(self, service: str, now: datetime) -> SavedState:
         """Return what the service said last of all settings, to be kept."""
@@ -176,21 +212,6 @@ class Session:
         """Return what is known of each setting, by name."""
         return {registration.name: registration.status for registration, _ in self._live()}
 
-    def _publish_renewals(self, renewals: Iterable[Renewal], compiled_for: ContextState) -> list[Replacement]:
-        # Defaults and tracked values may have been changed while the update was under way.
-        is_current = compiled_for == self._context.state
-        replacements = []
-        for registration, compiled, answer, is_accepted, is_restored in renewals:
-            setting = registration.setting()
-            if setting is not None and self._registrations.get(id(setting)) is registration:
-                replacements.append(Replacement(setting, setting._evaluation, compiled.evaluation))
-                setting._switch_to(compiled if is_current else compiled.evaluation.compile())
-                if is_restored:
-                    registration.is_restored = True
-                else:
-                    registration.receive(answer, is_accepted=is_accepted)
-        return replacements
-
     def ping(self) -> Flow[None]:
         """Raise a ServiceError (from the flow) unless the service is healthy."""
         request = Request("GET", wire.HEALTH_PATH)
@@ -207,7 +228,7 @@ class Session:
     # ---- context features
 
     def _compare_features(self) -> Flow[None]:
-        features = yield from self._querying.ask_features()
+        features = yield from self._protocol.ask_features()
         if features != self._context.features:
             logger.warning(
                 "context feature mismatch: the service has %s, this client %s; the order of the service decides",
@@ -219,65 +240,70 @@ class Session:
 
     # ---- declarations
 
-    def _declare(self) -> Flow[None]:
+    def _declare(self) -> Flow[tuple[ServiceError, ...]]:
+        """Declare what is to be declared; return why that failed, for each setting where it did."""
         waiting = [(registration, setting) for registration, setting in self._live() if not registration.is_declared]
         if not waiting:
-            return
+            return ()
         requests = tuple(
             Request("POST", wire.DECLARE_PATH, body=setting.to_v1_declaration_body()) for _, setting in waiting
         )
         outcomes = yield requests
+        problems = []
         for (registration, setting), request, outcome in zip(waiting, requests, outcomes, strict=True):
             # A conflict leaves the setting as the service has it; one that it does not have cannot be asked for.
             statuses = (_OK,) if registration.is_missing else (_OK, _CONFLICT)
             try:
                 response = expect(request, outcome, *statuses)
-                registration.report_declaration(_read_declaration(setting, request, response))
-                self._querying.require_revision(read_revision(response))
+                registration.log_declaration(_read_declaration(setting, request, response))
+                self._protocol.require_revision(read_revision(response))
                 registration.is_declared, registration.is_missing = True, False
             except ServiceError as error:
-                self._problems.append(error)
-                registration.report_declaration(
+                problems.append(error)
+                registration.log_declaration(
                     [Remark(logging.ERROR, f"declaring setting {setting.name} failed: {error}")]
                 )
+        return tuple(problems)
 
     # ---- query
 
-    def _query(self) -> Flow[Update]:
+    def _query(self) -> Flow[_Answer]:
         # A setting that is new here has nothing yet that "not modified" could refer to, though its name may be old.
         is_known = all(registration.is_received for registration, _ in self._declared())
-        sent, response = yield from self._ask_query(self._etag if is_known else None)
-        order = announced_features(response)
-        if order is None:
-            order = yield from self._querying.ask_features()
-        if response.status == _NOT_MODIFIED:
-            if order == self._feature_order:
-                return self._begin_update(sent, response, order, self._etag)
+        answer = yield from self._ask_query(self._etag if is_known else None)
+        order = answer.feature_order
+        if answer.response.status == _NOT_MODIFIED and order != self._feature_order:
             # The rules are the same, but not what they mean: the ETag of a service that does not announce its feature
             # order does not depend on it.
-            sent, response = yield from self._ask_query(None)
+            answer = yield from self._ask_query(None, answer)
         if self._feature_order not in {None, order}:
             logger.info("the service's context features are now %s, until now they were %s", order, self._feature_order)
-        answer = read_query(sent.request, response)
-        names = yield from self._querying.resolve_names(sent.query, answer)
-        update = self._begin_update(sent, response, order, _read_etag(sent.query, response))
-        self._prepare(update, answer.settings, names)
-        return update
+        return answer
 
-    def _ask_query(self, etag: tuple[Query, str] | None) -> Flow[tuple[SentQuery, Response]]:
+    def _ask_query(self, etag: tuple[Query, str] | None, former: _Answer | None = None) -> Flow[_Answer]:
+        """Ask; where the service has lost settings, declare them and ask again.
+
+        Args:
+            etag: as for ``QueryProtocol.ask``.
+            former: the answer to the query before, in the same update, if there was one: its feature order holds.
+        """
+        problems = () if former is None else former.problems
         sent = yield from self._ask(etag)
         if isinstance(sent.outcome, Response) and sent.outcome.status == _NOT_FOUND:
-            yield from self._declare_unknown()
+            problems += yield from self._declare_unknown()
             sent = yield from self._ask(None)
         response = sent.expect()
-        self._querying.note(response)
-        return sent, response
+        self._protocol.note(response)
+        order = announced_features(response) if former is None else former.feature_order
+        if order is None:
+            order = yield from self._protocol.ask_features()
+        return _Answer(sent, response, order, problems)
 
     def _ask(self, etag: tuple[Query, str] | None) -> Flow[SentQuery]:
         names = sorted({registration.known_as for registration, _ in self._declared()})
-        return self._querying.ask(names, self._context.tracked, self.revision, etag)
+        return self._protocol.ask(names, self._context.tracked, etag)
 
-    def _declare_unknown(self) -> Flow[None]:
+    def _declare_unknown(self) -> Flow[tuple[ServiceError, ...]]:
         """Declare again what the service lost (known fault 4): one unknown name makes it refuse the whole query.
 
         A setting whose renaming the service refused is there still, under its earlier name.
@@ -292,36 +318,29 @@ class Session:
             if setting.name not in names:
                 logger.warning("setting %s is gone from the service; declaring it again", setting.name)
                 registration.is_declared, registration.is_missing = False, True
-        yield from self._declare()
+        return (yield from self._declare())
 
-    def _begin_update(
-        self, sent: SentQuery, response: Response, order: tuple[str, ...], etag: tuple[Query, str] | None
-    ) -> Update:
-        update = Update(order, etag, self._context)
-        update.query, update.demanded = sent.query, sent.demanded
-        update.revision = read_revision(response)
-        return update
-
-    def _prepare(self, update: Update, answers: Mapping[str, JSON], names: Mapping[str, str]) -> None:
-        order = update.feature_order
+    def _convert(
+        self, answers: Mapping[str, JSON], names: Mapping[str, str], order: tuple[str, ...]
+    ) -> tuple[tuple[Renewal, ...], bool]:
+        """Convert what has changed; return that, and whether everything was accepted."""
+        renewals, is_complete = [], True
         for registration, setting in self._declared():
             answer = answers.get(names.get(registration.known_as, registration.known_as))
             try:
-                queried = read_queried_setting(answer, registration.answer)
-                if order == self._feature_order and is_same_answer(queried, registration.answer):
+                queried = read_queried_setting(answer, registration.accepted_answer)
+                if order == self._feature_order and is_same_answer(queried, registration.accepted_answer):
                     continue
                 converted = convert_setting(setting, queried, order, self._context)
             except InvalidResponseError as error:
-                registration.report([_describe_unreceived(registration, answer, error)])
-                registration.answer = None
-                update.etag = None
+                registration.log_values([_describe_unreceived(registration, answer, error)])
+                registration.accepted_answer = None
+                is_complete = False
                 continue
-            registration.report(converted.remarks)
-            update.renewals.append(
-                Renewal(registration, converted.evaluation.compile(), queried, converted.is_complete)
-            )
-            if not converted.is_complete:
-                update.etag = None
+            registration.log_values(converted.remarks)
+            renewals.append(Renewal(registration, converted.evaluation.compile(), queried, converted.is_complete))
+            is_complete &= converted.is_complete
+        return tuple(renewals), is_complete
 
     def _declared(self) -> Iterator[tuple[Registration, Setting[Any]]]:
         return ((registration, setting) for registration, setting in self._live() if registration.is_declared)
@@ -333,9 +352,15 @@ class Session:
                 yield registration, setting
 
 
-def _read_etag(query: Query, response: Response) -> tuple[Query, str] | None:
-    tag = response.headers.get("etag")
-    return None if tag is None else (query, tag)
+def _switch(setting: Setting[Any], compiled: CompiledEvaluation[Any]) -> Replacement:
+    before = setting._evaluation
+    setting._switch_to(compiled)
+    return Replacement(setting, before, compiled.evaluation)
+
+
+def _read_etag(answer: _Answer) -> tuple[Query, str] | None:
+    tag = answer.response.headers.get("etag")
+    return None if tag is None else (answer.sent.query, tag)
 
 
 def _describe_unreceived(registration: Registration, answer: JSON, error: InvalidResponseError) -> Remark:

@@ -24,7 +24,7 @@ from typing import Final, Literal, NamedTuple
 from heksher.backoff import FailureRow, draw
 from heksher.clients.conversation.event_stream import EventReader, EventStreamError, ServerEvent
 from heksher.clients.conversation.exchange import Outcome, Request, Response
-from heksher.clients.conversation.querying import Query
+from heksher.clients.conversation.query_protocol import Query
 from heksher.clients.conversation.response_reader import read_retry_after
 from heksher.clients.conversation.schedule import MAX_RETRY_AFTER_S, Schedule
 from heksher.clients.conversation.session import Session

@@ -23,6 +23,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from heksher.backoff import FailureRow
 from heksher.clients.conversation.saved_state import EVERYTHING, SavedState, read_payload, write_payload
 from heksher.clients.offline.atomic_file import open_regular, replace_file
 from heksher.value_type import shorten
@@ -79,8 +80,8 @@ class LastKnownFile:
         self._digest: str | None = None
         # When that was last written or confirmed.
         self._noted_at = _EPOCH
-        # Whether the last write failed: a row of failures is logged once.
-        self._is_failing = False
+        # Of writes.
+        self._failures = FailureRow()
 
     def write(self, state: SavedState) -> None:
         """Replace the file, durably; a failure is logged, and leaves the file as it was.
@@ -156,24 +157,17 @@ class LastKnownFile:
             return False
         if is_same:
             self._note_success()
-        return is_same or not (self._is_failing or _is_abandoned(modified_ns, at))
+        return is_same or not (self._failures.count or _is_abandoned(modified_ns, at))
 
     def _note_failure(self, error: Exception) -> None:
-        # Only the first failure of a row is a warning.
-        level = logging.DEBUG if self._is_failing else logging.WARNING
+        level = self._failures.fail(logging.WARNING)
         reason = str(error) or type(error).__name__
-        logger.log(
-            level,
-            "the file of last known values %s cannot be written, settings go on without it: %s",
-            self.path,
-            reason,
-        )
-        self._is_failing = True
+        text = "the file of last known values %s cannot be written, settings go on without it: %s"
+        logger.log(level, text, self.path, reason)
 
     def _note_success(self) -> None:
-        if self._is_failing:
+        if self._failures.end():
             logger.info("writing the file of last known values %s works again", self.path)
-        self._is_failing = False
 
 
 def _encode(state: SavedState, max_bytes: int) -> tuple[_Header, list[bytes]]:

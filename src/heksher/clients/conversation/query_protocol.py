@@ -1,9 +1,11 @@
-"""Queries: how a service is asked for rules, in as few words and requests as it is known to understand.
+"""How a service is asked for rules, in as few words and requests as it is known to understand.
 
 The contract with every service is one URL that names all settings. What goes beyond that (a body in place of a long
-URL, aliases in the answer) a service announces in its answers, and is asked for only then. It may be replaced by an
-older one at any time, so what counts is its last answer; and what it refuses may be what it no longer understands. A
-least revision is demanded of a service that tells revisions.
+URL, aliases in the answer) a service announces in its answers, and only then is it used. A service may be replaced by
+an older one at any time, so its last answer counts, and it may refuse what it no longer understands.
+
+A service that tells its revision is asked for an answer of at least the revision that this client has seen or heard of,
+because the next answer may come from another replica.
 
 Source: docs/adr/0010-answers-from-memory.md; known faults 5 and 43.
 """
@@ -70,26 +72,26 @@ class SentQuery(NamedTuple):
 
     Attributes:
         request: how it was sent.
-        demanded: the revision that was demanded beyond the published one; ``None`` for none.
+        required: the least revision that was asked for; ``None`` if any would do.
     """
 
     query: Query
     request: Request
     outcome: Outcome
-    demanded: int | None
+    required: int | None
 
     def expect(self) -> Response:
         """Return the response, or raise the error for what came in its place."""
-        # Who did not ask whether anything is new must not be told that nothing is.
+        # "Not modified" is an answer only to a request that named a tag.
         statuses = (200, 304) if "If-None-Match" in self.request.headers else (200,)
         return expect(self.request, self.outcome, *statuses)
 
 
-class Querying:
-    """Asks one service. Its flows must not run at the same time; ``require_revision`` may be called at any time.
+class QueryProtocol:
+    """How one service is asked. Flows must not run at the same time; ``require_revision`` may be called at any time.
 
     Args:
-        base_url: the service's URL: it counts for how long a URL is.
+        base_url: the service's URL: its length is part of the length of a request's URL.
 
     Attributes:
         capabilities: what the service announced last.
@@ -98,34 +100,39 @@ class Querying:
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
         self.capabilities: frozenset[str] = frozenset()
-        # What the next answer must have seen, beyond the published data; None for nothing.
-        self._demanded: int | None = None
+        # The least revision that the next answer must be of; None if any will do.
+        self._required: int | None = None
 
     def require_revision(self, revision: int | None) -> None:
-        """Have the next answers be of this revision, or a later one; ``None`` demands nothing."""
+        """Have the next answers be of this revision, or a later one; ``None`` requires nothing."""
         if revision is not None:
-            self._demanded = max(revision, self._demanded or 0)
+            self._required = max(revision, self._required or 0)
 
-    def confirm_revision(self, demanded: int | None) -> None:
-        """Note that the answer to a query with such a demand was published, whatever its revision.
+    def confirm_revision(self, sent: SentQuery, revision: int | None) -> None:
+        """Note that the answer to a query was published.
 
-        The service may have none that is as high: restored from a backup, it goes on from an earlier one.
+        From now on its revision is required, even if that is lower than what the query required: a service that was
+        restored from a backup goes on from an earlier one. What was required since the query was sent still is.
+
+        Args:
+            sent: the query.
+            revision: that of the answer; ``None`` if the service does not tell.
         """
-        if demanded is not None and demanded == self._demanded:
-            self._demanded = None
+        if self._required == sent.required:
+            self._required = revision
+        else:
+            self.require_revision(revision)
 
-    def write(self, query: Query, path: str, revision: int | None, headers: Mapping[str, str]) -> Request:
+    def write(self, query: Query, path: str, headers: Mapping[str, str]) -> Request:
         """Write a query as a request: with a body if the URL would be too long, and the service takes one.
 
         Args:
             query: the question.
             path: where to.
-            revision: that of the published data; ``None`` if there is none, or the service does not tell.
             headers: to be sent in any case.
         """
-        least = max((known for known in (revision, self._demanded) if known is not None), default=None)
-        if least is not None:
-            headers = {**headers, wire.MIN_REVISION_HEADER: str(least)}
+        if self._required is not None:
+            headers = {**headers, wire.MIN_REVISION_HEADER: str(self._required)}
         # Not before it is needed: the HTTP library has it loaded by then.
         from urllib.parse import urlencode  # noqa: PLC0415 - see above
 
@@ -145,27 +152,22 @@ class Querying:
         return features
 
     def ask(
-        self,
-        names: Sequence[str],
-        tracked: Mapping[str, FeatureFilter] | None,
-        revision: int | None,
-        etag: tuple[Query, str] | None,
+        self, names: Sequence[str], tracked: Mapping[str, FeatureFilter] | None, etag: tuple[Query, str] | None
     ) -> Flow[SentQuery]:
         """Ask for the rules of settings.
 
         Args:
             names: of the settings.
             tracked: as for ``Query``.
-            revision: as for ``write``.
             etag: of an answer that is known, and the query that it belongs to; ``None`` to be given a full answer.
         """
-        sent = yield from self._send(names, tracked, revision, etag)
+        sent = yield from self._send(names, tracked, etag)
         announced = self.capabilities
         if announced and isinstance(sent.outcome, Response) and sent.outcome.status in _MISUNDERSTOOD:
             # An older service may have taken the place of the one that announced them.
             yield from self.ask_features()
             if self.capabilities != announced:
-                sent = yield from self._send(names, tracked, revision, etag)
+                sent = yield from self._send(names, tracked, etag)
         return sent
 
     def note(self, response: Response) -> None:
@@ -192,17 +194,13 @@ class Querying:
         return names
 
     def _send(
-        self,
-        names: Sequence[str],
-        tracked: Mapping[str, FeatureFilter] | None,
-        revision: int | None,
-        etag: tuple[Query, str] | None,
+        self, names: Sequence[str], tracked: Mapping[str, FeatureFilter] | None, etag: tuple[Query, str] | None
     ) -> Flow[SentQuery]:
         query = Query(tuple(names), tracked, wire.ALIASES_CAPABILITY in self.capabilities)
         headers = {"If-None-Match": etag[1]} if etag is not None and etag[0] == query else {}
-        demanded = self._demanded
-        request = self.write(query, wire.QUERY_PATH, revision, headers)
-        return SentQuery(query, request, (yield (request,))[0], demanded)
+        required = self._required
+        request = self.write(query, wire.QUERY_PATH, headers)
+        return SentQuery(query, request, (yield (request,))[0], required)
 
     def _ask_names(self, renamed: Sequence[str]) -> Flow[dict[str, str]]:
         if not renamed:

@@ -3,7 +3,7 @@
 import pytest
 
 from heksher.clients.conversation.exchange import Request, Response
-from heksher.clients.conversation.querying import MAX_URL_BYTES, Query, Querying
+from heksher.clients.conversation.query_protocol import MAX_URL_BYTES, Query, QueryProtocol
 from heksher.clients.conversation.session import Session
 from heksher.clients.conversation.update import Update
 from heksher.context import TRACK_ALL, ClientContext
@@ -161,7 +161,7 @@ def test_long_query_is_sent_as_a_body() -> None:
     talk, request = begin(session)
     assert request == Request("POST", QUERY_PATH, headers={"If-None-Match": '"1"'}, body=LONG_BODY)
     talk.answer(telling(not_modified(), *ALL))
-    assert talk.result().renewals == []
+    assert () == talk.result().renewals
 
 
 def test_long_query_to_a_service_that_takes_no_body() -> None:
@@ -176,11 +176,11 @@ def test_long_query_to_a_service_that_takes_no_body() -> None:
 @pytest.mark.parametrize(("excess", "method"), [(0, "GET"), (1, "POST")])
 def test_longest_url(excess: int, method: str) -> None:
     """A URL has 4096 bytes at most, with all that belongs to it, as it is encoded."""
-    querying = Querying(BASE_URL)
-    querying.note(telling(queried({}), "post-query"))
+    protocol = QueryProtocol(BASE_URL)
+    protocol.note(telling(queried({}), "post-query"))
     rest = f"{BASE_URL}{QUERY_PATH}?settings=s%2C&context_filters=%2A&include_metadata=false"
     names = "s", "t" * (4096 - len(rest) + excess)
-    assert method == querying.write(Query(names, None, has_aliases=False), QUERY_PATH, None, {}).method
+    assert method == protocol.write(Query(names, None, has_aliases=False), QUERY_PATH, {}).method
 
 
 @pytest.mark.parametrize(
