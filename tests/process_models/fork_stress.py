@@ -24,7 +24,7 @@ INTERVAL_S = 0.02
 # processor, and an asynchronous client has to be started.
 SLACK_S = 2.0
 # Some more than after which a child that hangs is made to end. A second for each fork comes on top.
-END_WITHIN_S = 60.0
+END_WITHIN_S = 120.0
 
 
 class ChangingService:

@@ -126,6 +126,8 @@ class _ThreadServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=2,
+                # A busy machine may let seconds pass between two requests; then one would meet a closing connection.
+                timeout_keep_alive=3600,
             )
         )
         self._ready = ready

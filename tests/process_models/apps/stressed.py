@@ -31,7 +31,10 @@ MAX_CHILDREN = 4
 MAX_PAUSE_S = 0.05
 POLL_S = 0.001
 # A child that takes longer is taken for one that hangs: it shows where, and counts as a deadlock.
-HANGS_AFTER_S = 30.0
+HANGS_AFTER_S = 60.0
+# Nor is this about the limits of the HTTP library: of five seconds, unless told otherwise, in which a busy machine may
+# give the service no processor.
+CLIENT_ARGS = {"timeout": HANGS_AFTER_S}
 
 moment = heksher.Setting("moment", type=int, configurable_features=["user"], default_value=0)
 FEATURES = ["environment", "user", "theme"]
@@ -207,7 +210,9 @@ def start_readers() -> None:
 
 
 def stress(url: str, interval_s: float, way: str, forks: int) -> None:
-    client = heksher.ThreadHeksherClient(url, interval_s, FEATURES, on_start_failure="raise")
+    client = heksher.ThreadHeksherClient(
+        url, interval_s, FEATURES, http_client_args=CLIENT_ARGS, on_start_failure="raise", start_timeout=HANGS_AFTER_S
+    )
     client.set_as_main()
     start_readers()
     threading.Thread(target=reload_without_pause, args=(client,), daemon=True).start()
@@ -216,7 +221,9 @@ def stress(url: str, interval_s: float, way: str, forks: int) -> None:
 
 
 async def stress_async(url: str, interval_s: float, way: str, forks: int) -> None:
-    client = heksher.AsyncHeksherClient(url, interval_s, FEATURES)
+    client = heksher.AsyncHeksherClient(
+        url, interval_s, FEATURES, http_client_args=CLIENT_ARGS, start_timeout=HANGS_AFTER_S
+    )
     await client.set_as_main()
     start_readers()
     reloading = asyncio.create_task(reload_without_pause_async(client))
