@@ -47,6 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
         # A shell starts its background jobs so, and processes that tests start would inherit it, and never end by
         # Ctrl-C.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Where it is set, each process that a test starts compiles all libraries anew: services start twice as slowly.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # The workers of pytest-xdist belong to the run of the process that starts them.
     if not hasattr(config, "workerinput"):
         start_guardian()
