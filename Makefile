@@ -12,6 +12,10 @@
 INSTALLER ?= uv
 BOOTSTRAP = PYTHON='$(PYTHON)' HEKSHER_INSTALLER='$(INSTALLER)' sh tools/bootstrap.sh
 RUN := .venv/bin/python
+SEED := $(shell date +%s)
+# What --full makes a difference to, and the contract of storages.
+FULL_TESTS = tests/unit/server/api tests/property tests/conformance/test_storage*.py \
+	tests/integration/test_kill.py tests/integration/test_api_schemathesis.py
 PYTEST = $(RUN) -m pytest -n auto --dist worksteal
 
 ##@ Two commands to begin with
@@ -20,17 +24,27 @@ PYTEST = $(RUN) -m pytest -n auto --dist worksteal
 demo: env-demo ## a service, an application, and a rule that changes what the application reads (ONCE=1: then end)
 	@$(RUN) examples/demo.py $(if $(filter-out 0,$(ONCE)),--once)
 
+# What type checkers say of programs is tested by make types.
 .PHONY: test
 test: env-test ## all tests (ARGS='-k rules' for some)
-	$(PYTEST) $(ARGS)
+	$(PYTEST) --ignore=tests/typing $(ARGS)
 
 ##@ What CI runs
 
 .PHONY: check
-check: static test ## everything that CI runs: format, lint, types, imports, lock, docs, tests
+check: static test-storages test ## everything that CI runs: format, lint, types, imports, lock, docs, tests
 
 .PHONY: static
-static: lint types imports lock-check docs ## all of check but the tests
+static: lint types imports import-time lock-check docs ## all of check but the tests
+
+.PHONY: test-storages
+test-storages: env-test ## the API on every storage, and what is a matter of chance tried more often
+	$(PYTEST) --full $(FULL_TESTS) $(ARGS)
+
+# Another order, and so other neighbours, in each run; SEED=... repeats one.
+.PHONY: test-random
+test-random: env-test ## all tests in random order
+	$(PYTEST) --ignore=tests/typing --shuffle $(SEED) $(ARGS)
 
 .PHONY: lint
 lint: env-all ## format and lint, changing nothing
@@ -63,7 +77,7 @@ traps: env-test ## which faults of the existing software are shown to be absent,
 .PHONY: coverage
 coverage: env-test ## branch coverage of src/heksher, its subprocesses included; fails below the bound in pyproject.toml
 	rm -f .coverage .coverage.*
-	$(RUN) -m coverage run -m pytest -n auto $(ARGS)
+	$(RUN) -m coverage run -m pytest -n auto --ignore=tests/typing $(ARGS)
 	$(RUN) -m coverage combine --quiet
 	$(RUN) -m coverage report
 
@@ -74,6 +88,10 @@ test-pythons: env-test ## the client's tests on Python 3.11, 3.12 and 3.13; a ve
 .PHONY: canary
 canary: env-demo ## the tests with the newest releases, whatever uv.lock and the upper bounds say (ARGS='tests/unit' for some)
 	$(RUN) tools/canary.py -n auto --dist worksteal $(ARGS)
+
+.PHONY: shape
+shape: env-demo ## the shape of the source: folders, arrows between them, circles, lengths, names that occur twice
+	@$(RUN) tools/shape.py $(ARGS)
 
 .PHONY: import-time
 import-time: env-demo ## what import heksher costs in relation to import asyncio; fails above 1.4

@@ -1,9 +1,11 @@
-"""What all tests have in common: how many examples hypothesis tries, and the options for traps.
+"""What all tests have in common: how many examples hypothesis tries, the options, and what ends with the run.
 
+``--full`` is what CI runs besides: matters of chance are tried more often, and the API is tested on each storage.
 ``HYPOTHESIS_PROFILE=thorough`` tries many more examples, and other ones in each run.
 """
 
 import os
+import random
 import signal
 
 import pytest
@@ -13,13 +15,13 @@ from tests.support.guardian import start_guardian
 from tests.support.traps import TrapReport, trap_numbers
 
 # The same examples in every run, so that a failure is due to the change at hand. No deadline: the machine may be busy.
-settings.register_profile("default", max_examples=60, deadline=None, derandomize=True)
+settings.register_profile("default", max_examples=20, deadline=None, derandomize=True)
+settings.register_profile("full", max_examples=60, deadline=None, derandomize=True)
 settings.register_profile("thorough", max_examples=2000, deadline=None, print_blob=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options ``--trap``, ``--trap-report`` and ``--all-storages``."""
+    """Add the project's own options."""
     group = parser.getgroup("traps", "faults of the existing software that must be absent here")
     group.addoption(
         "--trap",
@@ -31,16 +33,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--trap-report", action="store_true", help="end with a table of the traps that were tested")
     parser.addoption(
-        "--all-storages", action="store_true", help="run the tests of the API on every storage, not a marked sample"
+        "--full",
+        action="store_true",
+        help="try as many examples, kill as often, and test the API on as many storages, as CI does",
     )
+    parser.addoption("--shuffle", metavar="SEED", help="run the tests in another order, which the seed decides")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take Ctrl-C back, start what ends with this run, and the report of traps, if it is wanted."""
+    """Choose the number of examples, take Ctrl-C back, and start what belongs to the run."""
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "full" if config.getoption("--full") else "default"))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell starts its background jobs so, and processes that tests start would inherit it, and never end by
         # Ctrl-C.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Where it is set, each process that a test starts compiles all libraries anew: services start twice as slowly.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # The workers of pytest-xdist belong to the run of the process that starts them.
     if not hasattr(config, "workerinput"):
         start_guardian()
@@ -49,7 +57,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of the wanted traps, and note each test's traps for the report."""
+    """Keep the tests of the wanted traps, in the wanted order, and note each test's traps for the report."""
+    if seed := config.getoption("--shuffle"):
+        # Each worker of pytest-xdist has to come to the same order.
+        random.Random(seed).shuffle(items)  # noqa: S311 - an order, not a secret
     for item in items:
         item.user_properties.extend((TrapReport.PROPERTY, number) for number in trap_numbers(item))
     wanted = set(config.getoption("--trap"))

@@ -2,20 +2,23 @@
 
 import ast
 import statistics
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import heksher
+from tools.shape import ROOT, Shape, find_circle
 
-ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "heksher"
 UNIT_TESTS = ROOT / "tests" / "unit"
+SHAPE = Shape(SOURCE)
 
 MAX_FUNCTION_LINES = 60
 MAX_FILE_LINES = 400
 MAX_MEDIAN_FUNCTION_LINES = 10
+
+# Published names: existing programs import both of what the name stands for.
+PUBLISHED_TWICE = {"Rule"}
 
 MODULES = sorted(SOURCE.rglob("*.py"))
 
@@ -24,30 +27,41 @@ def name_module(path: Path) -> str:
     return path.relative_to(SOURCE).as_posix()
 
 
-def functions(path: Path) -> Iterator[tuple[str, int]]:
-    """Return each function of a module with its length in lines, documentation included and decorators not."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert node.end_lineno is not None
-            yield f"{name_module(path)}: {node.name}", node.end_lineno - node.lineno + 1
-
-
 def test_no_function_is_long() -> None:
     """Each function fits on one screen."""
-    long = [(name, lines) for path in MODULES for name, lines in functions(path) if lines > MAX_FUNCTION_LINES]
-    assert not long
+    assert {} == {name: lines for name, lines in SHAPE.functions.items() if lines > MAX_FUNCTION_LINES}
 
 
 def test_most_functions_are_short() -> None:
     """Half of all functions have fewer than ten lines."""
-    lengths = [lines for path in MODULES for _, lines in functions(path)]
-    assert statistics.median(lengths) < MAX_MEDIAN_FUNCTION_LINES
+    assert statistics.median(SHAPE.functions.values()) < MAX_MEDIAN_FUNCTION_LINES
 
 
 def test_no_file_is_long() -> None:
     """Each module can be read in one go."""
-    lengths = {name_module(path): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
-    assert not {name: lines for name, lines in lengths.items() if lines > MAX_FILE_LINES}
+    assert {} == {name: lines for name, lines in SHAPE.lines.items() if lines > MAX_FILE_LINES}
+
+
+def test_modules_do_not_import_in_a_circle() -> None:
+    """Not even for type checkers; but that a change says of which setting it is, and a setting tells of its changes."""
+    imports = {**SHAPE.imports, "heksher.changes": SHAPE.imports["heksher.changes"] - {"heksher.setting"}}
+    assert [] == find_circle(imports)
+
+
+def test_a_circle_is_found() -> None:
+    """A circle is returned with its first member again at the end."""
+    first, *_, last = circle = find_circle({"a": {"b"}, "b": {"c"}, "c": {"b"}})
+    assert ({"b", "c"}, first) == (set(circle), last)
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    """No two modules have classes of one name."""
+    assert {} == {name: modules for name, modules in SHAPE.repeated_classes.items() if name not in PUBLISHED_TWICE}
+
+
+def test_a_file_name_stands_for_one_thing() -> None:
+    """No two folders have files of one name."""
+    assert {} == SHAPE.repeated_files
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_module)
@@ -65,7 +79,7 @@ def test_unit_tests_mirror_the_source() -> None:
 
 
 def has_tested(test_module: Path) -> bool:
-    """Return whether there is a module for one of unit tests; ``test_init.py`` is about the package itself."""
+    """Whether there is a module for one of unit tests; ``test_init.py`` is about the package itself."""
     folder = SOURCE / test_module.parent.relative_to(UNIT_TESTS)
     words = test_module.stem.removeprefix("test_").split("_")
     names = ["_".join(words[:count]) for count in range(len(words), 0, -1)]

@@ -26,7 +26,7 @@ CORE_STANDARD = "copy dataclasses json json.decoder json.encoder json.scanner _j
 CLIENT = """
 heksher.backoff heksher.clients heksher.clients.async_client heksher.clients.base_client
 heksher.clients.conversation heksher.clients.conversation.conversion heksher.clients.conversation.event_stream
-heksher.clients.conversation.exchange heksher.clients.conversation.querying
+heksher.clients.conversation.exchange heksher.clients.conversation.query_protocol
 heksher.clients.conversation.registration heksher.clients.conversation.response_reader
 heksher.clients.conversation.saved_state heksher.clients.conversation.schedule heksher.clients.conversation.session
 heksher.clients.conversation.stream_policy heksher.clients.conversation.stream_state

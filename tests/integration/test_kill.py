@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from tests.support.service import ServiceProcess
 
-# Twenty kills in all. A start takes a second, so several services go through theirs side by side.
-LANES = 4
-KILLS_PER_LANE = 5
+# A start takes a second, so several services go through theirs side by side: twenty kills in a full run.
+FULL = (4, 5)
+QUICK = (2, 2)
 MIN_WRITES_BEFORE_KILL = 10
 
 
@@ -40,13 +41,13 @@ def check(url: str, acknowledged: dict[str, int], kills: int) -> None:
     assert all(rule["value"] == int(rule["context_features"][0][1].partition("_")[2]) for rule in rules)
 
 
-def kill_repeatedly(database: Path) -> int:
+def kill_repeatedly(database: Path, kills: int) -> int:
     """Start, write and kill; return the number of acknowledged writes that were found again."""
     acknowledged: dict[str, int] = {}
     with ServiceProcess(database, "--context-features", "user") as service:
         body = {"name": "s", "configurable_features": ["user"], "type": "int", "default_value": 0}
         httpx2.post(f"{service.url}/api/v1/settings/declare", json=body).raise_for_status()
-        for kill in range(KILLS_PER_LANE):
+        for kill in range(kills):
             is_enough = threading.Event()
             arguments = (service.url, f"k{kill}", acknowledged, is_enough)
             writer = threading.Thread(target=write_until_it_ends, args=arguments)
@@ -59,11 +60,14 @@ def kill_repeatedly(database: Path) -> int:
     return len(acknowledged)
 
 
-def test_no_acknowledged_write_is_lost(tmp_path: Path, record_property: Callable[[str, object], None]):
-    """Twenty kills, each while the next write is under way; after each restart all acknowledged writes are there."""
-    databases = [tmp_path / f"heksher{lane}.db" for lane in range(LANES)]
-    with ThreadPoolExecutor(LANES) as pool:
-        found = sum(pool.map(kill_repeatedly, databases))
-    assert found >= LANES * KILLS_PER_LANE * MIN_WRITES_BEFORE_KILL
-    record_property("kills", LANES * KILLS_PER_LANE)
+def test_no_acknowledged_write_is_lost(
+    tmp_path: Path, pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
+):
+    """Each kill comes while the next write is in flight; after each restart all acknowledged writes are there."""
+    lanes, kills = FULL if pytestconfig.getoption("--full") else QUICK
+    databases = [tmp_path / f"heksher{lane}.db" for lane in range(lanes)]
+    with ThreadPoolExecutor(lanes) as pool:
+        found = sum(pool.map(kill_repeatedly, databases, [kills] * lanes))
+    assert found >= lanes * kills * MIN_WRITES_BEFORE_KILL
+    record_property("kills", lanes * kills)
     record_property("acknowledged_writes_found", found)

@@ -7,7 +7,8 @@ from sqlalchemy import Engine
 
 from heksher.server.storage.dialect import Dialect
 from heksher.server.storage.dialects import dialect_for
-from heksher.server.storage.schema import Migration, list_due_migrations, migrate
+from heksher.server.storage.migration import Migration
+from heksher.server.storage.schema import list_due_migrations, migrate
 from heksher.server.storage.storage_errors import StorageError
 
 

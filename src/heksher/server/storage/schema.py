@@ -5,13 +5,13 @@ that are due, in one transaction; the others wait for it and find nothing left t
 """
 
 import logging
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import Connection, Engine, insert, inspect, select
 
 from heksher.server.storage.dialect import Dialect
+from heksher.server.storage.migration import Migration
 from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.tables import HEKSHER_VERSION, MIGRATION, SCHEMA_VERSION
 from heksher.version import __version__
@@ -19,19 +19,6 @@ from heksher.version import __version__
 logger: logging.Logger = logging.getLogger(__name__)
 
 _VERSION: Final = select(HEKSHER_VERSION.c.version_num)
-
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """A step from one version of the schema to the next.
-
-    Attributes:
-        version: of the schema that it makes.
-        title: what it does, as a sentence.
-    """
-
-    version: str
-    title: str
 
 
 def migrate(dialect: Dialect, engine: Engine) -> list[Migration]:

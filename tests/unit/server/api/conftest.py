@@ -1,7 +1,7 @@
 """A service for each test: in memory, and for those that are marked ``storages`` on each kind of storage.
 
 What a storage guarantees is tested on all of them by its contract's suite. The API needs a sample beside that: each
-route and each kind of write once. ``--all-storages`` runs all tests on all of them.
+route and each kind of write once. ``--full`` runs all tests on all of them.
 """
 
 from collections.abc import Iterator
@@ -16,9 +16,7 @@ from tests.support.storages import STORAGE_KINDS
 def pytest_generate_tests(metafunc: pytest.Metafunc):
     """Choose the storages that a test of a module that calls the API is run on."""
     if "Api" in vars(metafunc.module):
-        is_everywhere = metafunc.definition.get_closest_marker("storages") or metafunc.config.getoption(
-            "--all-storages"
-        )
+        is_everywhere = metafunc.definition.get_closest_marker("storages") or metafunc.config.getoption("--full")
         metafunc.parametrize("storage_kind", STORAGE_KINDS if is_everywhere else ["memory"], indirect=True)
 
 

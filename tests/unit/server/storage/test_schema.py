@@ -13,8 +13,8 @@ from sqlalchemy import Connection, inspect, select
 
 from heksher.server.storage import schema
 from heksher.server.storage.dialects import dialect_for
+from heksher.server.storage.migration import Migration
 from heksher.server.storage.migrations import list_migrations, run_migrations
-from heksher.server.storage.schema import Migration
 from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.tables import HEKSHER_VERSION, METADATA, MIGRATION, SCHEMA_VERSION

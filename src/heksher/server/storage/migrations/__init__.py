@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from heksher.server.storage.schema import Migration
+from heksher.server.storage.migration import Migration
 from heksher.server.storage.tables import HEKSHER_VERSION
 
 
