@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Generic, Self, TypeVar
 
 from heksher.difference import is_same_value
@@ -43,7 +44,7 @@ class BaseChange(Frozen, Generic[SettingT_co, T_co]):
     __slots__ = ("_after", "_before", "_contexts", "_is_difference", "_setting")
 
     _setting: SettingT_co
-    _contexts: Mapping[str, str] | None
+    _contexts: MappingProxyType[str, str] | None
     _before: Evaluation[T_co]
     _after: Evaluation[T_co]
     # None until it is needed.
@@ -57,7 +58,9 @@ class BaseChange(Frozen, Generic[SettingT_co, T_co]):
         after: Evaluation[T_co],
         contexts: Mapping[str, str] | None = None,
     ) -> None:
-        self._set(_setting=setting, _contexts=contexts, _before=before, _after=after, _is_difference=None)
+        # The subscription goes on using the dictionary.
+        view = None if contexts is None else MappingProxyType(contexts)
+        self._set(_setting=setting, _contexts=view, _before=before, _after=after, _is_difference=None)
 
     @property
     def setting(self) -> SettingT_co:
