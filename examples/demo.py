@@ -103,7 +103,7 @@ def stopping(process: "subprocess.Popen[str]") -> Iterator[None]:
 @contextlib.contextmanager
 def running_service(directory: Path, port: int) -> Iterator[str]:
     """Run ``heksher serve`` on an embedded database, and return its URL once it is ready."""
-    command = [sys.executable, "-m", "heksher.cli", "serve", "--host", HOST, "--port", str(port)]
+    command = [sys.executable, "-m", "heksher", "serve", "--host", HOST, "--port", str(port)]
     command += ["--db", str(directory / "heksher.db"), "--context-features", "environment,user,theme"]
     log = directory / "service.log"
     with log.open("w") as output:

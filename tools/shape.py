@@ -53,10 +53,13 @@ class Shape:
 
     @cached_property
     def arrows(self) -> Graph:
-        """The folders that each folder imports from. What a package offers as its own (``__init__``) is no arrow."""
+        """The folders that each folder imports from.
+
+        What a package offers as its own (``__init__``), and what it starts as a program (``__main__``), is no arrow.
+        """
         arrows: dict[str, set[str]] = {folder: set() for folder in self.files_per_folder}
         for name, imported in self.imports.items():
-            if self._names[name].stem != "__init__":
+            if self._names[name].stem not in {"__init__", "__main__"}:
                 arrows[self._folder(name)] |= {self._folder(other) for other in imported} - {self._folder(name)}
         return arrows
 

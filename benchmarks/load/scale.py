@@ -92,5 +92,5 @@ def _write(service: RunningServer, value: int) -> float:
 
 def _run(*arguments: str) -> float:
     began_s = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "heksher.cli", *arguments], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-m", "heksher", *arguments], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - began_s

@@ -38,7 +38,7 @@ class RunningServer(NamedTuple):
 @contextmanager
 def running_service(database: Path, *options: str) -> Iterator[RunningServer]:
     """Run the service, as everybody runs it."""
-    with _running("/api/health", ["-m", "heksher.cli", "serve", "--db", str(database), *options, "--port"]) as server:
+    with _running("/api/health", ["-m", "heksher", "serve", "--db", str(database), *options, "--port"]) as server:
         yield server
 
 

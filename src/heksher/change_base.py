@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Generic, Self, TypeVar
 
 from heksher.difference import is_same_value
@@ -51,7 +52,8 @@ class BaseChange(Generic[SettingT_co, T_co]):
         contexts: Mapping[str, str] | None = None,
     ) -> None:
         self._setting = setting
-        self._contexts = contexts
+        # The subscription goes on using the dictionary.
+        self._contexts = None if contexts is None else MappingProxyType(contexts)
         self._before = before
         self._after = after
         # None until it is needed.

@@ -92,6 +92,7 @@ def test_the_whole_life_of_a_client_and_its_settings(driver: Driver, service: Fa
     assert ("closed", None) == (second.native.status.state, main_client.get())
 
 
+@pytest.mark.usefixtures("own_process")
 @pytest.mark.parametrize("as_methods", [True, False], ids=["methods", "attributes"])
 def test_the_whole_life_of_a_synchronous_stub(own_process: None, as_methods: bool):
     """Rules, changes, contexts, one stub within the other, and the end."""
@@ -111,6 +112,7 @@ def test_the_whole_life_of_a_synchronous_stub(own_process: None, as_methods: boo
     assert (0, [5, 0, 5, 0]) == (setting.get(), told)
 
 
+@pytest.mark.usefixtures("own_process")
 @pytest.mark.parametrize("as_methods", [True, False], ids=["methods", "attributes"])
 def test_the_whole_life_of_an_asynchronous_stub(own_process: None, as_methods: bool):
     """The same for what stands in for the other client."""

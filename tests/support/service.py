@@ -159,7 +159,7 @@ class ServiceProcess:
     """
 
     def __init__(self, database: str | Path | None, *options: str, environment: dict[str, str] | None = None) -> None:
-        self._command = [sys.executable, "-m", "heksher.cli", "serve", "--port", "0", *options]
+        self._command = [sys.executable, "-m", "heksher", "serve", "--port", "0", *options]
         if database is not None:
             self._command += ["--db", str(database)]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HEKSHER_", "DOC_ONLY"))}

@@ -293,6 +293,9 @@ def test_change_is_frozen() -> None:
         change.contexts = {}  # type: ignore[misc]
     with pytest.raises(TypeError):
         Change(setting, setting._evaluation, setting._evaluation)  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        change.contexts["a"] = "y"  # type: ignore[index]
+    assert {"a": "x"} == change.contexts
     assert {change: 1}[change]
 
 

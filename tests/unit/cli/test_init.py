@@ -50,10 +50,3 @@ def test_any_other_missing_module_is_a_fault(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "heksher.cli.root", None)
     with pytest.raises(ModuleNotFoundError):
         heksher.cli.main()
-
-
-def test_the_package_is_a_program():
-    """Under the name of the command."""
-    command = [sys.executable, "-m", "heksher.cli", "--version"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert f"heksher {heksher.__version__}\n" == result.stdout

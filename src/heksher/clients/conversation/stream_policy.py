@@ -67,7 +67,7 @@ REFUSED_S: Final = 600.0
 _TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-class _Stream:
+class _FollowedStream:
     """The stream under way.
 
     Attributes:
@@ -90,7 +90,7 @@ class _Occasion(NamedTuple):
     Attributes:
         lasted_s: for how long the stream was in the state that it leaves; 0 where no action asks for that.
         outcome: what came in place of a stream, or what ended it; ``None`` if the service ended it, or nothing did.
-        retry_s: as in ``_Stream``.
+        retry_s: as in ``_FollowedStream``.
     """
 
     now_s: float
@@ -123,7 +123,7 @@ class StreamPolicy:
         # Whether the state is OVER, whatever the thread that runs the stream makes of the other attribute meanwhile.
         self._is_over = False
         # None while there is none.
-        self._stream: _Stream | None = None
+        self._stream: _FollowedStream | None = None
         self.due_s: float = math.inf
         # Losses and failed attempts, and losses alone.
         self._failures = FailureRow()
@@ -194,7 +194,7 @@ class StreamPolicy:
         if remaining_s is None or query is None:
             return None
         self._take(StreamEvent.BEGIN, now_s)
-        self._stream = _Stream(query)
+        self._stream = _FollowedStream(query)
         return self._session.make_stream_request(query)
 
     def receive(self, chunk: bytes, now_s: float) -> bool:
@@ -253,7 +253,7 @@ class StreamPolicy:
         is_soon = now_s - self._since_s < OPENING_S
         return StreamEvent.FAILURE if is_transient and is_soon else StreamEvent.REFUSAL
 
-    def _handle(self, stream: _Stream, event: ServerEvent, now_s: float) -> None:
+    def _handle(self, stream: _FollowedStream, event: ServerEvent, now_s: float) -> None:
         if event.kind == "change":
             self._handle_change(event, now_s)
         elif event.kind == "end" and event.retry_ms is not None:
