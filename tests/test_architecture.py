@@ -44,7 +44,7 @@ def test_no_file_is_long() -> None:
 
 def test_modules_do_not_import_in_a_circle() -> None:
     """Neither modules nor folders, not even for type checkers."""
-    assert ([], []) == (find_circle(SHAPE.imports), find_circle(SHAPE.arrows))
+    assert ([], []) == (find_circle(SHAPE.imports), find_circle(SHAPE.arrows_between_rooms))
 
 
 def test_a_circle_is_found() -> None:

@@ -64,6 +64,17 @@ class Shape:
         return arrows
 
     @cached_property
+    def arrows_between_rooms(self) -> Graph:
+        """The arrows but for those between a folder and one inside it.
+
+        The modules beside a room either put rooms together (``server.app``) or serve all of them (``server.errors``).
+        """
+        return {
+            folder: {other for other in others if not _is_inside(folder, other) and not _is_inside(other, folder)}
+            for folder, others in self.arrows.items()
+        }
+
+    @cached_property
     def functions(self) -> dict[str, int]:
         """The length of each function in lines, documentation included and decorators not."""
         return {
@@ -106,6 +117,10 @@ class Shape:
                 yield from (name if name in self._names else node.module for name in candidates.values())
 
 
+def _is_inside(folder: str, other: str) -> bool:
+    return folder.startswith(f"{other}.")
+
+
 def find_circle(graph: Graph) -> list[str]:
     """Return one circle of a graph, its first member again at the end; empty if there is none."""
     try:
@@ -125,7 +140,7 @@ def describe(shape: Shape) -> dict[str, str]:
         **{f"files in {folder}": str(number) for folder, number in shape.files_per_folder.items()},
         "arrows between folders": str(sum(map(len, shape.arrows.values()))),
         "a circle of modules": " > ".join(find_circle(shape.imports)) or "none",
-        "a circle of folders": " > ".join(find_circle(shape.arrows)) or "none",
+        "a circle of folders": " > ".join(find_circle(shape.arrows_between_rooms)) or "none",
         "functions": str(len(lengths)),
         "lines of a function: median": f"{statistics.median(lengths):g}",
         "lines of a function: 90 % have at most": str(lengths[len(lengths) * 9 // 10]),

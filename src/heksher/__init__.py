@@ -38,10 +38,10 @@ from heksher.version import __version__
 
 if TYPE_CHECKING:
     from heksher.clients.async_client import AsyncHeksherClient
+    from heksher.clients.conversation.setting_data import SettingData
     from heksher.clients.reporting.snapshot import Snapshot
     from heksher.clients.reporting.status import ClientStatus, SettingStatus
     from heksher.clients.thread_client import ThreadHeksherClient
-    from heksher.clients.util import SettingData
 
 __all__ = [
     "TRACK_ALL",
@@ -85,7 +85,7 @@ __all__ = [
 _LOADED_LATER: Final = {
     "AsyncHeksherClient": "heksher.clients.async_client",
     "ClientStatus": "heksher.clients.reporting.status",
-    "SettingData": "heksher.clients.util",
+    "SettingData": "heksher.clients.conversation.setting_data",
     "SettingStatus": "heksher.clients.reporting.status",
     "Snapshot": "heksher.clients.reporting.snapshot",
     "ThreadHeksherClient": "heksher.clients.thread_client",

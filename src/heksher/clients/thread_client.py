@@ -20,6 +20,7 @@ from heksher.clients.base_client import (
     BaseHeksherClient,
     ClientPhase,
 )
+from heksher.clients.conversation.setting_data import SettingData
 from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
 from heksher.clients.offline.bootstrap import Bootstrap
 from heksher.clients.offline.fallback import Fallback, FilePath
@@ -29,7 +30,6 @@ from heksher.clients.stream_runner import ThreadStreamRunner
 from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.transport.sender import DEFAULT_LIMITS
 from heksher.clients.transport.thread_transport import ThreadTransport
-from heksher.clients.util import SettingData
 from heksher.exceptions import ClientStateError, TransportError
 
 logger: logging.Logger = logging.getLogger(__name__)

@@ -1,28 +1,5 @@
-"""Small public types of the clients."""
+"""The published path of ``SettingData``, which programs import from here."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from heksher.clients.conversation.setting_data import SettingData
 
-from heksher.value_type import JSON
-
-
-class SettingData(NamedTuple):
-    """A setting as the service holds it, in the words of the wire.
-
-    Attributes:
-        configurable_features: in the service's order.
-        type: the type's text, such as ``Enum["a","b"]``.
-        default_value: as JSON.
-        aliases: earlier names.
-        version: ``MAJOR.MINOR`` of the newest accepted declaration.
-
-    Source: docs/reference/compatibility.md, *Settings*.
-    """
-
-    name: str
-    configurable_features: Sequence[str]
-    type: str
-    default_value: JSON
-    metadata: Mapping[str, JSON]
-    aliases: Sequence[str]
-    version: str
+__all__ = ["SettingData"]

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple, NoReturn, TypeVar
 
 from heksher.clients.conversation.exchange import Outcome, Request, Response
-from heksher.clients.util import SettingData
+from heksher.clients.conversation.setting_data import SettingData
 from heksher.exceptions import InvalidResponseError, StatusError, TransportError
 from heksher.rule_set import Rule
 from heksher.value_type import JSON, is_written_same, shorten

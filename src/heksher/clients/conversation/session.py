@@ -39,9 +39,9 @@ from heksher.clients.conversation.response_reader import (
     read_settings,
 )
 from heksher.clients.conversation.saved_state import SavedState
+from heksher.clients.conversation.setting_data import SettingData
 from heksher.clients.conversation.update import Renewal, Replacement, Update
 from heksher.clients.reporting.status import SettingStatus
-from heksher.clients.util import SettingData
 from heksher.context import ClientContext
 from heksher.evaluation import CompiledEvaluation
 from heksher.exceptions import InvalidResponseError, ServiceError

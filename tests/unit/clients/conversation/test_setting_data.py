@@ -1,4 +1,4 @@
-"""The small public types of the clients."""
+"""A setting as a service describes it."""
 
 from heksher.clients.util import SettingData
 
