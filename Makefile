@@ -71,8 +71,12 @@ coverage: env-test ## branch coverage of src/heksher, its subprocesses included;
 test-pythons: env-test ## the client's tests on Python 3.11, 3.12 and 3.13; a version that is missing is named
 	$(RUN) tools/pythons.py
 
+.PHONY: canary
+canary: env-demo ## the tests with the newest releases, whatever uv.lock and the upper bounds say (ARGS='tests/unit' for some)
+	$(RUN) tools/canary.py -n auto --dist worksteal $(ARGS)
+
 .PHONY: import-time
-import-time: env-demo ## CPU time of import heksher against import asyncio; fails above 1.6
+import-time: env-demo ## what import heksher costs in relation to import asyncio; fails above 1.4
 	$(RUN) tools/import_time.py
 
 ##@ Benchmarks
@@ -163,7 +167,7 @@ lock: env-all ## bring uv.lock and requirements/ in step with pyproject.toml
 
 .PHONY: clean
 clean: ## remove everything that was built: environments, caches, reports
-	rm -rf .venv .tools .pythons .benchmarks .bootstrap.lock build dist .coverage .coverage.* htmlcov
+	rm -rf .venv .tools .pythons .canary .benchmarks .bootstrap.lock build dist .coverage .coverage.* htmlcov
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

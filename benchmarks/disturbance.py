@@ -164,7 +164,8 @@ class CheckedReaders:
 
     def _update(self, service: Service, reload: Callable[[], None], end_s: float, *, is_updated: bool) -> int:
         updates = 0
-        while time.perf_counter() < end_s and not self._problems:
+        # At least one, however long a busy machine has taken to come here.
+        while (time.perf_counter() < end_s or (is_updated and not updates)) and not self._problems:
             if not is_updated:
                 time.sleep(TICK_S)
                 continue

@@ -9,6 +9,7 @@ import signal
 import pytest
 from hypothesis import settings
 
+from tests.support.guardian import start_guardian
 from tests.support.traps import TrapReport, trap_numbers
 
 # The same examples in every run, so that a failure is due to the change at hand. No deadline: the machine may be busy.
@@ -18,7 +19,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options ``--trap`` and ``--trap-report``."""
+    """Add the options ``--trap``, ``--trap-report`` and ``--all-storages``."""
     group = parser.getgroup("traps", "faults of the existing software that must be absent here")
     group.addoption(
         "--trap",
@@ -29,14 +30,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run only the tests that show the absence of this trap; may be given more than once",
     )
     group.addoption("--trap-report", action="store_true", help="end with a table of the traps that were tested")
+    parser.addoption(
+        "--all-storages", action="store_true", help="run the tests of the API on every storage, not a marked sample"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take Ctrl-C back, and start the report of traps, if it is wanted."""
+    """Take Ctrl-C back, start what ends with this run, and the report of traps, if it is wanted."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell starts its background jobs so, and processes that tests start would inherit it, and never end by
         # Ctrl-C.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # The workers of pytest-xdist belong to the run of the process that starts them.
+    if not hasattr(config, "workerinput"):
+        start_guardian()
     if config.getoption("--trap-report"):
         config.pluginmanager.register(TrapReport())
 

@@ -1,7 +1,7 @@
 """What a client knows about contexts: its features, their defaults, and which of their values it follows.
 
 A *default* is used by ``get`` where the call names no value. A *tracked* value is one whose rules are fetched: a
-program that only ever runs in one environment need not hold the rules of the others.
+program that only runs in one environment does not need the rules of the others.
 
 Everything that a reader of settings meets here is replaced as a whole, never changed in place, so readers need no lock.
 

@@ -1,4 +1,4 @@
-"""The arguments of a setting: what no service would accept is refused where the setting is created."""
+"""Checks of the arguments of a setting: what no service would accept is refused where the setting is created."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Missing(Enum):
-    """What an argument is that was not given. ``None`` will not do: a caller might pass it by mistake."""
+    """The default of an argument that was not passed. Not ``None``, which a caller might pass by mistake."""
 
     MISSING = "missing"
 
@@ -31,7 +31,7 @@ def choose_features(name: str, plural: Sequence[str] | Missing, singular: Sequen
         TypeError: both were used, or neither.
     """
     if plural is not MISSING and singular is not MISSING:
-        raise TypeError(f"setting {name!r}: give configurable_features or configurable_feature, not both")
+        raise TypeError(f"setting {name!r}: pass configurable_features or configurable_feature, not both")
     features = singular if plural is MISSING else plural
     if features is MISSING:
         raise TypeError(f"setting {name!r}: configurable_features is missing")
@@ -42,7 +42,7 @@ def check_default(name: str, setting_type: SettingType[T], default_value: Any) -
     """Return a setting's default value as it would come back from the service.
 
     Raises:
-        TypeError: it is missing, or no value of the type.
+        TypeError: it is missing, or not a value of the type.
     """
     if default_value is MISSING:
         raise TypeError(f"setting {name!r}: default_value is missing")

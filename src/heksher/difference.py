@@ -2,8 +2,8 @@
 
 Theory
 ------
-Rules can be exchanged without anybody noticing: they are numbered anew, listed in another order, or one is added that
-gives what was given without it. Comparing what is written would call all that a change.
+Rules can be replaced without any effect: they are renumbered, listed in another order, or one is added whose value
+applied without it. Comparing the rules as they are written would report all that as changes.
 
 Two sets of rules differ if there is a context in which they give different values. Let ``r`` be the rule that wins in
 it on one side, ``s`` the one that wins on the other; a default is a rule without conditions. Now keep of that context
@@ -78,7 +78,7 @@ def is_same_value(one: object, other: object) -> bool:
     """Return whether two values are equal and of the same types, also inside: 1, 1.0 and ``True`` are three values."""
     try:
         return _is_same_value(one, other)
-    # What validators return and stub clients are given is the program's own. It need not know how to be compared.
+    # Values from validators and stub clients may be of any class, and comparing them may fail.
     except Exception:  # noqa: BLE001 - see above
         return False
 

@@ -6,50 +6,16 @@ reader sees the old or the new one and never a mixture.
 
 from collections.abc import Collection, Mapping
 from contextvars import ContextVar
-from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from heksher.context import ClientContext
 from heksher.difference import Answers, is_same
 from heksher.exceptions import UnknownFeatureError
+from heksher.explanation import Explanation
 from heksher.resolver import CompiledGet, NotGiven, compile_get
-from heksher.rule_set import NO_RULE, NO_VALUE, Rule, RuleSet
+from heksher.rule_set import NO_RULE, NO_VALUE, RuleSet
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-
-Source = Literal["rule", "server default", "local default"]
-
-
-class Explanation(NamedTuple, Generic[T_co]):
-    """Why a setting has its value in a context. ``str()`` gives it as text for people.
-
-    Attributes:
-        setting: the setting's name.
-        context: what the rules were compared with: the arguments, completed with the client's defaults.
-        value: what ``get`` answers.
-        source: where the value comes from.
-        rule: the rule that decides, ``None`` when the value is a default.
-        losing_rules: the other rules that match, the next in priority first.
-    """
-
-    setting: str
-    context: Mapping[str, str]
-    value: T_co
-    source: Source
-    rule: Rule[T_co] | None
-    losing_rules: tuple[Rule[T_co], ...]
-
-    def __str__(self) -> str:
-        context = ", ".join(f"{feature}={value}" for feature, value in self.context.items())
-        lines = [f"{self.setting} = {self.value!r}   in the context {context or '(empty)'}"]
-        lines.append(f"  because of {self.source if self.rule is None else _describe(self.rule)}")
-        lines += [f"  which wins over {_describe(rule)}" for rule in self.losing_rules]
-        return "\n".join(lines)
-
-
-def _describe(rule: Rule[object]) -> str:
-    conditions = ", ".join(f"{feature}={value}" for feature, value in rule.conditions)
-    return f"rule {rule.rule_id} ({conditions}): {rule.value!r}"
 
 
 class Evaluation(Generic[T]):
@@ -114,12 +80,12 @@ class Evaluation(Generic[T]):
         winner, *losing_rules = self.rules.find_matches(context) or (None,)
         relevant = {feature: context[feature] for feature in self._configurable_features if feature in context}
         return Explanation(
-            self.rules.setting_name,
-            relevant,
-            self.default_value if value is NO_RULE else value,
-            self._default_source if winner is None else "rule",
-            winner,
-            tuple(losing_rules),
+            setting=self.rules.setting_name,
+            context=relevant,
+            value=self.default_value if value is NO_RULE else value,
+            source=self._default_source if winner is None else "rule",
+            rule=winner,
+            losing_rules=tuple(losing_rules),
         )
 
     def answers_as(self, other: "Evaluation[Any]") -> bool:

@@ -3,9 +3,9 @@
 ::
 
     HeksherError
-    ├── UsageError                          yours: the program calls the library in a way that cannot work
+    ├── UsageError                          the caller's fault: the library was called in a way that cannot work
     │   ├── InvalidDeclarationError         (ValueError)    a setting declared with attributes that cannot be right
-    │   ├── InvalidTypeError                (ValueError)    a text that is no setting type
+    │   ├── InvalidTypeError                (ValueError)    a text that is not a setting type
     │   ├── UnknownFeatureError             (ValueError)    get() with a feature that the setting is not configurable by
     │   ├── MissingContextError             (RuntimeError)  get() without a feature that a rule depends on
     │   ├── InvalidContextError             (ValueError)    a context default or tracked value that cannot be used
@@ -13,7 +13,7 @@
     │   ├── UnknownSettingError             (KeyError)      a snapshot asked for a setting of another client
     │   ├── TrackingConflictError           (RuntimeError)  TRACK_ALL and single values for one feature
     │   └── ClientStateError                (RuntimeError)  a client that is closed, not started, or cannot become main
-    ├── ServiceError                        theirs: the service, or the way to it; also an ``httpx.HTTPError``
+    ├── ServiceError                        the service's or the network's fault; also an ``httpx.HTTPError``
     │   ├── TransportError                  no answer came back
     │   ├── StatusError                     an answer with a status that the request does not allow
     │   └── InvalidResponseError            an answer that is not what the Heksher API promises
@@ -72,7 +72,7 @@ class ClientStateError(UsageError, RuntimeError):
 
 
 class ServiceError(HeksherError):
-    """Base of the errors whose remedy is at the service, or on the way to it.
+    """Base of the errors that the service or the network causes.
 
     When raised to the caller of a client, it is also an instance of the HTTP library's matching class
     (``httpx2``, and ``httpx`` if the program has imported it), so ``except httpx.HTTPError`` keeps working.
@@ -80,6 +80,8 @@ class ServiceError(HeksherError):
     Attributes:
         native: the HTTP library's error or response that this one is about; ``None`` when there is none.
     """
+
+    native: object
 
     def __init__(self, message: str, native: object = None) -> None:
         # Not super(): in an error that is one of the HTTP library's, too, that would be the library's constructor.
@@ -99,6 +101,9 @@ class StatusError(ServiceError):
         retry_after_s: for how many seconds the service asks not to be asked again, never negative; ``None`` if it does
             not ask for that.
     """
+
+    status: int | None
+    retry_after_s: float | None
 
     def __init__(
         self, message: str, native: object = None, status: int | None = None, retry_after_s: float | None = None

@@ -1,11 +1,12 @@
-"""What becomes of clients when the process forks, and when it ends.
+"""What happens to clients when the process forks, and when it ends.
 
 A forked child has the memory of its parent and one thread: locks may be held by threads that it does not have, its
-connections are the parent's, too, and nobody updates. So each client is told, and makes itself new ones.
+connections are also the parent's, and nothing updates. So each client is told, and makes itself new ones. One that
+cannot do so must not look as if it could: its status says that it failed, and it is asked again later.
 
-Python tells of its own forks. uWSGI forks its workers by itself, and tells Python only if asked to
-(``--py-call-uwsgi-fork-hooks``); but it calls a function of its own module in each worker, so that is made use of, too.
-What else forks without Python is noticed by the process's number, as soon as the program asks a client for something.
+Python reports its own forks. uWSGI forks its workers by itself, and reports that to Python only if told to
+(``--py-call-uwsgi-fork-hooks``); but it calls a function of its own module in each worker, which is used as well. Any
+other fork without Python is noticed by the id of the process, as soon as the program asks a client for something.
 """
 
 import atexit
@@ -24,14 +25,22 @@ logger: logging.Logger = logging.getLogger(__name__)
 class ProcessMember(Protocol):
     """Something that has to act when the process forks or ends."""
 
-    def survive_fork(self) -> None:
+    def _survive_fork(self) -> None:
         """Go on in a forked child. Called in the child, in its only thread, before ``os.fork`` returns."""
 
-    def leave(self) -> None:
+    def _note_failed_fork(self, error: Exception) -> None:
+        """Note that ``_survive_fork`` failed: nothing keeps this current in the child, and its status must say so."""
+
+    def _retry_after_fork(self) -> bool:
+        """Try once more to go on in a child, after ``_survive_fork`` failed; return whether that is settled now."""
+
+    def _leave(self) -> None:
         """Stop background work without waiting for it: the interpreter ends."""
 
 
 _members: "weakref.WeakSet[ProcessMember]" = weakref.WeakSet()
+# Those that could not go on in this process, which was forked.
+_failed: "weakref.WeakSet[ProcessMember]" = weakref.WeakSet()
 _renewals: list[Callable[[], object]] = []
 # The process in which members were told last.
 _pid = os.getpid()
@@ -50,25 +59,42 @@ def renew_in_child(renew: Callable[[], object]) -> None:
 
 
 def notice_fork() -> None:
-    """Tell the members of a fork that nobody told of, if this process comes from one; else do nothing."""
+    """Tell the members of a fork that was not reported, if this process comes from one.
+
+    Else have members try again that could not go on after a fork. To be called whenever a program asks one something.
+    """
     if os.getpid() != _pid:
         _tell_children()
+    elif _failed:
+        _retry()
 
 
 def _tell_children() -> None:
     global _pid  # noqa: PLW0603 - which process this is, is the process's own
     _pid = os.getpid()
+    _failed.clear()
     for renew in _renewals:
         renew()
     for member in _list_members():
         try:
-            member.survive_fork()
-        except Exception:
+            member._survive_fork()
+        except Exception as error:
             logger.exception("%r could not go on in the forked process", member)
+            _failed.add(member)
+            with contextlib.suppress(Exception):
+                member._note_failed_fork(error)
+
+
+def _retry() -> None:
+    for member in list(_failed):
+        # Why it failed stands in the log.
+        with contextlib.suppress(Exception):
+            if member._retry_after_fork():
+                _failed.discard(member)
 
 
 def _ask_uwsgi() -> None:
-    """Under uWSGI, have it tell of forks, besides whatever else it calls then."""
+    """Under uWSGI, have it report forks, besides whatever else it calls then."""
     # Importing these works nowhere else than inside of uWSGI.
     uwsgi = _import("uwsgi")
     if uwsgi is None:
@@ -98,10 +124,10 @@ def _import(name: str) -> Any:
 
 
 def _tell_of_the_end() -> None:
-    # There is nobody left to be told of an error, and the other members have to end, too.
+    # Nothing is left that could handle an error, and the other members have to end, too.
     for member in _list_members():
         with contextlib.suppress(Exception):
-            member.leave()
+            member._leave()
 
 
 def _list_members() -> list[ProcessMember]:

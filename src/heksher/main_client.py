@@ -21,20 +21,20 @@ logger: logging.Logger = logging.getLogger(__name__)
 class MainClient(Protocol):
     """What a client must be able to do to be the main one."""
 
-    # A stub client stands in for a service: it neither minds other clients nor do they mind it.
-    is_stub: bool
-    context: "ClientContext"
+    # A stub client stands in for a service: it may replace any client, and any client may replace it.
+    _is_stub: bool
+    _context: "ClientContext"
 
-    def adopt(self, settings: list[Any]) -> None:
-        """Take settings over: they are this client's from now on. Called with the lock held, so it must not wait."""
+    def _adopt(self, settings: list[Any]) -> None:
+        """Take over settings. Called with the lock held, so it must not block."""
 
-    def release(self) -> None:
-        """Let go of all settings: another client is main now."""
+    def _release(self) -> None:
+        """Give up all settings: another client is main now."""
 
-    def has_undeclared_settings(self) -> bool:
+    def _has_undeclared_settings(self) -> bool:
         """Return whether settings are still to be declared."""
 
-    def is_over(self) -> bool:
+    def _is_over(self) -> bool:
         """Return whether the client has ended, so that it must not become main again."""
 
 
@@ -45,11 +45,11 @@ _settings: dict[weakref.ref[Any], None] = {}
 
 
 def register(setting: object) -> None:
-    """Note a new setting, weakly, and return it to the main client, if there is one."""
+    """Register a new setting, weakly, and hand it to the main client, if there is one."""
     with _lock:
         _settings[weakref.ref(setting, _forget)] = None
         if _main is not None:
-            _main.adopt([setting])
+            _main._adopt([setting])
 
 
 def get() -> MainClient | None:
@@ -58,7 +58,7 @@ def get() -> MainClient | None:
 
 
 def make_main(client: MainClient) -> MainClient | None:
-    """Make a client the main one, and return it all settings.
+    """Make a client the main one, and hand it all settings.
 
     Returns:
         The client that was main before, for ``restore_main``.
@@ -72,11 +72,11 @@ def make_main(client: MainClient) -> MainClient | None:
         if previous is client:
             return None
         if previous is not None:
-            if not (previous.is_stub or client.is_stub):
+            if not (previous._is_stub or client._is_stub):
                 _check_change(previous, client)
-            previous.release()
+            previous._release()
         _main = client
-        client.adopt(_live_settings())
+        client._adopt(_live_settings())
         return previous
 
 
@@ -87,21 +87,21 @@ def restore_main(client: MainClient, previous: MainClient | None) -> None:
     """
     global _main  # noqa: PLW0603 - as above
     with _lock:
-        client.release()
+        client._release()
         if _main is not client:
             return
-        _main = None if previous is None or previous.is_over() else previous
+        _main = None if previous is None or previous._is_over() else previous
         if _main is not None:
-            _main.adopt(_live_settings())
+            _main._adopt(_live_settings())
 
 
 def _check_change(previous: MainClient, client: MainClient) -> None:
-    if set(previous.context.features) != set(client.context.features):
+    if set(previous._context.features) != set(client._context.features):
         raise ClientStateError(
-            f"a client with the context features {list(client.context.features)} cannot become main:"
-            f" the main client has {list(previous.context.features)}; close that one first"
+            f"a client with the context features {list(client._context.features)} cannot become main:"
+            f" the main client has {list(previous._context.features)}; close that one first"
         )
-    if previous.has_undeclared_settings():
+    if previous._has_undeclared_settings():
         raise ClientStateError(
             "a client cannot become main while the main client has settings that are still to be declared;"
             " reload() that one, or close it, first"
@@ -110,11 +110,11 @@ def _check_change(previous: MainClient, client: MainClient) -> None:
         "the main client changes while another one is open: using multiple clients in a process is NOT recommended!"
         " All settings belong to the new one from now on"
     )
-    if previous.context.tracked != client.context.tracked:
+    if previous._context.tracked != client._context.tracked:
         logger.warning(
             "the new main client tracks different context values than the one before: %s instead of %s",
-            client.context.tracked,
-            previous.context.tracked,
+            client._context.tracked,
+            previous._context.tracked,
         )
 
 

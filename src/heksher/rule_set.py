@@ -9,8 +9,8 @@ feature, the set of those features *is* the priority.
 
 So rules are grouped by their set of features. Within a group conditions are unique, so a group is a table from the
 values of its features to the value of the one rule that asks for them. The winner's is found by trying the groups from
-the highest priority down: a few dictionary look-ups each, whatever the number of rules. Who wants to know the rules
-themselves, which only people do, has to look at all of them.
+the highest priority down: a few dictionary look-ups each, whatever the number of rules. Finding the rules
+themselves, which only explanations need, means looking at all of them.
 
 Source: docs/reference/compatibility.md, *Which rule wins*.
 """
@@ -26,7 +26,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class NoRule(Enum):
-    """What is found where there is no rule. ``None`` will not do: it can be a rule's value."""
+    """The result of a search without a match. Not ``None``, which can be a rule's value."""
 
     NO_RULE = "no rule"
 
@@ -131,7 +131,7 @@ class RuleSet(Generic[T]):
             except KeyError as error:
                 raise MissingContextError(
                     f"setting {self.setting_name!r} needs a value for the context feature {error.args[0]!r}:"
-                    f" pass it to get(), or give the client a default with set_defaults({error.args[0]}=...)"
+                    f" pass it to get(), or set a default of the client with set_defaults({error.args[0]}=...)"
                 ) from None
             if value is not NO_RULE:
                 return value

@@ -1,22 +1,18 @@
 """A setting of the application: declared once, read everywhere.
 
-A setting answers from its ``Evaluation``, which the client replaces when something has changed. Until a client did so,
-that is the local default and no rules. What ``get`` runs is compiled from it, see ``resolver``.
+What it answers, and how, is in ``setting_base``; what subscribers are told of its changes is in ``change_base``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from types import MemberDescriptorType
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar, overload
 
 from heksher import main_client
-from heksher.changes import Change, Changes, subscribe
-from heksher.context import ClientContext
-from heksher.declaration_check import MISSING, Missing, check_declaration, check_default, choose_features
-from heksher.evaluation import CompiledEvaluation, Evaluation, Explanation
-from heksher.resolver import make_get
-from heksher.rule_set import Conditions, RuleSet
-from heksher.setting_type import SettingType, setting_type
-from heksher.subscription import Subscribers, Subscription
+from heksher.change_base import BaseChange, ChangeIterator, subscribe
+from heksher.declaration_check import MISSING, Missing, choose_features
+from heksher.rule_set import Conditions
+from heksher.setting_base import SettingBase
+from heksher.setting_type import SettingType
+from heksher.subscription import Subscription
 from heksher.value_type import JSON
 
 T = TypeVar("T")
@@ -68,29 +64,21 @@ def keep_coerced(coerced: T, _raw: JSON, _coercions: Sequence[str], _rule: Queri
     return coerced
 
 
-class Readable(Generic[T]):
-    """How a setting is read: for people, for type checkers, and in plain. A setting has compiled code in its place."""
+class Change(BaseChange["Setting[T]", T]):
+    """What a setting answered before an update, and what it answers after it. Immutable."""
 
-    _evaluation: Evaluation[T]
-
-    def get(self, /, **contexts: str) -> T:
-        """Return the setting's value in a context, from memory.
-
-        Args:
-            contexts: values of configurable features. What is not given here comes from the client's defaults.
-
-        Returns:
-            The value of the rule that wins; else the service's default; else, also before the first update and
-            without a client, ``default_value``. Sequences are tuples, mappings are read-only.
-
-        Raises:
-            UnknownFeatureError: (a ``ValueError``) a keyword is no configurable feature of the setting.
-            MissingContextError: (a ``RuntimeError``) a feature that is needed has neither a value nor a default.
-        """
-        return self._evaluation.resolve(contexts)
+    __slots__ = ()
 
 
-class Setting(Readable[T]):
+class Changes(ChangeIterator[Change[T]]):
+    """The changes of a setting, for ``async for`` on asyncio; see ``Setting.changes``.
+
+    Ends with ``aclose()``, when a task that waits for the next change is cancelled, or when it is dropped. Changes may
+    be made by any thread; they are to be taken by one task at a time.
+    """
+
+
+class Setting(SettingBase[T]):
     """A typed setting whose value depends on context.
 
     Creating a setting registers it, weakly, with the process's main client, which declares it to the service now or,
@@ -117,13 +105,7 @@ class Setting(Readable[T]):
     Source: docs/reference/compatibility.md, *Setting*.
     """
 
-    # Python 3.12 and 3.13 take a quarter of an empty call longer to find what an instance has in a method's place.
-    __slots__ = {"get": Readable.get.__doc__}
-
-    type: SettingType[T]
-    default_value: T
-    # Who is told of changes; None until the first one asks for it.
-    subscribers: Subscribers[Change[T]] | None = None
+    on_coerce: OnCoerce[T] | None
 
     # Each form of type twice, with the features in the plural and in the singular. See type_argument.py.
     @overload
@@ -267,44 +249,11 @@ class Setting(Readable[T]):
         *,
         configurable_feature: Sequence[str] | Missing = MISSING,
     ) -> None:
-        self.name = name
-        self.configurable_features: tuple[str, ...] = choose_features(name, configurable_features, configurable_feature)
-        self.metadata: dict[str, JSON] = dict(metadata or {})
-        self.alias = alias
-        self.version = version
+        features = choose_features(name, configurable_features, configurable_feature)
+        super().__init__(name, type, features, default_value, metadata, alias, version)
         self.on_coerce = on_coerce
-        check_declaration(name, self.configurable_features, alias, version, self.metadata)
-        self.type = setting_type(type)
-        self.default_value = check_default(name, self.type, default_value)
         self._validators: list[Validator[Any]] = []
-        # The setting's get for its whole life: the client that the setting belongs to replaces its code.
-        self._get = make_get(Readable.get.__doc__)
-        # Also where a subclass overrides get: it is what super().get finds.
-        _GET_SLOT.__set__(self, self._get)
-        # What get, explain and snapshots answer from.
-        self.evaluation = self.make_local_evaluation(ClientContext(()))
         main_client.register(self)
-
-    @property
-    def evaluation(self) -> Evaluation[T]:
-        """What the setting answers from at present."""
-        return self._evaluation
-
-    @evaluation.setter
-    def evaluation(self, evaluation: Evaluation[T]) -> None:
-        self.switch_to(evaluation.compile())
-
-    def switch_to(self, compiled: CompiledEvaluation[T]) -> None:
-        """Answer from another evaluation from now on. A call of ``get`` runs with the one before, or with this one."""
-        compiled.install(self._get)
-        self._evaluation = compiled.evaluation
-
-    def explain(self, /, **contexts: str) -> Explanation[T]:
-        """Say what ``get`` gives in a context, and why: the rule or default it comes from, and the rules that lost.
-
-        Args and errors are those of ``get``.
-        """
-        return self.evaluation.explain(contexts)
 
     def add_validator(self, validator: Validator[T]) -> Validator[T]:
         """Have a function check, or change, every value that arrives from the service.
@@ -342,8 +291,8 @@ class Setting(Readable[T]):
             callback: ``f(change)``; a coroutine function under an asynchronous client.
             contexts: call it only when the value in this context, completed with the client's defaults, has changed
                 from one to another; ``None`` when the value has changed in any context.
-            weak: whether the setting is to let the function, or the object whose method it is, go when nobody else
-                holds it. A ``lambda`` is gone at once then.
+            weak: whether to hold the function, or the object whose method it is, weakly. A ``lambda`` is collected at
+                once then.
 
         Raises:
             UnknownFeatureError: (a ``ValueError``) the setting is not configurable by a feature of ``contexts``.
@@ -352,40 +301,9 @@ class Setting(Readable[T]):
         return subscribe(self, callback, contexts, weak=weak)
 
     def changes(self, contexts: Mapping[str, str] | None = None) -> Changes[T]:
-        """Return the changes from now on, for ``async for`` on asyncio, whichever client there is. Errors as above.
+        """Return the changes from now on, for ``async for`` on asyncio, with either client. Errors: see ``on_change``.
 
-        Who is slow misses nothing but what is between: a change goes from the value before the oldest one to the value
-        after the newest one that was not taken yet, and is left out if these two are the same.
+        A slow consumer gets one change for several: from the value before the oldest to the value after the newest of
+        those not taken yet; none if these two values are the same.
         """
         return Changes(self, contexts)
-
-    @property
-    def server_default_value(self) -> T:
-        """The default that the service sent, if one was accepted; else the local one."""
-        return self.evaluation.default_value
-
-    def to_v1_declaration_body(self) -> dict[str, JSON]:
-        """Return the JSON with which the setting is declared.
-
-        Source: docs/reference/compatibility.md, *Declare*.
-        """
-        return {
-            "name": self.name,
-            "configurable_features": list(self.configurable_features),
-            "type": self.type.heksher_string(),
-            "default_value": self.type.convert_to_heksher(self.default_value),
-            "metadata": self.metadata,
-            "alias": self.alias,
-            "version": self.version,
-        }
-
-    def make_local_evaluation(self, context: ClientContext) -> Evaluation[T]:
-        """Make the evaluation that holds before anything is heard from a service: no rules, and the local default."""
-        rules: RuleSet[T] = RuleSet(self.name, (), ())
-        return Evaluation(rules, self.default_value, "local default", context, self.configurable_features)
-
-    def __repr__(self) -> str:
-        return f"<Setting {self.name} ({self.type.heksher_string()})>"
-
-
-_GET_SLOT: Final[MemberDescriptorType] = vars(Setting)["get"]

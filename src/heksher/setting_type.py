@@ -5,15 +5,15 @@ Theory
 A setting type pairs a type on the wire (``value_type.py``) with a Python type, and converts in both directions:
 
 * ``convert_to_heksher`` is strict: what it accepts is a value of the type, and nothing is lost on the way.
-* ``convert_from_heksher`` bends where service and program may differ for good reasons (the program is older than a
-  flag, or than the option of an enum in a list). What had to be left out it reports as *coercions*; a value of which
+* ``convert_from_heksher`` is lenient where service and program may differ for good reasons (the program is older than a
+  flag, or than the option of an enum in a list). It reports what it had to leave out as *coercions*; a value of which
   nothing can be used is a ``TypeError``.
 
 Two laws hold both together, for every ``value`` of a type: ``convert_from_heksher(convert_to_heksher(value))`` is an
 equal value without coercions, and the type's ``value_type`` accepts ``convert_to_heksher(value)``.
 Values that come out are immutable (tuples, read-only mappings), for they are shared by all threads that read a setting.
 
-Source: docs/reference/compatibility.md, *Setting types*.
+Source: docs/reference/compatibility.md, *Types*.
 """
 
 from abc import ABC, abstractmethod
@@ -63,7 +63,7 @@ class Conversion(NamedTuple, Generic[T_co]):
 class SettingType(ABC, Generic[T]):
     """The type of a setting, whose Python values are of type ``T``. Immutable; equal to one that is written the same.
 
-    Programs may derive types of their own from it; what these have to give are the abstract methods.
+    Programs may derive types of their own, which have to implement the abstract methods.
     """
 
     __slots__ = ()
@@ -97,7 +97,7 @@ class SettingType(ABC, Generic[T]):
         return parse_value_type(self.heksher_string())
 
     def freeze(self, value: T) -> T:
-        """Check a Python value, and return it as it would come back from the service: immutable, nested parts too.
+        """Check a Python value, and return it as the service would send it back: immutable, nested parts too.
 
         Raises:
             TypeError: the value is not of this type.
@@ -123,7 +123,7 @@ class SettingType(ABC, Generic[T]):
 
 
 class _StandardType(SettingType[T]):
-    """What the types of this module share: the wire type, which also gives their text."""
+    """What the types of this module share: the wire type, and the text that it has."""
 
     __slots__ = ("_value_type",)
 
@@ -141,7 +141,7 @@ class _StandardType(SettingType[T]):
 class HeksherPrimitive(_StandardType[PrimitiveT]):
     """``int``, ``float``, ``str`` or ``bool``; ``setting_type`` has one object for each.
 
-    A value in another guise comes out plain: an int given as ``2.0`` is ``2``, and a member of an ``IntEnum`` its
+    Values of other classes become plain ones: an int given as ``2.0`` is ``2``, and a member of an ``IntEnum`` its
     number.
     """
 
@@ -335,10 +335,10 @@ def setting_type(python_type: Any) -> SettingType[Any]:
     Args:
         python_type: ``int``, ``float``, ``str``, ``bool``, a class derived from ``Enum`` or ``IntFlag``,
             ``Sequence[T]`` or ``Mapping[str, T]`` (of ``typing`` or ``collections.abc``) where T is one of all these,
-            or a ``SettingType``, which is given back.
+            or a ``SettingType``, which is returned as it is.
 
     Raises:
-        TypeError: it is something else; the message says what to use in its place, where that is known.
+        TypeError: it is something else; the message says what to use instead, where that is known.
     """
     if isinstance(python_type, SettingType):
         return python_type

@@ -1,14 +1,14 @@
-"""Calling functions of the program when something has happened: who is to be called, and how it ends.
+"""Subscriptions: calling functions of the program when something has happened.
 
 Theory
 ------
-A callback is foreign code. It may raise, take its time, subscribe, cancel, or cause the very thing that it is called
-for. So whatever stands between two calls is done by operations that neither wait nor leave anything half done:
+A callback is foreign code. It may raise, block, subscribe, cancel, or cause the very event that it is called for. So
+everything between two calls is done by operations that neither block nor can be interrupted halfway:
 
-* Subscribers are the keys of a dictionary, whose single operations are atomic. Who delivers takes a copy.
+* Subscribers are the keys of a dictionary, whose single operations are atomic. Delivery iterates over a copy.
 * What is to be delivered is appended to a queue. Then a thread that gets the ``TryLock`` empties it; one that does not
   get it leaves, because the holder looks at the queue again after releasing it. So calls come one after the other and
-  in order, nobody waits for anybody, and a callback that causes further calls finds them made after its own.
+  in order, no thread waits for another, and calls that a callback causes are made after its own.
 
 There is no lock, so nothing that a thread holds in the moment of a fork is missing in the child: see ``TryLock``.
 
@@ -55,7 +55,7 @@ class TryLock:
 class Subscription:
     """A callback that is subscribed, until it is cancelled or what it is about is gone. Thread-safe.
 
-    Used as a context manager, it is cancelled at the end of the block. Dropping it does not cancel it.
+    Used as a context manager, it is cancelled at the end of the block. Dropping the object does not cancel it.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Subscription:
         self._subscribers = weakref.ref(subscribers)
         self._narrow = narrow
         self._name = _name(callback)
-        # Gives the callback; None when there is none any more.
+        # Returns the callback; None when it has been cancelled or collected.
         self._find_callback = _hold_weakly(callback, self) if is_weak else lambda: callback
         # What the callback is still to be called with. Only the holder of the lock takes from it.
         self._backlog: deque[Any] = deque()
@@ -77,7 +77,7 @@ class Subscription:
         self._is_reported = False
 
     def cancel(self) -> None:
-        """Have no further call begin. May be called more than once, by any thread, and by the callback itself.
+        """Prevent further calls. May be called more than once, by any thread, and by the callback itself.
 
         Does not wait: a call that another thread has begun, or a coroutine that runs, goes on to its end.
         """
@@ -91,12 +91,12 @@ class Subscription:
         """Whether the callback is still called."""
         return self._find_callback() is not None and self._subscribers() is not None
 
-    def deliver(self, payload: object, spawn: Spawn | None) -> None:
-        """Call the callback, after what is under way.
+    def _deliver(self, payload: object, spawn: Spawn | None) -> None:
+        """Call the callback, after the calls that are already queued.
 
         Args:
             payload: what to call it with, before it is narrowed.
-            spawn: runs the coroutine if the callback gives one; ``None`` when nothing can.
+            spawn: runs the coroutine if the callback returns one; ``None`` when nothing can.
         """
         self._backlog.append(payload)
         self._advance(spawn)
@@ -125,7 +125,7 @@ class Subscription:
                 self._start(coroutine, spawn)
 
     def _call_next(self) -> Coroutine[Any, Any, Any] | None:
-        """Call the callback until a call gives a coroutine, or nothing is left. The caller holds the lock."""
+        """Call the callback until a call returns a coroutine, or nothing is left. The caller holds the lock."""
         while self._backlog:
             result = self._call(self._backlog.popleft())
             if isinstance(result, Coroutine):
@@ -192,7 +192,7 @@ class Subscription:
     def _report_unable(self) -> None:
         if not self._is_reported:
             self._is_reported = True
-            text = "the callback %s is never called: it gives a coroutine, and only an asynchronous client can run that"
+            text = "the callback %s is never called: it returns a coroutine, which only an asynchronous client can run"
             logger.error(text, self._name)
 
 
@@ -219,9 +219,9 @@ class Subscribers(Generic[P]):
 
         Args:
             callback: ``f(payload)``.
-            narrow: gives what to call the callback with in place of the payload, ``None`` for not calling it; ``None``
-                leaves the payload.
-            weak: whether to let the callback, or the object whose method it is, go when nobody else holds it.
+            narrow: returns what to call the callback with instead of the payload, or ``None`` to skip the call. Without
+                it, the payload is passed as it is.
+            weak: whether to hold the callback, or the object whose method it is, weakly.
 
         Raises:
             TypeError: the callback cannot be called, or is a coroutine function where none can be run.
@@ -244,9 +244,9 @@ class Subscribers(Generic[P]):
         return list(self._subscriptions)
 
     def notify(self, payload: P, spawn: Spawn | None = None) -> None:
-        """Call all callbacks, one after the other; see ``Subscription.deliver``."""
+        """Call all callbacks, one after the other; as a subscription does."""
         for subscription in self.members():
-            subscription.deliver(payload, spawn)
+            subscription._deliver(payload, spawn)
 
 
 @types.coroutine

@@ -20,7 +20,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import TypeAlias, TypeGuard
+from typing import Final, TypeAlias, TypeGuard
 
 from heksher.exceptions import InvalidTypeError
 
@@ -32,8 +32,8 @@ Primitive: TypeAlias = bool | int | float | str
 MAX_NESTING = 32
 MAX_TYPE_CHARACTERS = 100_000
 
-_OPTIONS = re.compile(r"(Enum|Flags)\s*(\[.*\])", re.DOTALL)
-_GENERIC = re.compile(r"(Sequence|Mapping)\s*<(.*)>", re.DOTALL)
+_OPTIONS_PATTERN: Final = r"(?s:(Enum|Flags)\s*(\[.*\]))"
+_GENERIC_PATTERN: Final = r"(?s:(Sequence|Mapping)\s*<(.*)>)"
 
 
 class ValueType(ABC):
@@ -177,7 +177,7 @@ def parse_value_type(text: str) -> ValueType:
     """
     _check_length(text)
     wrappers: list[str] = []
-    while generic := _GENERIC.fullmatch(text):
+    while generic := re.fullmatch(_GENERIC_PATTERN, text):
         wrappers.append(generic[1])
         if len(wrappers) > MAX_NESTING:
             raise InvalidTypeError(f"the type is nested too deep: at most {MAX_NESTING} levels of Sequence and Mapping")
@@ -201,7 +201,7 @@ def _check_length(text: str) -> None:
 def _parse_innermost(text: str) -> ValueType:
     if text in _PRIMITIVES:
         return _PRIMITIVES[text]
-    if match := _OPTIONS.fullmatch(text):
+    if match := re.fullmatch(_OPTIONS_PATTERN, text):
         options = _parse_options(match[2])
         if match[1] == "Flags":
             return FlagsType(options)

@@ -60,11 +60,10 @@ def make_version_pattern(max_digits: int) -> str:
     return f"[0-9]{{1,{max_digits}}}[.][0-9]{{1,{max_digits}}}"
 
 
-_FEATURE = re.compile(FEATURE_PATTERN)
-_SETTING_NAME = re.compile(SETTING_NAME_PATTERN)
-_METADATA_KEY = re.compile(METADATA_KEY_PATTERN)
-_VERSION = re.compile(make_version_pattern(MAX_NUMBER_DIGITS))
-_FILTER = re.compile(rf"({FEATURE_PATTERN}):(?:(\*)|\(({FEATURE_PATTERN}(?:,{FEATURE_PATTERN})*)\))")
+VERSION_PATTERN: Final = make_version_pattern(MAX_NUMBER_DIGITS)
+
+# Patterns are compiled at their first use (re keeps them): compiling all of them would be a third of the import's time.
+_FILTER_PATTERN: Final = rf"({FEATURE_PATTERN}):(?:(\*)|\(({FEATURE_PATTERN}(?:,{FEATURE_PATTERN})*)\))"
 
 # What a filter lets through for one feature: the listed values, or, as None, every value.
 FeatureFilter = frozenset[str] | None
@@ -76,22 +75,22 @@ class RepeatedFilterError(ValueError):
 
 def is_feature(text: str) -> bool:
     """Return whether a text can be a context feature, or the value of one: both follow one rule."""
-    return _FEATURE.fullmatch(text) is not None
+    return re.fullmatch(FEATURE_PATTERN, text) is not None
 
 
 def is_setting_name(text: str) -> bool:
     """Return whether a text can be the name of a setting."""
-    return _SETTING_NAME.fullmatch(text) is not None
+    return re.fullmatch(SETTING_NAME_PATTERN, text) is not None
 
 
 def is_metadata_key(text: str) -> bool:
     """Return whether a text can be a key of metadata."""
-    return _METADATA_KEY.fullmatch(text) is not None
+    return re.fullmatch(METADATA_KEY_PATTERN, text) is not None
 
 
 def is_version(text: str) -> bool:
     """Return whether a text can be a version, ``MAJOR.MINOR``."""
-    return _VERSION.fullmatch(text) is not None
+    return re.fullmatch(VERSION_PATTERN, text) is not None
 
 
 def version_key(version: str) -> tuple[int, int]:
@@ -132,7 +131,7 @@ def parse_context_filters(text: str) -> dict[str, FeatureFilter]:
     filters: dict[str, FeatureFilter] = {}
     position = 0
     while text and position <= len(text):
-        match = _FILTER.match(text, position)
+        match = re.compile(_FILTER_PATTERN).match(text, position)
         if match is None or text[match.end() : match.end() + 1] not in {"", ","}:
             raise ValueError(
                 f"malformed context filters at character {position}: {text[position : position + 40]!r};"

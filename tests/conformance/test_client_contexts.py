@@ -153,10 +153,10 @@ def test_all_values_and_single_ones_do_not_mix(driver: Driver, service: FakeServ
     """``TRACK_ALL`` and values for one feature are a RuntimeError, and change nothing."""
     client = driver.create(service).native
     client.track_contexts(a=first)
-    before = client.context.tracked
+    before = client._context.tracked
     with pytest.raises(RuntimeError, match="'a' is tracked both"):
         client.track_contexts(b="y", a=second)
-    assert before == client.context.tracked
+    assert before == client._context.tracked
 
 
 @pytest.mark.trap(15)

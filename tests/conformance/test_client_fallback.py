@@ -27,8 +27,8 @@ def take_away(service: FakeService) -> None:
 
 
 def save(driver: Driver, service: FakeService, path: Path, **options: Any) -> None:
-    """Have a client of the service leave a snapshot."""
-    client = driver.start(service, snapshot=path, **options)
+    """Have a client of the service leave a file of last known values."""
+    client = driver.start(service, last_known_file=path, **options)
     client.close()
 
 
@@ -39,27 +39,27 @@ def setting(service: FakeService) -> Setting[int]:
     return Setting("s", int, ["a"], 0)
 
 
-def test_start_from_a_snapshot(driver: Driver, service: FakeService, setting: Setting[int], tmp_path: Path):
+def test_start_from_a_file(driver: Driver, service: FakeService, setting: Setting[int], tmp_path: Path):
     """Without the service a client answers what another one was told before, and says so; it does not raise."""
-    path = tmp_path / "snapshot"
+    path = tmp_path / "last-known"
     save(driver, service, path)
     del setting
     again = Setting("s", int, ["a"], 0)
     take_away(service)
-    client = driver.start(service, snapshot=path)
+    client = driver.start(service, last_known_file=path)
     status = client.native.status
     assert (1, 2) == (again.get(a="-"), again.get(a="x"))
-    assert ("stale", "snapshot", True) == (status.state, status.source, status.settings["s"].is_stale)
+    assert ("stale", "file", True) == (status.state, status.source, status.settings["s"].is_stale)
     assert 0 <= status.age_s < DEADLINE_S
 
 
 def test_the_service_takes_over(driver: Driver, service: FakeService, setting: Setting[int], tmp_path: Path):
-    """When the service can be reached again, it decides, also where it says the same as the snapshot."""
-    path = tmp_path / "snapshot"
+    """When the service can be reached again, it decides, also where it says the same as the file."""
+    path = tmp_path / "last-known"
     save(driver, service, path)
     behaviours = dict(service.behaviours)
     take_away(service)
-    client = driver.start(service, snapshot=path, interval_s=SHORT_S)
+    client = driver.start(service, last_known_file=path, interval_s=SHORT_S)
     service.behaviours = behaviours
     client.await_success()
     status = client.native.status
@@ -69,42 +69,42 @@ def test_the_service_takes_over(driver: Driver, service: FakeService, setting: S
 
 def test_a_start_that_takes_too_long(driver: Driver, service: FakeService, setting: Setting[int], tmp_path: Path):
     """A service that does not answer in time is as good as none."""
-    path = tmp_path / "snapshot"
+    path = tmp_path / "last-known"
     save(driver, service, path)
     del setting
     again = Setting("s", int, ["a"], 0)
     gate = Gate()
     service.behaviours[FEATURES] = gate.hold(answer(200, {"context_features": ["a", "b", "c"]}))
-    client = driver.start(service, snapshot=path, start_timeout=0.1)
-    assert (2, "snapshot") == (again.get(a="x"), client.native.status.source)
+    client = driver.start(service, last_known_file=path, start_timeout=0.1)
+    assert (2, "file") == (again.get(a="x"), client.native.status.source)
     gate.open()
 
 
 @pytest.mark.parametrize("kind", ["mapping", "file"])
 def test_bootstrap(driver: Driver, service: FakeService, tmp_path: Path, kind: str):
-    """With neither service nor snapshot there are the values that the program brought along."""
+    """With neither service nor file there are the values that the program brought along."""
     setting = Setting("s", int, ["a"], 0)
     path = tmp_path / "bootstrap.json"
     path.write_text(json.dumps(BOOTSTRAP))
     take_away(service)
     bootstrap = BOOTSTRAP if kind == "mapping" else path
-    client = driver.start(service, snapshot=tmp_path / "none", bootstrap=bootstrap)
+    client = driver.start(service, last_known_file=tmp_path / "none", bootstrap=bootstrap)
     status = client.native.status
     assert (3, 4) == (setting.get(a="-"), setting.get(a="x"))
     assert ("stale", "bootstrap", None) == (status.state, status.source, status.age_s)
 
 
-def test_snapshot_comes_before_bootstrap(driver: Driver, service: FakeService, setting: Setting[int], tmp_path: Path):
-    """The bootstrap is for the settings that the snapshot does not have."""
-    path = tmp_path / "snapshot"
+def test_file_comes_before_bootstrap(driver: Driver, service: FakeService, setting: Setting[int], tmp_path: Path):
+    """The bootstrap is for the settings that the file does not have."""
+    path = tmp_path / "last-known"
     save(driver, service, path)
     del setting
     settings = [Setting(name, int, ["a"], 0) for name in ("s", "t")]
     take_away(service)
     bootstrap = {"settings": {name: {"default_value": 9, "rules": []} for name in ("s", "t")}}
-    client = driver.start(service, snapshot=path, bootstrap=bootstrap)
+    client = driver.start(service, last_known_file=path, bootstrap=bootstrap)
     assert [1, 9] == [setting.get(a="-") for setting in settings]
-    assert "snapshot" == client.native.status.source
+    assert "file" == client.native.status.source
 
 
 def test_settings_that_come_later(driver: Driver, service: FakeService):
@@ -118,13 +118,13 @@ def test_settings_that_come_later(driver: Driver, service: FakeService):
 
 
 def test_without_either_a_start_fails(driver: Driver, service: FakeService, tmp_path: Path):
-    """A snapshot that is not there, or is something else, is nothing to fall back on."""
-    path = tmp_path / "snapshot"
+    """A file that is not there, or is something else, is nothing to fall back on."""
+    path = tmp_path / "last-known"
     path.write_text("something else")
     take_away(service)
-    for snapshot in (path, tmp_path / "none"):
+    for last_known in (path, tmp_path / "none"):
         with pytest.raises(ServiceError, match="503"):
-            driver.start(service, snapshot=snapshot)
+            driver.start(service, last_known_file=last_known)
 
 
 def test_a_wrong_bootstrap_is_an_error_at_once(driver: Driver, service: FakeService):
@@ -136,9 +136,9 @@ def test_a_wrong_bootstrap_is_an_error_at_once(driver: Driver, service: FakeServ
 def test_what_cannot_be_written_does_no_harm(
     driver: Driver, service: FakeService, setting: Setting[int], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
-    """A snapshot in a place where nothing can be written is a warning, once."""
+    """A file in a place where nothing can be written is a warning, once."""
     with caplog.at_level(logging.WARNING):
-        client = driver.start(service, snapshot=tmp_path / "missing" / "snapshot")
+        client = driver.start(service, last_known_file=tmp_path / "missing" / "last-known")
         client.reload()
     assert (2, "current") == (setting.get(a="x"), client.native.status.state)
     assert 1 == sum("cannot be written" in record.getMessage() for record in caplog.records)

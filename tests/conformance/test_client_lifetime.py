@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from heksher import Setting, main_client
-from tests.support.drivers import LONG_S, Driver
+from tests.support.drivers import LONG_S, AsyncDriver, Driver
 from tests.support.fake_service import DEADLINE_S, QUERY, FakeService
 from tests.support.processes import in_child
 from tests.support.waiting import wait_until
@@ -88,7 +88,11 @@ def test_settings_are_collected(driver: Driver, service: FakeService):
 @pytest.mark.trap(9)
 @pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
 def test_a_forked_child_keeps_answering(driver: Driver, service: FakeService):
-    """In a child every setting answers what it did, whoever held which lock in the parent."""
+    """In a child every setting answers what it did, whoever held which lock in the parent.
+
+    The asynchronous client, which nothing updates there before it is started again, does not call itself current.
+    """
+    state = "stale" if isinstance(driver, AsyncDriver) else "current"
     setting = Setting("s", int, ["a"], 0)
     service.add_rule("s", 1, 5, a="x")
     client = driver.start(service)
@@ -98,7 +102,7 @@ def test_a_forked_child_keeps_answering(driver: Driver, service: FakeService):
                 setting.get(a="x") == 5
                 and Setting("new", int, ["a"], 7).get() == 7
                 and client.native.snapshot().get(setting, a="x") == 5
-                and client.native.status.state == "current"
+                and client.native.status.state == state
             )
         )
 

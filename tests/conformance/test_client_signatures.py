@@ -11,7 +11,7 @@ import pytest
 import heksher
 from heksher import AsyncHeksherClient, Setting, ThreadHeksherClient
 from heksher.clients.stub import AsyncStubHeksherClient, SyncStubHeksherClient
-from heksher.setting import Readable
+from heksher.setting_base import Readable
 
 # Names that differ, and why: an event loop's objects are closed with aclose, by convention.
 ASYNC_NAMES = {"aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__"}
@@ -52,7 +52,14 @@ def test_both_constructors_take_the_same_arguments():
     expected = ["service_url", "update_interval", "context_features", "http_client_args"]
     for client_class in (AsyncHeksherClient, ThreadHeksherClient):
         parameters = list(inspect.signature(client_class).parameters.values())
-        ours = ["on_start_failure", "start_timeout", "snapshot", "bootstrap", "max_response_bytes", "request_timeout"]
+        ours = [
+            "on_start_failure",
+            "start_timeout",
+            "last_known_file",
+            "bootstrap",
+            "max_response_bytes",
+            "request_timeout",
+        ]
         assert [*expected, *ours, "updates"] == [parameter.name for parameter in parameters]
         assert ["POSITIONAL_OR_KEYWORD"] * 3 + ["KEYWORD_ONLY"] * 8 == [parameter.kind.name for parameter in parameters]
 

@@ -5,7 +5,7 @@ import queue
 import pytest
 
 from heksher import Setting
-from heksher.clients.reporting.status import ClientStatus
+from heksher.clients.reporting.status import ClientStatus, SettingStatus
 from heksher.exceptions import ServiceError
 from tests.support.drivers import SHORT_S, Driver
 from tests.support.fake_service import DEADLINE_S, DECLARE, QUERY, FakeService, answer, for_setting
@@ -67,7 +67,8 @@ def test_status_of_settings(driver: Driver, service: FakeService):
     client = driver.start(service)
     settings = client.native.status.settings
     assert {setting.name for setting in kept} == set(settings)
-    assert (True, False, (), False) == settings["fine"]
+    expected = SettingStatus(is_declared=True, is_missing=False, rejected=(), is_stale=False)
+    assert expected == settings["fine"]
     assert (True, False, False) == (settings["conflict"].is_declared, settings["conflict"].is_missing, False)
     assert "conflict" in settings["conflict"].rejected[0]
     assert settings["wrong"].is_stale

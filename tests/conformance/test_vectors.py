@@ -5,8 +5,9 @@ import re
 import pytest
 
 from heksher.context import ClientContext
-from heksher.evaluation import Evaluation, Explanation
+from heksher.evaluation import Evaluation
 from heksher.exceptions import MissingContextError
+from heksher.explanation import Explanation
 from heksher.rule_set import Rule, RuleSet
 from heksher.value_type import JSON, json_key
 from tests.support.vectors import VECTORS_DIRECTORY, Expected, VectorCase, load_cases

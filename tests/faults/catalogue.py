@@ -144,8 +144,8 @@ OWN_PROCESS: Final = (
     Fault("wall clock a day ahead", "pass", Effect.NONE, move_wall_clock(DAY_S)),
     Fault("wall clock a day behind", "pass", Effect.NONE, move_wall_clock(-DAY_S)),
     Fault("thaw: a day has passed, connections are dead", "old connections silent", Effect.SOME, thaw),
-    Fault("disk full under the snapshot", "pass", Effect.NONE, fill_disk, remarks=2),
-    Fault("folder of the snapshot gone", "pass", Effect.NONE, remove_folder, remarks=2),
+    Fault("disk full under the file of last known values", "pass", Effect.NONE, fill_disk, remarks=2),
+    Fault("folder of the file of last known values gone", "pass", Effect.NONE, remove_folder, remarks=2),
 )
 
 FAULTS: Final = (*NETWORK, *TIME, *CONTENT, *STATUS, *SECURITY, *OWN_PROCESS)

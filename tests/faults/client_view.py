@@ -10,10 +10,10 @@ MAX_RESPONSE_BYTES: Final = 1 << 20
 REQUEST_TIMEOUT_S: Final = 2 * TIMEOUT_S
 
 
-def make_options(snapshot: Path) -> dict[str, Any]:
+def make_options(last_known_file: Path) -> dict[str, Any]:
     """Return the options of a client that stands up to faults within the time that these tests have."""
     return {
-        "snapshot": snapshot,
+        "last_known_file": last_known_file,
         "max_response_bytes": MAX_RESPONSE_BYTES,
         "request_timeout": REQUEST_TIMEOUT_S,
         # Each fault is to meet an update in each interval. What can become of streams is in the conformance suite.

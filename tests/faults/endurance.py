@@ -184,7 +184,7 @@ class Endurance:
         kind: of the client, ``"async"`` or ``"thread"``.
         backstage: the far side.
         seed: of the choice of faults.
-        folder: for the snapshot.
+        folder: for the file of last known values.
     """
 
     def __init__(self, kind: str, backstage: Backstage, seed: int, folder: Path) -> None:
@@ -249,7 +249,7 @@ class Endurance:
             http_client_args={"timeout": TIMEOUT_S, "verify": self._make_trust()},
             client_class=_audit(driver.client_class, auditor),
             on_start_failure="raise",
-            **client_view.make_options(near.snapshot),
+            **client_view.make_options(near.last_known_file),
         )
         start(client)
         return client

@@ -48,7 +48,7 @@ class NearSide:
     """This process, during one run. A context manager: inside, the service's name has an address.
 
     Args:
-        folder: where the snapshot is.
+        folder: where the file of last known values is.
 
     Attributes:
         afterwards: what is to be undone only when the client is closed.
@@ -60,9 +60,9 @@ class NearSide:
         self.afterwards = ExitStack()
 
     @property
-    def snapshot(self) -> Path:
+    def last_known_file(self) -> Path:
         """The file of last known values."""
-        return self.folder / "snapshot"
+        return self.folder / "last-known"
 
     def __enter__(self) -> Self:
         self.folder.mkdir(exist_ok=True)
@@ -135,7 +135,7 @@ def fill_disk(_near: NearSide) -> Iterator[None]:
 
 @contextmanager
 def remove_folder(near: NearSide) -> Iterator[None]:
-    """Have the snapshot's folder gone, and a file in its place."""
+    """Have the folder of the file of last known values gone, and a file in its place."""
     # The client may be writing a file in it: one that is gone, or there again, in the middle of it is no error.
     while near.folder.exists():
         shutil.rmtree(near.folder, ignore_errors=True)

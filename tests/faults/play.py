@@ -147,7 +147,7 @@ def play(kind: str, backstage: Backstage, fault: Fault, folder: Path, readers: i
         kind: of the client, ``"async"`` or ``"thread"``.
         backstage: the far side.
         fault: what goes wrong.
-        folder: for the snapshot.
+        folder: for the file of last known values.
         readers: how many threads read.
     """
     with running_client(kind, backstage, fault, folder) as run, ExitStack() as reading, recorded_log() as log:
@@ -196,7 +196,7 @@ def running_client(
         kind: as in ``play``.
         backstage: the far side.
         fault: what will go wrong.
-        folder: for the snapshot.
+        folder: for the file of last known values.
         timeout_s: the HTTP client's time limit for each step of a request; ``None`` for its own.
     """
     with NearSide(folder) as near:
@@ -224,7 +224,7 @@ def _create(
         interval_s=INTERVAL_S,
         http_client_args=http_client_args,
         on_start_failure="raise",
-        **client_view.make_options(near.snapshot),
+        **client_view.make_options(near.last_known_file),
     )
 
 

@@ -110,7 +110,7 @@ def test_only_tracked_rules_are_fetched(driver: Driver, service: RunningService)
         setting.get(environment="prod", user="-"),
         setting.get(environment="test", user="U_1"),
     )
-    assert 2 == len(setting.evaluation.rules.rules)
+    assert 2 == len(setting._evaluation.rules.rules)
 
 
 def test_a_setting_renamed_on_the_service(driver: Driver, service: RunningService):

@@ -24,6 +24,7 @@ from tests.support.documents import (
     run_program,
 )
 from tests.support.service import RunningService
+from tests.support.traps import ALL_TRAPS
 from tools import stream_table
 
 # How many faults of one request an answer lists: nothing that anybody could exceed.
@@ -165,3 +166,25 @@ def test_architecture_names_files_that_exist():
     places = (ROOT, ROOT / "src" / "heksher")
     assert [] == [name for name in named if not any((place / name).exists() for place in places)]
     assert len(named) > 20
+
+
+def list_sources() -> Iterator[tuple[str, str]]:
+    """List the sections of the page on compatibility that docstrings name, each with the file that names it."""
+    for path in [*(ROOT / "src").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+        text = " ".join(path.read_text(encoding="utf-8").split())
+        for named in re.findall(r"compatibility\.md((?:, \*[A-Za-z -]+\*)+)", text):
+            yield from ((path.relative_to(ROOT).as_posix(), section) for section in re.findall(r"\*([^*]+)\*", named))
+
+
+def test_sources_are_sections_of_the_page_on_compatibility() -> None:
+    """What a docstring names as its source on the page on compatibility is a heading of that page."""
+    headings = set(re.findall(r"^###? (.+)$", read("reference/compatibility.md"), re.MULTILINE))
+    sources = list(list_sources())
+    assert sources
+    assert [] == [(path, section) for path, section in sources if section not in headings]
+
+
+def test_known_faults_are_numbered_without_gaps() -> None:
+    """The page on compatibility has each known fault that a test can be marked with, once."""
+    numbers = [int(number) for number in re.findall(r"^(\d+)\. ", read("reference/compatibility.md"), re.MULTILINE)]
+    assert sorted(ALL_TRAPS) == numbers

@@ -57,7 +57,7 @@ def update(setting: Setting[str], world: World, context: ClientContext, has_defa
     queried = QueriedSetting(rules, has_default=has_default, default_value=SERVER_DEFAULT)
     converted = convert_setting(setting, queried, world.feature_order, context)
     assert converted.is_complete
-    setting.evaluation = converted.evaluation
+    setting._switch_to(converted.evaluation.compile())
 
 
 @pytest.mark.trap(13)

@@ -68,13 +68,14 @@ class StreamingService:
     def open(self, connection: RawConnection) -> None:
         """Open a stream, and keep it open until the client closes it."""
         assert connection.request is not None
-        connection.send(HEAD, chunk(HEARTBEAT))
         with self._changed:
-            if connection.request.headers.get("Last-Event-ID") != str(self._service.revision):
-                connection.send(chunk(self._write_change()))
+            # Before the client can notice anything: a test may tell of a change as soon as it does.
             self.asked.append(connection.request)
             self._open.append(connection)
             self._changed.notify_all()
+            connection.send(HEAD, chunk(HEARTBEAT))
+            if connection.request.headers.get("Last-Event-ID") != str(self._service.revision):
+                connection.send(chunk(self._write_change()))
         connection.hang()
 
     def await_streams(self, number: int = 1) -> list[httpx2.Request]:
@@ -86,7 +87,7 @@ class StreamingService:
         return self.asked
 
     def count_open(self) -> int:
-        """Tell how many streams are open."""
+        """Return how many streams are open."""
         return sum(not connection.is_ended.is_set() for connection in self._open)
 
     def tell(self) -> None:

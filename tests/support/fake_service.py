@@ -8,6 +8,7 @@ asynchronous client, and on the client's for the thread client.
 
 import asyncio
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -313,7 +314,8 @@ class _Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
 
     def __init__(self, handler: Behaviour) -> None:
         self._handler = handler
-        self._threads = ThreadPoolExecutor(64, "fake-service")
+        # With the process that they belong to: a forked one has none of them.
+        self._threads = (os.getpid(), ThreadPoolExecutor(64, "fake-service"))
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         request.read()
@@ -321,4 +323,6 @@ class _Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         await request.aread()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._handler, request)
+        if self._threads[0] != os.getpid():
+            self._threads = (os.getpid(), ThreadPoolExecutor(64, "fake-service"))
+        return await asyncio.get_running_loop().run_in_executor(self._threads[1], self._handler, request)

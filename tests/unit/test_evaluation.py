@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import pytest
 
 from heksher.context import ClientContext
-from heksher.evaluation import Evaluation, Explanation
+from heksher.evaluation import Evaluation
 from heksher.exceptions import MissingContextError, UnknownFeatureError
+from heksher.explanation import Explanation
 from heksher.rule_set import Rule, RuleSet
 
 DEV = Rule(1, (("environment", "dev"),), 10)
@@ -64,14 +65,22 @@ def test_explanation_of_a_rule() -> None:
     context = {"environment": "dev", "user": "guest"}
     other = Rule(4, (("environment", "prod"),), 40)
     explanation = evaluate(other, DEV, GUEST, DEV_GUEST).explain(context)
-    assert Explanation("cache_ttl", context, 30, "rule", DEV_GUEST, (GUEST, DEV)) == explanation
+    expected = Explanation(
+        setting="cache_ttl", context=context, value=30, source="rule", rule=DEV_GUEST, losing_rules=(GUEST, DEV)
+    )
+    assert expected == explanation
 
 
 @pytest.mark.parametrize(("is_server_default", "source"), [(True, "server default"), (False, "local default")])
 def test_explanation_of_a_default(is_server_default: bool, source: str) -> None:
     """Where no rule matches, the explanation says whose default it is."""
     explanation = evaluate(DEV, is_server_default=is_server_default).explain({"environment": "prod"})
-    assert (60, source, None, ()) == explanation[2:]
+    assert (60, source, None, ()) == (
+        explanation.value,
+        explanation.source,
+        explanation.rule,
+        explanation.losing_rules,
+    )
 
 
 def test_explained_context() -> None:

@@ -17,12 +17,20 @@ class Member:
 
     def __init__(self, error: Exception | None = None) -> None:
         self.told: list[str] = []
+        self.failures: list[Exception] = []
         self._error = error
 
-    def survive_fork(self) -> None:
+    def _note_failed_fork(self, error: Exception) -> None:
+        self.failures.append(error)
+
+    def _retry_after_fork(self) -> bool:
+        self._note("retry")
+        return len(self.told) > 3
+
+    def _survive_fork(self) -> None:
         self._note("fork")
 
-    def leave(self) -> None:
+    def _leave(self) -> None:
         self._note("end")
 
     def _note(self, what: str) -> None:
@@ -52,6 +60,33 @@ def test_one_that_fails_does_not_keep_others_from_hearing(caplog: pytest.LogCapt
         fork._tell_children()
     assert [["fork"]] * 3 == [member.told for member in members]
     assert 2 == len(caplog.records)
+
+
+@pytest.mark.usefixtures("_alone")
+def test_one_that_fails_is_told_why_and_tries_again():
+    """What a member raised is handed to it, and whenever somebody asks it tries again, until it has succeeded."""
+    error = ValueError("broken")
+    failing, other = Member(error), Member()
+    for member in (failing, other):
+        fork.join(member)
+    fork._tell_children()
+    failing._error = None
+    assert ([error], []) == (failing.failures, other.failures)
+    for _ in range(5):
+        fork.notice_fork()
+    assert ["fork", "retry", "retry", "retry"] == failing.told
+    assert ["fork"] == other.told
+
+
+@pytest.mark.usefixtures("_alone")
+def test_another_try_that_fails():
+    """What a member raises when it tries again is not raised to the program, and it goes on trying."""
+    member = Member(ValueError("broken"))
+    fork.join(member)
+    fork._tell_children()
+    for _ in range(2):
+        fork.notice_fork()
+    assert ["fork", "retry", "retry"] == member.told
 
 
 @pytest.mark.usefixtures("_alone")
@@ -123,3 +158,4 @@ def test_members_are_not_kept_alive():
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the clients that other tests have left."""
     monkeypatch.setattr(fork, "_members", type(fork._members)())
+    monkeypatch.setattr(fork, "_failed", type(fork._failed)())

@@ -17,22 +17,22 @@ class FakeClient:
     """A client as far as ``main_client`` knows them; notes the settings that it has."""
 
     def __init__(self, *features: str, is_stub: bool = False) -> None:
-        self.is_stub = is_stub
-        self.context = ClientContext(features)
+        self._is_stub = is_stub
+        self._context = ClientContext(features)
         self.settings: list[Setting[Any]] = []
         self.has_undeclared = False
         self.has_ended = False
 
-    def adopt(self, settings: list[Setting[Any]]) -> None:
+    def _adopt(self, settings: list[Setting[Any]]) -> None:
         self.settings += settings
 
-    def release(self) -> None:
+    def _release(self) -> None:
         self.settings = []
 
-    def has_undeclared_settings(self) -> bool:
+    def _has_undeclared_settings(self) -> bool:
         return self.has_undeclared
 
-    def is_over(self) -> bool:
+    def _is_over(self) -> bool:
         return self.has_ended
 
 
@@ -97,7 +97,7 @@ def test_second_main_client(caplog: pytest.LogCaptureFixture) -> None:
 def test_second_main_client_tracks_others(caplog: pytest.LogCaptureFixture) -> None:
     """That the second client tracks other values is a warning of its own."""
     first, second = FakeClient("a"), FakeClient("a")
-    second.context.track({"a": "x"})
+    second._context.track({"a": "x"})
     main_client.make_main(first)
     main_client.make_main(second)
     assert ["NOT recommended!" in record.getMessage() for record in caplog.records] == [True, False]

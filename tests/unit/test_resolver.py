@@ -33,7 +33,7 @@ def switch(
     """Do what a client does when it has an answer for a setting."""
     rule_set = RuleSet(setting.name, rules, order)
     context = context or ClientContext(order)
-    setting.evaluation = Evaluation(rule_set, 0, "server default", context, setting.configurable_features)
+    setting._switch_to(Evaluation(rule_set, 0, "server default", context, setting.configurable_features).compile())
 
 
 def make_setting(*rules: Rule[object], context: ClientContext | None = None) -> Setting[int]:
@@ -205,7 +205,7 @@ def test_values_that_look_like_what_stands_for_them():
     context.set_defaults({"environment": "slow path"})
     rules = [Rule(1, (("environment", "slow path"),), "guard 0"), Rule(2, (("environment", "default"),), "filling 0")]
     rule_set = RuleSet("label", rules, FEATURES)
-    setting.evaluation = Evaluation(rule_set, "rules 0 0", "server default", context, ("environment",))
+    setting._switch_to(Evaluation(rule_set, "rules 0 0", "server default", context, ("environment",)).compile())
     assert ["guard 0", "filling 0", "rules 0 0"] == [
         setting.get(),
         setting.get(environment="default"),
@@ -360,7 +360,7 @@ def test_nothing_is_left_of_an_old_evaluation():
     """Code and evaluation do not hold each other: an update that was replaced is gone at once."""
     setting = make_setting(make_rule(1, 10, user="me"))
     # The setting, its function, the code's constants, this variable, and the argument of the call.
-    evaluation = setting.evaluation
+    evaluation = setting._evaluation
     assert sys.getrefcount(evaluation) == 5
     switch(setting)
     assert sys.getrefcount(evaluation) == 2

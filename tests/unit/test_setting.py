@@ -45,7 +45,7 @@ def publish(setting: Setting[Any], default_value: object, *rules: Rule[Any], **d
     context = ClientContext(names)
     context.set_defaults(defaults)
     rule_set = RuleSet(setting.name, rules, names)
-    setting.evaluation = Evaluation(rule_set, default_value, "server default", context, names)
+    setting._switch_to(Evaluation(rule_set, default_value, "server default", context, names).compile())
 
 
 # ---- declaration

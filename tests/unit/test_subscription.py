@@ -164,7 +164,7 @@ def test_cancel_by_the_callback() -> None:
     members = subscribers.members()
     for payload in (1, 2):
         for subscription in members:
-            subscription.deliver(payload, None)
+            subscription._deliver(payload, None)
     assert [1] == recorder.calls
 
 
@@ -572,7 +572,7 @@ def test_coroutine_where_there_is_no_loop(caplog: pytest.LogCaptureFixture) -> N
     for payload in (1, 2):
         subscribers.notify(payload)
     [record] = caplog.records
-    text = "is never called: it gives a coroutine, and only an asynchronous client can run that"
+    text = "is never called: it returns a coroutine, which only an asynchronous client can run"
     assert f"the callback {__name__}.do_nothing {text}" == record.getMessage()
     assert [1, 2] == recorder.calls
 

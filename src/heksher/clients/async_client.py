@@ -26,13 +26,18 @@ from heksher.clients.offline.fallback import Fallback, FilePath
 from heksher.clients.option import StartFailure, read_limits
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.stream_runner import TaskStreamRunner
+from heksher.clients.transport.async_transport import AsyncTransport
 from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.transport.sender import DEFAULT_LIMITS
-from heksher.clients.transport.transport import AsyncTransport
 from heksher.clients.util import SettingData
 from heksher.exceptions import ClientStateError, TransportError
 
 logger: logging.Logger = logging.getLogger(__name__)
+
+_ORPHANED = (
+    "the event loop that this client was started in is closed, or in the process that this one was forked from; call"
+    " set_as_main() again, in this loop"
+)
 
 T = TypeVar("T")
 
@@ -68,9 +73,10 @@ class AsyncHeksherClient(BaseHeksherClient):
         http_client_args: keyword arguments for the HTTP client: ``headers``, ``auth``, ``timeout``, ``verify``, …
         on_start_failure: ``"raise"`` the first update's failure from ``set_as_main``, or log it and ``"continue"``.
         start_timeout: seconds that the start may take; ``None`` for no limit but those of requests.
-        snapshot: a file to keep what the service said last, and to answer from when it cannot be reached at the start.
-        bootstrap: values, or a file with them, for a start with neither service nor snapshot: the JSON that the service
-            answers to a query, optionally with ``context_features``.
+        last_known_file: a file to keep what the service said last in, and to answer from when it cannot be reached at
+            the start.
+        bootstrap: values, or a file with them, for a start with neither service nor such a file: the JSON that the
+            service answers to a query, optionally with ``context_features``.
         max_response_bytes: how large an answer may be, decompressed.
         request_timeout: seconds that a request may take in all, whatever trickles in.
         updates: ``"auto"`` has the service tell of changes where it can, and polls where it cannot; ``"stream"`` warns
@@ -96,7 +102,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         http_client_args: Mapping[str, Any] | None = None,
         on_start_failure: StartFailure = "raise",
         start_timeout: float | timedelta | None = DEFAULT_START_TIMEOUT_S,
-        snapshot: FilePath | None = None,
+        last_known_file: FilePath | None = None,
         bootstrap: "Bootstrap | None" = None,
         max_response_bytes: int = DEFAULT_LIMITS.max_response_bytes,
         request_timeout: float | timedelta = DEFAULT_LIMITS.request_timeout_s,
@@ -104,7 +110,7 @@ class AsyncHeksherClient(BaseHeksherClient):
     ) -> None:
         limits = read_limits(max_response_bytes, request_timeout)
         self._transport = AsyncTransport(service_url, http_client_args, limits)
-        fallback = Fallback(snapshot, bootstrap, self._transport.base_url)
+        fallback = Fallback(last_known_file, bootstrap, self._transport.base_url)
         # The functions of the program that are coroutines.
         self._callbacks = _Callbacks()
         dispatcher = Dispatcher(self._callbacks.spawn)
@@ -221,34 +227,38 @@ class AsyncHeksherClient(BaseHeksherClient):
     ) -> None:
         await self.aclose()
 
-    def survive_fork(self) -> None:
-        """Keep answering in a forked process; ``set_as_main`` there starts again. Called by ``process``."""
-        super().survive_fork()
+    def _survive_fork(self) -> None:
+        """Keep answering in a forked process; ``set_as_main`` there starts again. Called by ``fork``."""
+        super()._survive_fork()
         self._loop = self._task = self._callbacks.loop = None
         self._callbacks.tasks.clear()
-        self._transport.reset_after_fork()
+        if self._state is ClientPhase.RUNNING:
+            # Nothing updates until then, so the client must not call itself current.
+            self._health.fail(_ORPHANED)
+        try:
+            self._transport.reset_after_fork()
+        # Whatever it is: each request tries this again.
+        except Exception as error:  # noqa: BLE001 - see above
+            self._note_failed_fork(error)
 
     def __del__(self) -> None:
         # Not there if the constructor failed.
         if getattr(self, "_run", None) is not None:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-            # The task does not hold the client. It may still get hold of it, but then finds that nothing is to be done.
-            self.leave()
+            # The task has only a weak reference; should it still get the client, it finds nothing to do.
+            self._leave()
             self._wake_up()
 
     def _make_stream_runner(self, policy: StreamPolicy) -> TaskStreamRunner:
         return TaskStreamRunner(policy, self._transport)
 
     def _is_orphaned(self) -> bool:
-        """Return whether the client runs no more, because its loop is closed, or in the parent of this process."""
+        """Return whether the client has stopped because its loop is closed, or belongs to the parent process."""
         return self._loop is None or self._loop.is_closed()
 
     def _find_home(self) -> asyncio.AbstractEventLoop:
         if self._loop is None or self._loop.is_closed():
-            raise ClientStateError(
-                "the event loop that this client was started in is closed, or in the process that this one was forked"
-                " from; call set_as_main() again, in this loop"
-            )
+            raise ClientStateError(_ORPHANED)
         return self._loop
 
     async def _run_at_home(self, flow: Flow[T]) -> T:
@@ -306,7 +316,7 @@ class AsyncHeksherClient(BaseHeksherClient):
                 await asyncio.to_thread(self._keep, update)
             if update.problems:
                 raise as_http_error(update.problems[0])
-        # Also what nobody foresaw: the loop must go on.
+        # Also unforeseen errors: the loop must go on.
         except Exception as failure:  # noqa: BLE001 - see above
             await self._fall_back_aside()
             return failure

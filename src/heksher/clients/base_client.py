@@ -1,4 +1,4 @@
-"""What the asynchronous and the thread client have in common: everything that does not wait."""
+"""What the asynchronous and the thread client have in common: everything that does not block."""
 
 import logging
 import threading
@@ -27,7 +27,7 @@ from heksher.context import ClientContext, ContextDefault, TrackedValues
 from heksher.exceptions import ClientStateError, ServiceError, StatusError
 from heksher.setting import Setting
 
-# Statuses that a service answers with until somebody mends something.
+# Statuses that a service answers with until its configuration, or the client's, is corrected.
 _REFUSALS = frozenset({401, 403, 404})
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -50,7 +50,10 @@ class ClientPhase(Enum):
 
 
 class BaseHeksherClient(Observed, ABC):
-    """The part of a client that does not wait. Thread-safe.
+    """The part of a client that does not block. Thread-safe.
+
+    Only names without an underscore are public. Methods that ``main_client`` and ``fork`` call have one, too, so that
+    a program's subclass cannot override them by accident.
 
     Args:
         update_interval: seconds from one update to the next.
@@ -65,7 +68,7 @@ class BaseHeksherClient(Observed, ABC):
         dispatcher: calls those who want to know of changes.
     """
 
-    is_stub = False
+    _is_stub = False
 
     def __init__(
         self,
@@ -81,11 +84,11 @@ class BaseHeksherClient(Observed, ABC):
         super().__init__(dispatcher)
         check_choice("on_start_failure", on_start_failure, StartFailure)
         check_choice("updates", updates, UpdateMode)
-        self.context: ClientContext = ClientContext(tuple(context_features))
+        self._context: ClientContext = ClientContext(tuple(context_features))
         self._on_start_failure = on_start_failure
         self._start_timeout_s = None if start_timeout is None else read_seconds("start_timeout", start_timeout)
         self._schedule = Schedule(read_seconds("update_interval", update_interval))
-        self._session = Session(self.context, base_url)
+        self._session = Session(self._context, base_url)
         self._updates: UpdateMode = updates
         self._state = ClientPhase.NEW
         # A new object for each start, None while the client is not running: by it an update knows whether it has
@@ -116,7 +119,7 @@ class BaseHeksherClient(Observed, ABC):
             TypeError: a default is neither.
         """
         with self._publish_lock:
-            self.context.set_defaults(defaults)
+            self._context.set_defaults(defaults)
             self._session.recompile()
 
     def track_contexts(self, /, **tracked: TrackedValues) -> None:
@@ -135,24 +138,29 @@ class BaseHeksherClient(Observed, ABC):
             TypeError: something else than strings.
         """
         with self._publish_lock:
-            self.context.track(tracked)
+            self._context.track(tracked)
             self._session.recompile()
 
     def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:
         """Return the contexts completed with the defaults, as ``get`` does."""
-        return self.context.complete(contexts)
+        return self._context.complete(contexts)
 
     @property
     def untracked_reads(self) -> Mapping[tuple[str, str], int]:
         """How often settings were read with values that are not tracked, by setting and context feature."""
-        return MappingProxyType(self.context.untracked_reads)
+        return MappingProxyType(self._context.untracked_reads)
 
     # ---- settings
+
+    @property
+    def settings(self) -> Mapping[str, Setting[Any]]:
+        """The settings that the client keeps current, by name, as they are now: those that the program still holds."""
+        return MappingProxyType({setting.name: setting for setting in self._session.settings()})
 
     def snapshot(self) -> Snapshot:
         """Return a consistent view of all settings: each as the same update left it."""
         with self._publish_lock:
-            return Snapshot({setting: setting.evaluation for setting in self._session.settings()})
+            return Snapshot({setting: setting._evaluation for setting in self._session.settings()})
 
     # ---- status and changes
 
@@ -160,32 +168,32 @@ class BaseHeksherClient(Observed, ABC):
     def status(self) -> ClientStatus:
         """How the client is doing: whether settings are current, and if not, since when and why."""
         fork.notice_fork()
-        return self._health.picture(MappingProxyType(self._session.statuses()), self._stream_runner.is_streaming)
+        return self._make_status()
 
-    def adopt(self, settings: list[Setting[Any]]) -> None:
-        """Take settings over, to be declared and followed. Called by ``main_client``."""
+    def _adopt(self, settings: list[Setting[Any]]) -> None:
+        """Take over settings, to be declared and followed. Called by ``main_client``."""
         for setting in settings:
             self._session.register(setting)
         if settings:
             self._schedule.hurry()
             self._wake_up()
 
-    def release(self) -> None:
-        """Let go of all settings. Called by ``main_client`` when another client becomes main."""
+    def _release(self) -> None:
+        """Give up all settings. Called by ``main_client`` when another client becomes main."""
         with self._publish_lock:
             self._session.release()
 
-    def has_undeclared_settings(self) -> bool:
+    def _has_undeclared_settings(self) -> bool:
         """Return whether settings are still to be declared."""
         return self._session.has_undeclared()
 
-    def is_over(self) -> bool:
+    def _is_over(self) -> bool:
         """Return whether the client is closed."""
         return self._state is ClientPhase.CLOSED
 
     # ---- for the process
 
-    def survive_fork(self) -> None:
+    def _survive_fork(self) -> None:
         """Go on in a forked process. Called by ``fork``."""
         # Held, perhaps, by a thread that this process does not have.
         self._publish_lock = threading.Lock()
@@ -194,18 +202,27 @@ class BaseHeksherClient(Observed, ABC):
         # The fork may have come between two assignments.
         self._session.recompile()
 
-    def leave(self) -> None:
-        """Let the interpreter end. Called by ``fork``."""
+    def _note_failed_fork(self, error: Exception) -> None:
+        """Have the status say that nothing keeps the client current in a forked process. Called by ``fork``."""
+        if self._state is ClientPhase.RUNNING:
+            self._note(error)
+
+    def _retry_after_fork(self) -> bool:
+        """Return whether there is nothing to try again. Called by ``fork``."""
+        return True
+
+    def _leave(self) -> None:
+        """Stop the background work, without waiting, so that the interpreter can exit. Called by ``fork``."""
         self._run = None
         self._stream_runner.stop()
 
     # ---- to override
 
     def on_update_error(self, exc: Exception) -> None:
-        """Is called after each update that failed. To be overridden; what it raises is logged and stops nothing."""
+        """Do nothing. Override it to be called after each failed update; what it raises is logged and stops nothing."""
 
     def on_update_ok(self) -> None:
-        """Is called after each update that succeeded, also when nothing had changed. To be overridden, as above."""
+        """Do nothing. Override it to be called after each successful update, also when nothing had changed."""
 
     # ---- for the two clients
 
@@ -227,6 +244,9 @@ class BaseHeksherClient(Observed, ABC):
 
         return StreamPolicy(self._updates, self._session, self._schedule, wake_up)
 
+    def _make_status(self) -> ClientStatus:
+        return self._health.picture(MappingProxyType(self._session.statuses()), self._stream_runner.is_streaming)
+
     def _require_open(self) -> None:
         fork.notice_fork()
         if self._state is ClientPhase.CLOSED:
@@ -244,14 +264,14 @@ class BaseHeksherClient(Observed, ABC):
             self._post(replacements)
 
     def _fall_back(self) -> None:
-        """Have settings that never heard of the service answer what was kept. Reads a file."""
+        """Have settings that never had values from the service answer from the fallback. Reads a file."""
         for source, state in self._fallback.find(self._session.context_filters()):
             with self._publish_lock:
                 replacements = self._session.restore(state)
                 is_of_use = bool(replacements) or not self._session.settings()
                 if is_of_use and self._health.source == "defaults":
-                    # Nobody knows how old a bootstrap is.
-                    confirmed_at = state.saved_at if source == "snapshot" else None
+                    # The age of a bootstrap is unknown.
+                    confirmed_at = state.saved_at if source == "file" else None
                     self._health.fall_back(source, confirmed_at, state.revision)
                 self._post(replacements)
 
@@ -264,9 +284,9 @@ class BaseHeksherClient(Observed, ABC):
             self._dispatcher.post(setting, before, after)
 
     def _conclude(self, run: object, now_s: float, error: Exception | None) -> Exception | None:
-        """Note how an update ended; return why it failed, or ``None``."""
+        """Record the outcome of an update; return why it failed, or ``None``."""
         if run is None or self._run is not run:
-            # The run is over: neither the schedule nor the callbacks are to hear of it.
+            # The run is over: this must reach neither the schedule nor the callbacks.
             return ClientStateError("the client was closed before the update came to its end")
         if error is None:
             self._schedule.succeed(now_s)
@@ -280,15 +300,14 @@ class BaseHeksherClient(Observed, ABC):
         return error
 
     def _note(self, error: Exception | None) -> None:
-        """Log a change for the better or the worse, and remember it for the status."""
+        """Record the outcome of an update in the status, and log it if it differs from the last one."""
         with self._publish_lock:
             has_changed = self._health.succeed() if error is None else self._health.fail(str(error) or repr(error))
             if has_changed:
-                self._dispatcher.post_call(self._status_subscribers, self.status)
+                self._dispatcher.post_call(self._status_subscribers, self._make_status())
         if error is not None:
-            # Later failures of the row are of use only to who looks for them. What the service or the way to it did
-            # wrong is told by its message; anything else is a fault in this process, which one looks for by its
-            # traceback.
+            # Only the first failure of a row is logged as an error. The message is enough for a fault of the service
+            # or the network; anything else is a fault in this process, for which the traceback is needed.
             level = self._failures.fail(logging.ERROR)
             traceback = None if isinstance(error, ServiceError) else error
             logger.log(level, "updating settings failed, they keep what they have: %s", error, exc_info=traceback)
@@ -316,7 +335,7 @@ class BaseHeksherClient(Observed, ABC):
 
     def _must_raise(self) -> bool:
         """Return whether the start's failure is to be raised: it is not if there is something to fall back on."""
-        return self._on_start_failure == "raise" and self._health.source not in {"snapshot", "bootstrap"}
+        return self._on_start_failure == "raise" and self._health.source not in {"file", "bootstrap"}
 
     def _begin_run(self) -> None:
         self._state = ClientPhase.RUNNING
@@ -330,7 +349,7 @@ class BaseHeksherClient(Observed, ABC):
         self._stream_runner.stop()
         with self._publish_lock:
             if self._health.close():
-                self._dispatcher.post_call(self._status_subscribers, self.status)
+                self._dispatcher.post_call(self._status_subscribers, self._make_status())
 
     def _abandon_start(self, previous: main_client.MainClient | None) -> None:
         main_client.restore_main(self, previous)

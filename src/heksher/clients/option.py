@@ -1,4 +1,4 @@
-"""The options of clients, read and refused where a client is created: a mistake should not come to light later."""
+"""The options of clients, read and checked where a client is created, so that mistakes show at once."""
 
 import threading
 from datetime import timedelta

@@ -15,8 +15,9 @@ from functools import partial
 from typing import Final
 
 from heksher.clients.conversation.stream_policy import OPENING_S, SILENCE_S, StreamPolicy
+from heksher.clients.transport.async_transport import AsyncTransport
 from heksher.clients.transport.sender import StreamTimeouts
-from heksher.clients.transport.transport import AsyncTransport, ThreadTransport
+from heksher.clients.transport.thread_transport import ThreadTransport
 
 _TIMEOUTS: Final = StreamTimeouts(OPENING_S, SILENCE_S)
 

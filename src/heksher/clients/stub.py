@@ -18,7 +18,7 @@ import warnings
 import weakref
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 from unittest.mock import AsyncMock, MagicMock
 
@@ -65,15 +65,15 @@ class StubSetting:
     """What one setting answers under a stub client.
 
     Attributes:
-        rules: a value for all contexts, or a list of ``Rule``. Reading it gives what was set last, and setting that
+        rules: a value for all contexts, or a list of ``Rule``. Reading it returns what was set last, and setting that
             again restores it, so ``monkeypatch.setattr`` and ``mock.patch.object`` work.
     """
 
     rules: StubAnswers
 
     def __init__(self, client: "_BaseStub", setting: Setting[Any]) -> None:
-        # Written past __setattr__, which is there for whoever sets rules. They are kept in __dict__ under their own
-        # name, because mock.patch.object gives back a previous value only to an attribute that it finds there.
+        # Bypasses __setattr__, which is for those who set rules. These are kept in __dict__ under their own name,
+        # because mock.patch.object restores only an attribute that it finds there.
         self.__dict__.update(_client=client, _setting=weakref.ref(setting), rules=_NO_RULES)
 
     def __setattr__(self, name: str, value: StubAnswers) -> None:
@@ -82,22 +82,22 @@ class StubSetting:
         self.__dict__["rules"] = value
         setting = self.__dict__["_setting"]()
         if setting is not None:
-            self.__dict__["_client"].answer_anew([setting])
+            self.__dict__["_client"]._answer_anew([setting])
 
 
 class _BaseStub(Observed):
     """What both stub clients share. Arguments are ignored, so a stub can be created like what it stands in for."""
 
-    is_stub = True
+    _is_stub = True
 
     def __init__(self, *_args: object, **_kwargs: object) -> None:
         super().__init__(Dispatcher(self._spawn))
-        self.context: ClientContext = ClientContext((), takes_any=True)
-        # What the settings answered before, to be given back at the end. Held weakly, as by every client.
+        self._context: ClientContext = ClientContext((), takes_any=True)
+        # What the settings answered before, to be restored at the end. Held weakly, as by every client.
         self._before: weakref.WeakKeyDictionary[Setting[Any], Evaluation[Any]] = weakref.WeakKeyDictionary()
         self._stubs: weakref.WeakKeyDictionary[Setting[Any], StubSetting] = weakref.WeakKeyDictionary()
         self._previous: main_client.MainClient | None = None
-        self._is_over = False
+        self._has_ended = False
 
     # Runs the program's functions that are coroutines; None where nothing can.
     _spawn: "Spawn | None" = None
@@ -127,30 +127,35 @@ class _BaseStub(Observed):
 
     def set_defaults(self, /, **defaults: ContextDefault) -> None:
         """Set values of context features that ``get`` uses where the call names none."""
-        self.context.set_defaults(defaults)
-        self.answer_anew(self._before)
+        self._context.set_defaults(defaults)
+        self._answer_anew(self._before)
 
     def track_contexts(self, /, **_tracked: TrackedValues) -> None:
-        """Do nothing: there is no service to fetch rules from, so a stub has all the rules that it was given."""
+        """Do nothing: a stub has all its rules, as there is no service to fetch them from."""
 
     def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:
         """Return the contexts completed with the defaults, as ``get`` does."""
-        return self.context.complete(contexts)
+        return self._context.complete(contexts)
+
+    @property
+    def settings(self) -> Mapping[str, Setting[Any]]:
+        """The settings that answer from this client, by name: those that the program still holds."""
+        return MappingProxyType({setting.name: setting for setting in list(self._before)})
 
     def snapshot(self) -> Snapshot:
         """Return a consistent view of all settings."""
-        return Snapshot({setting: setting.evaluation for setting in list(self._before)})
+        return Snapshot({setting: setting._evaluation for setting in list(self._before)})
 
     @property
     def status(self) -> ClientStatus:
-        """A status to show: current, with settings that are all declared."""
+        """A status that is always current, with all settings declared."""
         known = SettingStatus(is_declared=True, is_missing=False, rejected=(), is_stale=False)
         health = ClientHealth()
         health.confirm(None)
         health.succeed()
         return health.picture({setting.name: known for setting in list(self._before)})
 
-    def answer_anew(self, settings: Iterable[Setting[Any]]) -> None:
+    def _answer_anew(self, settings: Iterable[Setting[Any]]) -> None:
         """Have those of the settings that are this client's at present answer their stub rules, and tell of it."""
         for setting in list(settings):
             if setting in self._before:
@@ -158,37 +163,37 @@ class _BaseStub(Observed):
         self._dispatcher.drain()
 
     def _answer(self, setting: Setting[Any]) -> None:
-        evaluation = _evaluate(setting, self[setting].rules, self.context)
+        evaluation = _evaluate(setting, self[setting].rules, self._context)
         self._dispatcher.switch(setting, evaluation.compile())
 
-    def adopt(self, settings: list[Setting[Any]]) -> None:
+    def _adopt(self, settings: list[Setting[Any]]) -> None:
         """Have settings answer their stub rules, or else their local defaults. Called by ``main_client``."""
         for setting in settings:
-            self._before[setting] = setting.evaluation
+            self._before[setting] = setting._evaluation
             self._answer(setting)
 
-    def release(self) -> None:
+    def _release(self) -> None:
         """Have settings answer again what they answered before. Called by ``main_client``."""
         for setting, evaluation in list(self._before.items()):
             self._dispatcher.switch(setting, evaluation.compile())
         self._before.clear()
 
-    def has_undeclared_settings(self) -> bool:
-        """Tell that nothing waits to be declared: there is no service."""
+    def _has_undeclared_settings(self) -> bool:
+        """Return False: there is no service to declare settings to."""
         return False
 
-    def is_over(self) -> bool:
+    def _is_over(self) -> bool:
         """Return whether the client's ``with`` block has ended."""
-        return self._is_over
+        return self._has_ended
 
     def _enter(self) -> None:
-        # Entered once more (by a program that is given a stub and starts it), it still follows the same client.
+        # When it is entered again (by a program that starts the stub that it was given), the client before stays.
         self._previous = main_client.make_main(self) or self._previous
-        self._is_over = False
+        self._has_ended = False
         self._dispatcher.drain()
 
     def _exit(self) -> None:
-        self._is_over = True
+        self._has_ended = True
         main_client.restore_main(self, self._previous)
         self._previous = None
         self._dispatcher.drain()

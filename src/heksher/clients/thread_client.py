@@ -28,7 +28,7 @@ from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.stream_runner import ThreadStreamRunner
 from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.transport.sender import DEFAULT_LIMITS
-from heksher.clients.transport.transport import ThreadTransport
+from heksher.clients.transport.thread_transport import ThreadTransport
 from heksher.clients.util import SettingData
 from heksher.exceptions import ClientStateError, TransportError
 
@@ -49,9 +49,10 @@ class ThreadHeksherClient(BaseHeksherClient):
         http_client_args: keyword arguments for the HTTP client: ``headers``, ``auth``, ``timeout``, ``verify``, …
         on_start_failure: ``"raise"`` the first update's failure from ``set_as_main``, or log it and ``"continue"``.
         start_timeout: seconds that the start may take; ``None`` for no limit but those of requests.
-        snapshot: a file to keep what the service said last, and to answer from when it cannot be reached at the start.
-        bootstrap: values, or a file with them, for a start with neither service nor snapshot: the JSON that the service
-            answers to a query, optionally with ``context_features``.
+        last_known_file: a file to keep what the service said last in, and to answer from when it cannot be reached at
+            the start.
+        bootstrap: values, or a file with them, for a start with neither service nor such a file: the JSON that the
+            service answers to a query, optionally with ``context_features``.
         max_response_bytes: how large an answer may be, decompressed.
         request_timeout: seconds that a request may take in all, whatever trickles in.
         updates: ``"auto"`` has the service tell of changes where it can, and polls where it cannot; ``"stream"`` warns
@@ -77,7 +78,7 @@ class ThreadHeksherClient(BaseHeksherClient):
         http_client_args: Mapping[str, Any] | None = None,
         on_start_failure: StartFailure = "continue",
         start_timeout: float | timedelta | None = DEFAULT_START_TIMEOUT_S,
-        snapshot: FilePath | None = None,
+        last_known_file: FilePath | None = None,
         bootstrap: "Bootstrap | None" = None,
         max_response_bytes: int = DEFAULT_LIMITS.max_response_bytes,
         request_timeout: float | timedelta = DEFAULT_LIMITS.request_timeout_s,
@@ -85,7 +86,7 @@ class ThreadHeksherClient(BaseHeksherClient):
     ) -> None:
         limits = read_limits(max_response_bytes, request_timeout)
         self._transport = ThreadTransport(service_url, http_client_args, limits)
-        fallback = Fallback(snapshot, bootstrap, self._transport.base_url)
+        fallback = Fallback(last_known_file, bootstrap, self._transport.base_url)
         super().__init__(
             update_interval,
             context_features,
@@ -112,7 +113,7 @@ class ThreadHeksherClient(BaseHeksherClient):
         self._thread: threading.Thread | None = None
         # Whether this is a forked process that has not begun to follow the service's changes.
         self._is_settling = False
-        # Tells the call that starts the client how the first update ended, or that the client was closed meanwhile.
+        # Passes the outcome of the first update, or that the client was closed meanwhile, to the call that starts it.
         self._started: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
 
     def set_as_main(self) -> None:
@@ -209,19 +210,23 @@ class ThreadHeksherClient(BaseHeksherClient):
     ) -> None:
         self.close()
 
-    def survive_fork(self) -> None:
-        """Go on in a forked process, with a thread and connections of its own. Called by ``process``."""
-        super().survive_fork()
+    def _survive_fork(self) -> None:
+        """Go on in a forked process, with a thread and connections of its own. Called by ``fork``."""
+        super()._survive_fork()
         self.modification_lock = threading.Lock()
         self._make_own_tools()
-        self._transport.reset_after_fork()
+        self._schedule.scatter(time.monotonic())
+        try:
+            self._transport.reset_after_fork()
+        # Whatever it is: the thread starts all the same, and each of its updates tries this again.
+        except Exception as error:  # noqa: BLE001 - see above
+            self._note_failed_fork(error)
         if self._state is ClientPhase.RUNNING:
-            self._schedule.scatter(time.monotonic())
             if isinstance(_thread.start_new_thread, BuiltinFunctionType):
                 self._go_on()
             else:
                 # Threads are greenlets, of gevent for instance. To wait, as Thread.start does, is to run the event
-                # loop, and that is the parent's until gevent has heard of the fork, after this.
+                # loop, which is the parent's until gevent is told of the fork, after this.
                 _thread.start_new_thread(self._resume, ())
 
     def _make_stream_runner(self, policy: StreamPolicy) -> ThreadStreamRunner:
@@ -235,7 +240,28 @@ class ThreadHeksherClient(BaseHeksherClient):
     def _go_on(self) -> None:
         self._is_settling = True
         self._stream_runner.not_before_s = time.monotonic() + SETTLING_S
-        self._start_thread(is_first=False)
+        try:
+            self._start_thread(is_first=False)
+        except RuntimeError:
+            # The process may have no more threads at the moment.
+            self._thread = None
+            raise
+
+    def _note_failed_fork(self, error: Exception) -> None:
+        super()._note_failed_fork(error)
+        # Sooner than after a fork that went well.
+        self._schedule.fail(time.monotonic())
+
+    def _retry_after_fork(self) -> bool:
+        # The caller may be what holds the lock. There will be another occasion.
+        if not self._state_lock.acquire(blocking=False):
+            return False
+        try:
+            if self._state is ClientPhase.RUNNING and self._thread is None:
+                self._go_on()
+        finally:
+            self._state_lock.release()
+        return True
 
     def _settle(self, now_s: float) -> float:
         """Begin to follow in a forked process, if it is time for that; return the seconds until then."""
@@ -246,16 +272,16 @@ class ThreadHeksherClient(BaseHeksherClient):
             self._stream_runner.tend()
         return left_s
 
-    def leave(self) -> None:
-        """Let the interpreter end. Called by ``process``."""
-        super().leave()
+    def _leave(self) -> None:
+        """Stop the background work, without waiting, so that the interpreter can exit. Called by ``fork``."""
+        super()._leave()
         self._dismiss_thread()
 
     def __del__(self) -> None:
         # Not there if the constructor failed.
         if getattr(self, "_run", None) is not None:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-            self.leave()
+            self._leave()
             self._transport.close()
 
     def _wake_up(self) -> None:
@@ -281,7 +307,7 @@ class ThreadHeksherClient(BaseHeksherClient):
             return error
 
     def _dismiss_thread(self) -> threading.Thread | None:
-        """Tell the thread to end, and return it; ``None`` if there is none."""
+        """Have the thread end, without waiting, and return it; ``None`` if there is none."""
         thread, self._thread = self._thread, None
         wake, self._wake = self._wake, threading.Event()
         wake.set()
@@ -305,7 +331,7 @@ class ThreadHeksherClient(BaseHeksherClient):
             self._keep(update)
             if update.problems:
                 raise as_http_error(update.problems[0])
-        # Also what nobody foresaw: the thread must go on.
+        # Also unforeseen errors: the thread must go on.
         except Exception as failure:  # noqa: BLE001 - see above
             self._fall_back()
             return failure

@@ -43,7 +43,7 @@ def test_arguments() -> None:
         "http_client_args": None,
         "on_start_failure": "raise",
         "start_timeout": 30,
-        "snapshot": None,
+        "last_known_file": None,
         "bootstrap": None,
         "max_response_bytes": 256 * 2**20,
         "request_timeout": 60,
@@ -118,7 +118,7 @@ def test_close_is_deprecated(service: FakeService) -> None:
     async def use(client: AsyncHeksherClient) -> None:
         with pytest.warns(DeprecationWarning, match=r"close\(\) is deprecated, use aclose\(\)"):
             await client.close()
-        assert client.is_over()
+        assert client._is_over()
 
     run_started(service, use)
 

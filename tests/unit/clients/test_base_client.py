@@ -117,7 +117,7 @@ def test_features_may_be_any_iterable() -> None:
     names = ["a", "b"]
     client = Client(context_features=iter(names))
     names.clear()
-    assert client.context.features == ("a", "b")
+    assert client._context.features == ("a", "b")
 
 
 # ---- contexts
@@ -129,7 +129,7 @@ def test_contexts() -> None:
     client.set_defaults(self="x")
     client.track_contexts(self=["x", "y"], a="z")
     assert client.context_namespace({"a": "z"}) == {"a": "z", "self": "x"}
-    assert client.context.tracked == {"self": frozenset("xy"), "a": frozenset("z")}
+    assert client._context.tracked == {"self": frozenset("xy"), "a": frozenset("z")}
     with pytest.raises(InvalidContextError):
         client.set_defaults(self="y")
 
@@ -139,7 +139,7 @@ def test_untracked_reads_are_counted() -> None:
     """How often settings were read with untracked values can be looked at, and not changed."""
     client = Client()
     setting = make_setting()
-    client.adopt([setting])
+    client._adopt([setting])
     client._publish(prepare(client, size=1))
     client.track_contexts(a="x", b="y")
     for _ in range(3):
@@ -155,13 +155,13 @@ def test_adopt() -> None:
     """New settings hurry the next update, wherever it is waited for; none do not."""
     client = Client()
     client._schedule.succeed(0)
-    client.adopt([])
+    client._adopt([])
     assert client.wake_ups == 0
     assert client._schedule.remaining(0) > 0
     setting = make_setting()
-    client.adopt([setting])
+    client._adopt([setting])
     assert (client.wake_ups, client._schedule.remaining(0)) == (1, 0)
-    assert client.has_undeclared_settings()
+    assert client._has_undeclared_settings()
     assert setting in client.snapshot()
 
 
@@ -169,10 +169,10 @@ def test_release() -> None:
     """A client that lets go of its settings has nothing to declare; they keep their values."""
     client = Client()
     setting = make_setting()
-    client.adopt([setting])
+    client._adopt([setting])
     client._publish(prepare(client, size=1))
-    client.release()
-    assert not client.has_undeclared_settings()
+    client._release()
+    assert not client._has_undeclared_settings()
     assert (len(client.snapshot()), setting.get()) == (0, 1)
 
 
@@ -181,7 +181,7 @@ def test_snapshot() -> None:
     """A snapshot has all settings of the client as they are at the moment."""
     client = Client()
     settings = [make_setting("height"), make_setting("width")]
-    client.adopt(settings)
+    client._adopt(settings)
     before = client.snapshot()
     client._publish(prepare(client, height=1, width=2))
     after = client.snapshot()
@@ -200,9 +200,9 @@ def test_states() -> None:
         client._require_running()
     client._begin_run()
     client._require_running()
-    assert not client.is_over()
+    assert not client._is_over()
     client._end_run()
-    assert client.is_over()
+    assert client._is_over()
     for check in (client._require_open, client._require_running):
         with pytest.raises(ClientStateError, match="this client is closed; create a new one"):
             check()
@@ -224,7 +224,7 @@ def test_abandoned_start() -> None:
     client._begin_run()
     client._end_run()
     client._abandon_start(None)
-    assert client.is_over()
+    assert client._is_over()
 
 
 # ---- what is said of updates

@@ -27,8 +27,15 @@ def streams() -> Iterator[StreamingService]:
         yield streams
 
 
-def name_threads() -> list[str]:
-    return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("heksher"))
+@pytest.fixture
+def before() -> set[threading.Thread]:
+    """The threads that there are before the test: those of other tests may not have ended yet."""
+    return set(threading.enumerate())
+
+
+def list_threads(before: set[threading.Thread]) -> list[threading.Thread]:
+    added = set(threading.enumerate()) - before
+    return sorted((thread for thread in added if thread.name.startswith("heksher")), key=lambda thread: thread.name)
 
 
 def name_tasks() -> list[str]:
@@ -47,14 +54,14 @@ async def await_stream(client: AsyncHeksherClient) -> None:
     assert await asyncio.to_thread(wait_until, lambda: client.status.is_streaming)
 
 
-def test_one_thread_beside_the_one_that_updates(streams: StreamingService) -> None:
+def test_one_thread_beside_the_one_that_updates(before: set[threading.Thread], streams: StreamingService) -> None:
     """However often the client updates there is one thread for the stream, a daemon; after close there is none."""
     with make_thread_client(streams) as client:
         for _ in range(3):
             client.reload()
-        assert ["heksher", "heksher-stream"] == name_threads()
-        assert all(thread.daemon for thread in threading.enumerate() if thread.name.startswith("heksher"))
-    assert [] == name_threads()
+        assert ["heksher", "heksher-stream"] == [thread.name for thread in list_threads(before)]
+        assert all(thread.daemon for thread in list_threads(before))
+    assert [] == list_threads(before)
 
 
 def test_one_task_beside_the_one_that_updates(streams: StreamingService) -> None:

@@ -238,20 +238,20 @@ def test_snapshot(client: SyncStubHeksherClient) -> None:
 def test_arguments_are_ignored() -> None:
     """A stub is created like the client that it stands in for."""
     for kind in (SyncStubHeksherClient, AsyncStubHeksherClient):
-        assert kind("http://heksher", 60, ["a"], http_client_args={"headers": {}}, start_timeout=3).is_stub
+        assert kind("http://heksher", 60, ["a"], http_client_args={"headers": {}}, start_timeout=3)._is_stub
 
 
 @pytest.mark.trap(29)
 def test_end() -> None:
     """At the end of its block a stub is not main any more, and settings answer as before, also after an error."""
     setting = make_setting()
-    before = setting.evaluation
+    before = setting._evaluation
     with pytest.raises(ZeroDivisionError), SyncStubHeksherClient() as client:  # noqa: PT012
         assert main_client.get() is client
         client[setting].rules = 1
         raise ZeroDivisionError
     assert main_client.get() is None
-    assert before is setting.evaluation
+    assert before is setting._evaluation
 
 
 def test_answers_after_the_end() -> None:
@@ -305,7 +305,7 @@ def test_set_as_main() -> None:
     client = SyncStubHeksherClient()
     client.set_as_main()
     assert main_client.get() is client
-    assert not client.has_undeclared_settings()
+    assert not client._has_undeclared_settings()
 
 
 def test_async_stub() -> None:

@@ -32,7 +32,7 @@ def test_arguments() -> None:
         "http_client_args": None,
         "on_start_failure": "continue",
         "start_timeout": 30,
-        "snapshot": None,
+        "last_known_file": None,
         "bootstrap": None,
         "max_response_bytes": 256 * 2**20,
         "request_timeout": 60,

@@ -55,7 +55,7 @@ class _Converter(Generic[T]):
 
     def __init__(self, setting: Setting[T]) -> None:
         self._setting = setting
-        self._previous = setting.evaluation
+        self._previous = setting._evaluation
         self._known_rules = {rule.rule_id: rule for rule in self._previous.rules.rules}
         self._remarks: list[Remark] = []
         self._is_complete = True

@@ -15,10 +15,10 @@ MAX_EVENT_BYTES: Final = 64 * 1024
 # The kind of a comment. A service sends comments to show that it is there.
 COMMENT: Final = ":"
 
-_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
+_LINE_END_PATTERN: Final = rb"\r\n|\r|\n"
 _BOM: Final = b"\xef\xbb\xbf"
 # Longer numbers would be no number of milliseconds that anybody waits for.
-_MILLISECONDS: Final = re.compile(r"[0-9]{1,9}")
+_MILLISECONDS_PATTERN: Final = r"[0-9]{1,9}"
 
 
 class EventStreamError(Exception):
@@ -69,7 +69,7 @@ class EventReader:
             self._is_after_cr = False
         self._is_after_cr = self._is_after_cr or chunk.endswith(b"\r")
         events: list[ServerEvent] = []
-        *ends, rest = _LINE_END.split(chunk)
+        *ends, rest = re.split(_LINE_END_PATTERN, chunk)
         for end in ends:
             events += self._read_line(bytes(self._rest) + end)
             self._rest.clear()
@@ -100,7 +100,7 @@ class EventReader:
             self._data.append(value)
         elif name == "id" and "\0" not in value:
             self._last_id = value
-        elif name == "retry" and _MILLISECONDS.fullmatch(value):
+        elif name == "retry" and re.fullmatch(_MILLISECONDS_PATTERN, value):
             self._retry_ms = int(value)
         self._is_begun |= name in {"event", "data", "retry"}
 

@@ -13,7 +13,6 @@ Source: docs/adr/0010-answers-from-memory.md; known faults 5 and 43.
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
-from urllib.parse import urlencode
 
 from heksher import wire
 from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
@@ -134,6 +133,9 @@ class QueryProtocol:
         """
         if self._required is not None:
             headers = {**headers, wire.MIN_REVISION_HEADER: str(self._required)}
+        # Not before it is needed: the HTTP library has it loaded by then.
+        from urllib.parse import urlencode  # noqa: PLC0415 - see above
+
         url_bytes = len(f"{self._base_url}{path}?{urlencode(query.params)}")
         if url_bytes > MAX_URL_BYTES and wire.POST_QUERY_CAPABILITY in self.capabilities:
             return Request("POST", path, headers=headers, body=query.body)

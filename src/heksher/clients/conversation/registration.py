@@ -71,8 +71,8 @@ class Registration:
     def status(self) -> SettingStatus:
         """What a program may know of the setting."""
         return SettingStatus(
-            self.is_declared,
-            self.is_missing,
-            tuple(dict.fromkeys(self.refused + self.rejected)),
+            is_declared=self.is_declared,
+            is_missing=self.is_missing,
+            rejected=tuple(dict.fromkeys(self.refused + self.rejected)),
             is_stale=self.accepted_answer is None,
         )

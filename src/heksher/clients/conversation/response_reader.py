@@ -20,8 +20,8 @@ from heksher.wire import CAPABILITIES_HEADER, FEATURE_ORDER_HEADER, REVISION_HEA
 T = TypeVar("T")
 
 # More digits than any useful number of seconds has.
-_SECONDS: Final = re.compile(r"[0-9]{1,12}")
-_SECRETS: Final = re.compile(r"(?<=//)[^/?#]*@|[?#].*", re.DOTALL)
+_SECONDS_PATTERN: Final = r"[0-9]{1,12}"
+_SECRETS_PATTERN: Final = r"(?s:(?<=//)[^/?#]*@|[?#].*)"
 # How much of an answer an error shows, in characters, and how much of it is looked at for that.
 _MAX_SHOWN: Final = 300
 _MAX_SHOWN_BYTES: Final = 4 * _MAX_SHOWN + 1000
@@ -75,7 +75,7 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
     Source: RFC 9110, section 10.2.3.
     """
     text = headers.get("retry-after", "").strip()
-    if _SECONDS.fullmatch(text):
+    if re.fullmatch(_SECONDS_PATTERN, text):
         return float(text)
     moment = _read_date(text)
     if moment is None:
@@ -300,7 +300,7 @@ def _describe_unexpected(response: Response) -> str:
 
 def _show_location(location: str) -> str:
     """Show where a redirect goes, without what may be secret: credentials, and the query."""
-    return repr(shorten(_SECRETS.sub("", location), _MAX_SHOWN))
+    return repr(shorten(re.sub(_SECRETS_PATTERN, "", location), _MAX_SHOWN))
 
 
 def _read_date(text: str) -> datetime | None:

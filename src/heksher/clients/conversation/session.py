@@ -124,7 +124,7 @@ class Session:
     def recompile(self) -> None:
         """Have all settings follow defaults and tracked values that have changed."""
         for _, setting in self._live():
-            setting.switch_to(setting.evaluation.compile())
+            setting._switch_to(setting._evaluation.compile())
 
     def make_stream_request(self, query: Query) -> Request:
         """Return the request for the changes of what a query answers, since what was published."""
@@ -353,8 +353,8 @@ class Session:
 
 
 def _switch(setting: Setting[Any], compiled: CompiledEvaluation[Any]) -> Replacement:
-    before = setting.evaluation
-    setting.switch_to(compiled)
+    before = setting._evaluation
+    setting._switch_to(compiled)
     return Replacement(setting, before, compiled.evaluation)
 
 

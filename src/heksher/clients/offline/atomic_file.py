@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole: who opens one gets all of some write, whatever happens to who writes.
+"""Files that are replaced as a whole: a reader gets all of one write, whatever happens to the writer.
 
 A file that can be seen is never changed. A write fills a file of its own name in the same directory, has it brought to
 the disk, and renames it. A process that is killed may leave the file that it was filling; a later write of the same
@@ -18,10 +18,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-# No write takes so long: a temporary file of that age was left by a process that is no more.
+# No write takes so long: a temporary file of that age was left by a process that has ended.
 LEFTOVER_AGE_S: Final = 3600
 
-# Whoever writes may read it, and nobody else.
+# Only the owner may read and write the file.
 _MODE: Final = 0o600
 
 
@@ -31,7 +31,7 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
 
     Raises:
         OSError: it cannot be opened.
-        ValueError: it is something else than a file: a pipe or a device might have no end.
+        ValueError: it is not a regular file: a pipe or a device might have no end.
     """
     with open(path, "rb", opener=_open_at_once) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -47,7 +47,7 @@ def replace_file(path: Path, chunks: Iterable[bytes]) -> None:
 
     Raises:
         OSError: it cannot be written.
-        ValueError: there is something else than a file or a link.
+        ValueError: there is something that is neither a file nor a link.
     """
     _require_replaceable(path)
     _remove_leftovers(path)
@@ -59,7 +59,7 @@ def replace_file(path: Path, chunks: Iterable[bytes]) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    # Also an interrupt: nobody else would remove the file soon.
+    # Also on an interrupt: otherwise the file would stay for an hour.
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
@@ -68,7 +68,7 @@ def replace_file(path: Path, chunks: Iterable[bytes]) -> None:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    # Without this, opening a pipe waits for somebody who writes to it.
+    # Without this, opening a pipe would wait for a writer.
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 

@@ -1,19 +1,18 @@
-"""Values that come with the program: the last net, for a start with neither service nor snapshot.
+"""Values that come with the program: the last resort, for a start with neither service nor file of last known values.
 
 A bootstrap is the answer to ``GET /api/v1/query``, as a file or as a mapping, optionally with the context features in
 their order::
 
     {"settings": {"cache_ttl": {"default_value": 60, "rules": [...]}}, "context_features": ["environment", "user"]}
 
-It is the program's own, so a fault in it is an error when the client is created: not in the night in which it is
-needed. Members that are not known are passed over.
+It is part of the program, so a mistake in it is an error when the client is created, not when it is needed. Unknown
+members are ignored.
 """
 
 import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from heksher.clients.conversation.saved_state import (
@@ -29,8 +28,7 @@ from heksher.wording import describe_value
 
 Bootstrap: TypeAlias = "Mapping[str, Any] | str | os.PathLike[str]"
 
-# Nobody can say when the service confirmed the values. A file's time will not do: it is that of a build, or of an
-# installation.
+# It is not known when the service confirmed the values: a file's time is that of a build, or of an installation.
 _UNKNOWN_TIME: Final = datetime.fromtimestamp(0, UTC)
 
 
@@ -59,6 +57,9 @@ def read_bootstrap(source: Bootstrap) -> SavedState:
 
 def _read_text(source: object) -> bytes | str:
     if isinstance(source, str | os.PathLike):
+        # Not before it is needed: it takes a tenth of what everything else here takes to import.
+        from pathlib import Path  # noqa: PLC0415 - see above
+
         return Path(source).read_bytes()
     if not isinstance(source, Mapping):
         raise TypeError(f"it must be a mapping, or the path of a file, not {describe_value(source)}")

@@ -1,4 +1,4 @@
-"""What settings answer when the service has never been reached: the file of last known values, then the bootstrap."""
+"""The values that settings fall back on before the service is reached: the last known ones, then the bootstrap."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ class Fallback:
     """The last known values of one client's settings. Reading and writing block; calls must not overlap.
 
     Args:
-        snapshot: the file; ``None`` for none.
+        last_known_file: the file of last known values; ``None`` for none.
         bootstrap: the values, or a file with them; ``None`` for none.
         service: the service's URL without credentials.
 
@@ -34,13 +34,13 @@ class Fallback:
         InvalidOptionError: the bootstrap cannot be used.
     """
 
-    def __init__(self, snapshot: FilePath | None, bootstrap: "Bootstrap | None", service: str) -> None:
+    def __init__(self, last_known_file: FilePath | None, bootstrap: "Bootstrap | None", service: str) -> None:
         self._service = service
-        self._file = None if snapshot is None else _open(snapshot)
-        # Read at once, because a mistake in it should not come to light on the day that it is needed.
+        self._file = None if last_known_file is None else _open(last_known_file)
+        # Read at once, so that a mistake in it does not show only when it is needed.
         self._bootstrap = None if bootstrap is None else read_bootstrap(bootstrap)
         # Read when it is needed for the first time; False before that.
-        self._snapshot: SavedState | bool | None = False
+        self._last_known: SavedState | bool | None = False
 
     @property
     def is_kept(self) -> bool:
@@ -53,23 +53,23 @@ class Fallback:
         return self._file is not None or self._bootstrap is not None
 
     def find(self, context_filters: str) -> list[FallbackSource]:
-        """Return what there is, the best first; empty if there is nothing."""
+        """Return the usable sources, the best one first."""
         sources = []
         if self._file is not None:
-            if self._snapshot is False:
-                self._snapshot = self._file.read(self._service, context_filters)
-            if isinstance(self._snapshot, SavedState):
-                sources.append(FallbackSource("snapshot", self._snapshot))
+            if self._last_known is False:
+                self._last_known = self._file.read(self._service, context_filters)
+            if isinstance(self._last_known, SavedState):
+                sources.append(FallbackSource("file", self._last_known))
         if self._bootstrap is not None:
             sources.append(FallbackSource("bootstrap", self._bootstrap))
         return sources
 
     def save(self, make: Callable[[str, datetime], SavedState], *, is_new: bool) -> None:
-        """Keep what the service has just said.
+        """Save what the service has just said.
 
         Args:
-            make: makes what is to be kept, given the service and the time.
-            is_new: whether there is something that was not kept yet.
+            make: returns what is to be saved, given the service and the time.
+            is_new: whether there is something that was not saved yet.
         """
         if self._file is None:
             return

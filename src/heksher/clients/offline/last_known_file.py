@@ -8,7 +8,7 @@ data, the rest's length and its SHA-256), and then the data (see ``saved_state``
 
 Most updates say only that nothing has changed. That is noted in the file's modification time, which costs little. By
 then the file may be another process's, so it is done only where the data is the same, by its checksum. A file with
-other data is left alone as long as somebody goes on confirming it, and replaced when nobody does. In the same way a
+other data is left alone as long as its writer goes on confirming it, and replaced when that stops. In the same way a
 file that was deleted, or could not be written, is written at a later confirmation.
 
 Whatever fails costs the file, never the program: it is logged, once when it begins and once when it has ended.
@@ -33,12 +33,12 @@ logger: logging.Logger = logging.getLogger(__name__)
 # Of the data: far more than any program has, and less than what would hurt one that reads it.
 DEFAULT_MAX_BYTES: Final = 64 * 1024 * 1024
 
-FORMAT: Final = "heksher snapshot"
+FORMAT: Final = "heksher last known values"
 FORMAT_VERSION: Final = 1
 
-# A confirmation is noted when it is so much later than the last one: nobody needs the age of the data to the second.
+# How much later than the last confirmation one must be to be noted: the age need not be exact to the second.
 CONFIRMATION_STEP: Final = timedelta(minutes=1)
-# A file with other data that nobody has confirmed for so long is not left to whoever wrote it any longer.
+# A file with other data that was not confirmed for so long may be overwritten.
 ABANDONED_AGE_S: Final = 600
 
 _MAX_HEADER_BYTES: Final = 1000
@@ -106,7 +106,7 @@ class LastKnownFile:
         """Note that the service has said again that what was last written, or read, is current.
 
         Costs nothing within a minute of the last time, else usually a change of the file's modification time. The file
-        is written again where it is gone, could not be written, or has other data that nobody confirms. Before the
+        is written again where it is gone, could not be written, or has other data that is not confirmed. Before the
         first write or read there is nothing to confirm, and nothing happens.
 
         Args:
@@ -139,7 +139,7 @@ class LastKnownFile:
         except FileNotFoundError:
             return None
         except (OSError, RecursionError, ValueError) as error:
-            logger.warning("the snapshot %s is ignored: %s", self.path, error)
+            logger.warning("the file of last known values %s is ignored: %s", self.path, error)
             return None
         self._state, self._digest, self._noted_at = state, header.digest, state.saved_at
         return state
@@ -162,11 +162,16 @@ class LastKnownFile:
     def _note_failure(self, error: Exception) -> None:
         level = self._failures.fail(logging.WARNING)
         reason = str(error) or type(error).__name__
-        logger.log(level, "the snapshot %s cannot be written, settings go on without it: %s", self.path, reason)
+        logger.log(
+            level,
+            "the file of last known values %s cannot be written, settings go on without it: %s",
+            self.path,
+            reason,
+        )
 
     def _note_success(self) -> None:
         if self._failures.end():
-            logger.info("writing the snapshot %s works again", self.path)
+            logger.info("writing the file of last known values %s works again", self.path)
 
 
 def _encode(state: SavedState, max_bytes: int) -> tuple[_Header, list[bytes]]:
@@ -196,13 +201,13 @@ def _read_header(file: BinaryIO) -> _Header:
     # Nothing of it is quoted in errors: it may be any file, also one with secrets.
     try:
         header = json.loads(file.readline(_MAX_HEADER_BYTES))
-        is_snapshot = header["format"] == FORMAT
+        is_ours = header["format"] == FORMAT
         version = header["version"]
     # What stands in the file decides how this fails.
     except (LookupError, RecursionError, TypeError, ValueError):
-        raise ValueError("it is no snapshot of settings") from None
-    if not is_snapshot:
-        raise ValueError("it is no snapshot of settings")
+        raise ValueError("it is no file of last known values") from None
+    if not is_ours:
+        raise ValueError("it is no file of last known values")
     if version != FORMAT_VERSION:
         raise ValueError(f"its format has the version {shorten(repr(version))}, this program reads {FORMAT_VERSION}")
     try:
@@ -249,7 +254,7 @@ def _choose_time(saved_at: datetime, modified_ns: int) -> datetime:
 
 
 def _is_abandoned(modified_ns: int, at: datetime) -> bool:
-    # Somebody else's confirmation may be a little later than this one; but nobody goes on confirming in the future.
+    # Another process's confirmation may be a little later than this one, but not far in the future.
     return abs(_to_ns(at) - modified_ns) / 1e9 >= ABANDONED_AGE_S
 
 

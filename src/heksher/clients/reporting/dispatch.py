@@ -1,17 +1,17 @@
-"""Telling the program what has changed: after an update, with no lock held, in order, one call after the other.
+"""Delivery of changes to the program: after an update, with no lock held, in order, one call after the other.
 
-A client posts each change in the moment in which it makes it, under its locks: whoever is subscribed then is put into a
-queue. When all locks are released it drains the queue. If another thread is doing that already, it is left to that one:
-calls keep their order, and an update that a callback causes is told of after the call, not within it.
+A client posts each change when it makes it, under its locks: a call for each subscriber of that moment is put into a
+queue. When all locks are released it drains the queue, unless another thread is doing that already. So calls keep their
+order, and an update that a callback causes is reported after the call, not within it.
 """
 
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from heksher.changes import Change, restrict
+from heksher.change_base import narrow_change, restrict
 from heksher.evaluation import CompiledEvaluation, Evaluation
-from heksher.setting import Setting
+from heksher.setting import Change, Setting
 from heksher.subscription import Spawn, Subscribers, Subscription, TryLock
 
 P = TypeVar("P")
@@ -26,7 +26,7 @@ class Dispatcher:
             run any. Callbacks cannot be coroutine functions then.
 
     Attributes:
-        subscribers: who is told of the changes of all settings.
+        subscribers: the subscribers to the changes of all settings.
     """
 
     def __init__(self, spawn: Spawn | None = None) -> None:
@@ -52,14 +52,14 @@ class Dispatcher:
         given = None if contexts is None else dict(contexts)
 
         def narrow(change: Change[Any]) -> Change[Any] | None:
-            return change.narrow(restrict(given, change.setting))
+            return narrow_change(restrict(given, change.setting), change)
 
         return self.subscribers.add(callback, narrow, weak=weak)
 
     def switch(self, setting: Setting[T], compiled: CompiledEvaluation[T]) -> None:
         """Have a setting answer from another evaluation from now on, and post that. Does not call anything."""
-        before = setting.evaluation
-        setting.switch_to(compiled)
+        before = setting._evaluation
+        setting._switch_to(compiled)
         self.post(setting, before, compiled.evaluation)
 
     def post(self, setting: Setting[T], before: Evaluation[T], after: Evaluation[T]) -> None:
@@ -67,10 +67,10 @@ class Dispatcher:
 
         Calls for one setting must come in the order of its changes, so under the lock that these are made under.
         """
-        subscriptions = [] if setting.subscribers is None else setting.subscribers.members()
+        subscriptions = [] if setting._subscribers is None else setting._subscribers.members()
         subscriptions += self.subscribers.members()
         if subscriptions and before is not after:
-            change = Change(setting, before, after, {})
+            change = Change(setting=setting, before=before, after=after)
             self._queue.extend([(subscription, change) for subscription in subscriptions])
 
     def post_call(self, subscribers: Subscribers[P], payload: P) -> None:
@@ -93,6 +93,6 @@ class Dispatcher:
         while self._queue:
             subscription, payload = self._queue[0]
             try:
-                subscription.deliver(payload, self._spawn)
+                subscription._deliver(payload, self._spawn)
             finally:
                 self._queue.popleft()

@@ -1,19 +1,19 @@
-"""How a program has itself told of changes: the same for clients and for their stubs."""
+"""How a program subscribes to changes: the same for clients and for their stubs."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from heksher.changes import Change
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.reporting.status import ClientStatus
+from heksher.setting import Change
 from heksher.subscription import Subscribers, Subscription
 
 
 class Observed:
-    """The part of a client that tells its program what has changed. Thread-safe.
+    """The part of a client that programs subscribe to. Thread-safe.
 
     Args:
-        dispatcher: calls those who want to know.
+        dispatcher: calls the subscribers.
     """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
@@ -38,7 +38,7 @@ class Observed:
         """Have a function called whenever ``status.state`` has changed, which that of a stub never does.
 
         Args:
-            callback: is given the status. What it raises is logged, and disturbs nobody.
+            callback: ``f(status)``. What it raises is logged, and has no other effect.
             weak: whether to hold the function weakly.
 
         Returns:

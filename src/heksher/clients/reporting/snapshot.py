@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from heksher.evaluation import Evaluation, Explanation
+from heksher.evaluation import Evaluation
 from heksher.exceptions import UnknownSettingError
+from heksher.explanation import Explanation
 from heksher.setting import Setting
 
 T = TypeVar("T")

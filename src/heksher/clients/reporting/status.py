@@ -1,18 +1,22 @@
-"""What a client knows of its own health: for readiness checks, dashboards, and people who wonder.
+"""The status of a client: for readiness checks, dashboards, and debugging.
 
-``ClientHealth`` is told how updates end; ``ClientStatus`` is a picture of it for the program.
+``ClientHealth`` records the outcome of updates; ``ClientStatus`` is what it is at one moment, for the program.
 """
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
+from heksher.record import Record
+
 ClientState = Literal["starting", "current", "stale", "failed", "closed"]
-DataSource = Literal["defaults", "service", "snapshot", "bootstrap"]
+DataSource = Literal["defaults", "service", "file", "bootstrap"]
 
 
-class SettingStatus(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SettingStatus(Record):
     """What a client knows of one setting.
 
     Attributes:
@@ -20,7 +24,7 @@ class SettingStatus(NamedTuple):
         is_missing: whether the service was found not to have the setting, and has not accepted it since.
         rejected: what was wrong with the values, or with the declaration, that were not accepted; empty if nothing was.
         is_stale: whether what the setting answers is not all of what the service said last: nothing was heard yet, a
-            value was rejected, or it comes from a snapshot or bootstrap.
+            value was rejected, or it comes from the file of last known values or a bootstrap.
     """
 
     is_declared: bool
@@ -29,7 +33,8 @@ class SettingStatus(NamedTuple):
     is_stale: bool
 
 
-class ClientStatus(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClientStatus(Record):
     """How a client is doing, at one moment.
 
     Attributes:
@@ -40,8 +45,8 @@ class ClientStatus(NamedTuple):
         last_success: when an update succeeded last, in UTC; ``None`` if none ever did.
         last_error: why an update failed last; ``None`` if none ever did.
         last_error_at: when that was, in UTC; ``None`` likewise.
-        age_s: seconds since the service confirmed what settings answer; with a snapshot, since it did so to whoever
-            wrote that. ``None`` when it never did.
+        age_s: seconds since the service confirmed what settings answer; with values from
+            the file of last known values, since it did so to the process that wrote it. ``None`` when it never did.
         revision: the service's revision of that data; ``None`` if the service does not tell.
         source: where the data comes from; ``"defaults"`` when there is none.
         settings: by name.
@@ -70,15 +75,15 @@ class _Facts(NamedTuple):
     last_success: datetime | None = None
     last_error: str | None = None
     last_error_at: datetime | None = None
-    # The moment that the age counts from, by the clock on the wall and by one that nobody sets.
+    # The moment that the age counts from, by the system clock and by the monotonic clock.
     confirmed: tuple[datetime, float] | None = None
 
 
 class ClientHealth:
-    """The changing side of ``ClientStatus``. Any thread may ask at any time; those who tell it take turns."""
+    """The mutable side of ``ClientStatus``. Any thread may read it; calls that change it must not overlap."""
 
     def __init__(self) -> None:
-        # Replaced as a whole, so that who asks needs no lock.
+        # Replaced as a whole, so that readers need no lock.
         self._facts = _Facts("starting", _now())
 
     @property
@@ -91,7 +96,7 @@ class ClientHealth:
         self._facts = self._facts._replace(source="service", revision=revision, confirmed=(_now(), time.monotonic()))
 
     def fall_back(self, source: DataSource, confirmed_at: datetime | None, revision: int | None) -> None:
-        """Note that settings answer from a snapshot or a bootstrap, and when the service confirmed it, if it did."""
+        """Note that settings answer from a file or a bootstrap, and when the service confirmed that, if it did."""
         confirmed = None
         if confirmed_at is not None:
             age_s = max(0.0, (_now() - confirmed_at).total_seconds())
@@ -113,19 +118,19 @@ class ClientHealth:
         return self._enter("closed")
 
     def picture(self, settings: Mapping[str, SettingStatus], is_streaming: bool = False) -> ClientStatus:
-        """Make a picture for the program."""
+        """Return the status at this moment."""
         facts = self._facts
         return ClientStatus(
-            facts.state,
-            facts.since,
-            facts.last_success,
-            facts.last_error,
-            facts.last_error_at,
-            None if facts.confirmed is None else _age_s(*facts.confirmed),
-            facts.revision,
-            facts.source,
-            settings,
-            is_streaming,
+            state=facts.state,
+            since=facts.since,
+            last_success=facts.last_success,
+            last_error=facts.last_error,
+            last_error_at=facts.last_error_at,
+            age_s=None if facts.confirmed is None else _age_s(*facts.confirmed),
+            revision=facts.revision,
+            source=facts.source,
+            settings=settings,
+            is_streaming=is_streaming,
         )
 
     def _enter(self, state: ClientState) -> bool:
@@ -136,7 +141,7 @@ class ClientHealth:
 
 
 def _age_s(at: datetime, monotonic_s: float) -> float:
-    # A machine that sleeps may stop the one clock, and a correction may turn the other one back.
+    # The monotonic clock may stop while the machine sleeps, and the system clock may be set back.
     return max((_now() - at).total_seconds(), time.monotonic() - monotonic_s)
 
 

@@ -2,7 +2,7 @@
 
 Existing programs catch ``httpx.HTTPError``, though they get errors of this package, and though the library may be
 httpx2 (see ``http_library``). So an error is given the class of the same name of either library as a further base when
-it is raised to the program; of those libraries that are imported, for who has not imported one cannot catch its errors.
+it is raised to the program; of those libraries that are imported, as nothing can catch the errors of the others.
 """
 
 import sys
@@ -13,7 +13,7 @@ from typing import Final
 from heksher.exceptions import InvalidResponseError, ServiceError, StatusError
 
 _LIBRARIES: Final = ("httpx2", "httpx")
-# What of an error goes with it into another process; the library's objects cannot.
+# The attributes of an error that can go into another process; the library's objects cannot.
 _PORTABLE: Final = ("status", "retry_after_s")
 # The classes of errors that are also errors of HTTP libraries, made when they are first needed.
 _mixed: dict[tuple[type[ServiceError], tuple[type[Exception], ...]], type[ServiceError]] = {}
@@ -25,21 +25,29 @@ def as_http_error(error: ServiceError) -> ServiceError:
     bases = tuple(dict.fromkeys(_find_http_classes(error)))
     adapted = _mix(type(error), bases)(*error.args)
     adapted.__dict__.update(error.__dict__)
-    native = error.native
-    # Where the library's own errors keep these.
-    adapted.__dict__["_request"] = getattr(native, "_request", None)
+    if bases:
+        # The library's own errors have these; without a request they refuse to return it.
+        setattr(adapted, "request", _find_request(error.native))  # noqa: B010 - a property of the bases
     if isinstance(error, StatusError):
-        adapted.__dict__["response"] = native
+        adapted.__dict__["response"] = error.native
     return adapted
 
 
 @contextmanager
 def raised_as_http_errors() -> Iterator[None]:
-    """Raise the service's errors as ``as_http_error`` gives them, caused by the library's own error if there is one."""
+    """Raise the service's errors as ``as_http_error`` returns them, caused by the library's own if there is one."""
     try:
         yield
     except ServiceError as error:
         raise as_http_error(error) from (error.native if isinstance(error.native, BaseException) else None)
+
+
+def _find_request(native: object) -> object:
+    try:
+        return getattr(native, "request", None)
+    # That of the library's response or error, without a request.
+    except RuntimeError:
+        return None
 
 
 def _find_http_classes(error: ServiceError) -> Iterator[type[Exception]]:

@@ -1,18 +1,18 @@
-"""Which HTTP library is used, and how its clients are made: so that neither it nor its errors tell a secret.
+"""Which HTTP library is used, and how its clients are made, so that neither it nor its errors reveal a secret.
 
 The library is httpx2. Existing programs may hand over objects of its predecessor httpx (a transport, an ``Auth``, a
 ``Limits``), which httpx2 does not take; then httpx is used. Either is imported when the first client is created, as
 that takes longer than importing the rest of the package.
 
-What the libraries show of a request, and what is therefore kept from them (known fault 28):
+What the libraries reveal of a request, and how that is prevented (known fault 28):
 
 * its URL, in the log at INFO, with a password in it: URLs are handed over without one;
-* the value of a header that is no valid one, in the error and in the log at DEBUG: it is found before;
-* ``auth`` that is of no use, and a proxy without a scheme, in the error: they are looked at before;
-* the headers of an answer, in the log at DEBUG, among them a ``Location`` with a password: the log is told to mask it.
+* the value of an invalid header, in the error and in the log at DEBUG: it is refused before;
+* ``auth`` of a wrong type, and a proxy without a scheme, in the error: they are checked before;
+* the headers of an answer, in the log at DEBUG, among them a ``Location`` with a password: a filter masks it.
 
 With ``follow_redirects`` both libraries send credentials to the service's own origin only, but the program's own
-headers to any. Neither minds going from https to http, so that is refused here.
+headers to any. Neither objects to going from https to http, so that is refused here.
 """
 
 import logging
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     import httpx2
 
 # RFC 9110, section 5.5, as the libraries read it.
-_HEADER_VALUE: Final = re.compile(rb"(?:[^\x00\s]+(?:[ \t]+[^\x00\s]+)*)?")
-_USERINFO: Final = re.compile(r"(?<=//)[^/?#\s]+@")
+_HEADER_VALUE_PATTERN: Final = rb"(?:[^\x00\s]+(?:[ \t]+[^\x00\s]+)*)?"
+_USERINFO_PATTERN: Final = r"(?<=//)[^/?#\s]+@"
 _PROXY_SCHEMES: Final = ("http://", "https://", "socks5://", "socks5h://")
 
 
 class RefusedRequestError(Exception):
-    """A request that is not sent, as it would tell a secret."""
+    """A request that is not sent, as it would reveal a secret."""
 
 
 class ClientSettings:
@@ -70,6 +70,11 @@ class ClientSettings:
         for part in ("http11", "http2"):
             logging.getLogger(f"{name.replace('httpx', 'httpcore')}.{part}").addFilter(mask_userinfo)
 
+    def list_transports(self) -> list[object]:
+        """Return the transports that the program gave, which all of the clients share."""
+        mounts: Mapping[str, object] = self._args.get("mounts") or {}
+        return [self._args.get("transport"), *mounts.values()]
+
     def make_client(self, kind: str, check_request: Any, receive: Any) -> Any:
         """Make a client.
 
@@ -94,7 +99,7 @@ def check_request(request: "httpx2.Request") -> None:
         RefusedRequestError: a header has no valid value.
     """
     for name, value in request.headers.raw:
-        if not _HEADER_VALUE.fullmatch(value):
+        if not re.fullmatch(_HEADER_VALUE_PATTERN, value):
             raise RefusedRequestError(
                 f"the value of the header {name.decode(errors='replace')!r} has space around it, or line breaks"
             )
@@ -118,7 +123,7 @@ def check_redirect(response: "httpx2.Response", *, is_followed: bool) -> None:
 def mask_userinfo(record: logging.LogRecord) -> bool:
     """Mask credentials in the URLs of a log record. A filter of loggers; it lets every record pass."""
     if isinstance(record.msg, str) and "@" in record.msg:
-        record.msg = _USERINFO.sub("[secure]@", record.msg)
+        record.msg = re.sub(_USERINFO_PATTERN, "[secure]@", record.msg)
     return True
 
 

@@ -1,8 +1,8 @@
-"""The requests that a client has under way, and how they end in time, and at once when the client is closed.
+"""The requests that a client has in flight, and how they end in time, and at once when the client is closed.
 
 On an event loop a request ends by being cancelled. In a thread, what blocks must end by itself: each operation asks the
-``Guard`` of the request that it is for, which gives it the time that is left of the whole request, and learns how the
-operation can be interrupted. So no thread has to watch over the requests. See ``network`` for the operations.
+``Guard`` of its request for the time that is left of the whole request, and tells it how the operation can be
+interrupted. So no thread has to watch over the requests. See ``network`` for the operations.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Final
 
-# What is blocked for longer than a system can count milliseconds in 32 bits (24 days) is blocked for ever.
+# Longer than a system can count milliseconds in 32 bits (24 days) means for ever.
 _LONGEST_S: Final = 7 * 86_400.0
 
-# Said of requests that end because of ``abort`` or ``close``.
+# Why requests end because of ``abort`` or ``close``.
 _BROKEN_OFF: Final = "broken off by the client itself, which was closed or interrupted"
 
 _active: "ContextVar[Guard | None]" = ContextVar("heksher_request", default=None)
@@ -28,13 +28,13 @@ _active: "ContextVar[Guard | None]" = ContextVar("heksher_request", default=None
 class Guard:
     """One request's time limit, and the way to interrupt it. ``abort`` may be called from any thread.
 
-    Needs no lock: an operation first says how to interrupt it and then looks whether it is to begin; ``abort`` does it
-    the other way round.
+    Needs no lock: an operation first says how to interrupt it and then checks whether it may begin; ``abort`` does the
+    two in the opposite order.
 
     Args:
         time_limit_s: seconds until the request must be over.
         owner: whose request it is, for ``RequestsInFlight.abort``.
-        sockets: is given the sockets that are opened for the request.
+        sockets: where the sockets that are opened for the request are noted.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Guard:
         self._timeout_text = _describe_timeout(time_limit_s)
         self._deadline_s = time.monotonic() + time_limit_s
         self._sockets = sockets
-        # Ends the operation under way; None when there is none.
+        # Ends the operation that blocks; None when none does.
         self._interrupt: Callable[[], object] | None = None
 
     def check(self) -> None:
@@ -61,12 +61,12 @@ class Guard:
             raise TimeoutError(self._timeout_text)
 
     def extend(self, silence_s: float) -> None:
-        """Return the request so many seconds from now, whatever it had: it is one without an end."""
+        """Allow the request so many seconds from now, whatever was left: a stream has no end of its own."""
         self._timeout_text = _describe_silence(silence_s)
         self._deadline_s = time.monotonic() + silence_s
 
     def abort(self) -> None:
-        """End the request: what blocks it now is interrupted, and nothing of it blocks any longer."""
+        """End the request: what blocks is interrupted, and no operation of it blocks any longer."""
         self.is_aborted = True
         interrupt = self._interrupt
         if interrupt is not None:
@@ -83,7 +83,7 @@ class Guard:
 
     @contextmanager
     def blocking(self, timeout_s: float | None, interrupt: Callable[[], object] | None) -> Iterator[float | None]:
-        """Tell for how many seconds an operation may block, and run it.
+        """Run an operation that may block; yield for how many seconds it may.
 
         Args:
             timeout_s: the limit for the operation itself; ``None`` for none.
@@ -143,7 +143,7 @@ class RequestsInFlight:
                 self._changed.notify_all()
 
     def abort(self, owner: object = None) -> None:
-        """Interrupt all requests under way; or those of one owner."""
+        """Interrupt all requests in flight; or those of one owner."""
         with self._changed:
             for guard in self._guards:
                 if owner is None or guard.owner is owner:
@@ -208,7 +208,7 @@ class TaskGuard:
 
 
 class TasksInFlight:
-    """The same on an event loop: the requests of its tasks. Not thread-safe."""
+    """As ``RequestsInFlight``, for the tasks of an event loop. Not thread-safe."""
 
     def __init__(self) -> None:
         # The guard of each request, and the task that sends it.
@@ -246,7 +246,7 @@ class TasksInFlight:
         """
         self._is_closed = True
         loop = asyncio.get_running_loop()
-        # Those of a loop that has ended are at an end themselves.
+        # Those of a loop that has ended have ended with it.
         tasks = {guard: task for guard, task in self._tasks.items() if task is not None and task.get_loop() is loop}
         for guard in tasks:
             guard.abort()
@@ -257,7 +257,7 @@ class TasksInFlight:
 
 
 def active_guard() -> Guard:
-    """Return the guard of the request that the running code is for; outside of any, one that lets everything happen."""
+    """Return the guard of the request that the running code is for; outside of any, one without limits."""
     return _active.get() or Guard(math.inf)
 
 

@@ -1,28 +1,27 @@
-"""The network as a blocking HTTP library sees it, with requests that end when they must (see ``under_way``).
+"""The network as a blocking HTTP library sees it, with requests that end when they must (see ``in_flight``).
 
 Theory
 ------
 The time limits of an HTTP library hold for single operations: a peer that sends a byte now and then can keep a request
-for ever. And nothing in it ends the requests of other threads: closing a socket does not wake who waits for it. What
-does is shutting it down.
+for ever. And nothing in it ends the requests of other threads: closing a socket does not wake a thread that waits for
+it. Shutting it down does.
 
 Both are mended where the library meets the network, in its *network backend*, which ``protect`` replaces. Each
-operation that may block (looking a name up, connecting, the handshake, sending, receiving) heeds the guard of the
+operation that may block (looking a name up, connecting, the handshake, sending, receiving) observes the guard of the
 request that it is for. A connection serves many requests, one after the other, so the guard is not found by the
 connection, but by the running code.
 
 Looking up a name is the one thing that cannot be interrupted. It is left to a thread of its own, which is abandoned if
 the request ends first, and ends when the system's resolver gives up.
 
-On an event loop cancelling a task is enough, but for one place: whoever is cancelled during the handshake of TLS leaves
-a connection that nobody closes. That is mended in the same way, by ``protect_async``.
+On an event loop cancelling a task is enough, with one exception: a task that is cancelled during the handshake of TLS
+leaves a connection that nothing closes. That is mended in the same way, by ``protect_async``.
 
-The backend stands where the libraries promise nothing (``_find_pools``). Where it is not found, as in a transport of
+The backend stands where the libraries promise nothing (``private_part``). Where it is not found, as in a transport of
 the program's own, nothing is replaced; then there are the library's time limits, and the guard is asked between two
 pieces of a body. What a later version of a library may want more of its network is left to the library's own.
 """
 
-import math
 import queue
 import socket
 import threading
@@ -33,60 +32,36 @@ from importlib import import_module
 from typing import Any, Final
 
 from heksher.clients.transport.in_flight import Guard, active_guard
+from heksher.clients.transport.private_part import find_pools, find_stream_class, replace_backend
 
 _NO_DELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-# What a forked child has of its parent's clients, kept for good: when connections of an event loop are cleared away,
-# they are taken out of what the loops of parent and child have in common.
-_inherited: list[object] = []
-
 
 def protect(client: Any) -> None:
-    """Have the requests of a library's blocking client heed their guards.
+    """Have the requests of a library's blocking client observe their guards.
 
     It can be done more than once, and does not matter to other clients that share a transport with this one.
     """
-    for pool in _find_pools(client):
-        backend = getattr(pool, "_network_backend", None)
-        core = import_module(type(pool).__module__.partition(".")[0])
-        stream_class = _find_stream_class(core)
-        # Another one is the program's own, or there already.
-        if type(backend) is getattr(core, "SyncBackend", object()) and stream_class is not None:
-            pool._network_backend = _Backend(core, backend, stream_class)
+    for pool in find_pools(client):
+        replace_backend(pool, partial(_guard_backend, import_module(type(pool).__module__.partition(".")[0])))
 
 
 def protect_async(client: Any) -> None:
     """Have a library's client for event loops close connections whose handshake is cancelled. Can be repeated, too."""
-    for pool in _find_pools(client):
-        backend = getattr(pool, "_network_backend", None)
-        if backend is not None and not isinstance(backend, _AsyncBackend):
-            pool._network_backend = _AsyncBackend(backend)
+    for pool in find_pools(client):
+        replace_backend(pool, lambda backend: backend if isinstance(backend, _AsyncBackend) else _AsyncBackend(backend))
 
 
-def count_connections(client: Any) -> float:
-    """Tell how many connections a library's client, of either kind, can have at once; infinity if nobody knows."""
-    return min((getattr(pool, "_max_connections", math.inf) for pool in _find_pools(client)), default=math.inf)
-
-
-def forget_connections(client: Any, inherited: object) -> None:
-    """Have a client that a forked child makes open new connections, also where it shares a transport with its parent's.
-
-    Args:
-        client: the library's client, of either kind.
-        inherited: what the child has of its parent's client.
-    """
-    _inherited.append(inherited)
-    for pool in _find_pools(client):
-        lock = getattr(pool, "_optional_thread_lock", None)
-        if lock is not None:
-            _inherited.append((pool._connections, pool._requests))
-            # A thread of the parent may have held it.
-            pool._optional_thread_lock = type(lock)()
-            pool._connections, pool._requests = [], []
+def _guard_backend(core: Any, backend: Any) -> Any:
+    # Another one is the program's own, or there already.
+    if type(backend) is not getattr(core, "SyncBackend", None):
+        return backend
+    stream_class = find_stream_class(core)
+    return backend if stream_class is None else _Backend(core, backend, stream_class)
 
 
 class _Backend:
-    """A library's network backend whose operations heed the guard of the request that they are for.
+    """A library's network backend whose operations observe the guard of the request that they are for.
 
     Args:
         core: the package that the HTTP library stands on, for its errors.
@@ -219,7 +194,7 @@ def _raised_as(core: Any, operation: str) -> Iterator[None]:
 
 
 def _connect(guard: Guard, host: str, port: int, timeout_s: float | None, local_address: str | None) -> socket.socket:
-    """Connect with the first address of a host that lets itself be connected with."""
+    """Connect to the first address of a host that accepts a connection."""
     failure = OSError(f"{host} has no address")
     for *kind, _, address in _look_up(guard, host, port):
         try:
@@ -254,7 +229,7 @@ def _look_up(guard: Guard, host: str, port: int) -> list[Any]:
     def look_up() -> None:
         try:
             found.put(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
-        # Whatever it is, it is for who waits.
+        # Whatever it is, the waiting thread raises it.
         except Exception as error:  # noqa: BLE001 - see above
             found.put(error)
 
@@ -277,15 +252,3 @@ def _shut_down(connection: socket.socket) -> None:
     # The socket's own method, not that of a socket with TLS: what still came in would be taken for plain text.
     with suppress(OSError):
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
-
-
-def _find_stream_class(core: Any) -> Callable[[socket.socket], Any] | None:
-    with suppress(ImportError):
-        return getattr(import_module(f"{core.__name__}._backends.sync"), "SyncStream", None)
-    return None
-
-
-def _find_pools(client: Any) -> list[Any]:
-    transports = [getattr(client, "_transport", None), *getattr(client, "_mounts", {}).values()]
-    pools = (getattr(transport, "_pool", None) for transport in transports)
-    return [pool for pool in pools if type(pool).__module__.partition(".")[0] in {"httpcore", "httpcore2"}]

@@ -1,8 +1,8 @@
 """Reading an answer's body, of which no more is taken than the client may hold.
 
 An answer may have any length, or no end, and a small one may become a huge one by decompression. So a body is read
-piece by piece, counted as what it is after decompression, and given up when it passes its limit; also what is received
-is counted, as there may be more of it than ever comes out. What announces more than that is not read at all.
+piece by piece, counted after decompression, and abandoned when it exceeds its limit; what is received is counted, too,
+as there may be more of it than ever comes out. An answer that announces more than that is not read at all.
 
 How much comes out of one piece must be bounded as well: 64 KiB of gzip hold 64 MiB, and of brotli far more. gzip and
 deflate, the only encodings that are asked for, are decompressed here, step by step. Others come where the program asks
@@ -17,6 +17,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
+
+from heksher.clients.transport.private_part import put_content
 
 if TYPE_CHECKING:
     import httpx2
@@ -151,11 +153,10 @@ class _LimitedBody:
                 yield
 
     def finish(self) -> None:
-        """Return the body to the response."""
+        """Put the body into the response, as if the library had read it."""
         if self._decoder is not None:
             self._decoder.finish()
-        # Where either library keeps it: there is no other way than to read it with the library, without a limit.
-        self._native._content = self._content.getvalue()
+        put_content(self._native, self._content.getvalue())
 
 
 class _Decoder:

@@ -1,13 +1,37 @@
-"""What both transports share: where requests go and within which limits, and how they and their failures are told."""
+"""What both transports share: where requests go, within which limits, over whose connections, and how flows advance.
+
+A forked child must never send over a connection of its parent: each would read the other's answers. So after a fork a
+transport has no client of the HTTP library until it has made one of its own. It tries that at once, and if it fails
+with each request again: until then requests fail, and the client's status says so.
+"""
 
 import json
+import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
-from heksher.clients.conversation.exchange import Request
+from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
 from heksher.clients.transport.http_library import ClientSettings
+from heksher.clients.transport.private_part import has_pool, renew_pool
 from heksher.clients.transport.receiving import STREAM_EXTENSION, ResponseTooLargeError
 from heksher.exceptions import TransportError
+
+if TYPE_CHECKING:
+    import httpx2
+
+T = TypeVar("T")
+
+# How many requests of one flow are in flight at once: enough that 500 declarations take few round trips, few enough
+# that a fleet that starts does not overrun a service.
+MAX_CONCURRENT_REQUESTS: Final = 16
+
+# How long closing waits for the requests that it has interrupted. They need far less, unless code of the program's own
+# (a hook, a transport) is in the way.
+CLOSE_TIMEOUT_S: Final = 1.0
+
+# What a forked child has of its parent's clients, kept for good: see ``renew_pool``.
+_inherited: list[object] = []
 
 
 class StreamTimeouts(NamedTuple):
@@ -38,7 +62,17 @@ class Limits(NamedTuple):
 DEFAULT_LIMITS: Final = Limits()
 
 
-class Sender:
+class OwnClient(Protocol):
+    """A client of the HTTP library, and the requests that are sent with it."""
+
+    def leave_to_parent(self) -> None:
+        """Let go, in a forked child, of what it shares with its parent. Waits for no lock."""
+
+
+C = TypeVar("C", bound=OwnClient)
+
+
+class Sender(ABC, Generic[C]):
     """The part of a transport that does not wait.
 
     Args:
@@ -47,14 +81,74 @@ class Sender:
         limits: what each request may cost.
     """
 
-    def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None, limits: Limits) -> None:
+    def __init__(
+        self, service_url: str, http_client_args: Mapping[str, Any] | None, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self._settings = ClientSettings(service_url, http_client_args)
         self._limits = limits
+        # Guards that of several threads one makes the client in a forked child.
+        self._making_lock = threading.Lock()
+        self._is_closed = False
+        # Made here, so that wrong arguments are the constructor's error. Until the first request it has no connection.
+        # None in a forked child as long as none could be made there.
+        self._client: C | None = self._make_client()
 
     @property
     def base_url(self) -> str:
         """The service's URL without credentials."""
         return self._settings.base_url
+
+    def reset_after_fork(self) -> None:
+        """Leave all connections to the parent process; to be called in a forked child.
+
+        The parent, and the service, notice nothing; no lock is waited for that a thread of the parent may have held.
+
+        Raises:
+            TransportError: the child cannot have connections of its own. Each request tries again.
+        """
+        self._making_lock = threading.Lock()
+        inherited, self._client = self._client, None
+        _inherited.append(inherited)
+        if inherited is not None:
+            inherited.leave_to_parent()
+        self._require_client()
+
+    @abstractmethod
+    def _make_client(self) -> C:
+        """Make a client of the library that has no connections yet."""
+
+    def _require_client(self) -> C:
+        """Return the client of this process.
+
+        Raises:
+            TransportError: this is a forked process, and it cannot have one.
+        """
+        client = self._client
+        return self._make_client_after_fork() if client is None else client
+
+    def _make_client_after_fork(self) -> C:
+        with self._making_lock:
+            if self._is_closed:
+                raise TransportError("the client is closed")
+            if self._client is None:
+                try:
+                    self._renew_pools()
+                    self._client = self._make_client()
+                except Exception as error:
+                    raise TransportError(f"no connections in this forked process: {error}", error) from error
+            return self._client
+
+    def _renew_pools(self) -> None:
+        """Have what the program gave, and this process shares with its parent, begin anew."""
+        transports = self._settings.list_transports()
+        _inherited.extend(renew_pool(transport) for transport in transports if has_pool(transport))
+
+    def _replace_client(self) -> C | None:
+        """Make a new client for later flows; return the former one, or ``None`` if there is nothing to replace."""
+        former = self._client
+        if former is not None:
+            self._client = self._make_client()
+        return former
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         headers = dict(request.headers)
@@ -84,3 +178,24 @@ class Sender:
             return TransportError(f"{request} was answered by {self._settings.base_url} with {error}", error.response)
         cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return TransportError(f"{request} got no answer from {self._settings.base_url}: {cause}", error)
+
+
+class End(NamedTuple, Generic[T]):
+    """The end of a flow: what it returned."""
+
+    result: T
+
+
+def advance(flow: Flow[T], outcomes: tuple[Outcome, ...] | None) -> tuple[Request, ...] | End[T]:
+    """Run a flow up to its next requests, or its end; ``None`` begins it."""
+    # Its end cannot be left to StopIteration, which no coroutine may pass on.
+    try:
+        return next(flow) if outcomes is None else flow.send(outcomes)
+    except StopIteration as end:
+        return End(end.value)
+
+
+def translate(native: "httpx2.Response") -> Response:
+    """Make a session's response of the library's."""
+    headers = {name.lower(): value for name, value in native.headers.items()}
+    return Response(native.status_code, headers, native.content, native)

@@ -28,7 +28,7 @@ def said(default_value: JSON, **by_a: JSON) -> QueriedSetting:
 def receive(setting: Setting[T], queried: QueriedSetting) -> ConvertedSetting[T]:
     """Take an answer in, and publish it."""
     converted = convert_setting(setting, queried, ("a", "b"), CONTEXT)
-    setting.evaluation = converted.evaluation
+    setting._switch_to(converted.evaluation.compile())
     return converted
 
 

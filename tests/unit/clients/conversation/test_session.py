@@ -305,12 +305,12 @@ def test_etag_moves_only_with_the_data() -> None:
 def test_nothing_modified() -> None:
     """When nothing has changed, settings keep their evaluations, and the ETag stays."""
     session, [setting] = bring_up(size=5)
-    before = setting.evaluation
+    before = setting._evaluation
     for _ in range(2):
         talk = Conversation(session.update())
         assert talk.requests[0].headers == {"If-None-Match": '"1"'}
         publish(session, talk, (QUERY, not_modified()))
-        assert before is setting.evaluation
+        assert before is setting._evaluation
 
 
 def test_etag_belongs_to_its_query() -> None:

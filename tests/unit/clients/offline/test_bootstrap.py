@@ -44,12 +44,12 @@ def test_file(tmp_path: Path, encoding: str) -> None:
     assert read_bootstrap(ANSWER) == read_bootstrap(path) == read_bootstrap(str(path))
 
 
-def test_data_of_a_snapshot(tmp_path: Path) -> None:
-    """What follows the first line of a snapshot is a bootstrap."""
-    snapshot, bootstrap = tmp_path / "settings.snapshot", tmp_path / "bootstrap.json"
+def test_data_of_a_file_of_last_known_values(tmp_path: Path) -> None:
+    """What follows the first line of a file of last known values is a bootstrap."""
+    last_known, bootstrap = tmp_path / "settings.last-known", tmp_path / "bootstrap.json"
     saved = make_state(settings=2)
-    LastKnownFile(snapshot).write(saved)
-    bootstrap.write_bytes(snapshot.read_bytes().partition(b"\n")[2])
+    LastKnownFile(last_known).write(saved)
+    bootstrap.write_bytes(last_known.read_bytes().partition(b"\n")[2])
     state = read_bootstrap(bootstrap)
     assert (saved.settings, saved.feature_order) == (state.settings, state.feature_order)
 

@@ -22,44 +22,44 @@ def save(path: Path) -> None:
 
 
 def test_nothing() -> None:
-    """Without snapshot and bootstrap there is nothing to find, and nothing to write."""
+    """Without file and bootstrap there is nothing to find, and nothing to write."""
     fallback = Fallback(None, None, SERVICE)
     fallback.save(make_state, is_new=True)
     assert (False, False, []) == (fallback.is_kept, fallback.has_any, fallback.find("*"))
 
 
-def test_the_snapshot_comes_first(tmp_path: Path) -> None:
+def test_the_file_comes_first(tmp_path: Path) -> None:
     """What the service said is better than what the program brought along."""
-    save(tmp_path / "snapshot")
-    fallback = Fallback(tmp_path / "snapshot", BOOTSTRAP, SERVICE)
+    save(tmp_path / "last-known")
+    fallback = Fallback(tmp_path / "last-known", BOOTSTRAP, SERVICE)
     assert (True, True) == (fallback.is_kept, fallback.has_any)
-    assert [("snapshot", 7), ("bootstrap", None)] == [(net.source, net.state.revision) for net in fallback.find("*")]
+    assert [("file", 7), ("bootstrap", None)] == [(net.source, net.state.revision) for net in fallback.find("*")]
 
 
-def test_without_a_snapshot_there_is_the_bootstrap(tmp_path: Path) -> None:
+def test_without_a_file_there_is_the_bootstrap(tmp_path: Path) -> None:
     """A file that was never written is no hindrance."""
-    fallback = Fallback(tmp_path / "snapshot", BOOTSTRAP, SERVICE)
+    fallback = Fallback(tmp_path / "last-known", BOOTSTRAP, SERVICE)
     assert ["bootstrap"] == [net.source for net in fallback.find("*")]
 
 
 def test_the_file_is_read_once(tmp_path: Path) -> None:
     """What was found stays found, also when the file goes away."""
-    save(tmp_path / "snapshot")
-    fallback = Fallback(tmp_path / "snapshot", None, SERVICE)
+    save(tmp_path / "last-known")
+    fallback = Fallback(tmp_path / "last-known", None, SERVICE)
     first = fallback.find("*")
-    (tmp_path / "snapshot").unlink()
+    (tmp_path / "last-known").unlink()
     assert first == fallback.find("*")
 
 
 def test_another_service(tmp_path: Path) -> None:
     """Values of another service are not for this program."""
-    save(tmp_path / "snapshot")
-    assert [] == Fallback(tmp_path / "snapshot", None, "http://elsewhere").find("*")
+    save(tmp_path / "last-known")
+    assert [] == Fallback(tmp_path / "last-known", None, "http://elsewhere").find("*")
 
 
 def test_nothing_new_is_not_written_again(tmp_path: Path) -> None:
     """What is there already is only confirmed, without being made again."""
-    path = tmp_path / "snapshot"
+    path = tmp_path / "last-known"
     fallback = Fallback(path, None, SERVICE)
     fallback.save(lambda service, now: make_state(service, now - timedelta(hours=1)), is_new=True)
     content = path.read_bytes()

@@ -21,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "settings.snapshot"
+    return tmp_path / "settings.last-known"
 
 
 class Records(logging.Handler):
@@ -87,8 +87,8 @@ def test_format(path: Path) -> None:
     """The file is a line that describes the data, then the data; it has to stay so, for other versions to read it."""
     state = make_state(saved_at=datetime(2025, 11, 22, 10, 13, 0, 250, UTC))
     text = (
-        b'{"format": "heksher snapshot", "version": 1, "saved_at": "2025-11-22T10:13:00.000250+00:00", "bytes": 224,'
-        b' "sha256": "b9bfc2d3b91eeae393426a10cd25d4b8f46d3d7e3943393d5f2fcef773011dcb"}\n'
+        b'{"format": "heksher last known values", "version": 1, "saved_at": "2025-11-22T10:13:00.000250+00:00",'
+        b' "bytes": 224, "sha256": "b9bfc2d3b91eeae393426a10cd25d4b8f46d3d7e3943393d5f2fcef773011dcb"}\n'
         b'{"service":"http://heksher.test","context_filters":"*","context_features":["environment","user"],"revision":7,'
         b'"settings":{"setting0":{"default_value":7,"rules":[{"rule_id":0,"value":7,"context_features":[["user","u0"]]}'
         b"]}}}\n"
@@ -158,7 +158,9 @@ def test_failure_is_logged_once(path: Path, make, reason: str, logged) -> None:
         file.write(state)
     assert [logging.WARNING, logging.DEBUG, logging.DEBUG] == [record.levelno for record in logged]
     message = logged[0].getMessage()
-    assert message.startswith(f"the snapshot {file.path} cannot be written, settings go on without it: ")
+    assert message.startswith(
+        f"the file of last known values {file.path} cannot be written, settings go on without it: "
+    )
     assert reason in message
 
 
@@ -405,7 +407,7 @@ def check_ignored(path: Path, logged: list[logging.LogRecord], reason: str, serv
     assert read(path, service, "a:(x)") is None
     assert [logging.WARNING] == [record.levelno for record in logged]
     message = logged[0].getMessage()
-    assert message.startswith(f"the snapshot {path} is ignored: ")
+    assert message.startswith(f"the file of last known values {path} is ignored: ")
     assert reason in message
 
 
@@ -421,21 +423,21 @@ def edit_header(path: Path, **changes: object) -> None:
     path.write_bytes(json.dumps({**json.loads(header), **changes}).encode() + b"\n" + payload)
 
 
-NO_SNAPSHOT = "it is no snapshot of settings"
+NO_SUCH_FILE = "it is no file of last known values"
 NO_CHECKSUM = "it is damaged: its data does not have the checksum that it was written with"
 
 
 @pytest.mark.parametrize(
     ("edit", "reason"),
     [
-        (lambda text: b"", NO_SNAPSHOT),
-        (lambda text: b"\n", NO_SNAPSHOT),
-        (lambda text: b"password\n" + text, NO_SNAPSHOT),
-        (lambda text: b"[1, 2]\n", NO_SNAPSHOT),
-        (lambda text: b'"format"\n', NO_SNAPSHOT),
-        (lambda text: b'{"format": "zip", "version": 1}\n', NO_SNAPSHOT),
-        (lambda text: b"[" * 5_000, NO_SNAPSHOT),
-        (lambda text: b"\0" * len(text), NO_SNAPSHOT),
+        (lambda text: b"", NO_SUCH_FILE),
+        (lambda text: b"\n", NO_SUCH_FILE),
+        (lambda text: b"password\n" + text, NO_SUCH_FILE),
+        (lambda text: b"[1, 2]\n", NO_SUCH_FILE),
+        (lambda text: b'"format"\n', NO_SUCH_FILE),
+        (lambda text: b'{"format": "zip", "version": 1}\n', NO_SUCH_FILE),
+        (lambda text: b"[" * 5_000, NO_SUCH_FILE),
+        (lambda text: b"\0" * len(text), NO_SUCH_FILE),
         (lambda text: text[:-1], "it is damaged: its data is not 224 bytes long"),
         (lambda text: text + b"\n", "it is damaged: its data is not 224 bytes long"),
         (lambda text: text.partition(b"\n")[0], "it is damaged: its data is not 224 bytes long"),

@@ -137,7 +137,7 @@ def test_no_change() -> None:
     dispatcher, setting, log = Dispatcher(), make_setting(), Log()
     setting.on_change(log.note)
     publish(dispatcher, setting, 0)
-    dispatcher.switch(setting, setting.evaluation.compile())
+    dispatcher.switch(setting, setting._evaluation.compile())
     dispatcher.drain()
     assert [] == log.lines
 
@@ -406,5 +406,5 @@ def test_coroutine_function_of_a_setting(caplog: pytest.LogCaptureFixture) -> No
     for default in (1, 2):
         publish(dispatcher, setting, default)
     [record] = caplog.records
-    assert "only an asynchronous client can run that" in record.getMessage()
+    assert "which only an asynchronous client can run" in record.getMessage()
     assert 2 == len(log.lines)

@@ -16,11 +16,13 @@ def publish(setting: Setting[int], default_value: int, *rules: Rule[int], contex
     """Do what a client does when an update has come."""
     rule_set = RuleSet(setting.name, rules, ("a",))
     context = context or ClientContext(("a",))
-    setting.evaluation = Evaluation(rule_set, default_value, "server default", context, setting.configurable_features)
+    setting._switch_to(
+        Evaluation(rule_set, default_value, "server default", context, setting.configurable_features).compile()
+    )
 
 
 def take(*settings: Setting[int]) -> Snapshot:
-    return Snapshot({setting: setting.evaluation for setting in settings})
+    return Snapshot({setting: setting._evaluation for setting in settings})
 
 
 @pytest.mark.trap(20)
@@ -81,7 +83,7 @@ def test_collection() -> None:
 def test_changes_of_the_mapping_do_not_show() -> None:
     """What a snapshot was made of may be changed afterwards."""
     setting = Setting("size", int, ["a"], 0)
-    evaluations = {setting: setting.evaluation}
+    evaluations = {setting: setting._evaluation}
     snapshot = Snapshot(evaluations)
     evaluations.clear()
     assert snapshot.get(setting) == 0

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from heksher.clients.reporting import status
-from heksher.clients.reporting.status import ClientHealth, SettingStatus
+from heksher.clients.reporting.status import ClientHealth, ClientStatus, SettingStatus
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -39,7 +39,19 @@ def health(clock: Clock) -> ClientHealth:
 
 def test_a_new_client_is_starting(health: ClientHealth):
     """Before the first update there is nothing but the defaults."""
-    assert ("starting", START, None, None, None, None, None, "defaults", {}, False) == health.picture({})
+    expected = ClientStatus(
+        state="starting",
+        since=START,
+        last_success=None,
+        last_error=None,
+        last_error_at=None,
+        age_s=None,
+        revision=None,
+        source="defaults",
+        settings={},
+        is_streaming=False,
+    )
+    assert expected == health.picture({})
 
 
 def test_success(clock: Clock, health: ClientHealth):
@@ -94,12 +106,12 @@ def test_failure_with_data(clock: Clock, health: ClientHealth):
 
 
 def test_fallback(clock: Clock, health: ClientHealth):
-    """From a snapshot on, the client is stale, and the age is that of what the snapshot holds."""
-    health.fall_back("snapshot", START - timedelta(hours=1), 3)
+    """From the file of last known values on, the client is stale, and the age is that of what the file holds."""
+    health.fall_back("file", START - timedelta(hours=1), 3)
     health.fail("refused")
     clock.move(60)
     picture = health.picture({})
-    assert ("stale", 3660.0, 3, "snapshot", None) == (
+    assert ("stale", 3660.0, 3, "file", None) == (
         picture.state,
         picture.age_s,
         picture.revision,

@@ -18,9 +18,11 @@ import httpx2
 import pytest
 
 from heksher.clients.conversation.exchange import Flow, Outcome, Request
-from heksher.clients.transport.network import count_connections, protect, protect_async
+from heksher.clients.transport.async_transport import AsyncTransport
+from heksher.clients.transport.network import protect, protect_async
+from heksher.clients.transport.private_part import count_connections
 from heksher.clients.transport.sender import Limits
-from heksher.clients.transport.transport import AsyncTransport, ThreadTransport
+from heksher.clients.transport.thread_transport import ThreadTransport
 from tests.support.raw_service import (
     DEADLINE_S,
     RawConnection,

@@ -1,4 +1,8 @@
-"""A service for each test, on each kind of storage."""
+"""A service for each test: in memory, and for those that are marked ``storages`` on each kind of storage.
+
+What a storage guarantees is tested on all of them by its contract's suite. The API needs a sample beside that: each
+route and each kind of write once. ``--all-storages`` runs all tests on all of them.
+"""
 
 from collections.abc import Iterator
 
@@ -10,9 +14,12 @@ from tests.support.storages import STORAGE_KINDS
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc):
-    """Run each test of a module that calls the API on each kind of storage."""
+    """Choose the storages that a test of a module that calls the API is run on."""
     if "Api" in vars(metafunc.module):
-        metafunc.parametrize("storage_kind", STORAGE_KINDS, indirect=True)
+        is_everywhere = metafunc.definition.get_closest_marker("storages") or metafunc.config.getoption(
+            "--all-storages"
+        )
+        metafunc.parametrize("storage_kind", STORAGE_KINDS if is_everywhere else ["memory"], indirect=True)
 
 
 @pytest.fixture(autouse=True)

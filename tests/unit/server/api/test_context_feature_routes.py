@@ -11,6 +11,7 @@ def list_features(api: Api) -> list[str]:
     return api.get(PATH).json()["context_features"]
 
 
+@pytest.mark.storages
 def test_features_are_listed_in_their_order(api: Api):
     """The list has the service's order, which is the order of addition at first."""
     response = api.get(PATH)
@@ -22,6 +23,7 @@ def test_an_empty_service_lists_no_features():
     assert [] == list_features(Api())
 
 
+@pytest.mark.storages
 def test_a_feature_has_an_index(api: Api):
     """The index counts from 0, the most general feature."""
     assert [{"index": 0}, {"index": 1}, {"index": 2}] == [
@@ -36,6 +38,7 @@ def test_an_unknown_feature_has_no_index(api: Api, name: str):
     assert (404, b"") == (response.status_code, response.content)
 
 
+@pytest.mark.storages
 def test_a_feature_is_added_last(api: Api):
     """An added feature is the most specific one."""
     response = api.post(PATH, json={"context_feature": "trust"})
@@ -43,6 +46,7 @@ def test_a_feature_is_added_last(api: Api):
     assert ["environment", "user", "theme", "trust"] == list_features(api)
 
 
+@pytest.mark.storages
 @pytest.mark.trap(37)
 def test_the_first_feature_can_be_added():
     """An empty service takes its first feature."""
@@ -51,6 +55,7 @@ def test_the_first_feature_can_be_added():
     assert ["user"] == list_features(api)
 
 
+@pytest.mark.storages
 def test_a_feature_that_exists_is_not_added(api: Api):
     """The refusal is the text of the contract, and nothing changes."""
     response = api.post(PATH, json={"context_feature": "user"})
@@ -84,6 +89,7 @@ def test_there_is_a_limit_on_features():
     )
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize(
     ("name", "body", "order"),
     [
@@ -150,6 +156,7 @@ def test_a_move_needs_one_target(api: Api, body: object):
     assert locations(api.patch(f"{PATH}/user/index", json=body))
 
 
+@pytest.mark.storages
 def test_a_feature_is_deleted(api: Api):
     """The others keep their order."""
     response = api.delete(f"{PATH}/user")
@@ -162,6 +169,7 @@ def test_an_unknown_feature_cannot_be_deleted(api: Api):
     assert (404, b"") == (response.status_code, response.content)
 
 
+@pytest.mark.storages
 @pytest.mark.trap(37)
 def test_a_feature_in_use_cannot_be_deleted(api: Api):
     """A feature that one or more settings are configurable by stays, with the text of the contract."""
@@ -181,6 +189,7 @@ def test_a_feature_can_be_deleted_when_no_setting_uses_it_any_more(api: Api):
     assert 204 == api.delete(f"{PATH}/user").status_code
 
 
+@pytest.mark.storages
 def test_each_write_tells_its_revision(api: Api):
     """The answer to a write has the revision at which it can be seen."""
     response = api.post(PATH, json={"context_feature": "trust"})

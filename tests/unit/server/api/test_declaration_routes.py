@@ -8,6 +8,7 @@ import pytest
 from tests.support.api import Api, major, minor, removal
 
 
+@pytest.mark.storages
 def test_a_new_setting_is_created(api: Api):
     """Version 1.0 creates it with all its attributes."""
     response = api.try_declare("cache_ttl", metadata={"unit": "s"}, version="1.0")
@@ -39,6 +40,7 @@ def test_a_new_setting_starts_at_version_one(api: Api, version: str):
     assert 404 == api.get("/api/v1/settings/cache_ttl").status_code
 
 
+@pytest.mark.storages
 def test_the_same_declaration_is_up_to_date(api: Api):
     """Repeating a declaration changes nothing; order of features and options, and 60.0 for 60, are no differences."""
     api.declare("cache_ttl")
@@ -146,6 +148,7 @@ def test_minor_differences_are_acceptable_in_any_upgrade(api: Api, version: str,
     }
 
 
+@pytest.mark.storages
 @pytest.mark.trap(32)
 @pytest.mark.parametrize(
     ("value_type", "old", "new"),
@@ -168,6 +171,7 @@ def test_an_upgrade_to_a_falsy_default_is_stored(api: Api, value_type: str, old:
     assert new == api.query()["setting"]["default_value"]
 
 
+@pytest.mark.storages
 def test_narrowing_the_type_is_minor(api: Api):
     """A subtype that all rule values satisfy is acceptable in a minor version."""
     api.declare("ratio", type="float", default_value=1)
@@ -212,6 +216,7 @@ def test_features_are_told_in_the_services_order(api: Api):
     assert [major("configurable_features", ["environment", "theme"])] == response.json()["differences"]
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize("version", ["1.0", "1.1", "2.0"])
 def test_a_feature_in_use_cannot_be_removed(api: Api, version: str):
     """It is a mismatch at any version, told with the ids of the rules; features out of use are told apart."""
@@ -227,6 +232,7 @@ def test_a_feature_in_use_cannot_be_removed(api: Api, version: str):
     assert ["environment", "user", "theme"] == api.get_setting("color")["configurable_features"]
 
 
+@pytest.mark.storages
 @pytest.mark.trap(33)
 @pytest.mark.parametrize("version", ["1.0", "1.1", "2.0"])
 def test_a_type_that_a_rule_does_not_satisfy_is_a_mismatch(api: Api, version: str):
@@ -304,6 +310,7 @@ def test_an_outdated_declaration_may_name_a_feature_that_is_gone(api: Api):
     )["differences"]
 
 
+@pytest.mark.storages
 def test_exact_numbers_are_kept(api: Api):
     """Integers beyond 64 bits, and floats, come back digit for digit."""
     number = 10**299 + 7
@@ -312,6 +319,7 @@ def test_exact_numbers_are_kept(api: Api):
     assert (number, 0.1) == (api.query()["big"]["default_value"], api.query()["float"]["default_value"])
 
 
+@pytest.mark.storages
 def test_every_declaration_tells_the_revision(api: Api):
     """A client can demand at least the revision that its declaration was answered with."""
     revisions = [api.try_declare("a").headers["Heksher-Revision"] for _ in range(2)]

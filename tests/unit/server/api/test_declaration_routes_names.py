@@ -7,6 +7,7 @@ from tests.support.api import Api, minor
 RENAMED = {"alias": "cache_ttl", "version": "1.1"}
 
 
+@pytest.mark.storages
 def test_a_declaration_renames(api: Api):
     """The alias is the name so far; rules stay, and the old name goes on to work everywhere."""
     api.declare("cache_ttl")
@@ -48,6 +49,7 @@ def test_renaming_back_swaps_name_and_alias(api: Api):
     assert ("cache_ttl", ["cache.ttl"]) == (setting["name"], setting["aliases"])
 
 
+@pytest.mark.storages
 def test_all_earlier_names_stay_aliases(api: Api):
     """After two renames both earlier names work; aliases are sorted by bytes."""
     api.declare("b")
@@ -95,6 +97,7 @@ def test_an_unknown_alias_is_not_found(api: Api, name: str):
     assert "'unknown'" in response.json()["detail"]
 
 
+@pytest.mark.storages
 def test_the_alias_of_another_setting_is_a_conflict(api: Api):
     """Whether it is the other's name or an alias of it."""
     api.declare("one")
@@ -114,6 +117,7 @@ def test_a_new_name_needs_the_canonical_name_as_alias(api: Api):
     assert "give 'b' as alias" in response.json()["detail"]
 
 
+@pytest.mark.storages
 @pytest.mark.trap(33)
 def test_a_rename_with_a_change_of_type_checks_the_rules(api: Api):
     """Both in one declaration are refused as the change of type alone would be, and accepted when the values fit."""
@@ -135,6 +139,7 @@ def test_a_rename_with_a_change_of_type_checks_the_rules(api: Api):
     assert ("share", "int", ["ratio"], "2.0") == tuple(setting[key] for key in ("name", "type", "aliases", "version"))
 
 
+@pytest.mark.storages
 def test_an_accepted_declaration_is_one_entry_of_the_log(api: Api):
     """The entry has the setting before and after; refusals and agreements have none."""
     api.declare("cache_ttl")

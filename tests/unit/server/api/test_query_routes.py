@@ -12,6 +12,7 @@ def rule_ids(api: Api, **parameters: str) -> list[int]:
     return [rule["rule_id"] for rule in api.query(settings="b", **parameters)["b"]["rules"]]
 
 
+@pytest.mark.storages
 def test_everything_is_answered(ruled: Api):
     """Without parameters: all settings by canonical name, rules by id, conditions in feature order."""
     response = ruled.get(PATH)
@@ -37,6 +38,7 @@ def test_everything_is_answered(ruled: Api):
     assert ["A", "b"] == list(response.json()["settings"])
 
 
+@pytest.mark.storages
 def test_revision_is_told(ruled: Api):
     """The answer says at which revision it was true, also when it says that nothing is new."""
     first = ruled.get(PATH)
@@ -163,6 +165,7 @@ def test_there_is_a_limit_on_filters(ruled: Api):
     assert [["query", "context_filters"]] == locations(response)
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize(("text", "expected"), [("true", [{}, {}, {"by": "me"}, {}]), ("false", [None] * 4)])
 def test_metadata_is_included_on_demand(ruled: Api, text: str, expected: list):
     """Each rule then has its metadata."""
@@ -181,6 +184,7 @@ def test_a_parameter_stands_once(ruled: Api, parameter: str):
     assert [["query", parameter]] == locations(ruled.get(f"{PATH}?{parameter}=A&{parameter}=b"))
 
 
+@pytest.mark.storages
 @pytest.mark.trap(36)
 def test_a_known_answer_is_not_sent_again(ruled: Api):
     """With its tag, in a list or weak, or with a star, the answer is a 304 with the same tag and order."""
@@ -229,6 +233,7 @@ def test_a_tag_stands_for_the_content(ruled: Api):
     assert 4 == len(others - {tag})
 
 
+@pytest.mark.storages
 @pytest.mark.trap(21)
 def test_the_tag_covers_the_feature_order(api: Api):
     """The order changes the tag even of an answer whose rules look the same."""

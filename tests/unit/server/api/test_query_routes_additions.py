@@ -10,6 +10,7 @@ from tests.support.storages import write_something
 PATH = "/api/v1/query"
 
 
+@pytest.mark.storages
 def test_a_query_can_be_posted(ruled: Api):
     """The answer is that of the same query in a URL, with its tag, and is known by it."""
     expected = ruled.get(f"{PATH}?settings=A,old&context_filters=user:*&include_metadata=true&include_aliases=true")
@@ -91,6 +92,7 @@ def test_a_posted_query_is_json_every_time(ruled: Api):
     assert 422 == ruled.post(PATH, content=b"{}", headers={"Content-Type": "text/plain"}).status_code
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize(
     ("question", "expected"),
     [

@@ -15,12 +15,14 @@ def noted(api: Api) -> Api:
     return api
 
 
+@pytest.mark.storages
 def test_metadata_is_read(noted: Api):
     """The answer has the whole object."""
     response = noted.get(PATH)
     assert (200, {"metadata": {"a": 1, "b": [True]}}) == (response.status_code, response.json())
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize(
     ("method", "suffix", "body", "expected"),
     [

@@ -17,6 +17,7 @@ def ruled(api: Api) -> Api:
     return api
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize("name", ["cache.ttl", "cache_ttl"])
 def test_a_rule_is_added(ruled: Api, name: str):
     """The answer has its id, and where it is; the setting may be named by an alias."""
@@ -28,6 +29,7 @@ def test_a_rule_is_added(ruled: Api, name: str):
     ).json()
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize(
     ("value_type", "default", "value"),
     [
@@ -95,6 +97,7 @@ def test_a_rule_needs_a_value_of_the_type(ruled: Api, value: object):
     assert "int" in response.json()["detail"]
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize("name", ["cache.ttl", "cache_ttl"])
 def test_conditions_are_unique(ruled: Api, name: str):
     """A second rule with the same conditions is a 409 with the text of the contract, whatever its value."""
@@ -102,6 +105,7 @@ def test_conditions_are_unique(ruled: Api, name: str):
     assert (409, "rule already exists") == (response.status_code, response.text)
 
 
+@pytest.mark.storages
 def test_some_of_the_conditions_make_another_rule(ruled: Api):
     """So does another setting."""
     ruled.declare("other")
@@ -114,6 +118,7 @@ def test_some_of_the_conditions_make_another_rule(ruled: Api):
 SEARCHES = ["environment:dev,user:guest", "user:guest,environment:dev"]
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize("name", ["cache.ttl", "cache_ttl"])
 @pytest.mark.parametrize("conditions", SEARCHES)
 def test_a_rule_is_found_by_its_conditions(ruled: Api, conditions: str, name: str):
@@ -161,6 +166,7 @@ def test_a_search_needs_both_parameters(ruled: Api):
     assert [["query", "setting"], ["query", "feature_values"]] == locations(ruled.get(f"{PATH}/search"))
 
 
+@pytest.mark.storages
 def test_a_rule_is_read(ruled: Api):
     """Its conditions come in feature order, also after that has changed."""
     rule = {"setting": "cache.ttl", "value": 10, "metadata": {"by": "me"}}
@@ -207,6 +213,7 @@ class TestEveryRouteOfOneRule:
 VALUE_ROUTES = pytest.mark.parametrize(("method", "suffix"), [("PUT", "/value"), ("PATCH", "")])
 
 
+@pytest.mark.storages
 @VALUE_ROUTES
 def test_a_value_is_changed(ruled: Api, method: str, suffix: str):
     """To another one of the type, falsy ones included, by the deprecated route too."""
@@ -246,6 +253,7 @@ def test_a_value_is_required(ruled: Api, method: str, suffix: str, content: byte
     assert locations(ruled.request(method, f"{PATH}/1{suffix}", content=content))
 
 
+@pytest.mark.storages
 def test_a_rule_is_deleted(ruled: Api):
     """It is gone, and its id is not given again."""
     response = ruled.delete(f"{PATH}/1")
@@ -255,6 +263,7 @@ def test_a_rule_is_deleted(ruled: Api):
     assert 2 == ruled.add_rule("cache.ttl", {"user": "guest", "environment": "dev"}, 1)
 
 
+@pytest.mark.storages
 def test_every_change_of_a_rule_is_one_entry_of_the_log(ruled: Api):
     """The entry has the rule before and after the change."""
     added = {

@@ -27,12 +27,14 @@ CHANGES = [
 ]
 
 
+@pytest.mark.storages
 def test_metadata_is_read(noted: Api):
     """The answer has the whole object."""
     response = noted.get(PATH)
     assert (200, {"metadata": {"a": 1, "b": [True]}}) == (response.status_code, response.json())
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize("version", ["1.2", "2.0"])
 @pytest.mark.parametrize(("method", "suffix", "body", "expected"), CHANGES)
 def test_metadata_is_changed(noted: Api, method: str, suffix: str, body: dict, expected: dict, version: str):
@@ -44,6 +46,7 @@ def test_metadata_is_changed(noted: Api, method: str, suffix: str, body: dict, e
     assert str(noted.revision()) == response.headers["Heksher-Revision"]
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize("version", ["1.1", "1.0", "0.9", "01.01"])
 @pytest.mark.parametrize(("method", "suffix", "body", "expected"), CHANGES)
 def test_metadata_needs_a_newer_version(noted: Api, method: str, suffix: str, body: dict, expected: dict, version: str):

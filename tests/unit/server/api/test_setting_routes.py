@@ -39,6 +39,7 @@ def test_an_unknown_setting_is_not_found(renamed: Api, method: str, suffix: str,
     assert response.text.startswith("there is no setting named ")
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize(("method", "suffix", "body"), REQUESTS)
 def test_an_alias_is_as_good_as_the_name(renamed: Api, method: str, suffix: str, body: object):
     """Every route takes an alias, and does to the setting what it would do under the name."""
@@ -69,6 +70,7 @@ def test_a_version_has_two_numbers(renamed: Api, method: str, suffix: str, body:
     assert [["body", "version"]] == locations(response)
 
 
+@pytest.mark.storages
 def test_settings_are_listed_by_name(api: Api):
     """The list has four attributes of each setting, sorted by the bytes of the names."""
     for name in ("b", "B", "a.b", "a_b", "_"):
@@ -83,6 +85,7 @@ def test_settings_are_listed_by_name(api: Api):
     } == response.json()
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize("text", ["true", "True", "1"])
 def test_settings_are_listed_with_additional_data(renamed: Api, text: str):
     """The list has all seven attributes on demand."""
@@ -112,6 +115,7 @@ def test_the_choice_of_additional_data_is_true_or_false(api: Api):
     assert [["query", "include_additional_data"]] == locations(api.get(f"{PATH}?include_additional_data=maybe"))
 
 
+@pytest.mark.storages
 def test_a_setting_has_seven_attributes(api: Api):
     """Features come in the service's order, whatever the declaration's was, and after the service's has changed."""
     api.declare("cache_ttl", configurable_features=["theme", "user"], type='Flags["a"]', default_value=[])
@@ -128,6 +132,7 @@ def test_a_setting_has_seven_attributes(api: Api):
     assert ["theme", "user"] == api.get_setting("cache_ttl")["configurable_features"]
 
 
+@pytest.mark.storages
 def test_a_setting_is_deleted_with_its_rules(renamed: Api):
     """The rules go too, and both names are free; the log has all that is needed to undo it."""
     rule_id = renamed.add_rule("cache.ttl", {"user": "a"}, 1)
@@ -153,6 +158,7 @@ def put_name(api: Api, name: str, new_name: object, version: str):
     return api.put(f"{PATH}/{name}/name", json={"name": new_name, "version": version})
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize(("name", "version"), [("cache.ttl", "1.1"), ("cache_ttl", "1.2"), ("cache.ttl", "2.0")])
 def test_a_setting_is_renamed(renamed: Api, name: str, version: str):
     """At the same or a newer version; the old name becomes an alias, beside the older ones."""
@@ -164,6 +170,7 @@ def test_a_setting_is_renamed(renamed: Api, name: str, version: str):
     assert "ttl" == renamed.get(f"/api/v1/rules/{rule_id}").json()["setting"]
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize("name", ["cache.ttl", "cache_ttl"])
 def test_a_setting_can_take_its_alias_as_its_name(renamed: Api, name: str):
     """The two are swapped."""
@@ -197,6 +204,7 @@ def test_an_older_version_does_not_rename(renamed: Api, new_name: str):
     assert "cache.ttl" == renamed.get_setting("cache_ttl")["name"]
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize("new_name", ["cache.ttl", "cache_ttl"])
 def test_a_name_of_another_setting_cannot_be_taken(renamed: Api, new_name: str):
     """Neither its name nor an alias of it."""

@@ -20,6 +20,7 @@ def ratio(api: Api) -> Api:
     return api
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize(
     ("value_type", "version"),
     [("int", "1.2"), ("int", "2.0"), ("float", "1.2"), ("Enum[1,2]", "2.0"), ("Enum[3,2,1.0]", "2.0")],
@@ -104,6 +105,7 @@ def color(api: Api) -> Api:
     return api
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize(
     ("features", "version", "expected"),
     [
@@ -139,6 +141,7 @@ def test_configurable_features_need_a_newer_version(color: Api, features: list[s
     assert "1.1" == color.get_setting("color")["version"]
 
 
+@pytest.mark.storages
 @pytest.mark.parametrize("version", ["1.2", "2.0"])
 def test_a_feature_in_use_cannot_be_removed(color: Api, version: str):
     """The 409 names the feature and the rules."""
@@ -171,6 +174,7 @@ def test_configurable_features_are_distinct_names(color: Api, features: object):
     assert ["body", "configurable_features"] == locations(put_features(color, features, "2.0"))[0][:2]
 
 
+@pytest.mark.storages
 def test_every_change_is_one_entry_of_the_log(color: Api):
     """The entry has the setting before and after the change."""
     before = color.get_setting("color")

@@ -1,11 +1,9 @@
 """Sending with an HTTP library: where to and how, and what comes back."""
 
-import asyncio
 import gc
 import json
-import threading
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import httpx
@@ -13,53 +11,16 @@ import httpx2
 import pytest
 
 from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
-from heksher.clients.transport.transport import MAX_CONCURRENT_REQUESTS, AsyncTransport, ThreadTransport
+from heksher.clients.transport.async_transport import AsyncTransport
+from heksher.clients.transport.thread_transport import ThreadTransport
 from heksher.exceptions import TransportError
-
-URL = "http://heksher.test"
-HEALTH = Request("GET", "/api/health")
-Runner = Callable[[Flow[Any], str, dict[str, Any]], Any]
-
-
-def run_in_loop(flow: Flow[Any], url: str, client_args: dict[str, Any]) -> object:
-    async def run() -> object:
-        transport = AsyncTransport(url, client_args)
-        try:
-            return await transport.run(flow)
-        finally:
-            await transport.close()
-
-    return asyncio.run(run())
-
-
-def run_in_thread(flow: Flow[Any], url: str, client_args: dict[str, Any]) -> object:
-    transport = ThreadTransport(url, client_args)
-    try:
-        return transport.run(flow)
-    finally:
-        transport.close()
+from tests.support.transports import HEALTH, URL, Runner, ask, echo, run_in_loop, run_in_thread
 
 
 @pytest.fixture(params=[run_in_loop, run_in_thread])
 def run(request: pytest.FixtureRequest) -> Runner:
     runner: Runner = request.param
     return runner
-
-
-def ask(*requests: Request) -> Flow[tuple[Outcome, ...]]:
-    """Send requests side by side, and return what became of them."""
-    return (yield requests)
-
-
-def echo(request: httpx2.Request) -> httpx2.Response:
-    """Answer what was asked."""
-    asked = {
-        "method": request.method,
-        "url": str(request.url),
-        "headers": dict(request.headers),
-        "content": request.content.decode(),
-    }
-    return httpx2.Response(200, json=asked)
 
 
 def send(run: Runner, request: Request, url: str = URL, **client_args: Any) -> dict[str, Any]:
@@ -105,50 +66,6 @@ def test_response(run: Runner) -> None:
     assert outcome.native is answer
 
 
-@pytest.mark.trap(24)
-def test_requests_of_a_step_overlap() -> None:
-    """Requests that go side by side are under way at the same time, up to a limit that spares the service."""
-    barrier = threading.Barrier(MAX_CONCURRENT_REQUESTS, timeout=30)
-    present = 0
-    most = 0
-    lock = threading.Lock()
-
-    def meet(_request: httpx2.Request) -> httpx2.Response:
-        nonlocal present, most
-        with lock:
-            present += 1
-            most = max(most, present)
-        barrier.wait()
-        with lock:
-            present -= 1
-        return httpx2.Response(200)
-
-    requests = [HEALTH] * MAX_CONCURRENT_REQUESTS * 3
-    outcomes = run_in_thread(ask(*requests), URL, {"transport": httpx2.MockTransport(meet)})
-    assert isinstance(outcomes, tuple)
-    assert [200] * len(requests) == [outcome.status for outcome in outcomes]
-    assert most <= MAX_CONCURRENT_REQUESTS
-
-
-@pytest.mark.trap(24)
-def test_requests_of_a_step_overlap_on_the_loop() -> None:
-    """On an event loop they overlap as well, up to the same limit."""
-    present = 0
-    most = 0
-
-    async def meet(_request: httpx2.Request) -> httpx2.Response:
-        nonlocal present, most
-        present += 1
-        most = max(most, present)
-        await asyncio.sleep(0)
-        present -= 1
-        return httpx2.Response(200)
-
-    requests = [HEALTH] * MAX_CONCURRENT_REQUESTS * 3
-    run_in_loop(ask(*requests), URL, {"transport": httpx2.MockTransport(meet)})
-    assert most == MAX_CONCURRENT_REQUESTS
-
-
 def test_error_of_a_flow(run: Runner) -> None:
     """An error of the service that a flow raises is one of the HTTP library, too; any other comes out as it is."""
 
@@ -192,46 +109,6 @@ def test_failure_is_told(run: Runner, error: Exception, cause: str) -> None:
     [outcome] = run(ask(HEALTH), "http://me:secret@heksher.test", {"transport": httpx2.MockTransport(fail)})
     assert str(outcome) == f"GET /api/health got no answer from {URL}: {cause}"
     assert outcome.native is error
-
-
-async def close_and_reset_on_the_loop() -> list[list[type]]:
-    transport = AsyncTransport(URL, {"transport": httpx2.MockTransport(echo)})
-    await transport.reset()
-    outcomes = [await transport.run(ask(HEALTH))]
-    for _ in range(2):
-        await transport.close()
-        outcomes.append(await transport.run(ask(HEALTH)))
-    return [list(map(type, sent)) for sent in outcomes]
-
-
-def test_close_and_reset_on_the_loop() -> None:
-    """After a reset new flows are sent as before; after close, which may come twice, they fail."""
-    assert [[Response], [TransportError], [TransportError]] == asyncio.run(close_and_reset_on_the_loop())
-
-
-def test_close_and_reset() -> None:
-    """Without a loop it is the same."""
-    transport = ThreadTransport(URL, {"transport": httpx2.MockTransport(echo)})
-    transport.reset()
-    outcomes = [transport.run(ask(HEALTH))]
-    for _ in range(2):
-        transport.close()
-        outcomes.append(transport.run(ask(HEALTH)))
-    assert [[Response], [TransportError], [TransportError]] == [list(map(type, sent)) for sent in outcomes]
-
-
-def test_reset_ends_flows_under_way() -> None:
-    """A flow that was begun before a reset opens no new connections."""
-    transport = ThreadTransport(URL, {"transport": httpx2.MockTransport(echo)})
-
-    def flow() -> Flow[tuple[Outcome, ...]]:
-        yield (HEALTH,)
-        transport.reset()
-        return (yield (HEALTH,))
-
-    [outcome] = transport.run(flow())
-    transport.close()
-    assert isinstance(outcome, TransportError)
 
 
 @pytest.mark.parametrize("kind", [AsyncTransport, ThreadTransport])

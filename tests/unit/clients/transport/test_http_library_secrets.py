@@ -15,9 +15,10 @@ import pytest
 
 from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
 from heksher.clients.conversation.response_reader import expect
+from heksher.clients.transport.async_transport import AsyncTransport
 from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.transport.sender import DEFAULT_LIMITS, Limits
-from heksher.clients.transport.transport import AsyncTransport, ThreadTransport
+from heksher.clients.transport.thread_transport import ThreadTransport
 from heksher.exceptions import ServiceError, StatusError, TransportError
 from tests.support.drivers import AsyncDriver, Driver, ThreadDriver
 from tests.support.raw_service import Handler, RawConnection, RawService, always, answer_with

@@ -14,7 +14,8 @@ PROGRAM = """
 import asyncio, os, ssl, sys, threading, time
 import {library}
 from heksher.clients.conversation.exchange import Request
-from heksher.clients.transport.transport import AsyncTransport, ThreadTransport
+from heksher.clients.transport.async_transport import AsyncTransport
+from heksher.clients.transport.thread_transport import ThreadTransport
 from tests.support.raw_service import count_sockets
 
 _, url, authority, kind, is_shared = sys.argv

@@ -4,15 +4,11 @@ Everything goes over real sockets, with both kinds of transports and both HTTP l
 switched off.
 """
 
-import asyncio
-import gc
-import signal
 import socket
 import ssl
 import threading
 import time
 import tracemalloc
-import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
@@ -23,11 +19,11 @@ import httpx2
 import pytest
 import trustme
 
-from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
+from heksher.clients.conversation.exchange import Outcome, Request, Response
+from heksher.clients.transport.async_transport import AsyncTransport
 from heksher.clients.transport.http_errors import as_http_error
-from heksher.clients.transport.receiving import STEP_BYTES
 from heksher.clients.transport.sender import Limits
-from heksher.clients.transport.transport import AsyncTransport, ThreadTransport
+from heksher.clients.transport.thread_transport import ThreadTransport
 from heksher.exceptions import TransportError
 from tests.support.drivers import AsyncDriver, Driver, ThreadDriver
 from tests.support.raw_service import (
@@ -43,13 +39,17 @@ from tests.support.raw_service import (
     forever,
     unreachable_port,
 )
-from tests.support.waiting import wait_until
+from tests.support.transports import (
+    HEALTH,
+    LIBRARIES,
+    MANY,
+    TLS,
+    ask,
+    await_no_threads,
+    compress,
+    encoded,
+)
 
-HEALTH = Request("GET", "/api/health")
-MANY = (HEALTH,) * 3
-LIBRARIES: dict[str, Any] = {"httpx2": httpx2, "httpx": httpx}
-# Making one takes longer than most of these tests.
-TLS = ssl.create_default_context()
 # For requests that are not to be answered, and for those of which some are: enough for that on a busy machine.
 SHORT = Limits(request_timeout_s=0.2)
 LONGER = Limits(request_timeout_s=0.8)
@@ -74,10 +74,6 @@ class Sender:
 
 
 Connect = Callable[..., Sender]
-
-
-def ask(*requests: Request) -> Flow[tuple[Outcome, ...]]:
-    return (yield requests)
 
 
 @pytest.fixture(params=["async", "thread"])
@@ -106,11 +102,6 @@ def connect(request: pytest.FixtureRequest, driver: Driver) -> Iterator[Connect]
 # ---- how much
 
 
-def compress(data: bytes, window_bits: int) -> bytes:
-    compressor = zlib.compressobj(wbits=window_bits)
-    return compressor.compress(data) + compressor.flush()
-
-
 ENCODINGS = {
     "gzip": ("gzip", 31),
     "x-gzip": ("x-gzip", 31),
@@ -119,10 +110,6 @@ ENCODINGS = {
     "bare deflate": ("deflate", -15),
 }
 encodings = pytest.mark.parametrize(("encoding", "window_bits"), ENCODINGS.values(), ids=ENCODINGS)
-
-
-def encoded(encoding: str, body: bytes, **options: str) -> bytes:
-    return answer_with(b"Content-Encoding: %s\r\n" % encoding.encode(), body, **options)
 
 
 def expect_too_large(outcome: object, max_bytes: int) -> None:
@@ -390,15 +377,6 @@ def hanging(phase: str) -> Iterator[tuple[str, RawService | None]]:
         yield f"{'https' if phase == 'handshake' else 'http'}://127.0.0.1:{service.port}", service
 
 
-def find_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("heksher")]
-
-
-def await_no_threads() -> list[str]:
-    wait_until(lambda: not find_threads())
-    return find_threads()
-
-
 @pytest.mark.parametrize("requests", [1, 3])
 @pytest.mark.parametrize("phase", ["connect", "handshake", "headers", "body"])
 def test_close_while_a_request_hangs(connect: Connect, phase: str, requests: int) -> None:
@@ -458,7 +436,7 @@ def test_idle_connections_are_closed(connect: Connect) -> None:
 
 
 def test_reset_while_a_request_hangs(connect: Connect) -> None:
-    """A reset ends the requests under way as well; the next ones are sent as ever."""
+    """A reset ends the requests in flight as well; the next ones are sent as ever."""
     numbers = iter(range(9))
 
     def hang_first(connection: RawConnection) -> None:
@@ -477,173 +455,7 @@ def test_reset_while_a_request_hangs(connect: Connect) -> None:
         assert sender.send().status == 200
 
 
-# ---- threads only
-
-
-@pytest.fixture(params=["httpx2", "httpx"])
-def transport(request: pytest.FixtureRequest) -> Iterator[Callable[..., ThreadTransport]]:
-    """What makes transports for threads, without limits of the library."""
-    library = LIBRARIES[request.param]
-    with ExitStack() as stack:
-
-        def make(url: str, **limits: Any) -> ThreadTransport:
-            args = {"timeout": library.Timeout(None), "limits": library.Limits(**limits), "verify": TLS}
-            made = ThreadTransport(url, args)
-            stack.callback(made.close)
-            return made
-
-        yield make
-
-
-def run_in_background(transport: ThreadTransport, *requests: Request) -> "Future[tuple[Outcome, ...]]":
-    future: Future[tuple[Outcome, ...]] = Future()
-    threading.Thread(target=lambda: future.set_result(transport.run(ask(*requests)))).start()
-    return future
-
-
-def test_abort(transport: Callable[..., ThreadTransport]) -> None:
-    """Aborting interrupts what is under way, in all threads; later requests are sent."""
-    is_hanging = threading.Event()
-    is_hanging.set()
-
-    def hang(connection: RawConnection) -> None:
-        while connection.receive():
-            if is_hanging.is_set():
-                connection.hang()
-            connection.send(answer_with())
-
-    with RawService(hang) as service:
-        native = transport(service.url)
-        sendings = [run_in_background(native, *requests) for requests in ((HEALTH,), MANY)]
-        service.await_connections(4)
-        time.sleep(0.05)
-        native._client.requests.abort()
-        outcomes = [outcome for sending in sendings for outcome in sending.result(DEADLINE_S)]
-        assert [TransportError] * 4 == list(map(type, outcomes))
-        is_hanging.clear()
-        assert native.run(ask(HEALTH))[0].status == 200
-
-
-def test_untimely_end_is_none(transport: Callable[..., ThreadTransport]) -> None:
-    """An answer that ends with its connection looks complete when it is interrupted, and is not taken for that."""
-
-    def answer_without_length(connection: RawConnection) -> None:
-        connection.receive()
-        connection.send(b'HTTP/1.1 200 OK\r\n\r\n{"settings": {}}')
-        connection.hang()
-
-    with RawService(answer_without_length) as service:
-        native = transport(service.url)
-        sending = run_in_background(native, HEALTH)
-        service.await_connections()
-        time.sleep(0.1)
-        native._client.requests.abort()
-        assert "broken off by the client itself" in str(sending.result(DEADLINE_S)[0])
-
-
-def test_requests_that_wait_for_a_connection_are_interrupted(transport: Callable[..., ThreadTransport]) -> None:
-    """Requests for which there is no connection yet, as the program allows few of them, end as well."""
-    with RawService(RawConnection.hang) as service:
-        native = transport(service.url, max_connections=1)
-        sending = run_in_background(native, *MANY)
-        service.await_connections()
-        time.sleep(0.05)
-        begin = time.monotonic()
-        native.close()
-        assert [TransportError] * 3 == list(map(type, sending.result(DEADLINE_S)))
-        assert time.monotonic() - begin < 1
-
-
-@pytest.mark.parametrize("requests", [(HEALTH,), MANY], ids=["one", "many"])
-def test_interrupt_by_the_keyboard(
-    transport: Callable[..., ThreadTransport], monkeypatch: pytest.MonkeyPatch, requests: tuple[Request, ...]
-) -> None:
-    """Ctrl-C during a request, or while waiting for several, leaves none of them behind."""
-    before = count_sockets()
-    with RawService(RawConnection.hang) as service:
-        native = transport(service.url)
-        main = threading.get_ident()
-
-        def press() -> None:
-            service.await_connections(len(requests))
-            time.sleep(0.05)
-            signal.pthread_kill(main, signal.SIGINT)
-
-        threading.Thread(target=press).start()
-        with pytest.raises(KeyboardInterrupt):
-            native.run(ask(*requests))
-        for connection in service.connections:
-            assert connection.is_ended.wait(DEADLINE_S)
-        assert before + 1 == await_sockets(before + 1)
-        assert [] == await_no_threads()
-
-
-# ---- asyncio only
-
-
-def test_cancelled_request_leaves_no_connection() -> None:
-    """A task that is cancelled during the body of an answer closes its connection."""
-
-    async def cancel(url: str) -> None:
-        transport = AsyncTransport(url, {"trust_env": False})
-        task = asyncio.create_task(transport.run(ask(*MANY)))
-        await asyncio.sleep(0.2)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await asyncio.to_thread(await_ends)
-        await transport.close()
-
-    def await_ends() -> None:
-        for connection in service.connections:
-            assert connection.is_ended.wait(DEADLINE_S)
-
-    with RawService(endless(b"", forever(b"x"), 0.01)) as service:
-        asyncio.run(cancel(service.url))
-        assert 3 == len(service.connections)
-
-
-def test_bomb_does_not_block_the_loop() -> None:
-    """While something huge is decompressed, other tasks go on: after each step, of which there are many."""
-    turns = 0
-
-    async def count() -> None:
-        nonlocal turns
-        while True:
-            await asyncio.sleep(0)
-            turns += 1
-
-    async def send(url: str) -> Outcome:
-        # The very last step is too much: of a whole answer, the body would be handed over to a thread.
-        transport = AsyncTransport(url, {"trust_env": False}, Limits(size - 1))
-        counting = asyncio.create_task(count())
-        [outcome] = await transport.run(ask(HEALTH))
-        counting.cancel()
-        await transport.close()
-        return outcome
-
-    size = 32 * STEP_BYTES
-    with RawService(always(encoded("gzip", compress(bytes(size), 31)))) as service:
-        assert "more than" in str(asyncio.run(send(service.url)))
-    # What the network takes is far less.
-    assert turns >= 31
-
-
-def test_closing_after_the_loop_has_ended() -> None:
-    """A transport whose loop is gone can be closed in another one."""
-
-    def send_and_close() -> None:
-        transport = AsyncTransport(service.url, {"trust_env": False})
-        asyncio.run(send(transport))
-        asyncio.run(transport.close())
-        del transport
-        gc.collect()
-
-    async def send(transport: AsyncTransport) -> None:
-        await transport.run(ask(HEALTH))
-
-    with RawService(always(answer_with())) as service, pytest.warns(ResourceWarning):
-        send_and_close()
+# ---- TLS
 
 
 def test_tls(connect: Connect) -> None:

@@ -1,4 +1,4 @@
-"""A program that writes a snapshot without pause, for a test that kills it: ``python -m ... PATH NUMBER``.
+"""A program that writes a file of last known values without pause, to be killed: ``python -m ... PATH NUMBER``.
 
 What it writes differs from one write to the next, and, as each process is given another number, from process to
 process. It prints a line when it has written for the first time.

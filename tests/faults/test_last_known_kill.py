@@ -1,6 +1,6 @@
-"""``kill -9`` of processes that write the snapshot: whoever reads it meanwhile gets all of some write.
+"""``kill -9`` of processes that write a file of last known values: whoever reads it meanwhile gets all of some write.
 
-``HEKSHER_SNAPSHOT_KILLS=500`` kills more often than a run of all tests has the time for.
+``HEKSHER_LAST_KNOWN_KILLS=500`` kills more often than a run of all tests has the time for.
 """
 
 import os
@@ -17,7 +17,7 @@ from tests.support.processes import ROOT
 from tests.support.saved_states import SERVICE, is_of_one_write, make_large_state
 
 LANES = 4
-KILLS = int(os.environ.get("HEKSHER_SNAPSHOT_KILLS", "20"))
+KILLS = int(os.environ.get("HEKSHER_LAST_KNOWN_KILLS", "20"))
 
 # A write takes some milliseconds, so a process has written a few times, or is at its second write.
 MAX_LIFE_S = 0.05
@@ -28,7 +28,7 @@ def write_and_kill(path: Path, lane: int) -> int:
     """Start a writer and kill it at a random moment, again and again; return the number of kills."""
     kills = range(lane, KILLS, LANES)
     for kill in kills:
-        arguments = [sys.executable, "-W", "error", "-m", "tests.support.snapshot_writer", path, str(kill * MANY)]
+        arguments = [sys.executable, "-W", "error", "-m", "tests.support.last_known_writer", path, str(kill * MANY)]
         with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert "writing\n" == process.stdout.readline()
@@ -52,7 +52,7 @@ def read_until_all_are_done(path: Path, lanes: list[Future[int]]) -> tuple[int, 
 
 
 def list_leftovers(path: Path) -> list[Path]:
-    """List what is in the directory of a snapshot beside it."""
+    """List what is in the directory of a file of last known values beside it."""
     return [other for other in path.parent.iterdir() if other != path]
 
 
@@ -61,7 +61,7 @@ def test_file_is_always_readable(tmp_path: Path, record_property: Callable[[str,
 
     What the killed ones have left behind goes away with a write that comes an hour later.
     """
-    path = tmp_path / "settings.snapshot"
+    path = tmp_path / "settings.last-known"
     LastKnownFile(path).write(make_large_state(0))
     begin = time.monotonic()
     with ThreadPoolExecutor(LANES) as pool:

@@ -1,16 +1,19 @@
 """Changes of a setting: what is one, who is told of it, and what it says."""
 
 import asyncio
+import json
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
+from enum import Enum
 from typing import Any
 
 import pytest
 
-from heksher.changes import Change, Changes, restrict
+from heksher.change_base import restrict
+from heksher.changes import Change, Changes
 from heksher.context import ClientContext, ContextDefault
 from heksher.evaluation import Evaluation
 from heksher.exceptions import MissingContextError, UnknownFeatureError
@@ -38,12 +41,12 @@ def publish(setting: Setting[int], default: int, *rules: Rule[int], **defaults: 
     context.set_defaults(defaults)
     features = setting.configurable_features
     before, after = (
-        setting.evaluation,
+        setting._evaluation,
         Evaluation(RuleSet(setting.name, rules, features), default, "server default", context, features),
     )
-    setting.evaluation = after
-    if setting.subscribers is not None:
-        setting.subscribers.notify(Change(setting, before, after, {}))
+    setting._switch_to(after.compile())
+    if setting._subscribers is not None:
+        setting._subscribers.notify(Change(setting=setting, before=before, after=after))
 
 
 def collect(
@@ -63,8 +66,8 @@ def collect(
 def test_setting_without_subscribers() -> None:
     """A setting that nobody subscribed to has nothing for it."""
     setting = make_setting()
-    assert setting.subscribers is None
-    assert "subscribers" not in vars(setting)
+    assert setting._subscribers is None
+    assert "_subscribers" not in vars(setting)
 
 
 @pytest.mark.parametrize("contexts", CONTEXTS, ids=repr)
@@ -170,7 +173,7 @@ def test_unknown_feature(name: str) -> None:
     assert str(raised.value) == "setting 'size' is not configurable by planet; its features are a, b"
     with pytest.raises(UnknownFeatureError, match=str(raised.value)):
         setting.get(planet="mars")
-    assert setting.subscribers is None
+    assert setting._subscribers is None
 
 
 def test_restricted_context() -> None:
@@ -221,7 +224,7 @@ def test_change_in_a_context() -> None:
 def test_features_with_names_of_parameters() -> None:
     """A feature may be called self."""
     setting = Setting("size", int, ["self", "contexts"], 3)
-    change = Change(setting, setting.evaluation, setting.evaluation, {})
+    change = Change(setting=setting, before=setting._evaluation, after=setting._evaluation)
     assert [3, 3] == [change.before(self="x"), change.after(self="x", contexts="y")]
 
 
@@ -241,6 +244,56 @@ def test_repr_without_a_value() -> None:
     assert "<Change of size for a=x: 0 -> 2>" == repr(change)
     variable.reset(token)
     assert "<Change of size for a=x: 0 -> (no value)>" == repr(change)
+
+
+def test_repr_in_the_empty_context() -> None:
+    """A context without a feature is a context, too: that of a read without arguments."""
+    change = get_change(lambda setting: publish(setting, 1), {})
+    assert "<Change of size for the empty context: 0 -> 1>" == repr(change)
+
+
+# ---- as JSON
+
+
+class Color(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+def test_json_of_a_change_in_any_context() -> None:
+    """Without a context there are no two values to tell."""
+    change = get_change(lambda setting: publish(setting, 1))
+    assert {"setting": "size", "contexts": None} == json.loads(json.dumps(change.as_dict()))
+
+
+def test_json_of_a_change_in_a_context() -> None:
+    """In a context there are; members of an enum are their values."""
+    setting = Setting("color", Color, ["a"], Color.RED)
+    change = Change(setting=setting, before=setting._evaluation, after=setting._evaluation, contexts={"a": "x"})
+    assert "red" == change.as_dict()["after"]
+    change = get_change(lambda setting: publish(setting, 1), {})
+    expected = {"setting": "size", "contexts": {}, "before": 0, "after": 1}
+    assert expected == json.loads(json.dumps(change.as_dict()))
+
+
+def test_json_without_a_value() -> None:
+    """A value that is not known any more is null."""
+    variable: ContextVar[str] = ContextVar("b")
+    token = variable.set("y")
+    change = get_change(lambda setting: publish(setting, 1, on(2, a="x", b="y"), b=variable), {"a": "x"})
+    variable.reset(token)
+    assert {"setting": "size", "contexts": {"a": "x"}, "before": 0, "after": None} == change.as_dict()
+
+
+def test_change_is_frozen() -> None:
+    """A change is made by keywords and cannot be changed; it can be a key, whatever values it is about."""
+    setting = make_setting()
+    change = Change(setting=setting, before=setting._evaluation, after=setting._evaluation, contexts={"a": "x"})
+    with pytest.raises(AttributeError, match="property 'contexts'"):
+        change.contexts = {}  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        Change(setting, setting._evaluation, setting._evaluation)  # type: ignore[misc]
+    assert {change: 1}[change]
 
 
 # ---- lifetime
@@ -359,9 +412,9 @@ def test_loop_over_changes() -> None:
                 break
             loop.call_soon(publish, setting, change.after() + 1)
         assert [(0, 1), (1, 2), (2, 3)] == values
-        assert setting.subscribers is not None
+        assert setting._subscribers is not None
         del change
-        assert [] == setting.subscribers.members()
+        assert [] == setting._subscribers.members()
 
     run(follow())
 
@@ -481,8 +534,8 @@ def test_closing() -> None:
         with pytest.raises(StopAsyncIteration):
             await anext(changes)
         await changes.aclose()
-        assert setting.subscribers is not None
-        assert [] == setting.subscribers.members()
+        assert setting._subscribers is not None
+        assert [] == setting._subscribers.members()
 
     run(follow())
 
@@ -494,8 +547,8 @@ def test_cancellation() -> None:
         setting = make_setting()
         changes = setting.changes()
         assert await is_waiting(changes)
-        assert setting.subscribers is not None
-        assert [] == setting.subscribers.members()
+        assert setting._subscribers is not None
+        assert [] == setting._subscribers.members()
         with pytest.raises(StopAsyncIteration):
             await anext(changes)
 
@@ -541,9 +594,9 @@ def test_iterator_that_is_dropped() -> None:
         changes = setting.changes()
         publish(setting, 1)
         assert changes is aiter(changes)
-        assert setting.subscribers is not None
+        assert setting._subscribers is not None
         del changes
-        assert [] == setting.subscribers.members()
+        assert [] == setting._subscribers.members()
         reference = weakref.ref(setting)
         del setting
         assert reference() is None

@@ -1,0 +1,60 @@
+"""Why a setting has its value: what ``Setting.explain`` returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from heksher.record import Record, to_json
+from heksher.rule_set import Rule
+from heksher.value_type import JSON
+
+T_co = TypeVar("T_co", covariant=True)
+
+Source = Literal["rule", "server default", "local default"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explanation(Record, Generic[T_co]):
+    """Why a setting has its value in a context. ``str()`` returns it as text for people.
+
+    Attributes:
+        setting: the setting's name.
+        context: what the rules were compared with: the arguments, completed with the client's defaults.
+        value: what ``get`` returns.
+        source: where the value comes from.
+        rule: the rule that decides; ``None`` when the value is a default.
+        losing_rules: the other rules that match, the next in priority first.
+    """
+
+    setting: str
+    context: Mapping[str, str]
+    value: T_co
+    source: Source
+    rule: Rule[T_co] | None
+    losing_rules: tuple[Rule[T_co], ...]
+
+    def as_dict(self) -> dict[str, JSON]:
+        """Return all fields in a form that ``json.dumps`` takes; rules as objects, whose conditions are an object."""
+        rule = None if self.rule is None else _rule_to_json(self.rule)
+        # Not super(): slots make the class anew.
+        return {
+            **Record.as_dict(self),
+            "rule": rule,
+            "losing_rules": [_rule_to_json(rule) for rule in self.losing_rules],
+        }
+
+    def __str__(self) -> str:
+        context = ", ".join(f"{feature}={value}" for feature, value in self.context.items())
+        lines = [f"{self.setting} = {self.value!r}   in the context {context or '(empty)'}"]
+        lines.append(f"  because of {self.source if self.rule is None else _describe(self.rule)}")
+        lines += [f"  which wins over {_describe(rule)}" for rule in self.losing_rules]
+        return "\n".join(lines)
+
+
+def _rule_to_json(rule: Rule[object]) -> JSON:
+    return {"rule_id": rule.rule_id, "conditions": dict(rule.conditions), "value": to_json(rule.value)}
+
+
+def _describe(rule: Rule[object]) -> str:
+    conditions = ", ".join(f"{feature}={value}" for feature, value in rule.conditions)
+    return f"rule {rule.rule_id} ({conditions}): {rule.value!r}"

@@ -1,0 +1,46 @@
+"""What an explanation is as JSON; what it says is tested with ``Evaluation.explain``."""
+
+import json
+from enum import Enum
+
+from heksher.explanation import Explanation
+from heksher.rule_set import Rule
+
+
+class Color(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+WINNER = Rule(3, (("environment", "dev"), ("user", "guest")), Color.RED)
+LOSER = Rule(1, (("environment", "dev"),), Color.BLUE)
+
+
+def explain(rule: Rule[Color] | None, *losing_rules: Rule[Color]) -> Explanation[Color]:
+    return Explanation(
+        setting="background",
+        context={"environment": "dev", "user": "guest"},
+        value=Color.RED,
+        source="local default" if rule is None else "rule",
+        rule=rule,
+        losing_rules=losing_rules,
+    )
+
+
+def test_rules_as_json():
+    """Rules are objects whose conditions are an object, and values are what they are on the wire."""
+    expected = {
+        "setting": "background",
+        "context": {"environment": "dev", "user": "guest"},
+        "value": "red",
+        "source": "rule",
+        "rule": {"rule_id": 3, "conditions": {"environment": "dev", "user": "guest"}, "value": "red"},
+        "losing_rules": [{"rule_id": 1, "conditions": {"environment": "dev"}, "value": "blue"}],
+    }
+    assert expected == json.loads(json.dumps(explain(WINNER, LOSER).as_dict()))
+
+
+def test_default_as_json():
+    """There is no rule where a default decides."""
+    form = explain(None).as_dict()
+    assert ("local default", None, []) == (form["source"], form["rule"], form["losing_rules"])
