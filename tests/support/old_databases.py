@@ -45,7 +45,7 @@ class FixedClock:
 
 
 def fill(storage: Storage) -> None:
-    """Make some of everything, on a storage with a ``FixedClock``."""
+    """Make some of everything, on a storage with a ``FixedClock``. The log says what it says, not what was done."""
     origin = Origin("Zoë", "it's \ud83d late; 'quoted'\n")
 
     def begin(writer: Writer) -> None:
@@ -61,7 +61,7 @@ def fill(storage: Storage) -> None:
         for number in range(1, 6):
             writer.add_rule("cache_ttl", {"user": f"user{number}", "theme": "dark"}, number, {"by": "Zoë"})
         writer.add_rule("greeting", {"environment": "dev"}, "hi", {})
-        writer.record(LoggedChange("add", "rule", "6", None, "hi"))
+        writer.record(LoggedChange("add", "rule", "6", None, {"value": "hi"}))
 
     def end(writer: Writer) -> None:
         writer.delete_setting("gone")

@@ -13,6 +13,7 @@ from heksher.server.catalog.effect import EVERYWHERE, Effect
 from heksher.server.catalog.picture import take_picture
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.operations import rules
+from heksher.server.operations.logged_change import change_features
 from heksher.server.storage.base import NOBODY, LoggedChange, Storage
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.storage_errors import StorageUnavailableError
@@ -124,7 +125,7 @@ def test_listeners_are_told_of_each_change(storage: FragileStorage, catalog: Cat
     add_rule(storage, "y")
     state = catalog.refresh()
     effects = [Effect(frozenset({"cache_ttl"}), (("user", user),)) for user in "xy"]
-    assert [(state, [Step(2, effects[0]), Step(3, effects[1])])] == news
+    assert [(state, [Step(2, (effects[0],)), Step(3, (effects[1],))])] == news
 
 
 def test_answers_are_kept_as_long_as_they_are_right(storage: FragileStorage, catalog: Catalog):
@@ -160,7 +161,7 @@ def test_a_restored_database_is_loaded_anew(
     restore(storage, 2)
     state = catalog.refresh()
     assert storage.inner.read(take_picture) == state.picture
-    assert [(state, [Step(2, EVERYWHERE)])] == news
+    assert [(state, [Step(2, (EVERYWHERE,))])] == news
     assert (0, 2) == (len(state.cache), len(state.steps))
     assert "has gone back from revision 4 to 2" in caplog.text
 
@@ -176,9 +177,9 @@ def test_a_log_that_does_not_fit_is_no_reason_to_stop(
     storage.write(lambda writer: (writer.delete_rule(1), writer.record(odd)))
     state = catalog.refresh()
     assert [2] == list(state.picture.settings["cache_ttl"].rules)
-    assert [(state, [Step(2, EVERYWHERE)])] == news
+    assert [(state, [Step(2, (EVERYWHERE,))])] == news
     assert "does not fit" in caplog.text
-    assert Step(2, EVERYWHERE) == Catalog(storage, 1_000_000).load().steps[-1]
+    assert Step(2, (EVERYWHERE,)) == Catalog(storage, 1_000_000).load().steps[-1]
 
 
 def test_an_empty_entry_of_a_rule_is_survived(storage: FragileStorage, catalog: Catalog):
@@ -234,7 +235,7 @@ def test_an_order_of_features_that_changed_is_a_change(storage: FragileStorage, 
 
     def work(writer) -> None:
         writer.set_context_features(ORDER[::-1])
-        writer.record(LoggedChange("move", "context_features", "", list(ORDER), list(ORDER[::-1])))
+        writer.record(change_features("move", ORDER, ORDER[::-1]))
 
     storage.write(work)
     assert catalog.refresh().has_changed(CatalogQuery(()), 1)

@@ -113,7 +113,7 @@ def test_backup_is_of_one_revision(place: SqlPlace, storage: Storage, file: Path
         for rule in writer.rules():
             writer.replace_rule(dataclasses.replace(rule, value=number))
         writer.set_context_features(["environment", "theme", "user", f"at_{number}"])
-        writer.record(LoggedChange("count", "rule", "", None, number))
+        writer.record(LoggedChange("count", "rule", "", None, {"value": number}))
 
     def write() -> None:
         while not is_done.is_set():
@@ -126,8 +126,8 @@ def test_backup_is_of_one_revision(place: SqlPlace, storage: Storage, file: Path
     copies = [back_up(place.url, file, is_replacing=True) for _ in range(5)]
     is_done.set()
     writer.join()
-    revision, features, _, rules, log = see_file(file)
-    assert copies[-1].revision == revision == len(log) == log[-1].change.after
+    revision, features, _, rules, _, log = see_file(file)
+    assert copies[-1].revision == revision == len(log) == log[-1].change.after["value"]
     assert f"at_{revision}" == features[-1]
     assert {revision} == {rule.value for rule in rules}
     assert sorted({copy.revision for copy in copies}) == [copy.revision for copy in copies]
@@ -182,7 +182,7 @@ def test_refuses_to_restore_into_a_database_in_use(place: SqlPlace, storage: Sto
     """A database that anything was written to stays as it is."""
     back_up(place.url, file)
     before = see_everything(storage)
-    with pytest.raises(StorageError, match=r"is not empty \(.*change_log.*\): restore into a new database"):
+    with pytest.raises(StorageError, match=r"is not empty \(.*log_entry.*\): restore into a new database"):
         restore(file, place.url)
     assert before == see_everything(storage)
 
@@ -198,7 +198,7 @@ def test_failed_restore_leaves_nothing(place: SqlPlace, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="contradicts what is stored"):
         restore(spoilt, place.url)
     with opened(place.url) as storage:
-        assert (0, (), [], [], []) == see_everything(storage)
+        assert (0, (), [], [], 0, []) == see_everything(storage)
 
 
 @pytest.mark.parametrize(
