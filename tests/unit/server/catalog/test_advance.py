@@ -75,7 +75,7 @@ def test_rules_come_and_go():
         logged_change.change_rule("set value", RULES[0], replace(RULES[0], value=99), ORDER),
         logged_change.delete_rule(added[0], ORDER),
     )
-    expected = (replace(RULES[0], value=99), RULES[1], added[1])
+    expected = (replace(RULES[0], value=99, revision=10), RULES[1], replace(added[1], revision=9))
     assert a_picture(A, B, rules=expected, revision=11) == picture
     assert [1, 4] == list(picture.settings["a"].rules)
 
@@ -102,7 +102,8 @@ def test_attributes_change():
 def test_a_renamed_setting_takes_its_rules_along():
     """And those that are added in the same go."""
     renamed = replace(B, name="A", aliases=frozenset({"b", "old"}))
-    moved = [replace(rule, setting="A") for rule in (RULES[1], a_rule(3, "b"), a_rule(4, "b"))]
+    added = replace(a_rule(3, "b"), revision=8), replace(a_rule(4, "b"), revision=10)
+    moved = [replace(rule, setting="A") for rule in (RULES[1], *added)]
     picture = apply(
         logged_change.add_rule(a_rule(3, "b"), ORDER),
         change_setting(B, renamed),
@@ -127,7 +128,7 @@ def test_conditions_follow_the_features(order: tuple[str, ...]):
     """Also those of rules that are added afterwards."""
     rule = a_rule(3, "b", {"theme": "x", "environment": "y"})
     picture = apply(logged_change.change_features("move", ORDER, order), logged_change.add_rule(rule, order))
-    rules = [*RULES[1:], rule]
+    rules = [*RULES[1:], replace(rule, revision=9)]
     expected = a_picture(A, B, rules=[RULES[0], *rules], revision=9, order=order)
     assert expected.settings["b"] == picture.settings["b"]
     assert order == picture.feature_order

@@ -5,7 +5,7 @@ import pytest
 from heksher.server.errors import DuplicateError, InUseError, NotAcceptableError, NotFoundError, StartupError
 from heksher.server.operations import context_features as operations
 from heksher.server.operations.logged_change import change_features
-from heksher.server.storage.base import NOBODY, LoggedChange, Storage, Written
+from heksher.server.storage.base import NOBODY, Storage, Written
 from heksher.server.storage.memory import MemoryStorage
 from tests.support.operations import SOMEBODY, read_last, read_revision
 
@@ -15,7 +15,7 @@ def test_a_write_gives_its_revision_and_is_logged_with_its_origin(storage: Stora
     assert Written(None, 4) == operations.add_feature(storage, "trust", SOMEBODY)
     entry = read_last(storage)
     before = ["environment", "user", "theme"]
-    assert (4, SOMEBODY, LoggedChange("add", "context_features", "", before, [*before, "trust"])) == (
+    assert (4, SOMEBODY, change_features("add", before, [*before, "trust"])) == (
         entry.revision,
         entry.origin,
         entry.change,

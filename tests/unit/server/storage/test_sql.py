@@ -118,7 +118,7 @@ def test_refuses_another_schema_version(place: SqlPlace, storage: Storage, chang
     """A database that was written by another version of this program is left alone, and the versions are named."""
     storage.close()
     place.run_sql(change)
-    with pytest.raises(StorageError, match=f"has the schema version {version}, but .* works with 0002"):
+    with pytest.raises(StorageError, match=f"has the schema version {version}, but .* works with 0003"):
         place.connect().open()
 
 

@@ -159,6 +159,8 @@ class _Subjects:
             if change.before is None:
                 self._later[change.key] = setting_id
             else:
+                # Whoever had the name before this setting did not come back under it.
+                self._later.pop(change.key, None)
                 self._present[str(change.before.get("name", change.key))] = setting_id
         return setting_id
 
