@@ -134,6 +134,7 @@ def measure_log(kind: str, entries: int) -> Iterator[Line]:
         yield Line(f"{kind}: an entry of {entries:,}", figure, bytes_each <= MAX_ENTRY_BYTES)
         middle = entries // 2
         reads: dict[str, Callable[[Reader], list[object]]] = {
+            "their number alone, for comparison": lambda reader: [None] * PAGE if reader.revision() else [],
             "newest first": lambda reader: list(reader.history(limit=PAGE)),
             "by cursor": lambda reader: list(reader.history(chance.randrange(middle, entries), PAGE)),
             "by setting": lambda reader: list(reader.history(limit=PAGE, setting=choose_setting())),

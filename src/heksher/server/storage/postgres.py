@@ -85,6 +85,8 @@ class PostgresDialect(Dialect):
             # A server that was restarted has closed the pool's connections, which is no reason for an error.
             pool_pre_ping=True,
         )
+        # Many rows in one statement: an import would else take a round trip for each.
+        engine.dialect.use_insertmanyvalues_wo_returning = True
         event.listen(engine, "begin", _begin)
         limit_waiting(engine)
         return engine

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from heksher.server.operations import settings
 from heksher.server.storage import database_copy
 from heksher.server.storage.base import LoggedChange, Storage, Writer
 from heksher.server.storage.database_copy import Copied, back_up, restore
 from heksher.server.storage.storage_errors import StorageError
 from tests.support.old_databases import FixedClock, fill, make_first_database
+from tests.support.operated import ORIGIN, operate
 from tests.support.storages import SOME_CHANGE, SqlPlace, a_setting, make_place, opened, see_everything, store
 
 KINDS = ("sqlite", "postgres")
@@ -81,6 +83,26 @@ def test_restores_everything(place: SqlPlace, storage: Storage, file: Path, targ
 
             written = store(restored, go_on)
             assert (4, [7]) == (written.revision, written.result)
+
+
+@pytest.mark.parametrize("target_kind", KINDS)
+def test_restores_the_whole_log(place: SqlPlace, file: Path, target_kind: str, few_rows: None) -> None:
+    """With its long values, whose settings are whose, and the numbers that were given."""
+    with opened(place.url) as original, make_place(target_kind, file.parent.parent / "target") as target:
+        operate(original)
+        settings.delete(original, "moved", ORIGIN)
+        back_up(place.url, file)
+        restore(file, target.url)
+        with opened(target.url) as restored:
+            assert see_everything(original) == see_everything(restored)
+            for storage in (original, restored):
+                store(storage, lambda writer: writer.add_setting(a_setting("new")))
+            for name in ("ttl", "gone", "moved", "new"):
+                revisions = [
+                    [entry.revision for entry in storage.read(lambda reader, name=name: reader.history(setting=name))]
+                    for storage in (original, restored)
+                ]
+                assert revisions[0] == revisions[1]
 
 
 def test_restores_a_live_file(place: SqlPlace, storage: Storage, tmp_path: Path) -> None:
