@@ -112,7 +112,8 @@ def time_pages(storage: Storage, what: str, read: Callable[[Reader], list[object
             raise RuntimeError(f"{what}: a page has {len(page)} entries")
     times_ms.sort()
     median_ms, slow_ms = pick(times_ms, 0.5), pick(times_ms, 0.99)
-    return Line(what, f"p50 {median_ms:.1f} ms, p99 {slow_ms:.1f} ms", median_ms <= MAX_PAGE_MS)
+    figure = f"best {times_ms[0]:.1f} ms, p50 {median_ms:.1f} ms, p99 {slow_ms:.1f} ms"
+    return Line(what, figure, median_ms <= MAX_PAGE_MS)
 
 
 def measure_log(kind: str, entries: int) -> Iterator[Line]:
@@ -187,10 +188,12 @@ def measure_import(kind: str) -> Line:
 def main() -> int:
     """Measure and print; return 1 if an aim was missed."""
     parser = argparse.ArgumentParser(prog="benchmarks.log", description=__doc__)
+    parser.add_argument("--kind", choices=("sqlite", "postgres"), action="append", help="one of the databases only")
     parser.add_argument("--quick", action="store_true", help=f"a tenth of the {ENTRIES:,} entries")
-    entries = ENTRIES // 10 if parser.parse_args().quick else ENTRIES
+    options = parser.parse_args()
+    entries = ENTRIES // 10 if options.quick else ENTRIES
     lines: list[Line] = []
-    for kind in ("sqlite", "postgres"):
+    for kind in options.kind or ("sqlite", "postgres"):
         lines += [*measure_log(kind, entries), measure_edits(kind), measure_import(kind)]
     print(render_terminal_updates({"lines": [line._asdict() for line in lines]}))
     return 1 if any(line.is_met is False for line in lines) else 0

@@ -19,8 +19,9 @@ down_revision: Final = "0002"
 
 _BIG_KEY: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _MAX_INLINE_BYTES: Final = 4096
-# Few enough for objects of some megabytes.
-_BATCH_ROWS: Final = 100
+# As many as fit into so many bytes, if all were as long as the longest.
+_MAX_BATCH_ROWS: Final = 1000
+_MAX_BATCH_BYTES: Final = 100_000_000
 
 _OLD_LOG: Final = sa.table(
     "change_log",
@@ -119,11 +120,13 @@ def _make_log() -> tuple[sa.Table, sa.Table, sa.Table]:
 
 def _read_backwards(connection: sa.Connection) -> Iterator[Sequence[Any]]:
     """Read the old log in parts, the newest entries first."""
-    before = connection.execute(sa.select(sa.func.max(_OLD_LOG.c.revision))).scalar()
+    lengths = sa.func.length(_OLD_LOG.c.before) + sa.func.length(_OLD_LOG.c.after)
+    before, longest = connection.execute(sa.select(sa.func.max(_OLD_LOG.c.revision), sa.func.max(lengths))).one()
+    batch_rows = max(1, min(_MAX_BATCH_ROWS, _MAX_BATCH_BYTES // (longest or 1)))
     while before is not None:
         is_next = _OLD_LOG.c.revision <= before
         rows = connection.execute(
-            sa.select(_OLD_LOG).where(is_next).order_by(_OLD_LOG.c.revision.desc()).limit(_BATCH_ROWS)
+            sa.select(_OLD_LOG).where(is_next).order_by(_OLD_LOG.c.revision.desc()).limit(batch_rows)
         ).all()
         if rows:
             yield rows
