@@ -125,6 +125,10 @@ bench-guard: ## instructions of one read in relation to an empty call; fails abo
 bench-replicas: env-test ## how soon one replica answers what another wrote, and that nobody goes back (ARGS='--help')
 	$(BENCH) benchmarks.replicas $(ARGS)
 
+.PHONY: bench-log
+bench-log: env-test ## the change log with a million entries: bytes for each, milliseconds for a page (QUICK=1: a tenth)
+	$(BENCH) benchmarks.log $(BENCH_ARGS) $(ARGS)
+
 .PHONY: bench-first-start
 bench-first-start: env-test ## eight replicas that are started at once on a database that is to be migrated
 	$(BENCH) benchmarks.first_start

@@ -5,7 +5,8 @@ from typing import Final
 
 from heksher.server.app import open_storage
 from heksher.server.config import Config
-from heksher.server.storage.base import LoggedChange, SettingRecord, Writer
+from heksher.server.operations.logged_change import change_features
+from heksher.server.storage.base import SettingRecord, Writer
 
 FEATURES: Final = ("environment", "user", "theme")
 RULES_PER_SETTING: Final = 10
@@ -34,4 +35,4 @@ def _add_settings(writer: Writer, names: list[str]) -> None:
         writer.add_setting(SettingRecord(name, "int", 0, frozenset(FEATURES), "1.0"))
         for number in range(RULES_PER_SETTING):
             writer.add_rule(name, {"user": f"user_{number}", "theme": "dark"}, number, {})
-    writer.record(LoggedChange("fill", "context_features", "", None, list(FEATURES)))
+    writer.record(change_features("fill", FEATURES, FEATURES))

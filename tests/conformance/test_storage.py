@@ -10,6 +10,7 @@ from heksher.value_type import JSON
 from tests.support.storages import SOME_CHANGE, Place, a_setting, see_everything, store
 
 FEATURES = ("environment", "user", "theme")
+NAN = float("nan")
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def filled(storage: Storage) -> Storage:
 
 def test_is_empty_at_first(storage: Storage) -> None:
     """A new storage holds nothing, at revision 0."""
-    assert see_everything(storage) == (0, (), [], [], [])
+    assert see_everything(storage) == (0, (), [], [], 0, [])
 
 
 def test_keeps_the_order_of_features(storage: Storage) -> None:
@@ -267,7 +268,10 @@ VIOLATIONS: dict[str, Callable[[Writer], object]] = {
     "move a rule": lambda writer: writer.replace_rule(RuleRecord(1, "background", {"user": "guest"}, 1)),
     "change conditions": lambda writer: writer.replace_rule(RuleRecord(1, "cache_ttl", {"user": "x"}, 1)),
     "delete no rule": lambda writer: writer.delete_rule(9),
-    "record twice": lambda writer: writer.record(SOME_CHANGE),
+    "a change that is no JSON": lambda writer: writer.record(LoggedChange("a", "rule", "1", None, {"value": NAN})),
+    "the id of no rule": lambda writer: writer.add_rule("cache_ttl", {"user": "x"}, 1, {}, rule_id=9),
+    "the id of a rule": lambda writer: writer.add_rule("cache_ttl", {"user": "x"}, 1, {}, rule_id=1),
+    "load where settings are": lambda writer: writer.load([a_setting("new")], [], 10),
 }
 
 
@@ -321,7 +325,7 @@ VALUES: list[JSON] = [
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_keeps_any_json_value(filled: Storage, value: JSON) -> None:
     """A JSON value comes back as it was given, wherever it stands: 1 stays an int, 1.0 a float, null a value."""
-    change = LoggedChange("change", "rule", "3", value, {"value": value})
+    change = LoggedChange("change", "rule", "3", {"value": value}, {"": value})
     metadata = {"key": value}
 
     def add(writer: Writer) -> RuleRecord:
@@ -335,7 +339,8 @@ def test_keeps_any_json_value(filled: Storage, value: JSON) -> None:
     entry = filled.read(lambda reader: reader.log()[-1])
     assert rule is not None
     assert setting is not None
-    for stored in (added.value, rule.value, setting.default_value, entry.change.before):
+    assert entry.change.before is not None
+    for stored in (added.value, rule.value, setting.default_value, entry.change.before["value"]):
         # repr, because 1 == 1.0 == True, and 0.0 == -0.0.
         assert repr(stored) == repr(value)
     for metadata_stored in (added.metadata, rule.metadata, setting.metadata):

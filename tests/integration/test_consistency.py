@@ -40,15 +40,15 @@ class State:
         self.defaults: dict[str, object] = {}
         self.rules: dict[int, dict] = {}
 
-    def apply(self, kind: str, key: str, after: object) -> None:
+    def apply(self, kind: str, key: str, after: dict | None) -> None:
         if kind == "context_features":
-            self.order = list(after)
+            self.order = list(after["context_features"])
         elif kind == "setting":
-            self.defaults[key] = after["default_value"]
+            self.defaults[key] = after.get("default_value", self.defaults.get(key))
         elif after is None:
             del self.rules[int(key)]
         else:
-            self.rules[int(key)] = after
+            self.rules[int(key)] = {**self.rules.get(int(key), {}), **after}
 
     def answer(self, question: str) -> dict:
         """Answer one of the questions."""

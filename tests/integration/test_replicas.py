@@ -21,7 +21,17 @@ DEADLINE_S = 60.0
 QUERY = "/api/v1/query"
 MIN_REVISION = "Heksher-Min-Revision"
 # In the order in which rows can be added.
-TABLES = ("write_state", "context_feature", "setting", "setting_name", "setting_feature", "rule", "change_log")
+TABLES = (
+    "write_state",
+    "context_feature",
+    "setting",
+    "setting_name",
+    "setting_feature",
+    "rule",
+    "log_entry",
+    "log_part",
+    "log_value",
+)
 
 names = map("setting_{}".format, count())
 

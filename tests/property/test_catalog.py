@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -14,11 +15,11 @@ from heksher.server.catalog.query import CatalogQuery, build_answer
 from heksher.server.catalog.reader import PictureReader
 from heksher.server.errors import NotFoundError, OperationError
 from heksher.server.json_bytes import encode
-from heksher.server.operations import context_features, metadata, rules, settings
+from heksher.server.operations import context_features, logged_change, metadata, rules, settings
 from heksher.server.operations.context_features import Side
 from heksher.server.operations.declaration import declare
 from heksher.server.operations.differences import Declaration
-from heksher.server.storage.base import NOBODY, Reader, Storage, Written
+from heksher.server.storage.base import NOBODY, Reader, Storage, Writer, Written
 from heksher.server.storage.memory import MemoryStorage
 from heksher.value_type import JSON, parse_value_type
 from heksher.wire import FeatureFilter
@@ -152,6 +153,55 @@ class CatalogMachine(RuleBasedStateMachine):
         else:
             self.write(lambda: context_features.add_feature(self.storage, feature, NOBODY))
 
+    @rule(name=names, several=st.lists(st.tuples(conditions, values), min_size=1, max_size=4))
+    def change_at_once(self, name: str, several: list[tuple[dict[str, str], JSON]]) -> None:
+        """Delete rules, add them again with their ids, and change others, in one entry."""
+
+        def work(writer: Writer) -> None:
+            order = writer.context_features()
+            found = writer.find_setting(name)
+            if found is None:
+                return
+            gone = writer.rules([found.name])[::2]
+            for each in gone:
+                writer.delete_rule(each.rule_id)
+                writer.record(logged_change.delete_rule(each, order))
+            for wanted, value in several:
+                if found.configurable_features >= wanted.keys() and not writer.find_rule_by_conditions(
+                    found.name, wanted
+                ):
+                    old = [each for each in gone if each.conditions == wanted]
+                    added = writer.add_rule(found.name, wanted, value, {}, old[0].rule_id if old else None)
+                    writer.record(logged_change.add_rule(added, order))
+                    changed = replace(added, value=[value], metadata={"k": 1})
+                    writer.replace_rule(changed)
+                    writer.record(logged_change.change_rule("set value", added, changed, order))
+
+        self.write(lambda: self.storage.write(work))
+
+    @rule(name=names)
+    def delete_and_restore(self, name: str) -> None:
+        """Delete a setting with its rules, and bring all of it back, in one entry."""
+
+        def work(writer: Writer) -> None:
+            order = writer.context_features()
+            found = writer.find_setting(name)
+            if found is None:
+                return
+            gone = writer.rules([found.name])
+            writer.delete_setting(found.name)
+            writer.record_all(logged_change.delete_setting(found, gone, order))
+            writer.add_setting(found)
+            writer.record(logged_change.change_setting("revert", None, found, order))
+            for each in gone[::-1]:
+                writer.record(
+                    logged_change.add_rule(
+                        writer.add_rule(found.name, each.conditions, each.value, each.metadata, each.rule_id), order
+                    )
+                )
+
+        self.write(lambda: self.storage.write(work))
+
     @rule()
     def follow(self) -> None:
         """Have the catalog follow all that was written since it last did."""
@@ -159,6 +209,10 @@ class CatalogMachine(RuleBasedStateMachine):
         state = self.load()
         picture = self.storage.read(take_picture)
         assert picture == state.picture
+        assert see_revisions(picture) == see_revisions(state.picture)
+        assert [list(setting.rules) for setting in picture.settings.values()] == [
+            list(setting.rules) for setting in state.picture.settings.values()
+        ]
         assert list(picture.settings) == list(state.picture.settings)
         for key, query in enumerate(self.asked):
             slot = state.cache.get(b"%d" % key)
@@ -235,6 +289,11 @@ def identify(picture: Picture, query: CatalogQuery) -> bytes | None:
     return None if body is None else Answer(body, picture.feature_order).plain.tag
 
 
+def see_revisions(picture: Picture) -> list[int]:
+    """Return the revisions of all settings, which make no difference to their equality."""
+    return [setting.record.revision for setting in picture.settings.values()]
+
+
 def see_all(reader: Reader) -> Sequence[object]:
     """Return everything that a reader has to say but the change log, with ``1`` and ``1.0`` told apart."""
     found = reader.rules()
@@ -242,8 +301,10 @@ def see_all(reader: Reader) -> Sequence[object]:
     return [
         reader.revision(),
         reader.context_features(),
+        reader.features_revision(),
         reader.settings(),
         found,
+        [each.revision for each in [*reader.settings(), *found]],
         [encode([each.value, each.metadata]) for each in found],
         [reader.find_setting(name) for name in NAMES],
         [reader.find_rule(rule_id) for rule_id in range(len(found) + 5)],

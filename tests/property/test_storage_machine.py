@@ -1,18 +1,32 @@
 """Whatever is done to it, the SQL storage answers and holds the same as the storage in memory, its oracle."""
 
+import dataclasses
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, cast
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from heksher.server.storage.base import NOBODY, LoggedChange, Origin, Reader, SettingRecord, Storage, Writer
+from heksher.server.operations import logged_change
+from heksher.server.storage import log_text
+from heksher.server.storage.base import (
+    NOBODY,
+    Expectation,
+    LoggedChange,
+    Origin,
+    Reader,
+    RuleRecord,
+    SettingRecord,
+    Storage,
+    Writer,
+)
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.storage_errors import StorageError
@@ -90,7 +104,91 @@ class Fail:
         raise OurError
 
 
-Step = Call | ChangeValue | Rename | Fail
+@dataclass(frozen=True)
+class DeleteRule:
+    """The deletion of a rule, if there is one, recorded as the service does."""
+
+    rule: Pick
+
+    def __call__(self, writer: Writer) -> object:
+        found = writer.find_rule(cast("int", self.rule(writer)))
+        if found is not None:
+            writer.delete_rule(found.rule_id)
+            writer.record(logged_change.delete_rule(found, sorted(found.conditions)))
+        return found
+
+
+@dataclass(frozen=True)
+class DeleteSetting:
+    """The deletion of a setting, if there is one, recorded as the service does."""
+
+    setting: Pick
+
+    def __call__(self, writer: Writer) -> object:
+        found = writer.find_setting(cast("str", self.setting(writer)))
+        if found is not None:
+            rules, order = writer.rules([found.name]), writer.context_features()
+            writer.delete_setting(found.name)
+            writer.record_all(logged_change.delete_setting(found, rules, order))
+        return found
+
+
+@dataclass(frozen=True)
+class BringRuleBack:
+    """The return of one of the rules whose deletions the log has, if there are any."""
+
+    index: int
+
+    def __call__(self, writer: Writer) -> object:
+        changes = [change for entry in writer.history() for change in entry.changes]
+        gone = [change for change in changes if change.kind == "rule" and "feature_values" in (change.before or {})]
+        if not gone:
+            return None
+        change = gone[self.index % len(gone)]
+        conditions = dict(cast("list[list[str]]", cast("dict[str, JSON]", change.before)["feature_values"]))
+        return writer.add_rule(change.setting, conditions, 1, {}, int(change.key))
+
+
+@dataclass(frozen=True)
+class Load:
+    """Loading two settings and a rule, after all that there was has been deleted, or not."""
+
+    deleted: int
+    next_rule_id: int
+
+    def __call__(self, writer: Writer) -> object:
+        for setting in writer.settings()[self.deleted :] if self.deleted < 2 else writer.settings():
+            writer.delete_setting(setting.name)
+            writer.record(LoggedChange("delete", "setting", setting.name, {}, None))
+        writer.set_context_features(FEATURES)
+        settings = [SettingRecord(name, "int", 1, frozenset("x"), "1.0") for name in ("a", "b")]
+        rule = RuleRecord(self.next_rule_id - 1, "b", {"x": "1"}, [1.0], {"by": "load"})
+        writer.load(settings, [rule], self.next_rule_id)
+        return [writer.record(LoggedChange("load", "setting", name, None, {})) for name in ("a", "b")]
+
+
+@dataclass(frozen=True)
+class HistoryOf:
+    """A page of the history of a setting or a rule."""
+
+    limit: int
+    setting: Pick | str | None = None
+    rule: Pick | int | None = None
+
+    def __call__(self, reader: Reader) -> object:
+        setting = self.setting(reader) if isinstance(self.setting, Pick) else self.setting
+        rule_id = self.rule(reader) if isinstance(self.rule, Pick) else self.rule
+        newest = reader.history(limit=self.limit, setting=cast("str", setting), rule_id=cast("int", rule_id))
+        older = reader.history(
+            newest[-1].revision if newest else None,
+            max_changes=self.limit,
+            setting=cast("str", setting),
+            rule_id=cast("int", rule_id),
+        )
+        return newest, older
+
+
+Step = Call | ChangeValue | Rename | DeleteRule | DeleteSetting | BringRuleBack | Load | HistoryOf | Fail
 
 
 def calls(method: str, *arguments: st.SearchStrategy[object]) -> st.SearchStrategy[Call]:
@@ -118,16 +216,36 @@ records = st.builds(
     metadata=metadata,
     aliases=st.frozensets(st.sampled_from([*NAMES, "old_a", "older"]), max_size=1),
 )
-rules_to_add = calls("add_rule", names, conditions, values, metadata)
-changes = st.builds(LoggedChange, st.text(), st.just("setting"), st.text(alphabet="ab"), json_values(), json_values())
-origins = st.builds(Origin, st.text(), st.text())
+rules_to_add = calls("add_rule", names, conditions, values, metadata, st.none() | st.none() | st.integers(-1, 5))
+fields = st.none() | st.dictionaries(st.text(max_size=2), json_values(), max_size=2)
+changes = st.builds(
+    LoggedChange,
+    st.text(),
+    st.sampled_from(["setting", "setting", "rule", "context_features", "token"]),
+    st.text(alphabet="ab12"),
+    fields,
+    fields,
+    st.sampled_from(["", *NAMES]),
+)
+expectations = st.builds(
+    Expectation,
+    st.sampled_from(["setting", "rule", "context_features", "token"]),
+    st.sampled_from([*NAMES, "1", "2"]),
+    st.integers(0, 10),
+)
+origins = st.builds(Origin, st.text(), st.text(), st.booleans())
 
 questions = st.one_of(
     calls("find_setting", st.text(max_size=2) | names),
     calls("rules", st.none() | st.lists(st.sampled_from(NAMES), max_size=3)),
     calls("find_rule", st.integers() | rule_ids),
     calls("find_rule_by_conditions", names, conditions),
-    calls("log", st.integers(-1, 10), st.integers(-1, 3)),
+    calls("log", st.integers(-1, 10), st.integers(-1, 3), st.integers(-1, 3)),
+    calls("history", st.none() | st.integers(-1, 10), st.integers(-1, 3), st.integers(-1, 3)),
+    calls("changes", st.integers(-1, 10), st.integers(-1, 3), st.integers(-1, 3)),
+    st.builds(HistoryOf, st.integers(1, 3), setting=settings_there | st.sampled_from([*NAMES, "unknown", "old_a"])),
+    st.builds(HistoryOf, st.integers(1, 3), rule=rules_there | st.integers(-1, 9)),
+    calls("features_revision"),
 )
 steps: st.SearchStrategy[Step] = st.one_of(
     calls("set_context_features", st.permutations([*FEATURES, "w"])),
@@ -138,6 +256,11 @@ steps: st.SearchStrategy[Step] = st.one_of(
     rules_to_add,
     calls("delete_rule", rule_ids),
     calls("record", changes),
+    calls("record_all", st.lists(changes, max_size=3)),
+    st.builds(DeleteRule, rules_there),
+    st.builds(DeleteSetting, settings_there),
+    st.builds(BringRuleBack, st.integers(0, 5)),
+    st.builds(Load, st.integers(0, 5), st.integers(0, 20)),
     st.builds(ChangeValue, rules_there, values),
     st.builds(Rename, settings_there, st.sampled_from(NAMES)),
     st.builds(Fail),
@@ -150,9 +273,12 @@ class StorageMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        # Many values are long, then.
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(log_text, "MAX_INLINE_BYTES", 6)
         self.directory = tempfile.TemporaryDirectory()
         self.time = datetime(2026, 1, 1, tzinfo=UTC)
-        self.oracle: Storage = MemoryStorage(self.now)
+        self.oracle: Storage = MemoryStorage(self.now, self.stamp)
         self.tested: Storage = self.connect()
         self.oracle.open()
         self.tested.open()
@@ -160,14 +286,19 @@ class StorageMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.tested.close()
         self.directory.cleanup()
+        self.patch.undo()
 
     def connect(self) -> Storage:
         """Make the storage that is tested anew, as after a restart."""
-        return SqlStorage(str(Path(self.directory.name) / "heksher.db"), self.now)
+        return SqlStorage(str(Path(self.directory.name) / "heksher.db"), self.now, self.stamp)
 
     def now(self) -> datetime:
         """Return a time that is the same for both."""
         return self.time
+
+    def stamp(self) -> str:
+        """Return a stamp that is the same for both."""
+        return f"{int(self.time.timestamp()):012x}"
 
     def compare(self, act: Callable[[Storage], object]) -> None:
         """Do the same with both storages, and compare what comes of it."""
@@ -195,6 +326,15 @@ class StorageMachine(RuleBasedStateMachine):
         """Do one thing, and record it."""
         self.time += timedelta(seconds=1)
         self.compare(lambda storage: storage.write(lambda writer: (step(writer), writer.record(change)), origin))
+
+    @rule(expected=expectations, step=steps)
+    def expect(self, expected: Expectation, step: Step) -> None:
+        """Do one thing if an object is as it is expected."""
+
+        def work(writer: Writer) -> object:
+            return step(writer), writer.record(SOME_CHANGE)
+
+        self.compare(lambda storage: storage.write(work, NOBODY, expected))
 
     @rule(several=st.lists(steps, max_size=5))
     def write_several(self, several: list[Step]) -> None:
@@ -243,7 +383,7 @@ def attempt(act: Callable[[Storage], object], storage: Storage) -> object:
 def distinguish(value: object) -> object:
     """Return something that is equal only for values of one type: to Python, ``1 == 1.0 == True``."""
     if is_dataclass(value):
-        return [distinguish(getattr(value, field.name)) for field in fields(value)]
+        return [distinguish(getattr(value, field.name)) for field in dataclasses.fields(value)]
     if isinstance(value, list | tuple):
         return [type(value), *map(distinguish, value)]
     if isinstance(value, dict):

@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from heksher.server.catalog.picture import Picture, enter_rule, enter_setting, make_picture
+from heksher.server.operations.logged_change import change_features
 from heksher.server.storage.base import (
     NOBODY,
+    Expectation,
     LogEntry,
     LoggedChange,
     Origin,
@@ -53,9 +55,10 @@ def a_picture(
     return make_picture(revision, tuple(order), entered)
 
 
-def an_entry(revision: int, change: LoggedChange) -> LogEntry:
+def an_entry(revision: int, *changes: LoggedChange) -> LogEntry:
     """Make an entry of the change log."""
-    return LogEntry(revision, datetime(2026, 11, 1, tzinfo=UTC), NOBODY, change)
+    stamp = f"{revision:012x}"
+    return LogEntry(revision, datetime(2026, 11, 1, tzinfo=UTC), NOBODY, stamp, len(changes), changes)
 
 
 class FragileStorage(Storage):
@@ -111,9 +114,11 @@ class FragileStorage(Storage):
         self.check()
         return self.inner.read(work)
 
-    def write(self, work: Callable[[Writer], T], origin: Origin = NOBODY) -> Written[T]:
+    def write(
+        self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
+    ) -> Written[T]:
         self.check()
-        return self.inner.write(work, origin)
+        return self.inner.write(work, origin, expected)
 
 
 def open_fragile(poll_interval_s: float = 3600) -> FragileStorage:
@@ -125,13 +130,13 @@ def open_fragile(poll_interval_s: float = 3600) -> FragileStorage:
 
 
 def fill(storage: Storage) -> None:
-    """Return a storage three context features and one setting with two rules, in one revision."""
+    """Give a storage three context features and one setting with two rules, in one revision."""
 
     def work(writer: Writer) -> None:
         writer.set_context_features(ORDER)
         writer.add_setting(a_setting(features=ORDER))
         writer.add_rule("cache_ttl", {"user": "u1"}, 10, {})
         writer.add_rule("cache_ttl", {"user": "u2", "environment": "dev"}, 20, {"by": "me"})
-        writer.record(LoggedChange("seed", "context_features", "", [], list(ORDER)))
+        writer.record(change_features("seed", [], ORDER))
 
     storage.write(work)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from heksher.server.storage.base import NOBODY, Origin, Reader, Writer, Written
+from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Writer, Written
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.storage_errors import StorageUnavailableError
 from tests.support.fake_service import DEADLINE_S
@@ -53,9 +53,11 @@ class HeldStorage(MemoryStorage):
         self._wait()
         return super().read(work)
 
-    def write(self, work: Callable[[Writer], T], origin: Origin = NOBODY) -> Written[T]:
+    def write(
+        self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
+    ) -> Written[T]:
         self._wait()
-        return super().write(work, origin)
+        return super().write(work, origin, expected)
 
     def _wait(self) -> None:
         with self._held:

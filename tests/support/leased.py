@@ -20,7 +20,8 @@ from tests.support.storages import SqlPlace, make_place
 # Children before parents. What the schema's own tables hold stays.
 _EMPTY = """
 DELETE FROM rule; DELETE FROM setting_feature; DELETE FROM setting_name; DELETE FROM setting;
-DELETE FROM context_feature; DELETE FROM change_log; UPDATE write_state SET last_rule_id = 0;
+DELETE FROM context_feature; DELETE FROM log_part; DELETE FROM log_value; DELETE FROM log_entry;
+UPDATE write_state SET last_rule_id = 0, last_setting_id = 0, features_revision = 0;
 """
 
 

@@ -1,6 +1,7 @@
 """Databases as earlier versions of the service made them: frozen in ``schemas``, never computed from today's tables.
 
-``data_0001.sql`` is what ``fill`` made with version 0001 of the schema.
+``data_0001.sql`` is what ``fill`` made with version 0001 of the schema, and ``data_0002.sql`` what ``operated.operate``
+made with version 0002.
 """
 
 import dataclasses
@@ -13,6 +14,9 @@ from typing import Final
 import psycopg
 
 from heksher.server.storage.base import LoggedChange, Origin, RuleRecord, Storage, Writer
+from heksher.server.storage.dialects import dialect_for
+from heksher.server.storage.maintenance import using
+from heksher.server.storage.migrations import run_migrations
 from tests.support.storages import SqlPlace, a_setting
 
 _DIRECTORY: Final = Path(__file__).parent / "schemas"
@@ -33,6 +37,19 @@ def make_first_database(place: SqlPlace) -> None:
             file.executescript(schema + data)
 
 
+def make_second_database(place: SqlPlace) -> None:
+    """Make an empty place a database of the second schema, with a log that has all kinds of changes."""
+    data = (_DIRECTORY / "data_0002.sql").read_text(encoding="utf-8").splitlines()
+    dialect = dialect_for(place.url)
+    with using(dialect) as engine, dialect.connecting(engine.execution_options(**dialect.writer_options)) as connection:
+        run_migrations(connection, "0002")
+        for statement in data:
+            connection.exec_driver_sql(statement)
+        dialect.commit(connection)
+    if place.kind == "postgres":
+        place.run_sql(_SET_COUNTER)
+
+
 class FixedClock:
     """A clock that gives the same times in each run: one minute after another."""
 
@@ -45,7 +62,7 @@ class FixedClock:
 
 
 def fill(storage: Storage) -> None:
-    """Make some of everything, on a storage with a ``FixedClock``."""
+    """Make some of everything, on a storage with a ``FixedClock``. The log says what it says, not what was done."""
     origin = Origin("Zoë", "it's \ud83d late; 'quoted'\n")
 
     def begin(writer: Writer) -> None:
@@ -61,7 +78,7 @@ def fill(storage: Storage) -> None:
         for number in range(1, 6):
             writer.add_rule("cache_ttl", {"user": f"user{number}", "theme": "dark"}, number, {"by": "Zoë"})
         writer.add_rule("greeting", {"environment": "dev"}, "hi", {})
-        writer.record(LoggedChange("add", "rule", "6", None, "hi"))
+        writer.record(LoggedChange("add", "rule", "6", None, {"value": "hi"}))
 
     def end(writer: Writer) -> None:
         writer.delete_setting("gone")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from heksher.server.storage.base import NOBODY, Origin, Reader, Storage, Writer, Written
+from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Storage, Writer, Written
 
 T = TypeVar("T")
 
@@ -30,5 +30,7 @@ class RestorableStorage(Storage):
     def read(self, work: Callable[[Reader], T]) -> T:
         return self.content.read(work)
 
-    def write(self, work: Callable[[Writer], T], origin: Origin = NOBODY) -> Written[T]:
-        return self.content.write(work, origin)
+    def write(
+        self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
+    ) -> Written[T]:
+        return self.content.write(work, origin, expected)

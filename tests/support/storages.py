@@ -130,7 +130,8 @@ def see_everything(storage: Storage) -> tuple[object, ...]:
             reader.context_features(),
             reader.settings(),
             reader.rules(),
-            reader.log(limit=1_000_000),
+            reader.features_revision(),
+            reader.log(limit=1_000_000, max_changes=1_000_000),
         )
     )
 

@@ -4,9 +4,10 @@ A picture of an object is everything that is needed to restore it. Features and 
 aliases are sorted by bytes, so that two pictures of one object are equal.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
+from heksher.server.json_bytes import encode
 from heksher.server.storage.base import RuleRecord, SettingRecord
 from heksher.value_type import JSON
 
@@ -46,7 +47,26 @@ def rule_to_json(rule: RuleRecord, order: Sequence[str]) -> JSONObject:
     }
 
 
-def setting_from_json(picture: JSON) -> SettingRecord:
+def list_differences(before: JSONObject, after: JSONObject) -> tuple[JSONObject, JSONObject]:
+    """Return the attributes that differ between two pictures of one object, as each has them.
+
+    Values differ if they are written differently: ``1`` and ``1.0`` do, and so do objects with another order of keys.
+    """
+    names = [name for name in before if not _is_same(before[name], after[name])]
+    return {name: before[name] for name in names}, {name: after[name] for name in names}
+
+
+def update_setting(setting: SettingRecord, fields: Mapping[str, JSON]) -> SettingRecord:
+    """Return a setting with some attributes replaced by those of a picture."""
+    return setting_from_json({**setting_to_json(setting, sorted(setting.configurable_features)), **fields})
+
+
+def update_rule(rule: RuleRecord, fields: Mapping[str, JSON]) -> RuleRecord:
+    """Return a rule with some attributes replaced by those of a picture."""
+    return rule_from_json(rule.rule_id, {**rule_to_json(rule, list(rule.conditions)), **fields})
+
+
+def setting_from_json(picture: Mapping[str, JSON]) -> SettingRecord:
     """Restore a setting from its picture."""
     attributes = cast("dict[str, Any]", picture)
     return SettingRecord(
@@ -60,7 +80,7 @@ def setting_from_json(picture: JSON) -> SettingRecord:
     )
 
 
-def rule_from_json(rule_id: int, picture: JSON) -> RuleRecord:
+def rule_from_json(rule_id: int, picture: Mapping[str, JSON]) -> RuleRecord:
     """Restore a rule from its id and its picture."""
     attributes = cast("dict[str, Any]", picture)
     return RuleRecord(
@@ -70,3 +90,8 @@ def rule_from_json(rule_id: int, picture: JSON) -> RuleRecord:
         value=attributes["value"],
         metadata=attributes["metadata"],
     )
+
+
+def _is_same(value: JSON, other: JSON) -> bool:
+    # A change of something else leaves a value the very same, which may have megabytes.
+    return value is other or encode(value) == encode(other)

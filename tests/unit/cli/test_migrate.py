@@ -23,13 +23,21 @@ def old(tmp_path: Path) -> str:
     return str(file)
 
 
-SECOND = "0002 Note which migrations were run, when, and by which version."
+DUE = (
+    "0002 Note which migrations were run, when, and by which version.",
+    "0003 Keep each change of a log entry as a row of its own, with the fields that differ; number settings for good.",
+)
+
+
+def list_all(word: str) -> str:
+    """Return a line for each migration that a database of the first schema lacks."""
+    return "".join(f"{word}: {migration}\n" for migration in DUE)
 
 
 def test_says_what_was_done(old: str):
     """Each migration, and later that there is nothing left to do."""
     first, second = invoke("--db", old), invoke("--db", old)
-    assert (0, f"done: {SECOND}\n") == (first.exit_code, first.output)
+    assert (0, list_all("done")) == (first.exit_code, first.output)
     assert (0, f"up to date: {old}\n") == (second.exit_code, second.output)
 
 
@@ -37,7 +45,7 @@ def test_check_changes_nothing(old: str):
     """It says what there is to do, as often as it is asked, and exits with 1."""
     for _ in range(2):
         result = invoke("--db", old, "--check")
-        assert (1, f"due: {SECOND}\n") == (result.exit_code, result.output)
+        assert (1, list_all("due")) == (result.exit_code, result.output)
 
 
 def test_check_succeeds_when_nothing_is_due(old: str):
@@ -60,7 +68,7 @@ def test_the_database_is_that_of_the_service(tmp_path: Path):
     result = invoke(XDG_DATA_HOME=str(tmp_path))
     assert (tmp_path / "a.db").exists()
     assert (tmp_path / "heksher" / "heksher.db").exists()
-    assert f"done: 0001 The first schema.\ndone: {SECOND}\n" == result.output
+    assert "done: 0001 The first schema.\n" + list_all("done") == result.output
 
 
 @pytest.mark.parametrize("arguments", [["--db", "memory:"], ["--db", "mysql://host/db"], ["--db", "/missing/a.db"]])

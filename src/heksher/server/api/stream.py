@@ -146,7 +146,7 @@ class Streams:
                 self._loop.call_soon_threadsafe(action)
 
     def _tell(self, position: _Position, steps: Sequence[Step]) -> None:
-        effects = [step.effect for step in steps if step.effect is not None]
+        effects = [effect for step in steps for effect in step.effects]
         for group in self._groups.values():
             if shows_any(effects, next(iter(group)).query):
                 for stream in group:

@@ -12,5 +12,5 @@
     availability    whether the database can be reached
     reader     a picture as a unit of reading work sees it, for when the database is away
     guarded    the storage with the catalog behind it: reads go on without the database
-    follower   the thread that keeps the catalog at the newest revision
+    updater    the thread that keeps the catalog at the newest revision
 """

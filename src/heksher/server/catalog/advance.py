@@ -1,10 +1,10 @@
 """From one picture to the next: the entries of the change log are applied, and what they show in is found."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import cast
 
-from heksher.server.catalog.effect import Effect, find_effect
+from heksher.server.catalog.effect import Effect, find_effects
 from heksher.server.catalog.picture import (
     CatalogRule,
     CatalogSetting,
@@ -13,32 +13,40 @@ from heksher.server.catalog.picture import (
     enter_setting,
     make_picture,
     reorder_rule,
+    restore_rule,
 )
-from heksher.server.json_form import rule_from_json, setting_from_json
-from heksher.server.storage.base import LogEntry, LoggedChange
-from heksher.value_type import JSON
+from heksher.server.json_form import rule_from_json, setting_from_json, update_rule, update_setting
+from heksher.server.storage.base import (
+    CONTEXT_FEATURES,
+    RULE,
+    SETTING,
+    Fields,
+    LogEntry,
+    LoggedChange,
+    RuleRecord,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One revision, and what it shows in: ``None`` for nothing that is ever answered."""
+    """One revision, and what its changes show in: no effect at all where that is nothing that is ever answered."""
 
     revision: int
-    effect: Effect | None
+    effects: tuple[Effect, ...]
 
 
 def advance(picture: Picture, entries: Iterable[LogEntry]) -> tuple[Picture, list[Step]]:
     """Apply the entries that follow a picture's revision; return the next picture, and what was done.
 
     Raises:
-        LookupError, TypeError, ValueError: an entry does not fit the picture.
+        LookupError, TypeError, ValueError: an entry does not fit the picture, or cannot be understood.
     """
     draft = _Draft(picture)
     steps = []
     for entry in entries:
-        effect = find_effect(entry.change, draft.picture)
+        effects = find_effects(entry.changes, draft.picture)
         draft.apply(entry)
-        steps.append(Step(entry.revision, effect))
+        steps.append(Step(entry.revision, effects))
     return draft.finish(), steps
 
 
@@ -51,58 +59,92 @@ class _Draft:
 
     def __init__(self, picture: Picture) -> None:
         self._settings = dict(picture.settings)
-        self.picture = Picture(picture.revision, picture.feature_order, self._settings, picture.names)
+        self.picture = replace(picture, settings=self._settings)
         # The settings whose rules have been copied.
         self._owned: set[str] = set()
         self._has_new_names = False
 
     def apply(self, entry: LogEntry) -> None:
-        change = entry.change
-        if change.kind == "context_features":
-            self._reorder(change.after)
-        elif change.kind == "setting":
-            self._apply_setting(change)
-        else:
-            self._apply_rule(change)
-        picture = self.picture
-        self.picture = Picture(entry.revision, picture.feature_order, self._settings, picture.names)
+        """Apply an entry, which must have all of its changes."""
+        if not entry.is_whole:
+            raise ValueError(
+                f"of the {entry.size} changes of entry {entry.revision} only {len(entry.changes)} are here"
+            )
+        for change in entry.changes:
+            self._apply_change(change, entry.revision)
+        self.picture = replace(self.picture, revision=entry.revision)
 
     def finish(self) -> Picture:
         """Return the picture."""
         if not self._has_new_names:
             return self.picture
-        return make_picture(self.picture.revision, self.picture.feature_order, self._settings.values())
+        return make_picture(
+            self.picture.revision,
+            self.picture.feature_order,
+            self._settings.values(),
+            self.picture.features_revision,
+        )
 
-    def _reorder(self, features: JSON) -> None:
-        before, after = self.picture.feature_order, tuple(cast("list[str]", features))
-        self.picture = Picture(self.picture.revision, after, self._settings, self.picture.names)
+    def _apply_change(self, change: LoggedChange, revision: int) -> None:
+        if change.kind == CONTEXT_FEATURES:
+            self._reorder(change, revision)
+        elif change.kind == SETTING:
+            self._apply_setting(change, revision)
+        elif change.kind == RULE:
+            self._apply_rule(change, revision)
+        else:
+            raise ValueError(f"unknown kind of object: {change.kind}")
+
+    def _reorder(self, change: LoggedChange, revision: int) -> None:
+        if change.after is None:
+            raise ValueError("there is no list of context features")
+        before, after = self.picture.feature_order, tuple(cast("list[str]", change.after["context_features"]))
+        self.picture = replace(self.picture, feature_order=after, features_revision=revision)
         # Where features were only added, the others stand as they stood.
         if [feature for feature in after if feature in before] != [feature for feature in before if feature in after]:
             for name, setting in self._settings.items():
                 rules = {rule_id: reorder_rule(rule, after) for rule_id, rule in setting.rules.items()}
                 self._settings[name] = setting._replace(rules=rules)
 
-    def _apply_setting(self, change: LoggedChange) -> None:
-        before = None if change.before is None else setting_from_json(change.before)
-        after = None if change.after is None else setting_from_json(change.after)
-        rules = {} if before is None else self._settings[before.name].rules
-        if before is None or after is None or (before.name, before.aliases) != (after.name, after.aliases):
+    def _apply_setting(self, change: LoggedChange, revision: int) -> None:
+        if change.before is None:
             self._has_new_names = True
-            if before is not None:
-                del self._settings[before.name]
-                self._owned.discard(before.name)
-        if after is not None:
-            self._settings[after.name] = enter_setting(after, rules)
+            added = setting_from_json(change.after or {})
+            self._settings[added.name] = enter_setting(replace(added, revision=revision), {})
+        elif change.after is None:
+            self._has_new_names = True
+            del self._settings[change.key]
+            self._owned.discard(change.key)
+        else:
+            self._change_setting(cast("str", change.before.get("name", change.key)), change.after, revision)
 
-    def _apply_rule(self, change: LoggedChange) -> None:
+    def _change_setting(self, name: str, fields: Fields, revision: int) -> None:
+        old = self._settings[name]
+        new = replace(update_setting(old.record, fields), revision=revision)
+        if (new.name, new.aliases) != (old.record.name, old.record.aliases):
+            self._has_new_names = True
+            del self._settings[name]
+            self._owned.discard(name)
+        self._settings[new.name] = enter_setting(new, old.rules)
+
+    def _apply_rule(self, change: LoggedChange, revision: int) -> None:
         rule_id = int(change.key)
-        state = cast("dict[str, Any]", change.before if change.after is None else change.after)
-        rules = self._own_rules(self._settings[state["setting"]])
-        if change.after is None:
+        rules = self._own_rules(self._settings[change.setting])
+        if change.before is None:
+            added = replace(rule_from_json(rule_id, change.after or {}), revision=revision)
+            self._put_rule(change.setting, rules, added)
+        elif change.after is None:
             del rules[rule_id]
         else:
-            # The ids of new rules are higher than all others, so rules stay in order.
-            rules[rule_id] = enter_rule(rule_from_json(rule_id, change.after), self.picture.feature_order)
+            changed = update_rule(restore_rule(change.setting, rules[rule_id]), change.after)
+            self._put_rule(change.setting, rules, replace(changed, revision=revision))
+
+    def _put_rule(self, setting: str, rules: dict[int, CatalogRule], rule: RuleRecord) -> None:
+        is_in_order = rule.rule_id in rules or rule.rule_id > next(reversed(rules), 0)
+        rules[rule.rule_id] = enter_rule(rule, self.picture.feature_order)
+        # New ids are above all others, but a deleted rule can come back.
+        if not is_in_order:
+            self._settings[setting] = self._settings[setting]._replace(rules=dict(sorted(rules.items())))
 
     def _own_rules(self, setting: CatalogSetting) -> dict[int, CatalogRule]:
         name = setting.record.name

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from heksher.server.catalog.advance import Step, advance
 from heksher.server.catalog.cache import AnswerCache
-from heksher.server.catalog.effect import EVERYWHERE, Effect, find_effect, shows_any
+from heksher.server.catalog.effect import EVERYWHERE, Effect, find_effects, shows_any
 from heksher.server.catalog.picture import Picture, take_picture
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.storage.base import LogEntry, Reader, Storage
@@ -19,8 +19,13 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 # How far back the catalog knows what changes showed in, for clients that come back.
 _MAX_STEPS: Final = 1000
-# To be further behind is to be loaded anew, which then costs less.
+# To be further behind, in entries or in changes, is to be loaded anew, which then costs less.
 _MAX_ENTRIES: Final = 5000
+_MAX_CHANGES: Final = 20_000
+# So many entries are read at once.
+_BATCH_ENTRIES: Final = 500
+# Of entries of the past, so many changes are looked at; one with more is taken to show everywhere.
+_MAX_CHANGES_OF_STEP: Final = 100
 
 
 class CatalogState(NamedTuple):
@@ -52,7 +57,7 @@ class CatalogState(NamedTuple):
         # A revision that is still to come is that of another process, or of a time before a backup was restored.
         if not 0 < age <= len(self.steps):
             return True
-        return shows_any((step.effect for step in self.steps[-age:] if step.effect is not None), query)
+        return shows_any((effect for step in self.steps[-age:] for effect in step.effects), query)
 
 
 # Is called with the state that was published and with the steps to it.
@@ -128,7 +133,7 @@ class Catalog:
         now_s = time.monotonic()
         picture, entries = self._storage.read(_take_picture_and_log)
         self.checked_at_s = now_s
-        steps = tuple(Step(entry.revision, _find_effect(entry, picture)) for entry in entries)
+        steps = tuple(Step(entry.revision, _find_effects(entry, picture)) for entry in entries)
         newest = entries[-1] if entries else None
         return CatalogState(picture, AnswerCache(self._max_cache_bytes), steps, era, newest)
 
@@ -150,7 +155,8 @@ class Catalog:
             return self._reload(state.era + 1)
         if state.newest is not None and entries:
             known, *entries = entries
-            if known != state.newest:
+            # Its stamp tells it from another entry with its number.
+            if known.stamp != state.newest.stamp:
                 logger.error("change %d is another one now: was the database restored?", state.picture.revision)
                 return self._reload(state.era + 1)
         if len(entries) < revision - state.picture.revision:
@@ -161,14 +167,14 @@ class Catalog:
         except (LookupError, TypeError, ValueError):
             logger.exception("the change log does not fit what is in memory: everything is loaded anew")
             return self._reload(state.era)
-        effects = [step.effect for step in steps if step.effect is not None]
+        effects = [effect for step in steps for effect in step.effects]
         recent = deque((*state.steps, *steps), maxlen=_MAX_STEPS)
         cache = state.cache.carry_over(effects)
         return self._publish(CatalogState(picture, cache, tuple(recent), state.era, entries[-1]), steps)
 
     def _reload(self, era: int) -> CatalogState:
         state = self._load(era)
-        return self._publish(state, [Step(state.picture.revision, EVERYWHERE)])
+        return self._publish(state, [Step(state.picture.revision, (EVERYWHERE,))])
 
     def _publish(self, state: CatalogState, steps: Sequence[Step]) -> CatalogState:
         self.state = state
@@ -179,19 +185,29 @@ class Catalog:
 
 def _take_picture_and_log(reader: Reader) -> tuple[Picture, list[LogEntry]]:
     picture = take_picture(reader)
-    return picture, reader.log(picture.revision - _MAX_STEPS, _MAX_STEPS)
+    return picture, reader.log(picture.revision - _MAX_STEPS, _MAX_STEPS, _MAX_CHANGES_OF_STEP)
 
 
-def _find_effect(entry: LogEntry, picture: Picture) -> Effect | None:
+def _find_effects(entry: LogEntry, picture: Picture) -> tuple[Effect, ...]:
     try:
-        return find_effect(entry.change, picture)
+        return find_effects(entry.changes, picture) if entry.is_whole else (EVERYWHERE,)
     except (LookupError, TypeError, ValueError):
         # What another version of the service wrote; the picture has it all the same.
-        return EVERYWHERE
+        return (EVERYWHERE,)
 
 
 def _read_news(reader: Reader, known_revision: int) -> tuple[int, list[LogEntry]]:
-    """Read the newest revision, and the entries from the known one on, if that is worth it."""
+    """Read the newest revision, and the entries from the known one on, as far as it is worth it to follow them."""
     revision = reader.revision()
-    is_worth_it = 0 < revision - known_revision <= _MAX_ENTRIES
-    return revision, reader.log(known_revision - 1, _MAX_ENTRIES + 1) if is_worth_it else []
+    entries: list[LogEntry] = []
+    changes = 0
+    if 0 < revision - known_revision <= _MAX_ENTRIES:
+        after = known_revision - 1
+        while after < revision and changes <= _MAX_CHANGES:
+            some = reader.log(after, _BATCH_ENTRIES, _MAX_CHANGES)
+            if not some or not all(entry.is_whole or entry.revision == known_revision for entry in some):
+                break
+            entries += some
+            changes += sum(len(entry.changes) for entry in some if entry.revision != known_revision)
+            after = some[-1].revision
+    return revision, entries

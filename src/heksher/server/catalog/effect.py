@@ -4,18 +4,15 @@ Most writes show in the answers to few queries: of those that are about the same
 let the rule through.
 """
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple, TypeAlias, cast
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple, cast
 
 from heksher.server.catalog.picture import OrderedConditions, Picture
 from heksher.server.catalog.query import CatalogQuery
-from heksher.server.json_bytes import encode
-from heksher.server.json_form import JSONObject, rule_from_json, setting_from_json
-from heksher.server.storage.base import LoggedChange
-from heksher.value_type import JSON
+from heksher.server.json_form import rule_from_json
+from heksher.server.storage.base import CONTEXT_FEATURES, RULE, SETTING, Fields, LoggedChange
+from heksher.value_type import shorten
 from heksher.wire import lets_through
-
-_Form: TypeAlias = "JSONObject | None"
 
 
 class Effect(NamedTuple):
@@ -45,20 +42,48 @@ class Effect(NamedTuple):
 # Every answer carries the order of the context features.
 EVERYWHERE: Final = Effect(None)
 
+_SETTING_FIELDS: Final = frozenset(
+    {"name", "configurable_features", "type", "default_value", "metadata", "aliases", "version"}
+)
+_RULE_FIELDS: Final = frozenset({"setting", "value", "feature_values", "metadata"})
+
+# Where an entry has more changes than that, it is not worth it to look at each of them for each query.
+_MAX_EFFECTS: Final = 64
+
+
+def find_effects(changes: Iterable[LoggedChange], picture: Picture) -> tuple[Effect, ...]:
+    """Find what the changes of one entry show in; where that is nothing that any query is answered with, it is empty.
+
+    Raises:
+        LookupError, TypeError, ValueError: a change cannot be understood.
+    """
+    found = dict.fromkeys(effect for change in changes if (effect := find_effect(change, picture)) is not None)
+    effects = tuple(found)
+    if EVERYWHERE in found:
+        return (EVERYWHERE,)
+    if len(effects) <= _MAX_EFFECTS:
+        return effects
+    return (Effect(frozenset().union(*(effect.names for effect in effects if effect.names is not None))),)
+
 
 def find_effect(change: LoggedChange, picture: Picture) -> Effect | None:
     """Find what a change shows in; ``None`` if it is nothing that any query is answered with.
 
     Args:
         change: from the change log.
-        picture: one that has the setting of a rule that was changed, if that setting exists.
+        picture: one before the change or after it. What is not in it any more was renamed or deleted since, which has
+            an effect of its own.
+
+    Raises:
+        LookupError, TypeError, ValueError: the change cannot be understood.
     """
-    before, after = cast("_Form", change.before), cast("_Form", change.after)
-    if change.kind == "context_features":
+    if change.kind == CONTEXT_FEATURES:
         return EVERYWHERE
-    if change.kind == "setting":
-        return _find_setting_effect(before, after)
-    return _find_rule_effect(int(change.key), before, after, picture)
+    if change.kind == SETTING:
+        return _find_setting_effect(change, picture)
+    if change.kind == RULE:
+        return _find_rule_effect(change, picture)
+    raise ValueError(f"the change log has an object of the unknown kind {shorten(repr(change.kind))}: {change.key}")
 
 
 def shows_any(effects: Iterable[Effect], query: CatalogQuery) -> bool:
@@ -66,28 +91,41 @@ def shows_any(effects: Iterable[Effect], query: CatalogQuery) -> bool:
     return any(effect.shows_in(query) for effect in effects)
 
 
-def _find_setting_effect(before: _Form, after: _Form) -> Effect | None:
-    records = [setting_from_json(state) for state in (before, after) if state is not None]
-    if len(records) == 2:  # noqa: PLR2004 - it was there and still is
-        old, new = records
-        has_same_names = old.name == new.name and old.aliases == new.aliases
-        if has_same_names and _is_same(old.default_value, new.default_value):
-            return None
-    return Effect(frozenset().union(*({record.name, *record.aliases} for record in records)))
+def _find_setting_effect(change: LoggedChange, picture: Picture) -> Effect | None:
+    fields = _list_sides(change, _SETTING_FIELDS)
+    if not any(name in side for side in fields for name in ("name", "aliases", "default_value")):
+        return None
+    written = {name for side in fields for name in _list_names(side)}
+    return Effect(frozenset({change.key, *written}) | _find_names(change.key, picture))
 
 
-def _find_rule_effect(rule_id: int, before: _Form, after: _Form, picture: Picture) -> Effect:
-    rules = [rule_from_json(rule_id, state) for state in (before, after) if state is not None]
-    rule = rules[-1]
-    setting = picture.settings.get(rule.setting)
-    return Effect(
-        # A setting that is not there any more was renamed or deleted since, which has an effect of its own.
-        names=frozenset({rule.setting}) if setting is None else setting.all_names,
-        conditions=tuple(rule.conditions.items()),
-        is_metadata_only=len(rules) == 2 and _is_same(rules[0].value, rules[1].value),  # noqa: PLR2004 - as above
-    )
+def _find_rule_effect(change: LoggedChange, picture: Picture) -> Effect:
+    _list_sides(change, _RULE_FIELDS)
+    names = _find_names(change.setting, picture) or frozenset({change.setting})
+    whole = change.after if change.before is None else change.before if change.after is None else None
+    if whole is not None:
+        return Effect(names, tuple(rule_from_json(int(change.key), whole).conditions.items()))
+    setting = picture.settings.get(picture.names.get(change.setting, change.setting))
+    rule = None if setting is None else setting.rules.get(int(change.key))
+    is_metadata_only = change.after is not None and change.after.keys() == {"metadata"}
+    return Effect(names, None if rule is None else rule.conditions, is_metadata_only)
 
 
-def _is_same(value: JSON, other: JSON) -> bool:
-    # As it is written, in the order of its keys: what is equal to Python, or as JSON, can be other bytes.
-    return encode(value) == encode(other)
+def _list_sides(change: LoggedChange, known: frozenset[str]) -> list[Fields]:
+    """Return the fields before and after a change, as far as there are any, if they are known ones."""
+    sides = [side for side in (change.before, change.after) if side is not None]
+    if not sides or any(side.keys() - known for side in sides):
+        raise ValueError(f"the change log has a change of {change.kind} {shorten(repr(change.key))} with odd fields")
+    return sides
+
+
+def _find_names(name: str, picture: Picture) -> frozenset[str]:
+    setting = picture.settings.get(name) or picture.settings.get(picture.names.get(name, name))
+    return frozenset() if setting is None else setting.all_names
+
+
+def _list_names(fields: Fields) -> Iterator[str]:
+    name, aliases = fields.get("name"), fields.get("aliases", [])
+    if isinstance(name, str):
+        yield name
+    yield from cast("list[str]", aliases)

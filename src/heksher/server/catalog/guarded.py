@@ -6,7 +6,7 @@ from typing import TypeVar
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.catalog.reader import PictureReader
-from heksher.server.storage.base import NOBODY, Origin, Reader, Storage, Writer, Written
+from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Storage, Writer, Written
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.storage_errors import StorageError, StorageUnavailableError
 
@@ -60,10 +60,12 @@ class GuardedStorage(Storage):
                     raise
         return work(PictureReader(self._catalog.load().picture))
 
-    def write(self, work: Callable[[Writer], T], origin: Origin = NOBODY) -> Written[T]:
+    def write(
+        self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
+    ) -> Written[T]:
         self._availability.require()
         try:
-            written = self._inner.write(work, origin)
+            written = self._inner.write(work, origin, expected)
         except StorageUnavailableError:
             self._look()
             raise

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from heksher.server.json_bytes import encode
+from heksher.server.json_bytes import decode, encode
 from heksher.server.storage.base import Reader, RuleRecord, SettingRecord
 from heksher.value_type import JSON
 
@@ -25,12 +25,14 @@ class CatalogRule(NamedTuple):
     Attributes:
         head: the rule as a query's answer has it, in JSON, without what ends it: ``}``, or its metadata.
         metadata: in JSON.
+        revision: of its last change.
     """
 
     rule_id: int
     conditions: OrderedConditions
     head: bytes
     metadata: bytes
+    revision: int
 
     def read_value(self) -> JSON:
         """Return the value, which is kept as JSON only."""
@@ -65,12 +67,14 @@ class Picture:
         feature_order: the service's context features.
         settings: by canonical name, sorted.
         names: the canonical name for each name and alias.
+        features_revision: of the last change of the list of context features.
     """
 
     revision: int
     feature_order: tuple[str, ...]
     settings: Mapping[str, CatalogSetting]
     names: Mapping[str, str]
+    features_revision: int = 0
 
     def count_rules(self) -> int:
         """Return the number of rules of all settings."""
@@ -84,30 +88,40 @@ def take_picture(reader: Reader) -> Picture:
     for rule in reader.rules():
         rules[rule.setting][rule.rule_id] = enter_rule(rule, order)
     settings = [enter_setting(record, rules.get(record.name, {})) for record in reader.settings()]
-    return make_picture(reader.revision(), order, settings)
+    return make_picture(reader.revision(), order, settings, reader.features_revision())
 
 
-def make_picture(revision: int, order: tuple[str, ...], settings: Iterable[CatalogSetting]) -> Picture:
+def make_picture(
+    revision: int, order: tuple[str, ...], settings: Iterable[CatalogSetting], features_revision: int = 0
+) -> Picture:
     """Put a picture together; the settings may come in any order."""
     in_order = sorted(settings, key=lambda setting: setting.record.name)
     names = {name: setting.record.name for setting in in_order for name in setting.all_names}
-    return Picture(revision, order, {setting.record.name: setting for setting in in_order}, names)
+    by_name = {setting.record.name: setting for setting in in_order}
+    return Picture(revision, order, by_name, names, features_revision)
 
 
 def enter_setting(record: SettingRecord, rules: Mapping[int, CatalogRule]) -> CatalogSetting:
-    """Return a setting the form that it has in a picture."""
+    """Return a setting in the form that it has in a picture."""
     head = encode(record.name) + b':{"default_value":' + encode(record.default_value) + b',"rules":['
     return CatalogSetting(record, rules, head)
 
 
 def enter_rule(rule: RuleRecord, order: Sequence[str]) -> CatalogRule:
-    """Return a rule the form that it has in a picture."""
+    """Return a rule in the form that it has in a picture."""
     conditions = tuple([(feature, rule.conditions[feature]) for feature in order if feature in rule.conditions])
     head = encode({"rule_id": rule.rule_id, "value": rule.value, "context_features": conditions})[:-1]
-    return CatalogRule(rule.rule_id, conditions, head, encode(rule.metadata) if rule.metadata else _NO_METADATA)
+    metadata = encode(rule.metadata) if rule.metadata else _NO_METADATA
+    return CatalogRule(rule.rule_id, conditions, head, metadata, rule.revision)
+
+
+def restore_rule(setting: str, rule: CatalogRule) -> RuleRecord:
+    """Return the record of a rule of a setting, which ``enter_rule`` was given."""
+    return RuleRecord(
+        rule.rule_id, setting, dict(rule.conditions), rule.read_value(), decode(rule.metadata), rule.revision
+    )
 
 
 def reorder_rule(rule: CatalogRule, order: Sequence[str]) -> CatalogRule:
     """Write a rule's conditions in another order of the context features."""
-    record = RuleRecord(rule.rule_id, "", dict(rule.conditions), rule.read_value())
-    return enter_rule(record, order)._replace(metadata=rule.metadata)
+    return enter_rule(restore_rule("", rule), order)

@@ -3,8 +3,7 @@
 from collections.abc import Collection
 from typing import NoReturn
 
-from heksher.server.catalog.picture import CatalogRule, Picture
-from heksher.server.json_bytes import decode
+from heksher.server.catalog.picture import Picture, restore_rule
 from heksher.server.storage.base import Conditions, Reader, RuleRecord, SettingRecord
 from heksher.server.storage.storage_errors import StorageUnavailableError
 
@@ -21,6 +20,9 @@ class PictureReader(Reader):
     def context_features(self) -> tuple[str, ...]:
         return self._picture.feature_order
 
+    def features_revision(self) -> int:
+        return self._picture.features_revision
+
     def find_setting(self, name: str) -> SettingRecord | None:
         canonical = self._picture.names.get(name)
         return None if canonical is None else self._picture.settings[canonical].record
@@ -32,24 +34,40 @@ class PictureReader(Reader):
         names = (
             self._picture.settings.keys() if settings is None else self._picture.settings.keys() & frozenset(settings)
         )
-        rules = [_restore(name, rule) for name in names for rule in self._picture.settings[name].rules.values()]
+        rules = [restore_rule(name, rule) for name in names for rule in self._picture.settings[name].rules.values()]
         return sorted(rules, key=lambda rule: rule.rule_id)
 
     def find_rule(self, rule_id: int) -> RuleRecord | None:
         for name, setting in self._picture.settings.items():
             if rule_id in setting.rules:
-                return _restore(name, setting.rules[rule_id])
+                return restore_rule(name, setting.rules[rule_id])
         return None
 
     def find_rule_by_conditions(self, setting: str, conditions: Conditions) -> RuleRecord | None:
         found = self._picture.settings.get(setting)
         rules = () if found is None else found.rules.values()
-        return next((_restore(setting, rule) for rule in rules if dict(rule.conditions) == conditions), None)
+        return next((restore_rule(setting, rule) for rule in rules if dict(rule.conditions) == conditions), None)
 
-    def log(self, after_revision: int = 0, limit: int = 1000) -> NoReturn:
-        del after_revision, limit
-        raise StorageUnavailableError("the change log is in the database, which cannot be reached")
+    def log(self, after_revision: int = 0, limit: int = 1000, max_changes: int = 1000) -> NoReturn:
+        del after_revision, limit, max_changes
+        _refuse()
+
+    def history(
+        self,
+        before_revision: int | None = None,
+        limit: int = 100,
+        max_changes: int = 100,
+        *,
+        setting: str | None = None,
+        rule_id: int | None = None,
+    ) -> NoReturn:
+        del before_revision, limit, max_changes, setting, rule_id
+        _refuse()
+
+    def changes(self, revision: int, first: int = 0, limit: int = 1000) -> NoReturn:
+        del revision, first, limit
+        _refuse()
 
 
-def _restore(setting: str, rule: CatalogRule) -> RuleRecord:
-    return RuleRecord(rule.rule_id, setting, dict(rule.conditions), rule.read_value(), decode(rule.metadata))
+def _refuse() -> NoReturn:
+    raise StorageUnavailableError("the change log is in the database, which cannot be reached")

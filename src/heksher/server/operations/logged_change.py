@@ -1,41 +1,46 @@
-"""The changes that are recorded, each with the pictures of its object before and after."""
+"""The changes that are recorded, each with the fields of its object that differ."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from heksher.server.json_form import rule_to_json, setting_to_json
-from heksher.server.storage.base import LoggedChange, RuleRecord, SettingRecord
-from heksher.value_type import JSON
+from heksher.server.json_form import list_differences, rule_to_json, setting_to_json
+from heksher.server.storage.base import CONTEXT_FEATURES, RULE, SETTING, LoggedChange, RuleRecord, SettingRecord
 
 
 def change_features(action: str, before: Sequence[str], after: Sequence[str]) -> LoggedChange:
     """Describe a change of the list of context features."""
-    return LoggedChange(action, "context_features", "", list(before), list(after))
+    return LoggedChange(
+        action, CONTEXT_FEATURES, "", {"context_features": list(before)}, {"context_features": list(after)}
+    )
 
 
 def change_setting(
     action: str, before: SettingRecord | None, after: SettingRecord, order: Sequence[str]
 ) -> LoggedChange:
     """Describe a setting that was added or changed; a renamed one is filed under its new name."""
-    old = None if before is None else setting_to_json(before, order)
-    return LoggedChange(action, "setting", after.name, old, setting_to_json(after, order))
+    added = setting_to_json(after, order)
+    if before is None:
+        return LoggedChange(action, SETTING, after.name, None, added)
+    return LoggedChange(action, SETTING, after.name, *list_differences(setting_to_json(before, order), added))
 
 
-def delete_setting(before: SettingRecord, rules: Iterable[RuleRecord], order: Sequence[str]) -> LoggedChange:
-    """Describe the deletion of a setting and its rules."""
-    lost: list[JSON] = [{"rule_id": rule.rule_id, **rule_to_json(rule, order)} for rule in rules]
-    return LoggedChange("delete", "setting", before.name, {**setting_to_json(before, order), "rules": lost}, None)
+def delete_setting(before: SettingRecord, rules: Iterable[RuleRecord], order: Sequence[str]) -> Iterator[LoggedChange]:
+    """Describe the deletion of a setting: first its rules go, then the setting itself."""
+    for rule in rules:
+        yield delete_rule(rule, order)
+    yield LoggedChange("delete", SETTING, before.name, setting_to_json(before, order), None)
 
 
-def add_rule(after: RuleRecord, order: Sequence[str]) -> LoggedChange:
+def add_rule(after: RuleRecord, order: Sequence[str], action: str = "add") -> LoggedChange:
     """Describe a rule that was added."""
-    return LoggedChange("add", "rule", str(after.rule_id), None, rule_to_json(after, order))
+    return LoggedChange(action, RULE, str(after.rule_id), None, rule_to_json(after, order), after.setting)
 
 
 def change_rule(action: str, before: RuleRecord, after: RuleRecord, order: Sequence[str]) -> LoggedChange:
     """Describe a rule that was changed."""
-    return LoggedChange(action, "rule", str(after.rule_id), rule_to_json(before, order), rule_to_json(after, order))
+    differences = list_differences(rule_to_json(before, order), rule_to_json(after, order))
+    return LoggedChange(action, RULE, str(after.rule_id), *differences, after.setting)
 
 
 def delete_rule(before: RuleRecord, order: Sequence[str]) -> LoggedChange:
     """Describe a rule that was deleted."""
-    return LoggedChange("delete", "rule", str(before.rule_id), rule_to_json(before, order), None)
+    return LoggedChange("delete", RULE, str(before.rule_id), rule_to_json(before, order), None, before.setting)

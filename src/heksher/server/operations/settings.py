@@ -42,9 +42,9 @@ def delete(storage: Storage, name: str, origin: Origin) -> Written[None]:
 
     def work(writer: Writer) -> None:
         setting = get_setting(writer, name)
-        change = logged_change.delete_setting(setting, writer.rules([setting.name]), writer.context_features())
+        rules = writer.rules([setting.name])
         writer.delete_setting(setting.name)
-        writer.record(change)
+        writer.record_all(logged_change.delete_setting(setting, rules, writer.context_features()))
 
     return storage.write(work, origin)
 
@@ -79,7 +79,7 @@ def set_type(storage: Storage, name: str, value_type: ValueType, version: str, o
 
 
 def rename(storage: Storage, name: str, new_name: str, version: str, origin: Origin) -> Written[None]:
-    """Return a setting a new name; the old one becomes an alias. A name that is one of its aliases is swapped with it.
+    """Give a setting a new name; the old one becomes an alias. A name that is one of its aliases is swapped with it.
 
     Raises:
         NotFoundError: the setting does not exist.

@@ -20,12 +20,14 @@ from heksher.server.storage.schema import has_tables, list_due_migrations, migra
 from heksher.server.storage.sql_reader import SqlReader
 from heksher.server.storage.sqlite import SqliteDialect, copy_file, finish_file
 from heksher.server.storage.storage_errors import StorageError
-from heksher.server.storage.tables import HEKSHER_VERSION, METADATA, MIGRATION, RULE, SETTING, WRITE_STATE
+from heksher.server.storage.tables import HEKSHER_VERSION, LOG_VALUE, METADATA, MIGRATION, RULE, SETTING, WRITE_STATE
 
 # Those that rows refer to come before those that refer to them.
 _TABLES: Final = [table for table in METADATA.sorted_tables if table not in {HEKSHER_VERSION, MIGRATION, WRITE_STATE}]
 # So many rows are a few hundred kilobytes, unless their values are huge.
 _BATCH_ROWS: Final = 1000
+# Of those that are always long.
+_BATCH_LONG_ROWS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +137,18 @@ def _copy_table(table: Table, reading: Connection, source: Dialect, writing: Con
 
 def _read_batches(table: Table, connection: Connection, dialect: Dialect) -> Iterator[Sequence[Mapping[str, object]]]:
     with dialect.translating(f"reading the table {table.name}"):
-        result = connection.execute(select(table), execution_options={"yield_per": _BATCH_ROWS})
+        batch_rows = _BATCH_LONG_ROWS if table is LOG_VALUE else _BATCH_ROWS
+        result = connection.execute(select(table), execution_options={"yield_per": batch_rows})
         for rows in result.mappings().partitions():
             yield [{**row} for row in rows]
 
 
 def _copy_write_state(reading: Connection, source: Dialect, writing: Connection, target: Dialect) -> None:
-    with source.translating("reading the last id of a rule"):
-        last_rule_id = reading.execute(select(WRITE_STATE.c.last_rule_id)).scalar_one()
-    with target.translating("storing the last id of a rule"):
+    with source.translating("reading the last ids"):
+        state = {**reading.execute(select(WRITE_STATE)).mappings().one()}
+    with target.translating("storing the last ids"):
         # Changed, not replaced: other writers wait for this row.
-        writing.execute(update(WRITE_STATE).values(last_rule_id=last_rule_id))
-        target.continue_numbers(writing)
+        writing.execute(update(WRITE_STATE).values({name: state[name] for name in state.keys() - {"id"}}))
 
 
 def _sync(directory: Path) -> None:

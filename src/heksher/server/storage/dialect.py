@@ -61,10 +61,6 @@ class Dialect(ABC):
         """Raise ``StorageUnavailableError`` if there is no database yet, and connecting would make one."""
 
     @abstractmethod
-    def continue_numbers(self, connection: Connection) -> None:
-        """Make the numbers that the database gives by itself go on after those that were stored with their rows."""
-
-    @abstractmethod
     def check_place(self) -> None:
         """Raise ``StorageUnavailableError`` if open connections lead to a database that has left its place."""
 

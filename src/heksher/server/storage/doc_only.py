@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-from heksher.server.storage.base import NOBODY, Origin, Reader, Storage, Writer, Written
+from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Storage, Writer, Written
 from heksher.server.storage.storage_errors import StorageUnavailableError
 
 T = TypeVar("T")
@@ -25,8 +25,10 @@ class DocOnlyStorage(Storage):
         del work
         _refuse()
 
-    def write(self, work: Callable[[Writer], T], origin: Origin = NOBODY) -> Written[T]:
-        del work, origin
+    def write(
+        self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
+    ) -> Written[T]:
+        del work, origin, expected
         _refuse()
 
 

@@ -7,14 +7,16 @@ no caller can change what is stored. ``close`` and ``open`` keep the data; the e
 
 import dataclasses
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from heksher.server.storage.base import (
     NOBODY,
+    RULE,
+    SETTING,
     Conditions,
+    Expectation,
     LogEntry,
     LoggedChange,
     Origin,
@@ -25,58 +27,38 @@ from heksher.server.storage.base import (
     Writer,
     Written,
 )
-from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
+from heksher.server.storage.memory_state import (
+    MemoryEntry,
+    MemoryState,
+    copy_change,
+    copy_rule,
+    copy_setting,
+    rule_key,
+)
+from heksher.server.storage.stamp import make_stamp
 from heksher.server.storage.storage_errors import ContractError, StorageUnavailableError
-from heksher.server.storage.unit import UnitOfWork
+from heksher.server.storage.unit import UnitOfWork, require_expected, require_new_ids, require_same_rule
 from heksher.value_type import JSON
 
 T = TypeVar("T")
-_RuleKey = tuple[str, frozenset[tuple[str, str]]]
-
-
-@dataclass(slots=True)
-class _State:
-    """Everything that is stored.
-
-    Attributes:
-        names: the canonical name for each name and alias.
-        settings: by canonical name.
-        rules: by id, ascending, because ids only grow.
-        rule_ids: by canonical name of the setting and conditions.
-    """
-
-    features: tuple[str, ...] = ()
-    names: dict[str, str] = field(default_factory=dict)
-    settings: dict[str, SettingRecord] = field(default_factory=dict)
-    rules: dict[int, RuleRecord] = field(default_factory=dict)
-    rule_ids: dict[_RuleKey, int] = field(default_factory=dict)
-    last_rule_id: int = 0
-    log: list[LogEntry] = field(default_factory=list)
-
-    def copy(self) -> "_State":
-        return _State(
-            features=self.features,
-            names=self.names.copy(),
-            settings=self.settings.copy(),
-            rules=self.rules.copy(),
-            rule_ids=self.rule_ids.copy(),
-            last_rule_id=self.last_rule_id,
-            log=self.log.copy(),
-        )
 
 
 class MemoryStorage(Storage):
     """A storage in memory.
 
     Args:
-        now: gives the time that log entries carry, in any time zone.
+        now: returns the time that log entries carry, in any time zone.
+        stamp: returns the stamps that log entries carry.
     """
 
-    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, now: Callable[[], datetime] = lambda: datetime.now(UTC), stamp: Callable[[], str] = make_stamp
+    ) -> None:
         self._now = now
+        self._stamp = stamp
         # Guards _state against two writers at once. Readers need no lock: they take one reference.
         self._write_lock = threading.Lock()
-        self._state = _State()
+        self._state = MemoryState()
         self._is_open = False
 
     def open(self) -> None:
@@ -93,19 +75,26 @@ class MemoryStorage(Storage):
         self.check()
         return work(_MemoryReader(self._state))
 
-    def write(self, work: Callable[[Writer], T], origin: Origin = NOBODY) -> Written[T]:
+    def write(
+        self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
+    ) -> Written[T]:
         with self._write_lock:
             self.check()
             unit = UnitOfWork()
             draft = self._state.copy()
-            result = work(_MemoryWriter(draft, unit, origin, self._now))
+            empty_entry = LogEntry(
+                len(draft.log) + 1, self._now().astimezone(UTC), origin, self._stamp(), size=0, changes=()
+            )
+            writer = _MemoryWriter(draft, unit, empty_entry)
+            require_expected(writer, expected)
+            result = work(writer)
             if unit.is_to_store():
                 self._state = draft
             return Written(result, len(self._state.log))
 
 
 class _MemoryReader(Reader):
-    def __init__(self, state: _State) -> None:
+    def __init__(self, state: MemoryState) -> None:
         self._state = state
 
     def revision(self) -> int:
@@ -114,37 +103,67 @@ class _MemoryReader(Reader):
     def context_features(self) -> tuple[str, ...]:
         return self._state.features
 
+    def features_revision(self) -> int:
+        return self._state.features_revision
+
     def find_setting(self, name: str) -> SettingRecord | None:
         canonical = self._state.names.get(name)
-        return None if canonical is None else _copy_setting(self._state.settings[canonical])
+        return None if canonical is None else copy_setting(self._state.settings[canonical])
 
     def settings(self) -> list[SettingRecord]:
-        return [_copy_setting(setting) for _, setting in sorted(self._state.settings.items())]
+        return [copy_setting(setting) for _, setting in sorted(self._state.settings.items())]
 
     def rules(self, settings: Collection[str] | None = None) -> list[RuleRecord]:
         wanted = self._state.settings.keys() if settings is None else frozenset(settings)
-        return [_copy_rule(rule) for rule in self._state.rules.values() if rule.setting in wanted]
+        return [copy_rule(rule) for rule in self._state.rules.values() if rule.setting in wanted]
 
     def find_rule(self, rule_id: int) -> RuleRecord | None:
         rule = self._state.rules.get(rule_id)
-        return None if rule is None else _copy_rule(rule)
+        return None if rule is None else copy_rule(rule)
 
     def find_rule_by_conditions(self, setting: str, conditions: Conditions) -> RuleRecord | None:
-        rule_id = self._state.rule_ids.get(_rule_key(setting, conditions))
+        rule_id = self._state.rule_ids.get(rule_key(setting, conditions))
         return None if rule_id is None else self.find_rule(rule_id)
 
-    def log(self, after_revision: int = 0, limit: int = 1000) -> list[LogEntry]:
+    def log(self, after_revision: int = 0, limit: int = 1000, max_changes: int = 1000) -> list[LogEntry]:
         # Revisions are the numbers from one on, so an entry's place in the list is its revision less one.
         start = max(after_revision, 0)
-        return [_copy_entry(entry) for entry in self._state.log[start : start + max(limit, 0)]]
+        return [kept.show(max_changes) for kept in self._state.log[start : start + max(limit, 0)]]
+
+    def history(
+        self,
+        before_revision: int | None = None,
+        limit: int = 100,
+        max_changes: int = 100,
+        *,
+        setting: str | None = None,
+        rule_id: int | None = None,
+    ) -> list[LogEntry]:
+        end = len(self._state.log) if before_revision is None else max(before_revision - 1, 0)
+        kept = self._state.log[:end][::-1]
+        if setting is not None:
+            setting_id = self._state.find_setting_id(setting)
+            kept = [] if setting_id is None else [entry.of_setting(setting_id) for entry in kept]
+        elif rule_id is not None:
+            kept = [entry.of_object(RULE, str(rule_id)) for entry in kept]
+        # An entry without changes has none about what is asked for.
+        return [entry.show(max_changes) for entry in kept if entry.changes][: max(limit, 0)]
+
+    def changes(self, revision: int, first: int = 0, limit: int = 1000) -> list[LoggedChange]:
+        if not 0 < revision <= len(self._state.log):
+            return []
+        start = max(first, 0)
+        kept = self._state.log[revision - 1].changes[start : start + max(limit, 0)]
+        return [copy_change(change) for change, _ in kept]
 
 
 class _MemoryWriter(_MemoryReader, Writer):
-    def __init__(self, draft: _State, unit: UnitOfWork, origin: Origin, now: Callable[[], datetime]) -> None:
+    def __init__(self, draft: MemoryState, unit: UnitOfWork, empty_entry: LogEntry) -> None:
         super().__init__(draft)
         self._unit = unit
-        self._origin = origin
-        self._now = now
+        self._entry = empty_entry
+        # The numbers of the settings that this unit has deleted, by name.
+        self._gone: dict[str, int] = {}
 
     def set_context_features(self, features: Sequence[str]) -> None:
         with self._unit.change():
@@ -153,43 +172,54 @@ class _MemoryWriter(_MemoryReader, Writer):
             for setting in self._state.settings.values():
                 _check_features(setting, features)
             self._state.features = tuple(features)
+            self._state.features_revision = self._entry.revision
 
     def add_setting(self, setting: SettingRecord) -> None:
         with self._unit.change():
-            self._put_setting(setting)
+            self._put_setting(setting, self._choose_setting_id(setting.name))
 
     def replace_setting(self, name: str, setting: SettingRecord) -> None:
         with self._unit.change():
-            self._take_setting(name)
-            self._put_setting(setting)
+            self._put_setting(setting, self._take_setting(name))
             if setting.name != name:
                 self._move_rules(name, setting.name)
 
     def delete_setting(self, name: str) -> None:
         with self._unit.change():
-            self._take_setting(name)
+            self._gone[name] = self._take_setting(name)
             for rule in [rule for rule in self._state.rules.values() if rule.setting == name]:
                 self._drop_rule(rule)
 
-    def add_rule(self, setting: str, conditions: Conditions, value: JSON, metadata: Mapping[str, JSON]) -> RuleRecord:
+    def add_rule(
+        self,
+        setting: str,
+        conditions: Conditions,
+        value: JSON,
+        metadata: Mapping[str, JSON],
+        rule_id: int | None = None,
+    ) -> RuleRecord:
         with self._unit.change():
-            if setting not in self._state.settings:
-                raise ContractError(f"there is no setting with the canonical name {setting!r} to add a rule to")
-            if _rule_key(setting, conditions) in self._state.rule_ids:
-                raise ContractError(f"setting {setting!r} already has a rule with the conditions {dict(conditions)}")
-            rule = RuleRecord(self._state.last_rule_id + 1, setting, dict(conditions), value, metadata)
-            self._put_rule(_copy_rule(rule))
-            self._state.last_rule_id = rule.rule_id
-            return _copy_rule(rule)
+            new_id = self._state.last_rule_id + 1 if rule_id is None else rule_id
+            rule = RuleRecord(new_id, setting, dict(conditions), value, metadata)
+            self._check_new_rule(rule)
+            if rule_id is None:
+                self._state.last_rule_id = new_id
+            else:
+                last = self._state.last_changes.get((RULE, str(rule_id)))
+                require_same_rule(rule_id, self._state.setting_ids[setting], conditions, last)
+            self._put_rule(rule)
+            if rule_id is not None:
+                self._state.sort_rules()
+            return copy_rule(self._state.rules[new_id])
 
     def replace_rule(self, rule: RuleRecord) -> None:
         with self._unit.change():
-            if self._state.rule_ids.get(_rule_key(rule.setting, rule.conditions)) != rule.rule_id:
+            if self._state.rule_ids.get(rule_key(rule.setting, rule.conditions)) != rule.rule_id:
                 raise ContractError(
                     f"there is no rule {rule.rule_id} of setting {rule.setting!r} with the conditions"
                     f" {dict(rule.conditions)}"
                 )
-            self._put_rule(_copy_rule(rule))
+            self._put_rule(rule)
 
     def delete_rule(self, rule_id: int) -> None:
         with self._unit.change():
@@ -197,39 +227,90 @@ class _MemoryWriter(_MemoryReader, Writer):
                 raise ContractError(f"there is no rule {rule_id} to delete")
             self._drop_rule(self._state.rules[rule_id])
 
-    def record(self, change: LoggedChange) -> None:
-        with self._unit.record():
-            self._state.log.append(
-                _copy_entry(LogEntry(self.revision() + 1, self._now().astimezone(UTC), self._origin, change))
-            )
+    def load(self, settings: Collection[SettingRecord], rules: Collection[RuleRecord], next_rule_id: int) -> None:
+        with self._unit.change():
+            if self._state.settings:
+                raise ContractError("there are settings: everything can only be loaded where there are none")
+            require_new_ids([rule.rule_id for rule in rules], self._state.last_rule_id, next_rule_id)
+            for setting in settings:
+                self._put_setting(setting, self._choose_setting_id(setting.name))
+            for rule in rules:
+                self._check_new_rule(rule)
+                self._put_rule(rule)
+            self._state.last_rule_id = next_rule_id - 1
+            self._state.sort_rules()
 
-    def _put_setting(self, setting: SettingRecord) -> None:
+    def record_all(self, changes: Iterable[LoggedChange]) -> None:
+        with self._unit.record():
+            recorded = [(copy_change(change), self._find_subject(change)) for change in changes]
+            if not recorded:
+                return
+            if not self._unit.has_record:
+                self._state.log.append(MemoryEntry(self._entry, ()))
+            self._state.log[-1] = self._state.log[-1].extend(recorded)
+            self._state.last_changes.update({(change.kind, change.key): (change, id_) for change, id_ in recorded})
+            self._unit.note_record()
+
+    def _find_subject(self, change: LoggedChange) -> int | None:
+        """Find the number of the setting that a change is about."""
+        if change.kind not in {SETTING, RULE}:
+            return None
+        name = change.key if change.kind == SETTING else change.setting
+        if name in self._state.setting_ids:
+            return self._state.setting_ids[name]
+        return self._gone.get(name, self._state.find_last_id(name))
+
+    def _choose_setting_id(self, name: str) -> int:
+        last = self._state.last_changes.get((SETTING, name))
+        setting_id = self._gone.get(name)
+        if setting_id is None and last is not None and last[0].after is None:
+            setting_id = last[1]
+        if setting_id is None or setting_id in self._state.setting_ids.values():
+            self._state.last_setting_id += 1
+            return self._state.last_setting_id
+        return setting_id
+
+    def _put_setting(self, setting: SettingRecord, setting_id: int) -> None:
         _check_features(setting, self._state.features)
         for name in (setting.name, *setting.aliases):
             if name in self._state.names:
                 raise ContractError(f"the name {name!r} already belongs to setting {self._state.names[name]!r}")
             self._state.names[name] = setting.name
-        self._state.settings[setting.name] = _copy_setting(setting)
+        dated = dataclasses.replace(setting, revision=self._entry.revision)
+        self._state.settings[setting.name] = copy_setting(dated)
+        self._state.setting_ids[setting.name] = setting_id
 
-    def _take_setting(self, name: str) -> None:
+    def _take_setting(self, name: str) -> int:
         if name not in self._state.settings:
             raise ContractError(f"there is no setting with the canonical name {name!r}")
         setting = self._state.settings.pop(name)
         for owned in (setting.name, *setting.aliases):
             del self._state.names[owned]
+        return self._state.setting_ids.pop(name)
 
     def _move_rules(self, old_name: str, new_name: str) -> None:
         for rule in [rule for rule in self._state.rules.values() if rule.setting == old_name]:
-            del self._state.rule_ids[_rule_key(old_name, rule.conditions)]
-            self._put_rule(dataclasses.replace(rule, setting=new_name))
+            del self._state.rule_ids[rule_key(old_name, rule.conditions)]
+            self._state.rules[rule.rule_id] = dataclasses.replace(rule, setting=new_name)
+            self._state.rule_ids[rule_key(new_name, rule.conditions)] = rule.rule_id
+
+    def _check_new_rule(self, rule: RuleRecord) -> None:
+        if rule.setting not in self._state.settings:
+            raise ContractError(f"there is no setting with the canonical name {rule.setting!r} to add a rule to")
+        if rule_key(rule.setting, rule.conditions) in self._state.rule_ids:
+            conditions = dict(rule.conditions)
+            raise ContractError(f"setting {rule.setting!r} already has a rule with the conditions {conditions}")
+        if rule.rule_id in self._state.rules:
+            raise ContractError(f"there is a rule with the id {rule.rule_id} already")
 
     def _put_rule(self, rule: RuleRecord) -> None:
-        self._state.rules[rule.rule_id] = rule
-        self._state.rule_ids[_rule_key(rule.setting, rule.conditions)] = rule.rule_id
+        dated = dataclasses.replace(rule, revision=self._entry.revision)
+        self._state.rules[rule.rule_id] = copy_rule(dated)
+        self._state.rule_ids[rule_key(rule.setting, rule.conditions)] = rule.rule_id
 
     def _drop_rule(self, rule: RuleRecord) -> None:
         del self._state.rules[rule.rule_id]
-        del self._state.rule_ids[_rule_key(rule.setting, rule.conditions)]
+        del self._state.rule_ids[rule_key(rule.setting, rule.conditions)]
 
 
 def _check_features(setting: SettingRecord, features: Collection[str]) -> None:
@@ -237,36 +318,3 @@ def _check_features(setting: SettingRecord, features: Collection[str]) -> None:
         raise ContractError(
             f"setting {setting.name!r} is configurable by {sorted(missing)}, not in the list of context features"
         )
-
-
-def _rule_key(setting: str, conditions: Conditions) -> _RuleKey:
-    return setting, frozenset(conditions.items())
-
-
-def _copy_json(value: JSON) -> JSON:
-    return decode_json(encode_json(value))
-
-
-def _copy_metadata(metadata: Mapping[str, JSON]) -> dict[str, JSON]:
-    return decode_json_object(encode_json(metadata))
-
-
-def _copy_setting(setting: SettingRecord) -> SettingRecord:
-    return dataclasses.replace(
-        setting, default_value=_copy_json(setting.default_value), metadata=_copy_metadata(setting.metadata)
-    )
-
-
-def _copy_rule(rule: RuleRecord) -> RuleRecord:
-    return dataclasses.replace(
-        rule,
-        conditions=dict(rule.conditions),
-        value=_copy_json(rule.value),
-        metadata=_copy_metadata(rule.metadata),
-    )
-
-
-def _copy_entry(entry: LogEntry) -> LogEntry:
-    change = entry.change
-    copied = dataclasses.replace(change, before=_copy_json(change.before), after=_copy_json(change.after))
-    return dataclasses.replace(entry, change=copied)

@@ -42,11 +42,6 @@ _LIBPQ_DEFAULTS: Final[Mapping[str, str | int]] = {
 # resources; lock timeout; shutdown and cancellation. Source: PostgreSQL's documentation, appendix A.
 _UNAVAILABLE_STATES: Final = ("08", "25006", "28", "3D", "40", "53", "55P03", "57")
 
-# The counter's next number is the one that it is told, unless it is told that this one was given.
-_CONTINUE_NUMBERS: Final = text(
-    "SELECT setval(pg_get_serial_sequence('setting', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM setting"
-)
-
 # How long a start waits for one statement of a migration, or for another process that migrates.
 _MIGRATION_TIMEOUT_S: Final = 600.0
 
@@ -90,6 +85,8 @@ class PostgresDialect(Dialect):
             # A server that was restarted has closed the pool's connections, which is no reason for an error.
             pool_pre_ping=True,
         )
+        # Many rows in one statement: an import would else take a round trip for each.
+        engine.dialect.use_insertmanyvalues_wo_returning = True
         event.listen(engine, "begin", _begin)
         limit_waiting(engine)
         return engine
@@ -104,9 +101,6 @@ class PostgresDialect(Dialect):
     def check_exists(self) -> None:
         # Connecting fails where there is none.
         pass
-
-    def continue_numbers(self, connection: Connection) -> None:
-        connection.execute(_CONTINUE_NUMBERS)
 
     def announce(self, connection: Connection, revision: int) -> None:
         with self.translating("announcing a change"):

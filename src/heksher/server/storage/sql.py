@@ -19,15 +19,16 @@ from typing import Final, TypeVar
 
 from sqlalchemy import Engine, select
 
-from heksher.server.storage.base import NOBODY, Origin, Reader, Storage, Writer, Written
+from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Storage, Writer, Written
 from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.schema import migrate
 from heksher.server.storage.sql_reader import SqlReader
-from heksher.server.storage.sql_writer import SqlWriter
+from heksher.server.storage.sql_writer import Clock, SqlWriter
+from heksher.server.storage.stamp import make_stamp
 from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.storage.tables import HEKSHER_VERSION
-from heksher.server.storage.unit import UnitOfWork
+from heksher.server.storage.unit import UnitOfWork, require_expected
 
 T = TypeVar("T")
 
@@ -39,15 +40,21 @@ class SqlStorage(Storage):
 
     Args:
         database: a file path, ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST:PORT/DATABASE``.
-        now: gives the time that log entries carry, in any time zone.
+        now: returns the time that log entries carry, in any time zone.
+        stamp: returns the stamps that log entries carry.
 
     Raises:
         StorageError: ``database`` names none that can be used.
     """
 
-    def __init__(self, database: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        database: str,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        stamp: Callable[[], str] = make_stamp,
+    ) -> None:
         self._dialect = dialect_for(database)
-        self._now = now
+        self._clock = Clock(now, stamp)
         # Held for as long as a unit of writing work lasts. The database makes writers take turns anyway; but here they
         # wait without holding a connection each, which readers would then lack.
         self._write_lock = threading.Lock()
@@ -82,13 +89,16 @@ class SqlStorage(Storage):
         with self._dialect.connecting(engine) as connection:
             return work(SqlReader(connection, self._dialect))
 
-    def write(self, work: Callable[[Writer], T], origin: Origin = NOBODY) -> Written[T]:
+    def write(
+        self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
+    ) -> Written[T]:
         engine = self._open_engine().execution_options(**self._dialect.writer_options)
         unit = UnitOfWork()
         with self._taking_turns(), self._dialect.connecting(engine) as connection:
             self._dialect.check_place()
-            writer = SqlWriter(connection, self._dialect, unit, origin, self._now)
+            writer = SqlWriter(connection, self._dialect, unit, origin, self._clock)
             writer.lock()
+            require_expected(writer, expected)
             result = work(writer)
             is_to_store = unit.is_to_store()
             written = Written(result, writer.revision())

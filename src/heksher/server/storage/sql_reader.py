@@ -3,38 +3,27 @@
 Statements are made once, here, because to make one costs more than to run it. No method sends one for each setting.
 """
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Final, TypeAlias, cast, get_args
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Final, cast
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select
+from sqlalchemy import Connection, bindparam, select
 
-from heksher.server.storage.base import (
-    Conditions,
-    LogEntry,
-    LoggedChange,
-    ObjectKind,
-    Origin,
-    Reader,
-    RuleRecord,
-    SettingRecord,
-)
+from heksher.server.storage.base import Conditions, LogEntry, LoggedChange, Reader, RuleRecord, SettingRecord
 from heksher.server.storage.dialect import MAX_BIG_KEY, Dialect
-from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
-from heksher.server.storage.storage_errors import StorageCorruptError
-from heksher.server.storage.tables import CHANGE_LOG, CONTEXT_FEATURE, RULE, SETTING, SETTING_FEATURE, SETTING_NAME
-from heksher.value_type import shorten
+from heksher.server.storage.json_text import decode_json, decode_json_object
+from heksher.server.storage.sql_log import SqlLog
+from heksher.server.storage.sql_statements import AnyRow, Statements, digest_conditions, in_batches, is_storable
+from heksher.server.storage.tables import (
+    CONTEXT_FEATURE,
+    RULE,
+    SETTING,
+    SETTING_FEATURE,
+    SETTING_NAME,
+    WRITE_STATE,
+)
 
-# A row of any columns. SQLAlchemy cannot know the types of tables that are written without its object mapper.
-_Row: TypeAlias = "Row[*tuple[object, ...]]"
-
-# Databases limit the number of parameters of a statement (SQLite to 32,766, PostgreSQL to 65,535), so a longer list of
-# names is asked for in parts.
-_MAX_NAMES: Final = 1000
-
-_REVISION: Final = select(func.coalesce(func.max(CHANGE_LOG.c.revision), 0).label("revision"))
+_FEATURES_REVISION: Final = select(WRITE_STATE.c.features_revision)
 _FEATURES: Final = select(CONTEXT_FEATURE.c.name).order_by(CONTEXT_FEATURE.c.position)
 _SETTINGS: Final = select(SETTING)
 _SETTING_NAMES: Final = select(SETTING_NAME.c.setting_id, SETTING_NAME.c.name)
@@ -43,18 +32,12 @@ _SETTING_BY_NAME: Final = _SETTINGS.join(SETTING_NAME).where(SETTING_NAME.c.name
 _NAMES_OF_SETTING: Final = _SETTING_NAMES.where(SETTING_NAME.c.setting_id == bindparam("setting_id"))
 _FEATURES_OF_SETTING: Final = _SETTING_FEATURES.where(SETTING_FEATURE.c.setting_id == bindparam("setting_id"))
 _RULES: Final = select(
-    RULE.c.id, SETTING.c.name.label("setting"), RULE.c.conditions, RULE.c.value, RULE.c.metadata
+    RULE.c.id, SETTING.c.name.label("setting"), RULE.c.conditions, RULE.c.value, RULE.c.metadata, RULE.c.revision
 ).join(SETTING)
 _RULES_OF_SETTINGS: Final = _RULES.where(SETTING.c.name.in_(bindparam("names", expanding=True)))
 _RULE_BY_ID: Final = _RULES.where(RULE.c.id == bindparam("rule_id"))
 _RULE_BY_CONDITIONS: Final = _RULES.where(
     SETTING.c.name == bindparam("setting"), RULE.c.conditions_digest == bindparam("digest")
-)
-_LOG: Final = (
-    select(CHANGE_LOG)
-    .where(CHANGE_LOG.c.revision > bindparam("after_revision"))
-    .order_by(CHANGE_LOG.c.revision)
-    .limit(bindparam("max_entries"))
 )
 
 
@@ -62,90 +45,99 @@ class SqlReader(Reader):
     """The state as one transaction sees it."""
 
     def __init__(self, connection: Connection, dialect: Dialect) -> None:
-        self._connection = connection
-        self._dialect = dialect
+        self._statements = Statements(connection, dialect)
+        self._log = SqlLog(self._statements)
+        # The numbers of settings, by canonical name, as far as they are known.
+        self._setting_ids: dict[str, int] = {}
 
     def revision(self) -> int:
-        return int(self._fetch(_REVISION)[0].revision)
+        return self._log.revision()
 
     def context_features(self) -> tuple[str, ...]:
-        return tuple(row.name for row in self._fetch(_FEATURES))
+        return tuple(row.name for row in self._statements.fetch(_FEATURES))
+
+    def features_revision(self) -> int:
+        return int(self._statements.fetch(_FEATURES_REVISION)[0].features_revision)
 
     def find_setting(self, name: str) -> SettingRecord | None:
-        if not _is_storable(name):
+        if not is_storable(name):
             return None
-        for row in self._fetch(_SETTING_BY_NAME, {"name": name}):
+        for row in self._statements.fetch(_SETTING_BY_NAME, {"name": name}):
+            self._setting_ids[row.name] = row.id
             key = {"setting_id": row.id}
-            return _read_setting(row, self._fetch(_NAMES_OF_SETTING, key), self._fetch(_FEATURES_OF_SETTING, key))
+            return _read_setting(
+                row, self._statements.fetch(_NAMES_OF_SETTING, key), self._statements.fetch(_FEATURES_OF_SETTING, key)
+            )
         return None
 
     def settings(self) -> list[SettingRecord]:
-        names = _group_by_setting(self._fetch(_SETTING_NAMES))
-        features = _group_by_setting(self._fetch(_SETTING_FEATURES))
-        settings = [_read_setting(row, names[row.id], features[row.id]) for row in self._fetch(_SETTINGS)]
+        names = _group_by_setting(self._statements.fetch(_SETTING_NAMES))
+        features = _group_by_setting(self._statements.fetch(_SETTING_FEATURES))
+        settings = [_read_setting(row, names[row.id], features[row.id]) for row in self._statements.fetch(_SETTINGS)]
         # Sorted here, because databases sort by the rules of a language.
         return sorted(settings, key=lambda setting: setting.name)
 
     def rules(self, settings: Collection[str] | None = None) -> list[RuleRecord]:
-        rules = map(_read_rule, self._fetch(_RULES) if settings is None else self._fetch_rules_of(settings))
+        rules = map(_read_rule, self._statements.fetch(_RULES) if settings is None else self._fetch_rules_of(settings))
         return sorted(rules, key=lambda rule: rule.rule_id)
 
     def find_rule(self, rule_id: int) -> RuleRecord | None:
         # A number that no column holds is no rule's id, but would be an error of the database.
         if not 0 < rule_id <= MAX_BIG_KEY:
             return None
-        return _read_first_rule(self._fetch(_RULE_BY_ID, {"rule_id": rule_id}))
+        return _read_first_rule(self._statements.fetch(_RULE_BY_ID, {"rule_id": rule_id}))
 
     def find_rule_by_conditions(self, setting: str, conditions: Conditions) -> RuleRecord | None:
-        if not _is_storable(setting):
+        if not is_storable(setting):
             return None
         parameters = {"setting": setting, "digest": digest_conditions(conditions)}
-        return _read_first_rule(self._fetch(_RULE_BY_CONDITIONS, parameters))
+        return _read_first_rule(self._statements.fetch(_RULE_BY_CONDITIONS, parameters))
 
-    def log(self, after_revision: int = 0, limit: int = 1000) -> list[LogEntry]:
-        parameters = {"after_revision": _clip(after_revision), "max_entries": _clip(limit)}
-        return [_read_entry(row) for row in self._fetch(_LOG, parameters)]
+    def log(self, after_revision: int = 0, limit: int = 1000, max_changes: int = 1000) -> list[LogEntry]:
+        return self._log.list_forwards(after_revision, limit, max_changes)
 
-    def _fetch_rules_of(self, settings: Iterable[str]) -> Iterator[_Row]:
-        names = [name for name in frozenset(settings) if _is_storable(name)]
-        for start in range(0, len(names), _MAX_NAMES):
-            yield from self._fetch(_RULES_OF_SETTINGS, {"names": names[start : start + _MAX_NAMES]})
+    def history(
+        self,
+        before_revision: int | None = None,
+        limit: int = 100,
+        max_changes: int = 100,
+        *,
+        setting: str | None = None,
+        rule_id: int | None = None,
+    ) -> list[LogEntry]:
+        if setting is not None:
+            setting_id = self._find_subject(setting)
+            if setting_id is None:
+                return []
+            return self._log.list_of_setting(setting_id, before_revision, limit, max_changes)
+        if rule_id is not None:
+            return self._log.list_of_rule(rule_id, before_revision, limit, max_changes)
+        return self._log.list_backwards(before_revision, limit, max_changes)
 
-    def _fetch(
-        self, statement: Select[*tuple[object, ...]], parameters: Mapping[str, object] | None = None
-    ) -> Sequence[_Row]:
-        with self._dialect.translating("reading"):
-            return self._connection.execute(statement, parameters).all()
+    def changes(self, revision: int, first: int = 0, limit: int = 1000) -> list[LoggedChange]:
+        return self._log.list_changes(revision, first, limit)
+
+    def _find_subject(self, name: str) -> int | None:
+        """Find the number of the setting that has a name, or else of the one that had it last."""
+        if not is_storable(name):
+            return None
+        for row in self._statements.fetch(_SETTING_BY_NAME, {"name": name}):
+            return int(row.id)
+        return self._log.find_last_id(name)
+
+    def _fetch_rules_of(self, settings: Iterable[str]) -> Iterator[AnyRow]:
+        for names in in_batches(name for name in frozenset(settings) if is_storable(name)):
+            yield from self._statements.fetch(_RULES_OF_SETTINGS, {"names": names})
 
 
-def write_conditions(conditions: Conditions) -> str:
-    """Write the conditions of a rule as text, the same for all mappings that are equal."""
-    return encode_json(dict(sorted(conditions.items())))
-
-
-def digest_conditions(conditions: Conditions) -> str:
-    """Return what stands for the conditions of a rule in a key: 64 characters, whatever their length."""
-    return hashlib.sha256(write_conditions(conditions).encode()).hexdigest()
-
-
-def _is_storable(name: str) -> bool:
-    # No stored name has such characters, and a driver refuses to ask for one: lone surrogates cannot be encoded, and
-    # PostgreSQL's texts end at U+0000.
-    return "\0" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
-
-
-def _clip(number: int) -> int:
-    return min(max(number, 0), MAX_BIG_KEY)
-
-
-def _group_by_setting(rows: Iterable[_Row]) -> defaultdict[int, list[_Row]]:
-    groups: defaultdict[int, list[_Row]] = defaultdict(list)
+def _group_by_setting(rows: Iterable[AnyRow]) -> defaultdict[int, list[AnyRow]]:
+    groups: defaultdict[int, list[AnyRow]] = defaultdict(list)
     for row in rows:
         groups[row.setting_id].append(row)
     return groups
 
 
-def _read_setting(row: _Row, names: Iterable[_Row], features: Iterable[_Row]) -> SettingRecord:
+def _read_setting(row: AnyRow, names: Iterable[AnyRow], features: Iterable[AnyRow]) -> SettingRecord:
     return SettingRecord(
         name=row.name,
         type=row.type,
@@ -154,46 +146,20 @@ def _read_setting(row: _Row, names: Iterable[_Row], features: Iterable[_Row]) ->
         version=row.version,
         metadata=decode_json_object(row.metadata),
         aliases=frozenset(named.name for named in names).difference({row.name}),
+        revision=row.revision,
     )
 
 
-def _read_first_rule(rows: Sequence[_Row]) -> RuleRecord | None:
+def _read_first_rule(rows: Sequence[AnyRow]) -> RuleRecord | None:
     return _read_rule(rows[0]) if rows else None
 
 
-def _read_rule(row: _Row) -> RuleRecord:
+def _read_rule(row: AnyRow) -> RuleRecord:
     return RuleRecord(
         rule_id=row.id,
         setting=row.setting,
         conditions=cast("Conditions", decode_json_object(row.conditions)),
         value=decode_json(row.value),
         metadata=decode_json_object(row.metadata),
-    )
-
-
-def _read_entry(row: _Row) -> LogEntry:
-    return LogEntry(
         revision=row.revision,
-        at=_read_time(row.at),
-        origin=Origin(actor=str(decode_json(row.actor)), reason=str(decode_json(row.reason))),
-        change=LoggedChange(
-            action=row.action,
-            kind=_read_kind(row.kind),
-            key=row.key,
-            before=decode_json(row.before),
-            after=decode_json(row.after),
-        ),
     )
-
-
-def _read_time(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError as error:
-        raise StorageCorruptError(f"the change log holds {shorten(text)!r} where a time is expected") from error
-
-
-def _read_kind(text: str) -> ObjectKind:
-    if text not in get_args(ObjectKind):
-        raise StorageCorruptError(f"the change log holds an object of the unknown kind {shorten(text)!r}")
-    return cast("ObjectKind", text)

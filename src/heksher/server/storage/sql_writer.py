@@ -4,19 +4,27 @@ That names and rules are unique, and that features are in the list, is judged by
 whatever a program does. Only what no constraint can see is asked here: whether the object to be changed is there.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Delete, Insert, Update, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, literal, select, update
 
+from heksher.server.storage.base import RULE as RULE_KIND
+from heksher.server.storage.base import SETTING as SETTING_KIND
 from heksher.server.storage.base import Conditions, LoggedChange, Origin, RuleRecord, SettingRecord, Writer
 from heksher.server.storage.dialect import Dialect
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
-from heksher.server.storage.sql_reader import SqlReader, digest_conditions, write_conditions
+from heksher.server.storage.sql_log import SqlLogAppender
+from heksher.server.storage.sql_reader import SqlReader
+from heksher.server.storage.sql_statements import (
+    digest_conditions,
+    in_batches,
+    is_storable,
+    write_conditions,
+)
 from heksher.server.storage.storage_errors import ContractError, StorageCorruptError
 from heksher.server.storage.tables import (
-    CHANGE_LOG,
     CONTEXT_FEATURE,
     RULE,
     SETTING,
@@ -24,13 +32,12 @@ from heksher.server.storage.tables import (
     SETTING_NAME,
     WRITE_STATE,
 )
-from heksher.server.storage.unit import UnitOfWork
+from heksher.server.storage.unit import UnitOfWork, require_new_ids, require_same_rule
 from heksher.value_type import JSON
 
-_Parameters = Mapping[str, object] | Sequence[Mapping[str, object]]
-
-_LOCK_WRITE_STATE: Final = select(WRITE_STATE.c.last_rule_id).with_for_update()
-_SET_LAST_RULE_ID: Final = update(WRITE_STATE).values(last_rule_id=bindparam("last_rule_id"))
+_COUNTERS: Final = ("last_rule_id", "last_setting_id", "features_revision")
+_LOCK_WRITE_STATE: Final = select(*(WRITE_STATE.c[name] for name in _COUNTERS)).with_for_update()
+_SET_WRITE_STATE: Final = update(WRITE_STATE)
 
 _FEATURE: Final = CONTEXT_FEATURE.c.name == bindparam("feature")
 _ADD_FEATURE: Final = insert(CONTEXT_FEATURE)
@@ -40,6 +47,8 @@ _MOVE_FEATURE: Final = update(CONTEXT_FEATURE).where(_FEATURE).values(position=b
 
 _SETTING: Final = SETTING.c.name == bindparam("setting")
 _SETTING_ID: Final = select(SETTING.c.id).where(_SETTING)
+_HAS_SETTING_ID: Final = select(literal(1)).where(SETTING.c.id == bindparam("setting_id")).select_from(SETTING)
+_HAS_SETTINGS: Final = select(SETTING.c.id).limit(1)
 _ADD_SETTING: Final = insert(SETTING)
 _REPLACE_SETTING: Final = update(SETTING).where(SETTING.c.id == bindparam("setting_id"))
 _DELETE_SETTING: Final = delete(SETTING).where(_SETTING)
@@ -48,20 +57,7 @@ _DELETE_NAMES: Final = delete(SETTING_NAME).where(SETTING_NAME.c.setting_id == b
 _ADD_CONFIGURABLE: Final = insert(SETTING_FEATURE)
 _DELETE_CONFIGURABLE: Final = delete(SETTING_FEATURE).where(SETTING_FEATURE.c.setting_id == bindparam("setting_id"))
 
-_RULE_TEXTS: Final = ("conditions_digest", "conditions", "value", "metadata")
-# Inserts no row if there is no such setting, so the number of rows is asked for.
-_ADD_RULE: Final = (
-    insert(RULE)
-    .from_select(
-        ["id", "setting_id", *_RULE_TEXTS],
-        select(
-            bindparam("rule_id", type_=RULE.c.id.type),
-            SETTING.c.id,
-            *(bindparam(column, type_=RULE.c[column].type) for column in _RULE_TEXTS),
-        ).where(_SETTING),
-    )
-    .execution_options(preserve_rowcount=True)
-)
+_ADD_RULE: Final = insert(RULE)
 _REPLACE_RULE: Final = update(RULE).where(
     RULE.c.id == bindparam("rule_id"),
     RULE.c.conditions_digest == bindparam("digest"),
@@ -69,38 +65,58 @@ _REPLACE_RULE: Final = update(RULE).where(
 )
 _DELETE_RULE: Final = delete(RULE).where(RULE.c.id == bindparam("rule_id"))
 
-_ADD_ENTRY: Final = insert(CHANGE_LOG)
+
+class Clock(NamedTuple):
+    """What a log entry carries that does not come from the unit of work."""
+
+    now: Callable[[], datetime]
+    stamp: Callable[[], str]
 
 
 class SqlWriter(SqlReader, Writer):
     """The state as one transaction sees and changes it. ``lock()`` comes first, ``finish()`` last."""
 
     def __init__(
-        self,
-        connection: Connection,
-        dialect: Dialect,
-        unit: UnitOfWork,
-        origin: Origin,
-        now: Callable[[], datetime],
+        self, connection: Connection, dialect: Dialect, unit: UnitOfWork, origin: Origin, clock: Clock
     ) -> None:
         super().__init__(connection, dialect)
         self._unit = unit
-        self._origin = origin
-        self._now = now
-        # The newest id of a rule, and the one that the database knows of.
-        self._last_rule_id = self._stored_rule_id = 0
+        self._appender = SqlLogAppender(self._statements, origin, clock.now, clock.stamp)
+        # The one row of write_state, as it is to become, and as the database has it.
+        self._counters: dict[str, int] = {}
+        self._stored_counters: dict[str, int] = {}
+        # The newest revision before this unit of work; None until it is asked for.
+        self._old_revision: int | None = None
+        # The numbers of the settings that this unit has deleted, by name.
+        self._gone: dict[str, int] = {}
 
     def lock(self) -> None:
         """Wait until no other transaction writes, and keep others from writing until this one ends."""
-        rows = self._fetch(_LOCK_WRITE_STATE)
+        rows = self._statements.fetch(_LOCK_WRITE_STATE)
         if len(rows) != 1:
-            raise StorageCorruptError(f"the table write_state of {self._dialect.place} has {len(rows)} rows, not one")
-        self._last_rule_id = self._stored_rule_id = rows[0].last_rule_id
+            raise StorageCorruptError(
+                f"the table write_state of {self._statements.place} has {len(rows)} rows, not one"
+            )
+        self._stored_counters = {name: getattr(rows[0], name) for name in _COUNTERS}
+        self._counters = dict(self._stored_counters)
 
     def finish(self) -> None:
         """Store what a unit of work changes by the way; to be called before the transaction is committed."""
-        if self._last_rule_id != self._stored_rule_id:
-            self._run(_SET_LAST_RULE_ID, {"last_rule_id": self._last_rule_id}, "storing the last id of a rule")
+        if self._counters != self._stored_counters:
+            self._statements.run(_SET_WRITE_STATE, self._counters, "storing the last ids")
+
+    def revision(self) -> int:
+        return self._new_revision - (not self._unit.has_record)
+
+    def features_revision(self) -> int:
+        return self._counters["features_revision"]
+
+    @property
+    def _new_revision(self) -> int:
+        """The revision that this unit of work makes. Nobody else makes one meanwhile, so it is looked up once."""
+        if self._old_revision is None:
+            self._old_revision = super().revision()
+        return self._old_revision + 1
 
     def set_context_features(self, features: Sequence[str]) -> None:
         with self._unit.change():
@@ -109,54 +125,65 @@ class SqlWriter(SqlReader, Writer):
             doing = f"making the list of context features {list(features)}"
             positions = {feature: position for position, feature in enumerate(features)}
             stored = set(self.context_features())
-            self._run_each(_DELETE_FEATURE, ({"feature": feature} for feature in stored.difference(features)), doing)
+            self._statements.run_each(
+                _DELETE_FEATURE, ({"feature": feature} for feature in stored.difference(features)), doing
+            )
             # No two features ever have one position, not even between two statements.
-            self._run(_FREE_POSITIONS, {}, doing)
+            self._statements.run(_FREE_POSITIONS, {}, doing)
             kept = stored.intersection(features)
-            self._run_each(_MOVE_FEATURE, ({"feature": name, "to": positions[name]} for name in kept), doing)
+            self._statements.run_each(_MOVE_FEATURE, ({"feature": name, "to": positions[name]} for name in kept), doing)
             added = positions.keys() - stored
-            self._run_each(_ADD_FEATURE, ({"name": name, "position": positions[name]} for name in added), doing)
+            self._statements.run_each(
+                _ADD_FEATURE, ({"name": name, "position": positions[name]} for name in added), doing
+            )
+            self._counters["features_revision"] = self._new_revision
 
     def add_setting(self, setting: SettingRecord) -> None:
         with self._unit.change():
-            self._run(_ADD_SETTING, _setting_row(setting), f"adding setting {setting.name!r}")
-            self._add_names_and_features(self._setting_id(setting.name), setting)
+            self._add_setting(setting)
 
     def replace_setting(self, name: str, setting: SettingRecord) -> None:
         with self._unit.change():
             doing = f"replacing setting {name!r}"
-            key = {"setting_id": self._setting_id(name)}
-            self._run(_DELETE_NAMES, key, doing)
-            self._run(_DELETE_CONFIGURABLE, key, doing)
-            self._run(_REPLACE_SETTING, {**key, **_setting_row(setting)}, doing)
-            self._add_names_and_features(key["setting_id"], setting)
+            setting_id = self._find_setting_id(name)
+            key = {"setting_id": setting_id}
+            self._statements.run(_DELETE_NAMES, key, doing)
+            self._statements.run(_DELETE_CONFIGURABLE, key, doing)
+            self._statements.run(_REPLACE_SETTING, {**key, **self._make_setting_row(setting)}, doing)
+            self._add_names_and_features([(setting_id, setting)])
+            del self._setting_ids[name]
+            self._setting_ids[setting.name] = setting_id
 
     def delete_setting(self, name: str) -> None:
         with self._unit.change():
-            if not self._run(_DELETE_SETTING, {"setting": name}, f"deleting setting {name!r}"):
-                raise _no_setting(name)
+            self._gone[name] = self._find_setting_id(name)
+            del self._setting_ids[name]
+            self._statements.run(_DELETE_SETTING, {"setting": name}, f"deleting setting {name!r}")
 
-    def add_rule(self, setting: str, conditions: Conditions, value: JSON, metadata: Mapping[str, JSON]) -> RuleRecord:
+    def add_rule(
+        self,
+        setting: str,
+        conditions: Conditions,
+        value: JSON,
+        metadata: Mapping[str, JSON],
+        rule_id: int | None = None,
+    ) -> RuleRecord:
         with self._unit.change():
+            setting_id = self._find_setting_id(setting)
+            if rule_id is not None:
+                require_same_rule(rule_id, setting_id, conditions, self._log.find_last(RULE_KIND, str(rule_id)))
+            new_id = self._counters["last_rule_id"] + 1 if rule_id is None else rule_id
+            row = self._make_rule_row(RuleRecord(new_id, setting, conditions, value, metadata))
             doing = f"adding a rule with the conditions {dict(conditions)} to setting {setting!r}"
-            value_text, metadata_text = encode_json(value), encode_json(metadata)
-            row = {
-                "rule_id": self._last_rule_id + 1,
-                "setting": setting,
-                "conditions_digest": digest_conditions(conditions),
-                "conditions": write_conditions(conditions),
-                "value": value_text,
-                "metadata": metadata_text,
-            }
-            if not self._run(_ADD_RULE, row, doing):
-                raise _no_setting(setting)
-            self._last_rule_id += 1
+            self._statements.run(_ADD_RULE, {**row, "setting_id": setting_id}, doing)
+            self._counters["last_rule_id"] = max(self._counters["last_rule_id"], new_id)
             return RuleRecord(
-                rule_id=self._last_rule_id,
+                rule_id=new_id,
                 setting=setting,
                 conditions=dict(conditions),
-                value=decode_json(value_text),
-                metadata=decode_json_object(metadata_text),
+                value=decode_json(row["value"]),
+                metadata=decode_json_object(row["metadata"]),
+                revision=self._new_revision,
             )
 
     def replace_rule(self, rule: RuleRecord) -> None:
@@ -167,8 +194,9 @@ class SqlWriter(SqlReader, Writer):
                 "digest": digest_conditions(rule.conditions),
                 "value": encode_json(rule.value),
                 "metadata": encode_json(rule.metadata),
+                "revision": self._new_revision,
             }
-            if not self._run(_REPLACE_RULE, parameters, f"replacing rule {rule.rule_id}"):
+            if not self._statements.run(_REPLACE_RULE, parameters, f"replacing rule {rule.rule_id}"):
                 raise ContractError(
                     f"there is no rule {rule.rule_id} of setting {rule.setting!r} with the conditions"
                     f" {dict(rule.conditions)}"
@@ -176,58 +204,111 @@ class SqlWriter(SqlReader, Writer):
 
     def delete_rule(self, rule_id: int) -> None:
         with self._unit.change():
-            if not self._run(_DELETE_RULE, {"rule_id": rule_id}, f"deleting rule {rule_id}"):
+            if not self._statements.run(_DELETE_RULE, {"rule_id": rule_id}, f"deleting rule {rule_id}"):
                 raise ContractError(f"there is no rule {rule_id} to delete")
 
-    def record(self, change: LoggedChange) -> None:
+    def load(self, settings: Collection[SettingRecord], rules: Collection[RuleRecord], next_rule_id: int) -> None:
+        with self._unit.change():
+            if self._statements.fetch(_HAS_SETTINGS):
+                raise ContractError("there are settings: everything can only be loaded where there are none")
+            require_new_ids([rule.rule_id for rule in rules], self._counters["last_rule_id"], next_rule_id)
+            for some in in_batches(settings):
+                self._load_settings(some)
+            for batch in in_batches(rules):
+                rows = [
+                    {**self._make_rule_row(rule), "setting_id": self._find_setting_id(rule.setting)} for rule in batch
+                ]
+                self._statements.run_each(_ADD_RULE, rows, "loading rules")
+            self._counters["last_rule_id"] = next_rule_id - 1
+
+    def record_all(self, changes: Iterable[LoggedChange]) -> None:
         with self._unit.record():
-            row = {
-                "revision": self.revision() + 1,
-                "at": self._now().astimezone(UTC).isoformat(),
-                "actor": encode_json(self._origin.actor),
-                "reason": encode_json(self._origin.reason),
-                "action": change.action,
-                "kind": change.kind,
-                "key": change.key,
-                "before": encode_json(change.before),
-                "after": encode_json(change.after),
-            }
-            self._run(_ADD_ENTRY, row, f"recording the change {change.action!r}")
+            revision = self._new_revision
+            if self._appender.append(revision, ((change, self._find_subject_of(change)) for change in changes)):
+                self._unit.note_record()
 
-    def _setting_id(self, name: str) -> int:
-        for row in self._fetch(_SETTING_ID, {"setting": name}):
+    def _find_subject_of(self, change: LoggedChange) -> int | None:
+        """Find the number of the setting that a change is about."""
+        if change.kind not in {SETTING_KIND, RULE_KIND}:
+            return None
+        name = change.key if change.kind == SETTING_KIND else change.setting
+        if name in self._setting_ids:
+            return self._setting_ids[name]
+        for row in self._statements.fetch(_SETTING_ID, {"setting": name}) if is_storable(name) else ():
+            self._setting_ids[name] = row.id
             return int(row.id)
-        raise _no_setting(name)
+        return self._gone[name] if name in self._gone else self._log.find_last_id(name)
 
-    def _add_names_and_features(self, setting_id: int, setting: SettingRecord) -> None:
-        doing = f"naming setting {setting.name!r}"
-        names = (setting.name, *setting.aliases)
-        self._run_each(_ADD_NAME, ({"setting_id": setting_id, "name": name} for name in names), doing)
-        features = setting.configurable_features
-        doing = f"making setting {setting.name!r} configurable by {sorted(features)}"
-        rows = ({"setting_id": setting_id, "feature": feature} for feature in features)
-        self._run_each(_ADD_CONFIGURABLE, rows, doing)
+    def _find_setting_id(self, name: str) -> int:
+        """Find the number of the setting with a canonical name, which must be there."""
+        if name not in self._setting_ids:
+            rows = self._statements.fetch(_SETTING_ID, {"setting": name})
+            if not rows:
+                raise ContractError(f"there is no setting with the canonical name {name!r}")
+            self._setting_ids[name] = rows[0].id
+        return self._setting_ids[name]
 
-    def _run_each(self, statement: Insert | Update | Delete, rows: Iterable[Mapping[str, object]], doing: str) -> None:
-        # To SQLAlchemy, an empty list of rows means one row of default values.
-        if parameters := list(rows):
-            self._run(statement, parameters, doing)
+    def _add_setting(self, setting: SettingRecord) -> None:
+        setting_id = self._choose_setting_id(setting.name)
+        row = {"id": setting_id, **self._make_setting_row(setting)}
+        self._statements.run(_ADD_SETTING, row, f"adding setting {setting.name!r}")
+        self._add_names_and_features([(setting_id, setting)])
+        self._setting_ids[setting.name] = setting_id
 
-    def _run(self, statement: Insert | Update | Delete, parameters: _Parameters, doing: str) -> int:
-        """Run a statement and give the number of rows that it changed."""
-        with self._dialect.translating(doing):
-            return self._connection.execute(statement, parameters).rowcount
+    def _load_settings(self, settings: Sequence[SettingRecord]) -> None:
+        numbered = [(self._choose_setting_id(setting.name), setting) for setting in settings]
+        rows = [{"id": setting_id, **self._make_setting_row(setting)} for setting_id, setting in numbered]
+        self._statements.run_each(_ADD_SETTING, rows, "loading settings")
+        self._add_names_and_features(numbered)
+        self._setting_ids.update({setting.name: setting_id for setting_id, setting in numbered})
 
+    def _choose_setting_id(self, name: str) -> int:
+        """Return the number of the deleted setting that had a name last, or a new one."""
+        # In a database without settings, nobody has had the name.
+        last_id = self._find_gone_id(name) if self._counters["last_setting_id"] > 0 else None
+        if last_id is None or self._statements.fetch(_HAS_SETTING_ID, {"setting_id": last_id}):
+            self._counters["last_setting_id"] += 1
+            return self._counters["last_setting_id"]
+        return last_id
 
-def _setting_row(setting: SettingRecord) -> dict[str, object]:
-    return {
-        "name": setting.name,
-        "type": setting.type,
-        "default_value": encode_json(setting.default_value),
-        "version": setting.version,
-        "metadata": encode_json(setting.metadata),
-    }
+    def _find_gone_id(self, name: str) -> int | None:
+        if name in self._gone:
+            return self._gone[name]
+        last = self._log.find_last(SETTING_KIND, name)
+        return None if last is None or last[0].after is not None else last[1]
 
+    def _add_names_and_features(self, numbered: Sequence[tuple[int, SettingRecord]]) -> None:
+        doing = f"naming setting {numbered[0][1].name!r}"
+        names = [
+            {"setting_id": setting_id, "name": name}
+            for setting_id, setting in numbered
+            for name in (setting.name, *setting.aliases)
+        ]
+        self._statements.run_each(_ADD_NAME, names, doing)
+        doing = f"making setting {numbered[0][1].name!r} configurable by its features"
+        features = [
+            {"setting_id": setting_id, "feature": feature}
+            for setting_id, setting in numbered
+            for feature in setting.configurable_features
+        ]
+        self._statements.run_each(_ADD_CONFIGURABLE, features, doing)
 
-def _no_setting(name: str) -> ContractError:
-    return ContractError(f"there is no setting with the canonical name {name!r}")
+    def _make_setting_row(self, setting: SettingRecord) -> dict[str, object]:
+        return {
+            "name": setting.name,
+            "type": setting.type,
+            "default_value": encode_json(setting.default_value),
+            "version": setting.version,
+            "metadata": encode_json(setting.metadata),
+            "revision": self._new_revision,
+        }
+
+    def _make_rule_row(self, rule: RuleRecord) -> dict[str, Any]:
+        return {
+            "id": rule.rule_id,
+            "conditions_digest": digest_conditions(rule.conditions),
+            "conditions": write_conditions(rule.conditions),
+            "value": encode_json(rule.value),
+            "metadata": encode_json(rule.metadata),
+            "revision": self._new_revision,
+        }

@@ -75,10 +75,6 @@ class SqliteDialect(Dialect):
         if not self._path.exists():
             raise StorageUnavailableError(f"there is no database file {self.place}")
 
-    def continue_numbers(self, connection: Connection) -> None:
-        # SQLite looks at the rows for the next number.
-        pass
-
     def check_place(self) -> None:
         # A deleted file stays usable for those who have it open, so a write would succeed and be lost with the process.
         try:

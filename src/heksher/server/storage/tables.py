@@ -10,22 +10,27 @@
       ↑ setting_id
     setting_name       every name that a setting answers to, the canonical one too: so one key keeps all names apart
     rule               at most one for each setting and conditions
-    change_log         one entry for each write; its highest revision is the storage's
+    log_entry          one for each write: who, when, why; its highest revision is the storage's
+      ↑ revision
+    log_part           each change of the entry, by the number of its setting, or by kind and key
+      ↓ digest (in the text of its fields)
+    log_value          values of fields that are above 4 KiB, each once
     write_state        one row, which a writer locks for as long as its transaction lasts
     heksher_version    the schema version, in the form in which Alembic keeps it
     migration          which migrations were run, when (UTC), and by which version of this program
 
-JSON is kept as text, see ``json_text``; so is what people type freely (actor, reason). Revisions and the ids of rules
-are given out by this program, not by the database.
+JSON is kept as text, see ``json_text``; so is what people type freely (actor, reason); the fields of a change, see
+``log_text``. Revisions, the ids of rules and the numbers of settings are given out by this program, not by the
+database. Why the log has this form: docs/adr/0011.
 """
 
 from typing import Final
 
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
 from heksher.server.storage.dialect import BIG_KEY
 
-SCHEMA_VERSION: Final = "0002"
+SCHEMA_VERSION: Final = "0003"
 
 # Constraints have names, so that a migration can change them on any database.
 METADATA: Final = MetaData(
@@ -53,6 +58,10 @@ WRITE_STATE: Final = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     # The highest id that a rule ever had: ids of deleted rules are not given again.
     Column("last_rule_id", BIG_KEY, nullable=False),
+    # The highest number that a setting ever had: the log knows deleted ones by theirs.
+    Column("last_setting_id", BIG_KEY, nullable=False, server_default="0"),
+    # The revision of the last change of the list of context features.
+    Column("features_revision", BIG_KEY, nullable=False, server_default="0"),
 )
 
 CONTEXT_FEATURE: Final = Table(
@@ -65,12 +74,14 @@ CONTEXT_FEATURE: Final = Table(
 SETTING: Final = Table(
     "setting",
     METADATA,
-    Column("id", BIG_KEY, primary_key=True),
+    Column("id", BIG_KEY, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False, unique=True),
     Column("type", Text, nullable=False),
     Column("default_value", Text, nullable=False),
     Column("version", Text, nullable=False),
     Column("metadata", Text, nullable=False),
+    # That of its last change.
+    Column("revision", BIG_KEY, nullable=False, server_default="0"),
 )
 
 SETTING_NAME: Final = Table(
@@ -97,19 +108,50 @@ RULE: Final = Table(
     Column("conditions", Text, nullable=False),
     Column("value", Text, nullable=False),
     Column("metadata", Text, nullable=False),
+    # That of its last change.
+    Column("revision", BIG_KEY, nullable=False, server_default="0"),
     UniqueConstraint("setting_id", "conditions_digest"),
 )
 
-CHANGE_LOG: Final = Table(
-    "change_log",
+LOG_ENTRY: Final = Table(
+    "log_entry",
     METADATA,
     Column("revision", BIG_KEY, primary_key=True, autoincrement=False),
     Column("at", Text, nullable=False),
     Column("actor", Text, nullable=False),
+    Column("is_proved", Boolean, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("stamp", String(12), nullable=False),
+    # How many parts it has, so that nobody counts a hundred thousand.
+    Column("size", Integer, nullable=False),
+)
+
+LOG_PART: Final = Table(
+    "log_part",
+    METADATA,
+    Column("revision", ForeignKey("log_entry.revision", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
     Column("action", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("key", Text, nullable=False),
-    Column("before", Text, nullable=False),
-    Column("after", Text, nullable=False),
+    # The number of the setting, or of the rule's setting, also of one that was deleted; null for other kinds.
+    Column("setting_id", BIG_KEY, nullable=True),
+    # The name of a rule's setting then, empty for other kinds.
+    Column("setting", Text, nullable=False),
+    # Null where the object did not exist.
+    Column("before", Text, nullable=True),
+    Column("after", Text, nullable=True),
+    Index(None, "setting_id", "revision", "number"),
+    Index(None, "kind", "key", "revision"),
+    # Its rows are short, and are read by their key: SQLite need not keep a number besides, and an index for the key.
+    sqlite_with_rowid=False,
+)
+
+LOG_VALUE: Final = Table(
+    "log_value",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    # The newest entry that has the value, so that a value without entries can be found.
+    Column("last_revision", BIG_KEY, nullable=False),
+    Column("value", Text, nullable=False),
 )

@@ -1,16 +1,22 @@
-"""Whether a unit of writing work may be stored: the part of the contract that every storage judges alike."""
+"""Whether a unit of writing work may run, and be stored: the part of the contract that every storage judges alike."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Any, Final, cast
 
-from heksher.server.storage.storage_errors import ContractError
+from heksher.server.storage.base import Reader
+from heksher.server.storage.records import CONTEXT_FEATURES, RULE, SETTING, Conditions, Expectation, LoggedChange
+from heksher.server.storage.storage_errors import ContractError, ExpectationError
+
+# The ids of rules and revisions have 64 bits.
+MAX_ID: Final = 2**63 - 1
 
 
 class UnitOfWork:
     """What a unit of writing work has done so far.
 
-    A writer encloses each change in ``change()`` and each log entry in ``record()``; the storage asks ``is_to_store()``
-    when the work has returned. Belongs to one run of one unit of work, hence to one thread.
+    A writer encloses each change in ``change()`` and the writing of log entries in ``record()``; the storage asks
+    ``is_to_store()`` when the work has returned. Belongs to one run of one unit of work, hence to one thread.
     """
 
     def __init__(self) -> None:
@@ -19,6 +25,11 @@ class UnitOfWork:
         # The first error of a method of the writer, None while there is none. A database gives up its transaction then,
         # so no storage keeps what a unit did around an error, even if the work caught it.
         self._error: Exception | None = None
+
+    @property
+    def has_record(self) -> bool:
+        """Whether anything was recorded."""
+        return self._has_record
 
     @contextmanager
     def change(self) -> Iterator[None]:
@@ -29,16 +40,13 @@ class UnitOfWork:
 
     @contextmanager
     def record(self) -> Iterator[None]:
-        """Enclose the writing of the log entry.
-
-        Raises:
-            ContractError: the unit has one already.
-        """
+        """Enclose the recording of changes; ``note_record()`` says that there was one."""
         with self._noting_errors():
-            if self._has_record:
-                raise ContractError("a unit of work recorded a second change: it may record only one, so merge them")
-            self._has_record = True
             yield
+
+    def note_record(self) -> None:
+        """Note that something was recorded."""
+        self._has_record = True
 
     def is_to_store(self) -> bool:
         """Return whether the unit did anything that is to be stored.
@@ -62,3 +70,65 @@ class UnitOfWork:
         except Exception as error:
             self._error = self._error or error
             raise
+
+
+def require_expected(reader: Reader, expected: Expectation | None) -> None:
+    """Check what the caller of a write knows of an object.
+
+    Raises:
+        ExpectationError: the object was changed since, or is gone.
+        ContractError: there are no objects of this kind.
+    """
+    if expected is None:
+        return
+    present = _find_revision(reader, expected)
+    if present != expected.revision:
+        raise ExpectationError(expected.kind, expected.key, expected.revision, present)
+
+
+def require_same_rule(
+    rule_id: int, setting_id: int, conditions: Conditions, last: tuple[LoggedChange, int | None] | None
+) -> None:
+    """Check that a rule may get the id that it is given: it was this rule's before it was deleted.
+
+    Args:
+        rule_id: the id.
+        setting_id: the number of the setting that the rule is added to.
+        conditions: the rule's.
+        last: the last change of the rule with this id in the log, with the number of its setting; ``None`` if there is
+            none.
+
+    Raises:
+        ContractError: it may not.
+    """
+    if last is None or last[0].before is None or last[0].after is not None:
+        raise ContractError(f"the id {rule_id} cannot be given: the log does not say that a rule with it was deleted")
+    pairs = cast("Any", last[0].before.get("feature_values", ()))
+    if last[1] != setting_id or dict(pairs) != dict(conditions):
+        raise ContractError(f"the id {rule_id} is that of another rule, which was deleted: it is not given again")
+
+
+def require_new_ids(rule_ids: Collection[int], last_rule_id: int, next_rule_id: int) -> None:
+    """Check the ids that rules are loaded with.
+
+    Raises:
+        ContractError: one was given before, or is not below the next one.
+    """
+    lowest, highest = min(rule_ids, default=next_rule_id), max(rule_ids, default=last_rule_id)
+    if not last_rule_id < lowest or not highest < next_rule_id <= MAX_ID:
+        raise ContractError(
+            f"rules cannot be loaded with the ids {lowest} to {highest} and the next id {next_rule_id}:"
+            f" ids up to {last_rule_id} were given before, and the next one must be above all of them"
+        )
+
+
+def _find_revision(reader: Reader, expected: Expectation) -> int | None:
+    if expected.kind == CONTEXT_FEATURES:
+        return reader.features_revision()
+    if expected.kind == SETTING:
+        setting = reader.find_setting(expected.key)
+        return None if setting is None else setting.revision
+    if expected.kind == RULE and expected.key.isascii() and expected.key.isdigit():
+        rule = reader.find_rule(int(expected.key))
+        return None if rule is None else rule.revision
+    raise ContractError(f"there is no {expected.kind} {expected.key!r} to be expected at a revision")

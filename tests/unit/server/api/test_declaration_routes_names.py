@@ -141,7 +141,7 @@ def test_a_rename_with_a_change_of_type_checks_the_rules(api: Api):
 
 @pytest.mark.storages
 def test_an_accepted_declaration_is_one_entry_of_the_log(api: Api):
-    """The entry has the setting before and after; refusals and agreements have none."""
+    """The entry has what differs in the setting before and after; refusals and agreements have none."""
     api.declare("cache_ttl")
     api.try_declare("cache_ttl", default_value=1)
     api.declare("cache.ttl", **RENAMED)
@@ -149,5 +149,6 @@ def test_an_accepted_declaration_is_one_entry_of_the_log(api: Api):
     api.declare("cache_ttl")
     created, renamed = [entry.change for entry in api.read_log() if entry.change.kind == "setting"]
     assert ("declare", "cache_ttl", None) == (created.action, created.key, created.before)
-    assert ("declare", "cache.ttl", created.after) == (renamed.action, renamed.key, renamed.before)
-    assert api.get_setting("cache.ttl") == renamed.after
+    assert ("declare", "cache.ttl") == (renamed.action, renamed.key)
+    assert api.get_setting("cache.ttl") == {**created.after, **renamed.after}
+    assert {name: created.after[name] for name in renamed.after} == renamed.before

@@ -275,12 +275,11 @@ def test_every_change_of_a_rule_is_one_entry_of_the_log(ruled: Api):
     ruled.put(f"{PATH}/1/value", json={"value": 11})
     ruled.put(f"{PATH}/1/metadata", json={"metadata": {}})
     ruled.delete(f"{PATH}/1")
-    changed = {**added, "value": 11}
-    emptied = {**changed, "metadata": {}}
+    emptied = {**added, "value": 11, "metadata": {}}
     assert [
         ("add", "1", None, added),
-        ("set value", "1", added, changed),
-        ("set metadata", "1", changed, emptied),
+        ("set value", "1", {"value": 10}, {"value": 11}),
+        ("set metadata", "1", {"metadata": {"by": "me"}}, {"metadata": {}}),
         ("delete", "1", emptied, None),
     ] == [
         (entry.change.action, entry.change.key, entry.change.before, entry.change.after)

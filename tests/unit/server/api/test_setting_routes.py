@@ -2,6 +2,7 @@
 
 import pytest
 
+from heksher.server.storage.base import LoggedChange
 from tests.support.api import Api, locations
 
 PATH = "/api/v1/settings"
@@ -141,15 +142,11 @@ def test_a_setting_is_deleted_with_its_rules(renamed: Api):
     assert (204, b"") == (response.status_code, response.content)
     assert 404 == renamed.get(f"/api/v1/rules/{rule_id}").status_code
     assert {} == renamed.query()
-    rule = {"rule_id": rule_id, "setting": "cache.ttl", "value": 1, "feature_values": [["user", "a"]], "metadata": {}}
-    change = renamed.read_log()[-1].change
-    assert ("delete", "setting", "cache.ttl", {**picture, "rules": [rule]}, None) == (
-        change.action,
-        change.kind,
-        change.key,
-        change.before,
-        change.after,
-    )
+    rule = {"setting": "cache.ttl", "value": 1, "feature_values": [["user", "a"]], "metadata": {}}
+    assert (
+        LoggedChange("delete", "rule", str(rule_id), rule, None, "cache.ttl"),
+        LoggedChange("delete", "setting", "cache.ttl", picture, None),
+    ) == renamed.read_log()[-1].changes
     assert {"outcome": "created"} == renamed.declare("cache_ttl")
     assert {"outcome": "created"} == renamed.declare("cache.ttl")
 

@@ -1,5 +1,6 @@
 """From one picture to the next, by the change log. What holds for any sequence is in ``tests/property``."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -17,9 +18,13 @@ RULES = (a_rule(1, "a"), a_rule(2, "b", {"theme": "dark", "environment": "dev"})
 PICTURE = a_picture(A, B, rules=RULES)
 
 
-def apply(*several: LoggedChange, to: Picture = PICTURE) -> Picture:
-    """Apply changes, as the entries that follow a picture."""
-    return advance(to, [an_entry(number, change) for number, change in enumerate(several, to.revision + 1)])[0]
+def apply(*several: LoggedChange | Iterable[LoggedChange], to: Picture = PICTURE) -> Picture:
+    """Apply changes, as the entries that follow a picture; several in one entry are given together."""
+    entries = [
+        an_entry(number, *([changes] if isinstance(changes, LoggedChange) else changes))
+        for number, changes in enumerate(several, to.revision + 1)
+    ]
+    return advance(to, entries)[0]
 
 
 def change_setting(before: SettingRecord | None, after: SettingRecord) -> LoggedChange:
@@ -40,7 +45,7 @@ def test_each_step_is_told():
     ]
     picture, steps = advance(PICTURE, [an_entry(number, change) for number, change in enumerate(several, 8)])
     effect = Effect(frozenset({"b", "old"}), (("user", "x"),))
-    assert [Step(8, effect), Step(9, None), Step(10, EVERYWHERE)] == steps
+    assert [Step(8, (effect,)), Step(9, ()), Step(10, (EVERYWHERE,))] == steps
     assert 10 == picture.revision
 
 
@@ -70,7 +75,7 @@ def test_rules_come_and_go():
         logged_change.change_rule("set value", RULES[0], replace(RULES[0], value=99), ORDER),
         logged_change.delete_rule(added[0], ORDER),
     )
-    expected = (replace(RULES[0], value=99), RULES[1], added[1])
+    expected = (replace(RULES[0], value=99, revision=10), RULES[1], replace(added[1], revision=9))
     assert a_picture(A, B, rules=expected, revision=11) == picture
     assert [1, 4] == list(picture.settings["a"].rules)
 
@@ -97,7 +102,8 @@ def test_attributes_change():
 def test_a_renamed_setting_takes_its_rules_along():
     """And those that are added in the same go."""
     renamed = replace(B, name="A", aliases=frozenset({"b", "old"}))
-    moved = [replace(rule, setting="A") for rule in (RULES[1], a_rule(3, "b"), a_rule(4, "b"))]
+    added = replace(a_rule(3, "b"), revision=8), replace(a_rule(4, "b"), revision=10)
+    moved = [replace(rule, setting="A") for rule in (RULES[1], *added)]
     picture = apply(
         logged_change.add_rule(a_rule(3, "b"), ORDER),
         change_setting(B, renamed),
@@ -122,7 +128,7 @@ def test_conditions_follow_the_features(order: tuple[str, ...]):
     """Also those of rules that are added afterwards."""
     rule = a_rule(3, "b", {"theme": "x", "environment": "y"})
     picture = apply(logged_change.change_features("move", ORDER, order), logged_change.add_rule(rule, order))
-    rules = [*RULES[1:], rule]
+    rules = [*RULES[1:], replace(rule, revision=9)]
     expected = a_picture(A, B, rules=[RULES[0], *rules], revision=9, order=order)
     assert expected.settings["b"] == picture.settings["b"]
     assert order == picture.feature_order
@@ -131,14 +137,69 @@ def test_conditions_follow_the_features(order: tuple[str, ...]):
 @pytest.mark.parametrize(
     "change",
     [
-        logged_change.delete_setting(a_setting("c"), [], ORDER),
+        *logged_change.delete_setting(a_setting("c"), [], ORDER),
         logged_change.add_rule(a_rule(3, "c"), ORDER),
         logged_change.delete_rule(a_rule(3, "a"), ORDER),
         LoggedChange("add", "rule", "no number", None, {}),
         LoggedChange("move", "context_features", "", None, None),
+        LoggedChange("move", "context_features", "", None, {}),
+        LoggedChange("change", "rule", "1", {"value": 1}, {"odd": 1}, "a"),
+        LoggedChange("change", "setting", "a", {"odd": 1}, {"odd": 2}),
+        LoggedChange("change", "setting", "a", None, None),
+        LoggedChange("add", "token", "1", None, {}),
     ],
 )
 def test_an_entry_that_does_not_fit_is_an_error(change: LoggedChange):
     """The log is about another state, then."""
     with pytest.raises((KeyError, TypeError, ValueError)):
         apply(change)
+
+
+def test_an_entry_that_is_not_whole_is_an_error():
+    """What is missing would never be caught up with."""
+    entry = replace(an_entry(8, logged_change.add_rule(a_rule(3, "a"), ORDER)), size=2)
+    with pytest.raises(ValueError, match="of the 2 changes of entry 8 only 1 are here"):
+        advance(PICTURE, [entry])
+
+
+def test_an_entry_with_several_changes_is_one_step():
+    """Its changes are applied in their order, and each shows where it shows."""
+    renamed = replace(B, name="c", aliases=frozenset({"b", "old"}))
+    changes = [
+        logged_change.add_rule(a_rule(3, "a"), ORDER),
+        change_setting(B, renamed),
+        logged_change.change_rule("set value", replace(RULES[1], setting="c"), replace(RULES[1], setting="c", value=5),
+                                  ORDER),
+    ]  # fmt: skip
+    picture, steps = advance(PICTURE, [an_entry(8, *changes)])
+    expected = [RULES[0], a_rule(3, "a"), replace(RULES[1], setting="c", value=5)]
+    assert ["a", "c"] == list(picture.settings)
+    assert [rule.value for rule in expected] == [
+        rule.read_value() for setting in picture.settings.values() for rule in setting.rules.values()
+    ]
+    (step,) = steps
+    assert (8, 3) == (step.revision, len(step.effects))
+    assert [{"a"}, {"b", "c", "old"}, {"c"}] == [set(effect.names) for effect in step.effects]
+
+
+def test_a_rule_that_comes_back_stands_in_its_place():
+    """By its id, which is below those of others."""
+    picture = apply(
+        logged_change.add_rule(a_rule(3, "a"), ORDER),
+        logged_change.delete_rule(RULES[0], ORDER),
+        logged_change.add_rule(RULES[0], ORDER),
+    )
+    assert [1, 3] == list(picture.settings["a"].rules)
+
+
+def test_what_is_changed_has_the_revision_of_its_change():
+    """And nothing else: a rule's change is none of its setting, nor a setting's one of its rules."""
+    renamed = replace(B, name="c", aliases=frozenset({"b", "old"}))
+    picture = apply(
+        logged_change.change_rule("set value", RULES[0], replace(RULES[0], value=5), ORDER),
+        change_setting(B, renamed),
+        logged_change.change_features("move", ORDER, ORDER[::-1]),
+    )
+    assert (0, 9) == tuple(picture.settings[name].record.revision for name in ("a", "c"))
+    assert (8, 0) == (picture.settings["a"].rules[1].revision, picture.settings["c"].rules[2].revision)
+    assert 10 == picture.features_revision

@@ -13,7 +13,9 @@ from heksher.server.catalog.effect import EVERYWHERE, Effect
 from heksher.server.catalog.picture import take_picture
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.operations import rules
-from heksher.server.storage.base import NOBODY, LoggedChange, Storage
+from heksher.server.operations.logged_change import add_rule as add_rule_change
+from heksher.server.operations.logged_change import change_features
+from heksher.server.storage.base import NOBODY, LoggedChange, Storage, Writer
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.storage_errors import StorageUnavailableError
 from tests.support.catalogs import ORDER, FragileStorage, fill, open_fragile
@@ -124,7 +126,7 @@ def test_listeners_are_told_of_each_change(storage: FragileStorage, catalog: Cat
     add_rule(storage, "y")
     state = catalog.refresh()
     effects = [Effect(frozenset({"cache_ttl"}), (("user", user),)) for user in "xy"]
-    assert [(state, [Step(2, effects[0]), Step(3, effects[1])])] == news
+    assert [(state, [Step(2, (effects[0],)), Step(3, (effects[1],))])] == news
 
 
 def test_answers_are_kept_as_long_as_they_are_right(storage: FragileStorage, catalog: Catalog):
@@ -160,7 +162,7 @@ def test_a_restored_database_is_loaded_anew(
     restore(storage, 2)
     state = catalog.refresh()
     assert storage.inner.read(take_picture) == state.picture
-    assert [(state, [Step(2, EVERYWHERE)])] == news
+    assert [(state, [Step(2, (EVERYWHERE,))])] == news
     assert (0, 2) == (len(state.cache), len(state.steps))
     assert "has gone back from revision 4 to 2" in caplog.text
 
@@ -176,9 +178,9 @@ def test_a_log_that_does_not_fit_is_no_reason_to_stop(
     storage.write(lambda writer: (writer.delete_rule(1), writer.record(odd)))
     state = catalog.refresh()
     assert [2] == list(state.picture.settings["cache_ttl"].rules)
-    assert [(state, [Step(2, EVERYWHERE)])] == news
+    assert [(state, [Step(2, (EVERYWHERE,))])] == news
     assert "does not fit" in caplog.text
-    assert Step(2, EVERYWHERE) == Catalog(storage, 1_000_000).load().steps[-1]
+    assert Step(2, (EVERYWHERE,)) == Catalog(storage, 1_000_000).load().steps[-1]
 
 
 def test_an_empty_entry_of_a_rule_is_survived(storage: FragileStorage, catalog: Catalog):
@@ -234,7 +236,63 @@ def test_an_order_of_features_that_changed_is_a_change(storage: FragileStorage, 
 
     def work(writer) -> None:
         writer.set_context_features(ORDER[::-1])
-        writer.record(LoggedChange("move", "context_features", "", list(ORDER), list(ORDER[::-1])))
+        writer.record(change_features("move", ORDER, ORDER[::-1]))
 
     storage.write(work)
     assert catalog.refresh().has_changed(CatalogQuery(()), 1)
+
+
+def test_an_entry_with_many_changes_is_loaded(
+    storage: FragileStorage, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+):
+    """To load everything costs less than to follow; afterwards the catalog follows again."""
+    monkeypatch.setattr(module, "_MAX_CHANGES", 3)
+
+    def add_rules(writer: Writer, count: int) -> None:
+        for number in range(count):
+            rule = writer.add_rule("cache_ttl", {"user": f"u{writer.revision()}_{number}"}, 1, {})
+            writer.record(add_rule_change(rule, ORDER))
+
+    news = note_news(catalog)
+    for count in (3, 4, 1):
+        storage.write(lambda writer, count=count: add_rules(writer, count))
+        assert storage.inner.read(take_picture) == catalog.refresh().picture
+    shown = [[step.effects == (EVERYWHERE,) for step in steps] for _, steps in news]
+    assert [[False], [True], [False]] == shown
+
+
+def test_many_changes_in_many_entries_are_loaded(
+    storage: FragileStorage, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+):
+    """What counts is how many there are in all, however they are read."""
+    monkeypatch.setattr(module, "_MAX_CHANGES", 4)
+    monkeypatch.setattr(module, "_BATCH_ENTRIES", 2)
+    news = note_news(catalog)
+    for user in "abcd":
+        add_rule(storage, user)
+    catalog.refresh()
+    for user in "efghijkl":
+        add_rule(storage, user)
+    assert storage.inner.read(take_picture) == catalog.refresh().picture
+    assert [4, 1] == [len(steps) for _, steps in news]
+
+
+def test_what_a_large_entry_of_the_past_shows_in_is_not_looked_at(
+    storage: FragileStorage, monkeypatch: pytest.MonkeyPatch
+):
+    """It may be anything."""
+    monkeypatch.setattr(module, "_MAX_CHANGES_OF_STEP", 1)
+    add_rule(storage, "x")
+    silent = LoggedChange("set metadata", "setting", "cache_ttl", {"metadata": {}}, {"metadata": {"k": 1}})
+    storage.write(lambda writer: writer.record_all([silent, silent]))
+    steps = Catalog(storage, 0).load().steps
+    assert [False, True] == [step.effects == (EVERYWHERE,) for step in steps[1:]]
+
+
+def test_a_stamp_tells_entries_apart(storage: FragileStorage, catalog: Catalog, caplog: pytest.LogCaptureFixture):
+    """A restored database may have the very same change under the same number, and others before it."""
+    add_rule(storage, "x")
+    catalog.refresh()
+    restore(storage, 3)
+    assert 1 == catalog.refresh().era
+    assert "change 2 is another one now" in caplog.text

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from heksher.server.catalog.effect import EVERYWHERE, Effect, find_effect, shows_any
+from heksher.server.catalog.effect import EVERYWHERE, Effect, find_effect, find_effects, shows_any
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.operations import logged_change
 from heksher.server.storage.base import LoggedChange
@@ -12,8 +12,8 @@ from tests.support.catalogs import ORDER, a_picture, a_rule
 from tests.support.storages import a_setting
 
 SETTING = a_setting("b", default_value=1, aliases=["old"])
-PICTURE = a_picture(SETTING)
 RULE = a_rule(7, "b", {"user": "ada", "theme": "dark"})
+PICTURE = a_picture(SETTING, rules=[RULE])
 
 
 def find_setting_effect(before: object, after: object) -> Effect | None:
@@ -30,8 +30,8 @@ def test_a_change_of_the_context_features_shows_everywhere():
 def test_a_new_setting_shows_by_all_its_names():
     """So does one that was deleted."""
     added = find_setting_effect(None, SETTING)
-    deleted = find_effect(logged_change.delete_setting(SETTING, [RULE], ORDER), PICTURE)
-    assert Effect(frozenset({"b", "old"})) == added == deleted
+    *_, last = logged_change.delete_setting(SETTING, [RULE], ORDER)
+    assert Effect(frozenset({"b", "old"})) == added == find_effect(last, PICTURE)
 
 
 def test_a_renamed_setting_shows_by_old_and_new_names():
@@ -58,7 +58,8 @@ def test_what_is_never_answered_shows_nowhere():
 
 def test_a_rule_shows_where_its_setting_and_its_conditions_do():
     """By each name of the setting; added, changed or deleted."""
-    effect = Effect(frozenset({"b", "old"}), (("user", "ada"), ("theme", "dark")))
+    conditions = (("user", "ada"), ("theme", "dark"))
+    effect = Effect(frozenset({"b", "old"}), conditions)
     several = [
         logged_change.add_rule(RULE, ORDER),
         logged_change.change_rule("set value", RULE, replace(RULE, value=11), ORDER),
@@ -124,5 +125,42 @@ def test_of_several_effects_one_is_enough():
 
 def test_a_change_of_an_unknown_kind_is_an_error():
     """It cannot be said what it shows in."""
-    with pytest.raises(ValueError, match="some"):
+    with pytest.raises(ValueError, match="unknown kind 'unheard_of': some"):
         find_effect(LoggedChange("add", "unheard_of", "some", None, None), PICTURE)
+
+
+@pytest.mark.parametrize("kind", ["setting", "rule"])
+def test_a_change_of_an_unknown_field_is_an_error(kind: str):
+    """A later version may have fields that show."""
+    for before, after in (({"odd": 1}, {"odd": 2}), (None, None)):
+        with pytest.raises(ValueError, match="odd fields"):
+            find_effect(LoggedChange("change", kind, "7", before, after, "b"), PICTURE)
+
+
+def test_a_change_of_a_rule_that_is_gone_shows_wherever_its_setting_does():
+    """Its conditions are not known any more."""
+    change = logged_change.change_rule("set value", a_rule(8, "b"), a_rule(8, "b", value=11), ORDER)
+    assert Effect(frozenset({"b", "old"})) == find_effect(change, PICTURE)
+
+
+def test_a_rule_shows_by_the_present_names_of_its_setting():
+    """The log has the name that the setting had then, which may be an alias now."""
+    renamed = replace(SETTING, name="new", aliases=frozenset({"b", "old"}))
+    picture = a_picture(renamed, rules=[replace(RULE, setting="new")])
+    change = logged_change.change_rule("set value", RULE, replace(RULE, value=11), ORDER)
+    assert Effect(frozenset({"new", "b", "old"}), (("user", "ada"), ("theme", "dark"))) == find_effect(change, picture)
+
+
+def test_the_changes_of_an_entry_show_together():
+    """Each effect once; one that is everywhere is enough."""
+    rules = [logged_change.add_rule(RULE, ORDER)] * 2
+    features = logged_change.change_features("move", ORDER, ORDER[::-1])
+    silent = logged_change.change_setting("declare", SETTING, replace(SETTING, version="2.0"), ORDER)
+    assert [1, 1, 0] == [len(find_effects(several, PICTURE)) for several in (rules, [*rules, features], [silent])]
+    assert (EVERYWHERE,) == find_effects([*rules, features], PICTURE)
+
+
+def test_many_changes_show_in_their_settings():
+    """To look at each of them for each query would take longer than to make answers anew."""
+    rules = [logged_change.add_rule(a_rule(number, "b"), ORDER) for number in range(100, 200)]
+    assert (Effect(frozenset({"b", "old"})),) == find_effects(rules, PICTURE)

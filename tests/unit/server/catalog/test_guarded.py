@@ -110,8 +110,8 @@ def test_what_is_stored_is_answered_so(guarded: Guarded):
 
     write = guarded.inner.write
 
-    def write_and_go_away(work, origin):
-        written = write(work, origin)
+    def write_and_go_away(work, origin, expected):
+        written = write(work, origin, expected)
         guarded.inner.is_away = True
         return written
 

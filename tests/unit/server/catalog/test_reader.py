@@ -46,5 +46,6 @@ def test_a_rule_is_found_by_its_conditions():
 
 def test_there_is_no_change_log():
     """It is in the database, which is away."""
-    with pytest.raises(StorageUnavailableError, match="change log"):
-        READER.log()
+    for read in (READER.log, READER.history, lambda: READER.changes(1)):
+        with pytest.raises(StorageUnavailableError, match="change log"):
+            read()

@@ -4,7 +4,8 @@ import pytest
 
 from heksher.server.errors import DuplicateError, InUseError, NotAcceptableError, NotFoundError, StartupError
 from heksher.server.operations import context_features as operations
-from heksher.server.storage.base import NOBODY, LoggedChange, Storage, Written
+from heksher.server.operations.logged_change import change_features
+from heksher.server.storage.base import NOBODY, Storage, Written
 from heksher.server.storage.memory import MemoryStorage
 from tests.support.operations import SOMEBODY, read_last, read_revision
 
@@ -14,7 +15,7 @@ def test_a_write_gives_its_revision_and_is_logged_with_its_origin(storage: Stora
     assert Written(None, 4) == operations.add_feature(storage, "trust", SOMEBODY)
     entry = read_last(storage)
     before = ["environment", "user", "theme"]
-    assert (4, SOMEBODY, LoggedChange("add", "context_features", "", before, [*before, "trust"])) == (
+    assert (4, SOMEBODY, change_features("add", before, [*before, "trust"])) == (
         entry.revision,
         entry.origin,
         entry.change,
@@ -56,7 +57,7 @@ def test_a_feature_is_moved(storage: Storage, feature: str, side, target: str, e
     operations.move_feature(storage, feature, side, target, NOBODY)
     assert expected == operations.list_features(storage)
     before = ["environment", "user", "theme"]
-    assert LoggedChange("move", "context_features", "", before, list(expected)) == read_last(storage).change
+    assert change_features("move", before, expected) == read_last(storage).change
 
 
 @pytest.mark.parametrize(("side", "target"), [("after", "environment"), ("before", "theme"), ("after", "user")])
@@ -116,7 +117,7 @@ def test_a_start_up_list_fills_an_empty_service():
     storage = MemoryStorage()
     storage.open()
     operations.ensure_features(storage, ("a", "b"), SOMEBODY)
-    assert LoggedChange("start-up", "context_features", "", [], ["a", "b"]) == read_last(storage).change
+    assert change_features("start-up", [], ["a", "b"]) == read_last(storage).change
     assert ("a", "b") == operations.list_features(storage)
 
 

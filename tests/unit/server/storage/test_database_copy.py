@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from heksher.server.operations import settings
 from heksher.server.storage import database_copy
 from heksher.server.storage.base import LoggedChange, Storage, Writer
 from heksher.server.storage.database_copy import Copied, back_up, restore
 from heksher.server.storage.storage_errors import StorageError
 from tests.support.old_databases import FixedClock, fill, make_first_database
+from tests.support.operated import ORIGIN, operate
 from tests.support.storages import SOME_CHANGE, SqlPlace, a_setting, make_place, opened, see_everything, store
 
 KINDS = ("sqlite", "postgres")
@@ -83,6 +85,26 @@ def test_restores_everything(place: SqlPlace, storage: Storage, file: Path, targ
             assert (4, [7]) == (written.revision, written.result)
 
 
+@pytest.mark.parametrize("target_kind", KINDS)
+def test_restores_the_whole_log(place: SqlPlace, file: Path, target_kind: str, few_rows: None) -> None:
+    """With its long values, whose settings are whose, and the numbers that were given."""
+    with opened(place.url) as original, make_place(target_kind, file.parent.parent / "target") as target:
+        operate(original)
+        settings.delete(original, "moved", ORIGIN)
+        back_up(place.url, file)
+        restore(file, target.url)
+        with opened(target.url) as restored:
+            assert see_everything(original) == see_everything(restored)
+            for storage in (original, restored):
+                store(storage, lambda writer: writer.add_setting(a_setting("new")))
+            for name in ("ttl", "gone", "moved", "new"):
+                revisions = [
+                    [entry.revision for entry in storage.read(lambda reader, name=name: reader.history(setting=name))]
+                    for storage in (original, restored)
+                ]
+                assert revisions[0] == revisions[1]
+
+
 def test_restores_a_live_file(place: SqlPlace, storage: Storage, tmp_path: Path) -> None:
     """The database file of a service can be restored from, too, with what is not in its main file yet."""
     live = tmp_path / "live.db"
@@ -113,7 +135,7 @@ def test_backup_is_of_one_revision(place: SqlPlace, storage: Storage, file: Path
         for rule in writer.rules():
             writer.replace_rule(dataclasses.replace(rule, value=number))
         writer.set_context_features(["environment", "theme", "user", f"at_{number}"])
-        writer.record(LoggedChange("count", "rule", "", None, number))
+        writer.record(LoggedChange("count", "rule", "", None, {"value": number}))
 
     def write() -> None:
         while not is_done.is_set():
@@ -126,8 +148,8 @@ def test_backup_is_of_one_revision(place: SqlPlace, storage: Storage, file: Path
     copies = [back_up(place.url, file, is_replacing=True) for _ in range(5)]
     is_done.set()
     writer.join()
-    revision, features, _, rules, log = see_file(file)
-    assert copies[-1].revision == revision == len(log) == log[-1].change.after
+    revision, features, _, rules, _, log = see_file(file)
+    assert copies[-1].revision == revision == len(log) == log[-1].change.after["value"]
     assert f"at_{revision}" == features[-1]
     assert {revision} == {rule.value for rule in rules}
     assert sorted({copy.revision for copy in copies}) == [copy.revision for copy in copies]
@@ -182,7 +204,7 @@ def test_refuses_to_restore_into_a_database_in_use(place: SqlPlace, storage: Sto
     """A database that anything was written to stays as it is."""
     back_up(place.url, file)
     before = see_everything(storage)
-    with pytest.raises(StorageError, match=r"is not empty \(.*change_log.*\): restore into a new database"):
+    with pytest.raises(StorageError, match=r"is not empty \(.*log_entry.*\): restore into a new database"):
         restore(file, place.url)
     assert before == see_everything(storage)
 
@@ -198,7 +220,7 @@ def test_failed_restore_leaves_nothing(place: SqlPlace, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="contradicts what is stored"):
         restore(spoilt, place.url)
     with opened(place.url) as storage:
-        assert (0, (), [], [], []) == see_everything(storage)
+        assert (0, (), [], [], 0, []) == see_everything(storage)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """Tests of bringing databases up to date: empty ones, old ones, and those of others."""
 
+import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,19 +12,30 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, select
 
+from heksher.server.operations import rules
+from heksher.server.operations.logged_change import add_rule
 from heksher.server.storage import schema
+from heksher.server.storage.base import NOBODY, LogEntry, LoggedChange, Reader, Storage, Writer
 from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.migration import Migration
 from heksher.server.storage.migrations import list_migrations, run_migrations
 from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.storage_errors import StorageError
-from heksher.server.storage.tables import HEKSHER_VERSION, METADATA, MIGRATION, SCHEMA_VERSION
+from heksher.server.storage.tables import HEKSHER_VERSION, LOG_PART, LOG_VALUE, METADATA, MIGRATION, SCHEMA_VERSION
 from heksher.version import __version__
-from tests.support.old_databases import FixedClock, fill, make_first_database
+from tests.support.old_databases import FixedClock, fill, make_first_database, make_second_database
+from tests.support.operated import LONG, operate
 from tests.support.processes import DEADLINE_S, ROOT
 from tests.support.storages import SqlPlace, make_place, read_revision, see_everything, write_something
 
 KINDS = ("sqlite", "postgres")
+
+
+MAKERS: dict[str, Callable[[SqlPlace], object]] = {
+    "empty": lambda place: None,
+    "first": make_first_database,
+    "second": make_second_database,
+}
 
 
 @pytest.fixture(params=KINDS)
@@ -84,10 +96,9 @@ def test_first_migration_makes_the_first_schema(place: SqlPlace, tmp_path: Path)
         assert describe(old) == describe(new)
 
 
-@pytest.mark.parametrize("make", [lambda place: None, make_first_database], ids=["empty", "old"])
-def test_migrations_make_the_tables(place: SqlPlace, make: object) -> None:
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
+def test_migrations_make_the_tables(place: SqlPlace, make: Callable[[SqlPlace], object]) -> None:
     """Whatever a database was before, its tables are then those that the program works with."""
-    assert callable(make)
     make(place)
     migrate(place)
     with connected(place) as connection:
@@ -113,11 +124,92 @@ def test_upgrade_keeps_everything(place: SqlPlace, tmp_path: Path) -> None:
     upgraded.open()
     expected.open()
     fill(expected)
-    assert see_everything(expected) == see_everything(upgraded)
+    assert see_contents(expected) == see_contents(upgraded)
     fill_again = (write_something(storage) for storage in (expected, upgraded))
     assert [4, 4] == list(fill_again)
     for storage in (upgraded, expected):
         storage.close()
+
+
+def test_upgrade_converts_the_log(place: SqlPlace, tmp_path: Path) -> None:
+    """The log of an old database reads as if this version had written it: by entry, by setting and by rule."""
+    make_second_database(place)
+    upgraded, expected = place.connect(), SqlStorage(str(tmp_path / "expected.db"), FixedClock())
+    upgraded.open()
+    expected.open()
+    operate(expected)
+    for see in (see_contents, see_revisions, see_histories):
+        assert see(expected) == see(upgraded)
+    assert LONG in [change.after["default_value"] for change in list_added(upgraded)]
+    stamps = {entry.stamp for entry in upgraded.read(lambda reader: reader.log())}
+    assert read_revision(upgraded) == len(stamps)
+    for storage in (expected, upgraded):
+        rules.add(storage, "gone", {"user": "new"}, 1, {}, NOBODY)
+        storage.write(bring_back)
+    assert see_histories(expected) == see_histories(upgraded)
+    for storage in (upgraded, expected):
+        storage.close()
+
+
+def test_upgrade_keeps_long_values_once(place: SqlPlace) -> None:
+    """However many entries have one."""
+    make_second_database(place)
+    migrate(place)
+    with connected(place) as connection:
+        rows = connection.execute(select(LOG_VALUE)).all()
+        texts = [text for row in connection.execute(select(LOG_PART)) for text in (row.before, row.after) if text]
+    metadata = [{"long": LONG}, {"long": LONG, "short": 1}]
+    uses = {row.value: sum(row.digest in text for text in texts) for row in rows}
+    # The first metadata was written by one change, and replaced by the next one.
+    values = zip([LONG, *metadata], [1, 2, 1], strict=True)
+    assert {json.dumps(value, separators=(",", ":")): count for value, count in values} == uses
+    assert all(len(text) < 4096 for text in texts)
+
+
+def list_added(storage: Storage) -> list[LoggedChange]:
+    """Return the changes that added settings."""
+    changes = [change for entry in storage.read(lambda reader: reader.log()) for change in entry.changes]
+    return [change for change in changes if change.kind == "setting" and change.before is None]
+
+
+def see_contents(storage: Storage) -> tuple[object, ...]:
+    """Return everything but what says which entries and objects are the same ones."""
+    revision, features, settings, rules, _, log = see_everything(storage)
+    assert isinstance(log, list)
+    return (
+        revision,
+        features,
+        settings,
+        rules,
+        [(entry.revision, entry.at, entry.origin, entry.changes) for entry in log],
+    )
+
+
+def see_revisions(storage: Storage) -> list[int]:
+    """Return the revision of the last change of each object."""
+    return storage.read(
+        lambda reader: [
+            reader.features_revision(),
+            *(record.revision for record in (*reader.settings(), *reader.rules())),
+        ]
+    )
+
+
+def see_histories(storage: Storage) -> list[list[tuple[int, int]]]:
+    """Return the histories of all settings and rules that there were, as revisions and numbers of changes."""
+
+    def work(reader: Reader) -> list[list[LogEntry]]:
+        names = ("ttl", "cache.ttl", "greeting", "gone", "moved")
+        by_rule = [reader.history(rule_id=rule_id) for rule_id in range(12)]
+        return [*(reader.history(setting=name) for name in names), *by_rule]
+
+    return [[(entry.revision, len(entry.changes)) for entry in entries] for entries in storage.read(work)]
+
+
+def bring_back(writer: Writer) -> None:
+    """Add a deleted rule again, with its id."""
+    rule = writer.add_rule("ttl", {"user": "u2"}, 2, {"by": "me"}, rule_id=5)
+    writer.record(add_rule(rule, writer.context_features()))
 
 
 def test_notes_what_was_run(place: SqlPlace) -> None:
@@ -156,7 +248,7 @@ def test_failed_migration_changes_nothing(place: SqlPlace, monkeypatch: pytest.M
     with connected(place) as connection:
         assert before == describe(connection)
     monkeypatch.undo()
-    assert ["0002"] == [migration.version for migration in migrate(place)]
+    assert ["0002", "0003"] == [migration.version for migration in migrate(place)]
 
 
 def test_refuses_a_newer_schema(place: SqlPlace) -> None:

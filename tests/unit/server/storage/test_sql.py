@@ -118,7 +118,7 @@ def test_refuses_another_schema_version(place: SqlPlace, storage: Storage, chang
     """A database that was written by another version of this program is left alone, and the versions are named."""
     storage.close()
     place.run_sql(change)
-    with pytest.raises(StorageError, match=f"has the schema version {version}, but .* works with 0002"):
+    with pytest.raises(StorageError, match=f"has the schema version {version}, but .* works with 0003"):
         place.connect().open()
 
 
@@ -126,8 +126,12 @@ SPOILT: dict[str, tuple[str, str]] = {
     "default value": ("UPDATE setting SET default_value = 'nonsense'", "'nonsense' where JSON is expected"),
     "metadata": ("UPDATE setting SET metadata = '[]'", "'\\[\\]' where a JSON object is expected"),
     "rule": ("UPDATE rule SET value = ''", "'' where JSON is expected"),
-    "time": ("UPDATE change_log SET at = 'yesterday'", "'yesterday' where a time is expected"),
-    "kind": ("UPDATE change_log SET kind = 'user'", "unknown kind 'user'"),
+    "time": ("UPDATE log_entry SET at = 'yesterday'", "'yesterday' where a time is expected"),
+    "fields": ("UPDATE log_part SET before = '[1]'", "'\\[1\\]' where the fields of a change are expected"),
+    "lost value": (
+        """UPDATE log_part SET before = '[{},{"a":"0"}]'""",
+        "the change log lacks the value 0 of 'a'",
+    ),
 }
 
 
@@ -148,8 +152,8 @@ def test_tells_of_a_missing_write_state(place: SqlPlace, storage: Storage) -> No
 
 def test_errors_of_the_database_are_ours(place: SqlPlace, storage: Storage) -> None:
     """An error of the driver becomes a storage error that names the place, and quotes neither statement nor values."""
-    place.run_sql("DROP TABLE change_log")
-    with pytest.raises(StorageError, match=r"reading failed on .*change_log") as caught:
+    place.run_sql("ALTER TABLE log_entry RENAME TO lost")
+    with pytest.raises(StorageError, match=r"reading failed on .*log_entry") as caught:
         storage.read(lambda reader: reader.log(after_revision=12345))
     assert type(caught.value) is StorageError
     assert "SELECT" not in str(caught.value)

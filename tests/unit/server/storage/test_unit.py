@@ -1,9 +1,12 @@
 """Tests of what decides whether a unit of work may be stored."""
 
+from dataclasses import replace
+
 import pytest
 
+from heksher.server.storage.records import LoggedChange
 from heksher.server.storage.storage_errors import ContractError
-from heksher.server.storage.unit import UnitOfWork
+from heksher.server.storage.unit import UnitOfWork, require_new_ids, require_same_rule
 
 
 def test_nothing_is_not_to_be_stored() -> None:
@@ -17,7 +20,7 @@ def test_recorded_changes_are_to_be_stored() -> None:
     with unit.change():
         pass
     with unit.record():
-        pass
+        unit.note_record()
     with unit.change():
         pass
     assert unit.is_to_store()
@@ -32,15 +35,18 @@ def test_changes_need_a_record() -> None:
         unit.is_to_store()
 
 
-def test_one_record_is_enough() -> None:
-    """The second record is refused, and the unit with it."""
+def test_several_records_are_in_order() -> None:
+    """Each change may be recorded as it is made; to record nothing at all is no record."""
     unit = UnitOfWork()
     with unit.record():
         pass
-    with pytest.raises(ContractError, match="second change"), unit.record():
-        pass
-    with pytest.raises(ContractError, match="nothing was stored"):
-        unit.is_to_store()
+    assert not unit.has_record
+    for _ in range(2):
+        with unit.change():
+            pass
+        with unit.record():
+            unit.note_record()
+    assert unit.is_to_store()
 
 
 def test_errors_are_remembered() -> None:
@@ -50,7 +56,50 @@ def test_errors_are_remembered() -> None:
         with pytest.raises(KeyError), unit.change():
             raise KeyError(message)
     with unit.record():
-        pass
+        unit.note_record()
     with pytest.raises(ContractError, match="first") as caught:
         unit.is_to_store()
     assert isinstance(caught.value.__cause__, KeyError)
+
+
+CHANGE = LoggedChange("delete", "rule", "7", {"feature_values": [["user", "x"]]}, None, "a")
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        None,
+        (replace(CHANGE, before=None, after={}), 1),
+        (replace(CHANGE, after={}), 1),
+        (CHANGE, 2),
+        (CHANGE, None),
+        (replace(CHANGE, before={}), 1),
+        (replace(CHANGE, before={"feature_values": [["user", "y"]]}), 1),
+    ],
+)
+def test_an_id_is_given_again_to_its_rule_alone(last: tuple[LoggedChange, int | None] | None) -> None:
+    """What the log says last of it is that a rule of the same setting with the same conditions was deleted."""
+    require_same_rule(7, 1, {"user": "x"}, (CHANGE, 1))
+    with pytest.raises(ContractError, match="the id 7"):
+        require_same_rule(7, 1, {"user": "x"}, last)
+
+
+@pytest.mark.parametrize(
+    ("rule_ids", "next_rule_id", "is_new"),
+    [
+        ([], 4, True),
+        ([4, 9], 10, True),
+        ([4], 2**63 - 1, True),
+        ([3], 10, False),
+        ([9], 9, False),
+        ([], 3, False),
+        ([], 2**63, False),
+    ],
+)
+def test_ids_are_new(rule_ids: list[int], next_rule_id: int, is_new: bool) -> None:
+    """Above those that were given, here up to 3, and below the next one."""
+    if is_new:
+        require_new_ids(rule_ids, 3, next_rule_id)
+    else:
+        with pytest.raises(ContractError, match="ids up to 3 were given before"):
+            require_new_ids(rule_ids, 3, next_rule_id)

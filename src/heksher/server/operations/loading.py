@@ -1,0 +1,55 @@
+"""Loading everything into an empty service at once, for an import."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from heksher.server.operations import logged_change
+from heksher.server.storage.base import LoggedChange, Origin, RuleRecord, SettingRecord, Storage, Writer, Written
+
+_ACTION = "load"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Everything that a service holds.
+
+    Attributes:
+        features: the context features in their order.
+        settings: with their aliases and versions.
+        rules: with their ids, and the canonical names of their settings.
+        next_rule_id: the id of the next new rule.
+    """
+
+    features: tuple[str, ...]
+    settings: Collection[SettingRecord]
+    rules: Collection[RuleRecord]
+    next_rule_id: int
+
+
+def load(storage: Storage, contents: Contents, origin: Origin) -> Written[None]:
+    """Load everything into a storage without settings, as one entry of the change log with one part for each object.
+
+    What is loaded has been checked as the other operations check it.
+
+    Raises:
+        ContractError: the storage holds settings, or an id was given before.
+    """
+
+    def work(writer: Writer) -> None:
+        features = writer.context_features()
+        if contents.features != features:
+            writer.set_context_features(contents.features)
+        writer.load(contents.settings, contents.rules, contents.next_rule_id)
+        writer.record_all(_describe(contents, features))
+
+    return storage.write(work, origin)
+
+
+def _describe(contents: Contents, features_before: tuple[str, ...]) -> Iterator[LoggedChange]:
+    order = contents.features
+    if order != features_before:
+        yield logged_change.change_features(_ACTION, features_before, order)
+    for setting in contents.settings:
+        yield logged_change.change_setting(_ACTION, None, setting, order)
+    for rule in contents.rules:
+        yield logged_change.add_rule(rule, order, _ACTION)

@@ -1,0 +1,76 @@
+"""The fields of a logged change as the text that the SQL storage keeps.
+
+A JSON object has them all. Where a value is long, the text is an array of two objects instead: the fields with short
+values, and for each of the others the digest that stands for its value. So a value that many changes have is kept once.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Final, cast
+
+from heksher.server.storage.json_text import decode_json, encode_json
+from heksher.server.storage.records import Fields
+from heksher.server.storage.storage_errors import StorageCorruptError
+from heksher.value_type import JSON, shorten
+
+# A value whose JSON is longer than this many bytes is kept apart.
+MAX_INLINE_BYTES: Final = 4096
+
+
+def write_fields(fields: Fields | None, long_values: dict[str, str]) -> str | None:
+    """Write fields as text; ``None`` stays ``None``.
+
+    Args:
+        fields: of one side of a change.
+        long_values: gets the texts of long values, by their digests.
+
+    Raises:
+        ContractError: a value is no JSON.
+    """
+    if fields is None:
+        return None
+    short, digests = [], {}
+    for name, value in fields.items():
+        text = encode_json(value)
+        if len(text) <= MAX_INLINE_BYTES:
+            short.append(f"{encode_json(name)}:{text}")
+        else:
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            long_values[digest], digests[name] = text, digest
+    inline = f"{{{','.join(short)}}}"
+    return f"[{inline},{encode_json(digests)}]" if digests else inline
+
+
+def list_digests(texts: Iterable[str | None]) -> set[str]:
+    """List the digests of the long values that some texts refer to."""
+    return {digest for text in texts if text is not None and text[:1] == "[" for digest in _split(text)[1].values()}
+
+
+def read_fields(text: str | None, long_values: Mapping[str, str]) -> Fields | None:
+    """Read fields from their text.
+
+    Args:
+        text: as it is stored.
+        long_values: the texts of long values, by their digests.
+
+    Raises:
+        StorageCorruptError: the text is no such text, or a value is missing.
+    """
+    if text is None:
+        return None
+    fields, digests = _split(text)
+    for name, digest in digests.items():
+        if digest not in long_values:
+            raise StorageCorruptError(f"the change log lacks the value {digest} of {shorten(repr(name))}")
+        fields[name] = decode_json(long_values[digest])
+    return fields
+
+
+def _split(text: str) -> tuple[dict[str, JSON], dict[str, str]]:
+    content = decode_json(text)
+    if isinstance(content, dict):
+        return content, {}
+    match content:
+        case [dict() as fields, dict() as digests]:
+            return fields, cast("dict[str, str]", digests)
+    raise StorageCorruptError(f"the change log holds {shorten(text)!r} where the fields of a change are expected")

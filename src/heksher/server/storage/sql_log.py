@@ -1,0 +1,299 @@
+"""The change log in an SQL database: read in pages, and appended to.
+
+A page is found by an index that ends with the revision, so its cost does not depend on the length of the log. Where the
+log is read by setting or rule, the revisions of a page are found first, as an entry may have any number of parts.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Final
+
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, insert, select, update
+
+from heksher.server.storage.dialect import MAX_BIG_KEY
+from heksher.server.storage.json_text import decode_json, encode_json
+from heksher.server.storage.log_text import list_digests, read_fields, write_fields
+from heksher.server.storage.records import RULE, SETTING, LogEntry, LoggedChange, Origin
+from heksher.server.storage.sql_statements import MAX_INTEGER, AnyRow, Query, Statements, clip, in_batches, is_storable
+from heksher.server.storage.storage_errors import StorageCorruptError
+from heksher.server.storage.tables import LOG_ENTRY, LOG_PART, LOG_VALUE
+from heksher.value_type import shorten
+
+_PART: Final = (
+    LOG_PART.c.number,
+    LOG_PART.c.action,
+    LOG_PART.c.kind,
+    LOG_PART.c.key,
+    LOG_PART.c.setting,
+    LOG_PART.c.before,
+    LOG_PART.c.after,
+)
+_IS_SHOWN: Final = LOG_PART.c.number < bindparam("max_changes")
+_LIMIT: Final[BindParameter[int]] = bindparam("max_entries")
+_BEFORE: Final[BindParameter[int]] = bindparam("before_revision")
+
+
+def _make_page(is_in_page: ColumnElement[bool], is_near: ColumnElement[bool], *, is_descending: bool) -> Query:
+    """Make the query for entries with their first parts; ``is_near`` says the same of parts as the other of entries."""
+    order = LOG_ENTRY.c.revision.desc() if is_descending else LOG_ENTRY.c.revision
+    page = select(LOG_ENTRY).where(is_in_page).order_by(order).limit(_LIMIT).subquery("page")
+    # Said of the parts, too: else a database may begin with the first part of all.
+    shown = and_(LOG_PART.c.revision == page.c.revision, is_near, _IS_SHOWN)
+    in_order = page.c.revision.desc() if is_descending else page.c.revision
+    return select(page, *_PART).outerjoin(LOG_PART, shown).order_by(in_order, LOG_PART.c.number)
+
+
+def _find_revisions(is_about: ColumnElement[bool]) -> Query:
+    found = select(LOG_PART.c.revision).where(is_about, LOG_PART.c.revision < _BEFORE).distinct()
+    return found.order_by(LOG_PART.c.revision.desc()).limit(_LIMIT)
+
+
+def _make_page_about(is_about: ColumnElement[bool]) -> Query:
+    """Make the query for the parts about an object, of the entries between two revisions."""
+    is_in_page = LOG_PART.c.revision.between(bindparam("lowest"), bindparam("highest"))
+    place = func.row_number().over(partition_by=LOG_PART.c.revision, order_by=LOG_PART.c.number).label("place")
+    numbered = select(LOG_PART.c.revision, LOG_PART.c.number, place).where(is_about, is_in_page).subquery("numbered")
+    is_same_part = and_(LOG_PART.c.revision == numbered.c.revision, LOG_PART.c.number == numbered.c.number)
+    return (
+        select(LOG_ENTRY, *_PART)
+        .select_from(numbered)
+        .join(LOG_PART, is_same_part)
+        .join(LOG_ENTRY, LOG_ENTRY.c.revision == LOG_PART.c.revision)
+        .where(numbered.c.place <= bindparam("max_changes"))
+        .order_by(LOG_ENTRY.c.revision.desc(), LOG_PART.c.number)
+    )
+
+
+_IS_OF_SETTING: Final = LOG_PART.c.setting_id == bindparam("setting_id")
+_IS_OF_OBJECT: Final = and_(LOG_PART.c.kind == bindparam("kind"), LOG_PART.c.key == bindparam("object_key"))
+_AFTER: Final[BindParameter[int]] = bindparam("after_revision")
+
+_REVISION: Final = select(func.coalesce(func.max(LOG_ENTRY.c.revision), 0).label("revision"))
+_LOG: Final = _make_page(LOG_ENTRY.c.revision > _AFTER, LOG_PART.c.revision > _AFTER, is_descending=False)
+_HISTORY: Final = _make_page(LOG_ENTRY.c.revision < _BEFORE, LOG_PART.c.revision < _BEFORE, is_descending=True)
+_REVISIONS_OF_SETTING: Final = _find_revisions(_IS_OF_SETTING)
+_REVISIONS_OF_OBJECT: Final = _find_revisions(_IS_OF_OBJECT)
+_HISTORY_OF_SETTING: Final = _make_page_about(_IS_OF_SETTING)
+_HISTORY_OF_OBJECT: Final = _make_page_about(_IS_OF_OBJECT)
+_CHANGES: Final = (
+    select(*_PART)
+    .where(LOG_PART.c.revision == bindparam("of_revision"), LOG_PART.c.number >= bindparam("first"))
+    .order_by(LOG_PART.c.number)
+    .limit(_LIMIT)
+)
+_LAST_OF_OBJECT: Final = (
+    select(*_PART, LOG_PART.c.setting_id)
+    .where(_IS_OF_OBJECT)
+    .order_by(LOG_PART.c.revision.desc(), LOG_PART.c.number.desc())
+    .limit(1)
+)
+_VALUES: Final = select(LOG_VALUE.c.digest, LOG_VALUE.c.value).where(
+    LOG_VALUE.c.digest.in_(bindparam("digests", expanding=True))
+)
+_KNOWN_DIGESTS: Final = select(LOG_VALUE.c.digest).where(LOG_VALUE.c.digest.in_(bindparam("digests", expanding=True)))
+
+_ADD_ENTRY: Final = insert(LOG_ENTRY)
+_GROW_ENTRY: Final = update(LOG_ENTRY).where(LOG_ENTRY.c.revision == bindparam("of_revision"))
+_ADD_PART: Final = insert(LOG_PART)
+_ADD_VALUE: Final = insert(LOG_VALUE)
+_USE_VALUE: Final = update(LOG_VALUE).where(LOG_VALUE.c.digest == bindparam("used"))
+
+
+class SqlLog:
+    """The change log as one transaction sees it."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def revision(self) -> int:
+        """Return the number of the newest entry."""
+        return int(self._statements.fetch(_REVISION)[0].revision)
+
+    def list_forwards(self, after_revision: int, limit: int, max_changes: int) -> list[LogEntry]:
+        """List entries, ascending."""
+        parameters = {"after_revision": clip(after_revision), **_limit(limit, max_changes)}
+        return self._read_entries(self._statements.fetch(_LOG, parameters))
+
+    def list_backwards(self, before_revision: int | None, limit: int, max_changes: int) -> list[LogEntry]:
+        """List entries, newest first."""
+        parameters = {"before_revision": _clip_cursor(before_revision), **_limit(limit, max_changes)}
+        return self._read_entries(self._statements.fetch(_HISTORY, parameters))
+
+    def list_of_setting(
+        self, setting_id: int, before_revision: int | None, limit: int, max_changes: int
+    ) -> list[LogEntry]:
+        """List the changes of one setting and its rules, newest first."""
+        about = {"setting_id": setting_id}
+        return self._list_about(_REVISIONS_OF_SETTING, _HISTORY_OF_SETTING, about, before_revision, limit, max_changes)
+
+    def list_of_rule(self, rule_id: int, before_revision: int | None, limit: int, max_changes: int) -> list[LogEntry]:
+        """List the changes of the rule with an id, newest first."""
+        about = {"kind": RULE, "object_key": str(rule_id)}
+        return self._list_about(_REVISIONS_OF_OBJECT, _HISTORY_OF_OBJECT, about, before_revision, limit, max_changes)
+
+    def list_changes(self, revision: int, first: int, limit: int) -> list[LoggedChange]:
+        """List the changes of one entry."""
+        parameters = {"of_revision": clip(revision), "first": clip(first, MAX_INTEGER), "max_entries": clip(limit)}
+        return self._read_changes(self._statements.fetch(_CHANGES, parameters))
+
+    def find_last(self, kind: str, key: str) -> tuple[LoggedChange, int | None] | None:
+        """Find the newest change of an object, and the number of the setting that it is about."""
+        if not is_storable(key):
+            return None
+        rows = self._statements.fetch(_LAST_OF_OBJECT, {"kind": kind, "object_key": key})
+        return (self._read_changes(rows)[0], rows[0].setting_id) if rows else None
+
+    def find_last_id(self, name: str) -> int | None:
+        """Find the number of the setting that the log had last under a canonical name."""
+        last = self.find_last(SETTING, name)
+        return None if last is None else last[1]
+
+    def _list_about(
+        self,
+        find_revisions: Query,
+        read_page: Query,
+        about: Mapping[str, object],
+        before_revision: int | None,
+        limit: int,
+        max_changes: int,
+    ) -> list[LogEntry]:
+        found = self._statements.fetch(
+            find_revisions, {**about, "before_revision": _clip_cursor(before_revision), "max_entries": clip(limit)}
+        )
+        if not found:
+            return []
+        page = {"lowest": found[-1].revision, "highest": found[0].revision}
+        parameters = {**about, **page, "max_changes": clip(max(max_changes, 1), MAX_INTEGER)}
+        return self._read_entries(self._statements.fetch(read_page, parameters))
+
+    def _read_entries(self, rows: Sequence[AnyRow]) -> list[LogEntry]:
+        long_values = self._fetch_values(rows)
+        entries = []
+        for _, group in groupby(rows, key=lambda row: row.revision):
+            of_entry = list(group)
+            changes = tuple(_read_change(row, long_values) for row in of_entry if row.number is not None)
+            entries.append(_read_entry(of_entry[0], changes))
+        return entries
+
+    def _read_changes(self, rows: Sequence[AnyRow]) -> list[LoggedChange]:
+        long_values = self._fetch_values(rows)
+        return [_read_change(row, long_values) for row in rows]
+
+    def _fetch_values(self, rows: Sequence[AnyRow]) -> dict[str, str]:
+        digests = list_digests(text for row in rows for text in (row.before, row.after))
+        found = (self._statements.fetch(_VALUES, {"digests": some}) for some in in_batches(digests))
+        return {row.digest: row.value for some in found for row in some}
+
+
+class SqlLogAppender:
+    """Appends one entry to the log; to be used by one unit of work.
+
+    Args:
+        statements: of the transaction.
+        origin: who asks for the changes, and why.
+        now: returns the time.
+        stamp: returns a stamp.
+    """
+
+    def __init__(
+        self, statements: Statements, origin: Origin, now: Callable[[], datetime], stamp: Callable[[], str]
+    ) -> None:
+        self._statements = statements
+        self._origin = origin
+        self._now = now
+        self._stamp = stamp
+        # How many changes the entry has so far; there is no entry while that is none.
+        self._size = 0
+
+    def append(self, revision: int, changes: Iterable[tuple[LoggedChange, int | None]]) -> bool:
+        """Append changes, each with the number of its setting; return whether there were any."""
+        known_size = self._size
+        for some in in_batches(changes):
+            if self._size == 0:
+                known_size = len(some)
+                self._add_entry(revision, known_size)
+            self._add_parts(revision, some)
+        if known_size != self._size:
+            parameters = {"of_revision": revision, "size": self._size}
+            self._statements.run(_GROW_ENTRY, parameters, "recording how many changes there are")
+        return self._size > 0
+
+    def _add_entry(self, revision: int, size: int) -> None:
+        row = {
+            "revision": revision,
+            "at": self._now().astimezone(UTC).isoformat(),
+            "actor": encode_json(self._origin.actor),
+            "is_proved": self._origin.is_proved,
+            "reason": encode_json(self._origin.reason),
+            "stamp": self._stamp(),
+            "size": size,
+        }
+        self._statements.run(_ADD_ENTRY, row, "recording a change")
+
+    def _add_parts(self, revision: int, changes: Sequence[tuple[LoggedChange, int | None]]) -> None:
+        long_values: dict[str, str] = {}
+        rows = [
+            {
+                "revision": revision,
+                "number": number,
+                "action": change.action,
+                "kind": change.kind,
+                "key": change.key,
+                "setting_id": setting_id,
+                "setting": change.setting,
+                "before": write_fields(change.before, long_values),
+                "after": write_fields(change.after, long_values),
+            }
+            for number, (change, setting_id) in enumerate(changes, self._size)
+        ]
+        self._size += len(rows)
+        self._statements.run(
+            _ADD_PART, rows if len(rows) > 1 else rows[0], f"recording the change {changes[0][0].action!r}"
+        )
+        if long_values:
+            self._keep_values(revision, long_values)
+
+    def _keep_values(self, revision: int, long_values: dict[str, str]) -> None:
+        doing = "recording a long value"
+        # Asked first, so that a value that is there is not sent again.
+        known = {row.digest for row in self._statements.fetch(_KNOWN_DIGESTS, {"digests": list(long_values)})}
+        used = ({"used": digest, "last_revision": revision} for digest in known)
+        self._statements.run_each(_USE_VALUE, used, doing)
+        added: Iterator[dict[str, object]] = (
+            {"digest": digest, "last_revision": revision, "value": text}
+            for digest, text in long_values.items()
+            if digest not in known
+        )
+        self._statements.run_each(_ADD_VALUE, added, doing)
+
+
+def _limit(limit: int, max_changes: int) -> dict[str, object]:
+    return {"max_entries": clip(limit), "max_changes": clip(max(max_changes, 1), MAX_INTEGER)}
+
+
+def _clip_cursor(before_revision: int | None) -> int:
+    return MAX_BIG_KEY if before_revision is None else clip(before_revision)
+
+
+def _read_entry(row: AnyRow, changes: tuple[LoggedChange, ...]) -> LogEntry:
+    origin = Origin(str(decode_json(row.actor)), str(decode_json(row.reason)), row.is_proved)
+    return LogEntry(row.revision, _read_time(row.at), origin, row.stamp, row.size, changes)
+
+
+def _read_change(row: AnyRow, long_values: dict[str, str]) -> LoggedChange:
+    return LoggedChange(
+        action=row.action,
+        kind=row.kind,
+        key=row.key,
+        before=read_fields(row.before, long_values),
+        after=read_fields(row.after, long_values),
+        setting=row.setting,
+    )
+
+
+def _read_time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise StorageCorruptError(f"the change log holds {shorten(text)!r} where a time is expected") from error
