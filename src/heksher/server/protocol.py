@@ -4,7 +4,7 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from heksher.server.api.stream import ABORT_EXTENSION
+from heksher.server.queries.stream import ABORT_EXTENSION
 
 
 class HttpProtocol(HttpToolsProtocol):

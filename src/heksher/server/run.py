@@ -116,6 +116,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                interface="asgi3",  # the server's guess takes what is no coroutine function for the second version
                 http=HttpProtocol,
                 loop="auto",
                 ws="none",

@@ -87,10 +87,15 @@ class LoggedChange:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asks for a write, and why; empty where nobody said."""
+    """Who asks for a write, and why; empty where nobody said.
+
+    Attributes:
+        is_proved: whether the service has verified the actor; what a header claims is not.
+    """
 
     actor: str = ""
     reason: str = ""
+    is_proved: bool = False
 
 
 NOBODY: Final = Origin()

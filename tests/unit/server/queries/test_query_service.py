@@ -4,8 +4,6 @@ import asyncio
 
 import pytest
 
-from heksher.server.api import query_service as module
-from heksher.server.api.query_service import QueryService, Reply, ResponsePreferences, make_key, read_revision
 from heksher.server.catalog.answer import MIN_COMPRESSED_BYTES
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
@@ -13,6 +11,8 @@ from heksher.server.catalog.query import CatalogQuery
 from heksher.server.errors import NotFoundError
 from heksher.server.metrics import Metrics
 from heksher.server.operations.declaration import declare
+from heksher.server.queries import query_service as module
+from heksher.server.queries.query_service import QueryService, Reply, ResponsePreferences, make_key, read_revision
 from heksher.server.storage.base import NOBODY
 from heksher.server.storage.storage_errors import StorageUnavailableError
 from tests.support.catalogs import FragileStorage, open_fragile

@@ -1,9 +1,7 @@
 """What stands in front of the framework: what it answers by itself, and what it passes on."""
 
-import asyncio
 import logging
 import re
-from collections.abc import Iterable
 
 import pytest
 
@@ -11,64 +9,10 @@ from heksher.server.app import Application
 from heksher.server.config import Config
 from heksher.server.operations import rules
 from heksher.server.storage.base import NOBODY
+from tests.support.asgi_call import read_metrics, send
 from tests.support.catalogs import FragileStorage, open_fragile
-from tests.support.fake_service import DEADLINE_S
 
 QUERY, STREAM = "/api/v1/query", "/api/v1/stream"
-
-
-class Call:
-    """One request to an application, called directly; the connection is closed when it is told to.
-
-    Attributes:
-        messages: what was answered.
-    """
-
-    def __init__(
-        self, app: Application, method: str, path: str, headers: Iterable[tuple[bytes, bytes]] = (), body: bytes = b""
-    ) -> None:
-        path, _, query = path.partition("?")
-        self.messages: list[dict] = []
-        self._scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
-            "path": path, "raw_path": path.encode(), "query_string": query.encode(), "headers": list(headers),
-            "server": ("heksher", 80), "client": ("10.0.0.7", 1), "root_path": "",
-        }  # fmt: skip
-        self._received = [{"type": "http.request", "body": body, "more_body": False}]
-        self._is_gone = asyncio.Event()
-        self._is_begun = asyncio.Event()
-        self.task = asyncio.create_task(app(self._scope, self._receive, self._send))
-        self.task.add_done_callback(lambda _: self._is_begun.set())
-
-    async def _receive(self) -> dict:
-        if self._received:
-            return self._received.pop()
-        await self._is_gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def _send(self, message: dict) -> None:
-        self.messages.append(message)
-        if message["type"] == "http.response.body":
-            self._is_begun.set()
-
-    async def leave(self) -> None:
-        """Wait until there is something of the answer, and go."""
-        async with asyncio.timeout(DEADLINE_S):
-            await self._is_begun.wait()
-            self._is_gone.set()
-            await self.task
-
-    @property
-    def status(self) -> int:
-        return self.messages[0]["status"]
-
-    @property
-    def headers(self) -> dict[bytes, bytes]:
-        return dict(self.messages[0]["headers"])
-
-    @property
-    def body(self) -> bytes:
-        return b"".join(message["body"] for message in self.messages[1:])
 
 
 @pytest.fixture
@@ -81,25 +25,6 @@ def storage() -> FragileStorage:
 def app(storage: FragileStorage) -> Application:
     """The application on it."""
     return Application(Config("unused", has_access_log=True), storage)
-
-
-def send(
-    app: Application, method: str, path: str, headers: Iterable[tuple[bytes, bytes]] = (), body: bytes = b""
-) -> Call:
-    """Send a request, wait for the first part of the answer, and go."""
-
-    async def call() -> Call:
-        made = Call(app, method, path, headers, body)
-        await made.leave()
-        return made
-
-    return asyncio.run(call())
-
-
-def read_metrics(app: Application) -> set[str]:
-    """Return the counters of requests."""
-    text = send(app, "GET", "/metrics").body.decode()
-    return set(re.findall(r"^heksher_requests_total(.+)$", text, re.MULTILINE))
 
 
 def test_what_is_in_memory_never_comes_to_the_framework(app: Application, monkeypatch: pytest.MonkeyPatch):
@@ -177,7 +102,7 @@ def test_a_fault_is_answered_and_counted(
 ):
     """A stream's as well: with the id under which it is logged."""
     send(app, "GET", QUERY)
-    monkeypatch.setattr("heksher.server.api.query_service.build_answer", lambda *_: 1 / 0)
+    monkeypatch.setattr("heksher.server.queries.query_service.find_settings", lambda *_: 1 / 0)
     for path in (f"{QUERY}?settings=", f"{STREAM}?settings="):
         made = send(app, "GET", path, [(b"x-request-id", b"abc")])
         assert (500, True) == (made.status, b'"request_id":"abc"' in made.body)
