@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.routing import Mount
+from starlette.routing import Match, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from heksher.server.api.error_handlers import install_error_handlers
@@ -154,7 +154,7 @@ class Application:
         )
         provide_services(api, self.services)
         _add_routes(api)
-        api.router.routes.extend(Mount(path, make(self.services)) for path, make in mounted.items())
+        api.router.routes.extend(_Mounted(path, make(self.services)) for path, make in mounted.items())
         return api
 
     def _report(self) -> None:
@@ -171,6 +171,14 @@ class Application:
                 self._metrics.set_catalog(
                     state.picture.revision, len(state.picture.settings), state.picture.count_rules()
                 )
+
+
+class _Mounted(Mount):
+    """A mounted application, which its requests are recorded under where it has no route for them."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child_scope = super().matches(scope)
+        return match, child_scope | {"route": self} if match is Match.FULL else child_scope
 
 
 def make_front(framework: ASGIApp, services: Services) -> ASGIApp:
