@@ -178,7 +178,9 @@ class _Mounted(Mount):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, child_scope = super().matches(scope)
-        return match, child_scope | {"route": self} if match is Match.FULL else child_scope
+        if match is Match.FULL:
+            child_scope["route"] = self
+        return match, child_scope
 
 
 def make_front(framework: ASGIApp, services: Services) -> ASGIApp:
