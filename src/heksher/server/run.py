@@ -29,13 +29,11 @@ GRACEFUL_SHUTDOWN_S = 5
 _CLOSING_S = 2
 
 
-def run_service(config: Config, host: str, port: int, say: Callable[[str], object]) -> None:
+def run_service(config: Config, say: Callable[[str], object]) -> None:
     """Run the service until SIGTERM or SIGINT.
 
     Args:
         config: what to run.
-        host: the name or address to listen on.
-        port: the port to listen on; 0 lets the system choose.
         say: told in a few lines where the service is, once it answers.
 
     Raises:
@@ -43,7 +41,7 @@ def run_service(config: Config, host: str, port: int, say: Callable[[str], objec
         StorageError: the database cannot be made ready.
     """
     configure_logging(config.log_format)
-    with closing(listen(host, port)) as listener:
+    with closing(listen(config.host, config.port)) as listener:
         make_default_directory(config)
 
         def tell() -> None:

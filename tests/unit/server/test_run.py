@@ -105,13 +105,13 @@ def test_what_would_not_end_by_itself_is_told_to_end(signal_number: signal.Signa
 def test_the_service_says_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database: str, said: str):
     """When it is ready: the address that it was given, the documentation and the database."""
     lines: list[str] = []
-    config = Config(database.format(tmp_path))
+    config = Config(database.format(tmp_path), port=0)
 
     async def end_at_once(self) -> None:
         del self
 
     monkeypatch.setattr(uvicorn.Server, "main_loop", end_at_once)
-    run_service(config, "127.0.0.1", 0, lines.append)
+    run_service(config, lines.append)
     first, second = lines
     url = first.split()[4]
     assert url.startswith("http://127.0.0.1:")
@@ -135,9 +135,9 @@ def test_a_password_is_never_said(database: str, expected: str):
 def test_several_workers_need_a_system_that_can_fork(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Elsewhere the message says what to do."""
     monkeypatch.delattr("os.fork")
-    config = Config(str(tmp_path / "heksher.db"), workers=2)
+    config = Config(str(tmp_path / "heksher.db"), workers=2, port=0)
     with pytest.raises(StartupError, match="several workers need a system with fork"):
-        run_service(config, "127.0.0.1", 0, lambda _: None)
+        run_service(config, lambda _: None)
     assert [] == list(tmp_path.iterdir())
 
 
