@@ -27,7 +27,7 @@ from heksher.server.asgi.body_limit import BodyLimit
 from heksher.server.asgi.caller import CallerStep
 from heksher.server.asgi.fast_path import FastPath
 from heksher.server.asgi.recorder import Recorder
-from heksher.server.asgi.request_log import RequestLog
+from heksher.server.asgi.request_log import RequestLog, tells_routes
 from heksher.server.asgi.streaming import Streaming
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
@@ -210,6 +210,7 @@ def _add_routes(api: FastAPI) -> None:
     ):
         # include_router would build every route a second time, at the first request.
         api.router.routes.extend(group.router.routes)
+    tells_routes(health_routes.router.routes[0])
 
 
 def prepare_storage(storage: Storage, config: Config) -> None:

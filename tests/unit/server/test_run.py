@@ -16,6 +16,7 @@ from heksher.server.run import (
     GRACEFUL_SHUTDOWN_S,
     Server,
     describe_database,
+    find_missing_hooks,
     listen,
     make_default_directory,
     run_service,
@@ -157,3 +158,41 @@ def test_a_default_directory_that_cannot_be_made_is_told(tmp_path: Path):
     config = Config(str(tmp_path / "file" / "heksher" / "heksher.db"), is_default_database=True)
     with pytest.raises(StartupError, match=r"file/heksher .*--db"):
         make_default_directory(config)
+
+
+@pytest.fixture
+def forget_hooks():
+    """Have the server's hooks looked for anew, now and after the test."""
+    find_missing_hooks.cache_clear()
+    yield
+    find_missing_hooks.cache_clear()
+
+
+@pytest.mark.usefixtures("forget_hooks")
+def test_the_server_has_the_hooks_that_are_used(caplog: pytest.LogCaptureFixture):
+    """So nothing is said."""
+    assert frozenset() == find_missing_hooks()
+    assert [] == caplog.messages
+
+
+@pytest.mark.usefixtures("forget_hooks")
+@pytest.mark.parametrize(("hook", "lost"), [("startup", "ready before it is"), ("handle_exit", "streams are cut off")])
+def test_a_hook_that_is_missing_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, hook: str, lost: str
+):
+    """With what is lost."""
+    monkeypatch.delattr(uvicorn.Server, hook)
+    assert [frozenset({hook})] * 2 == [find_missing_hooks() for _ in range(2)]
+    (message,) = caplog.messages
+    assert message.startswith(f"this version of uvicorn has no Server.{hook}: ")
+    assert lost in message
+
+
+@pytest.mark.usefixtures("forget_hooks")
+def test_without_its_hook_the_service_says_that_it_is_ready(monkeypatch: pytest.MonkeyPatch):
+    """Before it is, as nobody could say it afterwards."""
+    said = []
+    monkeypatch.delattr(uvicorn.Server, "startup")
+    monkeypatch.setattr(uvicorn.Server, "run", lambda *_: said.append("run"))
+    Server(answer_nothing, lambda: said.append("ready")).run([])
+    assert ["ready", "run"] == said

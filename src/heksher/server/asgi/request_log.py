@@ -3,13 +3,17 @@
 Answers from memory do not come here, and have no id: they cannot fail, and nothing is logged on the way to them.
 """
 
+import logging
 import time
 from collections.abc import Awaitable
+from functools import cache
 
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heksher.server.asgi.recorder import UNMATCHED, Recorder, identifying
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class RequestLog:
@@ -64,11 +68,36 @@ class _Watch:
         return self._send(message)
 
 
+def tells_routes(route: BaseRoute) -> bool:
+    """Return whether the framework puts the route of a request into its scope; if not, log what is lost, once.
+
+    It does not document that, and nothing else that it puts there has the pattern of the path.
+
+    Args:
+        route: any of its routes without parameters.
+    """
+    path = getattr(route, "path", "")
+    scope: Scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}
+    _, child_scope = route.matches(scope)
+    is_told = hasattr(child_scope.get("route"), "path")
+    if not is_told:
+        _report_loss()
+    return is_told
+
+
+@cache
+def _report_loss() -> None:
+    logger.warning(
+        "this version of FastAPI does not say by which route a request is answered: the metrics count all but answers"
+        " from memory as unmatched"
+    )
+
+
 def _name_route(scope: Scope) -> str:
     """Return the pattern of the path that the request was routed by."""
     route = scope.get("route")
-    if route is None:
+    path: str | None = getattr(route, "path", None)
+    if path is None:
         return UNMATCHED
-    path: str = route.path
     # A mounted application knows its routes from its own root on, which the scope has then.
     return path if isinstance(route, Mount) else scope.get("root_path", "") + path

@@ -8,10 +8,12 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from heksher.server.app import Application
+from heksher.server.asgi import request_log
 from heksher.server.asgi.caller import get_caller
+from heksher.server.asgi.request_log import tells_routes
 from heksher.server.config import Config
 from heksher.server.services import Services
 from tests.support.asgi_call import read_metrics, send
@@ -97,3 +99,22 @@ def test_every_answer_is_logged(app: Application, caplog: pytest.LogCaptureFixtu
         "GET /ui/fail 500, 12 bytes in ? ms to 10.0.0.7",
     ] == lines
     assert [ZeroDivisionError] == [record.exc_info[0] for record in caplog.records if record.exc_info]
+
+
+class SilentRoute(Route):
+    """A route of a framework that does not say which route it is."""
+
+    def matches(self, scope):
+        del scope
+        return Match.FULL, {}
+
+
+def test_the_framework_says_by_which_route_a_request_is_answered(app: Application, caplog: pytest.LogCaptureFixture):
+    """If it does not any more, the log says once what is lost, and the metrics count on."""
+    assert tells_routes(next(route for route in app.api.routes if route.path == "/healthz/live"))
+    assert [] == caplog.messages
+    request_log._report_loss.cache_clear()
+    silent = SilentRoute("/", lambda _: None)
+    assert [False, False] == [tells_routes(silent) for _ in range(2)]
+    (message,) = caplog.messages
+    assert message.startswith("this version of FastAPI does not say by which route")
