@@ -42,6 +42,11 @@ class Call:
         if message["type"] == "http.response.body":
             self._is_begun.set()
 
+    async def wait(self) -> None:
+        """Wait until there is something of the answer."""
+        async with asyncio.timeout(DEADLINE_S):
+            await self._is_begun.wait()
+
     async def leave(self) -> None:
         """Wait until there is something of the answer, and go."""
         async with asyncio.timeout(DEADLINE_S):

@@ -255,3 +255,13 @@ def test_a_query_is_known_by_what_was_sent():
     assert b"settings=a" == keys[0]
     assert len(keys) == len(set(keys))
     assert keys[2] == make_key({**scope, "query_string": b""}, b"{}")
+
+
+def test_a_query_is_checked_without_its_answer(query_service: Desk):
+    """Nothing is made or kept; settings that are new to this process are found."""
+    asyncio.run(query_service.query_service.check(CatalogQuery(("cache_ttl",)), PLAIN))
+    assert 0 == query_service.read_metric("heksher_cache_misses_total")
+    declare(query_service.storage, declaring("new"), NOBODY)
+    asyncio.run(query_service.query_service.check(CatalogQuery(("new",)), PLAIN))
+    with pytest.raises(NotFoundError, match="nothing_such"):
+        asyncio.run(query_service.query_service.check(CatalogQuery(("nothing_such",)), PLAIN))

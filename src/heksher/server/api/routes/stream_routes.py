@@ -25,7 +25,7 @@ from heksher.server.services import Services
 from heksher.wire import STREAM_PATH
 
 _LAST_EVENT_ID: Final = b"last-event-id"
-_EVENTS: Responses = {200: {"description": "The events.", "content": {"text/event-stream": {}}}}
+_EVENTS: Responses = {200: {"description": "The events."}}
 _RESPONSES = document(_EVENTS, problem(400, "A context feature has more than one filter."), NO_SETTING)
 
 
@@ -40,6 +40,8 @@ router: APIRouter = make_router("query", dependencies=[Depends(_refuse_while_end
 
 class _StreamResponse(Response):
     """The answer that opens a stream."""
+
+    media_type = "text/event-stream"
 
     def __init__(self, stream: OpenedStream) -> None:
         super().__init__()
@@ -69,6 +71,8 @@ LastRevisionDependency = Annotated[int | None, Depends(_get_last_revision)]
 
 @router.get(
     STREAM_PATH,
+    response_class=_StreamResponse,
+    status_code=200,
     summary="Be told when the answer to a query has changed",
     responses=document(_RESPONSES, READ_FAILURES),
 )
@@ -85,6 +89,8 @@ async def open_stream(
 
 @router.post(
     STREAM_PATH,
+    response_class=_StreamResponse,
+    status_code=200,
     summary="Be told when the answer to a query has changed, with the parameters in the body",
     responses=document(_RESPONSES, WRITE_FAILURES),
 )
