@@ -11,7 +11,6 @@ import uvicorn
 from starlette.concurrency import run_in_threadpool
 
 from heksher.server import app
-from heksher.server.api.query_service import QueryService, Reply, ResponsePreferences, make_reply
 from heksher.server.catalog.answer import Answer
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.cache import AnswerCache
@@ -20,6 +19,7 @@ from heksher.server.catalog.picture import CatalogRule, enter_rule, enter_settin
 from heksher.server.catalog.query import CatalogQuery, build_answer
 from heksher.server.config import Config
 from heksher.server.metrics import Metrics
+from heksher.server.queries.query_service import QueryService, Reply, ResponsePreferences, make_reply
 from heksher.server.storage.base import Reader, Storage
 
 

@@ -28,6 +28,9 @@ REVISION_HEADER: Final = "Heksher-Revision"
 # it, never gets anything older from another.
 MIN_REVISION_HEADER: Final = "Heksher-Min-Revision"
 
+# Who acts, percent-encoded: what the history of changes names, marked as not proved.
+ACTOR_HEADER: Final = "Heksher-Actor"
+
 # What a service can do beyond the contract: in its answers to queries and to the request for the context features, as
 # words, comma-separated. A client uses none of them with a service that does not announce it.
 CAPABILITIES_HEADER: Final = "Heksher-Capabilities"

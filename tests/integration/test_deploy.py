@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from heksher.cli.root import heksher
+from heksher.server.config import Config
 from tests.support.documents import list_environment_variables
 from tests.support.processes import ROOT
 from tests.support.service import ServiceProcess
@@ -79,7 +80,8 @@ def test_the_image_runs_a_command_that_exists():
     """With options that the program takes, on all addresses of the container and on the port that is told."""
     image = read_final_stage()
     parameters = parse_command(json.loads(image["ENTRYPOINT"])).params
-    assert ("0.0.0.0", image["EXPOSE"]) == (parameters["host"], str(parameters["port"]))
+    port = parameters["port"] or Config("").port
+    assert ("0.0.0.0", image["EXPOSE"]) == (parameters["host"], str(port))
     assert "CMD" not in image
 
 

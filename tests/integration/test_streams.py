@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from heksher.server.api import stream as module
+from heksher.server.queries import stream as module
 from tests.support.event_stream import BEAT, PATH, EventStream
 from tests.support.fake_service import DEADLINE_S
 from tests.support.service import RunningService
@@ -175,7 +175,7 @@ def test_nothing_is_left_of_those_who_have_gone(service: RunningService):
     for stream in streams:
         stream.close()
     assert wait_until(lambda: count_streams(service) == 0)
-    held = service._application.front.streams
+    held = service._application.services.streams
     assert (0, 0) == (len(held._groups), sum(map(len, held._beats)))
 
 

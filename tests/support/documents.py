@@ -18,6 +18,7 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
+from heksher.server.options import OPTIONS
 from tests.support.processes import ROOT, run_python
 
 SERVICE_URL = "http://127.0.0.1:8000"
@@ -79,11 +80,10 @@ def _read_comment_lines(lines: list[str]) -> Iterator[str]:
 
 
 def list_environment_variables() -> set[str]:
-    """Find the environment variables that the program reads: texts that look like one."""
-    found = set()
+    """Return the environment variables that the program reads: those of its options, and texts that look like one."""
+    found = {option.variable for option in OPTIONS if option.variable is not None}
     for path in (ROOT / "src").rglob("*.py"):
-        pattern = "[A-Z]+(_[A-Z]+)+" if path.name == "config.py" else "HEKSHER_[A-Z_]+"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and re.fullmatch(pattern, str(node.value)):
+            if isinstance(node, ast.Constant) and re.fullmatch("HEKSHER_[A-Z_]+", str(node.value)):
                 found.add(node.value)
     return found

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heksher.cli.database import database_option, load_config, telling_errors
+from heksher.cli.database import load_config, telling_errors
+from heksher.cli.service_option import database_option
 
 if TYPE_CHECKING:
     from heksher.server.storage.database_copy import Copied

@@ -1,9 +1,9 @@
 """What the commands that work on a database have in common. The service is imported only when one is to run."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,14 +12,6 @@ from heksher.exceptions import HeksherError
 if TYPE_CHECKING:
     from heksher.server.config import Config
 
-database_option: Final[Callable[[Callable[..., Any]], Callable[..., Any]]] = click.option(
-    "--db",
-    "database",
-    metavar="PATH",
-    help="The database: the path of an SQLite file, or a URL (sqlite:///path, postgresql://user:password@host/db)."
-    "  [env: HEKSHER_DB_CONNECTION_STRING; default: a file in the user's data directory]",
-)
-
 
 def load_config(database: str | None) -> "Config":
     """Read the configuration that a service would have with this option and the environment.
@@ -27,9 +19,9 @@ def load_config(database: str | None) -> "Config":
     Raises:
         StartupError: a part of it makes no sense; the message names it.
     """
-    from heksher.server import config  # noqa: PLC0415 - see above
+    from heksher.server import config_reader  # noqa: PLC0415 - see above
 
-    return config.load_config(os.environ, database)
+    return config_reader.load_config(os.environ, {"database": database})
 
 
 @contextmanager

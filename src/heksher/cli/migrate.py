@@ -2,7 +2,8 @@
 
 import click
 
-from heksher.cli.database import database_option, load_config, telling_errors
+from heksher.cli.database import load_config, telling_errors
+from heksher.cli.service_option import database_option
 
 
 @click.command()

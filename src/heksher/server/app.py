@@ -1,13 +1,16 @@
 """The application: the only place where the API, the operations, the catalog and a storage are put together."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from types import MappingProxyType
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Match, Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from heksher.server.api import (
+from heksher.server.api.error_handlers import install_error_handlers
+from heksher.server.api.routes import (
     context_feature_routes,
     declaration_routes,
     documentation_routes,
@@ -17,11 +20,15 @@ from heksher.server.api import (
     rule_routes,
     setting_metadata_routes,
     setting_routes,
+    stream_routes,
 )
-from heksher.server.api.error_handlers import install_error_handlers
-from heksher.server.api.fast_path import FastPath
-from heksher.server.api.query_service import QueryService
-from heksher.server.api.stream import Streams
+from heksher.server.api.routing import provide_services
+from heksher.server.asgi.body_limit import BodyLimit
+from heksher.server.asgi.caller import CallerStep
+from heksher.server.asgi.fast_path import FastPath
+from heksher.server.asgi.recorder import Recorder
+from heksher.server.asgi.request_log import RequestLog, tells_routes
+from heksher.server.asgi.streaming import Streaming
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.catalog.guarded import GuardedStorage
@@ -31,6 +38,9 @@ from heksher.server.config import Config
 from heksher.server.health import Readiness
 from heksher.server.metrics import Metrics
 from heksher.server.operations.context_features import ensure_features
+from heksher.server.queries.query_service import QueryService
+from heksher.server.queries.stream import Streams
+from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
 from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.storage.location import storage_for
@@ -47,20 +57,28 @@ one wins: the one with a condition on the latest feature in the service's order.
 _STARTUP = Origin(actor="heksher", reason="the context features that the service was started with")
 
 
+# What makes an application that is mounted beside the API.
+MakeMounted = Callable[[Services], ASGIApp]
+
+
 class Application:
     """The service as an ASGI application. ``run`` says how long it has its storage; an ASGI lifespan does the same.
 
     Args:
         config: its configuration.
         storage: an open storage, which stays the caller's to close; ``None``: the configured one is opened by ``run``.
+        mounted: what answers beside the API, by the path below which it does; its errors are its own to answer.
 
     Attributes:
+        services: what the routes work with.
         api: the framework's application, which has the routes.
-        front: what answers: for servers that do not ask for a lifespan, the same with one step less.
+        front: the path of requests, of which ``api`` is the end; for servers that do not ask for a lifespan.
         end_streams: ends all streams, as the process is about to end; may be called from a signal's handler.
     """
 
-    def __init__(self, config: Config, storage: Storage | None = None) -> None:
+    def __init__(
+        self, config: Config, storage: Storage | None = None, mounted: Mapping[str, MakeMounted] = MappingProxyType({})
+    ) -> None:
         self._config = config
         self._is_owner = storage is None
         self._storage = storage or _make_storage(config)
@@ -70,16 +88,13 @@ class Application:
         self._availability = Availability()
         self._catalog = Catalog(self._storage, config.max_cache_bytes)
         self._updater = CatalogUpdater(self._catalog, self._storage, self._availability, self._report)
-        query_service = self._query_service = QueryService(self._catalog, self._availability, self._metrics)
-        streams = Streams(self._catalog, self._metrics)
-        self.end_streams: Callable[[], None] = streams.end_all
-        self.api: FastAPI = self._make_api(query_service, streams)
-        self.front: FastPath = FastPath(
-            self.api, query_service, streams, self._metrics, is_logging=config.has_access_log
-        )
+        self.services: Services = self._make_services()
+        self.end_streams: Callable[[], None] = self.services.streams.end_all
+        self.api: FastAPI = self._make_api(mounted)
+        self.front: ASGIApp = make_front(self.api, self.services)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.front(scope, receive, send)
+        await (self.front if scope["type"] == "http" else self.api)(scope, receive, send)
 
     @contextmanager
     def run(self) -> Iterator[None]:
@@ -102,11 +117,23 @@ class Application:
             yield
         finally:
             self._updater.close()
-            self._query_service.close()
+            self._metrics.note_hits()
+            self.services.query_service.close()
             if self._is_owner:
                 self._storage.close()
 
-    def _make_api(self, query_service: QueryService, streams: Streams) -> FastAPI:
+    def _make_services(self) -> Services:
+        streams = Streams(self._catalog, self._metrics)
+        return Services(
+            config=self._config,
+            storage=GuardedStorage(self._storage, self._catalog, self._availability, self._updater.look),
+            query_service=QueryService(self._catalog, self._availability, self._metrics),
+            streams=streams,
+            metrics=self._metrics,
+            readiness=Readiness(self._catalog, self._availability, lambda: streams.is_ending),
+        )
+
+    def _make_api(self, mounted: Mapping[str, MakeMounted]) -> FastAPI:
         @asynccontextmanager
         async def lifespan(_: FastAPI) -> AsyncIterator[None]:
             running = self.run()
@@ -125,16 +152,14 @@ class Application:
             lifespan=lifespan,
             redirect_slashes=False,
         )
-        api.state.config = self._config
-        api.state.storage = GuardedStorage(self._storage, self._catalog, self._availability, self._updater.look)
-        api.state.query_service = query_service
-        api.state.metrics = self._metrics
-        api.state.readiness = Readiness(self._catalog, self._availability, lambda: streams.is_ending)
+        provide_services(api, self.services)
         _add_routes(api)
+        api.router.routes.extend(_Mounted(path, make(self.services)) for path, make in mounted.items())
         return api
 
     def _report(self) -> None:
         """Tell the metrics what was found out about the storage."""
+        self._metrics.note_hits()
         is_up = self._availability.problem is None
         self._metrics.set_database_up(is_up)
         if is_up:
@@ -148,10 +173,32 @@ class Application:
                 )
 
 
+class _Mounted(Mount):
+    """A mounted application, which its requests are recorded under where it has no route for them."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child_scope = super().matches(scope)
+        if match is Match.FULL:
+            child_scope["route"] = self
+        return match, child_scope
+
+
+def make_front(framework: ASGIApp, services: Services) -> ASGIApp:
+    """Put the steps of a request's path together: the last one here is the first one that a request passes."""
+    config = services.config
+    recorder = Recorder(services.metrics, is_logging=config.has_access_log)
+    front: ASGIApp = RequestLog(framework, recorder)
+    front = Streaming(front, services.streams)
+    front = FastPath(front, services.query_service, recorder)
+    front = CallerStep(front, recorder)
+    return BodyLimit(front, config.max_body_bytes)
+
+
 def _add_routes(api: FastAPI) -> None:
     install_error_handlers(api)
     for group in (
         query_routes,
+        stream_routes,
         declaration_routes,
         setting_routes,
         setting_metadata_routes,
@@ -163,7 +210,7 @@ def _add_routes(api: FastAPI) -> None:
     ):
         # include_router would build every route a second time, at the first request.
         api.router.routes.extend(group.router.routes)
-    documentation_routes.describe_streams(api)
+    tells_routes(health_routes.router.routes[0])
 
 
 def prepare_storage(storage: Storage, config: Config) -> None:

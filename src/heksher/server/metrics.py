@@ -6,11 +6,13 @@ invent.
 
 Of several workers each writes its numbers to files in one directory, and whichever is asked reads them all: counters
 and histograms are added up, also those of workers that have ended; gauges say in ``multiprocess_mode`` what becomes of
-them. That is why nothing here is computed when it is asked for: no worker could compute it for another one.
+them. That is why nothing here is computed when it is asked for: no worker could compute it for another one. Only the
+kept answers, of which there are many thousands a second, are added up first, and noted with each look at the database.
 """
 
 import os
 import platform
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,10 +39,9 @@ _Observe = Callable[[float], None]
 class Metrics:
     """The metrics of one process. There is one in each; of several workers each makes its own after the fork.
 
-    May be used by several threads.
+    May be used by several threads, apart from ``count_hit``, which belongs to one.
 
     Attributes:
-        count_hit: to be called for each query that a cached answer is the answer to.
         count_miss: to be called for each query whose answer has to be made.
     """
 
@@ -67,9 +68,23 @@ class Metrics:
         self._database_up = gauge("database_up", "Whether the database can be reached: 1 or 0.", "livemin")
         self._cached_answers = gauge("cache_answers", "Answers to queries that are kept.", "livesum")
         self._cached_bytes = gauge("cache_bytes", "Bytes of the answers that are kept.", "livesum")
-        self.count_hit: _Count = counter("cache_hits", "Queries that were answered with a kept answer.").inc
+        self._hits = counter("cache_hits", "Queries that were answered with a kept answer.")
+        # How many there have been, which one thread changes; how many of them are noted, and what guards that.
+        self._hit_count = self._noted_hits = 0
+        self._noting = threading.Lock()
         self.count_miss: _Count = counter("cache_misses", "Queries whose answer had to be made.").inc
         self._registry = registry
+
+    def count_hit(self) -> None:
+        """Note that a kept answer was the answer to a query."""
+        self._hit_count += 1
+
+    def note_hits(self) -> None:
+        """Have the kept answers that were counted so far told to whoever asks for the metrics."""
+        with self._noting:
+            new = self._hit_count - self._noted_hits
+            self._noted_hits += new
+        self._hits.inc(new)
 
     def observe_request(self, route: str, status: int, seconds: float) -> None:
         """Note that a request was answered.
@@ -122,6 +137,7 @@ class Metrics:
 
         With several workers this reads some files, so it belongs on a thread.
         """
+        self.note_hits()
         return self._registry.render()
 
     def _add_notes(self, route: str, status: int) -> tuple[_Count, _Observe]:

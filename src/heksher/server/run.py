@@ -1,14 +1,17 @@
 """Running the service, in this process or in several that it forks, until a signal ends it."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import FrameType
+from typing import Final
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -19,9 +22,11 @@ from heksher.server.config import Config
 from heksher.server.errors import StartupError
 from heksher.server.logs import configure_logging
 from heksher.server.metrics import forget_worker, sharing_metrics
-from heksher.server.protocol import HttpProtocol
+from heksher.server.protocol import find_protocol
 from heksher.server.workers import Lifeline, Workers
 from heksher.version import __version__
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 # How long requests that are being answered at the end may still take.
 GRACEFUL_SHUTDOWN_S = 5
@@ -29,13 +34,11 @@ GRACEFUL_SHUTDOWN_S = 5
 _CLOSING_S = 2
 
 
-def run_service(config: Config, host: str, port: int, say: Callable[[str], object]) -> None:
+def run_service(config: Config, say: Callable[[str], object]) -> None:
     """Run the service until SIGTERM or SIGINT.
 
     Args:
         config: what to run.
-        host: the name or address to listen on.
-        port: the port to listen on; 0 lets the system choose.
         say: told in a few lines where the service is, once it answers.
 
     Raises:
@@ -43,7 +46,7 @@ def run_service(config: Config, host: str, port: int, say: Callable[[str], objec
         StorageError: the database cannot be made ready.
     """
     configure_logging(config.log_format)
-    with closing(listen(host, port)) as listener:
+    with closing(listen(config.host, config.port)) as listener:
         make_default_directory(config)
 
         def tell() -> None:
@@ -95,6 +98,22 @@ def run_server(
         Server(app.front, when_ready, app.end_streams, lifeline).run([listener])
 
 
+# Methods of the server that are not among what it documents, and what is lost if it does not call them any more.
+_HOOKS: Final = {
+    "startup": "the service says that it is ready before it is, and a worker does not notice the end of its parent",
+    "handle_exit": "streams are cut off when the service ends, and a signal is its exit status",
+}
+
+
+@cache
+def find_missing_hooks() -> frozenset[str]:
+    """Return the methods of the server that this module overrides and that it has not; log what is lost, once."""
+    missing = frozenset(name for name in _HOOKS if not callable(getattr(uvicorn.Server, name, None)))
+    for name in sorted(missing):
+        logger.warning("this version of uvicorn has no Server.%s: %s", name, _HOOKS[name])
+    return missing
+
+
 class Server(uvicorn.Server):
     """A server that says when it is ready, and that ends with success when a signal asks it to end.
 
@@ -116,7 +135,8 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=HttpProtocol,
+                interface="asgi3",  # the server's guess takes what is no coroutine function for the second version
+                http=find_protocol(),
                 loop="auto",
                 ws="none",
                 lifespan="off",
@@ -131,6 +151,11 @@ class Server(uvicorn.Server):
         self._lifeline = lifeline
         # None until the server has started.
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        if "startup" in find_missing_hooks():
+            self._when_ready()
+        super().run(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()

@@ -22,10 +22,10 @@ def restore_signals():
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """The calls of the function that runs the service, which does nothing here."""
-    calls: list[tuple] = []
-    monkeypatch.setattr(run, "run_service", lambda config, host, port, say: calls.append((config, host, port)))
+    calls: list[Config] = []
+    monkeypatch.setattr(run, "run_service", lambda config, say: calls.append(config))
     return calls
 
 
@@ -34,37 +34,35 @@ def invoke(*arguments: str, **environment: str) -> Result:
     return CliRunner(env=cleared | environment).invoke(command, ["serve", *arguments])
 
 
-def test_everything_has_a_default(calls: list[tuple], tmp_path: Path):
+def test_everything_has_a_default(calls: list[Config], tmp_path: Path):
     """The loopback address, port 8000, a file in the user's data directory."""
     assert 0 == invoke(XDG_DATA_HOME=str(tmp_path)).exit_code
     database = str(tmp_path / "heksher" / "heksher.db")
-    assert [(Config(database, is_default_database=True), "127.0.0.1", 8000)] == calls
+    assert [Config(database, is_default_database=True, host="127.0.0.1", port=8000)] == calls
 
 
-def test_options_are_passed_on(calls: list[tuple]):
+def test_options_are_passed_on(calls: list[Config]):
     """Each to where it belongs."""
     assert 0 == invoke("--host", "::1", "--port", "0", "--db", "a.db", "--context-features", "a,b").exit_code
-    assert [(Config("a.db", ("a", "b")), "::1", 0)] == calls
+    assert [Config("a.db", ("a", "b"), host="::1", port=0)] == calls
 
 
-def test_options_of_running_are_passed_on(calls: list[tuple]):
+def test_options_of_running_are_passed_on(calls: list[Config]):
     """Workers and logs, over what the variables say."""
     options = ("--db", "a.db", "--workers", "3", "--log-format", "json", "--access-log")
     assert 0 == invoke(*options).exit_code
     assert 0 == invoke("--db", "a.db", "--no-access-log", HEKSHER_ACCESS_LOG="true").exit_code
-    assert [Config("a.db", workers=3, log_format="json", has_access_log=True), Config("a.db")] == [
-        config for config, _, _ in calls
-    ]
+    assert [Config("a.db", workers=3, log_format="json", has_access_log=True), Config("a.db")] == calls
 
 
-def test_variables_are_read(calls: list[tuple]):
+def test_variables_are_read(calls: list[Config]):
     """Those of the existing service."""
     invoke(HEKSHER_DB_CONNECTION_STRING="a.db", HEKSHER_STARTUP_CONTEXT_FEATURES="a;b", DOC_ONLY="true")
-    assert [Config("a.db", ("a", "b"), doc_only=True)] == [config for config, _, _ in calls]
+    assert [Config("a.db", ("a", "b"), doc_only=True)] == calls
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])
-def test_a_port_is_a_port(calls: list[tuple], port: str):
+def test_a_port_is_a_port(calls: list[Config], port: str):
     """Anything else is an error of use."""
     assert (2, []) == (invoke("--port", port).exit_code, calls)
 

@@ -17,7 +17,7 @@ def test_an_application_opens_and_closes_its_own_storage(tmp_path: Path):
     """With the configured context features, which are kept in the file for the next one."""
     database = str(tmp_path / "heksher.db")
     with TestClient(Application(Config(database, ("a", "b")))) as client:
-        storage = client.app.api.state.storage
+        storage = client.app.services.storage
         assert {"context_features": ["a", "b"]} == client.get("/api/v1/context_features").json()
     with pytest.raises(StorageUnavailableError):
         storage.check()

@@ -189,3 +189,13 @@ def test_alerts_are_about_metrics_that_exist(made: set[str]):
     """One about another would never fire."""
     named = set(re.findall(r"\b(heksher_\w+?)(?:_bucket)?\b", read_page("how-to/run-in-production.md")))
     assert {"heksher_listen"} == named - made  # a parameter of the database's URL
+
+
+def test_hits_are_noted_once():
+    """However often they are noted, and whoever reads the metrics."""
+    metrics = Metrics()
+    for expected in (b"1.0", b"2.0"):
+        metrics.count_hit()
+        metrics.note_hits()
+        metrics.note_hits()
+        assert b"\nheksher_cache_hits_total " + expected in metrics.render()[0]

@@ -1,10 +1,17 @@
 """Connections that the application can cut off."""
 
+import logging
 import socket
+import sys
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from heksher.server.protocol import ABORT_EXTENSION
+import httpx2
+import pytest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from heksher.server import protocol
+from heksher.server.queries.stream import ABORT_EXTENSION
 from tests.support.processes import DEADLINE_S
 from tests.support.serving import serving
 
@@ -35,3 +42,55 @@ def count_bytes(connection: socket.socket) -> int:
         while part := connection.recv(1 << 16):
             size += len(part)
     return size
+
+
+@pytest.fixture
+def forget_checks():
+    """Have the checks of the server's private parts done anew, now and after the test."""
+    for check in (protocol.find_protocol, protocol._report_loss):
+        check.cache_clear()
+    yield
+    for check in (protocol.find_protocol, protocol._report_loss):
+        check.cache_clear()
+
+
+async def answer_extensions(scope, receive, send) -> None:
+    """An application that says whether its connection can be cut off."""
+    body = str(ABORT_EXTENSION in scope.get("extensions", {})).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+
+
+def ask_twice() -> list[str]:
+    """Ask two servers of this process whether their connections can be cut off."""
+    answers = []
+    for _ in range(2):
+        with serving(answer_extensions) as (url, _):
+            answers.append(httpx2.get(url, timeout=DEADLINE_S).text)
+    return answers
+
+
+@pytest.mark.usefixtures("forget_checks")
+@pytest.mark.parametrize("hidden", ["module", "on_message_begin"])
+def test_without_the_servers_class_its_own_is_used(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, hidden: str
+):
+    """Whatever of it is missing; the log says once what is lost."""
+    if hidden == "module":
+        monkeypatch.setitem(sys.modules, "uvicorn.protocols.http.httptools_impl", None)
+    else:
+        monkeypatch.delattr(HttpToolsProtocol, hidden)
+    with caplog.at_level(logging.WARNING):
+        assert ["auto", "auto"] == [protocol.find_protocol() for _ in range(2)]
+    assert 1 == len([text for text in caplog.messages if "does not let the service cut off a connection" in text])
+
+
+@pytest.mark.usefixtures("forget_checks")
+def test_a_connection_without_a_scope_is_served(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    """Only it cannot be cut off, which the log says once."""
+    assert ["True", "True"] == ask_twice()
+    protocol.find_protocol.cache_clear()
+    monkeypatch.setattr(protocol, "_find_scope", lambda _: None)
+    with caplog.at_level(logging.WARNING):
+        assert ["False", "False"] == ask_twice()
+    assert 1 == len([text for text in caplog.messages if "does not let the service cut off a connection" in text])

@@ -16,6 +16,7 @@ from heksher.server.run import (
     GRACEFUL_SHUTDOWN_S,
     Server,
     describe_database,
+    find_missing_hooks,
     listen,
     make_default_directory,
     run_service,
@@ -105,13 +106,13 @@ def test_what_would_not_end_by_itself_is_told_to_end(signal_number: signal.Signa
 def test_the_service_says_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database: str, said: str):
     """When it is ready: the address that it was given, the documentation and the database."""
     lines: list[str] = []
-    config = Config(database.format(tmp_path))
+    config = Config(database.format(tmp_path), port=0)
 
     async def end_at_once(self) -> None:
         del self
 
     monkeypatch.setattr(uvicorn.Server, "main_loop", end_at_once)
-    run_service(config, "127.0.0.1", 0, lines.append)
+    run_service(config, lines.append)
     first, second = lines
     url = first.split()[4]
     assert url.startswith("http://127.0.0.1:")
@@ -135,9 +136,9 @@ def test_a_password_is_never_said(database: str, expected: str):
 def test_several_workers_need_a_system_that_can_fork(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Elsewhere the message says what to do."""
     monkeypatch.delattr("os.fork")
-    config = Config(str(tmp_path / "heksher.db"), workers=2)
+    config = Config(str(tmp_path / "heksher.db"), workers=2, port=0)
     with pytest.raises(StartupError, match="several workers need a system with fork"):
-        run_service(config, "127.0.0.1", 0, lambda _: None)
+        run_service(config, lambda _: None)
     assert [] == list(tmp_path.iterdir())
 
 
@@ -157,3 +158,41 @@ def test_a_default_directory_that_cannot_be_made_is_told(tmp_path: Path):
     config = Config(str(tmp_path / "file" / "heksher" / "heksher.db"), is_default_database=True)
     with pytest.raises(StartupError, match=r"file/heksher .*--db"):
         make_default_directory(config)
+
+
+@pytest.fixture
+def forget_hooks():
+    """Have the server's hooks looked for anew, now and after the test."""
+    find_missing_hooks.cache_clear()
+    yield
+    find_missing_hooks.cache_clear()
+
+
+@pytest.mark.usefixtures("forget_hooks")
+def test_the_server_has_the_hooks_that_are_used(caplog: pytest.LogCaptureFixture):
+    """So nothing is said."""
+    assert frozenset() == find_missing_hooks()
+    assert [] == caplog.messages
+
+
+@pytest.mark.usefixtures("forget_hooks")
+@pytest.mark.parametrize(("hook", "lost"), [("startup", "ready before it is"), ("handle_exit", "streams are cut off")])
+def test_a_hook_that_is_missing_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, hook: str, lost: str
+):
+    """With what is lost."""
+    monkeypatch.delattr(uvicorn.Server, hook)
+    assert [frozenset({hook})] * 2 == [find_missing_hooks() for _ in range(2)]
+    (message,) = caplog.messages
+    assert message.startswith(f"this version of uvicorn has no Server.{hook}: ")
+    assert lost in message
+
+
+@pytest.mark.usefixtures("forget_hooks")
+def test_without_its_hook_the_service_says_that_it_is_ready(monkeypatch: pytest.MonkeyPatch):
+    """Before it is, as nobody could say it afterwards."""
+    said = []
+    monkeypatch.delattr(uvicorn.Server, "startup")
+    monkeypatch.setattr(uvicorn.Server, "run", lambda *_: said.append("run"))
+    Server(answer_nothing, lambda: said.append("ready")).run([])
+    assert ["ready", "run"] == said

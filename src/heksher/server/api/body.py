@@ -1,4 +1,4 @@
-"""Reading requests strictly: bodies that are JSON as RFC 8259 has it, no bigger than the limit, and no ambiguities.
+"""Reading requests strictly: bodies that are JSON as RFC 8259 has it, and no ambiguities.
 
 The standard parser takes more than JSON (``NaN``, ``1e999`` as infinity, repeated keys, halves of surrogate pairs).
 What it lets in would be stored, and be sent to clients that cannot read it (known fault 35).
@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import NoReturn
 
-from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
@@ -105,22 +104,7 @@ def _refuse(message: str) -> NoReturn:
 
 
 class StrictRequest(Request):
-    """A request whose body is read with the limit of the application, and parsed strictly."""
-
-    async def body(self) -> bytes:
-        if not hasattr(self, "_body"):
-            max_bytes: int = self.app.state.config.max_body_bytes
-            if int(self.headers.get("content-length", 0)) > max_bytes:
-                _refuse_size(max_bytes)
-            chunks = []
-            size = 0
-            async for chunk in self.stream():
-                size += len(chunk)
-                if size > max_bytes:
-                    _refuse_size(max_bytes)
-                chunks.append(chunk)
-            self._body = b"".join(chunks)
-        return self._body
+    """A request whose body is parsed strictly."""
 
     async def json(self) -> JSON:
         body = await self.body()
@@ -140,10 +124,6 @@ class StrictRoute(APIRoute):
             return await handle(StrictRequest(request.scope, request.receive))
 
         return handle_strictly
-
-
-def _refuse_size(max_bytes: int) -> NoReturn:
-    raise HTTPException(413, f"the body is larger than {max_bytes} bytes, which is the most that this service reads")
 
 
 def _refuse_repeated_parameters(request: Request) -> None:

@@ -141,26 +141,29 @@ def install_error_handlers(app: FastAPI) -> None:
 class LastResort:
     """Answers what nothing else has: a fault of the service. It is logged once, with an id that the answer carries.
 
-    Cannot fail itself (known fault 45): it asks nothing of the error or the request, and all but the id is constant.
+    A mounted application may have answered in words of its own; then the fault is only logged. Cannot fail itself
+    (known fault 45): it asks nothing of the error or the request, and all but the id is constant.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_started = False
+        is_started = is_complete = False
 
-        async def send_noting_start(message: Message) -> None:
-            nonlocal is_started
+        async def send_noting(message: Message) -> None:
+            nonlocal is_started, is_complete
             is_started = True
+            is_complete = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
         try:
-            await self._app(scope, receive, send_noting_start)
+            await self._app(scope, receive, send_noting)
         except Exception:
-            if scope["type"] != "http" or is_started:
+            if scope["type"] != "http" or (is_started and not is_complete):
                 raise  # nothing can be said any more; the server logs it and closes the connection
             request_id = logs.request_id.get()
             logger.exception("request %s failed: an error of the service, not of its client", request_id)
-            answer = JSONAnswer({"detail": "the service failed; its log says why", "request_id": request_id}, 500)
-            await answer(scope, receive, send)
+            if not is_started:
+                answer = JSONAnswer({"detail": "the service failed; its log says why", "request_id": request_id}, 500)
+                await answer(scope, receive, send)

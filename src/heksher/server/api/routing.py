@@ -1,19 +1,35 @@
 """What every group of routes is built with."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, FastAPI, Path
+from fastapi.params import Depends as Dependency
 from pydantic import BeforeValidator
 from starlette.requests import Request
 
 from heksher.server.api.body import StrictRoute
-from heksher.server.storage.base import Storage
+from heksher.server.asgi.caller import get_caller
+from heksher.server.services import Services
+from heksher.server.storage.base import Origin, Storage
+
+# Dependencies are coroutines, though they await nothing: FastAPI would start a thread for a plain function.
 
 
-async def _get_storage(request: Request) -> Storage:
-    # A coroutine, though it awaits nothing: FastAPI would start a thread for a plain function.
-    storage: Storage = request.app.state.storage
-    return storage
+async def _get_services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDependency = Annotated[Services, Depends(_get_services)]
+
+
+async def _get_storage(services: ServicesDependency) -> Storage:
+    return services.storage
+
+
+async def _get_origin(request: Request) -> Origin:
+    return get_caller(request.scope).make_origin()
 
 
 def _read_rule_id(text: object) -> object:
@@ -24,12 +40,24 @@ def _read_rule_id(text: object) -> object:
 
 
 StorageDependency = Annotated[Storage, Depends(_get_storage)]
+# Who asks for a write: what the change log says about it.
+OriginDependency = Annotated[Origin, Depends(_get_origin)]
 # A name in a path may be anything: what cannot be a name is not found.
 NameInPath = Annotated[str, Path(examples=["cache_ttl"])]
 RuleIdInPath = Annotated[int, BeforeValidator(_read_rule_id), Path(ge=0, examples=[7])]
 
 
-def make_router(tag: str) -> APIRouter:
-    """Make a router for one group of routes, whose requests are read strictly."""
+def make_router(tag: str, dependencies: Sequence[Dependency] | None = None) -> APIRouter:
+    """Return a router for one group of routes, whose requests are read strictly.
+
+    Args:
+        tag: what the group is called in the documentation.
+        dependencies: what is checked before anything else in each of them; ``None``: nothing is.
+    """
     # Existing clients send JSON without a Content-Type.
-    return APIRouter(tags=[tag], route_class=StrictRoute, strict_content_type=False)
+    return APIRouter(tags=[tag], route_class=StrictRoute, strict_content_type=False, dependencies=dependencies)
+
+
+def provide_services(api: FastAPI, services: Services) -> None:
+    """Give the routes of an application what they are to work with."""
+    api.state.services = services

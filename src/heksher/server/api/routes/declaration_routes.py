@@ -14,10 +14,9 @@ from heksher.server.api.responses import (
     tell_revision,
     text_or_problem,
 )
-from heksher.server.api.routing import StorageDependency, make_router
+from heksher.server.api.routing import OriginDependency, StorageDependency, make_router
 from heksher.server.json_form import JSONObject
 from heksher.server.operations.declaration import DeclarationResult, OutcomeName, declare
-from heksher.server.storage.base import NOBODY
 from heksher.wire import DECLARE_PATH
 
 router: APIRouter = make_router("settings")
@@ -43,13 +42,13 @@ _VERSION_KEYS: dict[OutcomeName, str] = {
         WRITE_FAILURES,
     ),
 )
-def declare_setting(body: SettingDeclaration, storage: StorageDependency) -> Response:
+def declare_setting(body: SettingDeclaration, storage: StorageDependency, origin: OriginDependency) -> Response:
     """Applications declare each setting at start, with a version that they raise when they change its attributes.
 
     The same version with the same attributes is `uptodate`. A newer version upgrades the setting, if its differences
     are acceptable: minor ones always, major ones when the first number grows. An older version changes nothing.
     """
-    written = declare(storage, body.to_declaration(), NOBODY)
+    written = declare(storage, body.to_declaration(), origin)
     status_code = 409 if written.result.outcome in _REFUSALS else 200
     return JSONAnswer(_picture(written.result), status_code, tell_revision(written.revision))
 

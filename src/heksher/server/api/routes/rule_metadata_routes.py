@@ -16,10 +16,9 @@ from heksher.server.api.responses import (
     model,
     problem,
 )
-from heksher.server.api.routing import RuleIdInPath, StorageDependency, make_router
-from heksher.server.api.rule_routes import RULE_PATH
+from heksher.server.api.routes.rule_routes import RULE_PATH
+from heksher.server.api.routing import OriginDependency, RuleIdInPath, StorageDependency, make_router
 from heksher.server.operations import metadata
-from heksher.server.storage.base import NOBODY
 
 router: APIRouter = make_router("metadata of rules")
 
@@ -44,9 +43,11 @@ def get_metadata(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
     summary="Set some keys of a rule's metadata",
     responses=document(NO_RULE, _TOO_MANY, WRITE_FAILURES),
 )
-def merge_metadata(rule_id: RuleIdInPath, body: RuleMetadata, storage: StorageDependency) -> Response:
+def merge_metadata(
+    rule_id: RuleIdInPath, body: RuleMetadata, storage: StorageDependency, origin: OriginDependency
+) -> Response:
     """Keys that are not given stay as they are."""
-    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.merge(body.metadata), NOBODY))
+    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.merge(body.metadata), origin))
 
 
 @router.put(
@@ -55,9 +56,11 @@ def merge_metadata(rule_id: RuleIdInPath, body: RuleMetadata, storage: StorageDe
     summary="Replace the metadata of a rule",
     responses=document(NO_RULE, WRITE_FAILURES),
 )
-def replace_metadata(rule_id: RuleIdInPath, body: RuleMetadata, storage: StorageDependency) -> Response:
+def replace_metadata(
+    rule_id: RuleIdInPath, body: RuleMetadata, storage: StorageDependency, origin: OriginDependency
+) -> Response:
     """Keys that are not given are removed."""
-    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.overwrite(body.metadata), NOBODY))
+    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.overwrite(body.metadata), origin))
 
 
 @router.delete(
@@ -66,9 +69,9 @@ def replace_metadata(rule_id: RuleIdInPath, body: RuleMetadata, storage: Storage
     summary="Empty the metadata of a rule",
     responses=document(NO_RULE, READ_FAILURES),
 )
-def clear_metadata(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
+def clear_metadata(rule_id: RuleIdInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
     """Takes no body: rules have no versions."""
-    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.overwrite({}), NOBODY))
+    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.overwrite({}), origin))
 
 
 @router.put(
@@ -77,9 +80,15 @@ def clear_metadata(rule_id: RuleIdInPath, storage: StorageDependency) -> Respons
     summary="Set one key of a rule's metadata",
     responses=document(NO_RULE, _TOO_MANY, WRITE_FAILURES),
 )
-def set_key(rule_id: RuleIdInPath, key: MetadataKey, body: RuleMetadataValue, storage: StorageDependency) -> Response:
+def set_key(
+    rule_id: RuleIdInPath,
+    key: MetadataKey,
+    body: RuleMetadataValue,
+    storage: StorageDependency,
+    origin: OriginDependency,
+) -> Response:
     """The key is added if the metadata lacks it."""
-    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.merge({key: body.value}), NOBODY))
+    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.merge({key: body.value}), origin))
 
 
 @router.delete(
@@ -88,6 +97,6 @@ def set_key(rule_id: RuleIdInPath, key: MetadataKey, body: RuleMetadataValue, st
     summary="Remove one key from a rule's metadata",
     responses=document(_NO_KEY, READ_FAILURES),
 )
-def remove_key(rule_id: RuleIdInPath, key: str, storage: StorageDependency) -> Response:
+def remove_key(rule_id: RuleIdInPath, key: str, storage: StorageDependency, origin: OriginDependency) -> Response:
     """A key that the metadata lacks is not found."""
-    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.remove_key(key), NOBODY))
+    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.remove_key(key), origin))

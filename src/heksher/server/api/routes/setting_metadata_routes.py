@@ -16,10 +16,9 @@ from heksher.server.api.responses import (
     problem,
     text_or_problem,
 )
-from heksher.server.api.routing import NameInPath, StorageDependency, make_router
-from heksher.server.api.setting_routes import SETTING_PATH
+from heksher.server.api.routes.setting_routes import SETTING_PATH
+from heksher.server.api.routing import NameInPath, OriginDependency, StorageDependency, make_router
 from heksher.server.operations import metadata
-from heksher.server.storage.base import NOBODY
 
 router: APIRouter = make_router("metadata of settings")
 
@@ -45,9 +44,11 @@ def get_metadata(name: NameInPath, storage: StorageDependency) -> Response:
     summary="Set some keys of a setting's metadata",
     responses=document(NO_SETTING, _NOT_NEWER, _TOO_MANY, WRITE_FAILURES),
 )
-def merge_metadata(name: NameInPath, body: SettingMetadata, storage: StorageDependency) -> Response:
+def merge_metadata(
+    name: NameInPath, body: SettingMetadata, storage: StorageDependency, origin: OriginDependency
+) -> Response:
     """Keys that are not given stay as they are."""
-    return answer_written(metadata.edit_of_setting(storage, name, metadata.merge(body.metadata), body.version, NOBODY))
+    return answer_written(metadata.edit_of_setting(storage, name, metadata.merge(body.metadata), body.version, origin))
 
 
 @router.put(
@@ -56,10 +57,12 @@ def merge_metadata(name: NameInPath, body: SettingMetadata, storage: StorageDepe
     summary="Replace the metadata of a setting",
     responses=document(NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
 )
-def replace_metadata(name: NameInPath, body: SettingMetadata, storage: StorageDependency) -> Response:
+def replace_metadata(
+    name: NameInPath, body: SettingMetadata, storage: StorageDependency, origin: OriginDependency
+) -> Response:
     """Keys that are not given are removed."""
     return answer_written(
-        metadata.edit_of_setting(storage, name, metadata.overwrite(body.metadata), body.version, NOBODY)
+        metadata.edit_of_setting(storage, name, metadata.overwrite(body.metadata), body.version, origin)
     )
 
 
@@ -69,9 +72,9 @@ def replace_metadata(name: NameInPath, body: SettingMetadata, storage: StorageDe
     summary="Empty the metadata of a setting",
     responses=document(NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
 )
-def clear_metadata(name: NameInPath, body: Versioned, storage: StorageDependency) -> Response:
+def clear_metadata(name: NameInPath, body: Versioned, storage: StorageDependency, origin: OriginDependency) -> Response:
     """The version stands in the body, as everywhere."""
-    return answer_written(metadata.edit_of_setting(storage, name, metadata.overwrite({}), body.version, NOBODY))
+    return answer_written(metadata.edit_of_setting(storage, name, metadata.overwrite({}), body.version, origin))
 
 
 @router.put(
@@ -80,10 +83,12 @@ def clear_metadata(name: NameInPath, body: Versioned, storage: StorageDependency
     summary="Set one key of a setting's metadata",
     responses=document(NO_SETTING, _NOT_NEWER, _TOO_MANY, WRITE_FAILURES),
 )
-def set_key(name: NameInPath, key: MetadataKey, body: SettingMetadataValue, storage: StorageDependency) -> Response:
+def set_key(
+    name: NameInPath, key: MetadataKey, body: SettingMetadataValue, storage: StorageDependency, origin: OriginDependency
+) -> Response:
     """The key is added if the metadata lacks it."""
     return answer_written(
-        metadata.edit_of_setting(storage, name, metadata.merge({key: body.value}), body.version, NOBODY)
+        metadata.edit_of_setting(storage, name, metadata.merge({key: body.value}), body.version, origin)
     )
 
 
@@ -93,6 +98,8 @@ def set_key(name: NameInPath, key: MetadataKey, body: SettingMetadataValue, stor
     summary="Remove one key from a setting's metadata",
     responses=document(_NO_KEY, _NOT_NEWER, WRITE_FAILURES),
 )
-def remove_key(name: NameInPath, key: str, body: Versioned, storage: StorageDependency) -> Response:
+def remove_key(
+    name: NameInPath, key: str, body: Versioned, storage: StorageDependency, origin: OriginDependency
+) -> Response:
     """A key that the metadata lacks is not found."""
-    return answer_written(metadata.edit_of_setting(storage, name, metadata.remove_key(key), body.version, NOBODY))
+    return answer_written(metadata.edit_of_setting(storage, name, metadata.remove_key(key), body.version, origin))

@@ -21,9 +21,8 @@ from heksher.server.api.responses import (
     tell_revision,
     text,
 )
-from heksher.server.api.routing import RuleIdInPath, StorageDependency, make_router
+from heksher.server.api.routing import OriginDependency, RuleIdInPath, StorageDependency, make_router
 from heksher.server.operations import rules
-from heksher.server.storage.base import NOBODY
 from heksher.wire import FEATURE_PATTERN, RULES_PATH, is_feature
 
 router: APIRouter = make_router("rules")
@@ -43,9 +42,9 @@ _CONDITION = f"{FEATURE_PATTERN}:{FEATURE_PATTERN}"
         WRITE_FAILURES,
     ),
 )
-def add_rule(body: NewRule, storage: StorageDependency) -> Response:
+def add_rule(body: NewRule, storage: StorageDependency, origin: OriginDependency) -> Response:
     """The rule's value applies where all of its `feature_values` hold, unless a more specific rule does too."""
-    written = rules.add(storage, body.setting, body.feature_values, body.value, body.metadata, NOBODY)
+    written = rules.add(storage, body.setting, body.feature_values, body.value, body.metadata, origin)
     headers = {"Location": f"/{written.result}", **tell_revision(written.revision)}
     return JSONAnswer({"rule_id": written.result}, 201, headers)
 
@@ -83,9 +82,9 @@ _VALUE_RESPONSES = document(problem(400, "The value is not of the setting's type
 
 
 @router.put(RULE_PATH + "/value", status_code=204, summary="Change the value of a rule", responses=_VALUE_RESPONSES)
-def set_value(rule_id: RuleIdInPath, body: RuleValue, storage: StorageDependency) -> Response:
+def set_value(rule_id: RuleIdInPath, body: RuleValue, storage: StorageDependency, origin: OriginDependency) -> Response:
     """The conditions of a rule never change."""
-    return answer_written(rules.set_value(storage, rule_id, body.value, NOBODY))
+    return answer_written(rules.set_value(storage, rule_id, body.value, origin))
 
 
 @router.patch(
@@ -95,15 +94,17 @@ def set_value(rule_id: RuleIdInPath, body: RuleValue, storage: StorageDependency
     summary="Change the value of a rule; use PUT on its value",
     responses=_VALUE_RESPONSES,
 )
-def patch_rule(rule_id: RuleIdInPath, body: RuleValue, storage: StorageDependency) -> Response:
+def patch_rule(
+    rule_id: RuleIdInPath, body: RuleValue, storage: StorageDependency, origin: OriginDependency
+) -> Response:
     """An older form of the same."""
-    return answer_written(rules.set_value(storage, rule_id, body.value, NOBODY))
+    return answer_written(rules.set_value(storage, rule_id, body.value, origin))
 
 
 @router.delete(RULE_PATH, status_code=204, summary="Delete a rule", responses=document(NO_RULE, READ_FAILURES))
-def delete_rule(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
+def delete_rule(rule_id: RuleIdInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
     """Its id is not given again."""
-    return answer_written(rules.delete(storage, rule_id, NOBODY))
+    return answer_written(rules.delete(storage, rule_id, origin))
 
 
 def _parse_conditions(text: str) -> dict[str, str]:

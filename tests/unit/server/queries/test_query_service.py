@@ -4,8 +4,6 @@ import asyncio
 
 import pytest
 
-from heksher.server.api import query_service as module
-from heksher.server.api.query_service import QueryService, Reply, ResponsePreferences, make_key
 from heksher.server.catalog.answer import MIN_COMPRESSED_BYTES
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
@@ -13,6 +11,8 @@ from heksher.server.catalog.query import CatalogQuery
 from heksher.server.errors import NotFoundError
 from heksher.server.metrics import Metrics
 from heksher.server.operations.declaration import declare
+from heksher.server.queries import query_service as module
+from heksher.server.queries.query_service import QueryService, Reply, ResponsePreferences, make_key
 from heksher.server.storage.base import NOBODY
 from heksher.server.storage.storage_errors import StorageUnavailableError
 from tests.support.catalogs import FragileStorage, open_fragile
@@ -241,3 +241,13 @@ def test_a_query_is_known_by_what_was_sent():
     assert b"settings=a" == keys[0]
     assert len(keys) == len(set(keys))
     assert keys[2] == make_key({**scope, "query_string": b""}, b"{}")
+
+
+def test_a_query_is_checked_without_its_answer(query_service: Desk):
+    """Nothing is made or kept; settings that are new to this process are found."""
+    asyncio.run(query_service.query_service.check(CatalogQuery(("cache_ttl",)), PLAIN))
+    assert 0 == query_service.read_metric("heksher_cache_misses_total")
+    declare(query_service.storage, declaring("new"), NOBODY)
+    asyncio.run(query_service.query_service.check(CatalogQuery(("new",)), PLAIN))
+    with pytest.raises(NotFoundError, match="nothing_such"):
+        asyncio.run(query_service.query_service.check(CatalogQuery(("nothing_such",)), PLAIN))

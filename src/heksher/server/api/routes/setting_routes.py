@@ -21,9 +21,8 @@ from heksher.server.api.responses import (
     strip_keys,
     text_or_problem,
 )
-from heksher.server.api.routing import NameInPath, StorageDependency, make_router
+from heksher.server.api.routing import NameInPath, OriginDependency, StorageDependency, make_router
 from heksher.server.operations import settings
-from heksher.server.storage.base import NOBODY
 from heksher.wire import SETTINGS_PATH
 
 router: APIRouter = make_router("settings")
@@ -63,9 +62,9 @@ def get_setting(name: NameInPath, storage: StorageDependency) -> Response:
     summary="Delete a setting and its rules",
     responses=document(NO_SETTING, READ_FAILURES),
 )
-def delete_setting(name: NameInPath, storage: StorageDependency) -> Response:
+def delete_setting(name: NameInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
     """Its name and aliases are free again."""
-    return answer_written(settings.delete(storage, name, NOBODY))
+    return answer_written(settings.delete(storage, name, origin))
 
 
 @router.put(
@@ -78,9 +77,9 @@ def delete_setting(name: NameInPath, storage: StorageDependency) -> Response:
         WRITE_FAILURES,
     ),
 )
-def set_type(name: NameInPath, body: NewType, storage: StorageDependency) -> Response:
+def set_type(name: NameInPath, body: NewType, storage: StorageDependency, origin: OriginDependency) -> Response:
     """The default value and the values of all rules must fit. In a minor version the type can only get narrower."""
-    return answer_written(settings.set_type(storage, name, body.type, body.version, NOBODY))
+    return answer_written(settings.set_type(storage, name, body.type, body.version, origin))
 
 
 @router.put(
@@ -91,9 +90,9 @@ def set_type(name: NameInPath, body: NewType, storage: StorageDependency) -> Res
         NO_SETTING, problem(409, "The name belongs to another setting, or the version is older."), WRITE_FAILURES
     ),
 )
-def rename(name: NameInPath, body: NewName, storage: StorageDependency) -> Response:
+def rename(name: NameInPath, body: NewName, storage: StorageDependency, origin: OriginDependency) -> Response:
     """The old name becomes an alias, so applications that use it keep working."""
-    return answer_written(settings.rename(storage, name, body.name, body.version, NOBODY))
+    return answer_written(settings.rename(storage, name, body.name, body.version, origin))
 
 
 @router.put(
@@ -106,8 +105,10 @@ def rename(name: NameInPath, body: NewName, storage: StorageDependency) -> Respo
         WRITE_FAILURES,
     ),
 )
-def set_configurable_features(name: NameInPath, body: NewFeatures, storage: StorageDependency) -> Response:
+def set_configurable_features(
+    name: NameInPath, body: NewFeatures, storage: StorageDependency, origin: OriginDependency
+) -> Response:
     """Features that no rule matches on can be removed in any version, features can be added in a major one."""
     return answer_written(
-        settings.set_configurable_features(storage, name, body.configurable_features, body.version, NOBODY)
+        settings.set_configurable_features(storage, name, body.configurable_features, body.version, origin)
     )

@@ -1,12 +1,11 @@
 """The routes that tell how the service is doing: to clients, load balancers, orchestrators and Prometheus."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from starlette.concurrency import run_in_threadpool
 
 from heksher.server.api.responses import HealthResponse, JSONAnswer, Live, Problem, Ready, document, model, text
-from heksher.server.api.routing import StorageDependency, make_router
-from heksher.server.health import Readiness, is_healthy
-from heksher.server.metrics import Metrics
+from heksher.server.api.routing import ServicesDependency, StorageDependency, make_router
+from heksher.server.health import is_healthy
 from heksher.version import __version__
 from heksher.wire import HEALTH_PATH
 
@@ -41,10 +40,9 @@ async def check_live() -> Response:
         model(503, Ready, "It has not loaded the settings yet, or is about to end."),
     ),
 )
-async def check_ready(request: Request) -> Response:
+async def check_ready(services: ServicesDependency) -> Response:
     """A process whose database is away is ready: it answers queries from memory, and refuses writes."""
-    readiness: Readiness = request.app.state.readiness
-    picture = readiness.describe()
+    picture = services.readiness.describe()
     return JSONAnswer(picture, 200 if picture["ready"] else 503)
 
 
@@ -53,9 +51,8 @@ async def check_ready(request: Request) -> Response:
     summary="Give the metrics, for Prometheus",
     responses=text(200, "The metrics, in Prometheus' text format.", "heksher_streams 5.0"),
 )
-async def show_metrics(request: Request) -> Response:
+async def show_metrics(services: ServicesDependency) -> Response:
     """Of all workers together."""
-    metrics: Metrics = request.app.state.metrics
     # Those of several workers are read from files.
-    body, content_type = await run_in_threadpool(metrics.render)
+    body, content_type = await run_in_threadpool(services.metrics.render)
     return Response(body, headers={"Content-Type": content_type})

@@ -19,11 +19,10 @@ from heksher.server.api.responses import (
     problem,
     text,
 )
-from heksher.server.api.routing import StorageDependency, make_router
+from heksher.server.api.routing import OriginDependency, StorageDependency, make_router
 from heksher.server.catalog.answer import CAPABILITIES
 from heksher.server.operations import context_features
 from heksher.server.operations.context_features import Side
-from heksher.server.storage.base import NOBODY
 from heksher.wire import CAPABILITIES_HEADER, CONTEXT_FEATURES_PATH
 
 router: APIRouter = make_router("context features")
@@ -62,9 +61,9 @@ def find_index(name: FeatureInPath, storage: StorageDependency) -> Response:
         WRITE_FAILURES,
     ),
 )
-def add_feature(body: NewContextFeature, storage: StorageDependency) -> Response:
+def add_feature(body: NewContextFeature, storage: StorageDependency, origin: OriginDependency) -> Response:
     """Settings can be made configurable by it from now on."""
-    return answer_written(context_features.add_feature(storage, body.context_feature, NOBODY))
+    return answer_written(context_features.add_feature(storage, body.context_feature, origin))
 
 
 @router.patch(
@@ -73,11 +72,13 @@ def add_feature(body: NewContextFeature, storage: StorageDependency) -> Response
     summary="Move a context feature to just before or after another one",
     responses=document(NO_FEATURE, WRITE_FAILURES),
 )
-def move_feature(name: FeatureInPath, body: ContextFeatureMove, storage: StorageDependency) -> Response:
+def move_feature(
+    name: FeatureInPath, body: ContextFeatureMove, storage: StorageDependency, origin: OriginDependency
+) -> Response:
     """This can change which rules win, in every setting. Moving a feature to where it is already changes nothing."""
     side: Side = "before" if body.to_after is None else "after"
     target = body.to_before or body.to_after or ""  # the body has exactly one of them
-    return answer_written(context_features.move_feature(storage, name, side, target, NOBODY))
+    return answer_written(context_features.move_feature(storage, name, side, target, origin))
 
 
 @router.delete(
@@ -94,6 +95,6 @@ def move_feature(name: FeatureInPath, body: ContextFeatureMove, storage: Storage
         READ_FAILURES,
     ),
 )
-def delete_feature(name: FeatureInPath, storage: StorageDependency) -> Response:
+def delete_feature(name: FeatureInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
     """The order of the others stays."""
-    return answer_written(context_features.delete_feature(storage, name, NOBODY))
+    return answer_written(context_features.delete_feature(storage, name, origin))

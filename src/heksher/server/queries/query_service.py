@@ -64,6 +64,18 @@ class ResponsePreferences(NamedTuple):
         return demanded is not None and demanded <= revision
 
 
+class AskedQuery(NamedTuple):
+    """A query as it was asked: what can be known of it without its parameters.
+
+    Attributes:
+        key: what the query is known by.
+        preferences: how the client wants to be answered.
+    """
+
+    key: bytes
+    preferences: ResponsePreferences
+
+
 class Reply(NamedTuple):
     """What to send: a status, header fields and a body."""
 
@@ -139,6 +151,19 @@ class QueryService:
             reply = make_reply(state, answer, preferences)
         assert reply is not None, "what was compressed is there"  # noqa: S101 - for type checkers
         return reply
+
+    async def check(self, query: CatalogQuery, preferences: ResponsePreferences) -> None:
+        """Check that a query has an answer, without making it.
+
+        Raises:
+            NotFoundError: the query names settings that do not exist.
+            StorageUnavailableError: the database is needed for the answer, and cannot be reached.
+        """
+        state = await self._find_state(preferences)
+        try:
+            find_settings(state.picture, query)
+        except NotFoundError:
+            find_settings((await self._refresh()).picture, query)
 
     async def _find_state(self, preferences: ResponsePreferences) -> CatalogState:
         state = self._catalog.state

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from heksher.server.config import Config, find_default_database, load_config
+from heksher.server.config import Config
+from heksher.server.config_reader import find_default_database, load_config
 from heksher.server.errors import StartupError
 
 HOME = {"XDG_DATA_HOME": "/data"}
@@ -22,6 +23,8 @@ def test_everything_has_a_default():
         workers=1,
         log_format="text",
         has_access_log=False,
+        host="127.0.0.1",
+        port=8000,
     ) == load_config(HOME)
 
 
@@ -58,8 +61,16 @@ def test_options_win_over_variables():
         "HEKSHER_ACCESS_LOG": "true",
     }
     assert Config("b.db", ("c", "d")) == load_config(
-        environment, "b.db", "c,d", workers=1, log_format="text", access_log=False
+        environment,
+        {"database": "b.db", "context_features": "c,d", "workers": 1, "log_format": "text", "has_access_log": False},
     )
+
+
+def test_options_that_were_not_given_leave_it_to_the_variables():
+    """As the command line passes them; an empty database is none, too."""
+    environment = {"HEKSHER_DB_CONNECTION_STRING": "a.db", "HEKSHER_WORKERS": "4"}
+    given = {"database": "", "workers": None, "host": None, "port": 0}
+    assert Config("a.db", workers=4, port=0) == load_config(environment, given)
 
 
 def test_empty_variables_are_no_variables():
@@ -102,13 +113,13 @@ def test_bad_context_features_are_refused(features: str):
 def test_bad_context_features_of_an_option_are_refused(features: str):
     """The message names the option."""
     with pytest.raises(StartupError, match="--context-features"):
-        load_config(HOME, context_features=features)
+        load_config(HOME, {"context_features": features})
 
 
 def test_too_many_context_features_are_refused():
     """The message names the limit."""
     with pytest.raises(StartupError, match="at most 256"):
-        load_config(HOME, context_features=",".join(f"f{number}" for number in range(257)))
+        load_config(HOME, {"context_features": ",".join(f"f{number}" for number in range(257))})
 
 
 @pytest.mark.parametrize(
@@ -127,9 +138,9 @@ def test_variables_that_make_no_sense_are_refused(name: str, text: str):
 def test_several_workers_cannot_share_a_memory():
     """The message says what to do; without a database, as many as one likes can show the documentation."""
     with pytest.raises(StartupError, match=r"3 workers .*memory:.*--db"):
-        load_config(HOME, "memory:", workers=3)
-    assert 3 == load_config({"DOC_ONLY": "true"}, "memory:", workers=3).workers
-    assert 1 == load_config(HOME, "memory:", workers=1).workers
+        load_config(HOME, {"database": "memory:", "workers": 3})
+    assert 3 == load_config({"DOC_ONLY": "true"}, {"database": "memory:", "workers": 3}).workers
+    assert 1 == load_config(HOME, {"database": "memory:", "workers": 1}).workers
 
 
 def test_the_default_file_is_in_the_users_data_directory(monkeypatch: pytest.MonkeyPatch):
@@ -150,4 +161,4 @@ def test_without_a_home_the_database_must_be_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Path, "home", fail)
     with pytest.raises(StartupError, match="--db"):
         load_config({})
-    assert "a.db" == load_config({}, "a.db").database
+    assert "a.db" == load_config({}, {"database": "a.db"}).database

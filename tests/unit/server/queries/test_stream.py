@@ -6,12 +6,12 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from heksher.server.api import stream as module
-from heksher.server.api.stream import Streams
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.metrics import Metrics
 from heksher.server.operations import rules
+from heksher.server.queries import stream as module
+from heksher.server.queries.stream import Streams
 from heksher.server.storage.base import NOBODY
 from heksher.server.storage.memory import MemoryStorage
 from tests.support.catalogs import FragileStorage, fill, open_fragile

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from heksher.server.api import documentation_routes as documentation
+from heksher.server.api.routes import documentation_routes as documentation
 from tests.support.api import Api
 
-STATIC = Path(documentation.__file__).parent.parent / "static"
+STATIC = Path(documentation.__file__).parents[2] / "static"
 PAGES = ["/docs", "/redoc"]
 
 

@@ -1,0 +1,65 @@
+"""The options of commands that are options of the service: made from its table, ``heksher.server.options``."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import click
+
+from heksher.server.option_kind import Choice, Number, OptionKind, Text, Truth
+from heksher.server.options import DATABASE, OPTIONS, Option
+
+# What click calls a decorator of commands.
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def add_options(options: Iterable[Option]) -> Decorator:
+    """Return a decorator that adds options to a command, which gets them by name: ``None`` if one was not given."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        # The last decorator is the first option.
+        for option in reversed([option for option in options if option.flag is not None]):
+            command = _make_decorator(option)(command)
+        return command
+
+    return decorate
+
+
+def _make_decorator(option: Option) -> Decorator:
+    flag = option.flag or ""
+    names = f"{flag}/--no-{flag.removeprefix('--')}" if isinstance(option.kind, Truth) else flag
+    return click.option(
+        names,
+        option.name,
+        default=None,
+        type=_find_type(option.kind),
+        metavar=_find_metavar(option),
+        help=_help(option),
+    )
+
+
+def _find_type(kind: OptionKind) -> click.ParamType[Any] | None:
+    if isinstance(kind, Number):
+        return click.IntRange(kind.least, kind.most)
+    return click.Choice(kind.words) if isinstance(kind, Choice) else None
+
+
+def _find_metavar(option: Option) -> str | None:
+    match option.kind:
+        case Text(metavar):
+            return metavar
+        case Number():
+            return "N"
+        case Choice() | Truth():
+            return None
+        case _:
+            return "A,B,C"
+
+
+def _help(option: Option) -> str:
+    sources = [] if option.variable is None else [f"env: {option.variable}"]
+    sources.append(f"default: {option.describe_default()}")
+    return f"{option.help[0].upper()}{option.help[1:]}.  [{'; '.join(sources)}]"
+
+
+service_options: Final[Decorator] = add_options(OPTIONS)
+database_option: Final[Decorator] = add_options([DATABASE])

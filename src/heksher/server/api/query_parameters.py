@@ -1,0 +1,111 @@
+"""The parameters of a query, from the query string or from a body.
+
+Source: docs/reference/compatibility.md, *Query*.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Final, NoReturn
+
+from fastapi import Depends, Header, HTTPException, Query
+from fastapi.exceptions import RequestValidationError
+
+from heksher.server.api.models import QueryBody
+from heksher.server.catalog.query import CatalogQuery
+from heksher.server.limits import MAX_QUERY_FILTERS, MAX_QUERY_SETTINGS
+from heksher.server.queries.query_service import ResponsePreferences
+from heksher.wire import MIN_REVISION_HEADER, FeatureFilter, RepeatedFilterError, parse_context_filters
+
+# What the parameters of the two ways to ask are called in complaints.
+_QUERY: Final = "query"
+_BODY: Final = "body"
+
+# Headers are read by the query service, as for answers from memory; a route declares them for the documentation.
+MinRevisionHeader = Annotated[
+    int | None, Header(alias=MIN_REVISION_HEADER, ge=0, description="the oldest revision to be answered with")
+]
+
+
+async def _read_query(
+    settings: Annotated[
+        str | None,
+        Query(description="comma-separated names; absent: all settings; empty: none", examples=["cache_ttl"]),
+    ] = None,
+    context_filters: Annotated[
+        str,
+        Query(
+            description="`*`: every rule; else comma-separated `feature:*` or `feature:(value,...)`",
+            examples=["environment:(dev),user:*"],
+        ),
+    ] = "*",
+    include_metadata: Annotated[bool, Query(description="add its metadata to each rule")] = False,
+    include_aliases: Annotated[
+        bool, Query(description="say which canonical names the aliases among the names stand for")
+    ] = False,
+) -> CatalogQuery:
+    return CatalogQuery(
+        _read_names(settings, _QUERY), _read_filters(context_filters, _QUERY), include_metadata, include_aliases
+    )
+
+
+async def _read_posted_query(body: QueryBody) -> CatalogQuery:
+    return CatalogQuery(
+        _read_names(body.settings, _BODY),
+        _read_filters(body.context_filters, _BODY),
+        body.include_metadata,
+        body.include_aliases,
+    )
+
+
+QueryDependency = Annotated[CatalogQuery, Depends(_read_query)]
+PostedQueryDependency = Annotated[CatalogQuery, Depends(_read_posted_query)]
+
+
+def check_preferences(preferences: ResponsePreferences) -> None:
+    """Check that what a client demands can be demanded.
+
+    Raises:
+        RequestValidationError: it demands a revision that is none.
+    """
+    if not preferences.is_valid():
+        _refuse("header", MIN_REVISION_HEADER, "a revision is a whole number of at most 18 digits")
+
+
+def _read_names(settings: str | list[str] | None, place: str) -> tuple[str, ...] | None:
+    if settings is None:
+        return None
+    names = settings if isinstance(settings, list) else settings.split(",") if settings else []
+    if len(names) > MAX_QUERY_SETTINGS:
+        message = f"a query names at most {MAX_QUERY_SETTINGS} settings; leave the parameter out to get all"
+        _refuse(place, "settings", message)
+    return tuple(dict.fromkeys(names))
+
+
+def _read_filters(filters: str | dict[str, str | list[str]], place: str) -> Mapping[str, FeatureFilter] | None:
+    if filters == "*":
+        return None
+    read = _parse_filters(filters, place) if isinstance(filters, str) else _convert_filters(filters, place)
+    if len(read) > MAX_QUERY_FILTERS:
+        _refuse(place, "context_filters", f"a query has filters for at most {MAX_QUERY_FILTERS} context features")
+    return read
+
+
+def _parse_filters(text: str, place: str) -> dict[str, FeatureFilter]:
+    try:
+        return parse_context_filters(text)
+    except RepeatedFilterError as error:
+        raise HTTPException(400, str(error)) from None
+    except ValueError as error:
+        _refuse(place, "context_filters", str(error))
+
+
+def _convert_filters(filters: Mapping[str, str | list[str]], place: str) -> dict[str, FeatureFilter]:
+    converted: dict[str, FeatureFilter] = {}
+    for feature, values in filters.items():
+        if isinstance(values, str) and values != "*":
+            _refuse(place, "context_filters", f"the filter for {feature!r} must be a list of values, or *")
+        converted[feature] = None if isinstance(values, str) else frozenset(values)
+    return converted
+
+
+def _refuse(place: str, parameter: str, message: str) -> NoReturn:
+    raise RequestValidationError([{"loc": (place, parameter), "msg": message, "type": "value_error"}])

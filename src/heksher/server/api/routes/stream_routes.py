@@ -1,0 +1,117 @@
+"""The stream routes: a query is checked as the query routes check it, and then the stream is opened.
+
+Source: docs/adr/0010-answers-from-memory.md.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
+from pydantic import WithJsonSchema
+from starlette.types import Receive, Scope, Send
+
+from heksher.server.api.query_parameters import (
+    MinRevisionHeader,
+    PostedQueryDependency,
+    QueryDependency,
+    check_preferences,
+)
+from heksher.server.api.responses import NO_SETTING, READ_FAILURES, WRITE_FAILURES, Responses, document, problem
+from heksher.server.api.routing import ServicesDependency, make_router
+from heksher.server.asgi.streaming import OpenedStream, send_stream
+from heksher.server.catalog.query import CatalogQuery
+from heksher.server.queries.query_service import make_key
+from heksher.server.services import Services
+from heksher.wire import STREAM_PATH, parse_revision
+
+_LAST_EVENT_ID: Final = b"last-event-id"
+_EVENTS: Responses = {200: {"description": "The events."}}
+_RESPONSES = document(_EVENTS, problem(400, "A context feature has more than one filter."), NO_SETTING)
+
+
+async def _refuse_while_ending(services: ServicesDependency) -> None:
+    if services.streams.is_ending:
+        raise HTTPException(503, "the service is about to end; come back in a moment", {"Retry-After": "1"})
+
+
+# First: a process that is about to end says so, whatever it is asked.
+router: APIRouter = make_router("query", dependencies=[Depends(_refuse_while_ending)])
+
+
+class _StreamResponse(Response):
+    """The answer that opens a stream."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, stream: OpenedStream) -> None:
+        super().__init__()
+        self._stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        await send_stream(send, self._stream)
+
+
+async def _get_last_revision(
+    request: Request,
+    last_event_id: Annotated[
+        Annotated[str, WithJsonSchema({"type": "integer", "minimum": 0})] | None,
+        Header(
+            description="the revision of the answer that the client has; without it the first event comes at once",
+        ),
+    ] = None,
+    heksher_min_revision: MinRevisionHeader = None,
+) -> int | None:
+    del last_event_id, heksher_min_revision  # for the documentation
+    return _read_last_event_id(request.scope["headers"])
+
+
+LastRevisionDependency = Annotated[int | None, Depends(_get_last_revision)]
+
+
+@router.get(
+    STREAM_PATH,
+    response_class=_StreamResponse,
+    status_code=200,
+    summary="Be told when the answer to a query has changed",
+    responses=document(_RESPONSES, READ_FAILURES),
+)
+async def open_stream(
+    request: Request, services: ServicesDependency, last_revision: LastRevisionDependency, query: QueryDependency
+) -> Response:
+    """Server-sent events.
+
+    `event: change` with `id` and `data.revision` says that the answer is another one since that revision; comments are
+    heartbeats; `event: end` with `retry` says that the service ends.
+    """
+    return await _open(services, request.scope, make_key(request.scope), query, last_revision)
+
+
+@router.post(
+    STREAM_PATH,
+    response_class=_StreamResponse,
+    status_code=200,
+    summary="Be told when the answer to a query has changed, with the parameters in the body",
+    responses=document(_RESPONSES, WRITE_FAILURES),
+)
+async def open_stream_by_post(
+    request: Request, services: ServicesDependency, last_revision: LastRevisionDependency, query: PostedQueryDependency
+) -> Response:
+    """For more names than a URL can have. The events are those of the same stream with `GET`."""
+    key = make_key(request.scope, await request.body())
+    return await _open(services, request.scope, key, query, last_revision)
+
+
+async def _open(
+    services: Services, scope: Scope, key: bytes, query: CatalogQuery, last_revision: int | None
+) -> Response:
+    preferences = services.query_service.read_preferences(scope["headers"])
+    check_preferences(preferences)
+    await services.query_service.check(query, preferences)
+    return _StreamResponse(OpenedStream(key, query, last_revision))
+
+
+def _read_last_event_id(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    # An id that the service cannot have given is as good as none.
+    ids = [value for name, value in headers if name == _LAST_EVENT_ID]
+    return parse_revision(ids[-1]) if ids else None

@@ -1,0 +1,78 @@
+"""The step that keeps a request's body within the limit."""
+
+from collections.abc import Awaitable, Iterable
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# Whose bodies nobody reads.
+_BODILESS_METHODS: Final = frozenset({"GET", "HEAD"})
+
+
+class BodyTooLargeError(HTTPException):
+    """A body is larger than the service reads. Who reads it answers with that, in a form of its own."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(413, f"the body is larger than {max_bytes} bytes, which is the most that this service reads")
+
+
+class BodyLimit:
+    """Has ``receive`` raise ``BodyTooLargeError``, each time, once a body is too large or says that it will be.
+
+    A body that nobody asks for is not judged: the answer to such a request says something more important.
+
+    Args:
+        app: what answers.
+        max_bytes: the largest body that is read.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["method"] not in _BODILESS_METHODS:
+            receive = _LimitedBody(receive, self._max_bytes, _read_declared_size(scope["headers"])).receive
+        return self._app(scope, receive, send)
+
+
+class _LimitedBody:
+    """Receives a body up to a limit.
+
+    Args:
+        receive: of the connection.
+        max_bytes: the largest body that is read.
+        declared_bytes: the size that the request says that its body has.
+    """
+
+    __slots__ = ("_is_complete", "_is_too_large", "_max_bytes", "_receive", "_size_bytes")
+
+    def __init__(self, receive: Receive, max_bytes: int, declared_bytes: int) -> None:
+        self._receive = receive
+        self._max_bytes = max_bytes
+        self._size_bytes = 0
+        self._is_too_large = declared_bytes > max_bytes
+        self._is_complete = False
+
+    def receive(self) -> Awaitable[Message]:
+        # After its body a request can wait for long, if its answer is a stream.
+        return self._receive() if self._is_complete else self._receive_body()
+
+    async def _receive_body(self) -> Message:
+        if not self._is_too_large:
+            message = await self._receive()
+            self._size_bytes += len(message.get("body", b""))
+            if self._size_bytes <= self._max_bytes:
+                self._is_complete = not message.get("more_body", False)
+                return message
+            self._is_too_large = True
+        raise BodyTooLargeError(self._max_bytes)
+
+
+def _read_declared_size(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    for name, value in headers:
+        if name == b"content-length":
+            # The server has checked that it is a number.
+            return int(value)
+    return 0

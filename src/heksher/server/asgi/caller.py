@@ -1,0 +1,100 @@
+"""The step that says who sends a request. Until the service has access control, nobody has to prove it.
+
+It stands in front of the answers from memory, so what it refuses is refused everywhere.
+"""
+
+import re
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from heksher.server.asgi.recorder import Recorder
+from heksher.server.asgi.refusal import refuse
+from heksher.server.storage.base import Origin
+from heksher.wire import ACTOR_HEADER
+
+MAX_ACTOR_CHARACTERS: Final = 100
+
+_KEY: Final = "heksher.caller"
+_ACTOR: Final = ACTOR_HEADER.lower().encode()
+# RFC 3986: visible ASCII, and a percent sign only before two hexadecimal digits.
+_ENCODED = re.compile(rb"(?:[!-$&-~]|%[0-9A-Fa-f]{2})*")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request.
+
+    Attributes:
+        actor: who it is; empty if nobody says.
+        is_proved: whether the service has verified that; what a header claims is not proved.
+    """
+
+    actor: str = ""
+    is_proved: bool = False
+
+    def make_origin(self) -> Origin:
+        """Return what the change log says about the caller's writes."""
+        return Origin(actor=self.actor, is_proved=self.is_proved)
+
+
+UNKNOWN_CALLER: Final = Caller()
+
+
+class CallerStep:
+    """Puts the ``Caller`` into the scope, where ``get_caller`` finds it.
+
+    Args:
+        app: what answers.
+        recorder: records requests that are refused here.
+    """
+
+    def __init__(self, app: ASGIApp, recorder: Recorder) -> None:
+        self._app = app
+        self._recorder = recorder
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        try:
+            scope[_KEY] = read_caller(scope["headers"])
+        except ValueError as error:
+            return refuse(scope, send, self._recorder, 400, f"{ACTOR_HEADER}: {error}")
+        return self._app(scope, receive, send)
+
+
+def get_caller(scope: Scope) -> Caller:
+    """Return who sends a request."""
+    caller: Caller = scope[_KEY]
+    return caller
+
+
+def read_caller(headers: Iterable[tuple[bytes, bytes]]) -> Caller:
+    """Return who sends a request with these header fields.
+
+    Raises:
+        ValueError: what they say is malformed; the message says what it has to be.
+    """
+    caller = UNKNOWN_CALLER
+    for name, value in headers:
+        if name == _ACTOR:
+            if caller is not UNKNOWN_CALLER:
+                raise ValueError("the header stands more than once; a request has one actor")
+            caller = Caller(_decode_actor(value))
+    return caller
+
+
+def _decode_actor(value: bytes) -> str:
+    if not _ENCODED.fullmatch(value):
+        raise ValueError("the name must be percent-encoded, such as Ada%20Lovelace")
+    try:
+        actor = unquote_to_bytes(value).decode()
+    except UnicodeDecodeError:
+        raise ValueError("the name must be percent-encoded UTF-8") from None
+    if len(actor) > MAX_ACTOR_CHARACTERS:
+        raise ValueError(f"the name has more than {MAX_ACTOR_CHARACTERS} characters")
+    if _CONTROL.search(actor):
+        raise ValueError("the name has control characters")
+    return actor

@@ -1,0 +1,57 @@
+"""What is recorded of each request, whoever answers it: its metrics, and a line in the log."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from starlette.types import Scope
+
+from heksher.server import logs
+from heksher.server.metrics import Metrics
+
+# What requests that no route takes are counted as.
+UNMATCHED: Final = "unmatched"
+
+_ID_HEADER: Final = b"x-request-id"
+
+
+class Recorder:
+    """Records requests.
+
+    Args:
+        metrics: are told of each request.
+        is_logging: whether each request is logged as well.
+    """
+
+    def __init__(self, metrics: Metrics, *, is_logging: bool) -> None:
+        self._metrics = metrics
+        self._is_logging = is_logging
+
+    def record(self, scope: Scope, route: str, status: int, started_s: float, size_bytes: int) -> None:
+        """Record that a request was answered.
+
+        Args:
+            scope: of the request.
+            route: the pattern of its path; never the path itself, which anybody can invent.
+            status: of the answer.
+            started_s: when the request came, by ``time.perf_counter``.
+            size_bytes: of the body of the answer.
+        """
+        seconds = time.perf_counter() - started_s
+        self._metrics.observe_request(route, status, seconds)
+        if self._is_logging:
+            client = scope.get("client")
+            address = None if client is None else client[0]
+            logs.log_request(scope["method"], scope["path"], status, seconds, size_bytes, address)
+
+
+@contextmanager
+def identifying(scope: Scope) -> Iterator[tuple[bytes, bytes]]:
+    """Give what is logged meanwhile the id of a request; yield the header field that tells it to the client."""
+    request_id = logs.read_request_id(scope["headers"])
+    token = logs.request_id.set(request_id)
+    try:
+        yield _ID_HEADER, request_id.encode()
+    finally:
+        logs.request_id.reset(token)

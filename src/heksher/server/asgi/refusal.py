@@ -1,0 +1,31 @@
+"""Answers with which a step refuses a request, before the framework has seen it."""
+
+import time
+
+from starlette.types import Scope, Send
+
+from heksher.server.asgi.recorder import UNMATCHED, Recorder, identifying
+from heksher.server.json_bytes import encode
+
+
+async def refuse(scope: Scope, send: Send, recorder: Recorder, status: int, detail: str) -> None:
+    """Answer that a request is refused, in the form that the API has for that, and record it.
+
+    Args:
+        scope: of the request.
+        send: of its connection.
+        recorder: records the answer.
+        status: of the answer.
+        detail: what is wrong, and how to do better.
+    """
+    started_s = time.perf_counter()
+    body = encode({"detail": detail})
+    with identifying(scope) as id_field:
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            id_field,
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        recorder.record(scope, UNMATCHED, status, started_s, len(body))

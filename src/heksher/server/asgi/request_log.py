@@ -1,0 +1,103 @@
+"""The step that records what the framework answers.
+
+Answers from memory do not come here, and have no id: they cannot fail, and nothing is logged on the way to them.
+"""
+
+import logging
+import time
+from collections.abc import Awaitable
+from functools import cache
+
+from starlette.routing import BaseRoute, Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from heksher.server.asgi.recorder import UNMATCHED, Recorder, identifying
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+
+class RequestLog:
+    """Gives a request an id, and records the answer once it is complete; a stream, once it is opened.
+
+    Everything that is logged about the request has the id, and so has its answer.
+
+    Args:
+        app: what answers.
+        recorder: records the answer.
+    """
+
+    def __init__(self, app: ASGIApp, recorder: Recorder) -> None:
+        self._app = app
+        self._recorder = recorder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started_s = time.perf_counter()
+        with identifying(scope) as id_field:
+            watch = _Watch(send, id_field)
+            try:
+                await self._app(scope, receive, watch.send)
+            finally:
+                self._recorder.record(scope, _name_route(scope), watch.status, started_s, watch.size_bytes)
+
+
+class _Watch:
+    """Passes on what is sent, and notes what that was.
+
+    Args:
+        send: of the connection.
+        field: to be added to the answer's header fields.
+
+    Attributes:
+        status: of the answer; 500 before it begins, as what is not answered has failed.
+        size_bytes: of its body.
+    """
+
+    def __init__(self, send: Send, field: tuple[bytes, bytes]) -> None:
+        self._send = send
+        self._field = field
+        self.status: int = 500
+        self.size_bytes = 0
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """Take what is to be sent."""
+        if "status" in message:
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), self._field]
+        else:
+            self.size_bytes += len(message.get("body", b""))
+        return self._send(message)
+
+
+def tells_routes(route: BaseRoute) -> bool:
+    """Return whether the framework puts the route of a request into its scope; if not, log what is lost, once.
+
+    It does not document that, and nothing else that it puts there has the pattern of the path.
+
+    Args:
+        route: any of its routes without parameters.
+    """
+    path = getattr(route, "path", "")
+    scope: Scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}
+    _, child_scope = route.matches(scope)
+    is_told = hasattr(child_scope.get("route"), "path")
+    if not is_told:
+        _report_loss()
+    return is_told
+
+
+@cache
+def _report_loss() -> None:
+    logger.warning(
+        "this version of FastAPI does not say by which route a request is answered: the metrics count all but answers"
+        " from memory as unmatched"
+    )
+
+
+def _name_route(scope: Scope) -> str:
+    """Return the pattern of the path that the request was routed by."""
+    route = scope.get("route")
+    path: str | None = getattr(route, "path", None)
+    if path is None:
+        return UNMATCHED
+    # A mounted application knows its routes from its own root on, which the scope has then.
+    return path if isinstance(route, Mount) else scope.get("root_path", "") + path

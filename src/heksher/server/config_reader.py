@@ -1,0 +1,77 @@
+"""Reading the configuration: options of the command line win over environment variables, and these over defaults."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from heksher.server.config import Config
+from heksher.server.errors import StartupError
+from heksher.server.option_kind import OptionValue
+from heksher.server.options import DATABASE, OPTIONS, Option
+
+# What the command line gives for each option that it has, by its name; None where it was not given.
+Given = Mapping[str, OptionValue | None]
+
+_NOTHING: Final[Given] = MappingProxyType({})
+
+
+def load_config(environment: Mapping[str, str], given: Given = _NOTHING) -> Config:
+    """Read the configuration of a service.
+
+    Args:
+        environment: the environment variables; an empty one counts as missing.
+        given: the options of the command line, by name.
+
+    Raises:
+        StartupError: a part of it makes no sense; the message names it.
+    """
+    values = dict(_read_options(OPTIONS, environment, given))
+    if not values.get(DATABASE.name):
+        values |= {DATABASE.name: str(find_default_database(environment)), "is_default_database": True}
+    config = Config(**values)  # type: ignore[arg-type]  # each option gives what its attribute takes: there is a test
+    _check_sharing(config)
+    return config
+
+
+def _read_options(
+    options: Iterable[Option], environment: Mapping[str, str], given: Given
+) -> Iterable[tuple[str, OptionValue]]:
+    for option in options:
+        value = _read_option(option, environment, given.get(option.name))
+        if value is not None:
+            yield option.name, value
+
+
+def _read_option(option: Option, environment: Mapping[str, str], given: OptionValue | None) -> OptionValue | None:
+    if given is not None and (given != "" or option is not DATABASE):
+        return option.kind.read_argument(option.flag or "", given) if isinstance(given, str) else given
+    if option.variable is not None and (text := environment.get(option.variable)):
+        return option.kind.read(option.variable, text)
+    return None
+
+
+def find_default_database(environment: Mapping[str, str]) -> Path:
+    """Return the path of the SQLite file that is used where no database is configured.
+
+    Raises:
+        StartupError: there is no place for it.
+
+    Source: XDG Base Directory Specification 0.8 (a relative path in its variable is to be ignored).
+    """
+    configured = Path(environment.get("XDG_DATA_HOME", ""))
+    try:
+        base = configured if configured.is_absolute() else Path.home() / ".local" / "share"
+    except RuntimeError:
+        raise StartupError(
+            f"there is no home directory to keep the database in: say where with {DATABASE.flag} or {DATABASE.variable}"
+        ) from None
+    return base / "heksher" / "heksher.db"
+
+
+def _check_sharing(config: Config) -> None:
+    if config.workers > 1 and config.database == "memory:" and not config.doc_only:
+        raise StartupError(
+            f"{config.workers} workers cannot share the database memory:, which is in one process; choose another one"
+            f" with {DATABASE.flag} or {DATABASE.variable}, or one worker"
+        )

@@ -1,0 +1,76 @@
+"""Who the operations learn that a write comes from."""
+
+from heksher.server.storage.base import Origin
+from tests.support.api import Api
+from tests.support.operations import read_last
+
+ACTOR = {"Heksher-Actor": "Ada%20Lovelace"}
+SETTING = "/api/v1/settings/old"
+METADATA = {"metadata": {"key": 1}, "version": "1.1"}
+# A request for each route that writes, in an order in which each changes something.
+WRITES = [
+    ("POST", "/api/v1/context_features", {"context_feature": "region"}),
+    ("PATCH", "/api/v1/context_features/region/index", {"to_before": "user"}),
+    ("DELETE", "/api/v1/context_features/region", None),
+    (
+        "POST",
+        "/api/v1/settings/declare",
+        {"name": "old", "configurable_features": ["user", "theme"], "type": "int", "default_value": 0},
+    ),
+    ("POST", "/api/v1/rules", {"setting": "old", "feature_values": {"user": "guest"}, "value": 1}),
+    ("PUT", "/api/v1/rules/1/value", {"value": 2}),
+    ("PATCH", "/api/v1/rules/1", {"value": 3}),
+    ("POST", "/api/v1/rules/1/metadata", {"metadata": {"a": 1}}),
+    ("PUT", "/api/v1/rules/1/metadata", {"metadata": {"b": 1}}),
+    ("PUT", "/api/v1/rules/1/metadata/a", {"value": 2}),
+    ("DELETE", "/api/v1/rules/1/metadata/a", None),
+    ("DELETE", "/api/v1/rules/1/metadata", None),
+    ("POST", f"{SETTING}/metadata", {"metadata": {"a": 1}, "version": "1.1"}),
+    ("PUT", f"{SETTING}/metadata", {"metadata": {"b": 1}, "version": "1.2"}),
+    ("PUT", f"{SETTING}/metadata/a", {"value": 2, "version": "1.3"}),
+    ("DELETE", f"{SETTING}/metadata/a", {"version": "1.4"}),
+    ("DELETE", f"{SETTING}/metadata", {"version": "1.5"}),
+    ("PUT", f"{SETTING}/configurable_features", {"configurable_features": ["user"], "version": "2.0"}),
+    ("PUT", f"{SETTING}/type", {"type": "float", "version": "3.0"}),
+    ("PUT", f"{SETTING}/name", {"name": "new", "version": "3.1"}),
+    ("DELETE", "/api/v1/rules/1", None),
+    ("DELETE", SETTING, None),
+]
+
+
+def list_writing_routes(api: Api) -> set[tuple[str, str]]:
+    """Return method and path of each route that changes what is stored: all but those that only read or ask."""
+    paths = api.get("/openapi.json").json()["paths"]
+    asking = {("POST", "/api/v1/query"), ("POST", "/api/v1/stream")}
+    return {(method.upper(), path) for path, item in paths.items() for method in item if method != "get"} - asking
+
+
+def test_every_write_comes_from_the_actor_of_its_request(api: Api):
+    """Whatever it writes; it is not proved."""
+    for method, path, body in WRITES:
+        arguments = {} if body is None else {"json": body}
+        answer = api.request(method, path, headers=ACTOR, **arguments)
+        assert answer.is_success, (method, path, answer.text)
+        expected = (int(answer.headers["heksher-revision"]), Origin("Ada Lovelace", is_proved=False))
+        entry = read_last(api.storage)
+        assert expected == (entry.revision, entry.origin), (method, path)
+
+
+def test_no_route_that_writes_is_forgotten(api: Api):
+    """Each has a request in the test above."""
+    assert len(WRITES) == len(list_writing_routes(api))
+
+
+def test_a_write_of_nobody_is_logged_as_that(api: Api):
+    """Without the header nothing is claimed."""
+    api.declare("old")
+    assert Origin() == read_last(api.storage).origin
+
+
+def test_a_malformed_actor_changes_nothing(api: Api):
+    """It is refused before anything is looked at."""
+    before = read_last(api.storage)
+    for method, path, body in WRITES:
+        arguments = {} if body is None else {"json": body}
+        assert 400 == api.request(method, path, headers={"Heksher-Actor": "%"}, **arguments).status_code
+    assert before == read_last(api.storage)
