@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
+from heksher.server.operations.logged_change import change_features
 from heksher.server.storage.base import LoggedChange, SettingRecord, Storage, Writer, Written
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.sql import SqlStorage
@@ -113,8 +114,15 @@ def store(storage: Storage, *steps: Callable[[Writer], T], change: LoggedChange 
 
 
 def write_something(storage: Storage) -> int:
-    """Make a write that is not about what it writes; return its revision."""
-    return storage.write(lambda writer: writer.record(SOME_CHANGE)).revision
+    """Make a write that is not about what it writes, of which a catalog can make sense; return its revision."""
+
+    def add_feature(writer: Writer) -> None:
+        before = writer.context_features()
+        after = (*before, f"something_{writer.revision()}")
+        writer.set_context_features(after)
+        writer.record(change_features("add", before, after))
+
+    return storage.write(add_feature).revision
 
 
 def read_revision(storage: Storage) -> int:

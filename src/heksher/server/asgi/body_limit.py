@@ -33,11 +33,11 @@ class BodyLimit:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["method"] not in _BODILESS_METHODS:
-            receive = _LimitedBody(receive, self._max_bytes, _read_declared_size(scope["headers"])).receive
+            receive = _CountedBody(receive, self._max_bytes, _read_declared_size(scope["headers"])).receive
         return self._app(scope, receive, send)
 
 
-class _LimitedBody:
+class _CountedBody:
     """Receives a body up to a limit.
 
     Args:
