@@ -47,20 +47,13 @@ def _make_protocol() -> type[asyncio.Protocol]:
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
-            scope = _find_scope(self)
-            if scope is None:
+            try:
+                self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]  # ASGI's own are dictionaries
+            except (AttributeError, TypeError):
                 _report_loss()
-            else:
-                scope["extensions"] = self._extensions
 
     _ = HttpToolsProtocol.on_message_begin  # what calls it would call nothing
     return HttpProtocol
-
-
-def _find_scope(connection: object) -> dict[str, object] | None:
-    """Return the scope of the request that begins; ``None`` if the server does not keep it any more."""
-    scope = getattr(connection, "scope", None)
-    return scope if isinstance(scope, dict) else None
 
 
 @cache

@@ -6,7 +6,6 @@ import sys
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-import httpx2
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -54,22 +53,6 @@ def forget_checks():
         check.cache_clear()
 
 
-async def answer_extensions(scope, receive, send) -> None:
-    """An application that says whether its connection can be cut off."""
-    body = str(ABORT_EXTENSION in scope.get("extensions", {})).encode()
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": body})
-
-
-def ask_twice() -> list[str]:
-    """Ask two servers of this process whether their connections can be cut off."""
-    answers = []
-    for _ in range(2):
-        with serving(answer_extensions) as (url, _):
-            answers.append(httpx2.get(url, timeout=DEADLINE_S).text)
-    return answers
-
-
 @pytest.mark.usefixtures("forget_checks")
 @pytest.mark.parametrize("hidden", ["module", "on_message_begin"])
 def test_without_the_servers_class_its_own_is_used(
@@ -86,11 +69,15 @@ def test_without_the_servers_class_its_own_is_used(
 
 
 @pytest.mark.usefixtures("forget_checks")
-def test_a_connection_without_a_scope_is_served(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
-    """Only it cannot be cut off, which the log says once."""
-    assert ["True", "True"] == ask_twice()
-    protocol.find_protocol.cache_clear()
-    monkeypatch.setattr(protocol, "_find_scope", lambda _: None)
+@pytest.mark.parametrize("scope", [{}, {"scope": None}])
+def test_without_the_scope_of_a_request_the_log_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, scope: dict
+):
+    """Once, and the request goes on."""
+    monkeypatch.setattr(HttpToolsProtocol, "on_message_begin", lambda _: None)
+    connection = object.__new__(protocol.find_protocol())
+    vars(connection).update(scope, _extensions={})
     with caplog.at_level(logging.WARNING):
-        assert ["False", "False"] == ask_twice()
+        connection.on_message_begin()
+        connection.on_message_begin()
     assert 1 == len([text for text in caplog.messages if "does not let the service cut off a connection" in text])
