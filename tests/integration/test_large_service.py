@@ -29,7 +29,9 @@ def seed(writer: Writer) -> None:
     for number in range(SETTINGS):
         writer.add_setting(a_setting(f"s{number}"))
         writer.add_rule(f"s{number}", {"user": "ada"}, number + 1, {})
-    writer.record(LoggedChange("seed", "context_features", "", [], ["user"]))
+    writer.record(
+        LoggedChange("seed", "context_features", "", {"context_features": []}, {"context_features": ["user"]})
+    )
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
