@@ -56,6 +56,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(TrapReport())
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many workers ``-n auto`` is: two for each processor, as many tests wait for a process or a clock."""
+    return 2 * (os.cpu_count() or 1)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests of the wanted traps, in the wanted order, and note each test's traps for the report."""
     if seed := config.getoption("--shuffle"):

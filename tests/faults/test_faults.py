@@ -22,5 +22,6 @@ def test_fault(kind: str, backstage: Backstage, short_turns: None, fault: Fault,
         assert seen.failures <= 1
     assert frozenset({2} if fault.effect in {Effect.NONE, Effect.SOME} else {1}) == seen.shown
     assert seen.recovery_s < fault.recovery_s
-    assert len(seen.log) <= seen.changes + fault.remarks, seen.log
+    # The turn may end between a line and the call of the function that is told of the same change.
+    assert len(seen.log) <= seen.changes + 1 + fault.remarks, seen.log
     assert () == seen.strays

@@ -18,16 +18,16 @@ CHECKS = (
     "response_headers_conformance",
     "response_schema_conformance",
 )
-# Examples for each case that the schema has, and how many calls they come to at least.
-FULL = (5, 1000)
-QUICK = (1, 500)
+# The phases, examples for each operation, and how many calls they come to at least.
+FULL = ("examples,coverage,fuzzing,stateful", 5, 1000)
+QUICK = ("fuzzing", 3, 60)
 
 
 def test_every_answer_is_documented(
     tmp_path: Path, pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
 ):
     """No server error, no answer with a status, type or body that the schema does not have."""
-    examples, least_calls = FULL if pytestconfig.getoption("--full") else QUICK
+    phases, examples, least_calls = FULL if pytestconfig.getoption("--full") else QUICK
     with RunningService() as service:
         # What the examples in the schema are about.
         service.add_features("environment", "user", "theme")
@@ -38,6 +38,8 @@ def test_every_answer_is_documented(
         options = [
             "--checks",
             ",".join(CHECKS),
+            "--phases",
+            phases,
             "--max-examples",
             str(examples),
             "--seed",
