@@ -5,8 +5,7 @@ that is the local default and no rules. What ``get`` runs is compiled from it, s
 """
 
 from collections.abc import Mapping
-from types import MemberDescriptorType
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from heksher.context import ClientContext
 from heksher.declaration_check import check_declaration, check_default
@@ -50,9 +49,6 @@ class SettingBase(Readable[T]):
     cannot meet one by accident.
     """
 
-    # Python 3.12 and 3.13 take a quarter of an empty call longer to find what an instance has in a method's place.
-    __slots__ = {"get": Readable.get.__doc__}
-
     name: str
     configurable_features: tuple[str, ...]
     type: SettingType[T]
@@ -84,8 +80,6 @@ class SettingBase(Readable[T]):
         self.default_value = check_default(name, self.type, default_value)
         # The setting's get for its whole life: the client that the setting belongs to replaces its code.
         self._get = make_get(Readable.get.__doc__)
-        # Also where a subclass overrides get: it is what super().get finds.
-        _GET_SLOT.__set__(self, self._get)
         # The local default, without rules, until a client says something else.
         rules: RuleSet[T] = RuleSet(name, (), ())
         evaluation = Evaluation(rules, self.default_value, "local default", ClientContext(()), features)
@@ -125,6 +119,3 @@ class SettingBase(Readable[T]):
 
     def __repr__(self) -> str:
         return f"<Setting {self.name} ({self.type.heksher_string()})>"
-
-
-_GET_SLOT: Final[MemberDescriptorType] = vars(SettingBase)["get"]
