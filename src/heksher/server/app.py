@@ -215,7 +215,7 @@ def _add_routes(api: FastAPI) -> None:
 
 
 def prepare_storage(storage: Storage, config: Config) -> None:
-    """Open a storage, and return it the configured context features.
+    """Open a storage, and give it the configured context features.
 
     Raises:
         StorageError: it cannot be made ready.

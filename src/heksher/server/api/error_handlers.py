@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heksher.server import logs
@@ -127,8 +127,9 @@ async def _handle(request: Request, error: Exception) -> Response:
 
 
 def _find_methods(request: Request) -> set[str]:
-    routes = [route for route in request.app.routes if isinstance(route, Route)]
-    return {method for route in routes if route.path_regex.match(request.url.path) for method in route.methods or ()}
+    # A route for another method matches in part.
+    found = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in found if isinstance(route, Route) for method in route.methods or ()}
 
 
 def install_error_handlers(app: FastAPI) -> None:
