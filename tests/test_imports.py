@@ -24,7 +24,7 @@ CORE_STANDARD = "copy dataclasses json json.decoder json.encoder json.scanner _j
 
 # What a program needs besides that makes a client. The HTTP library is loaded when the client is made.
 CLIENT = """
-heksher.backoff heksher.clients heksher.clients.async_client heksher.clients.base_client
+heksher.backoff heksher.changes heksher.clients heksher.clients.async_client heksher.clients.base_client
 heksher.clients.conversation heksher.clients.conversation.conversion heksher.clients.conversation.event_stream
 heksher.clients.conversation.exchange heksher.clients.conversation.query_protocol
 heksher.clients.conversation.registration heksher.clients.conversation.response_reader
@@ -37,7 +37,7 @@ heksher.clients.reporting.status heksher.clients.stream_runner heksher.clients.t
 heksher.clients.transport heksher.clients.transport.async_transport heksher.clients.transport.http_errors
 heksher.clients.transport.http_library heksher.clients.transport.in_flight heksher.clients.transport.network
 heksher.clients.transport.private_part heksher.clients.transport.receiving heksher.clients.transport.sender
-heksher.clients.transport.thread_transport
+heksher.clients.transport.thread_transport heksher.clients.util
 """
 # Those of all versions of Python.
 CLIENT_STANDARD = """

@@ -81,14 +81,15 @@ __all__ = [
     "__version__",
 ]
 
-# Where to find what is loaded when it is first asked for. ``clients`` is a package, not a name in one.
+# Where to find what is loaded when it is first asked for. The last ones are modules themselves.
 _LOADED_LATER: Final = {
     "AsyncHeksherClient": "heksher.clients.async_client",
     "ClientStatus": "heksher.clients.reporting.status",
-    "SettingData": "heksher.clients.conversation.setting_data",
+    "SettingData": "heksher.clients.util",
     "SettingStatus": "heksher.clients.reporting.status",
     "Snapshot": "heksher.clients.reporting.snapshot",
     "ThreadHeksherClient": "heksher.clients.thread_client",
+    "changes": "heksher.changes",
     "clients": "heksher.clients",
 }
 
@@ -97,9 +98,9 @@ def __getattr__(name: str) -> object:
     if name not in _LOADED_LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     for later, module in _LOADED_LATER.items():
-        # Kept as attributes, so that this runs once. The package becomes one by being imported.
+        # Kept as attributes, so that this runs once.
         loaded = import_module(module)
-        globals()[later] = loaded if later == "clients" else getattr(loaded, later)
+        globals()[later] = loaded if module == f"{__name__}.{later}" else getattr(loaded, later)
     return globals()[name]
 
 

@@ -53,7 +53,6 @@ class SettingBase(Readable[T]):
     configurable_features: tuple[str, ...]
     type: SettingType[T]
     default_value: T
-    metadata: dict[str, JSON]
     alias: str | None
     version: str
 
@@ -72,7 +71,8 @@ class SettingBase(Readable[T]):
     ) -> None:
         self.name = name
         self.configurable_features = features
-        self.metadata = dict(metadata or {})
+        # Not among the annotations of the class: typing.get_type_hints could not read those of JSON outside its module.
+        self.metadata: dict[str, JSON] = dict(metadata or {})
         self.alias = alias
         self.version = version
         check_declaration(name, features, alias, version, self.metadata)

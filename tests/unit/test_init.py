@@ -4,6 +4,7 @@ import importlib
 import json
 import subprocess
 import sys
+import typing
 from importlib import metadata
 
 import pytest
@@ -90,6 +91,19 @@ def test_import_is_light() -> None:
     loaded = list_modules("import heksher") - list_modules("")
     assert set() == HEAVY & loaded
     assert not [name for name in loaded if name.startswith("heksher.server")]
+
+
+def test_annotations_can_be_read() -> None:
+    """Tools that read the annotations of a setting, such as frameworks that inject dependencies, can."""
+    assert {"name", "type", "default_value"} <= typing.get_type_hints(heksher.Setting).keys()
+
+
+@pytest.mark.parametrize(
+    "path", ["changes.Changes", "clients.util.SettingData", "clients.thread_client", "setting.Setting"]
+)
+def test_modules_are_there_after_the_import(path: str) -> None:
+    """The published modules can be reached through the package without an import of their own."""
+    assert "heksher" in list_modules(f"import heksher\nassert heksher.{path}")
 
 
 def test_stub_is_not_loaded_by_the_clients() -> None:

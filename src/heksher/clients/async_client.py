@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import time
 import warnings
 import weakref
@@ -235,6 +236,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         if self._state is ClientPhase.RUNNING:
             # Nothing updates until then, so the client must not call itself current.
             self._health.fail(_ORPHANED)
+            logger.warning("in the forked process %d %s", os.getpid(), _ORPHANED)
         try:
             self._transport.reset_after_fork()
         # Whatever it is: each request tries this again.

@@ -245,7 +245,7 @@ class BaseHeksherClient(Observed, ABC):
         return StreamPolicy(self._updates, self._session, self._schedule, wake_up)
 
     def _make_status(self) -> ClientStatus:
-        return self._health.picture(MappingProxyType(self._session.statuses()), self._stream_runner.is_streaming)
+        return self._health.make_status(MappingProxyType(self._session.statuses()), self._stream_runner.is_streaming)
 
     def _require_open(self) -> None:
         fork.notice_fork()

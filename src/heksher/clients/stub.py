@@ -153,7 +153,7 @@ class _BaseStub(Observed):
         health = ClientHealth()
         health.confirm(None)
         health.succeed()
-        return health.picture({setting.name: known for setting in list(self._before)})
+        return health.make_status({setting.name: known for setting in list(self._before)})
 
     def _answer_anew(self, settings: Iterable[Setting[Any]]) -> None:
         """Have those of the settings that are this client's at present answer their stub rules, and tell of it."""

@@ -35,7 +35,7 @@ from heksher.exceptions import ClientStateError, TransportError
 logger: logging.Logger = logging.getLogger(__name__)
 
 # After how long a forked process begins to follow the service's changes. Some patch gevent in right after the fork, and
-# then there is to be no second thread, see ``follower``.
+# then there is to be no second thread, see ``stream_runner``.
 SETTLING_S = 1.0
 
 

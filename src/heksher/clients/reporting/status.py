@@ -117,7 +117,7 @@ class ClientHealth:
         """Note that the client was closed; return whether the state changed."""
         return self._enter("closed")
 
-    def picture(self, settings: Mapping[str, SettingStatus], is_streaming: bool = False) -> ClientStatus:
+    def make_status(self, settings: Mapping[str, SettingStatus], is_streaming: bool = False) -> ClientStatus:
         """Return the status at this moment."""
         facts = self._facts
         return ClientStatus(

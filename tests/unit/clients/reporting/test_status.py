@@ -51,7 +51,7 @@ def test_a_new_client_is_starting(health: ClientHealth):
         settings={},
         is_streaming=False,
     )
-    assert expected == health.picture({})
+    assert expected == health.make_status({})
 
 
 def test_success(clock: Clock, health: ClientHealth):
@@ -60,17 +60,17 @@ def test_success(clock: Clock, health: ClientHealth):
     health.confirm(7)
     assert health.succeed()
     clock.move(2)
-    picture = health.picture({})
+    status_seen = health.make_status({})
     assert ("current", START + timedelta(seconds=5), 2.0, 7, "service") == (
-        picture.state,
-        picture.since,
-        picture.age_s,
-        picture.revision,
-        picture.source,
+        status_seen.state,
+        status_seen.since,
+        status_seen.age_s,
+        status_seen.revision,
+        status_seen.source,
     )
-    assert picture.since == picture.last_success
+    assert status_seen.since == status_seen.last_success
     assert not health.succeed()
-    assert picture.since == health.picture({}).since
+    assert status_seen.since == health.make_status({}).since
 
 
 def test_failure_without_data(clock: Clock, health: ClientHealth):
@@ -79,13 +79,13 @@ def test_failure_without_data(clock: Clock, health: ClientHealth):
     assert health.fail("no route")
     clock.move(1)
     assert not health.fail("still none")
-    picture = health.picture({})
+    status_seen = health.make_status({})
     assert ("failed", START + timedelta(seconds=1), "still none", START + timedelta(seconds=2), None) == (
-        picture.state,
-        picture.since,
-        picture.last_error,
-        picture.last_error_at,
-        picture.age_s,
+        status_seen.state,
+        status_seen.since,
+        status_seen.last_error,
+        status_seen.last_error_at,
+        status_seen.age_s,
     )
 
 
@@ -95,13 +95,13 @@ def test_failure_with_data(clock: Clock, health: ClientHealth):
     health.succeed()
     clock.move(10)
     assert health.fail("timeout")
-    assert ("stale", 10.0) == (health.picture({}).state, health.picture({}).age_s)
+    assert ("stale", 10.0) == (health.make_status({}).state, health.make_status({}).age_s)
     health.confirm(None)
     assert health.succeed()
     assert ("current", 0.0, "timeout") == (
-        health.picture({}).state,
-        health.picture({}).age_s,
-        health.picture({}).last_error,
+        health.make_status({}).state,
+        health.make_status({}).age_s,
+        health.make_status({}).last_error,
     )
 
 
@@ -110,20 +110,20 @@ def test_fallback(clock: Clock, health: ClientHealth):
     health.fall_back("file", START - timedelta(hours=1), 3)
     health.fail("refused")
     clock.move(60)
-    picture = health.picture({})
+    status_seen = health.make_status({})
     assert ("stale", 3660.0, 3, "file", None) == (
-        picture.state,
-        picture.age_s,
-        picture.revision,
-        picture.source,
-        picture.last_success,
+        status_seen.state,
+        status_seen.age_s,
+        status_seen.revision,
+        status_seen.source,
+        status_seen.last_success,
     )
 
 
 def test_bootstrap_has_no_age(health: ClientHealth):
     """Nobody knows how old a bootstrap is."""
     health.fall_back("bootstrap", None, None)
-    assert ("bootstrap", None) == (health.picture({}).source, health.picture({}).age_s)
+    assert ("bootstrap", None) == (health.make_status({}).source, health.make_status({}).age_s)
 
 
 @pytest.mark.parametrize(
@@ -133,16 +133,16 @@ def test_clocks_that_jump(clock: Clock, health: ClientHealth, wall_s: float, mon
     """A clock that is set back, or one that stands still while the machine sleeps, makes no data younger."""
     health.confirm(None)
     clock.move(wall_s, monotonic_s)
-    assert age_s == health.picture({}).age_s
+    assert age_s == health.make_status({}).age_s
 
 
 def test_close(health: ClientHealth):
     """A closed client says so, once."""
     assert [True, False] == [health.close(), health.close()]
-    assert "closed" == health.picture({}).state
+    assert "closed" == health.make_status({}).state
 
 
 def test_settings_are_shown(health: ClientHealth):
-    """The picture has what is known of each setting."""
+    """The status_seen has what is known of each setting."""
     settings = {"size": SettingStatus(is_declared=True, is_missing=False, rejected=("bad",), is_stale=True)}
-    assert settings == health.picture(settings).settings
+    assert settings == health.make_status(settings).settings
