@@ -68,7 +68,7 @@ class Backstage:
         self._proxy.switch(ACTIONS[action])
 
     def publish(self, settings: dict[str, object]) -> None:
-        """Return the fake service its settings, all at once, in the form that a query answers."""
+        """Replace all settings of the fake service at once, in the form of a query's answer."""
         self._service.settings = settings
 
     def real_url(self) -> str:

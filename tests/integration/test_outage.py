@@ -60,7 +60,7 @@ def go_away(service: RunningService, storage: FragileStorage) -> None:
 
 
 def come_back(service: RunningService, storage: FragileStorage) -> None:
-    """Return the database back, and wait until the service knows."""
+    """Bring the database back, and wait until the service knows."""
     storage.is_away = False
     assert wait_until(lambda: read_database(service) == "up")
 

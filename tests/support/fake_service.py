@@ -178,7 +178,7 @@ class FakeService:
         rules.append({"rule_id": rule_id, "value": value, "context_features": [list(pair) for pair in pairs]})
 
     def rename(self, old: str, new: str) -> None:
-        """Return a setting another name; the old one becomes an alias."""
+        """Rename a setting; the old name becomes an alias."""
         self._move_on()
         self.settings[new] = self.settings.pop(old)
         self.aliases.pop(new, None)

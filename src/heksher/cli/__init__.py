@@ -1,11 +1,11 @@
 """The command line, one module per group of commands. It needs ``heksher[server]``.
 
-This module imports nothing of that extra, so that it can say what is missing.
+This module imports nothing from that extra, so that it can report when the extra is missing.
 """
 
 import sys
 
-# What the extra "server" installs, by the names that its parts are imported by.
+# The import names of the parts of the extra "server".
 _EXTRA = frozenset(
     {
         "alembic", "backports", "click", "fastapi", "httptools", "prometheus_client", "pydantic", "sqlalchemy",

@@ -1,4 +1,4 @@
-"""What the commands that work on a database have in common. The service is imported only when one is to run."""
+"""Code shared by the commands that work on a database. Imports the service only when a command runs."""
 
 import os
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def load_config(database: str | None) -> "Config":
-    """Read the configuration that a service would have with this option and the environment.
+    """Return the configuration that a service would have with this option and the environment.
 
     Raises:
-        StartupError: a part of it makes no sense; the message names it.
+        StartupError: a value is invalid; the message names its source.
     """
     from heksher.server import config_reader  # noqa: PLC0415 - see above
 
@@ -26,7 +26,7 @@ def load_config(database: str | None) -> "Config":
 
 @contextmanager
 def telling_errors() -> Iterator[None]:
-    """End the program with one line for an error of this package."""
+    """Exit with a one-line message if the block raises an error of this package."""
     try:
         yield
     except HeksherError as error:

@@ -1,4 +1,4 @@
-"""``heksher migrate``: bring the schema of a database up to date, which the service otherwise does when it starts."""
+"""``heksher migrate``: update the schema of a database, which the service otherwise does when it starts."""
 
 import click
 

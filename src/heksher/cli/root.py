@@ -1,4 +1,4 @@
-"""The command that all others belong to."""
+"""The group that all commands belong to."""
 
 import click
 

@@ -1,6 +1,6 @@
 """``heksher serve``: run the service.
 
-The service is imported only when it is to run: ``heksher --help`` needs nothing of it but the table of its options.
+The service is imported only when it runs: ``heksher --help`` needs nothing of it but the table of options.
 """
 
 import gc
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 @service_options
 def serve(**given: "OptionValue | None") -> None:
     """Run the Heksher service until Ctrl-C or SIGTERM."""
-    # The server takes over both signals when it runs; until then they end the program as cleanly.
+    # The server installs its own handlers when it runs; until then these end the program just as cleanly.
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, _end)
-    # The modules of the service make many objects, of which none is garbage: a tenth of the start is spent looking.
+    # Importing the service creates many objects that all stay alive; collecting garbage would take a tenth of the
+    # start.
     gc.disable()
     from heksher.server.config_reader import load_config  # noqa: PLC0415 - see above
     from heksher.server.run import run_service  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The options of commands that are options of the service: made from its table, ``heksher.server.options``."""
+"""Command-line options for the options of the service, built from the table in ``heksher.server.options``."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -8,15 +8,15 @@ import click
 from heksher.server.option_kind import Choice, Number, OptionKind, Text, Truth
 from heksher.server.options import DATABASE, OPTIONS, Option
 
-# What click calls a decorator of commands.
+# The decorator type of click commands.
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def add_options(options: Iterable[Option]) -> Decorator:
-    """Return a decorator that adds options to a command, which gets them by name: ``None`` if one was not given."""
+    """Return a decorator that adds options to a command. The command gets them by name, ``None`` if not given."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        # The last decorator is the first option.
+        # Decorators apply in reverse, so the last one applied becomes the first option.
         for option in reversed([option for option in options if option.flag is not None]):
             command = _make_decorator(option)(command)
         return command

@@ -1,4 +1,4 @@
-"""The application: the only place where the API, the operations, the catalog and a storage are put together."""
+"""The application: the only module that puts the API, the operations, the catalog and a storage together."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -57,23 +57,23 @@ one wins: the one with a condition on the latest feature in the service's order.
 _STARTUP = Origin(actor="heksher", reason="the context features that the service was started with")
 
 
-# What makes an application that is mounted beside the API.
+# Creates an application that is mounted beside the API.
 MakeMounted = Callable[[Services], ASGIApp]
 
 
 class Application:
-    """The service as an ASGI application. ``run`` says how long it has its storage; an ASGI lifespan does the same.
+    """The service as an ASGI application. The storage is open inside ``run`` or an ASGI lifespan.
 
     Args:
-        config: its configuration.
-        storage: an open storage, which stays the caller's to close; ``None``: the configured one is opened by ``run``.
-        mounted: what answers beside the API, by the path below which it does; its errors are its own to answer.
+        config: the configuration of the service.
+        storage: an open storage, which the caller closes; ``None`` to have ``run`` open and close the configured one.
+        mounted: further applications by the path prefix that they answer below; each answers its errors itself.
 
     Attributes:
         services: what the routes work with.
-        api: the framework's application, which has the routes.
-        front: the path of requests, of which ``api`` is the end; for servers that do not ask for a lifespan.
-        end_streams: ends all streams, as the process is about to end; may be called from a signal's handler.
+        api: the FastAPI application with the routes.
+        front: all steps of a request, ending with ``api``; for servers that do not use the ASGI lifespan.
+        end_streams: ends all streams before the process ends; safe in a signal handler.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Application:
         self._is_owner = storage is None
         self._storage = storage or _make_storage(config)
         self._metrics = Metrics()
-        # The picture that the metrics know; None before the first.
+        # The picture that the metrics were last set from; None before the first.
         self._reported: Picture | None = None
         self._availability = Availability()
         self._catalog = Catalog(self._storage, config.max_cache_bytes)
@@ -98,7 +98,7 @@ class Application:
 
     @contextmanager
     def run(self) -> Iterator[None]:
-        """Open the storage, unless it is the caller's, load the catalog, and follow the storage until the end.
+        """Open the storage (unless the caller did), load the catalog, and keep it up to date until the block ends.
 
         Raises:
             StorageError: the storage cannot be made ready.
@@ -110,7 +110,7 @@ class Application:
         try:
             if self._is_owner:
                 prepare_storage(self._storage, self._config)
-            # One that has gone away again is looked after by the follower.
+            # If the database is unreachable again already, the updater keeps trying.
             with suppress(StorageUnavailableError):
                 self._catalog.load()
             self._updater.start()
@@ -158,7 +158,7 @@ class Application:
         return api
 
     def _report(self) -> None:
-        """Tell the metrics what was found out about the storage."""
+        """Update the metrics with the state of the storage and the catalog."""
         self._metrics.note_hits()
         is_up = self._availability.problem is None
         self._metrics.set_database_up(is_up)
@@ -174,7 +174,7 @@ class Application:
 
 
 class _Mounted(Mount):
-    """A mounted application, which its requests are recorded under where it has no route for them."""
+    """A mounted application. Requests that it has no route for are recorded under its own path."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, child_scope = super().matches(scope)
@@ -184,10 +184,10 @@ class _Mounted(Mount):
 
 
 def make_front(framework: ASGIApp, services: Services) -> ASGIApp:
-    """Put the steps of a request's path together: the last one here is the first one that a request passes."""
+    """Return the steps of a request's path. The last step added here is the first one that a request passes."""
     config = services.config
     recorder = Recorder(services.metrics, is_logging=config.has_access_log)
-    # Their bound methods: to call an object takes the interpreter much longer.
+    # Bound methods, because calling an object takes the interpreter much longer.
     front: ASGIApp = RequestLog(framework, recorder).__call__
     front = Streaming(front, services.streams).__call__
     front = FastPath(front, services.query_service, recorder).__call__
@@ -215,10 +215,10 @@ def _add_routes(api: FastAPI) -> None:
 
 
 def prepare_storage(storage: Storage, config: Config) -> None:
-    """Open a storage, and give it the configured context features.
+    """Open a storage and set the configured context features.
 
     Raises:
-        StorageError: it cannot be made ready.
+        StorageError: the storage cannot be made ready.
         StartupError: its context features contradict the configured ones.
     """
     storage.open()
@@ -228,10 +228,10 @@ def prepare_storage(storage: Storage, config: Config) -> None:
 
 @contextmanager
 def open_storage(config: Config) -> Iterator[Storage]:
-    """Open the configured storage, give it the configured context features, and close it in the end.
+    """Open the configured storage with the configured context features, and close it at the end of the block.
 
     Raises:
-        StorageError: it cannot be made ready.
+        StorageError: the storage cannot be made ready.
         StartupError: its context features contradict the configured ones.
     """
     storage = _make_storage(config)

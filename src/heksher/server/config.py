@@ -1,4 +1,4 @@
-"""How a service is configured. Where that comes from: ``options`` says, and ``config_reader`` reads it."""
+"""The configuration of a service. ``options`` lists where each value comes from, ``config_reader`` reads them."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from heksher.server.limits import MAX_BODY_BYTES, MAX_CACHE_BYTES
 from heksher.server.logs import LogFormat
 
-# Each is a process with a catalog of its own: more than this is a slip of the finger.
+# Each worker is a process with its own catalog: a higher number is a typing error.
 MAX_WORKERS: Final = 256
 
 
@@ -16,14 +16,14 @@ class Config:
 
     Attributes:
         database: a URL, or the path of an SQLite file.
-        context_features: what the list of context features is to be at start; ``None`` leaves it as it is.
-        doc_only: there is no database, and only the documentation and health routes work.
+        context_features: the list of context features to set at start; ``None`` keeps the stored list.
+        doc_only: whether there is no database, so that only the documentation and health routes work.
         max_body_bytes: the largest request body that is read.
-        is_default_database: nobody has chosen the database, so nobody has made its directory either.
-        max_cache_bytes: how many bytes of answers to queries each worker keeps.
-        workers: how many processes answer.
-        log_format: how what is logged is written.
-        has_access_log: each request is logged.
+        is_default_database: whether the database was not configured, so that its directory may not exist yet.
+        max_cache_bytes: the size of the cache of answers in each worker, in bytes.
+        workers: the number of processes that answer.
+        log_format: the format of the log.
+        has_access_log: whether each request is logged.
         host: the name or address to listen on.
         port: the port to listen on; 0 lets the system choose.
     """

@@ -1,4 +1,4 @@
-"""Reading the configuration: options of the command line win over environment variables, and these over defaults."""
+"""Reads the configuration: command-line options override environment variables, which override defaults."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,21 +10,21 @@ from heksher.server.errors import StartupError
 from heksher.server.option_kind import OptionValue
 from heksher.server.options import DATABASE, OPTIONS, Option
 
-# What the command line gives for each option that it has, by its name; None where it was not given.
+# The value of each command-line option by its name; None if it was not given.
 Given = Mapping[str, OptionValue | None]
 
 _NOTHING: Final[Given] = MappingProxyType({})
 
 
 def load_config(environment: Mapping[str, str], given: Given = _NOTHING) -> Config:
-    """Read the configuration of a service.
+    """Return the configuration of a service.
 
     Args:
         environment: the environment variables; an empty one counts as missing.
-        given: the options of the command line, by name.
+        given: the command-line options by name.
 
     Raises:
-        StartupError: a part of it makes no sense; the message names it.
+        StartupError: a value is invalid; the message names its source.
     """
     values = dict(_read_options(OPTIONS, environment, given))
     if not values.get(DATABASE.name):
@@ -52,10 +52,10 @@ def _read_option(option: Option, environment: Mapping[str, str], given: OptionVa
 
 
 def find_default_database(environment: Mapping[str, str]) -> Path:
-    """Return the path of the SQLite file that is used where no database is configured.
+    """Return the path of the SQLite file that is used if no database is configured.
 
     Raises:
-        StartupError: there is no place for it.
+        StartupError: no directory for it can be found.
 
     Source: XDG Base Directory Specification 0.8 (a relative path in its variable is to be ignored).
     """

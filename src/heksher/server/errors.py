@@ -1,22 +1,22 @@
-"""Why an operation was refused, without a word of HTTP. ``api/errors.py`` turns each class into an answer, once.
+"""Why an operation was refused, independent of HTTP. ``api/error_handlers.py`` maps each class to an answer.
 
 ::
 
     OperationError
-    ├── InvalidInputError       the request itself makes no sense, whatever is stored
+    ├── InvalidInputError       the request is invalid, whatever is stored
     ├── NotAcceptableError      well-formed, but not possible for this object (a value that does not fit, ...)
     ├── NotFoundError           an object that the request names does not exist
     └── ConflictError           it contradicts what is stored
         ├── DuplicateError      what it would add is there already
         └── InUseError          what it would remove is still needed
-    StartupError                the service cannot start; the remedy is with whoever starts it
+    StartupError                the service cannot start until its configuration or environment is changed
 """
 
 from typing import Literal
 
 from heksher.exceptions import HeksherError
 
-# What was looked for in vain. The last three are only mentioned in a request that is about something else.
+# The kinds of missing objects. The last three are only mentioned in a request about something else.
 MissingKind = Literal[
     "setting",
     "rule",
@@ -29,14 +29,14 @@ MissingKind = Literal[
 
 
 class OperationError(HeksherError):
-    """Base of the reasons for which an operation is refused."""
+    """Base of the errors with which operations are refused."""
 
 
 class InvalidInputError(OperationError):
-    """The request itself makes no sense, whatever is stored.
+    """The request is invalid, whatever is stored.
 
     Attributes:
-        location: the path of the offending part in what was given, such as ``("default_value",)``.
+        location: the path of the invalid part in the input, such as ``("default_value",)``.
     """
 
     def __init__(self, message: str, location: tuple[str | int, ...]) -> None:
@@ -52,7 +52,7 @@ class NotFoundError(OperationError):
     """An object that the request names does not exist.
 
     Attributes:
-        kind: what was looked for.
+        kind: the kind of the missing object.
     """
 
     def __init__(self, message: str, kind: MissingKind) -> None:
@@ -64,7 +64,7 @@ class ConflictError(OperationError):
     """The request contradicts what is stored.
 
     Attributes:
-        conflicts: each reason by itself, where there can be several.
+        conflicts: the individual reasons, where there can be several.
     """
 
     def __init__(self, message: str, conflicts: tuple[str, ...] = ()) -> None:
@@ -73,11 +73,11 @@ class ConflictError(OperationError):
 
 
 class DuplicateError(ConflictError):
-    """What the request would add is there already."""
+    """The request would add something that exists already."""
 
 
 class InUseError(ConflictError):
-    """What the request would remove is still needed."""
+    """The request would remove something that is still in use."""
 
 
 class StartupError(HeksherError):

@@ -1,4 +1,4 @@
-"""Whether the service works."""
+"""Health and readiness of the service."""
 
 import logging
 import time
@@ -14,12 +14,12 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Readiness:
-    """Whether this process is to be sent requests, and what there is to know about that.
+    """Whether this process can serve requests, and the facts behind that.
 
     Args:
-        catalog: what queries are answered from.
-        availability: of the database.
-        is_ending: tells whether the process is about to end.
+        catalog: the catalog that queries are answered from.
+        availability: whether the database can be reached.
+        is_ending: returns whether the process is about to end.
     """
 
     def __init__(self, catalog: Catalog, availability: Availability, is_ending: Callable[[], bool]) -> None:
@@ -28,7 +28,7 @@ class Readiness:
         self._is_ending = is_ending
 
     def describe(self) -> JSONObject:
-        """Return the facts: ``ready`` is what counts; the age is in seconds, and ``null`` before the first look."""
+        """Return the facts: ``ready`` decides; the age is in seconds, ``null`` before the first look."""
         state, checked_at_s = self._catalog.state, self._catalog.checked_at_s
         return {
             "ready": state is not None and not self._is_ending(),

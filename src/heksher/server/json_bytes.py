@@ -1,4 +1,4 @@
-"""JSON as the service sends it: UTF-8 without spaces. Written by the standard library: numbers keep every digit."""
+"""JSON as the service sends it: UTF-8 without spaces, written by the standard library, so numbers keep every digit."""
 
 import json
 from typing import Final
@@ -7,15 +7,15 @@ from heksher.value_type import JSON
 
 
 def encode(content: object) -> bytes:
-    """Write JSON. Never fails on a text: what is no character is written as the escape that it came from."""
+    """Return the JSON of some content. Never fails on a text: lone surrogates are written as escapes."""
     return _ENCODER.encode(content).encode("utf-8", "backslashreplace")
 
 
 def decode(text: bytes) -> dict[str, JSON]:
-    """Read a JSON object that ``encode`` wrote."""
+    """Return the JSON object that ``encode`` wrote."""
     content: dict[str, JSON] = json.loads(text)
     return content
 
 
-# Made once: to make it takes longer than to write most values.
+# Created once: creating it takes longer than encoding most values.
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -1,7 +1,7 @@
-"""How settings and rules look in JSON, in the API and in the change log: written, and read again.
+"""The JSON form of settings and rules, for the API and the change log: how it is written and read.
 
-A picture of an object is everything that is needed to restore it. Features and conditions stand in the service's order,
-aliases are sorted by bytes, so that two pictures of one object are equal.
+A JSON form has everything needed to restore the object. Features and conditions are in the service's order and aliases
+are sorted by bytes, so equal objects have equal JSON forms.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -15,7 +15,7 @@ JSONObject = dict[str, JSON]
 
 
 def sort_features(features: Collection[str], order: Sequence[str]) -> list[str]:
-    """Sort some of the service's context features in the service's order."""
+    """Return some of the context features, sorted in the service's order."""
     return [feature for feature in order if feature in features]
 
 
@@ -38,7 +38,7 @@ def conditions_to_json(rule: RuleRecord, order: Sequence[str]) -> list[JSON]:
 
 
 def rule_to_json(rule: RuleRecord, order: Sequence[str]) -> JSONObject:
-    """Return all of a rule but its id."""
+    """Return the attributes of a rule, without its id."""
     return {
         "setting": rule.setting,
         "value": rule.value,
@@ -48,26 +48,26 @@ def rule_to_json(rule: RuleRecord, order: Sequence[str]) -> JSONObject:
 
 
 def list_differences(before: JSONObject, after: JSONObject) -> tuple[JSONObject, JSONObject]:
-    """Return the attributes that differ between two pictures of one object, as each has them.
+    """Return the attributes that differ between two JSON forms of an object, with their values in each.
 
-    Values differ if they are written differently: ``1`` and ``1.0`` do, and so do objects with another order of keys.
+    Values differ if their JSON text differs: ``1`` from ``1.0``, and objects with their keys in another order.
     """
     names = [name for name in before if not _is_same(before[name], after[name])]
     return {name: before[name] for name in names}, {name: after[name] for name in names}
 
 
 def update_setting(setting: SettingRecord, fields: Mapping[str, JSON]) -> SettingRecord:
-    """Return a setting with some attributes replaced by those of a picture."""
+    """Return a setting with some attributes replaced by those of a JSON form."""
     return setting_from_json({**setting_to_json(setting, sorted(setting.configurable_features)), **fields})
 
 
 def update_rule(rule: RuleRecord, fields: Mapping[str, JSON]) -> RuleRecord:
-    """Return a rule with some attributes replaced by those of a picture."""
+    """Return a rule with some attributes replaced by those of a JSON form."""
     return rule_from_json(rule.rule_id, {**rule_to_json(rule, list(rule.conditions)), **fields})
 
 
 def setting_from_json(picture: Mapping[str, JSON]) -> SettingRecord:
-    """Restore a setting from its picture."""
+    """Return the setting that has this JSON form."""
     attributes = cast("dict[str, Any]", picture)
     return SettingRecord(
         name=attributes["name"],
@@ -81,7 +81,7 @@ def setting_from_json(picture: Mapping[str, JSON]) -> SettingRecord:
 
 
 def rule_from_json(rule_id: int, picture: Mapping[str, JSON]) -> RuleRecord:
-    """Restore a rule from its id and its picture."""
+    """Return the rule that has this id and JSON form."""
     attributes = cast("dict[str, Any]", picture)
     return RuleRecord(
         rule_id=rule_id,
@@ -93,5 +93,5 @@ def rule_from_json(rule_id: int, picture: Mapping[str, JSON]) -> RuleRecord:
 
 
 def _is_same(value: JSON, other: JSON) -> bool:
-    # A change of something else leaves a value the very same, which may have megabytes.
+    # A change of another attribute leaves the value the same object, which saves encoding what may be megabytes.
     return value is other or encode(value) == encode(other)

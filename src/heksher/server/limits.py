@@ -1,23 +1,23 @@
-"""Every limit on what the service accepts and keeps, in one place; a request beyond one gets a 4xx that names it.
+"""All limits on what the service accepts and keeps. A request that exceeds one gets a 4xx that names the limit.
 
-They are generous: nobody reaches them by using settings as settings. They keep one request, hostile or mistaken, from
-taking memory, stack or time from all others (known fault 44).
+Ordinary use of settings stays far below them. They keep a single request, hostile or mistaken, from taking memory,
+stack or time from all others (known fault 44).
 """
 
 from typing import Final
 
 from heksher import wire
 
-# The default; HEKSHER_MAX_BODY_BYTES changes it.
+# The default; HEKSHER_MAX_BODY_BYTES overrides it.
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
-# The default; HEKSHER_CACHE_BYTES changes it. Answers that are kept, of each worker: whoever asks another question each
-# time must not fill the memory, and a thousand different answers of a hundred kilobytes have room.
+# The default; HEKSHER_CACHE_BYTES overrides it. Bounds the cached answers of each worker: a client that sends a new
+# query every time must not fill the memory, yet a thousand different answers of a hundred kilobytes fit.
 MAX_CACHE_BYTES: Final = 128 * 1024 * 1024
-# Each level of a JSON value is a level of recursion in whoever writes or compares it.
+# Each level of a JSON value costs a level of recursion in the code that writes or compares it.
 MAX_JSON_NESTING: Final = 64
-# A double ends at 308 digits, so a longer whole number is none for most readers of JSON.
+# A double has at most 308 digits, so most JSON readers cannot read a longer integer.
 MAX_INTEGER_DIGITS: Final = 300
-# A malformed body can be wrong in a million places; a person reads the first few.
+# A malformed body can have a million errors; a person reads the first few.
 MAX_REPORTED_ERRORS: Final = 20
 
 MAX_NAME_CHARACTERS: Final = wire.MAX_NAME_CHARACTERS
@@ -26,5 +26,5 @@ MAX_VERSION_DIGITS: Final = wire.MAX_VERSION_DIGITS
 MAX_CONTEXT_FEATURES: Final = 256
 MAX_METADATA_KEYS: Final = 1_000
 MAX_QUERY_SETTINGS: Final = 10_000
-# One filter for each feature, and nothing keeps a client from naming features that the service does not know.
+# One filter for each feature; clients may also name features that the service does not know.
 MAX_QUERY_FILTERS: Final = 1_000

@@ -1,9 +1,9 @@
-"""How the service logs: as lines for people, or as JSON for programs; and which request a line belongs to.
+"""How the service logs: lines for people or JSON for programs, each with the id of its request.
 
-Whoever answers a request sets ``request_id`` for as long as it lasts. A context variable follows the request through
-the event loop and onto threads, so no function has to pass the id on.
+The code that answers a request sets ``request_id`` for its duration. A context variable follows the request through the
+event loop and onto threads, so no function has to pass the id on.
 
-Lines say nothing that a client could have put there unchanged: an id is sane or is replaced, a path is quoted.
+Clients cannot inject text into log lines: a malformed id is replaced, and paths are quoted.
 """
 
 import json
@@ -18,45 +18,45 @@ from urllib.parse import quote
 
 LogFormat = Literal["text", "json"]
 
-# None outside of requests.
+# None outside of a request.
 request_id: ContextVar[str | None] = ContextVar("heksher_request_id", default=None)
 
 access_logger: logging.Logger = logging.getLogger("heksher.access")
 
 _REQUEST_ID_HEADER = b"x-request-id"
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-# What a path may have as it is: RFC 3986, section 3.3.
+# The characters that a path may contain unquoted: RFC 3986, section 3.3.
 _PATH_CHARACTERS = "/:@!$&'()*+,;=-._~"
-# The attributes that every record has. All others were given by whoever logged, as ``extra``.
+# The attributes that every record has. All others were passed as ``extra`` by the caller.
 _USUAL_ATTRIBUTES = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 
 def configure_logging(log_format: LogFormat, level: int = logging.INFO) -> None:
-    """Send what is logged to the standard error, unless the program has already said where it is to go.
+    """Log to standard error, unless the program has already configured logging.
 
     Args:
-        log_format: one line for each record, as a text or as a JSON object.
-        level: the lowest one that is logged.
+        log_format: writes each record as one line of text or as one JSON object.
+        level: the lowest level that is logged.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(TextFormatter() if log_format == "text" else JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler])
-    # Its news are told by the service in other words, and its one warning says that some client does not speak HTTP.
+    # The service logs the same events itself; uvicorn's only warning is that some client does not speak HTTP.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    # Which parts it consists of, each time. Migrations are told by the service.
+    # Alembic logs its configuration on every run. The service logs the migrations itself.
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def new_request_id() -> str:
-    """Make an id that no other request has."""
+    """Return a new, unique request id."""
     return secrets.token_hex(8)
 
 
 def read_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Return the id that a request came with in ``X-Request-ID``, or a new one if that is missing or not sane.
+    """Return the id from the request's ``X-Request-ID`` header, or a new one if it is missing or malformed.
 
     Args:
-        headers: of the request, with names in lower case.
+        headers: header fields of the request, with names in lower case.
     """
     for name, value in headers:
         if name == _REQUEST_ID_HEADER and _SANE_ID.fullmatch(value):
@@ -65,15 +65,15 @@ def read_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 
 def log_request(method: str, path: str, status: int, seconds: float, size_bytes: int, client: str | None) -> None:
-    """Log that a request was answered.
+    """Log an answered request.
 
     Args:
-        method: of the request.
-        path: without the query, which can hold what is nobody's business.
-        status: of the answer.
-        seconds: how long it took until the answer was complete.
-        size_bytes: of the body of the answer.
-        client: the address that the request came from; ``None`` if it is not known.
+        method: the method of the request.
+        path: the path without the query, which may hold private data.
+        status: the status of the answer.
+        seconds: the time until the answer was complete.
+        size_bytes: the size of the answer's body.
+        client: the address of the client; ``None`` if unknown.
     """
     quoted = quote(path, safe=_PATH_CHARACTERS, errors="replace")
     duration_ms = round(seconds * 1000, 3)
@@ -87,7 +87,7 @@ def log_request(method: str, path: str, status: int, seconds: float, size_bytes:
 
 
 class TextFormatter(logging.Formatter):
-    """Writes a record as a line for people, with the id of the request where there is one."""
+    """Formats a record as a line for people, with the id of the request if there is one."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -98,7 +98,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record as one JSON object on one line; what was given as ``extra`` are fields of it."""
+    """Formats a record as a JSON object on one line; values passed as ``extra`` become fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = {

@@ -1,13 +1,14 @@
-"""What the service counts and measures, for Prometheus: the one place where metrics are named.
+"""The Prometheus metrics of the service: the only module that names metrics.
 
-What is called for each request looks up one key and adds to numbers: the objects for each pair of route and status are
-made once. So a *route* is the pattern of a path (``/api/v1/rules/{rule_id}``), never the path itself, which anybody can
-invent.
+Methods that run for each request only look up one key and increment numbers, because the objects for each pair of route
+and status are created once. A *route* is the pattern of a path (``/api/v1/rules/{rule_id}``), never the path itself:
+clients can make up any number of paths.
 
-Of several workers each writes its numbers to files in one directory, and whichever is asked reads them all: counters
-and histograms are added up, also those of workers that have ended; gauges say in ``multiprocess_mode`` what becomes of
-them. That is why nothing here is computed when it is asked for: no worker could compute it for another one. Only the
-kept answers, of which there are many thousands a second, are added up first, and noted with each look at the database.
+With several workers, each writes its numbers to files in one directory, and the worker that is scraped reads all files.
+Counters and histograms are summed, including those of workers that have ended; ``multiprocess_mode`` says how gauges
+are combined. So nothing is computed during a scrape: no worker could compute it for another one. Only cache hits, of
+which there are many thousands a second, are counted in memory and added to their metric each time the catalog looks at
+the database.
 """
 
 import os
@@ -25,9 +26,9 @@ from heksher.version import __version__
 if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge, Histogram
 
-# The variable that the library reads; the parent of several workers sets it.
+# Name of the environment variable that the library reads; the parent of several workers sets it.
 DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
-# From an answer out of memory to one that waits for the database as long as it may.
+# From an answer out of memory to one that waits for the database as long as it is allowed to.
 _BUCKETS_S = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
@@ -37,12 +38,12 @@ _Observe = Callable[[float], None]
 
 
 class Metrics:
-    """The metrics of one process. There is one in each; of several workers each makes its own after the fork.
+    """The metrics of one process. Each process has one instance; workers create theirs after the fork.
 
-    May be used by several threads, apart from ``count_hit``, which belongs to one.
+    Thread-safe, except for ``count_hit``, which only one thread may call.
 
     Attributes:
-        count_miss: to be called for each query whose answer has to be made.
+        count_miss: call it for each query whose answer must be computed.
     """
 
     def __init__(self) -> None:
@@ -53,7 +54,7 @@ class Metrics:
         gauge("workers", "Processes that answer.", "livesum").set(1)
         self._requests = counter("requests", "Requests that were answered.", ("route", "status"))
         self._durations = registry.histogram("request_seconds", "Time to the complete answer.", ("route",))
-        # What notes a request with this route and status.
+        # The functions that record a request, by route and status.
         self._notes: dict[tuple[str, int], tuple[_Count, _Observe]] = {}
         self._streams = gauge("streams", "Streams that are open.", "livesum")
         self._stream_events = counter("stream_events", "Events that were sent on streams.")
@@ -69,30 +70,30 @@ class Metrics:
         self._cached_answers = gauge("cache_answers", "Answers to queries that are kept.", "livesum")
         self._cached_bytes = gauge("cache_bytes", "Bytes of the answers that are kept.", "livesum")
         self._hits = counter("cache_hits", "Queries that were answered with a kept answer.")
-        # How many there have been, which one thread changes; how many of them are noted, and what guards that.
+        # Only one thread changes the number of hits; the lock guards the number of hits already added to the metric.
         self._hit_count = self._noted_hits = 0
         self._noting = threading.Lock()
         self.count_miss: _Count = counter("cache_misses", "Queries whose answer had to be made.").inc
         self._registry = registry
 
     def count_hit(self) -> None:
-        """Note that a kept answer was the answer to a query."""
+        """Count a query that was answered from the cache."""
         self._hit_count += 1
 
     def note_hits(self) -> None:
-        """Have the kept answers that were counted so far told to whoever asks for the metrics."""
+        """Add the cache hits counted so far to the metric."""
         with self._noting:
             new = self._hit_count - self._noted_hits
             self._noted_hits += new
         self._hits.inc(new)
 
     def observe_request(self, route: str, status: int, seconds: float) -> None:
-        """Note that a request was answered.
+        """Record an answered request.
 
         Args:
             route: the pattern of its path.
-            status: of the answer.
-            seconds: how long it took until the answer was complete.
+            status: the status of the answer.
+            seconds: the time until the answer was complete.
         """
         try:
             count, observe = self._notes[route, status]
@@ -102,40 +103,40 @@ class Metrics:
         observe(seconds)
 
     def set_streams(self, count: int) -> None:
-        """Note how many streams are open in this process."""
+        """Record how many streams are open in this process."""
         self._streams.set(count)
 
     def count_stream_events(self, count: int) -> None:
-        """Note that so many events were sent on streams."""
+        """Count events that were sent on streams."""
         self._stream_events.inc(count)
 
     def count_dropped_stream(self) -> None:
-        """Note that a stream was ended because its client did not read."""
+        """Count a stream that was closed because its client did not read."""
         self._dropped_streams.inc()
 
     def set_catalog(self, revision: int, settings: int, rules: int) -> None:
-        """Note what the catalog of this process holds now."""
+        """Record the size and revision of this process's catalog."""
         self._revision.set(revision)
         self._settings.set(settings)
         self._rules.set(rules)
 
     def note_catalog_current(self) -> None:
-        """Note that at this moment the catalog is known to hold what the database does."""
+        """Record that the catalog is known to match the database at this moment."""
         self._current.set(time.time())
 
     def set_database_up(self, is_up: bool) -> None:
-        """Note whether the database can be reached."""
+        """Record whether the database can be reached."""
         self._database_up.set(is_up)
 
     def set_cache(self, answers: int, size_bytes: int) -> None:
-        """Note how many answers are kept in this process, and how large they are together."""
+        """Record how many answers this process has cached, and their total size."""
         self._cached_answers.set(answers)
         self._cached_bytes.set(size_bytes)
 
     def render(self) -> tuple[bytes, str]:
-        """Return the metrics of all workers as Prometheus reads them: the text and its content type.
+        """Return the metrics of all workers in the format of Prometheus: the text and its content type.
 
-        With several workers this reads some files, so it belongs on a thread.
+        With several workers this reads files, so call it on a thread.
         """
         self.note_hits()
         return self._registry.render()
@@ -148,7 +149,7 @@ class Metrics:
 
 @contextmanager
 def sharing_metrics() -> Iterator[None]:
-    """Have the workers that are forked inside of this tell their metrics together.
+    """Let workers that are forked inside this context report their metrics together.
 
     Raises:
         StartupError: there is no place for the files; the message says why.
@@ -168,31 +169,32 @@ def sharing_metrics() -> Iterator[None]:
 
 
 def forget_worker(pid: int) -> None:
-    """Leave out of the metrics what a worker was that has ended; what it counted stays."""
+    """Remove the gauges of a worker that has ended; its counters stay."""
     from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 -- see _Registry
 
     mark_process_dead(pid)  # type: ignore[no-untyped-call]  # it has no annotations
 
 
 class _Registry:
-    """Makes metrics and reads them out: the border to the library."""
+    """Creates and renders metrics: the only code that uses the library."""
 
     def __init__(self) -> None:
-        # At its import the library decides for good whether numbers are kept in memory or in files. The parent of
-        # several workers has imported this module before it says that there is a directory for them.
+        # The library decides for good, when it is imported, whether it keeps numbers in memory or in files. The parent
+        # of several workers imports this module before it sets the directory for the files, so the import waits until
+        # here.
         import prometheus_client  # noqa: PLC0415 -- see above
         from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 -- see above
 
-        # Each of them would be one more series, of which nobody makes use.
+        # Each creation time would be one more series that no dashboard uses.
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
         self._library = prometheus_client
-        # What is made here, and what is read out: with several workers, the files instead.
+        # New metrics go to _own, and scrapes read _read. The two differ with several workers: then scrapes read files.
         self._own = self._read = prometheus_client.CollectorRegistry()
         if directory := os.environ.get(DIRECTORY_VARIABLE):
             self._read = prometheus_client.CollectorRegistry()
             MultiProcessCollector(self._read, directory)  # type: ignore[no-untyped-call]  # it has no annotations
         else:
-            # It tells of the process that is asked, so with several it would tell something else each time.
+            # It describes the scraped process, so with several workers each scrape would show another one.
             prometheus_client.ProcessCollector(registry=self._own)
 
     def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> "Counter":

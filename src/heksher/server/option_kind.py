@@ -1,6 +1,6 @@
-"""What the options of the service can be: how each kind is read from a text, and what it says to one that is none.
+"""The kinds of options: how each is read from text, and the error for invalid text.
 
-Errors name where the text comes from: an environment variable, or an option of the command line.
+Errors name the source of the text: an environment variable or a command-line option.
 """
 
 from abc import ABC, abstractmethod
@@ -20,7 +20,7 @@ _TRUTH: Final = {"true": True, "1": True, "yes": True, "false": False, "0": Fals
 
 
 class OptionKind(ABC):
-    """A kind of options."""
+    """A kind of option."""
 
     @abstractmethod
     def read(self, source: str, text: str) -> OptionValue:
@@ -28,14 +28,14 @@ class OptionKind(ABC):
 
         Args:
             source: the variable or option that the text comes from.
-            text: what stands there.
+            text: the text to read.
 
         Raises:
-            StartupError: it makes no sense; the message names the source.
+            StartupError: the text is invalid; the message names the source.
         """
 
     def read_argument(self, source: str, text: str) -> OptionValue:
-        """Return the value of a text from the command line, which some kinds write in another way."""
+        """Return the value of a text from the command line, where some kinds have another syntax."""
         return self.read(source, text)
 
 
@@ -44,7 +44,7 @@ class Text(OptionKind):
     """Any text.
 
     Attributes:
-        metavar: what stands for it where the option is described.
+        metavar: the placeholder for the text where the option is described.
     """
 
     metavar: str
@@ -59,9 +59,9 @@ class Number(OptionKind):
     """A whole number.
 
     Attributes:
-        what: what it is, such as ``number of bytes``.
-        least: the smallest one that makes sense.
-        most: the largest one; ``None``: there is none.
+        what: what the number counts, such as ``number of bytes``.
+        least: the smallest valid number.
+        most: the largest valid number; ``None`` if there is no limit.
     """
 
     what: str

@@ -1,7 +1,7 @@
-"""The options of the service: the one table that the command line, the environment and the documentation go by.
+"""The options of the service: the one table that the command line, the environment and the documentation share.
 
-To add an option: an attribute of ``Config``, which has the default, a row here, and the row of the documentation, which
-a test asks for. Nothing is imported here that takes long: ``heksher --help`` shows this table.
+To add an option, add an attribute with its default to ``Config``, a row here, and a row to the documentation (a test
+checks that). Import nothing slow here: ``heksher --help`` shows this table.
 
 Source: docs/reference/compatibility.md, *Start-up configuration of the existing service* (the rows marked so).
 """
@@ -18,12 +18,12 @@ class Option:
     """An option of the service.
 
     Attributes:
-        name: of the attribute of ``Config``.
-        kind: what it can be.
-        help: what it means, in one sentence in lower case.
-        flag: on the command line; ``None``: it cannot be given there.
-        variable: of the environment; ``None``: it is not read from there.
-        default_help: what happens without it; ``None``: the default says that.
+        name: the attribute of ``Config``.
+        kind: the kind of its values.
+        help: its meaning, in one sentence in lower case.
+        flag: the command-line option; ``None`` if there is none.
+        variable: the environment variable; ``None`` if there is none.
+        default_help: what happens without the option; ``None`` if the default says it.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Option:
 
     @property
     def default(self) -> OptionValue | None:
-        """What ``Config`` has for it if nobody says anything; ``None``: that depends on other things."""
+        """The default in ``Config``; ``None`` if it depends on other things."""
         default: OptionValue | None = getattr(_DEFAULTS, self.name)
         return default
 
     def describe_default(self) -> str:
-        """Return what happens without it, in words."""
+        """Return in words what happens without the option."""
         if self.default_help is not None:
             return self.default_help
         return str(self.default).lower() if isinstance(self.default, bool) else str(self.default)

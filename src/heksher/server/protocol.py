@@ -1,7 +1,7 @@
-"""HTTP connections that the application can cut off.
+"""HTTP connections that the application can abort.
 
-This reaches into the server: its class for connections is not among what it documents. What is used of it is checked
-when it is first used; without it the service works on, and the log says what it has lost.
+This relies on an undocumented class of the server. What it needs of that class is checked on first use; if that is
+missing, the service works on and logs what it has lost.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 @cache
 def find_protocol() -> type[asyncio.Protocol] | Literal["auto"]:
-    """Return what the server is to make of a connection: a class of ours, or its own if that is not possible."""
+    """Return the server's connection class: ours, or ``"auto"`` for the server's own if ours is impossible."""
     try:
         return _make_protocol()
     except (ImportError, AttributeError):
@@ -25,24 +25,24 @@ def find_protocol() -> type[asyncio.Protocol] | Literal["auto"]:
 
 
 def _make_protocol() -> type[asyncio.Protocol]:
-    """Extend the server's class for connections.
+    """Return our subclass of the server's connection class.
 
     Raises:
-        ImportError: there is none.
-        AttributeError: it does not say when a request begins.
+        ImportError: the server has no such class.
+        AttributeError: the class lacks the method that is called when a request begins.
     """
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: PLC0415 - it may be missing
 
     class HttpProtocol(HttpToolsProtocol):
         """The server's side of one connection.
 
-        A client that does not read fills the buffers up to it, and then closing its connection waits for it as sending
-        does. So whoever sends to it without an end needs a way out.
+        When a client does not read, the buffers towards it fill up, and then closing the connection blocks just as
+        sending does. A stream, which sends without end, needs another way out: it aborts the connection.
         """
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base
             super().connection_made(transport)
-            # One for all requests of the connection.
+            # Shared by all requests of the connection.
             self._extensions = {ABORT_EXTENSION: transport.abort}
 
         def on_message_begin(self) -> None:
@@ -52,7 +52,7 @@ def _make_protocol() -> type[asyncio.Protocol]:
             except (AttributeError, TypeError):
                 _report_loss()
 
-    _ = HttpToolsProtocol.on_message_begin  # what calls it would call nothing
+    _ = HttpToolsProtocol.on_message_begin  # fails here if the base class lacks the method: it would not call ours
     return HttpProtocol
 
 

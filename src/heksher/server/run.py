@@ -1,4 +1,4 @@
-"""Running the service, in this process or in several that it forks, until a signal ends it."""
+"""Runs the service until a signal stops it, in this process or in several forked ones."""
 
 import asyncio
 import logging
@@ -28,9 +28,9 @@ from heksher.version import __version__
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-# How long requests that are being answered at the end may still take.
+# How long requests in progress may take when the server stops.
 GRACEFUL_SHUTDOWN_S = 5
-# What a worker needs besides, to close its storage and to end.
+# How much longer a worker may take to close its storage and exit.
 _CLOSING_S = 2
 
 
@@ -38,11 +38,11 @@ def run_service(config: Config, say: Callable[[str], object]) -> None:
     """Run the service until SIGTERM or SIGINT.
 
     Args:
-        config: what to run.
-        say: told in a few lines where the service is, once it answers.
+        config: the configuration of the service.
+        say: called with a few lines that say where the service can be reached, once it accepts requests.
 
     Raises:
-        StartupError: the address cannot be listened on, or the context features contradict the stored ones.
+        StartupError: the service cannot listen on the address, or the context features contradict the stored ones.
         StorageError: the database cannot be made ready.
     """
     configure_logging(config.log_format)
@@ -59,24 +59,25 @@ def run_service(config: Config, say: Callable[[str], object]) -> None:
 
 
 def run_workers(config: Config, listener: socket.socket, when_ready: Callable[[], None]) -> None:
-    """Run several servers on one socket, each in a process of its own, until a signal ends this process.
+    """Run several servers on one socket, each in its own process, until a signal stops this process.
 
     Raises:
-        StartupError: that is not possible here, or no worker can live.
+        StartupError: this system cannot fork, or no worker stays alive.
         StorageError: the database cannot be made ready.
     """
     if not hasattr(os, "fork"):
         raise StartupError("several workers need a system with fork: use one worker here, and several services")
     with open_storage(config):
         pass  # only to make it ready, once
-    # Whoever changes the list of features later must not keep a worker from being replaced.
+    # Only the first start sets the context features: a later change of the list must not keep a replacement from
+    # starting.
     own_config = replace(config, context_features=None)
     with sharing_metrics():
         Workers(
             config.workers,
             lambda lifeline: run_server(own_config, listener, lifeline.tell_ready, lifeline),
             when_ready=when_ready,
-            when_stopping=listener.close,  # while it is open, connections wait in vain for somebody to accept them
+            when_stopping=listener.close,  # an open socket would go on queueing connections that no worker accepts
             when_ended=forget_worker,
             stop_timeout_s=GRACEFUL_SHUTDOWN_S + _CLOSING_S,
         ).run()
@@ -85,20 +86,20 @@ def run_workers(config: Config, listener: socket.socket, when_ready: Callable[[]
 def run_server(
     config: Config, listener: socket.socket, when_ready: Callable[[], None], lifeline: Lifeline | None = None
 ) -> None:
-    """Run one server in this process, until a signal ends it.
+    """Run one server in this process until a signal stops it.
 
     Args:
-        config: what to run.
+        config: the configuration of the service.
         listener: the socket to accept connections on.
         when_ready: called once, when connections are accepted.
-        lifeline: to the parent whose end ends the server as well; ``None`` without one.
+        lifeline: connects to the parent, and the server stops when that ends; ``None`` without a parent.
     """
     app = Application(config)
     with app.run():
         Server(app.front, when_ready, app.end_streams, lifeline).run([listener])
 
 
-# Methods of the server that are not among what it documents, and what is lost if it does not call them any more.
+# Undocumented methods of uvicorn's server that we override, and what is lost if it no longer calls them.
 _HOOKS: Final = {
     "startup": "the service says that it is ready before it is, and a worker does not notice the end of its parent",
     "handle_exit": "streams are cut off when the service ends, and a signal is its exit status",
@@ -107,7 +108,7 @@ _HOOKS: Final = {
 
 @cache
 def find_missing_hooks() -> frozenset[str]:
-    """Return the methods of the server that this module overrides and that it has not; log what is lost, once."""
+    """Return the overridden methods that this uvicorn lacks; log once what is lost without them."""
     missing = frozenset(name for name in _HOOKS if not callable(getattr(uvicorn.Server, name, None)))
     for name in sorted(missing):
         logger.warning("this version of uvicorn has no Server.%s: %s", name, _HOOKS[name])
@@ -115,14 +116,15 @@ def find_missing_hooks() -> frozenset[str]:
 
 
 class Server(uvicorn.Server):
-    """A server that says when it is ready, and that ends with success when a signal asks it to end.
+    """A server that reports when it is ready, and that exits with success when a signal stops it.
 
     Args:
-        app: what answers.
+        app: the ASGI application.
         when_ready: called once, when connections are accepted.
-        when_stopping: called once, in the event loop, as soon as the server is to end: it ends what would not end by
-            itself, such as streams. Some connections may still be accepted after that. ``None``: there is nothing.
-        lifeline: to the parent whose end ends the server as well; ``None`` without one.
+        when_stopping: called once, in the event loop, as soon as the server starts to stop, to end what would not end
+            by itself, such as streams. Some connections may still be accepted afterwards. ``None`` if there is nothing
+            to end.
+        lifeline: connects to the parent, and the server stops when that ends; ``None`` without a parent.
     """
 
     def __init__(
@@ -135,7 +137,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                interface="asgi3",  # the server's guess takes what is no coroutine function for the second version
+                interface="asgi3",  # uvicorn would take an application that is not a coroutine function for ASGI 2
                 http=find_protocol(),
                 loop="auto",
                 ws="none",
@@ -167,10 +169,10 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         del frame
         if not self.should_exit and self._loop is not None and self._when_stopping is not None:
-            # A signal comes at any time, also while the loop is changing what this would change.
+            # A signal can arrive while the loop is changing the state that this callback changes.
             self._loop.call_soon_threadsafe(self._when_stopping)
-        # Unlike the original this does not note the signal down, which would be raised again in the end and become the
-        # process's exit status.
+        # The original also records the signal and raises it again at the end, where it becomes the process's exit
+        # status.
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
         self.should_exit = True
@@ -182,14 +184,14 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Listen on an address.
+    """Return a socket that listens on an address.
 
     Raises:
-        StartupError: that is not possible; the message says why.
+        StartupError: the service cannot listen there; the message says why.
     """
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        # A name such as localhost has addresses of both families, and most programs try the older one, if only it.
+        # A name such as localhost has addresses of both families. Most programs try IPv4, some try nothing else.
         family, _, _, _, address = min(found, key=lambda candidate: candidate[0] != socket.AF_INET)
         return socket.create_server(address[:2], family=family, backlog=2048)
     except (OSError, UnicodeError) as error:
@@ -201,10 +203,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def make_default_directory(config: Config) -> None:
-    """Make the directory of the default database, if that is the one to use: nobody else has made it.
+    """Create the directory of the default database if that database is used: nobody else creates it.
 
     Raises:
-        StartupError: that is not possible; the message says why.
+        StartupError: the directory cannot be created; the message says why.
     """
     if config.doc_only or not config.is_default_database:
         return
@@ -226,7 +228,7 @@ def _tell(config: Config, listener: socket.socket, say: Callable[[str], object])
 
 
 def describe_database(database: str) -> str:
-    """Describe a database without its password."""
+    """Return a description of a database without its password."""
     if database == "memory:":
         return "in memory, so it ends with the service"
     if "://" not in database:

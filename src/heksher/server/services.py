@@ -1,4 +1,4 @@
-"""What the parts of the service that answer requests are made with."""
+"""The objects that the request handlers share."""
 
 from dataclasses import dataclass
 
@@ -12,15 +12,16 @@ from heksher.server.storage.base import Storage
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything that a route or a mounted application can use of the service. There is one in each process.
+    """Everything of the service that a route or a mounted application can use. Each process has one instance.
 
     Attributes:
-        config: what the service was configured with.
-        storage: reads and writes; it goes on reading without the database, and has the catalog follow each write.
+        config: the configuration of the service.
+        storage: reads and writes; keeps reading while the database is unreachable, and updates the catalog with each
+            write.
         query_service: answers queries.
-        streams: those that are open.
-        metrics: what is counted and measured.
-        readiness: whether this process is to be sent requests.
+        streams: the open streams.
+        metrics: the metrics of this process.
+        readiness: whether this process can serve requests.
     """
 
     config: Config

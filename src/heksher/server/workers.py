@@ -1,16 +1,17 @@
-"""Several processes that answer on one address: a parent, which only looks after them, and workers, which it forks.
+"""Several processes that answer on one address: a parent that only supervises, and the workers that it forks.
 
-The workers accept connections on one socket, which they inherit. So a connection that nobody has accepted yet waits for
-any of them, and the end of one loses nothing but what it was doing. The parent
+The workers inherit one socket and accept connections on it. So any worker can accept a waiting connection, and when a
+worker ends, only the requests that it was serving are lost. The parent
 
-* starts another one for each worker that ends; after a while if it ended right after its start. When none can live, it
-  gives up;
-* passes on SIGTERM and SIGINT, waits for all of them, and kills those that do not end in time;
-* answers nothing and runs no thread: a fork copies only the thread that calls it, so locks of others would stay locked.
+* replaces each worker that ends, after a delay if it ended right after its start, and gives up when no worker stays
+  alive;
+* on SIGTERM and SIGINT asks all workers to stop, waits for them, and kills those that do not end in time;
+* serves no requests and runs no threads: a fork copies only the calling thread, so a lock that another thread held
+  would stay locked in the worker.
 
-Two pipes connect it with the workers. On one they say that they are ready. Of the other they hold only the end to read
-from, and nothing is ever written to it: when it can be read from, the parent has ended, however that came about, and
-its workers end, too.
+Two pipes connect the parent with the workers. On one, workers report that they are ready. The other is never written
+to, and workers hold only its reading end: it becomes readable when the parent has ended, for whatever reason, and then
+the workers end too.
 """
 
 import logging
@@ -31,14 +32,14 @@ from heksher.server.errors import StartupError
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-# A worker that lives less long, or ends before it is ready, has failed; after so many failures in a row, without a
-# worker that lives longer, there is no point in going on.
+# A worker that lives less long than this, or ends before it is ready, has failed. The parent gives up after this many
+# failures in a row without a worker that lives longer.
 _QUICK_DEATH_S = 5.0
 _MAX_FAILURES = 5
-# How long to wait before a worker that has failed is replaced: after the first failure of a row, and at most.
+# Delay before a failed worker is replaced: after the first failure in a row, and at most.
 _FIRST_DELAY_S = 0.2
 _MAX_DELAY_S = 30.0
-# Failures that are further apart have nothing to do with each other.
+# Failures further apart than this do not count as one row.
 _FORGET_FAILURES_S = 60.0
 
 _PID = struct.Struct("=q")
@@ -47,18 +48,18 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @dataclass(frozen=True, slots=True)
 class Lifeline:
-    """What a worker has of its parent.
+    """A worker's connection to its parent.
 
     Attributes:
-        end_fd: can be read from when the parent has ended.
-        ready_fd: where a worker says that it is ready.
+        end_fd: becomes readable when the parent has ended.
+        ready_fd: where a worker reports that it is ready.
     """
 
     end_fd: int
     ready_fd: int
 
     def tell_ready(self) -> None:
-        """Say that this worker answers."""
+        """Report to the parent that this worker accepts requests."""
         os.write(self.ready_fd, _PID.pack(os.getpid()))
 
 
@@ -66,12 +67,12 @@ class Workers:
     """The workers of this process.
 
     Args:
-        count: how many there are to be.
-        work: what each does; it ends when its process gets SIGTERM, or when the parent has ended.
+        count: the number of workers.
+        work: runs in each worker; returns when the worker's process gets SIGTERM, or when the parent has ended.
         when_ready: called once, in the parent, when all workers are ready.
-        when_stopping: called once, in the parent, before the workers are asked to end.
+        when_stopping: called once, in the parent, before the workers are asked to stop.
         when_ended: called with the process id of each worker that has ended.
-        stop_timeout_s: how long workers may take to end.
+        stop_timeout_s: how long workers may take to stop.
     """
 
     def __init__(
@@ -90,24 +91,24 @@ class Workers:
         self._when_stopping = when_stopping
         self._when_ended = when_ended
         self._stop_timeout_s = stop_timeout_s
-        # When each living worker was started, by process id, and which of them have been ready.
+        # Start times of the living workers by process id, and the ids of those that have reported ready.
         self._started_s: dict[int, float] = {}
         self._ready: set[int] = set()
         self._is_announced = False
-        # When workers that are missing are to be started.
+        # When to start each missing worker.
         self._due_s = [0.0] * count
         self._failures = FailureRow()
         self._last_failure_s = 0.0
-        # Each pipe: the end to read from, and the end to write to.
+        # Each pipe: its reading end and its writing end.
         self._end_fd, self._parent_fd = os.pipe()
         self._ready_fd, self._tell_ready_fd = os.pipe()
         self._signals_fd, self._note_signals_fd = os.pipe()
 
     def run(self) -> None:
-        """Keep the workers alive until SIGTERM or SIGINT, which ends them.
+        """Keep the workers alive until SIGTERM or SIGINT, then stop them.
 
         Raises:
-            StartupError: no worker can live; the message says so, the log says why.
+            StartupError: no worker stays alive; the log has the reason.
         """
         with _noting_signals(self._note_signals_fd):
             try:
@@ -129,7 +130,7 @@ class Workers:
             self._start()
 
     def _start(self) -> None:
-        # A signal that comes before the worker has handlers of its own waits for them.
+        # A signal that arrives before the worker has its own handlers stays pending until then.
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
         pid = os.fork()
         if pid == 0:
@@ -138,7 +139,7 @@ class Workers:
         self._started_s[pid] = time.monotonic()
 
     def _live(self) -> NoReturn:
-        """Be a worker, from the fork to the end of the process: nothing of the parent's may go on here."""
+        """Run the worker from the fork to the end of its process; no code of the parent may run afterwards."""
         status = 1
         try:
             self._become_worker()
@@ -163,7 +164,7 @@ class Workers:
         os.close(self._ready_fd)
 
     def _wait(self, timeout_s: float | None) -> set[int]:
-        """Wait for signals or for workers that are ready; return the numbers of the signals."""
+        """Wait for signals or ready workers; return the numbers of the signals received."""
         readable, _, _ = select.select([self._signals_fd, self._ready_fd], [], [], timeout_s)
         if self._ready_fd in readable:
             self._note_ready(os.read(self._ready_fd, 64 * _PID.size))
@@ -179,7 +180,7 @@ class Workers:
         return not signals.isdisjoint(_STOP_SIGNALS)
 
     def _handle_ended(self) -> None:
-        """Note which workers have ended, and when they are to be replaced."""
+        """Record which workers have ended, and when to replace them."""
         for pid, status in self._reap():
             lived_s = time.monotonic() - self._started_s.pop(pid)
             is_failure = lived_s < _QUICK_DEATH_S or pid not in self._ready
@@ -189,7 +190,7 @@ class Workers:
             self._due_s.append(time.monotonic() + delay_s)
 
     def _note_failure(self) -> float:
-        """Count a failure; return how long to wait before the next attempt."""
+        """Count a failure; return the delay before the next start."""
         now_s = time.monotonic()
         if now_s - self._last_failure_s > _FORGET_FAILURES_S:
             self._failures.end()
@@ -203,7 +204,7 @@ class Workers:
         return any(now_s - self._started_s[pid] > _QUICK_DEATH_S for pid in self._ready)
 
     def _reap(self) -> Iterator[tuple[int, int]]:
-        """Return each worker that has ended, with its wait status."""
+        """Yield each worker that has ended, with its wait status."""
         for pid in list(self._started_s):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
@@ -211,11 +212,11 @@ class Workers:
                 yield pid, status
 
     def _stop(self) -> None:
-        """Ask all workers to end, and wait until they have."""
+        """Ask all workers to stop, and wait until they have ended."""
         self._send(signal.SIGTERM)
         deadline_s = time.monotonic() + self._stop_timeout_s
         while self._started_s and (left_s := deadline_s - time.monotonic()) > 0:
-            # Another Ctrl-C says not to wait for requests any more; another SIGTERM says nothing new.
+            # A second Ctrl-C means: do not wait for requests any longer. A second SIGTERM changes nothing.
             if signal.SIGINT in self._wait(left_s):
                 self._send(signal.SIGINT)
             self._forget_ended()
@@ -234,7 +235,7 @@ class Workers:
 
 @contextmanager
 def _noting_signals(fd: int) -> Iterator[None]:
-    """Have the numbers of signals written down that are to end this process, or tell of the end of a worker."""
+    """Write to ``fd`` the number of each signal that stops this process or reports that a worker has ended."""
     os.set_blocking(fd, False)
     former_fd = signal.set_wakeup_fd(fd)
     former = {number: signal.signal(number, _ignore) for number in (*_STOP_SIGNALS, signal.SIGCHLD)}
@@ -247,7 +248,7 @@ def _noting_signals(fd: int) -> Iterator[None]:
 
 
 def _ignore(_signal: int, _frame: FrameType | None) -> None:
-    """Do nothing: the number of the signal has been written down."""
+    """Do nothing: the number of the signal was already written to the pipe."""
 
 
 def _end(_signal: int, _frame: FrameType | None) -> NoReturn:

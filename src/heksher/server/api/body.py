@@ -1,7 +1,7 @@
-"""Reading requests strictly: bodies that are JSON as RFC 8259 has it, and no ambiguities.
+"""Reads requests strictly: bodies must be JSON as in RFC 8259, and nothing may be ambiguous.
 
-The standard parser takes more than JSON (``NaN``, ``1e999`` as infinity, repeated keys, halves of surrogate pairs).
-What it lets in would be stored, and be sent to clients that cannot read it (known fault 35).
+The standard parser accepts more than JSON (``NaN``, ``1e999`` as infinity, repeated keys, lone surrogates). The service
+would store such values and send them to clients that cannot read them (known fault 35).
 
 Source: RFC 8259; RFC 7493 (I-JSON) for repeated keys and surrogates.
 """
@@ -22,15 +22,15 @@ from heksher.server.limits import MAX_INTEGER_DIGITS, MAX_JSON_NESTING
 from heksher.value_type import JSON, shorten
 
 _INTEGER_END = 10**MAX_INTEGER_DIGITS
-# Parsing this many bytes takes about a millisecond; a bigger body would keep the event loop, and all others, waiting.
+# Parsing this many bytes takes about a millisecond; parsing more would block the event loop for everyone.
 _MAX_BYTES_ON_EVENT_LOOP = 32 * 1024
 
 
 def parse_json(body: bytes) -> JSON:
-    """Read a JSON text.
+    """Return the value of a JSON text.
 
     Raises:
-        JSONDecodeError: it is no JSON, or has something that not every reader of JSON can take.
+        JSONDecodeError: the text is not JSON, or has something that some JSON readers cannot read.
     """
     try:
         document: JSON = json.loads(
@@ -42,14 +42,14 @@ def parse_json(body: bytes) -> JSON:
         _refuse_nesting()
     except json.JSONDecodeError:
         raise
-    except ValueError:  # what the interpreter says to a whole number of thousands of digits
+    except ValueError:  # raised by the interpreter for an integer of thousands of digits
         _refuse_integer()
     _check(document)
     return document
 
 
 def _check(document: JSON) -> None:
-    """Check a document level by level: recursion would end at the depth that this is to refuse."""
+    """Check a document level by level: recursion would fail at the very nesting that this refuses."""
     level = [document]
     for _ in range(MAX_JSON_NESTING + 1):
         containers = []
@@ -104,7 +104,7 @@ def _refuse(message: str) -> NoReturn:
 
 
 class StrictRequest(Request):
-    """A request whose body is parsed strictly."""
+    """A request that parses its body strictly."""
 
     async def json(self) -> JSON:
         body = await self.body()
@@ -114,7 +114,7 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that reads its requests strictly."""
+    """A route that parses its requests strictly."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[object, object, Response]]:
         handle = super().get_route_handler()
@@ -127,7 +127,7 @@ class StrictRoute(APIRoute):
 
 
 def _refuse_repeated_parameters(request: Request) -> None:
-    # Of two values one would be ignored without a word, and who sent both meant something by each.
+    # One of the two values would be ignored silently, although the client meant both.
     counts = Counter(name for name, _ in request.query_params.multi_items())
     if repeated := [name for name, count in counts.items() if count > 1]:
         message = "the parameter stands more than once: join several values with commas"

@@ -1,7 +1,7 @@
-"""From errors to answers, once. Nothing else in the API chooses a status for an error.
+"""Maps errors to answers. Nothing else in the API chooses a status for an error.
 
-Bodies are ``{"detail": ...}``, except where the contract says otherwise: no body where a rule or context feature is not
-found, a plain text where a setting is not found and where the contract gives the text itself.
+Bodies are ``{"detail": ...}``, except where the contract says otherwise: no body if a rule or context feature is not
+found, plain text if a setting is not found or the contract specifies the text.
 
 Source: docs/reference/compatibility.md.
 """
@@ -39,7 +39,7 @@ logger: logging.Logger = logging.getLogger(__name__)
 _BODILESS: frozenset[MissingKind] = frozenset({"rule", "context feature"})
 _PLAIN: frozenset[MissingKind] = frozenset({"setting", "configurable feature of a new setting"})
 _RETRY_AFTER_S = 1
-# What to say instead of the framework's two words.
+# Messages that replace the framework's two-word ones.
 _TEACHING = {
     404: "there is nothing at this path; /docs lists what there is",
     405: "this path does not take this method; /docs lists what there is",
@@ -48,13 +48,13 @@ _TEACHING = {
 
 @singledispatch
 def answer_error(error: Exception) -> Response:
-    """Make the answer to an error of a request."""
+    """Return the answer to an error of a request."""
     raise error
 
 
 @answer_error.register
 def _(error: RequestValidationError) -> Response:
-    # The offending input is never sent back: it can be anything, and it can be large.
+    # The invalid input is never sent back: it can be anything, and it can be large.
     parts = [
         {
             "loc": [shorten(part) if isinstance(part, str) else part for part in fault["loc"]],
@@ -112,7 +112,8 @@ def _(error: StorageUnavailableError) -> Response:
 
 
 def _tell_fault(message: str, cause: object) -> str:
-    # Where pydantic quotes an exception of ours, its message says it all; where the JSON parser failed, the cause does.
+    # If pydantic quotes an exception of ours, its message is complete; if the JSON parser failed, the cause has the
+    # message.
     if isinstance(cause, str):
         return f"{message}: {cause}"
     return message.removeprefix("Value error, ")
@@ -121,29 +122,29 @@ def _tell_fault(message: str, cause: object) -> str:
 async def _handle(request: Request, error: Exception) -> Response:
     answer = answer_error(error)
     if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        # The router names the methods of the first route that has the path, and there is a route for each method.
+        # The router lists only the methods of the first route with this path, but each method has its own route.
         answer.headers["Allow"] = ", ".join(sorted(_find_methods(request)))
     return answer
 
 
 def _find_methods(request: Request) -> set[str]:
-    # A route for another method matches in part.
+    # A route for another method is a partial match.
     found = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
     return {method for route in found if isinstance(route, Route) for method in route.methods or ()}
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Make an application answer errors as this module says."""
+    """Make an application answer errors as this module defines."""
     for error_class in (RequestValidationError, HTTPException, OperationError, StorageUnavailableError):
         app.add_exception_handler(error_class, _handle)
     app.add_middleware(LastResort)
 
 
 class LastResort:
-    """Answers what nothing else has: a fault of the service. It is logged once, with an id that the answer carries.
+    """Answers requests that fail with an unexpected error. Logs it once, with an id that the answer carries.
 
-    A mounted application may have answered in words of its own; then the fault is only logged. Cannot fail itself
-    (known fault 45): it asks nothing of the error or the request, and all but the id is constant.
+    If a mounted application has already started its own answer, the error is only logged. This step cannot fail itself
+    (known fault 45): it does not inspect the error or the request, and everything but the id is constant.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -162,7 +163,7 @@ class LastResort:
             await self._app(scope, receive, send_noting)
         except Exception:
             if scope["type"] != "http" or (is_started and not is_complete):
-                raise  # nothing can be said any more; the server logs it and closes the connection
+                raise  # no answer can be sent any more; the server logs the error and closes the connection
             request_id = logs.request_id.get()
             logger.exception("request %s failed: an error of the service, not of its client", request_id)
             if not is_started:

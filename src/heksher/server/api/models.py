@@ -1,7 +1,7 @@
-"""What requests look like: the bodies, and the lexical rules of their parts.
+"""Models of request bodies, and the lexical rules of their parts.
 
-Patterns are anchored at both ends, and pydantic's ``$`` is the very end: a trailing newline does not match (known fault
-35).
+Patterns are anchored at both ends, and pydantic's ``$`` matches only at the very end, so a trailing newline is refused
+(known fault 35).
 
 Source: docs/reference/compatibility.md.
 """
@@ -55,9 +55,9 @@ Version = Annotated[
     AfterValidator(normalize_version),
     Field(examples=["1.1"]),
 ]
-# Bodies are parsed strictly before, so any value is JSON already.
+# The body was parsed strictly, so any value is JSON already.
 AnyJSON = Annotated[JsonValue, SkipValidation]
-# pydantic documents the pattern of keys, but not that there are no others.
+# The schema that pydantic generates has the pattern of the keys, but does not forbid other keys.
 _NO_OTHER_KEYS: dict[str, JsonValue] = {"additionalProperties": False}
 MetadataField = Annotated[
     dict[MetadataKey, AnyJSON],
@@ -74,7 +74,7 @@ WireType = Annotated[
         {
             "type": "string",
             "maxLength": MAX_TYPE_CHARACTERS,
-            # What follows it can still be wrong: brackets that do not match, options that are not JSON.
+            # What follows the pattern can still be wrong: unbalanced brackets, or options that are not JSON.
             "pattern": r"^((Sequence|Mapping) ?<)*(int|float|str|bool|(Enum|Flags) ?\[.*\])>*$",
             "examples": ["int", 'Enum["dark","light"]'],
         }
@@ -88,7 +88,7 @@ Features = Annotated[
 
 
 class RequestModel(BaseModel):
-    """What the bodies share: unknown fields are ignored, as existing services do."""
+    """Base of the bodies. Unknown fields are ignored, as existing services do."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True)
 
@@ -100,7 +100,7 @@ class NewContextFeature(RequestModel):
 
 
 class ContextFeatureMove(RequestModel):
-    """Where a context feature is to go: exactly one of the two."""
+    """Where to move a context feature: exactly one of the two."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
@@ -146,7 +146,7 @@ class SettingDeclaration(RequestModel):
     version: Version = FIRST_VERSION
 
     def to_declaration(self) -> Declaration:
-        """Return what the operation takes."""
+        """Return the declaration that the operation takes."""
         return Declaration(
             name=self.name,
             configurable_features=frozenset(self.configurable_features),
@@ -159,31 +159,31 @@ class SettingDeclaration(RequestModel):
 
 
 class Versioned(RequestModel):
-    """A change of a setting, with the version that it makes."""
+    """A change of a setting, with the version that it leads to."""
 
     version: Version
 
 
 class NewType(Versioned):
-    """The type that a setting is to have."""
+    """The new type of a setting."""
 
     type: WireType
 
 
 class NewName(Versioned):
-    """The name that a setting is to have."""
+    """The new name of a setting."""
 
     name: SettingName = Field(examples=["frontend.theme"])
 
 
 class NewFeatures(Versioned):
-    """The context features that a setting is to be configurable by."""
+    """The context features that a setting will be configurable by."""
 
     configurable_features: Features
 
 
 class SettingMetadata(Versioned):
-    """MetadataField for a setting."""
+    """Metadata for a setting."""
 
     metadata: MetadataField
 
@@ -212,13 +212,13 @@ class NewRule(RequestModel):
 
 
 class RuleValue(RequestModel):
-    """The value that a rule is to have."""
+    """The new value of a rule."""
 
     value: AnyJSON = Field(examples=[10])
 
 
 class RuleMetadata(RequestModel):
-    """MetadataField for a rule."""
+    """Metadata for a rule."""
 
     metadata: MetadataField
 
@@ -230,7 +230,7 @@ class RuleMetadataValue(RequestModel):
 
 
 class QueryBody(RequestModel):
-    """A query. Texts are read as in a query string."""
+    """A query. Texts have the same form as in a query string."""
 
     settings: list[str] | str | None = Field(default=None, description="names; null: all settings", examples=[["a"]])
     context_filters: dict[str, list[str] | str] | str = Field(

@@ -1,4 +1,4 @@
-"""The parameters of a query, from the query string or from a body.
+"""Reads the parameters of a query, from the query string or from a body.
 
 Source: docs/reference/compatibility.md, *Query*.
 """
@@ -15,11 +15,11 @@ from heksher.server.limits import MAX_QUERY_FILTERS, MAX_QUERY_SETTINGS
 from heksher.server.queries.query_service import ResponsePreferences
 from heksher.wire import MIN_REVISION_HEADER, FeatureFilter, RepeatedFilterError, parse_context_filters
 
-# What the parameters of the two ways to ask are called in complaints.
+# How error messages name the parameters of the two kinds of query.
 _QUERY: Final = "query"
 _BODY: Final = "body"
 
-# Headers are read by the query service, as for answers from memory; a route declares them for the documentation.
+# The query service reads these headers, also for answers from memory; routes declare them only for the documentation.
 MinRevisionHeader = Annotated[
     int | None, Header(alias=MIN_REVISION_HEADER, ge=0, description="the oldest revision to be answered with")
 ]
@@ -61,10 +61,10 @@ PostedQueryDependency = Annotated[CatalogQuery, Depends(_read_posted_query)]
 
 
 def check_preferences(preferences: ResponsePreferences) -> None:
-    """Check that what a client demands can be demanded.
+    """Check that the client's minimum revision is well-formed.
 
     Raises:
-        RequestValidationError: it demands a revision that is none.
+        RequestValidationError: it is malformed.
     """
     if not preferences.is_valid():
         _refuse("header", MIN_REVISION_HEADER, "a revision is a whole number of at most 18 digits")

@@ -1,4 +1,4 @@
-"""What answers look like: how they are made, and how they are documented."""
+"""How answers are made, and how they are documented."""
 
 from typing import Literal, TypeAlias
 
@@ -24,22 +24,22 @@ class JSONAnswer(Response):
 
 
 def answer_text(text: str, status_code: int) -> Response:
-    """Make an answer of plain text."""
+    """Return an answer of plain text."""
     return PlainTextResponse(text.encode("utf-8", "backslashreplace"), status_code)
 
 
 def answer_written(written: Written[None]) -> Response:
-    """Make the answer without a body to a write."""
+    """Return an answer without a body for a write."""
     return Response(status_code=204, headers=tell_revision(written.revision))
 
 
 def tell_revision(revision: int) -> dict[str, str]:
-    """Make the header that says at which revision a write can be seen, or a query was answered."""
+    """Return the header for the revision that a write is visible at or a query was answered at."""
     return {REVISION_HEADER: str(revision)}
 
 
 def strip_keys(content: JSONObject, *keys: str) -> JSONObject:
-    """Leave only some keys of an object."""
+    """Return an object without some keys."""
     return {key: content[key] for key in keys}
 
 
@@ -113,14 +113,14 @@ class AttributeDifference(BaseModel):
 
 
 class MessageDifference(BaseModel):
-    """A difference that is told in words."""
+    """A difference that is described in words."""
 
     level: str
     message: str
 
 
 class OutcomeResponse(BaseModel):
-    """What came of a declaration."""
+    """The outcome of a declaration."""
 
     outcome: str
     latest_version: str | None = None
@@ -166,7 +166,7 @@ class QueriedSettingResponse(BaseModel):
 
 
 class QueryResponse(BaseModel):
-    """Settings by name, with their rules by ascending id; if asked for, the canonical names of aliases."""
+    """Settings by name, with their rules by ascending id, and, if requested, the canonical names of aliases."""
 
     settings: dict[str, QueriedSettingResponse]
     aliases: dict[str, str] | None = None
@@ -179,13 +179,13 @@ class HealthResponse(BaseModel):
 
 
 class Live(BaseModel):
-    """That a process answers."""
+    """The answer of a process that is alive."""
 
     live: bool
 
 
 class Ready(BaseModel):
-    """Whether a process is to be sent requests; the age of what it answers from is in seconds."""
+    """Whether a process can serve requests; the age of its data is in seconds."""
 
     ready: bool
     revision: int | None
@@ -194,7 +194,7 @@ class Ready(BaseModel):
 
 
 def document(*descriptions: Responses) -> Responses:
-    """Put descriptions of answers together."""
+    """Merge descriptions of answers."""
     return {status: description for part in descriptions for status, description in part.items()}
 
 
@@ -230,7 +230,7 @@ def _text_schema(example: str) -> dict[str, object]:
 INVALID: Responses = model(422, Invalid, "The request breaks the rules.")
 UNAVAILABLE: Responses = problem(503, "The database cannot be reached; try again later.")
 TOO_LARGE: Responses = problem(413, "The body is too large.")
-# What every route that takes a body can answer.
+# What every route with a body can answer.
 READ_FAILURES: Responses = document(INVALID, UNAVAILABLE)
 WRITE_FAILURES: Responses = document(INVALID, TOO_LARGE, UNAVAILABLE)
 NO_SETTING: Responses = text(404, "There is no such setting.", "there is no setting named 'cache_ttl'")

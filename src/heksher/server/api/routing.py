@@ -1,4 +1,4 @@
-"""What every group of routes is built with."""
+"""What all groups of routes are built with."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -13,7 +13,7 @@ from heksher.server.asgi.caller import get_caller
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
 
-# Dependencies are coroutines, though they await nothing: FastAPI would start a thread for a plain function.
+# Dependencies are coroutines although they await nothing: FastAPI would run a plain function in a thread.
 
 
 async def _get_services(request: Request) -> Services:
@@ -33,31 +33,31 @@ async def _get_origin(request: Request) -> Origin:
 
 
 def _read_rule_id(text: object) -> object:
-    # int() takes more than digits ("1_0", " 7"), and pydantic all that.
+    # int() accepts more than digits ("1_0", " 7"), and pydantic accepts the same.
     if not (isinstance(text, str) and text.isascii() and text.isdecimal()):
         raise ValueError("a rule's id is a whole number")
     return text
 
 
 StorageDependency = Annotated[Storage, Depends(_get_storage)]
-# Who asks for a write: what the change log says about it.
+# The origin of a write for the change log.
 OriginDependency = Annotated[Origin, Depends(_get_origin)]
-# A name in a path may be anything: what cannot be a name is not found.
+# A name in a path may be any text; a text that cannot be a name is not found.
 NameInPath = Annotated[str, Path(examples=["cache_ttl"])]
 RuleIdInPath = Annotated[int, BeforeValidator(_read_rule_id), Path(ge=0, examples=[7])]
 
 
 def make_router(tag: str, dependencies: Sequence[Dependency] | None = None) -> APIRouter:
-    """Return a router for one group of routes, whose requests are read strictly.
+    """Return a router for one group of routes that parses requests strictly.
 
     Args:
-        tag: what the group is called in the documentation.
-        dependencies: what is checked before anything else in each of them; ``None``: nothing is.
+        tag: the name of the group in the documentation.
+        dependencies: checked first for each request of the group; ``None`` for none.
     """
     # Existing clients send JSON without a Content-Type.
     return APIRouter(tags=[tag], route_class=StrictRoute, strict_content_type=False, dependencies=dependencies)
 
 
 def provide_services(api: FastAPI, services: Services) -> None:
-    """Give the routes of an application what they are to work with."""
+    """Make the services available to the routes of an application."""
     api.state.services = services

@@ -1,4 +1,4 @@
-"""The step that keeps a request's body within the limit."""
+"""The step that limits the size of request bodies."""
 
 from collections.abc import Awaitable, Iterable
 from typing import Final
@@ -6,24 +6,24 @@ from typing import Final
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Whose bodies nobody reads.
+# Methods whose bodies are never read.
 _BODILESS_METHODS: Final = frozenset({"GET", "HEAD"})
 
 
 class BodyTooLargeError(HTTPException):
-    """A body is larger than the service reads. Who reads it answers with that, in a form of its own."""
+    """A body is larger than the limit. The code that reads the body answers with this error, in its own format."""
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__(413, f"the body is larger than {max_bytes} bytes, which is the most that this service reads")
 
 
 class BodyLimit:
-    """Has ``receive`` raise ``BodyTooLargeError``, each time, once a body is too large or says that it will be.
+    """Makes ``receive`` raise ``BodyTooLargeError``, on every call, once a body is or announces that it is too large.
 
-    A body that nobody asks for is not judged: the answer to such a request says something more important.
+    A body that is never read is not checked: the answer to such a request has something more important to say.
 
     Args:
-        app: what answers.
+        app: the next step.
         max_bytes: the largest body that is read.
     """
 
@@ -41,9 +41,9 @@ class _CountedBody:
     """Receives a body up to a limit.
 
     Args:
-        receive: of the connection.
+        receive: the ASGI callable of the connection.
         max_bytes: the largest body that is read.
-        declared_bytes: the size that the request says that its body has.
+        declared_bytes: the size of the body according to the request's header.
     """
 
     __slots__ = ("_is_complete", "_is_too_large", "_max_bytes", "_receive", "_size_bytes")
@@ -56,7 +56,7 @@ class _CountedBody:
         self._is_complete = False
 
     def receive(self) -> Awaitable[Message]:
-        # After its body a request can wait for long, if its answer is a stream.
+        # After its body, a request whose answer is a stream can wait here for a long time.
         return self._receive() if self._is_complete else self._receive_body()
 
     async def _receive_body(self) -> Message:

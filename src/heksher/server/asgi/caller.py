@@ -1,6 +1,6 @@
-"""The step that says who sends a request. Until the service has access control, nobody has to prove it.
+"""The step that identifies who sends a request. Until the service has access control, callers need no proof.
 
-It stands in front of the answers from memory, so what it refuses is refused everywhere.
+It comes before the answers from memory, so a request that it refuses is refused on every path.
 """
 
 import re
@@ -27,18 +27,18 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sends a request.
+    """The sender of a request.
 
     Attributes:
-        actor: who it is; empty if nobody says.
-        is_proved: whether the service has verified that; what a header claims is not proved.
+        actor: the sender's name; empty if the request has none.
+        is_proved: whether the service has verified the name; a name in a header is only a claim.
     """
 
     actor: str = ""
     is_proved: bool = False
 
     def make_origin(self) -> Origin:
-        """Return what the change log says about the caller's writes."""
+        """Return what the change log records about the caller's writes."""
         return Origin(actor=self.actor, is_proved=self.is_proved)
 
 
@@ -49,8 +49,8 @@ class CallerStep:
     """Puts the ``Caller`` into the scope, where ``get_caller`` finds it.
 
     Args:
-        app: what answers.
-        recorder: records requests that are refused here.
+        app: the next step.
+        recorder: records the requests that are refused here.
     """
 
     def __init__(self, app: ASGIApp, recorder: Recorder) -> None:
@@ -66,16 +66,16 @@ class CallerStep:
 
 
 def get_caller(scope: Scope) -> Caller:
-    """Return who sends a request."""
+    """Return the sender of a request."""
     caller: Caller = scope[_KEY]
     return caller
 
 
 def read_caller(headers: Iterable[tuple[bytes, bytes]]) -> Caller:
-    """Return who sends a request with these header fields.
+    """Return the sender of a request with these header fields.
 
     Raises:
-        ValueError: what they say is malformed; the message says what it has to be.
+        ValueError: a header field is malformed; the message says what is allowed.
     """
     caller = UNKNOWN_CALLER
     for name, value in headers:

@@ -15,14 +15,14 @@ _KEY: Final = "heksher.asked_query"
 
 
 class FastPath:
-    """Answers a query whose answer is in memory. All others are passed on, and are in memory afterwards.
+    """Answers queries whose answers are in memory. Passes other queries on; their answers are in memory afterwards.
 
-    What was found out about a query on the way goes with it: see ``get_asked_query``.
+    What it finds out about a query is passed on with it: see ``get_asked_query``.
 
     Args:
-        app: what answers everything else.
+        app: the next step, which answers everything else.
         query_service: has the answers.
-        recorder: records those that are sent from here.
+        recorder: records the answers sent from here.
     """
 
     def __init__(self, app: ASGIApp, query_service: QueryService, recorder: Recorder) -> None:
@@ -58,7 +58,7 @@ class FastPath:
         try:
             body = await _read_body(receive, messages)
         except BodyTooLargeError:
-            # The framework meets the same error, and has the words for it.
+            # The framework will get the same error, and can word the answer.
             await self._app(scope, receive, send)
             return
         messages.reverse()
@@ -70,13 +70,13 @@ class FastPath:
 
 
 def get_asked_query(scope: Scope) -> AskedQuery:
-    """Return what the fast path knows of a query that it has passed on."""
+    """Return what the fast path knows about a query that it passed on."""
     asked: AskedQuery = scope[_KEY]
     return asked
 
 
 async def _read_body(receive: Receive, messages: list[Message]) -> bytes:
-    """Return a body; add the messages that it came in to a list."""
+    """Return a body, and add the messages that it came in to a list."""
     while True:
         message = await receive()
         messages.append(message)

@@ -1,4 +1,4 @@
-"""What is recorded of each request, whoever answers it: its metrics, and a line in the log."""
+"""Records each request, whichever step answers it: in the metrics and in the log."""
 
 import time
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from starlette.types import Scope
 from heksher.server import logs
 from heksher.server.metrics import Metrics
 
-# What requests that no route takes are counted as.
+# The route under which requests without a route are counted.
 UNMATCHED: Final = "unmatched"
 
 _ID_HEADER: Final = b"x-request-id"
@@ -20,7 +20,7 @@ class Recorder:
     """Records requests.
 
     Args:
-        metrics: are told of each request.
+        metrics: counts each request.
         is_logging: whether each request is logged as well.
     """
 
@@ -29,14 +29,14 @@ class Recorder:
         self._is_logging = is_logging
 
     def record(self, scope: Scope, route: str, status: int, started_s: float, size_bytes: int) -> None:
-        """Record that a request was answered.
+        """Record an answered request.
 
         Args:
-            scope: of the request.
-            route: the pattern of its path; never the path itself, which anybody can invent.
-            status: of the answer.
-            started_s: when the request came, by ``time.perf_counter``.
-            size_bytes: of the body of the answer.
+            scope: the scope of the request.
+            route: the pattern of its path; never the path itself, because clients can make up any number of paths.
+            status: the status of the answer.
+            started_s: when the request arrived, by ``time.perf_counter``.
+            size_bytes: the size of the answer's body.
         """
         seconds = time.perf_counter() - started_s
         self._metrics.observe_request(route, status, seconds)
@@ -48,7 +48,7 @@ class Recorder:
 
 @contextmanager
 def identifying(scope: Scope) -> Iterator[tuple[bytes, bytes]]:
-    """Give what is logged meanwhile the id of a request; yield the header field that tells it to the client."""
+    """Add the id of a request to everything logged in the block; yield the header field with the id for the client."""
     request_id = logs.read_request_id(scope["headers"])
     token = logs.request_id.set(request_id)
     try:

@@ -1,4 +1,4 @@
-"""Answers with which a step refuses a request, before the framework has seen it."""
+"""Answers with which a step refuses a request before it reaches the framework."""
 
 import time
 
@@ -9,14 +9,14 @@ from heksher.server.json_bytes import encode
 
 
 async def refuse(scope: Scope, send: Send, recorder: Recorder, status: int, detail: str) -> None:
-    """Answer that a request is refused, in the form that the API has for that, and record it.
+    """Refuse a request in the API's format, and record the answer.
 
     Args:
-        scope: of the request.
-        send: of its connection.
+        scope: the scope of the request.
+        send: the ASGI callable of the connection.
         recorder: records the answer.
-        status: of the answer.
-        detail: what is wrong, and how to do better.
+        status: the status of the answer.
+        detail: what is wrong, and how to correct it.
     """
     started_s = time.perf_counter()
     body = encode({"detail": detail})

@@ -1,6 +1,6 @@
-"""The step that records what the framework answers.
+"""The step that records the framework's answers.
 
-Answers from memory do not come here, and have no id: they cannot fail, and nothing is logged on the way to them.
+Answers from memory do not pass it and have no request id: they cannot fail, and nothing is logged on their way.
 """
 
 import logging
@@ -17,12 +17,12 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 
 class RequestLog:
-    """Gives a request an id, and records the answer once it is complete; a stream, once it is opened.
+    """Assigns an id to each request, and records the answer once it is complete, or a stream once it is open.
 
-    Everything that is logged about the request has the id, and so has its answer.
+    Every log record about the request has the id, and so does the answer.
 
     Args:
-        app: what answers.
+        app: the next step.
         recorder: records the answer.
     """
 
@@ -41,15 +41,15 @@ class RequestLog:
 
 
 class _Watch:
-    """Passes on what is sent, and notes what that was.
+    """Passes on the messages that are sent, and notes their status and size.
 
     Args:
-        send: of the connection.
-        field: to be added to the answer's header fields.
+        send: the ASGI callable of the connection.
+        field: a header field to add to the answer.
 
     Attributes:
-        status: of the answer; 500 before it begins, as what is not answered has failed.
-        size_bytes: of its body.
+        status: the status of the answer; 500 until the answer begins, because a request without an answer has failed.
+        size_bytes: the size of the answer's body.
     """
 
     def __init__(self, send: Send, field: tuple[bytes, bytes]) -> None:
@@ -59,7 +59,7 @@ class _Watch:
         self.size_bytes = 0
 
     def send(self, message: Message) -> Awaitable[None]:
-        """Take what is to be sent."""
+        """Pass on a message."""
         if "status" in message:
             self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), self._field]
@@ -69,12 +69,12 @@ class _Watch:
 
 
 def tells_routes(route: BaseRoute) -> bool:
-    """Return whether the framework puts the route of a request into its scope; if not, log what is lost, once.
+    """Return whether the framework puts the route of a request into its scope; if it does not, log the loss once.
 
-    It does not document that, and nothing else that it puts there has the pattern of the path.
+    This is undocumented, but nothing else in the scope has the pattern of the path.
 
     Args:
-        route: any of its routes without parameters.
+        route: any route without parameters.
     """
     path = getattr(route, "path", "")
     scope: Scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}
@@ -99,5 +99,5 @@ def _name_route(scope: Scope) -> str:
     path: str | None = getattr(route, "path", None)
     if path is None:
         return UNMATCHED
-    # A mounted application knows its routes from its own root on, which the scope has then.
+    # A mounted application's routes are relative to its own root path, which is in the scope by then.
     return path if isinstance(route, Mount) else scope.get("root_path", "") + path

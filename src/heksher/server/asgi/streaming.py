@@ -1,7 +1,7 @@
-"""The step that holds streams: after everything else has answered, so that an open stream keeps nothing of that alive.
+"""The step that runs streams, after all later steps have returned, so that an open stream keeps none of them alive.
 
-A route answers that a stream is to be opened with one message, as it would answer that a file is to be sent with ASGI's
-``http.response.pathsend``. Any other answer of such a route passes as it is.
+A route opens a stream by sending one special message, just as ASGI's ``http.response.pathsend`` sends a file. Any other
+answer of such a route passes unchanged.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,12 +17,12 @@ _OPENED: Final = "heksher.response.stream"
 
 
 class OpenedStream(NamedTuple):
-    """A stream that is to be opened.
+    """A stream to open.
 
     Attributes:
-        key: what its query is known by.
-        query: whose answer the stream is about.
-        last_revision: the one that the client knows the answer of; ``None`` if it knows none.
+        key: identifies its query.
+        query: the query whose changes the stream reports.
+        last_revision: the revision whose answer the client has; ``None`` if it has none.
     """
 
     key: bytes
@@ -31,16 +31,16 @@ class OpenedStream(NamedTuple):
 
 
 async def send_stream(send: Send, stream: OpenedStream) -> None:
-    """Answer a request with a stream, which begins when the request has been recorded."""
+    """Answer a request with a stream, which starts after the request has been recorded."""
     await send({"type": _OPENED, "status": 200, "stream": stream})
 
 
 class Streaming:
-    """Opens the streams that ``send_stream`` is called for, once everything behind this step has answered.
+    """Runs the streams that ``send_stream`` opens, once all later steps have returned.
 
     Args:
-        app: what answers.
-        streams: those of this process.
+        app: the next step.
+        streams: the streams of this process.
     """
 
     def __init__(self, app: ASGIApp, streams: Streams) -> None:
@@ -53,7 +53,7 @@ class Streaming:
         return self._app(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # What the others put into the scope would live as long as the stream does.
+        # With the original scope, what later steps put into it would live as long as the stream.
         stream = await _ask(self._app, dict(scope), receive, send)
         if stream is not None:
             abort = _find_abort(scope)
@@ -61,7 +61,7 @@ class Streaming:
 
 
 async def _ask(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> OpenedStream | None:
-    """Have a request answered; return the stream if that is the answer."""
+    """Pass a request on; return the stream if the answer is one."""
     opened: OpenedStream | None = None
 
     async def send_answer(message: Message) -> None:

@@ -3,11 +3,11 @@
 ::
 
     picture    settings and rules at one revision; never changed
-    effect     what a write shows in: which queries are answered otherwise since
+    effect     which queries a write affects
     advance    a picture and the log entries after it -> the next picture, and their effects
     query      a query on a picture -> the bytes of its answer
     answer     an answer as it is sent: bytes, compressed bytes, entity tags
-    cache      the answers to the queries that were asked lately, bounded
+    cache      the answers to recent queries, bounded
     catalog    the current picture with its cache, replaced by one assignment; follows the change log
     availability    whether the database can be reached
     reader     a picture as a unit of reading work sees it, for when the database is away

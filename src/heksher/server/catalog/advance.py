@@ -1,4 +1,4 @@
-"""From one picture to the next: the entries of the change log are applied, and what they show in is found."""
+"""Advances a picture: applies the entries of the change log that follow it, and finds their effects."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -29,17 +29,17 @@ from heksher.server.storage.base import (
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One revision, and what its changes show in: no effect at all where that is nothing that is ever answered."""
+    """One revision and the effects of its changes: none if no query can show them."""
 
     revision: int
     effects: tuple[Effect, ...]
 
 
 def advance(picture: Picture, entries: Iterable[LogEntry]) -> tuple[Picture, list[Step]]:
-    """Apply the entries that follow a picture's revision; return the next picture, and what was done.
+    """Apply the entries that follow a picture's revision; return the next picture and its steps.
 
     Raises:
-        LookupError, TypeError, ValueError: an entry does not fit the picture, or cannot be understood.
+        LookupError, TypeError, ValueError: an entry does not fit the picture or is malformed.
     """
     draft = _Draft(picture)
     steps = []
@@ -51,16 +51,16 @@ def advance(picture: Picture, entries: Iterable[LogEntry]) -> tuple[Picture, lis
 
 
 class _Draft:
-    """A picture in the making: what is changed is copied first, once.
+    """A picture in progress. What changes is copied first, once.
 
     Attributes:
-        picture: how it stands, but with the names that settings had at the beginning; ``finish`` mends that.
+        picture: the current state, except that its names are still the initial ones; ``finish`` updates them.
     """
 
     def __init__(self, picture: Picture) -> None:
         self._settings = dict(picture.settings)
         self.picture = replace(picture, settings=self._settings)
-        # The settings whose rules have been copied.
+        # The names of the settings whose rules have been copied.
         self._owned: set[str] = set()
         self._has_new_names = False
 
@@ -75,7 +75,7 @@ class _Draft:
         self.picture = replace(self.picture, revision=entry.revision)
 
     def finish(self) -> Picture:
-        """Return the picture."""
+        """Return the finished picture."""
         if not self._has_new_names:
             return self.picture
         return make_picture(
@@ -100,7 +100,7 @@ class _Draft:
             raise ValueError("there is no list of context features")
         before, after = self.picture.feature_order, tuple(cast("list[str]", change.after["context_features"]))
         self.picture = replace(self.picture, feature_order=after, features_revision=revision)
-        # Where features were only added, the others stand as they stood.
+        # If features were only added, the others keep their relative order, and so do the conditions.
         if [feature for feature in after if feature in before] != [feature for feature in before if feature in after]:
             for name, setting in self._settings.items():
                 rules = {rule_id: reorder_rule(rule, after) for rule_id, rule in setting.rules.items()}
@@ -142,7 +142,7 @@ class _Draft:
     def _put_rule(self, setting: str, rules: dict[int, CatalogRule], rule: RuleRecord) -> None:
         is_in_order = rule.rule_id in rules or rule.rule_id > next(reversed(rules), 0)
         rules[rule.rule_id] = enter_rule(rule, self.picture.feature_order)
-        # New ids are above all others, but a deleted rule can come back.
+        # New ids are higher than all others, but a deleted rule can come back.
         if not is_in_order:
             self._settings[setting] = self._settings[setting]._replace(rules=dict(sorted(rules.items())))
 

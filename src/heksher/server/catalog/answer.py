@@ -1,8 +1,8 @@
-"""An answer to a query as it is sent: its bytes, also compressed, each with the header fields that belong to it.
+"""An answer to a query as it is sent: its bytes, plain and compressed, each with its header fields.
 
-The entity tag is a hash of all that the answer says, the feature order in its header included: a client that holds the
-tag would learn nothing from the answer (known faults 21 and 36). What is compressed is another representation, so it
-has a tag of its own; but a client that holds either knows the same.
+The entity tag is a hash of everything in the answer, including the feature order in its header: a client that has the
+tag would learn nothing from the answer (known faults 21 and 36). A compressed form is another representation with its
+own tag, but a client that has either form knows the same.
 
 Source: docs/reference/compatibility.md, *Query*; RFC 9110, sections 8.8.3 and 13.1.2.
 """
@@ -31,7 +31,7 @@ Encoding = Literal["", "gzip", "zstd"]
 
 CAPABILITIES: Final = ", ".join((POST_QUERY_CAPABILITY, ALIASES_CAPABILITY, STREAM_CAPABILITY))
 
-# What fits into one packet is not made faster by being smaller.
+# An answer that fits into one packet does not arrive sooner when compressed.
 MIN_COMPRESSED_BYTES: Final = 1400
 
 _CONSTANT_HEADERS: Final[tuple[HeaderField, ...]] = (
@@ -58,16 +58,16 @@ class Representation(NamedTuple):
 
 
 class Answer:
-    """An answer, and its compressed forms as far as they were asked for.
+    """An answer, and those of its compressed forms that were requested.
 
     Args:
-        body: in JSON.
+        body: the answer as JSON.
         feature_order: the service's context features.
 
     Attributes:
         plain: the form that is not compressed.
         shared_headers: the header fields of all forms, and of "not modified".
-        cost_bytes: roughly how much memory it takes, with its compressed forms: counted once, before there are any.
+        cost_bytes: approximate memory use including compressed forms, estimated once, before any exist.
     """
 
     __slots__ = ("_compressed", "cost_bytes", "plain", "shared_headers")
@@ -85,13 +85,13 @@ class Answer:
         self._compressed: dict[Encoding, Representation] = {}
 
     def find(self, encoding: Encoding) -> Representation | None:
-        """Return a form of the answer, if it is there."""
+        """Return a form of the answer, if it exists."""
         if not encoding or len(self.plain.body) < MIN_COMPRESSED_BYTES:
             return self.plain
         return self._compressed.get(encoding)
 
     def compress(self, encoding: Encoding) -> Representation:
-        """Return a form of the answer, made if it is not there: once, but by two threads at once twice."""
+        """Return a form of the answer, creating it if need be. Two threads at once may both create it."""
         found = self.find(encoding)
         if found is None:
             digest = self.plain.tag.decode().strip('"')
@@ -100,15 +100,15 @@ class Answer:
         return found
 
     def find_known_tag(self, if_none_match: bytes, encoding: Encoding) -> bytes | None:
-        """Return the tag by which a client knows the answer; ``None`` if it does not.
+        """Return the tag by which the client knows the answer; ``None`` if it does not know it.
 
-        Tags are compared weakly, as RFC 9110 has it for this header.
+        Tags are compared weakly, as RFC 9110 requires for this header.
 
         Args:
             if_none_match: the header's value.
-            encoding: of the form that would be sent, which ``*`` means.
+            encoding: the encoding of the form that would be sent, which is the one that ``*`` means.
         """
-        # By far the most frequent case.
+        # By far the most common case.
         if if_none_match == self.plain.tag:
             return if_none_match
         digest = self.plain.tag[:-1]
@@ -120,10 +120,10 @@ class Answer:
 
 
 def choose_encoding(accept_encoding: str) -> Encoding:
-    """Choose how to compress for a client, from its ``Accept-Encoding``. Source: RFC 9110, section 12.5.3."""
+    """Return the encoding to use for a client's ``Accept-Encoding``. Source: RFC 9110, section 12.5.3."""
     weights = dict(map(_read_weight, accept_encoding.lower().split(",")))
     candidates: tuple[Encoding, ...] = ("zstd", "gzip")
-    # Of equal ones the first.
+    # The first one of equal weight.
     best = max(candidates, key=lambda encoding: _weigh(weights, encoding))
     return best if _weigh(weights, best) > 0 else ""
 

@@ -9,11 +9,11 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Availability:
-    """What was found out last. Told by one thread, and asked by any.
+    """The latest finding. One thread writes it, any thread may read it.
 
     Attributes:
         problem: why the database cannot be reached; ``None`` while it can.
-        since_s: since when that is so, by ``time.monotonic()``.
+        since_s: since when that has been the case, by ``time.monotonic()``.
     """
 
     def __init__(self) -> None:
@@ -21,16 +21,16 @@ class Availability:
         self.since_s: float = time.monotonic()
 
     def require(self) -> None:
-        """Do nothing while the database can be reached.
+        """Raise an error while the database cannot be reached.
 
         Raises:
-            StorageUnavailableError: it cannot.
+            StorageUnavailableError: the database cannot be reached.
         """
         if self.problem is not None:
             raise StorageUnavailableError(self.problem)
 
     def note(self, problem: str | None) -> None:
-        """Note what was found out: a problem, or ``None``."""
+        """Record a problem, or ``None`` if the database can be reached."""
         was_down, self.problem = self.problem is not None, problem
         if was_down == (problem is not None):
             return

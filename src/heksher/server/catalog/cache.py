@@ -1,7 +1,7 @@
-"""The answers to the queries that were asked lately, by whatever identifies a query as it was sent.
+"""The answers to recent queries, by the key that identifies each query.
 
-A cache belongs to one picture. The cache of the next picture takes over what that has not changed, so nobody ever gets
-an answer of another revision, and none that is still right is made anew.
+A cache belongs to one picture. The cache of the next picture takes over the answers that have not changed. So no client
+gets an answer of another revision, and no answer that is still valid is computed again.
 """
 
 import threading
@@ -13,12 +13,12 @@ from heksher.server.catalog.answer import Answer
 from heksher.server.catalog.effect import Effect, shows_any
 from heksher.server.catalog.query import CatalogQuery
 
-# What a query costs besides the texts in it and its answer, roughly: a few objects.
+# Approximate memory use of a query besides its texts and its answer: a few objects.
 _SLOT_BYTES: Final = 1024
 
 
 class Slot:
-    """A query that was asked, and its answer: ``None`` until it is made."""
+    """A query and its answer, which is ``None`` until it is computed."""
 
     __slots__ = ("answer", "cost_bytes", "is_used", "query")
 
@@ -26,21 +26,21 @@ class Slot:
         self.query: CatalogQuery = query
         self.answer: Answer | None = answer
         self.cost_bytes: int = cost_bytes
-        # Whether it was asked for since it was last looked at for being forgotten.
+        # Whether the slot was used since it was last considered for eviction.
         self.is_used: bool = False
 
 
 class AnswerCache:
-    """Slots by key; those that nobody asks for are forgotten when there is no room. Thread-safe.
+    """Slots by key. When the cache is full, slots that are not used are evicted. Thread-safe.
 
     Args:
-        max_bytes: how much memory all of it may take, roughly.
+        max_bytes: approximate bound for the memory of all slots.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes: int = max_bytes
         self.size_bytes: int = 0
-        # Guards changes of the two; to look a key up needs no lock.
+        # Guards changes of both; looking a key up needs no lock.
         self._lock = threading.Lock()
         self._slots: OrderedDict[bytes, Slot] = OrderedDict()
         self.get: Callable[[bytes], Slot | None] = self._slots.get
@@ -49,7 +49,7 @@ class AnswerCache:
         return len(self._slots)
 
     def put(self, key: bytes, query: CatalogQuery, answer: Answer | None) -> None:
-        """Remember a query, with its answer if that is not too large by itself."""
+        """Store a query, with its answer unless that alone is too large."""
         key_bytes = _SLOT_BYTES + 3 * len(key)
         cost_bytes = key_bytes + (0 if answer is None else answer.cost_bytes)
         slot = Slot(query, answer, cost_bytes) if cost_bytes <= self.max_bytes // 2 else Slot(query, None, key_bytes)
@@ -60,7 +60,7 @@ class AnswerCache:
             self._make_room()
 
     def carry_over(self, effects: Sequence[Effect]) -> "AnswerCache":
-        """Return the cache of the next picture: without the answers that the effects show in."""
+        """Return the cache of the next picture, without the answers that the effects show in."""
         carried = AnswerCache(self.max_bytes)
         with self._lock:
             slots = list(self._slots.items())
@@ -73,7 +73,7 @@ class AnswerCache:
         return carried
 
     def _make_room(self) -> None:
-        # The oldest goes, unless it was used: then it gets a second chance, as the newest.
+        # Evict the oldest slot, unless it was used: then it becomes the newest (second chance).
         while self.size_bytes > self.max_bytes and self._slots:
             key, slot = self._slots.popitem(last=False)
             if slot.is_used:

@@ -17,24 +17,24 @@ from heksher.server.storage.storage_errors import StorageUnavailableError
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-# How far back the catalog knows what changes showed in, for clients that come back.
+# For how many revisions back the catalog knows the effects of changes, for clients that reconnect.
 _MAX_STEPS: Final = 1000
-# To be further behind, in entries or in changes, is to be loaded anew, which then costs less.
+# When the catalog is further behind than this, in entries or in changes, it reloads, which is cheaper then.
 _MAX_ENTRIES: Final = 5000
 _MAX_CHANGES: Final = 20_000
-# So many entries are read at once.
+# How many entries are read at once.
 _BATCH_ENTRIES: Final = 500
-# Of entries of the past, so many changes are looked at; one with more is taken to show everywhere.
+# Of past entries, at most this many changes are examined; an entry with more counts as affecting every query.
 _MAX_CHANGES_OF_STEP: Final = 100
 
 
 class CatalogState(NamedTuple):
-    """What the catalog holds at one revision; each is replaced as a whole.
+    """What the catalog holds at one revision. Each state is replaced as a whole.
 
     Attributes:
         cache: answers from this very picture.
         steps: the last revisions up to the picture's, without gaps.
-        era: how often the database was restored; revisions of different eras have nothing to do with each other.
+        era: how often the database was restored; revisions of different eras are unrelated.
         newest: the log entry of the picture's revision; ``None`` for an empty log.
     """
 
@@ -46,53 +46,54 @@ class CatalogState(NamedTuple):
 
     @property
     def position(self) -> tuple[int, int]:
-        """Return what only ever grows: the era and the revision."""
+        """Return the era and the revision, a pair that only ever grows."""
         return self.era, self.picture.revision
 
     def has_changed(self, query: CatalogQuery, since_revision: int) -> bool:
-        """Return whether the answer to a query can be another one than at another revision."""
+        """Return whether the answer to a query may have changed since a revision."""
         age = self.picture.revision - since_revision
         if age == 0:
             return False
-        # A revision that is still to come is that of another process, or of a time before a backup was restored.
+        # A revision in the future is another process's, or from before a backup was restored.
         if not 0 < age <= len(self.steps):
             return True
         return shows_any((effect for step in self.steps[-age:] for effect in step.effects), query)
 
 
-# Is called with the state that was published and with the steps to it.
+# Called with the published state and the steps to it.
 Subscriber = Callable[[CatalogState, Sequence[Step]], object]
 
 
 class Catalog:
-    """Holds the current state and brings it up to date. Thread-safe; to read ``state`` needs no lock.
+    """Holds the current state and brings it up to date. Thread-safe; reading ``state`` needs no lock.
 
     Args:
-        storage: whose change log it follows; open.
-        max_cache_bytes: bound for the answers that are kept.
+        storage: the open storage whose change log the catalog follows.
+        max_cache_bytes: bound for the cached answers.
 
     Attributes:
-        state: ``None`` until it was loaded.
-        checked_at_s: when it was last known to be as new as the database, by ``time.monotonic()``; ``None`` before.
+        state: ``None`` until loaded.
+        checked_at_s: when the catalog was last known to be as new as the database, by ``time.monotonic()``; ``None``
+            before.
     """
 
     def __init__(self, storage: Storage, max_cache_bytes: int) -> None:
         self._storage = storage
         self._max_cache_bytes = max_cache_bytes
-        # Held while the state is replaced, so that it only ever moves on.
+        # Held while the state is replaced, so that it never goes back.
         self._lock = threading.Lock()
-        # Why the last look at the database failed, and when, by ``time.monotonic()``; None while none has.
+        # Why and when (by ``time.monotonic()``) the last look at the database failed; None if it did not fail.
         self._failure: tuple[float, str] | None = None
         self._subscribers: list[Subscriber] = []
         self.state: CatalogState | None = None
         self.checked_at_s: float | None = None
 
     def subscribe(self, listener: Subscriber) -> None:
-        """Have a function called after each change of the state, by the thread that made it."""
+        """Register a function to call after each change of the state, in the thread that made the change."""
         self._subscribers.append(listener)
 
     def load(self) -> CatalogState:
-        """Return the state, which is loaded if that was not done yet; nobody waits once it is there.
+        """Return the state, loading it on the first call. Once it is loaded, no call waits.
 
         Raises:
             StorageUnavailableError: the database cannot be reached.
@@ -100,12 +101,12 @@ class Catalog:
         return self.state or self.refresh(0)
 
     def refresh(self, at_least: int | None = None) -> CatalogState:
-        """Bring the state up to the newest revision, or, if that is enough, leave it at the one that it has.
+        """Bring the state up to the newest revision, or leave it if it has the revision that is enough.
 
-        Of callers at the same time, one looks at the database, and all of them take what it finds.
+        Of concurrent callers, one looks at the database, and all of them use its result.
 
         Args:
-            at_least: the revision that is enough; ``None``: only the newest is.
+            at_least: the revision that is enough; ``None`` for the newest one.
 
         Raises:
             StorageUnavailableError: the database cannot be reached.
@@ -115,7 +116,7 @@ class Catalog:
             state = self.state
             if state is not None and self._is_new_enough(state, at_least, asked_s):
                 return state
-            # It failed while this caller waited: to wait once more, each in turn, would take all threads.
+            # The look failed while this caller waited. If each caller in turn tried again, all threads would be busy.
             if self._failure is not None and self._failure[0] > asked_s:
                 raise StorageUnavailableError(self._failure[1])
             try:
@@ -155,7 +156,7 @@ class Catalog:
             return self._reload(state.era + 1)
         if state.newest is not None and entries:
             known, *entries = entries
-            # Its stamp tells it from another entry with its number.
+            # The stamp distinguishes it from another entry with the same number.
             if known.stamp != state.newest.stamp:
                 logger.error("change %d is another one now: was the database restored?", state.picture.revision)
                 return self._reload(state.era + 1)
@@ -192,12 +193,12 @@ def _find_effects(entry: LogEntry, picture: Picture) -> tuple[Effect, ...]:
     try:
         return find_effects(entry.changes, picture) if entry.is_whole else (EVERYWHERE,)
     except (LookupError, TypeError, ValueError):
-        # What another version of the service wrote; the picture has it all the same.
+        # Written by another version of the service; the picture is right nevertheless, as it comes from the tables.
         return (EVERYWHERE,)
 
 
 def _read_news(reader: Reader, known_revision: int) -> tuple[int, list[LogEntry]]:
-    """Read the newest revision, and the entries from the known one on, as far as it is worth it to follow them."""
+    """Return the newest revision and the entries from the known one on, or fewer if reloading is cheaper."""
     revision = reader.revision()
     entries: list[LogEntry] = []
     changes = 0

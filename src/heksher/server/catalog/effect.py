@@ -1,6 +1,6 @@
-"""What a write shows in: which queries are answered otherwise since.
+"""The effect of a write: which queries are answered differently since.
 
-Most writes show in the answers to few queries: of those that are about the same setting, only in those whose filters
+Most writes affect the answers to few queries: only those for the same setting, and of these only those whose filters
 let the rule through.
 """
 
@@ -16,12 +16,12 @@ from heksher.wire import lets_through
 
 
 class Effect(NamedTuple):
-    """What one write shows in.
+    """What one write affects.
 
     Attributes:
-        names: the names of the setting that was written, all that it had and has; ``None`` for all settings.
-        conditions: those of the rule that was written; ``None`` if it was not a rule.
-        is_metadata_only: whether it shows only where metadata is asked for.
+        names: all names that the changed setting had and has; ``None`` for all settings.
+        conditions: the conditions of the changed rule; ``None`` if the write did not change a rule.
+        is_metadata_only: whether only queries that ask for metadata are affected.
     """
 
     names: frozenset[str] | None
@@ -29,7 +29,7 @@ class Effect(NamedTuple):
     is_metadata_only: bool = False
 
     def shows_in(self, query: CatalogQuery) -> bool:
-        """Return whether the answer to a query can be another one now."""
+        """Return whether the answer to a query may be different now."""
         if self.names is None:
             return True
         if query.names is not None and self.names.isdisjoint(query.name_set):
@@ -47,15 +47,15 @@ _SETTING_FIELDS: Final = frozenset(
 )
 _RULE_FIELDS: Final = frozenset({"setting", "value", "feature_values", "metadata"})
 
-# Where an entry has more changes than that, it is not worth it to look at each of them for each query.
+# When an entry has more changes than this, checking each of them for each query does not pay.
 _MAX_EFFECTS: Final = 64
 
 
 def find_effects(changes: Iterable[LoggedChange], picture: Picture) -> tuple[Effect, ...]:
-    """Find what the changes of one entry show in; where that is nothing that any query is answered with, it is empty.
+    """Return the effects of one entry's changes; empty if no query can show them.
 
     Raises:
-        LookupError, TypeError, ValueError: a change cannot be understood.
+        LookupError, TypeError, ValueError: a change is malformed.
     """
     found = dict.fromkeys(effect for change in changes if (effect := find_effect(change, picture)) is not None)
     effects = tuple(found)
@@ -67,15 +67,15 @@ def find_effects(changes: Iterable[LoggedChange], picture: Picture) -> tuple[Eff
 
 
 def find_effect(change: LoggedChange, picture: Picture) -> Effect | None:
-    """Find what a change shows in; ``None`` if it is nothing that any query is answered with.
+    """Return the effect of a change; ``None`` if no query can show it.
 
     Args:
-        change: from the change log.
-        picture: one before the change or after it. What is not in it any more was renamed or deleted since, which has
-            an effect of its own.
+        change: a change from the change log.
+        picture: a picture from before or after the change. What it no longer contains was renamed or deleted since,
+            which has its own effect.
 
     Raises:
-        LookupError, TypeError, ValueError: the change cannot be understood.
+        LookupError, TypeError, ValueError: the change is malformed.
     """
     if change.kind == CONTEXT_FEATURES:
         return EVERYWHERE
@@ -87,7 +87,7 @@ def find_effect(change: LoggedChange, picture: Picture) -> Effect | None:
 
 
 def shows_any(effects: Iterable[Effect], query: CatalogQuery) -> bool:
-    """Return whether any of some effects shows in the answer to a query."""
+    """Return whether any of the effects shows in the answer to a query."""
     return any(effect.shows_in(query) for effect in effects)
 
 
@@ -112,7 +112,7 @@ def _find_rule_effect(change: LoggedChange, picture: Picture) -> Effect:
 
 
 def _list_sides(change: LoggedChange, known: frozenset[str]) -> list[Fields]:
-    """Return the fields before and after a change, as far as there are any, if they are known ones."""
+    """Return the fields before and after a change, as far as they exist, if all of them are known."""
     sides = [side for side in (change.before, change.after) if side is not None]
     if not sides or any(side.keys() - known for side in sides):
         raise ValueError(f"the change log has a change of {change.kind} {shorten(repr(change.key))} with odd fields")

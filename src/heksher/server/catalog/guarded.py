@@ -1,4 +1,4 @@
-"""The storage with the catalog behind it, so that reading goes on while the database is away."""
+"""A storage backed by the catalog, so that reads work while the database cannot be reached."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -16,13 +16,13 @@ T = TypeVar("T")
 class GuardedStorage(Storage):
     """A storage whose readers get the catalog's picture when the database cannot be reached.
 
-    Its writers have the catalog follow before they return: what is asked for afterwards, in this process, is as new.
+    ``write`` brings the catalog up to date before it returns, so later queries to this process see the write.
 
     Args:
-        inner: the storage proper.
-        catalog: of that storage.
-        availability: what is known of the database; while that is a problem, nobody waits for it.
-        look: called when the database was found to be away, by whoever needed it: somebody is to look after it.
+        inner: the storage that is guarded.
+        catalog: the catalog of that storage.
+        availability: whether the database can be reached; while it cannot, no call waits for it.
+        look: called when a call finds that the database cannot be reached, to have the updater look at it.
     """
 
     def __init__(
@@ -76,6 +76,6 @@ class GuardedStorage(Storage):
         try:
             self._catalog.refresh(revision)
         except StorageError:
-            # It is stored, so its writer is not to be told of a failure. Whoever looks after the database brings the
-            # catalog up to it, and tells what is wrong.
+            # The write is stored, so its caller must not get an error. The updater brings the catalog up to date, and
+            # logs what is wrong.
             self._look()

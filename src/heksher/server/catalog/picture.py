@@ -1,6 +1,6 @@
 """All settings and rules at one revision, in the form that queries are answered from.
 
-A picture, and all that it is made of, is never changed. The next one shares whatever did not change with it.
+A picture and everything in it is immutable. The next picture shares whatever did not change.
 """
 
 import json
@@ -13,7 +13,7 @@ from heksher.server.json_bytes import decode, encode
 from heksher.server.storage.base import Reader, RuleRecord, SettingRecord
 from heksher.value_type import JSON
 
-# Each condition of a rule, in the service's feature order.
+# The conditions of a rule, in the service's feature order.
 OrderedConditions = tuple[tuple[str, str], ...]
 
 _NO_METADATA = b"{}"
@@ -23,9 +23,9 @@ class CatalogRule(NamedTuple):
     """A rule.
 
     Attributes:
-        head: the rule as a query's answer has it, in JSON, without what ends it: ``}``, or its metadata.
-        metadata: in JSON.
-        revision: of its last change.
+        head: the rule's JSON in the answer to a query, without its end: ``}`` or the metadata.
+        metadata: the metadata as JSON.
+        revision: the revision of its last change.
     """
 
     rule_id: int
@@ -35,7 +35,7 @@ class CatalogRule(NamedTuple):
     revision: int
 
     def read_value(self) -> JSON:
-        """Return the value, which is kept as JSON only."""
+        """Return the value, which is stored only as JSON."""
         value: JSON = json.loads(self.head + b"}")["value"]
         return value
 
@@ -45,8 +45,8 @@ class CatalogSetting(NamedTuple):
 
     Attributes:
         record: its attributes.
-        rules: by id, ascending.
-        head: the setting as a query's answer has it, in JSON, up to its list of rules.
+        rules: its rules by id, ascending.
+        head: the setting's JSON in the answer to a query, up to its list of rules.
     """
 
     record: SettingRecord
@@ -65,9 +65,9 @@ class Picture:
 
     Attributes:
         feature_order: the service's context features.
-        settings: by canonical name, sorted.
+        settings: the settings by canonical name, sorted.
         names: the canonical name for each name and alias.
-        features_revision: of the last change of the list of context features.
+        features_revision: the revision of the last change of the list of context features.
     """
 
     revision: int
@@ -82,7 +82,7 @@ class Picture:
 
 
 def take_picture(reader: Reader) -> Picture:
-    """Take the picture that a reader sees."""
+    """Return the picture of the state that a reader sees."""
     order = reader.context_features()
     rules: defaultdict[str, dict[int, CatalogRule]] = defaultdict(dict)
     for rule in reader.rules():
@@ -94,7 +94,7 @@ def take_picture(reader: Reader) -> Picture:
 def make_picture(
     revision: int, order: tuple[str, ...], settings: Iterable[CatalogSetting], features_revision: int = 0
 ) -> Picture:
-    """Put a picture together; the settings may come in any order."""
+    """Return a picture of settings that may come in any order."""
     in_order = sorted(settings, key=lambda setting: setting.record.name)
     names = {name: setting.record.name for setting in in_order for name in setting.all_names}
     by_name = {setting.record.name: setting for setting in in_order}
@@ -102,13 +102,13 @@ def make_picture(
 
 
 def enter_setting(record: SettingRecord, rules: Mapping[int, CatalogRule]) -> CatalogSetting:
-    """Return a setting in the form that it has in a picture."""
+    """Return the form that a setting has in a picture."""
     head = encode(record.name) + b':{"default_value":' + encode(record.default_value) + b',"rules":['
     return CatalogSetting(record, rules, head)
 
 
 def enter_rule(rule: RuleRecord, order: Sequence[str]) -> CatalogRule:
-    """Return a rule in the form that it has in a picture."""
+    """Return the form that a rule has in a picture."""
     conditions = tuple([(feature, rule.conditions[feature]) for feature in order if feature in rule.conditions])
     head = encode({"rule_id": rule.rule_id, "value": rule.value, "context_features": conditions})[:-1]
     metadata = encode(rule.metadata) if rule.metadata else _NO_METADATA
@@ -116,12 +116,12 @@ def enter_rule(rule: RuleRecord, order: Sequence[str]) -> CatalogRule:
 
 
 def restore_rule(setting: str, rule: CatalogRule) -> RuleRecord:
-    """Return the record of a rule of a setting, which ``enter_rule`` was given."""
+    """Return the record that ``enter_rule`` was called with for a rule of a setting."""
     return RuleRecord(
         rule.rule_id, setting, dict(rule.conditions), rule.read_value(), decode(rule.metadata), rule.revision
     )
 
 
 def reorder_rule(rule: CatalogRule, order: Sequence[str]) -> CatalogRule:
-    """Write a rule's conditions in another order of the context features."""
+    """Return a rule with its conditions in another order of the context features."""
     return enter_rule(restore_rule("", rule), order)

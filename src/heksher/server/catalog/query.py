@@ -1,4 +1,4 @@
-"""Queries: what is asked for, and the bytes that a picture answers."""
+"""Queries, and the bytes of their answers."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ class CatalogQuery:
 
     Attributes:
         names: names or aliases, without repeats; ``None`` for all settings.
-        filters: what is let through for each feature; ``None`` lets every rule through.
-        include_metadata: add its metadata to each rule.
-        include_aliases: say which canonical names the aliases among the names stand for.
+        filters: the filter for each feature; ``None`` lets every rule through.
+        include_metadata: whether each rule has its metadata.
+        include_aliases: whether the answer maps the aliases among the names to canonical names.
     """
 
     names: tuple[str, ...] | None = None
@@ -38,9 +38,9 @@ class CatalogQuery:
 
 
 def build_answer(picture: Picture, query: CatalogQuery) -> bytes:
-    """Return what a picture answers to a query, in JSON.
+    """Return the answer to a query as JSON.
 
-    Settings are sorted by canonical name, rules come by ascending id, conditions in feature order.
+    Settings are sorted by canonical name, rules by id, conditions in feature order.
 
     Raises:
         NotFoundError: some names are unknown; the message names them.
@@ -52,7 +52,7 @@ def build_answer(picture: Picture, query: CatalogQuery) -> bytes:
 
 
 def find_settings(picture: Picture, query: CatalogQuery) -> list[CatalogSetting]:
-    """Find the settings that a query is for, sorted by name.
+    """Return the settings that a query is for, sorted by name.
 
     Raises:
         NotFoundError: some names are unknown; the message names them.

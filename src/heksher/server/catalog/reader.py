@@ -1,4 +1,4 @@
-"""A picture as a unit of reading work sees it."""
+"""Reads a picture through the interface of a storage's reader."""
 
 from collections.abc import Collection
 from typing import NoReturn
@@ -9,7 +9,7 @@ from heksher.server.storage.storage_errors import StorageUnavailableError
 
 
 class PictureReader(Reader):
-    """The state that a picture shows. It has no change log."""
+    """The state in a picture. It has no change log."""
 
     def __init__(self, picture: Picture) -> None:
         self._picture = picture

@@ -1,4 +1,4 @@
-"""The thread that keeps the catalog at the newest revision, and finds out whether the database can be reached."""
+"""The thread that keeps the catalog at the newest revision and detects whether the database can be reached."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ from heksher.server.storage.storage_errors import StorageUnavailableError
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-# Within which time the database is tried again after the first failure of a row, and the longest such time.
+# The longest delay before the first retry after a failure, and the longest delay of all.
 _FIRST_RETRY_S: Final = 0.2
 _MAX_RETRY_S: Final = 2.0
 # How long close waits: a database that does not answer must not keep the process from ending.
@@ -22,12 +22,12 @@ _CLOSE_TIMEOUT_S: Final = 2.0
 
 
 class CatalogUpdater:
-    """Looks at the database when that tells of a write, when it is asked to, and at intervals.
+    """Looks at the database at intervals, when the database announces a write, and on request.
 
     Args:
-        catalog: to be kept at the newest revision.
-        storage: that of the catalog.
-        availability: is told what is found out.
+        catalog: the catalog to keep at the newest revision.
+        storage: the storage of the catalog.
+        availability: records whether the database can be reached.
         report: called after each look.
     """
 
@@ -40,25 +40,25 @@ class CatalogUpdater:
         self._report = report
         self._is_closed = False
         self._failures = FailureRow()
-        # The fault that was logged last and still holds; None while there is none.
+        # The last logged fault, as long as it persists; None if there is none.
         self._fault: str | None = None
-        # None until it was started.
+        # None until started.
         self._listener: Listener | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._listener = self._storage.listen()
         self._thread = threading.Thread(target=self._run, args=(self._listener,), name="heksher-follower", daemon=True)
         self._thread.start()
 
     def look(self) -> None:
-        """Have a look at once. May be called from any thread."""
+        """Look at the database at once. May be called from any thread."""
         if self._listener is not None:
             self._listener.interrupt()
 
     def close(self) -> None:
-        """End."""
+        """Stop the thread."""
         self._is_closed = True
         self.look()
         if self._thread is not None:
@@ -75,7 +75,7 @@ class CatalogUpdater:
     def _choose_delay_s(self) -> float:
         if not self._failures.count:
             return self._storage.poll_interval_s
-        # Replicas are not to come back in step.
+        # Random, so that replicas do not retry in step.
         return self._failures.span_s(first_s=_FIRST_RETRY_S, longest_s=_MAX_RETRY_S) * draw(0.5, 1)
 
     def _follow(self) -> None:
@@ -84,10 +84,10 @@ class CatalogUpdater:
         except StorageUnavailableError as error:
             self._failures.fail()
             self._availability.note(str(error))
-        # Whatever it is: a catalog that nobody keeps current is worse.
+        # Any error at all: if the thread ended, the catalog would never be current again.
         except Exception as error:
             self._failures.fail()
-            # The same again would bury everything else.
+            # Repeating the same error would bury everything else in the log.
             if repr(error) != self._fault:
                 logger.exception("following the change log failed; it is tried again")
             self._fault = repr(error)

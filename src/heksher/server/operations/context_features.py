@@ -13,12 +13,12 @@ Side = Literal["before", "after"]
 
 
 def list_features(storage: Storage) -> tuple[str, ...]:
-    """List the context features in their order."""
+    """Return the context features in their order."""
     return storage.read(lambda reader: reader.context_features())
 
 
 def find_index(storage: Storage, feature: str) -> int:
-    """Tell the place of a feature in the order, counted from 0.
+    """Return the index of a feature in the order, counted from 0.
 
     Raises:
         NotFoundError: there is no such feature.
@@ -33,11 +33,11 @@ def find_index(storage: Storage, feature: str) -> int:
 
 
 def add_feature(storage: Storage, feature: str, origin: Origin) -> Written[None]:
-    """Add a feature, as the last and so the most specific one.
+    """Add a feature at the end of the order, which makes it the most specific one.
 
     Raises:
-        DuplicateError: it is there already.
-        NotAcceptableError: there are as many as the service takes.
+        DuplicateError: the feature exists already.
+        NotAcceptableError: the service has the maximum number of features.
     """
 
     def work(writer: Writer) -> None:
@@ -52,7 +52,7 @@ def add_feature(storage: Storage, feature: str, origin: Origin) -> Written[None]
 
 
 def move_feature(storage: Storage, feature: str, side: Side, target: str, origin: Origin) -> Written[None]:
-    """Move a feature to just before or after another one. Where it is there already, or is the target, nothing changes.
+    """Move a feature to just before or after another one; no change if it is already there or is the other one.
 
     Raises:
         NotFoundError: one of the two does not exist.
@@ -89,11 +89,11 @@ def delete_feature(storage: Storage, feature: str, origin: Origin) -> Written[No
 
 
 def ensure_features(storage: Storage, wanted: Sequence[str], origin: Origin) -> Written[None]:
-    """Make the stored list exactly the wanted one (without repeats), by inserting features anywhere (known fault 38).
+    """Make the stored list equal to the wanted one (without repeats) by inserting features anywhere (known fault 38).
 
     Raises:
         StartupError: a stored feature is not wanted, or the stored order contradicts the wanted one. Neither is
-            repaired: the first could lose rules, the second would change which rules win.
+            repaired: the first repair could lose rules, the second would change which rules win.
     """
 
     def work(writer: Writer) -> None:

@@ -1,4 +1,4 @@
-"""Declaring a setting: an application says what it expects, the service creates, upgrades, agrees or refuses.
+"""Declaring a setting: an application states what it expects; the service creates, upgrades, accepts or refuses it.
 
 Source: docs/reference/compatibility.md, *Declarations and versions*, *Renaming*, *Declare*.
 """
@@ -19,7 +19,7 @@ OutcomeName = Literal["created", "uptodate", "mismatch", "outdated", "upgraded",
 
 @dataclass(frozen=True, slots=True)
 class DeclarationResult:
-    """What came of a declaration.
+    """The outcome of a declaration.
 
     Attributes:
         outcome: ``mismatch`` and ``rejected`` are refusals. Only ``created`` and ``upgraded`` changed anything.
@@ -35,11 +35,11 @@ def declare(storage: Storage, declaration: Declaration, origin: Origin) -> Writt
     """Declare a setting.
 
     Raises:
-        InvalidInputError: the declaration contradicts itself: its default is no value of its type, or its alias is its
-            name.
+        InvalidInputError: the declaration contradicts itself: its default is not a value of its type, or its alias is
+            its name.
         NotAcceptableError: the setting is new, and its version is not the first one.
         NotFoundError: the alias, or a context feature of a new setting or an upgrade, does not exist.
-        ConflictError: the alias is of another setting.
+        ConflictError: the alias belongs to another setting.
     """
     _check_consistency(declaration)
 
@@ -68,7 +68,7 @@ def _check_consistency(declaration: Declaration) -> None:
 
 
 def _find_target(writer: Writer, declaration: Declaration) -> SettingRecord | None:
-    """Find the setting that a declaration is about; ``None`` if it is a new one."""
+    """Return the stored setting that a declaration is about; ``None`` if the setting is new."""
     stored = writer.find_setting(declaration.name)
     if declaration.alias is None:
         return stored

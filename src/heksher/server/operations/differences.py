@@ -1,10 +1,10 @@
-"""What differs between a declaration of a setting and the setting as it is stored, and how grave each difference is.
+"""The differences between a declaration and the stored setting, and how severe each difference is.
 
 Theory
 ------
-An upgrade leads from the stored attributes to the declared ones. A declaration that is older than the stored setting is
-*outdated*: there the way led from the declared attributes to the stored ones, so directions are reversed, and no
-difference can be worse than major, because it has happened already.
+An upgrade changes the stored attributes to the declared ones. A declaration that is older than the stored setting is
+*outdated*: that change went from the declared attributes to the stored ones, so directions are reversed, and no
+difference is worse than major, because the change has happened already.
 
 Source: docs/reference/compatibility.md, *Declarations and versions*; docs/reference/compatibility.md, *Declare*.
 """
@@ -25,7 +25,7 @@ _LEVELS: tuple[Level, ...] = ("minor", "major", "mismatch")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One difference: of an attribute, then with the value that the service holds, or one that only a message tells.
+    """One difference: either of an attribute, with the value that the service holds, or described by a message.
 
     Attributes:
         attribute: ``None`` when there is a message instead.
@@ -38,7 +38,7 @@ class Difference:
     message: str | None = None
 
     def to_json(self) -> JSONObject:
-        """Write the difference as the API answers it."""
+        """Return the difference as in the API's answer."""
         if self.message is not None:
             return {"level": self.level, "message": self.message}
         return {"level": self.level, "attribute": self.attribute, "latest_value": self.latest_value}
@@ -46,10 +46,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What an application says about a setting.
+    """What an application declares about a setting.
 
     Attributes:
-        alias: another name under which the setting may be known so far; ``None`` if the declaration names none.
+        alias: another name that the setting may have so far; ``None`` if the declaration has none.
         version: without leading zeros.
     """
 
@@ -64,11 +64,11 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A declaration beside the stored setting that it is about.
+    """A declaration and the stored setting that it is about.
 
     Attributes:
         order: the service's context features.
-        rules: of the setting, by ascending id.
+        rules: the rules of the setting by ascending id.
     """
 
     declared: Declaration
@@ -77,16 +77,16 @@ class Comparison:
     rules: Sequence[RuleRecord]
 
     def list_for_upgrade(self) -> tuple[Difference, ...]:
-        """List what the declaration would change, minor differences first."""
+        """Return what the declaration would change, minor differences first."""
         return self._collect(self._compare_features_for_upgrade, self._compare_type_for_upgrade, self._is_renaming())
 
     def list_for_outdated(self) -> tuple[Difference, ...]:
-        """List what has changed since the declared version, minor differences first."""
+        """Return what has changed since the declared version, minor differences first."""
         is_renamed = self.declared.name != self.stored.name
         return self._collect(self._compare_features_for_outdated, self._compare_type_for_outdated, is_renamed)
 
     def _is_renaming(self) -> bool:
-        # An application that goes on declaring under an old name says nothing about the name.
+        # An application that still declares an old name does not ask for a renaming.
         return self.declared.alias is not None and self.declared.name != self.stored.name
 
     def _collect(
@@ -104,7 +104,7 @@ class Comparison:
             differences.append(Difference("minor", "default_value", self.stored.default_value))
         if json_key(self.declared.metadata) != json_key(self.stored.metadata):
             differences.append(Difference("minor", "metadata", dict(self.stored.metadata)))
-        # The sort is stable: within a level the order of the attributes stays.
+        # The sort is stable, so within a level the attributes keep their order.
         return tuple(sorted(differences, key=lambda difference: _LEVELS.index(difference.level)))
 
     def _compare_features_for_upgrade(self) -> Iterator[Difference]:
@@ -141,17 +141,17 @@ class Comparison:
 
 
 def find_misfits(value_type: ValueType, rules: Sequence[RuleRecord]) -> list[int]:
-    """List the ids of the rules whose value is no value of a type (known fault 33)."""
+    """Return the ids of the rules whose value is not a value of a type (known fault 33)."""
     return [rule.rule_id for rule in rules if not value_type.accepts(rule.value)]
 
 
 def find_features_in_use(features: Collection[str], rules: Sequence[RuleRecord]) -> frozenset[str]:
-    """Find those of some features that a rule matches on."""
+    """Return the features among these that a rule matches on."""
     return frozenset(feature for feature in features if any(feature in rule.conditions for rule in rules))
 
 
 def tell_features_in_use(in_use: Collection[str], rules: Sequence[RuleRecord]) -> str:
-    """Say which rules match on features that are to be removed."""
+    """Return a message about the rules that match on features to be removed."""
     users = [rule.rule_id for rule in rules if any(feature in rule.conditions for feature in in_use)]
     return f"configurable features {sorted(in_use)} are still in use by rules {users}"
 

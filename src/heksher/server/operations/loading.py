@@ -1,4 +1,4 @@
-"""Loading everything into an empty service at once, for an import."""
+"""Loads everything into an empty service at once, for an import."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ _ACTION = "load"
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Everything that a service holds.
+    """Everything that a service stores.
 
     Attributes:
         features: the context features in their order.
-        settings: with their aliases and versions.
-        rules: with their ids, and the canonical names of their settings.
+        settings: the settings with their aliases and versions.
+        rules: the rules with their ids and the canonical names of their settings.
         next_rule_id: the id of the next new rule.
     """
 
@@ -29,10 +29,10 @@ class Contents:
 def load(storage: Storage, contents: Contents, origin: Origin) -> Written[None]:
     """Load everything into a storage without settings, as one entry of the change log with one part for each object.
 
-    What is loaded has been checked as the other operations check it.
+    The caller has checked the contents as the other operations check their arguments.
 
     Raises:
-        ContractError: the storage holds settings, or an id was given before.
+        ContractError: the storage has settings, or an id was used before.
     """
 
     def work(writer: Writer) -> None:

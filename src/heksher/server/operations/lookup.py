@@ -1,4 +1,4 @@
-"""Finding what a request names, or saying that it is not there."""
+"""Finds the objects that a request names, or raises an error."""
 
 from heksher.server.errors import NotFoundError
 from heksher.server.storage.base import Reader, RuleRecord, SettingRecord
@@ -7,18 +7,18 @@ from heksher.wire import is_setting_name
 
 
 def find_setting(reader: Reader, name: str) -> SettingRecord | None:
-    """Find a setting by its name or an alias, which may be any text.
+    """Return the setting with a name or alias, which may be any text, or ``None``.
 
-    A text that can be no name is not handed to the storage: databases refuse some of them (U+0000) with an error.
+    A text that cannot be a name is not sent to the storage: databases refuse some texts (U+0000) with an error.
     """
     return reader.find_setting(name) if is_setting_name(name) else None
 
 
 def get_setting(reader: Reader, name: str) -> SettingRecord:
-    """Find a setting by its name or an alias.
+    """Return the setting with a name or alias.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is no such setting.
     """
     if setting := find_setting(reader, name):
         return setting
@@ -26,10 +26,10 @@ def get_setting(reader: Reader, name: str) -> SettingRecord:
 
 
 def get_rule(reader: Reader, rule_id: int) -> RuleRecord:
-    """Find a rule by its id.
+    """Return the rule with an id.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is no such rule.
     """
     if rule := reader.find_rule(rule_id):
         return rule

@@ -1,7 +1,7 @@
-"""Metadata of settings and rules: a JSON object that the service keeps and never looks into.
+"""Metadata of settings and rules: a JSON object that the service stores without interpreting it.
 
-An edit makes the new metadata out of the old. Settings and rules take the same edits; a setting's take a newer version
-too.
+An edit computes new metadata from the old. Settings and rules share the same edits; for a setting, an edit also needs a
+newer version.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,17 +21,17 @@ Edit = Callable[[Metadata], Metadata]
 
 
 def merge(update: Metadata) -> Edit:
-    """Make an edit that sets some keys and keeps the others."""
+    """Return an edit that sets some keys and keeps the others."""
     return lambda metadata: {**metadata, **update}
 
 
 def overwrite(metadata: Metadata) -> Edit:
-    """Make an edit that replaces everything."""
+    """Return an edit that replaces everything."""
     return lambda _: metadata
 
 
 def remove_key(key: str) -> Edit:
-    """Make an edit that removes one key; it raises ``NotFoundError`` where there is no such key."""
+    """Return an edit that removes one key, and raises ``NotFoundError`` if there is no such key."""
 
     def edit(metadata: Metadata) -> Metadata:
         if key not in metadata:

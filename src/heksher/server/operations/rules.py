@@ -13,16 +13,16 @@ from heksher.value_type import JSON, json_key, parse_value_type, shorten
 
 
 def get(storage: Storage, rule_id: int) -> JSONObject:
-    """Return a picture of one rule.
+    """Return the JSON form of one rule.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: the rule does not exist.
     """
     return storage.read(lambda reader: rule_to_json(get_rule(reader, rule_id), reader.context_features()))
 
 
 def search(storage: Storage, setting_name: str, conditions: Conditions) -> int:
-    """Find the id of the rule of a setting that has exactly these conditions.
+    """Return the id of the rule of a setting that has exactly these conditions.
 
     Raises:
         NotFoundError: there is no such rule, or no such setting.
@@ -46,7 +46,7 @@ def add(
     Raises:
         InvalidInputError: the setting does not exist.
         NotAcceptableError: the setting is not configurable by a feature, or the value is not of its type.
-        DuplicateError: it has a rule with these conditions.
+        DuplicateError: the setting has a rule with these conditions.
     """
 
     def work(writer: Writer) -> int:
@@ -91,7 +91,7 @@ def delete(storage: Storage, rule_id: int, origin: Origin) -> Written[None]:
     """Delete a rule.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: the rule does not exist.
     """
 
     def work(writer: Writer) -> None:

@@ -15,7 +15,7 @@ from heksher.value_type import ValueType, parse_value_type, shorten
 
 
 def list_all(storage: Storage) -> list[JSONObject]:
-    """List pictures of all settings, sorted by name."""
+    """Return the JSON forms of all settings, sorted by name."""
 
     def work(reader: Reader) -> list[JSONObject]:
         order = reader.context_features()
@@ -25,10 +25,10 @@ def list_all(storage: Storage) -> list[JSONObject]:
 
 
 def get(storage: Storage, name: str) -> JSONObject:
-    """Return a picture of one setting.
+    """Return the JSON form of one setting.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: the setting does not exist.
     """
     return storage.read(lambda reader: setting_to_json(get_setting(reader, name), reader.context_features()))
 
@@ -37,7 +37,7 @@ def delete(storage: Storage, name: str, origin: Origin) -> Written[None]:
     """Delete a setting and its rules.
 
     Raises:
-        NotFoundError: it does not exist.
+        NotFoundError: the setting does not exist.
     """
 
     def work(writer: Writer) -> None:
@@ -54,8 +54,8 @@ def set_type(storage: Storage, name: str, value_type: ValueType, version: str, o
 
     Raises:
         NotFoundError: the setting does not exist.
-        ConflictError: the version is not newer (unless nothing changes at all), a value does not fit, or the type is no
-            subtype in a minor upgrade.
+        ConflictError: the version is not newer (unless nothing changes at all), a value does not fit, or the type is
+            not a subtype in a minor upgrade.
     """
 
     def work(writer: Writer) -> None:
@@ -79,11 +79,11 @@ def set_type(storage: Storage, name: str, value_type: ValueType, version: str, o
 
 
 def rename(storage: Storage, name: str, new_name: str, version: str, origin: Origin) -> Written[None]:
-    """Give a setting a new name; the old one becomes an alias. A name that is one of its aliases is swapped with it.
+    """Rename a setting; the old name becomes an alias. If the new name is one of its aliases, the two are swapped.
 
     Raises:
         NotFoundError: the setting does not exist.
-        ConflictError: the name is another setting's, or the version is older.
+        ConflictError: the name belongs to another setting, or the version is older.
     """
 
     def work(writer: Writer) -> None:
@@ -158,5 +158,5 @@ def _check_features(setting: SettingRecord, wanted: frozenset[str], version: str
 
 
 def _describe(value_type: ValueType) -> str:
-    # The options of a type can fill a hundred thousand characters.
+    # The options of an enum or of flags can take a hundred thousand characters.
     return shorten(str(value_type))

@@ -11,7 +11,7 @@ FIRST_VERSION = "1.0"
 
 
 def normalize_version(version: str) -> str:
-    """Write a version without leading zeros, so that equal versions are equal texts."""
+    """Return a version without leading zeros, so that equal versions are equal texts."""
     major, minor = version_key(version)
     return f"{major}.{minor}"
 
@@ -22,7 +22,7 @@ def is_newer(version: str, than: str) -> bool:
 
 
 def is_major_upgrade(old: str, new: str) -> bool:
-    """Return whether the first number grows."""
+    """Return whether the major version grows."""
     return version_key(new)[0] > version_key(old)[0]
 
 
@@ -30,7 +30,7 @@ def require_newer(setting: SettingRecord, version: str) -> None:
     """Check that a change of a setting comes with a newer version than the setting has.
 
     Raises:
-        ConflictError: it does not.
+        ConflictError: the version is not newer.
     """
     if not is_newer(version, setting.version):
         raise ConflictError(

@@ -1,4 +1,4 @@
-"""Queries and what is told of their answers: from memory where that is possible, to clients that ask and that wait.
+"""Queries and streams of their changes, answered from memory where possible.
 
-All of this belongs to an event loop, and is given and returns headers and bytes; who calls it does the rest of HTTP.
+Everything here belongs to an event loop and works on headers and bytes; the caller does the rest of HTTP.
 """

@@ -1,7 +1,7 @@
-"""Where queries get their answers: from the catalog's cache, or made now, each once.
+"""Answers queries: from the catalog's cache, or by computing each answer once.
 
-A query that was asked is known by its *key*, which is what identifies it as it was sent: the query string, or a digest
-of the body. A key that has an answer in the cache needs no parsing, no thread and no database (known fault 42).
+A query is identified by its *key*, which is how it was sent: the query string, or a digest of the body. A query whose
+key is in the cache needs no parsing, no thread and no database (known fault 42).
 """
 
 import asyncio
@@ -24,28 +24,29 @@ from heksher.wire import MIN_REVISION_HEADER, REVISION_HEADER, parse_revision
 
 T = TypeVar("T")
 
-# To look at this many rules takes about a millisecond; more would keep the event loop, and all others, waiting.
+# Processing this many rules takes about a millisecond; more would block the event loop for everyone.
 _MAX_RULES_ON_EVENT_LOOP: Final = 2_000
-# So does compressing this many bytes.
+# Compressing this many bytes takes as long.
 _MAX_BYTES_ON_EVENT_LOOP: Final = 32 * 1024
-# Threads that make and compress answers. They compute, so more would only take turns; and they are not those in which
-# writes and other routes wait for a database, all of which may be taken when that does not answer.
+# The number of threads that compute and compress answers. They are CPU-bound, so more would only take turns. They are
+# not the threads in which writes and other routes wait for the database, because all of those may be busy when it does
+# not answer.
 _MAX_MAKERS: Final = 2
-# Clients send few different values of Accept-Encoding; whoever makes them up is not remembered.
+# Clients send few different values of Accept-Encoding; the bound keeps made-up values from filling the memory.
 _MAX_KNOWN_ENCODINGS: Final = 64
 
 _MIN_REVISION: Final = MIN_REVISION_HEADER.lower().encode()
-# No query string begins like this.
+# No query string begins with this.
 _BODY_KEY: Final = b"\0"
 
 
 class ResponsePreferences(NamedTuple):
-    """How a client wants to be answered.
+    """How the client wants the answer.
 
     Attributes:
-        none_match: the tags of answers that it has, as they were sent.
-        encoding: how to compress.
-        min_revision: the revision that the answer must have at least, as it was sent; empty if any will do.
+        none_match: the entity tags that the client has, as sent.
+        encoding: the compression.
+        min_revision: the lowest revision that the answer may have, as sent; empty if any will do.
     """
 
     none_match: bytes
@@ -53,11 +54,11 @@ class ResponsePreferences(NamedTuple):
     min_revision: bytes
 
     def is_valid(self) -> bool:
-        """Return whether the demand for a revision is one."""
+        """Return whether the minimum revision is missing or well-formed."""
         return not self.min_revision or parse_revision(self.min_revision) is not None
 
     def is_met_by(self, revision: int) -> bool:
-        """Return whether a revision is new enough; no revision is for a demand that is none."""
+        """Return whether a revision is new enough; a malformed minimum is met by no revision."""
         if not self.min_revision:
             return True
         demanded = parse_revision(self.min_revision)
@@ -65,11 +66,11 @@ class ResponsePreferences(NamedTuple):
 
 
 class AskedQuery(NamedTuple):
-    """A query as it was asked: what can be known of it without its parameters.
+    """A query before its parameters are parsed.
 
     Attributes:
-        key: what the query is known by.
-        preferences: how the client wants to be answered.
+        key: identifies the query.
+        preferences: how the client wants the answer.
     """
 
     key: bytes
@@ -77,7 +78,7 @@ class AskedQuery(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What to send: a status, header fields and a body."""
+    """A response to send: a status, header fields and a body."""
 
     status: int
     headers: list[HeaderField]
@@ -88,9 +89,9 @@ class QueryService:
     """Answers queries from a catalog. Belongs to one event loop.
 
     Args:
-        catalog: what is known.
-        availability: of the database; while that is a problem, nobody waits for it.
-        metrics: are told which answers were there.
+        catalog: what queries are answered from.
+        availability: whether the database can be reached; while it cannot, no query waits for it.
+        metrics: counts hits and misses of the cache.
     """
 
     def __init__(self, catalog: Catalog, availability: Availability, metrics: Metrics) -> None:
@@ -99,15 +100,15 @@ class QueryService:
         self._metrics = metrics
         self._makers = ThreadPoolExecutor(_MAX_MAKERS, "heksher-answers")
         self._known_encodings: dict[bytes, Encoding] = {}
-        # The answers that threads are making, so that none is made twice at once.
+        # The answers being computed, by key, so that no answer is computed twice at once.
         self._in_the_making: dict[tuple[int, bytes], asyncio.Task[Answer]] = {}
 
     def close(self) -> None:
-        """Let go of the threads; what they are making is made. Nothing large can be asked for afterwards."""
+        """Shut the threads down without waiting for them. Afterwards no large answer can be computed."""
         self._makers.shutdown(wait=False)
 
     def read_preferences(self, headers: Iterable[HeaderField]) -> ResponsePreferences:
-        """Read how a client wants to be answered."""
+        """Return how the client wants the answer."""
         none_match = min_revision = b""
         encoding: Encoding = ""
         for name, value in headers:
@@ -120,7 +121,7 @@ class QueryService:
         return ResponsePreferences(none_match, encoding, min_revision)
 
     def find_reply(self, key: bytes, preferences: ResponsePreferences) -> Reply | None:
-        """Return the reply to a query, if it is there."""
+        """Return the reply to a query if it is in memory."""
         state = self._catalog.state
         slot = None if state is None else state.cache.get(key)
         if state is None or slot is None or slot.answer is None or not preferences.is_met_by(state.picture.revision):
@@ -136,13 +137,13 @@ class QueryService:
 
         Raises:
             NotFoundError: the query names settings that do not exist.
-            StorageUnavailableError: the database is needed for the answer, and cannot be reached.
+            StorageUnavailableError: the answer needs the database, which cannot be reached.
         """
         state = await self._find_state(preferences)
         try:
             answer = await self._find_answer(state, key, query)
         except NotFoundError:
-            # Perhaps another process has it since a moment ago.
+            # Another process may have added the setting a moment ago.
             state = await self._refresh()
             answer = await self._find_answer(state, key, query)
         reply = make_reply(state, answer, preferences)
@@ -153,11 +154,11 @@ class QueryService:
         return reply
 
     async def check(self, query: CatalogQuery, preferences: ResponsePreferences) -> None:
-        """Check that a query has an answer, without making it.
+        """Check that a query can be answered, without computing the answer.
 
         Raises:
             NotFoundError: the query names settings that do not exist.
-            StorageUnavailableError: the database is needed for the answer, and cannot be reached.
+            StorageUnavailableError: the answer needs the database, which cannot be reached.
         """
         state = await self._find_state(preferences)
         try:
@@ -169,11 +170,11 @@ class QueryService:
         state = self._catalog.state
         if state is not None and preferences.is_met_by(state.picture.revision):
             return state
-        # If the database does not have that revision either, nobody has: it was restored from a backup.
+        # If even the database lacks that revision, it does not exist: the database was restored from a backup.
         return await self._refresh(parse_revision(preferences.min_revision) or 0)
 
     async def _refresh(self, at_least: int | None = None) -> CatalogState:
-        # While the database is known to be away nobody waits for it: all threads would.
+        # While the database is known to be unreachable no query waits for it: that would block all threads.
         self._availability.require()
         return await run_in_threadpool(self._catalog.refresh, at_least)
 
@@ -192,7 +193,7 @@ class QueryService:
             task = asyncio.create_task(self._compute(lambda: _make_answer(state, key, query)))
             self._in_the_making[flight] = task
             task.add_done_callback(lambda _: self._in_the_making.pop(flight))
-        # Others may wait for it, too.
+        # Shielded, because other requests may wait for the same answer.
         return await asyncio.shield(task)
 
     async def _compress(self, answer: Answer, encoding: Encoding) -> None:
@@ -202,7 +203,7 @@ class QueryService:
             await self._compute(lambda: answer.compress(encoding))
 
     async def _compute(self, make: Callable[[], T]) -> T:
-        """Make something in one of the desk's own threads."""
+        """Run a computation in one of the service's own threads."""
         return await asyncio.get_running_loop().run_in_executor(self._makers, make)
 
     def _read_encoding(self, accept_encoding: bytes) -> Encoding:
@@ -215,11 +216,11 @@ class QueryService:
 
 
 def make_key(scope: Scope, body: bytes | None = None) -> bytes:
-    """Return what a query is known by: its query string, or, where it has one, its body with the body's type."""
+    """Return the key of a query: its query string, or a digest of its body and content type if it has a body."""
     if body is None:
         query_string: bytes = scope["query_string"]
         return query_string
-    # Which says whether it is JSON.
+    # The content type says whether the body is JSON.
     content_types = [value for name, value in scope["headers"] if name == b"content-type"]
     return _BODY_KEY + hashlib.sha256(b"".join((*content_types, b"\n", body))).digest()
 
@@ -231,7 +232,7 @@ def _make_answer(state: CatalogState, key: bytes, query: CatalogQuery) -> Answer
 
 
 def make_reply(state: CatalogState, answer: Answer, preferences: ResponsePreferences) -> Reply | None:
-    """Return the reply, if the answer is there in the form that is wanted."""
+    """Return the reply if the answer exists in the requested encoding."""
     tag = answer.find_known_tag(preferences.none_match, preferences.encoding) if preferences.none_match else None
     if tag is not None:
         return Reply(304, [(b"etag", tag), *answer.shared_headers, _tell_revision(state.picture.revision)], b"")
@@ -243,5 +244,5 @@ def make_reply(state: CatalogState, answer: Answer, preferences: ResponsePrefere
 
 @lru_cache(maxsize=4)
 def _tell_revision(revision: int) -> HeaderField:
-    # Nearly all replies are of one revision.
+    # Nearly all replies have the same revision.
     return REVISION_HEADER.lower().encode(), str(revision).encode()

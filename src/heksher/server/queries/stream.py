@@ -1,10 +1,10 @@
-"""Streams of server-sent events: each tells one client when the answer to its query has changed.
+"""Streams of server-sent events: each notifies one client when the answer to its query has changed.
 
-A stream is a connection that waits. What it has yet to tell is one number, the newest revision that matters to it, so
-it takes the same memory however much happens, and however slowly its client reads. Nothing waits for a slow reader: one
-that takes nothing for a while is disconnected.
+A stream is an open connection. The only thing it has yet to send is a number, the newest revision that affects its
+query, so its memory stays the same however many changes there are and however slowly its client reads. Nothing waits
+for a slow reader: a client that reads nothing for a while is disconnected.
 
-All of this is done on the event loop; catalogs tell of changes in other threads.
+Everything here runs on the event loop; catalogs report changes from other threads.
 
 Source: docs/adr/0010-answers-from-memory.md; HTML Standard, section 9.2 (server-sent events).
 """
@@ -25,14 +25,14 @@ from heksher.server.catalog.query import CatalogQuery
 from heksher.server.metrics import Metrics
 
 HEARTBEAT_S: Final = 15
-# A client that has taken nothing of what it was sent for this time is disconnected.
+# A client that reads nothing for this long is disconnected.
 MAX_BLOCKED_S: Final = 10.0
-# Those that are told that the service ends come back at random moments of this time.
+# When the service ends, clients are told to reconnect after a random delay up to this.
 MAX_RETURN_MS: Final = 5000
-# In the ``extensions`` of a request's scope: a function that cuts off its connection. What waits to be sent is dropped.
+# A function in the ``extensions`` of a request's scope that aborts the connection and drops unsent data.
 ABORT_EXTENSION: Final = "heksher.abort"
 
-# What a catalog's state has: an era and a revision.
+# The position of a catalog's state: an era and a revision.
 _Position = tuple[int, int]
 _NOWHERE: Final[_Position] = (-1, -1)
 
@@ -41,27 +41,27 @@ _HEARTBEAT: Final = b":\n\n"
 _HEADERS: Final = (
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
-    # What nginx calls not to collect the answer before it passes it on.
+    # Keeps nginx from buffering the answer.
     (b"x-accel-buffering", b"no"),
 )
 
 
 class Streams:
-    """All streams of this process. Belongs to one event loop, but for ``end_all``.
+    """All streams of this process. Belongs to one event loop, except for ``end_all``.
 
     Args:
-        catalog: tells of changes.
-        metrics: are told of streams.
+        catalog: reports changes.
+        metrics: counts streams and events.
     """
 
     def __init__(self, catalog: Catalog, metrics: Metrics) -> None:
         self._catalog = catalog
         self._metrics = metrics
-        # By the key of their query: what a change shows in is found out once for all that ask the same.
+        # Streams by the key of their query, so that each change is checked once for all streams of a query.
         self._groups: defaultdict[bytes, set[_Stream]] = defaultdict(set)
-        # Each tick, one of these groups gets its heartbeat.
+        # Each tick sends the heartbeat of one of these groups.
         self._beats: list[set[_Stream]] = [set() for _ in range(HEARTBEAT_S)]
-        # The loop, and the task that ticks; None before the first stream.
+        # The event loop and the ticking task; None before the first stream.
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._count = 0
@@ -77,15 +77,15 @@ class Streams:
         last_revision: int | None,
         abort: Callable[[], object] | None,
     ) -> None:
-        """Serve one stream until its client goes, or ``end_all`` is called.
+        """Serve one stream until its client disconnects or ``end_all`` is called.
 
         Args:
-            receive: of the connection.
-            send: of the connection.
-            key: what the query is known by.
-            query: whose answer the stream is about.
-            last_revision: the one that the client knows the answer of; ``None`` if it knows none.
-            abort: closes the connection at once; ``None`` where the server has no such thing.
+            receive: the ASGI callable of the connection.
+            send: the ASGI callable of the connection.
+            key: identifies the query.
+            query: the query whose changes the stream reports.
+            last_revision: the revision whose answer the client has; ``None`` if it has none.
+            abort: closes the connection at once; ``None`` if the server does not support that.
         """
         stream = _Stream(
             query,
@@ -93,7 +93,7 @@ class Streams:
             abort or asyncio.current_task().cancel,  # type: ignore[union-attr] # in a task
             self._metrics.count_stream_events,
         )
-        # Once the stream is among the others, it can be told something at any time.
+        # From here on changes can reach the stream at any time.
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         self._add(key, stream)
         try:
@@ -110,7 +110,7 @@ class Streams:
             stream.close()
 
     def end_all(self) -> None:
-        """Tell all clients that the service ends, and end their streams. May be called from any thread, or a signal."""
+        """Notify all clients that the service ends, and end their streams. Safe in any thread and signal handler."""
         self.is_ending = True
         self._in_loop(self._end_all)
 
@@ -141,7 +141,7 @@ class Streams:
 
     def _in_loop(self, action: Callable[[], object]) -> None:
         if self._loop is not None:
-            # One that is closed has no streams; and whoever has just written is not to hear of it.
+            # A closed loop has no streams, and the thread that reports a change must not get the error.
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(action)
 
@@ -174,11 +174,11 @@ class Streams:
 
 
 class _Stream:
-    """One stream. What is to be sent is decided when it can be sent.
+    """One stream. It decides what to send only when it can send.
 
     Attributes:
-        query: whose answer it is about.
-        newest: the newest position to tell of.
+        query: the query whose changes it reports.
+        newest: the newest position to report.
         abort: closes the connection at once.
     """
 
@@ -205,34 +205,34 @@ class _Stream:
         self._send = send
         self._count_events = count_events
         self._is_beat_due = self._is_end_due = self._is_ended = False
-        # Since when what is being sent is not taken; None when nothing is being sent.
+        # Since when the client has not taken the data being sent; None when nothing is being sent.
         self._blocked_since_s: float | None = None
-        # The task that sends, which the event loop holds weakly; None when there is nothing to send.
+        # The sending task, kept here because the event loop holds it only weakly; None when there is nothing to send.
         self.task: asyncio.Task[None] | None = None
 
     def tell(self, position: _Position) -> None:
-        """Tell that the answer has changed."""
+        """Report that the answer has changed."""
         self.newest = max(self.newest, position)
         self._wake()
 
     def beat(self) -> None:
-        """Send whatever is due, at least a heartbeat."""
+        """Send what is due, or else a heartbeat."""
         self._is_beat_due = True
         self._wake()
 
     def end(self) -> None:
-        """Tell the client that the service ends, and when to come back."""
+        """Notify the client that the service ends, and when to reconnect."""
         self._is_end_due = True
         self._wake()
 
     def close(self) -> None:
-        """Send nothing any more: there is nobody to take it."""
+        """Stop sending: the client is gone."""
         self._is_ended = True
         if self.task is not None:
             self.task.cancel()
 
     def is_blocked(self, now_s: float) -> bool:
-        """Return whether the client takes nothing for too long."""
+        """Return whether the client has read nothing for too long."""
         return self._blocked_since_s is not None and now_s - self._blocked_since_s > MAX_BLOCKED_S
 
     def _wake(self) -> None:
@@ -242,7 +242,7 @@ class _Stream:
     async def _deliver(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            # The end can become due while something else is being sent: then it is still to be said.
+            # The end event can become due while another chunk is being sent, so check again after each.
             while not self._is_ended and (chunk := self._take_chunk()):
                 self._blocked_since_s = loop.time()
                 await self._send({"type": "http.response.body", "body": chunk, "more_body": not self._is_ended})

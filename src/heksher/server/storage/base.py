@@ -1,30 +1,28 @@
-"""The contract of a storage: what holds settings, rules, context features and the change log.
+"""The contract of a storage, which holds settings, rules, context features and the change log.
 
-Guarantees that every storage gives, and ``tests/conformance`` checks
----------------------------------------------------------------------
-* **Atomic**: of a unit of work either everything is stored or nothing; when the work raises, nothing is.
-* **Serial**: units of writing work take effect one after another, each seeing all that came before it.
+Guarantees of every storage, checked by ``tests/conformance``
+-------------------------------------------------------------
+* **Atomic**: a unit of work is stored completely or not at all; if the work raises an error, nothing is stored.
+* **Serial**: units of writing work take effect one after another, and each sees all earlier ones.
 * **Isolated**: a unit of reading work sees the state at one revision, however long it takes.
-* **Durable**: what ``write`` returned for is there after the process was killed.
-* **Logged**: a unit of work that changes anything appends exactly one entry to the change log, whose parts are the
-  changes that it recorded, in their order; the entry's number is the storage's new revision. Revisions grow by one,
-  without gaps, and are never used twice.
+* **Durable**: once ``write`` has returned, what it stored survives the process being killed.
+* **Logged**: a unit of work that changes anything appends exactly one entry to the change log. Its parts are the
+  changes that the unit recorded, in their order; its number is the storage's new revision. Revisions grow by one,
+  without gaps, and are never reused.
 * **Dated**: each setting, each rule and the list of context features has the revision of its last change.
-* **Unique**: a name or alias belongs to one setting; no two rules of a setting have the same conditions; the id of a
-  rule that was deleted is given again to that rule alone: to one of the same setting with the same conditions, if the
-  log says that the rule with this id was deleted. The log decides, so an id whose deletion is not recorded stays
-  unused.
-* **Traceable**: the log can be read by setting. A setting is the same one under all the names that it has had, and it
-  is the same one again when a setting is added under the canonical name that a deleted one had last.
+* **Unique**: a name or alias belongs to one setting, and no two rules of a setting have the same conditions. The id of
+  a deleted rule is reused only for that rule: for one of the same setting with the same conditions, and only if the log
+  records the deletion of the rule with this id. The log decides, so an id whose deletion is not recorded stays unused.
+* **Traceable**: the log can be read by setting. A setting keeps its identity under all names that it has had, and a
+  setting that is added under the last canonical name of a deleted one continues that one's identity.
 * **Thread-safe**: all methods of ``Storage`` may be called from any thread.
 
-What callers owe: a unit of work may be run more than once before one run of it is stored, so it has no effects of its
-own; it uses the reader or writer that it is given only until it returns; names given to ``Writer`` are canonical, and
-the lexical rules of the API have been checked; what was changed is recorded after it was done, with the fields as
-``LoggedChange`` says, and a rule's with its setting and, on the side that has all fields, its conditions as
-``feature_values``. Checks of meaning (types, versions, conflicts) are made by ``operations``. A method of a writer that
-cannot do what it is asked raises ``ContractError``, and then nothing of its unit of work is stored, even if the work
-goes on.
+Duties of callers: a unit of work may run more than once before one run of it is stored, so it must have no side
+effects. It may use its reader or writer only until it returns. Names passed to ``Writer`` are canonical, and have
+passed the lexical rules of the API. A change is recorded after it was made, with the fields that ``LoggedChange``
+describes; a rule's with its setting and, on the side that has all fields, its conditions as ``feature_values``.
+``operations`` checks the meaning (types, versions, conflicts). A method of a writer that cannot do what it is called
+for raises ``ContractError``; then nothing of its unit of work is stored, even if the work continues.
 """
 
 from abc import ABC, abstractmethod
@@ -76,47 +74,47 @@ class Reader(ABC):
 
     @abstractmethod
     def revision(self) -> int:
-        """Return the number of the newest entry of the change log; 0 when there is none."""
+        """Return the number of the newest entry of the change log; 0 if there is none."""
 
     @abstractmethod
     def context_features(self) -> tuple[str, ...]:
-        """List the context features in their order."""
+        """Return the context features in their order."""
 
     @abstractmethod
     def features_revision(self) -> int:
-        """Return the revision of the last change of the list of context features; 0 when there was none."""
+        """Return the revision of the last change of the list of context features; 0 if there was none."""
 
     @abstractmethod
     def find_setting(self, name: str) -> SettingRecord | None:
-        """Find a setting by its name or an alias."""
+        """Return the setting with a name or alias, or ``None``."""
 
     @abstractmethod
     def settings(self) -> list[SettingRecord]:
-        """List all settings, sorted by name (by bytes)."""
+        """Return all settings, sorted by name (by bytes)."""
 
     @abstractmethod
     def rules(self, settings: Collection[str] | None = None) -> list[RuleRecord]:
-        """List rules by ascending id: of the settings with these canonical names (any number of them), or of all.
+        """Return rules by ascending id: those of the settings with these canonical names (any number of them), or all.
 
-        What the rules of a few settings cost does not depend on how many rules there are.
+        The cost of reading the rules of a few settings does not depend on the total number of rules.
         """
 
     @abstractmethod
     def find_rule(self, rule_id: int) -> RuleRecord | None:
-        """Find a rule by its id, which may be any integer."""
+        """Return the rule with an id, which may be any integer, or ``None``."""
 
     @abstractmethod
     def find_rule_by_conditions(self, setting: str, conditions: Conditions) -> RuleRecord | None:
-        """Find the rule of a setting (canonical name) that has exactly these conditions."""
+        """Return the rule of a setting (canonical name) that has exactly these conditions, or ``None``."""
 
     @abstractmethod
     def log(self, after_revision: int = 0, limit: int = 1000, max_changes: int = 1000) -> list[LogEntry]:
-        """List the log entries with a revision above ``after_revision``, ascending.
+        """Return the log entries with a revision above ``after_revision``, ascending.
 
         Args:
             after_revision: any integer.
-            limit: at most so many entries.
-            max_changes: of each entry, at most so many changes, the first ones; less than 1 counts as 1.
+            limit: the maximum number of entries.
+            max_changes: the maximum number of changes of each entry, from its first one on; less than 1 counts as 1.
         """
 
     @abstractmethod
@@ -129,38 +127,38 @@ class Reader(ABC):
         setting: str | None = None,
         rule_id: int | None = None,
     ) -> list[LogEntry]:
-        """List log entries, newest first. What a page costs does not depend on the length of the log.
+        """Return log entries, newest first. The cost of a page does not depend on the length of the log.
 
         Args:
-            before_revision: only those below it, as the last entry of one page is the cursor for the next; ``None``:
-                from the newest on.
-            limit: at most so many entries.
-            max_changes: of each entry, at most so many changes, the first ones; less than 1 counts as 1.
-            setting: only entries that changed this setting or one of its rules, and of them only these changes. Any
-                name of a setting, or any canonical name that a deleted one had. ``None``: of all.
-            rule_id: only entries that changed the rule with this id, and of them only these changes. ``None``: of all.
-                Not together with ``setting``.
+            before_revision: only entries below this revision. The revision of the last entry of a page is the cursor
+                for the next page; ``None`` starts at the newest entry.
+            limit: the maximum number of entries.
+            max_changes: the maximum number of changes of each entry, from its first one on; less than 1 counts as 1.
+            setting: only entries that changed this setting or one of its rules, and only those changes of them. Any
+                name of a setting, or any canonical name that a deleted setting had. ``None`` for all.
+            rule_id: only entries that changed the rule with this id, and only those changes of them. ``None`` for all.
+                Cannot be combined with ``setting``.
         """
 
     @abstractmethod
     def changes(self, revision: int, first: int = 0, limit: int = 1000) -> list[LoggedChange]:
-        """List the changes of one log entry in their order: at most ``limit``, from number ``first`` (from 0) on."""
+        """Return at most ``limit`` changes of one log entry, in order, from number ``first`` (counted from 0) on."""
 
 
 class Writer(Reader):
-    """The state inside a unit of writing work: sees its own changes."""
+    """The state inside a unit of writing work, including the unit's own changes."""
 
     @abstractmethod
     def set_context_features(self, features: Sequence[str]) -> None:
-        """Replace the list of context features. A feature that settings are configurable by must stay in it."""
+        """Replace the list of context features. It must keep every feature that a setting is configurable by."""
 
     @abstractmethod
     def add_setting(self, setting: SettingRecord) -> None:
-        """Add a setting whose name and aliases belong to no setting yet, and whose features are in the list."""
+        """Add a setting. Its name and aliases must not belong to any setting yet; its features must be in the list."""
 
     @abstractmethod
     def replace_setting(self, name: str, setting: SettingRecord) -> None:
-        """Replace all attributes of the setting called ``name``, its name included; its rules stay with it."""
+        """Replace all attributes of the setting called ``name``, including its name; its rules stay with it."""
 
     @abstractmethod
     def delete_setting(self, name: str) -> None:
@@ -178,11 +176,12 @@ class Writer(Reader):
         """Add a rule whose conditions no rule of the setting has yet; return it as stored, with its id.
 
         Args:
-            setting: its canonical name.
-            conditions: a value for each context feature that it matches on.
-            value: any JSON.
+            setting: the canonical name of its setting.
+            conditions: a value for each context feature that the rule matches on.
+            value: any JSON value.
             metadata: any JSON object.
-            rule_id: that of the same rule before it was deleted, see *Unique*; ``None``: a new one, above all others.
+            rule_id: the id that the same rule had before it was deleted, see *Unique*; ``None`` for a new id, above all
+                others.
         """
 
     @abstractmethod
@@ -195,21 +194,21 @@ class Writer(Reader):
 
     @abstractmethod
     def load(self, settings: Collection[SettingRecord], rules: Collection[RuleRecord], next_rule_id: int) -> None:
-        """Add everything to a storage that holds no settings: the fast way, for an import.
+        """Add everything to a storage that holds no settings: a fast path for imports.
 
         Args:
             settings: as for ``add_setting``.
-            rules: of these settings, with their ids, which are above all that were ever given.
+            rules: the rules of these settings with their ids, which are above all ids that were ever used.
             next_rule_id: the id of the next new rule, above all of these.
         """
 
     def record(self, change: LoggedChange) -> None:
-        """Append a change to the log entry of this unit of work: each as soon as it was made, in any number."""
+        """Append a change to the log entry of this unit of work, right after it was made; any number of times."""
         self.record_all((change,))
 
     @abstractmethod
     def record_all(self, changes: Iterable[LoggedChange]) -> None:
-        """Append changes to the log entry of this unit of work; they are read as they are stored, some at a time."""
+        """Append changes to the log entry of this unit of work, reading them in batches as they are stored."""
 
 
 class Storage(ABC):
@@ -225,11 +224,11 @@ class Storage(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Release everything. May be called more than once."""
+        """Release all resources. May be called more than once."""
 
     @abstractmethod
     def check(self) -> None:
-        """Do nothing if the storage can be reached, else raise ``StorageUnavailableError``."""
+        """Raise ``StorageUnavailableError`` if the storage cannot be reached."""
 
     @abstractmethod
     def read(self, work: Callable[[Reader], T]) -> T:
@@ -243,31 +242,31 @@ class Storage(ABC):
     def write(
         self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
     ) -> Written[T]:
-        """Run a unit of writing work, store what it did, and return its result with the revision that shows it.
+        """Run a unit of writing work, store its changes, and return its result with the revision that shows them.
 
         If the work recorded nothing, nothing is stored, and the revision is the newest one.
 
         Args:
             work: the unit of work.
-            origin: who asks for it, and why: kept in the log.
-            expected: what must still be so of an object, seen by the same transaction that does the work; ``None``:
-                nothing.
+            origin: who requested the write, and why; kept in the log.
+            expected: what must still hold for an object, checked in the transaction that does the work; ``None`` for no
+                check.
 
         Raises:
             StorageUnavailableError: the storage cannot be reached. Nothing was stored, unless the connection to a
-                database server broke off during the commit: then nobody can tell.
+                database server was lost during the commit: then the outcome is unknown.
             ExpectationError: the object is gone, or was changed since; the work was not run.
             ContractError: the work broke this contract; nothing was stored.
         """
 
     def listen(self) -> Listener:
-        """Listen for writes of other processes, until the listener is closed. Needs no open storage.
+        """Listen for writes of other processes until the listener is closed. The storage need not be open.
 
-        This one hears of none; a storage whose database tells of writes has its own.
+        The base listener receives none; a storage whose database announces writes overrides this.
         """
         return Listener()
 
     @property
     def poll_interval_s(self) -> float:
-        """How often, in seconds, to look for writes of other processes that a listener may not hear of."""
+        """How often, in seconds, to look for writes of other processes that a listener may not receive."""
         return 1.0

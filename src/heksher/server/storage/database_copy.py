@@ -1,8 +1,8 @@
-"""Copies of whole databases: a backup into a file, and back into an empty database of either kind.
+"""Copies whole databases: a backup into a file, and back into an empty database of either kind.
 
-A backup is an SQLite database, whatever it was made of, so a service can also be run on it. It is consistent, because
-one transaction reads everything, while services go on writing. What is not copied is how the schema came about: that is
-the target's own. Rows go through memory in batches.
+A backup is an SQLite database, whatever kind it was made from, so a service can also run on it. It is consistent
+because one transaction reads everything, while services keep writing. The history of migrations is not copied: the
+target has its own. Rows pass through memory in batches.
 """
 
 import os
@@ -22,17 +22,17 @@ from heksher.server.storage.sqlite import SqliteDialect, copy_file, finish_file
 from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.tables import HEKSHER_VERSION, LOG_VALUE, METADATA, MIGRATION, RULE, SETTING, WRITE_STATE
 
-# Those that rows refer to come before those that refer to them.
+# Tables that rows refer to come before the tables of those rows.
 _TABLES: Final = [table for table in METADATA.sorted_tables if table not in {HEKSHER_VERSION, MIGRATION, WRITE_STATE}]
-# So many rows are a few hundred kilobytes, unless their values are huge.
+# This many rows are a few hundred kilobytes, unless their values are huge.
 _BATCH_ROWS: Final = 1000
-# Of those that are always long.
+# For rows that are always long.
 _BATCH_LONG_ROWS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """How much was copied, and of which revision."""
+    """How much was copied, and at which revision."""
 
     settings: int
     rules: int
@@ -40,12 +40,12 @@ class Copied:
 
 
 def back_up(database: str, file: Path, *, is_replacing: bool = False) -> Copied:
-    """Copy a database into a new file. Either there is a whole backup in the end, or no new file.
+    """Copy a database into a new file. At the end there is either a complete backup, or no new file.
 
     Args:
-        database: what to copy; services may be running on it.
-        file: the backup.
-        is_replacing: whether a file that is there already is replaced.
+        database: the database to copy; services may be running on it.
+        file: the path of the backup.
+        is_replacing: whether to replace an existing file.
 
     Raises:
         StorageError: the database cannot be read, or the file cannot be written; the message says which.
@@ -66,18 +66,19 @@ def back_up(database: str, file: Path, *, is_replacing: bool = False) -> Copied:
 
 
 def restore(file: Path, database: str) -> Copied:
-    """Copy a backup, or the database of a service, into an empty database. Either all of it is there then, or nothing.
+    """Copy a backup, or a service's database file, into an empty database: completely or not at all.
 
     Args:
-        file: an SQLite file; of any version of the schema up to the current one. It is only read.
-        database: made if it is a file that is not there.
+        file: an SQLite file with any version of the schema up to the current one; only read.
+        database: the target; created if it is a file that does not exist.
 
     Raises:
-        StorageError: the file is no backup, or the database is not empty.
+        StorageError: the file is not a backup, or the database is not empty.
     """
     target = find_dialect(database)
     with tempfile.TemporaryDirectory(prefix="heksher-restore-") as directory:
-        # The copy may be migrated, and SQLite may lay its auxiliary files beside it.
+        # A copy, because it may have to be migrated, and because SQLite may create auxiliary files beside the file it
+        # opens.
         copy = Path(directory) / "backup.db"
         copy_file(file, copy)
         source = SqliteDialect.of_file(copy)
@@ -99,7 +100,7 @@ def _copy_into_file(source: Dialect, file: Path) -> Copied:
 
 
 def _copy(source: Dialect, target: Dialect) -> Copied:
-    """Copy everything but the notes on the schema into an empty database, in one transaction of each side."""
+    """Copy everything but the records of migrations into an empty database, in one transaction on each side."""
     with using(source) as source_engine, using(target) as target_engine:
         migrate(target, target_engine)
         with (
@@ -116,7 +117,7 @@ def _copy(source: Dialect, target: Dialect) -> Copied:
 
 
 def _lock_empty(connection: Connection, dialect: Dialect) -> None:
-    """Keep others from writing, and refuse a database that anything was ever written to."""
+    """Keep others from writing, and refuse a database that has ever been written to."""
     with dialect.translating("restoring"):
         last_rule_id = connection.execute(select(WRITE_STATE.c.last_rule_id).with_for_update()).scalar()
         used = [table.name for table in _TABLES if connection.execute(select(literal(1)).select_from(table)).first()]
@@ -147,12 +148,12 @@ def _copy_write_state(reading: Connection, source: Dialect, writing: Connection,
     with source.translating("reading the last ids"):
         state = {**reading.execute(select(WRITE_STATE)).mappings().one()}
     with target.translating("storing the last ids"):
-        # Changed, not replaced: other writers wait for this row.
+        # Updated, not replaced, because other writers wait for the lock on this row.
         writing.execute(update(WRITE_STATE).values({name: state[name] for name in state.keys() - {"id"}}))
 
 
 def _sync(directory: Path) -> None:
-    # So that the file's name is on the disk, too.
+    # Makes sure that the file's name is on the disk too.
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""What a database is to the SQL storage, whichever it is."""
+"""The interface between the SQL storage and a particular database."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -12,26 +12,27 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.storage_errors import ContractError, StorageError, StorageUnavailableError
 
-# A key of 64 bits. SQLite's integers have that many, but only INTEGER is the row's own number there.
+# A 64-bit key. SQLite's integers have 64 bits anyway, but only an INTEGER key is the row id itself.
 BIG_KEY: Final = BigInteger().with_variant(Integer(), "sqlite")
 MAX_BIG_KEY: Final = 2**63 - 1
 
-# How long a call waits for a lock that another write or process holds, or for a free connection, before it is
+# How long a call waits for a lock held by another write or process, or for a free connection, before it fails as
 # unavailable.
 LOCK_TIMEOUT_S: Final = 10.0
 
-# Connections of one process: kept open, and opened in addition while all of those are in use. PostgreSQL takes 97 of
-# ordinary users unless it is told otherwise: enough for eight processes with all of theirs, and one each that listens.
+# Connections of one process: those kept open, and those opened in addition while all of them are in use. By default
+# PostgreSQL accepts 97 connections of ordinary users: enough for eight processes with all of theirs, plus a listening
+# one each.
 POOL_SIZE: Final = 3
 MAX_POOL_OVERFLOW: Final = 8
 
 
 class Dialect(ABC):
-    """A database, and how it is used.
+    """A database, and how the storage uses it.
 
     Attributes:
-        place: which database it is, for messages; never with a password.
-        reader_options, writer_options: execution options of SQLAlchemy for units of work.
+        place: names the database in messages; never includes a password.
+        reader_options, writer_options: SQLAlchemy's execution options for units of work.
         lock_timeout_s: how long a call waits for a lock or a free connection.
         poll_interval_s: how often to look for writes of other processes.
     """
@@ -46,52 +47,52 @@ class Dialect(ABC):
 
     @abstractmethod
     def make_engine(self) -> Engine:
-        """Make the engine; nothing is connected yet.
+        """Return the engine; it has not connected yet.
 
         Raises:
-            StorageError: a library that is needed for this database is not installed.
+            StorageError: a library that this database needs is not installed.
         """
 
     @abstractmethod
     def lock_schema(self, connection: Connection) -> None:
-        """Keep other processes from migrating until the transaction's end, which may take its time."""
+        """Keep other processes from migrating until the transaction ends, which may take long."""
 
     @abstractmethod
     def check_exists(self) -> None:
-        """Raise ``StorageUnavailableError`` if there is no database yet, and connecting would make one."""
+        """Raise ``StorageUnavailableError`` if the database does not exist yet and connecting would create it."""
 
     @abstractmethod
     def check_place(self) -> None:
-        """Raise ``StorageUnavailableError`` if open connections lead to a database that has left its place."""
+        """Raise ``StorageUnavailableError`` if open connections lead to a database that is no longer in its place."""
 
     @abstractmethod
     def announce(self, connection: Connection, revision: int) -> None:
-        """Tell other processes of a revision, once the transaction is committed, if the database can do that."""
+        """Announce a revision to other processes when the transaction commits, if the database supports that."""
 
     @abstractmethod
     def listen(self) -> Listener:
-        """Listen for what other processes announce."""
+        """Return a listener for the announcements of other processes."""
 
     def commit(self, connection: Connection) -> None:
-        """Store what a transaction has changed."""
+        """Store the changes of a transaction."""
         with self.translating("storing a change"):
             connection.commit()
 
     @contextmanager
     def connecting(self, engine: Engine) -> Iterator[Connection]:
-        """Return a connection for the block; what was not committed at its end is undone."""
+        """Yield a connection for the block; changes not committed by its end are rolled back."""
         with self.translating("connecting"):
             connection = engine.connect()
         try:
             yield connection
         finally:
-            # If it is broken there is nothing to undo, and the error that matters is on its way already.
+            # A broken connection has nothing to roll back, and the error that matters is being raised already.
             with suppress(SQLAlchemyError):
                 connection.close()
 
     @contextmanager
     def translating(self, doing: str) -> Iterator[None]:
-        """Turn the errors of SQLAlchemy and the driver into those of this package.
+        """Translate errors of SQLAlchemy and the driver into those of this package.
 
         Args:
             doing: what the block does, for messages: ``adding rule 7 ...``.
@@ -107,14 +108,14 @@ class Dialect(ABC):
                 f"{doing} failed: all connections to {self.place} were in use for {self.lock_timeout_s:g} seconds"
             ) from error
         except InvalidRequestError as error:
-            # SQLAlchemy says so of a unit of work that goes on after the connection was lost.
+            # SQLAlchemy raises this if a unit of work continues after its connection was lost.
             raise StorageUnavailableError(f"{doing} failed: the connection to {self.place} was lost before") from error
 
     @abstractmethod
     def _translate(self, error: DBAPIError, doing: str) -> StorageError:
-        """Return the error of this package that an error of the driver means."""
+        """Return the error of this package that corresponds to a driver's error."""
 
 
 def first_line(error: DBAPIError) -> str:
-    """Return the driver's own words: those of SQLAlchemy quote the statement and its values."""
+    """Return the first line of the driver's own message: SQLAlchemy's message quotes the statement and its values."""
     return str(error.orig).partition("\n")[0]

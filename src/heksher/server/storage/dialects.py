@@ -1,4 +1,4 @@
-"""From the text that names an SQL database to how it is used."""
+"""Finds the dialect for the text that names an SQL database."""
 
 from typing import Final
 
@@ -14,14 +14,14 @@ _FORMS: Final = "a file path, sqlite:///FILE, postgresql://USER:PASSWORD@HOST:PO
 
 
 def dialect_for(database: str) -> Dialect:
-    """Find the dialect for a database.
+    """Return the dialect for a database.
 
     Args:
-        database: a file path, ``sqlite:///FILE``, or ``postgresql://USER:PASSWORD@HOST:PORT/DATABASE`` (the driver is
-            ours to choose, so one that is named in the URL is ignored).
+        database: a file path, ``sqlite:///FILE``, or ``postgresql://USER:PASSWORD@HOST:PORT/DATABASE`` (a driver named
+            in the URL is ignored, because the storage chooses it).
 
     Raises:
-        StorageError: it is none of them. The message does not quote it, because there may be a password in it.
+        StorageError: the text is none of these. The message does not quote it, because it may contain a password.
     """
     if "://" not in database:
         return SqliteDialect(URL.create("sqlite", database=database))

@@ -1,4 +1,4 @@
-"""The storage of a service that only shows its documentation (``DOC_ONLY=true``): there is none."""
+"""The storage of a service that only shows its documentation (``DOC_ONLY=true``): it stores nothing."""
 
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class DocOnlyStorage(Storage):
-    """Is always well, and holds nothing."""
+    """Is always healthy, and refuses all reads and writes."""
 
     def open(self) -> None:
         """Do nothing."""

@@ -1,7 +1,7 @@
 """JSON as the text that storages keep.
 
-The text is ASCII, with escapes for all else: so a character that no database column takes (U+0000, a lone surrogate)
-comes back as it was given. Whole numbers of any size stay whole, and ``1`` and ``1.0`` stay different.
+The text is ASCII with escapes for everything else, so characters that no database column accepts (U+0000, lone
+surrogates) survive. Integers of any size stay exact, and ``1`` and ``1.0`` stay different.
 """
 
 import json
@@ -13,10 +13,10 @@ from heksher.value_type import JSON, shorten
 
 
 def encode_json(value: JSON) -> str:
-    """Write a JSON value as text.
+    """Return a JSON value as text.
 
     Raises:
-        ContractError: it is no JSON value (NaN, an infinity, a foreign object), or nested too deep to be written.
+        ContractError: the value is not JSON (NaN, an infinity, another type), or is nested too deeply to be written.
     """
     try:
         return _ENCODER.encode(value)
@@ -25,14 +25,14 @@ def encode_json(value: JSON) -> str:
 
 
 def decode_json(text: str) -> JSON:
-    """Read a JSON value from its text.
+    """Return the JSON value of a text.
 
     Raises:
         StorageCorruptError: the text is not JSON.
     """
     value: JSON
     try:
-        # Half the time that json.loads takes, and a start reads hundreds of thousands of values.
+        # Takes half the time of json.loads, and a start reads hundreds of thousands of values.
         value, end = _DECODER.raw_decode(text)
         return value if end == len(text) else json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -40,10 +40,10 @@ def decode_json(text: str) -> JSON:
 
 
 def decode_json_object(text: str) -> dict[str, JSON]:
-    """Read a JSON object from its text.
+    """Return the JSON object of a text.
 
     Raises:
-        StorageCorruptError: the text is no JSON object.
+        StorageCorruptError: the text is not a JSON object.
     """
     value = decode_json(text)
     if not isinstance(value, dict):
@@ -52,7 +52,7 @@ def decode_json_object(text: str) -> dict[str, JSON]:
 
 
 def _make_plain(value: object) -> object:
-    # json itself knows only dict, list and tuple.
+    # json itself accepts only dict, list and tuple.
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, Sequence):

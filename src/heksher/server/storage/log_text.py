@@ -1,7 +1,8 @@
 """The fields of a logged change as the text that the SQL storage keeps.
 
-A JSON object has them all. Where a value is long, the text is an array of two objects instead: the fields with short
-values, and for each of the others the digest that stands for its value. So a value that many changes have is kept once.
+Usually the text is a JSON object with all fields. If a value is long, it is an array of two objects instead: the fields
+with short values, and for each of the other fields the digest of its value. So a long value that many changes share is
+stored once.
 """
 
 import hashlib
@@ -13,19 +14,19 @@ from heksher.server.storage.records import Fields
 from heksher.server.storage.storage_errors import StorageCorruptError
 from heksher.value_type import JSON, shorten
 
-# A value whose JSON is longer than this many bytes is kept apart.
+# A value whose JSON is longer than this many bytes is stored separately.
 MAX_INLINE_BYTES: Final = 4096
 
 
 def write_fields(fields: Fields | None, long_values: dict[str, str]) -> str | None:
-    """Write fields as text; ``None`` stays ``None``.
+    """Return fields as text; ``None`` stays ``None``.
 
     Args:
-        fields: of one side of a change.
-        long_values: gets the texts of long values, by their digests.
+        fields: the fields of one side of a change.
+        long_values: receives the texts of long values, by their digests.
 
     Raises:
-        ContractError: a value is no JSON.
+        ContractError: a value is not JSON.
     """
     if fields is None:
         return None
@@ -42,19 +43,19 @@ def write_fields(fields: Fields | None, long_values: dict[str, str]) -> str | No
 
 
 def list_digests(texts: Iterable[str | None]) -> set[str]:
-    """List the digests of the long values that some texts refer to."""
+    """Return the digests of the long values that the texts refer to."""
     return {digest for text in texts if text is not None and text[:1] == "[" for digest in _split(text)[1].values()}
 
 
 def read_fields(text: str | None, long_values: Mapping[str, str]) -> Fields | None:
-    """Read fields from their text.
+    """Return the fields of a text.
 
     Args:
-        text: as it is stored.
+        text: the text as stored.
         long_values: the texts of long values, by their digests.
 
     Raises:
-        StorageCorruptError: the text is no such text, or a value is missing.
+        StorageCorruptError: the text is malformed, or a value is missing.
     """
     if text is None:
         return None

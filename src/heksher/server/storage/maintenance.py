@@ -1,4 +1,4 @@
-"""What is done to a whole database from outside a service: migrations, and what backups need, too."""
+"""Work on a whole database from outside a service: migrations, and what backups share with them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ from heksher.server.storage.storage_errors import StorageError
 
 
 def migrate_database(database: str) -> list[Migration]:
-    """Bring the schema of a database up to date; return the migrations that were run for it.
+    """Bring the schema of a database up to date; return the migrations that were run.
 
     Raises:
-        StorageError: it cannot be; the message names the place and the remedy.
+        StorageError: the schema cannot be brought up to date; the message names the place and the remedy.
     """
     dialect = find_dialect(database)
     with using(dialect) as engine:
@@ -24,10 +24,10 @@ def migrate_database(database: str) -> list[Migration]:
 
 
 def check_database(database: str) -> list[Migration]:
-    """List the migrations that a database lacks, and change nothing.
+    """Return the migrations that a database lacks, without changing anything.
 
     Raises:
-        StorageError: there is no such database, or it is none of this program.
+        StorageError: there is no such database, or it is not one of this program.
     """
     dialect = find_dialect(database)
     dialect.check_exists()
@@ -36,10 +36,10 @@ def check_database(database: str) -> list[Migration]:
 
 
 def find_dialect(database: str) -> Dialect:
-    """Find how a database is used that is not this process's alone.
+    """Return the dialect of a database that other processes can use too.
 
     Raises:
-        StorageError: the text names none.
+        StorageError: the text names no such database.
     """
     if database == "memory:":
         raise StorageError("memory: ends with its process: name a file or a server with --db")
@@ -48,7 +48,7 @@ def find_dialect(database: str) -> Dialect:
 
 @contextmanager
 def using(dialect: Dialect) -> Iterator[Engine]:
-    """Return an engine for the block, and close all its connections in the end."""
+    """Yield an engine for the block, and close all its connections at the end."""
     engine = dialect.make_engine()
     try:
         yield engine

@@ -1,8 +1,8 @@
-"""A storage in memory: for tests and demonstrations, and the oracle that other storages are compared with.
+"""A storage in memory: for tests and demonstrations, and as the reference that other storages are compared with.
 
-A reader holds the state that was current when it came, and a published state is never changed: a writer works on a
-copy that takes the state's place if the unit of work may be stored. JSON is copied on the way in and on the way out, so
-no caller can change what is stored. ``close`` and ``open`` keep the data; the end of the process does not.
+A published state is never changed, so a reader keeps the state that was current when it started. A writer works on a
+copy, which replaces the state if the unit of work may be stored. JSON is copied on the way in and out, so no caller can
+change what is stored. ``close`` and ``open`` keep the data; it is lost when the process ends.
 """
 
 import dataclasses
@@ -47,8 +47,8 @@ class MemoryStorage(Storage):
     """A storage in memory.
 
     Args:
-        now: returns the time that log entries carry, in any time zone.
-        stamp: returns the stamps that log entries carry.
+        now: returns the time for log entries, in any time zone.
+        stamp: returns the stamps for log entries.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class MemoryStorage(Storage):
     ) -> None:
         self._now = now
         self._stamp = stamp
-        # Guards _state against two writers at once. Readers need no lock: they take one reference.
+        # Serializes writers. Readers need no lock: they take one reference.
         self._write_lock = threading.Lock()
         self._state = MemoryState()
         self._is_open = False
@@ -126,7 +126,7 @@ class _MemoryReader(Reader):
         return None if rule_id is None else self.find_rule(rule_id)
 
     def log(self, after_revision: int = 0, limit: int = 1000, max_changes: int = 1000) -> list[LogEntry]:
-        # Revisions are the numbers from one on, so an entry's place in the list is its revision less one.
+        # Revisions count from one, so an entry's index in the list is its revision minus one.
         start = max(after_revision, 0)
         return [kept.show(max_changes) for kept in self._state.log[start : start + max(limit, 0)]]
 
@@ -146,7 +146,7 @@ class _MemoryReader(Reader):
             kept = [] if setting_id is None else [entry.of_setting(setting_id) for entry in kept]
         elif rule_id is not None:
             kept = [entry.of_object(RULE, str(rule_id)) for entry in kept]
-        # An entry without changes has none about what is asked for.
+        # An entry without changes has none about the requested object.
         return [entry.show(max_changes) for entry in kept if entry.changes][: max(limit, 0)]
 
     def changes(self, revision: int, first: int = 0, limit: int = 1000) -> list[LoggedChange]:
@@ -252,7 +252,7 @@ class _MemoryWriter(_MemoryReader, Writer):
             self._unit.note_record()
 
     def _find_subject(self, change: LoggedChange) -> int | None:
-        """Find the number of the setting that a change is about."""
+        """Return the number of the setting that a change is about."""
         if change.kind not in {SETTING, RULE}:
             return None
         name = change.key if change.kind == SETTING else change.setting

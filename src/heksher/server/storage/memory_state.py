@@ -1,4 +1,4 @@
-"""What the storage in memory holds at one revision, and the copies of it that are handed out."""
+"""The state of the storage in memory at one revision, and the copies that callers get."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ RecordedChange = tuple[LoggedChange, int | None]
 
 @dataclass(frozen=True, slots=True)
 class MemoryEntry:
-    """A log entry, and of each of its changes the setting that it is about.
+    """A log entry, and for each of its changes the number of the setting that it is about.
 
     Attributes:
-        entry: without changes; its size is that of the whole entry.
-        changes: those that are asked for.
+        entry: the entry without its changes; its size counts all of them.
+        changes: the selected changes.
     """
 
     entry: LogEntry
@@ -38,11 +38,11 @@ class MemoryEntry:
         return MemoryEntry(dataclasses.replace(self.entry, size=len(changes)), changes)
 
     def of_setting(self, setting_id: int) -> "MemoryEntry":
-        """Return the entry with the changes of one setting and its rules alone."""
+        """Return the entry with only the changes of one setting and its rules."""
         return MemoryEntry(self.entry, tuple(recorded for recorded in self.changes if recorded[1] == setting_id))
 
     def of_object(self, kind: str, key: str) -> "MemoryEntry":
-        """Return the entry with the changes of one object alone."""
+        """Return the entry with only the changes of one object."""
         return MemoryEntry(
             self.entry,
             tuple(recorded for recorded in self.changes if (recorded[0].kind, recorded[0].key) == (kind, key)),
@@ -60,10 +60,10 @@ class MemoryState:
 
     Attributes:
         names: the canonical name for each name and alias.
-        settings: by canonical name.
-        setting_ids: the numbers of settings, by canonical name.
-        rules: by id, ascending.
-        rule_ids: by canonical name of the setting and conditions.
+        settings: the settings by canonical name.
+        setting_ids: the numbers of settings by canonical name.
+        rules: the rules by id, ascending.
+        rule_ids: the ids of rules by canonical name of the setting and conditions.
         last_changes: the newest change of each object, by kind and key.
     """
 
@@ -80,7 +80,7 @@ class MemoryState:
     last_changes: dict[tuple[str, str], RecordedChange] = field(default_factory=dict)
 
     def copy(self) -> "MemoryState":
-        """Return a copy that can be changed."""
+        """Return a copy that may be changed."""
         return dataclasses.replace(
             self,
             names=self.names.copy(),
@@ -93,33 +93,33 @@ class MemoryState:
         )
 
     def sort_rules(self) -> None:
-        """Put the rules in order after some were added whose ids need not be the highest."""
+        """Sort the rules by id, after rules were added whose ids may be lower than others."""
         self.rules = dict(sorted(self.rules.items()))
 
     def find_setting_id(self, name: str) -> int | None:
-        """Find the number of the setting that has a name, or else of the one that had it last."""
+        """Return the number of the setting that has a name, or else of the one that had it last."""
         canonical = self.names.get(name)
         return self.find_last_id(name) if canonical is None else self.setting_ids[canonical]
 
     def find_last_id(self, name: str) -> int | None:
-        """Find the number of the setting that the log had last under a canonical name."""
+        """Return the number of the setting that last had this canonical name according to the log."""
         last = self.last_changes.get((SETTING, name))
         return None if last is None else last[1]
 
 
 def rule_key(setting: str, conditions: Conditions) -> RuleKey:
-    """Return what no two rules have in common."""
+    """Return the key that is unique to a rule."""
     return setting, frozenset(conditions.items())
 
 
 def copy_setting(setting: SettingRecord) -> SettingRecord:
-    """Return a copy that shares nothing that can be changed."""
+    """Return a copy that shares nothing mutable."""
     default_value = decode_json(encode_json(setting.default_value))
     return dataclasses.replace(setting, default_value=default_value, metadata=_copy_fields(setting.metadata))
 
 
 def copy_rule(rule: RuleRecord) -> RuleRecord:
-    """Return a copy that shares nothing that can be changed."""
+    """Return a copy that shares nothing mutable."""
     return dataclasses.replace(
         rule,
         conditions=dict(rule.conditions),
@@ -129,7 +129,7 @@ def copy_rule(rule: RuleRecord) -> RuleRecord:
 
 
 def copy_change(change: LoggedChange) -> LoggedChange:
-    """Return a copy that shares nothing that can be changed."""
+    """Return a copy that shares nothing mutable."""
     before = None if change.before is None else _copy_fields(change.before)
     after = None if change.after is None else _copy_fields(change.after)
     return dataclasses.replace(change, before=before, after=after)

@@ -1,4 +1,4 @@
-"""What there is to know of a migration without loading what runs it."""
+"""The description of a migration, separate from the code that runs it, which is slow to load."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ class Migration:
     """A step from one version of the schema to the next.
 
     Attributes:
-        version: of the schema that it makes.
+        version: the schema version that it leads to.
         title: what it does, as a sentence.
     """
 

@@ -1,11 +1,11 @@
 """How the SQL storage uses PostgreSQL.
 
-A reader's transaction is ``REPEATABLE READ``. A writer's is ``READ COMMITTED``: it waits for a row lock in its first
-statement, and what it reads after that must be as new as the lock, not as old as the transaction.
+A reader's transaction is ``REPEATABLE READ``. A writer's is ``READ COMMITTED``: its first statement waits for a row
+lock, and what it reads afterwards must be as new as the lock, not as old as the transaction.
 
-Nothing is set for a whole session, and no statement is prepared on the server: behind PgBouncer, each transaction may
-run in another session. Waiting is limited, see ``postgres_connection``; writes of others are heard of, see
-``postgres_listener``.
+Nothing is set for a whole session and no statement is prepared on the server, because behind PgBouncer each transaction
+may run in another session. ``postgres_connection`` limits how long calls wait; ``postgres_listener`` receives the
+writes of other processes.
 """
 
 import functools
@@ -23,12 +23,12 @@ from heksher.server.storage.storage_errors import StorageCorruptError, StorageEr
 if TYPE_CHECKING:
     from heksher.server.storage.postgres_connection import PatientConnection
 
-# The channel that revisions are announced on. It is the whole database's, so what is sent begins with the schema.
+# The channel for announcing revisions. All schemas of a database share it, so a message begins with the schema's name.
 CHANNEL: Final = "heksher_revision"
 _LISTEN: Final = "heksher_listen"
 
-# Values of libpq, for whatever the URL does not say. Units: seconds; tcp_user_timeout in milliseconds. The keepalives
-# tell a connection on which nothing is sent, such as a listener's, that its server has vanished.
+# Values of libpq for what the URL leaves open. Units: seconds; tcp_user_timeout in milliseconds. Keepalives detect that
+# the server of an idle connection, such as a listener's, has vanished.
 _LIBPQ_DEFAULTS: Final[Mapping[str, str | int]] = {
     "connect_timeout": 5,
     "tcp_user_timeout": 10_000,
@@ -38,8 +38,8 @@ _LIBPQ_DEFAULTS: Final[Mapping[str, str | int]] = {
     "application_name": "heksher",
 }
 
-# Connection; read-only (a standby after a failover); authorization; no such database; rolled back for another's sake;
-# resources; lock timeout; shutdown and cancellation. Source: PostgreSQL's documentation, appendix A.
+# Connection; read-only (a standby after a failover); authorization; no such database; rolled back because of another
+# transaction; resources; lock timeout; shutdown and cancellation. Source: PostgreSQL's documentation, appendix A.
 _UNAVAILABLE_STATES: Final = ("08", "25006", "28", "3D", "40", "53", "55P03", "57")
 
 # How long a start waits for one statement of a migration, or for another process that migrates.
@@ -52,8 +52,8 @@ class PostgresDialect(Dialect):
     """A PostgreSQL database.
 
     Args:
-        url: parameters of libpq may follow its ``?``, and ``heksher_listen=off``: then no session is kept that listens
-            for writes of other processes.
+        url: parameters of libpq may follow its ``?``, and ``heksher_listen=off``, which turns off the session that
+            listens for writes of other processes.
     """
 
     poll_interval_s: float = 1.0
@@ -73,7 +73,7 @@ class PostgresDialect(Dialect):
     def make_engine(self) -> Engine:
         if importlib.util.find_spec("psycopg") is None:
             raise StorageError(f"{self.place} needs the PostgreSQL driver: pip install 'heksher[server,postgres]'")
-        # Not needed by those who keep their data in SQLite, and perhaps not installed there.
+        # Services that keep their data in SQLite do not need this library, and may not have it installed.
         from heksher.server.storage.postgres_connection import limit_waiting  # noqa: PLC0415 -- see above
 
         engine = create_engine(
@@ -82,24 +82,24 @@ class PostgresDialect(Dialect):
             pool_size=POOL_SIZE,
             max_overflow=MAX_POOL_OVERFLOW,
             pool_timeout=self.lock_timeout_s,
-            # A server that was restarted has closed the pool's connections, which is no reason for an error.
+            # A restarted server has closed the pool's connections; check them first, so that this causes no error.
             pool_pre_ping=True,
         )
-        # Many rows in one statement: an import would else take a round trip for each.
+        # Many rows in one statement: otherwise an import would take a round trip for each row.
         engine.dialect.use_insertmanyvalues_wo_returning = True
         event.listen(engine, "begin", _begin)
         limit_waiting(engine)
         return engine
 
     def lock_schema(self, connection: Connection) -> None:
-        # As the work of another process that is waited for, a statement of a migration may take long.
+        # A statement of a migration may take long, and so may waiting for another process that migrates.
         driver = cast("PatientConnection", connection.connection.driver_connection)
         driver.answer_timeout_s = _MIGRATION_TIMEOUT_S
         connection.execute(text(f"SET LOCAL lock_timeout = '{_MIGRATION_TIMEOUT_S:.0f}s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('heksher schema'))"))
 
     def check_exists(self) -> None:
-        # Connecting fails where there is none.
+        # Nothing to check: connecting never creates a database, it fails if there is none.
         pass
 
     def announce(self, connection: Connection, revision: int) -> None:
@@ -125,11 +125,11 @@ class PostgresDialect(Dialect):
             ) from error
 
     def check_place(self) -> None:
-        # A connection to a server that is gone fails by itself.
+        # Nothing to check: a connection to a server that is gone fails by itself.
         pass
 
     def _translate(self, error: DBAPIError, doing: str) -> StorageError:
-        # None where no server answered, where the connection broke off, and where the driver refuses by itself.
+        # None if no server answered, the connection was lost, or the driver itself raised the error.
         state: str | None = getattr(error.orig, "sqlstate", None)
         message = f"{doing} failed on {self.place}: {first_line(error)}"
         if state is None and isinstance(error, OperationalError | InterfaceError):
@@ -147,7 +147,7 @@ class PostgresDialect(Dialect):
         return {**settings, "prepare_threshold": None}
 
     def _limit_locks(self, url: URL) -> str:
-        """Return what a writing transaction begins with; empty where the URL has a limit of its own."""
+        """Return the first statement of a writing transaction; empty if the URL sets a limit of its own."""
         if "lock_timeout" in str(url.query.get("options", "")):
             return ""
         return f"SET LOCAL lock_timeout = '{self.lock_timeout_s * 1000:.0f}ms'"

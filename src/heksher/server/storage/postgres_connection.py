@@ -1,8 +1,9 @@
 """Connections to PostgreSQL that do not wait for ever.
 
-libpq limits how long it takes to connect, and notices a machine that has vanished. But a server that has stopped (its
-virtual machine is paused, its disk hangs) keeps its connections, and its system acknowledges whatever is sent: only
-whoever waits can tell that no answer comes. This module loads the driver, so it is imported where that is needed.
+libpq limits how long connecting takes, and notices a machine that has vanished. But a server that hangs (its virtual
+machine is paused, its disk does not respond) keeps its connections open, and its kernel acknowledges whatever is sent:
+only a timeout on the waiting side detects that no answer comes. This module loads the driver, so import it only where
+it is needed.
 """
 
 import time
@@ -13,32 +14,32 @@ from psycopg.abc import RV, PQGen
 from psycopg.waiting import Ready
 from sqlalchemy import Engine, event
 
-# How long the server may send nothing while it is waited for. Above the time after which it gives up waiting for a
-# lock by itself, which is the longest that it takes as long as it is well.
+# How long the server may send nothing while a call waits for it. Longer than the lock timeout, which is the longest
+# that a healthy server takes to answer.
 ANSWER_TIMEOUT_S: Final = 12.0
-# The same for the question whether a connection of the pool still works.
+# The same for the check whether a connection of the pool still works.
 PING_TIMEOUT_S: Final = 3.0
 
 
 class PatientConnection(psycopg.Connection[Any]):
-    """A connection that is closed when the server leaves a question unanswered for too long.
+    """A connection that is closed if the server takes too long to answer.
 
     Attributes:
-        answer_timeout_s: how long it may.
+        answer_timeout_s: how long the server may take.
     """
 
     answer_timeout_s: float = ANSWER_TIMEOUT_S
 
     def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
-        """Wait as the driver does, but not for ever.
+        """Wait as the driver does, but with a timeout.
 
         Raises:
-            psycopg.OperationalError: the server did not answer; the connection is closed.
+            psycopg.OperationalError: the server did not answer in time; the connection is closed.
         """
         return super().wait(self._limit(gen), *args, **kwargs)
 
     def _limit(self, gen: PQGen[RV]) -> PQGen[RV]:
-        """Pass on what the driver waits for; it is told ten times a second when nothing has come."""
+        """Pass on what the driver waits for. The driver resumes this ten times a second even if nothing has arrived."""
         deadline = time.monotonic() + self.answer_timeout_s
         try:
             wanted = next(gen)
@@ -54,7 +55,7 @@ class PatientConnection(psycopg.Connection[Any]):
             return result
 
     def _give_up(self) -> None:
-        # Whatever is asked on it now fails at once, and the pool throws it away.
+        # Later calls on the connection fail at once, and the pool discards it.
         self.pgconn.finish()
         raise psycopg.OperationalError(f"the server has not answered for {self.answer_timeout_s:g} seconds")
 
@@ -64,14 +65,14 @@ def _ignore(notification: psycopg.Notify) -> None:
 
 
 def limit_waiting(engine: Engine) -> None:
-    """Make an engine's connections ones that do not wait for ever."""
+    """Make an engine's connections time out if the server does not answer."""
 
     @event.listens_for(engine, "do_connect")
     def connect(*arguments: Any) -> PatientConnection:
         _dialect, _record, positional, named = arguments
         connection = PatientConnection.connect(*positional, **named)
-        # Behind PgBouncer in transaction mode, any session can be told what a listener has subscribed to; the driver
-        # would keep all of it for somebody who asks.
+        # Behind PgBouncer in transaction mode, any session can receive a listener's notifications. Without a handler,
+        # the driver would keep all of them in memory.
         connection.add_notify_handler(_ignore)
         return connection
 
@@ -81,6 +82,6 @@ def limit_waiting(engine: Engine) -> None:
 
     @event.listens_for(engine, "checkin")
     def expect_a_ping(connection: PatientConnection | None, *_: object) -> None:
-        # None: it was lost.
+        # None if the connection was lost.
         if connection is not None:
             connection.answer_timeout_s = PING_TIMEOUT_S

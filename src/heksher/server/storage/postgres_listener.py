@@ -1,8 +1,8 @@
-"""Hearing of writes through PostgreSQL's ``LISTEN``, on a connection and in a thread of its own.
+"""Receives writes through PostgreSQL's ``LISTEN``, on a connection and in a thread of its own.
 
-The thread connects, and connects again whenever the connection is lost. Meanwhile, and where the server refuses, waits
-end when their time is over, as for any listener. It ends a wait each time it begins to listen, because something may
-have been written before.
+The thread connects, and reconnects whenever the connection is lost. Meanwhile, or if the server refuses, waits end by
+their timeout, as for any listener. Each time the thread starts to listen it ends a wait, because something may have
+been written before.
 """
 
 import logging
@@ -20,7 +20,7 @@ from heksher.server.storage.listener import Listener
 logger: logging.Logger = logging.getLogger(__name__)
 
 RECONNECT_INTERVAL_S: Final = 1.0
-# How long the end waits for the thread, which may be connecting to a server that does not answer.
+# How long close waits for the thread, which may be connecting to a server that does not answer.
 _END_TIMEOUT_S: Final = 1.0
 
 
@@ -28,15 +28,15 @@ class PostgresListener(Listener):
     """Listens for revisions.
 
     Args:
-        connect: makes a connection with autocommit.
-        channel: what to listen to; a message there is the name of a schema, a space and a revision.
+        connect: returns a new connection with autocommit.
+        channel: the channel to listen on; its messages have the name of a schema, a space and a revision.
     """
 
     def __init__(self, connect: Callable[[], "psycopg.Connection[Any]"], channel: str) -> None:
         super().__init__()
         self._connect = connect
         self._channel = channel
-        # The thread is to end when the one is closed, which the other then tells a selector.
+        # Closing the sender makes the receiver readable, which tells the thread's selector that the thread must end.
         self._end_sender, self._end_receiver = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="heksher listener", daemon=True)
         self._thread.start()
@@ -55,7 +55,8 @@ class PostgresListener(Listener):
                 try:
                     self._listen()
                 except psycopg.Error as error:
-                    # Whoever waits looks at the revision from time to time anyway, and tells if the server is away.
+                    # Only a debug message: the updater polls the revision anyway, and logs if the server is
+                    # unreachable.
                     logger.debug("writes of other processes are not heard of, only looked for: %s", error)
                 is_ending = bool(end.select(max(0, earliest_retry - time.monotonic())))
 

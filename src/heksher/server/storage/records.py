@@ -1,4 +1,4 @@
-"""What a storage holds: settings, rules, and the entries of the change log."""
+"""The records of a storage: settings, rules, and the entries of the change log."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 # The conditions of a rule: a value for each context feature that it matches on.
 Conditions = Mapping[str, str]
-# The attributes of an object that a change is about, by name, in JSON.
+# The attributes of a changed object by name, in JSON.
 Fields = Mapping[str, JSON]
 
-# The kinds of objects that are logged. A reader may meet others, which a later version has written.
+# The kinds of logged objects. Readers may find other kinds, written by a later version.
 CONTEXT_FEATURES: Final = "context_features"
 SETTING: Final = "setting"
 RULE: Final = "rule"
@@ -22,16 +22,16 @@ RULE: Final = "rule"
 
 @dataclass(frozen=True, slots=True)
 class SettingRecord:
-    """A setting as it is stored.
+    """A setting as stored.
 
     Attributes:
         name: the canonical name.
-        type: in canonical form (``str()`` of a ``ValueType``).
-        configurable_features: in no particular order: the order is that of the service's list.
-        aliases: earlier names.
+        type: the type in canonical form (``str()`` of a ``ValueType``).
+        configurable_features: a set without order; the order is that of the service's list.
+        aliases: the earlier names.
         version: ``MAJOR.MINOR`` without leading zeros.
-        revision: of its last change; a change of one of its rules is none. The storage sets it, whatever it is given,
-            and it makes no difference to equality.
+        revision: the revision of its last change, not counting changes of its rules. The storage sets it and ignores
+            the value that callers pass; it does not count for equality.
     """
 
     name: str
@@ -46,11 +46,11 @@ class SettingRecord:
 
 @dataclass(frozen=True, slots=True)
 class RuleRecord:
-    """A rule as it is stored.
+    """A rule as stored.
 
     Attributes:
         setting: the canonical name of its setting.
-        revision: as that of a setting; that its setting gets another name is no change of a rule.
+        revision: as for a setting; renaming its setting does not change a rule.
     """
 
     rule_id: int
@@ -63,15 +63,15 @@ class RuleRecord:
 
 @dataclass(frozen=True, slots=True)
 class LoggedChange:
-    """What was changed of one object: a part of a log entry.
+    """A change of one object: a part of a log entry.
 
     Attributes:
         action: what was done, in the words of the API: ``declare``, ``rename``, ``set value`` ...
         kind, key: the object: a setting's canonical name after the change, a rule's id, or ``""`` for the list of
             context features.
-        before, after: of an object that was changed, the fields that differ, and no others; of one that was added or
-            deleted, all of them on one side and ``None`` on the other.
-        setting: the canonical name that the setting of a rule had; ``""`` for other kinds.
+        before, after: for a changed object, only the fields that differ; for an added or deleted one, all fields on one
+            side and ``None`` on the other.
+        setting: for a rule, the canonical name that its setting had; ``""`` for other kinds.
     """
 
     action: str
@@ -84,12 +84,12 @@ class LoggedChange:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asks for a write, and why.
+    """Who requested a write, and why.
 
     Attributes:
-        actor: empty where nobody said.
-        reason: empty where nobody said.
-        is_proved: whether the actor has been authenticated; a name that a request merely claims is not proved.
+        actor: empty if unknown.
+        reason: empty if not given.
+        is_proved: whether the actor was authenticated; a name that a request merely claims is not proved.
     """
 
     actor: str = ""
@@ -102,14 +102,14 @@ NOBODY: Final = Origin()
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """An entry of the change log: what one unit of work changed, who did it, when and why.
+    """An entry of the change log: what one unit of work changed, who requested it, when and why.
 
     Attributes:
-        at: in UTC.
-        stamp: twelve random hexadecimal digits, which tell this entry from another one that got the same number in
-            another history of the database.
-        size: how many changes the entry has.
-        changes: those that were asked for, in the order in which they were made; not always all of them.
+        at: the time in UTC.
+        stamp: twelve random hexadecimal digits that distinguish this entry from one that got the same number in another
+            history of the database.
+        size: the number of changes of the entry.
+        changes: the requested changes in the order in which they were made; not always all of them.
     """
 
     revision: int
@@ -121,15 +121,15 @@ class LogEntry:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all changes of the entry are here."""
+        """Whether this has all changes of the entry."""
         return len(self.changes) == self.size
 
     @property
     def change(self) -> LoggedChange:
-        """The change of an entry that has one.
+        """The change of an entry that has exactly one.
 
         Raises:
-            ValueError: there are several, or none is here.
+            ValueError: the entry has several changes, or its change was not read.
         """
         (change,) = self.changes
         return change
@@ -137,11 +137,11 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What the caller of a write knows of an object: the write is refused if that is no longer so.
+    """What the caller of a write knows of an object: the write is refused if that no longer holds.
 
     Attributes:
-        kind, key: the object, as in a ``LoggedChange``; of a setting, any of its names.
-        revision: of the object's last change, as the caller knows it.
+        kind, key: the object, as in a ``LoggedChange``; for a setting, any of its names.
+        revision: the revision of the object's last change, as far as the caller knows.
     """
 
     kind: str

@@ -1,7 +1,7 @@
-"""The schema of an SQL database: whether it is up to date, and what brings it there.
+"""The schema of an SQL database: checks whether it is up to date, and migrates it.
 
-Several processes may begin at once on an empty or an old database: one of them holds a lock and runs all migrations
-that are due, in one transaction; the others wait for it and find nothing left to do.
+Several processes may start at once on an empty or an old database: one of them takes a lock and runs all due migrations
+in one transaction; the others wait for it and find nothing left to do.
 """
 
 import logging
@@ -22,7 +22,7 @@ _VERSION: Final = select(HEKSHER_VERSION.c.version_num)
 
 
 def migrate(dialect: Dialect, engine: Engine) -> list[Migration]:
-    """Bring the schema of a database up to date, unless it is; return the migrations that were run for it.
+    """Bring the schema of a database up to date if it is not; return the migrations that were run.
 
     Raises:
         StorageError: the database belongs to another program, or to a newer version of this one.
@@ -36,7 +36,7 @@ def migrate(dialect: Dialect, engine: Engine) -> list[Migration]:
         dialect.lock_schema(connection)
         if not _list_due(connection, dialect):
             return []
-        # Alembic takes a tenth of a second to load, and nearly always there is nothing to do for it.
+        # Loading Alembic takes a tenth of a second, and there is nearly always nothing to migrate.
         from heksher.server.storage.migrations import run_migrations  # noqa: PLC0415 -- see above
 
         done = run_migrations(connection)
@@ -48,7 +48,7 @@ def migrate(dialect: Dialect, engine: Engine) -> list[Migration]:
 
 
 def list_due_migrations(dialect: Dialect, engine: Engine) -> list[Migration]:
-    """List the migrations that a database lacks.
+    """Return the migrations that a database lacks.
 
     Raises:
         StorageError: the database belongs to another program, or to a newer version of this one.
@@ -58,7 +58,7 @@ def list_due_migrations(dialect: Dialect, engine: Engine) -> list[Migration]:
 
 
 def has_tables(dialect: Dialect, engine: Engine) -> bool:
-    """Return whether there is anything in a database."""
+    """Return whether a database has any tables."""
     with (
         dialect.connecting(engine.execution_options(**dialect.reader_options)) as connection,
         dialect.translating("looking for tables"),

@@ -1,14 +1,14 @@
-"""A storage in an SQL database, SQLite or PostgreSQL, by SQLAlchemy Core.
+"""A storage in an SQL database, SQLite or PostgreSQL, with SQLAlchemy Core.
 
-A unit of work is one transaction on one connection of a pool. The guarantees of ``base`` rest on four things:
+A unit of work is one transaction on one connection of a pool. The guarantees of ``base`` rest on four facts:
 
-* the connection's isolation, see ``dialects``, gives a reader its snapshot;
-* a writer begins by locking the one row of ``write_state``, so writers of all processes take turns;
-* the primary key of the change log is the revision, so no two writers could ever store the same one;
-* constraints keep names, rules and features apart and together, see ``tables``.
+* the isolation of the connection, which the dialect sets, gives a reader its snapshot;
+* a writer first locks the only row of ``write_state``, so writers of all processes take turns;
+* the primary key of the change log is the revision, so no two writers can store the same one;
+* constraints keep names and rules unique, and references to features valid, see ``tables``.
 
-This module and those that it imports are the only ones that load SQLAlchemy. That takes a quarter of a second, so
-``location`` imports it only for those who have a database.
+Only this module and those that it imports load SQLAlchemy. Loading takes a quarter of a second, so ``location`` imports
+this module only for services with a database.
 """
 
 import threading
@@ -40,11 +40,11 @@ class SqlStorage(Storage):
 
     Args:
         database: a file path, ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST:PORT/DATABASE``.
-        now: returns the time that log entries carry, in any time zone.
-        stamp: returns the stamps that log entries carry.
+        now: returns the time for log entries, in any time zone.
+        stamp: returns the stamps for log entries.
 
     Raises:
-        StorageError: ``database`` names none that can be used.
+        StorageError: ``database`` does not name a usable database.
     """
 
     def __init__(
@@ -55,8 +55,8 @@ class SqlStorage(Storage):
     ) -> None:
         self._dialect = dialect_for(database)
         self._clock = Clock(now, stamp)
-        # Held for as long as a unit of writing work lasts. The database makes writers take turns anyway; but here they
-        # wait without holding a connection each, which readers would then lack.
+        # Held during a unit of writing work. The database serializes writers anyway, but here they wait without each
+        # holding a connection that readers would then lack.
         self._write_lock = threading.Lock()
         # None while the storage is not open.
         self._engine: Engine | None = None

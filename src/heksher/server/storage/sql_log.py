@@ -1,7 +1,7 @@
-"""The change log in an SQL database: read in pages, and appended to.
+"""The change log in an SQL database: reading it in pages, and appending to it.
 
-A page is found by an index that ends with the revision, so its cost does not depend on the length of the log. Where the
-log is read by setting or rule, the revisions of a page are found first, as an entry may have any number of parts.
+Each page is found by an index that ends with the revision, so its cost does not depend on the length of the log.
+Reading by setting or rule first finds the revisions of a page, because an entry may have any number of parts.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,10 +35,10 @@ _BEFORE: Final[BindParameter[int]] = bindparam("before_revision")
 
 
 def _make_page(is_in_page: ColumnElement[bool], is_near: ColumnElement[bool], *, is_descending: bool) -> Query:
-    """Make the query for entries with their first parts; ``is_near`` says the same of parts as the other of entries."""
+    """Return the query for entries with their first parts; ``is_near`` is ``is_in_page`` expressed for parts."""
     order = LOG_ENTRY.c.revision.desc() if is_descending else LOG_ENTRY.c.revision
     page = select(LOG_ENTRY).where(is_in_page).order_by(order).limit(_LIMIT).subquery("page")
-    # Said of the parts, too: else a database may begin with the first part of all.
+    # Repeated for the parts, because some databases would otherwise scan the parts from the first one on.
     shown = and_(LOG_PART.c.revision == page.c.revision, is_near, _IS_SHOWN)
     in_order = page.c.revision.desc() if is_descending else page.c.revision
     return select(page, *_PART).outerjoin(LOG_PART, shown).order_by(in_order, LOG_PART.c.number)
@@ -50,7 +50,7 @@ def _find_revisions(is_about: ColumnElement[bool]) -> Query:
 
 
 def _make_page_about(is_about: ColumnElement[bool]) -> Query:
-    """Make the query for the parts about an object, of the entries between two revisions."""
+    """Return the query for the parts about an object in the entries between two revisions."""
     is_in_page = LOG_PART.c.revision.between(bindparam("lowest"), bindparam("highest"))
     place = func.row_number().over(partition_by=LOG_PART.c.revision, order_by=LOG_PART.c.number).label("place")
     numbered = select(LOG_PART.c.revision, LOG_PART.c.number, place).where(is_about, is_in_page).subquery("numbered")
@@ -111,41 +111,41 @@ class SqlLog:
         return int(self._statements.fetch(_REVISION)[0].revision)
 
     def list_forwards(self, after_revision: int, limit: int, max_changes: int) -> list[LogEntry]:
-        """List entries, ascending."""
+        """Return entries, ascending."""
         parameters = {"after_revision": clip(after_revision), **_limit(limit, max_changes)}
         return self._read_entries(self._statements.fetch(_LOG, parameters))
 
     def list_backwards(self, before_revision: int | None, limit: int, max_changes: int) -> list[LogEntry]:
-        """List entries, newest first."""
+        """Return entries, newest first."""
         parameters = {"before_revision": _clip_cursor(before_revision), **_limit(limit, max_changes)}
         return self._read_entries(self._statements.fetch(_HISTORY, parameters))
 
     def list_of_setting(
         self, setting_id: int, before_revision: int | None, limit: int, max_changes: int
     ) -> list[LogEntry]:
-        """List the changes of one setting and its rules, newest first."""
+        """Return the changes of one setting and its rules, newest first."""
         about = {"setting_id": setting_id}
         return self._list_about(_REVISIONS_OF_SETTING, _HISTORY_OF_SETTING, about, before_revision, limit, max_changes)
 
     def list_of_rule(self, rule_id: int, before_revision: int | None, limit: int, max_changes: int) -> list[LogEntry]:
-        """List the changes of the rule with an id, newest first."""
+        """Return the changes of the rule with an id, newest first."""
         about = {"kind": RULE, "object_key": str(rule_id)}
         return self._list_about(_REVISIONS_OF_OBJECT, _HISTORY_OF_OBJECT, about, before_revision, limit, max_changes)
 
     def list_changes(self, revision: int, first: int, limit: int) -> list[LoggedChange]:
-        """List the changes of one entry."""
+        """Return the changes of one entry."""
         parameters = {"of_revision": clip(revision), "first": clip(first, MAX_INTEGER), "max_entries": clip(limit)}
         return self._read_changes(self._statements.fetch(_CHANGES, parameters))
 
     def find_last(self, kind: str, key: str) -> tuple[LoggedChange, int | None] | None:
-        """Find the newest change of an object, and the number of the setting that it is about."""
+        """Return the newest change of an object, and the number of the setting that it is about."""
         if not is_storable(key):
             return None
         rows = self._statements.fetch(_LAST_OF_OBJECT, {"kind": kind, "object_key": key})
         return (self._read_changes(rows)[0], rows[0].setting_id) if rows else None
 
     def find_last_id(self, name: str) -> int | None:
-        """Find the number of the setting that the log had last under a canonical name."""
+        """Return the number of the setting that last had this canonical name according to the log."""
         last = self.find_last(SETTING, name)
         return None if last is None else last[1]
 
@@ -187,11 +187,11 @@ class SqlLog:
 
 
 class SqlLogAppender:
-    """Appends one entry to the log; to be used by one unit of work.
+    """Appends one entry to the log, for one unit of work.
 
     Args:
-        statements: of the transaction.
-        origin: who asks for the changes, and why.
+        statements: sends the statements of the transaction.
+        origin: who requested the changes, and why.
         now: returns the time.
         stamp: returns a stamp.
     """
@@ -203,7 +203,7 @@ class SqlLogAppender:
         self._origin = origin
         self._now = now
         self._stamp = stamp
-        # How many changes the entry has so far; there is no entry while that is none.
+        # The number of changes in the entry so far; the entry does not exist while this is 0.
         self._size = 0
 
     def append(self, revision: int, changes: Iterable[tuple[LoggedChange, int | None]]) -> bool:
@@ -256,7 +256,7 @@ class SqlLogAppender:
 
     def _keep_values(self, revision: int, long_values: dict[str, str]) -> None:
         doing = "recording a long value"
-        # Asked first, so that a value that is there is not sent again.
+        # Checked first, so that stored values are not sent again.
         known = {row.digest for row in self._statements.fetch(_KNOWN_DIGESTS, {"digests": list(long_values)})}
         used = ({"used": digest, "last_revision": revision} for digest in known)
         self._statements.run_each(_USE_VALUE, used, doing)

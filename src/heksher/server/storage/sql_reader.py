@@ -1,6 +1,7 @@
-"""Units of reading work on an SQL database: what a reader does inside its transaction.
+"""Units of reading work on an SQL database: the methods of a reader inside its transaction.
 
-Statements are made once, here, because to make one costs more than to run it. No method sends one for each setting.
+Statements are built once, in this module, because building one costs more than running it. No method sends a statement
+per setting.
 """
 
 from collections import defaultdict
@@ -47,7 +48,7 @@ class SqlReader(Reader):
     def __init__(self, connection: Connection, dialect: Dialect) -> None:
         self._statements = Statements(connection, dialect)
         self._log = SqlLog(self._statements)
-        # The numbers of settings, by canonical name, as far as they are known.
+        # The numbers of settings by canonical name, as far as they are known.
         self._setting_ids: dict[str, int] = {}
 
     def revision(self) -> int:
@@ -82,7 +83,7 @@ class SqlReader(Reader):
         return sorted(rules, key=lambda rule: rule.rule_id)
 
     def find_rule(self, rule_id: int) -> RuleRecord | None:
-        # A number that no column holds is no rule's id, but would be an error of the database.
+        # An integer too large for the column is no rule's id, but the database would raise an error.
         if not 0 < rule_id <= MAX_BIG_KEY:
             return None
         return _read_first_rule(self._statements.fetch(_RULE_BY_ID, {"rule_id": rule_id}))
@@ -118,7 +119,7 @@ class SqlReader(Reader):
         return self._log.list_changes(revision, first, limit)
 
     def _find_subject(self, name: str) -> int | None:
-        """Find the number of the setting that has a name, or else of the one that had it last."""
+        """Return the number of the setting that has a name, or else of the one that had it last."""
         if not is_storable(name):
             return None
         for row in self._statements.fetch(_SETTING_BY_NAME, {"name": name}):

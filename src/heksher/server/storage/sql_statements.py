@@ -1,4 +1,4 @@
-"""How units of work send statements, and the digests that stand for texts of any length in keys."""
+"""How units of work send statements, and the digests that replace texts of any length in keys."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,20 +13,20 @@ from heksher.server.storage.records import Conditions
 
 T = TypeVar("T")
 
-# A row of any columns. SQLAlchemy cannot know the types of tables that are written without its object mapper.
+# A row of any columns. SQLAlchemy cannot know the types for tables that are defined without its ORM.
 AnyRow: TypeAlias = "Row[*tuple[object, ...]]"
 Query: TypeAlias = "Select[*tuple[object, ...]]"
 Parameters = Mapping[str, object] | Sequence[Mapping[str, object]]
 
-# Databases limit the number of parameters of a statement (SQLite to 32,766, PostgreSQL to 65,535), so a longer list is
-# asked for in parts; and many rows are written in parts, as all of them need not be in memory in each form.
+# Databases limit the parameters of a statement (SQLite to 32,766, PostgreSQL to 65,535), so long lists are queried in
+# batches; rows are also written in batches, so that not all of them need be in memory in each form.
 MAX_BATCH: Final = 1000
-# The highest number in a column for 32 bits.
+# The highest number in a 32-bit column.
 MAX_INTEGER: Final = 2**31 - 1
 
 
 class Statements:
-    """Sends statements on one connection, whose transaction it leaves alone."""
+    """Sends statements on one connection. Does not begin or end its transaction."""
 
     def __init__(self, connection: Connection, dialect: Dialect) -> None:
         self._connection = connection
@@ -34,11 +34,11 @@ class Statements:
 
     @property
     def place(self) -> str:
-        """Which database it is, for messages."""
+        """The database's name in messages."""
         return self._dialect.place
 
     def fetch(self, statement: Query, parameters: Mapping[str, object] | None = None) -> Sequence[AnyRow]:
-        """Return the rows that a query finds."""
+        """Return the rows of a query."""
         with self._dialect.translating("reading"):
             return self._connection.execute(statement, parameters).all()
 
@@ -48,38 +48,38 @@ class Statements:
             return self._connection.execute(statement, parameters).rowcount
 
     def run_each(self, statement: Insert | Update | Delete, rows: Iterable[Mapping[str, object]], doing: str) -> None:
-        """Run a statement for each row, of which there may be none."""
-        # To SQLAlchemy, an empty list of rows means one row of default values.
+        """Run a statement for each row; there may be none."""
+        # SQLAlchemy takes an empty list of rows for one row of default values.
         if parameters := list(rows):
             self.run(statement, parameters, doing)
 
 
 def in_batches(items: Iterable[T]) -> Iterator[list[T]]:
-    """Divide items into lists of at most ``MAX_BATCH``, as they come."""
+    """Yield the items in lists of at most ``MAX_BATCH``, as they arrive."""
     remaining = iter(items)
     while batch := list(islice(remaining, MAX_BATCH)):
         yield batch
 
 
 def write_conditions(conditions: Conditions) -> str:
-    """Write the conditions of a rule as text, the same for all mappings that are equal."""
+    """Return the conditions of a rule as text; equal mappings have equal texts."""
     return encode_json(dict(sorted(conditions.items())))
 
 
 def digest_conditions(conditions: Conditions) -> str:
-    """Return what stands for the conditions of a rule in a key: 64 characters, whatever their length."""
+    """Return a digest of a rule's conditions for use in a key: 64 characters, whatever their length."""
     return hashlib.sha256(write_conditions(conditions).encode()).hexdigest()
 
 
 def is_storable(name: str) -> bool:
-    """Return whether a database can hold a text at all.
+    """Return whether a database can store a text at all.
 
-    No stored name has such characters, and a driver refuses to ask for one: lone surrogates cannot be encoded, and
-    PostgreSQL's texts end at U+0000.
+    No stored name has such characters, and a driver refuses to send them: lone surrogates cannot be encoded, and
+    PostgreSQL's texts cannot contain U+0000.
     """
     return "\0" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def clip(number: int, highest: int = MAX_BIG_KEY) -> int:
-    """Return the number from 0 to the highest one that a column takes that is nearest to a number."""
+    """Return the number nearest to ``number`` in the range of a column, from 0 to ``highest``."""
     return min(max(number, 0), highest)

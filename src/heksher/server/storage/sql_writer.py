@@ -1,7 +1,7 @@
-"""Units of writing work on an SQL database: what a writer does inside its transaction.
+"""Units of writing work on an SQL database: the methods of a writer inside its transaction.
 
-That names and rules are unique, and that features are in the list, is judged by the database: its constraints hold
-whatever a program does. Only what no constraint can see is asked here: whether the object to be changed is there.
+The database's constraints ensure that names and rules are unique and that features are in the list, whatever a program
+does. This module checks only what no constraint can: whether the object to change exists.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -67,14 +67,14 @@ _DELETE_RULE: Final = delete(RULE).where(RULE.c.id == bindparam("rule_id"))
 
 
 class Clock(NamedTuple):
-    """What a log entry carries that does not come from the unit of work."""
+    """The parts of a log entry that do not come from the unit of work."""
 
     now: Callable[[], datetime]
     stamp: Callable[[], str]
 
 
 class SqlWriter(SqlReader, Writer):
-    """The state as one transaction sees and changes it. ``lock()`` comes first, ``finish()`` last."""
+    """The state as one transaction sees and changes it. Call ``lock()`` first and ``finish()`` last."""
 
     def __init__(
         self, connection: Connection, dialect: Dialect, unit: UnitOfWork, origin: Origin, clock: Clock
@@ -82,10 +82,10 @@ class SqlWriter(SqlReader, Writer):
         super().__init__(connection, dialect)
         self._unit = unit
         self._appender = SqlLogAppender(self._statements, origin, clock.now, clock.stamp)
-        # The one row of write_state, as it is to become, and as the database has it.
+        # The new and the stored contents of the only row of write_state.
         self._counters: dict[str, int] = {}
         self._stored_counters: dict[str, int] = {}
-        # The newest revision before this unit of work; None until it is asked for.
+        # The newest revision before this unit of work; None until it is needed.
         self._old_revision: int | None = None
         # The numbers of the settings that this unit has deleted, by name.
         self._gone: dict[str, int] = {}
@@ -101,7 +101,7 @@ class SqlWriter(SqlReader, Writer):
         self._counters = dict(self._stored_counters)
 
     def finish(self) -> None:
-        """Store what a unit of work changes by the way; to be called before the transaction is committed."""
+        """Store the counters that the unit of work changed. Call this before the transaction is committed."""
         if self._counters != self._stored_counters:
             self._statements.run(_SET_WRITE_STATE, self._counters, "storing the last ids")
 
@@ -113,7 +113,7 @@ class SqlWriter(SqlReader, Writer):
 
     @property
     def _new_revision(self) -> int:
-        """The revision that this unit of work makes. Nobody else makes one meanwhile, so it is looked up once."""
+        """The revision that this unit of work creates. No other writer can create one meanwhile, so it is read once."""
         if self._old_revision is None:
             self._old_revision = super().revision()
         return self._old_revision + 1
@@ -128,7 +128,7 @@ class SqlWriter(SqlReader, Writer):
             self._statements.run_each(
                 _DELETE_FEATURE, ({"feature": feature} for feature in stored.difference(features)), doing
             )
-            # No two features ever have one position, not even between two statements.
+            # Two features must never have the same position, not even between two statements.
             self._statements.run(_FREE_POSITIONS, {}, doing)
             kept = stored.intersection(features)
             self._statements.run_each(_MOVE_FEATURE, ({"feature": name, "to": positions[name]} for name in kept), doing)
@@ -228,7 +228,7 @@ class SqlWriter(SqlReader, Writer):
                 self._unit.note_record()
 
     def _find_subject_of(self, change: LoggedChange) -> int | None:
-        """Find the number of the setting that a change is about."""
+        """Return the number of the setting that a change is about."""
         if change.kind not in {SETTING_KIND, RULE_KIND}:
             return None
         name = change.key if change.kind == SETTING_KIND else change.setting
@@ -240,7 +240,7 @@ class SqlWriter(SqlReader, Writer):
         return self._gone[name] if name in self._gone else self._log.find_last_id(name)
 
     def _find_setting_id(self, name: str) -> int:
-        """Find the number of the setting with a canonical name, which must be there."""
+        """Return the number of the setting with a canonical name, which must exist."""
         if name not in self._setting_ids:
             rows = self._statements.fetch(_SETTING_ID, {"setting": name})
             if not rows:
@@ -264,7 +264,7 @@ class SqlWriter(SqlReader, Writer):
 
     def _choose_setting_id(self, name: str) -> int:
         """Return the number of the deleted setting that had a name last, or a new one."""
-        # In a database without settings, nobody has had the name.
+        # If the database has never had a setting, none can have had the name.
         last_id = self._find_gone_id(name) if self._counters["last_setting_id"] > 0 else None
         if last_id is None or self._statements.fetch(_HAS_SETTING_ID, {"setting_id": last_id}):
             self._counters["last_setting_id"] += 1

@@ -1,8 +1,8 @@
 """How the SQL storage uses SQLite.
 
-A file in WAL mode, so that readers see the snapshot that was current when they began and hinder no writer.
-``BEGIN IMMEDIATE`` takes the one write lock at the start: a transaction that began by reading could only fail when it
-wants to write later. ``synchronous=FULL``: a commit is on the disk when it returns.
+The file is in WAL mode, so readers see the snapshot that was current when they began and do not block writers. ``BEGIN
+IMMEDIATE`` takes the only write lock at the start: a transaction that begins with reading may fail when it first
+writes. ``synchronous=FULL``: a commit is on the disk when it returns.
 """
 
 import os
@@ -24,10 +24,10 @@ from heksher.server.storage.storage_errors import StorageCorruptError, StorageEr
 class SqliteDialect(Dialect):
     """An SQLite file.
 
-    Nothing tells of the writes of other processes, but to look for them costs some microseconds.
+    SQLite does not announce the writes of other processes, but polling for them costs only microseconds.
 
     Args:
-        url: with ``?timeout=SECONDS``, another time than ``LOCK_TIMEOUT_S`` to wait for locks of other processes.
+        url: ``?timeout=SECONDS`` sets how long to wait for locks of other processes, instead of ``LOCK_TIMEOUT_S``.
     """
 
     poll_interval_s: float = 0.1
@@ -35,12 +35,12 @@ class SqliteDialect(Dialect):
     def __init__(self, url: URL) -> None:
         if url.database in {None, "", ":memory:"}:
             raise StorageError("an SQLite database needs a file, such as sqlite:///heksher.db; for a test use memory:")
-        # A relative path would mean another file as soon as the process changes its directory.
+        # A relative path would mean another file once the process changes its directory.
         self._path = Path(str(url.database)).absolute()
-        # The file that connections are open to, once it is known.
+        # The file that connections are open to, once known.
         self._inode: int | None = None
         super().__init__(str(self._path), {"heksher_begin": "BEGIN"}, {"heksher_begin": "BEGIN IMMEDIATE"})
-        # How long to wait for other processes; the URL may say another time.
+        # How long to wait for other processes; the URL can override it.
         self._file_lock_timeout_s = _read_lock_timeout(url, self.lock_timeout_s)
 
     @classmethod
@@ -61,11 +61,11 @@ class SqliteDialect(Dialect):
         return engine
 
     def lock_schema(self, connection: Connection) -> None:
-        # BEGIN IMMEDIATE has done it.
+        # BEGIN IMMEDIATE has taken the lock.
         pass
 
     def announce(self, connection: Connection, revision: int) -> None:
-        # There is nobody who would hear it.
+        # No other process could receive it.
         pass
 
     def listen(self) -> Listener:
@@ -76,7 +76,7 @@ class SqliteDialect(Dialect):
             raise StorageUnavailableError(f"there is no database file {self.place}")
 
     def check_place(self) -> None:
-        # A deleted file stays usable for those who have it open, so a write would succeed and be lost with the process.
+        # A deleted file stays usable while it is open, so a write would succeed and be lost with the process.
         try:
             inode = self._path.stat().st_ino
         except OSError as error:
@@ -92,9 +92,9 @@ class SqliteDialect(Dialect):
         connection = sqlite3.connect(
             self._path,
             timeout=self._file_lock_timeout_s,
-            # Transactions begin in _begin: left to itself, the driver begins one too late for readers.
+            # Transactions begin in _begin: on its own, the driver would begin one too late for readers.
             isolation_level=None,
-            # The pool hands a connection to one thread after another, never to two at once.
+            # The pool passes a connection from thread to thread, but never to two at once.
             check_same_thread=False,
         )
         try:
@@ -120,7 +120,7 @@ class SqliteDialect(Dialect):
             )
 
     def _translate(self, error: DBAPIError, doing: str) -> StorageError:
-        # Extended result codes have the primary one in their lowest byte. Errors of the driver itself have none.
+        # The lowest byte of an extended result code is the primary one. Errors of the driver itself have no code.
         code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         message = f"{doing} failed on the database file {self.place}: {first_line(error)}"
         if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
@@ -145,10 +145,10 @@ _SQLITE_REMEDIES: Final[Mapping[int, str]] = {
 
 
 def copy_file(file: Path, copy: Path) -> None:
-    """Copy a database as it is at one moment, with what SQLite keeps beside the file; only read from it.
+    """Copy a database, including the files that SQLite keeps beside it, as of one moment, without writing to it.
 
     Raises:
-        StorageError: there is none, or it cannot be read.
+        StorageError: the file does not exist, or cannot be read.
     """
     source = SqliteDialect.of_file(file)
     source.check_exists()
@@ -163,7 +163,7 @@ def copy_file(file: Path, copy: Path) -> None:
 
 
 def finish_file(file: Path) -> None:
-    """Make a closed database one single file, and put it on the disk."""
+    """Turn a closed database into a single file, and make sure that it is on the disk."""
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
     with file.open("rb") as written:

@@ -1,4 +1,4 @@
-"""The stamp of a log entry: what tells it from another entry that got the same number in another history."""
+"""The stamp of a log entry, which distinguishes it from one with the same number in another history."""
 
 import secrets
 

@@ -1,4 +1,4 @@
-"""What can go wrong in a storage, whichever it is. Errors of a database driver never pass this border."""
+"""The errors of storages of all kinds. Errors of a database driver never leave the storage."""
 
 from heksher.exceptions import HeksherError
 from heksher.value_type import shorten
@@ -17,12 +17,12 @@ class StorageCorruptError(StorageError):
 
 
 class ExpectationError(StorageError):
-    """An object is not as the caller of a write knows it: it was changed since, or is gone. Nothing was stored.
+    """An object has changed since the caller of a write last knew it, or is gone. Nothing was stored.
 
     Attributes:
         kind, key: the object.
-        expected: the revision of the object's last change, as the caller knows it.
-        present: the same as it is now; ``None`` if the object is not there.
+        expected: the revision of the object's last change that the caller knows.
+        present: the actual revision of its last change; ``None`` if the object does not exist.
     """
 
     def __init__(self, kind: str, key: str, expected: int, present: int | None) -> None:
@@ -35,4 +35,4 @@ class ExpectationError(StorageError):
 
 
 class ContractError(StorageError):
-    """The calling code breaks what ``base`` asks of it; the remedy is in this program, not in the database."""
+    """The calling code violates the contract in ``base``: a fault in this program, not in the database."""

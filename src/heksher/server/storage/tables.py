@@ -1,4 +1,4 @@
-"""The tables of the SQL storage, at schema version ``SCHEMA_VERSION``. The modules in ``migrations`` make them so.
+"""The tables of the SQL storage at schema version ``SCHEMA_VERSION``, as the ``migrations`` create them.
 
 ::
 
@@ -19,9 +19,9 @@
     heksher_version    the schema version, in the form in which Alembic keeps it
     migration          which migrations were run, when (UTC), and by which version of this program
 
-JSON is kept as text, see ``json_text``; so is what people type freely (actor, reason); the fields of a change, see
-``log_text``. Revisions, the ids of rules and the numbers of settings are given out by this program, not by the
-database. Why the log has this form: docs/adr/0011.
+JSON is stored as text, see ``json_text``; the fields of a change, see ``log_text``. What people type freely (actor,
+reason) is stored as JSON text too. The program, not the database, assigns revisions, the ids of rules and the numbers
+of settings. Why the log has this form: docs/adr/0011.
 """
 
 from typing import Final
@@ -32,7 +32,7 @@ from heksher.server.storage.dialect import BIG_KEY
 
 SCHEMA_VERSION: Final = "0003"
 
-# Constraints have names, so that a migration can change them on any database.
+# Constraints have names so that a migration can change them on any database.
 METADATA: Final = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -56,9 +56,9 @@ WRITE_STATE: Final = Table(
     "write_state",
     METADATA,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    # The highest id that a rule ever had: ids of deleted rules are not given again.
+    # The highest id that a rule ever had, because ids of deleted rules are not given to new rules.
     Column("last_rule_id", BIG_KEY, nullable=False),
-    # The highest number that a setting ever had: the log knows deleted ones by theirs.
+    # The highest number that a setting ever had, because the log refers to deleted settings by number.
     Column("last_setting_id", BIG_KEY, nullable=False, server_default="0"),
     # The revision of the last change of the list of context features.
     Column("features_revision", BIG_KEY, nullable=False, server_default="0"),
@@ -80,7 +80,7 @@ SETTING: Final = Table(
     Column("default_value", Text, nullable=False),
     Column("version", Text, nullable=False),
     Column("metadata", Text, nullable=False),
-    # That of its last change.
+    # The revision of its last change.
     Column("revision", BIG_KEY, nullable=False, server_default="0"),
 )
 
@@ -103,12 +103,12 @@ RULE: Final = Table(
     METADATA,
     Column("id", BIG_KEY, primary_key=True, autoincrement=False),
     Column("setting_id", ForeignKey("setting.id", ondelete="CASCADE"), nullable=False),
-    # In the key stands a digest in place of the conditions: databases limit the length of what they index.
+    # The key has a digest instead of the conditions, because databases limit the length of indexed values.
     Column("conditions_digest", String(64), nullable=False),
     Column("conditions", Text, nullable=False),
     Column("value", Text, nullable=False),
     Column("metadata", Text, nullable=False),
-    # That of its last change.
+    # The revision of its last change.
     Column("revision", BIG_KEY, nullable=False, server_default="0"),
     UniqueConstraint("setting_id", "conditions_digest"),
 )
@@ -122,7 +122,7 @@ LOG_ENTRY: Final = Table(
     Column("is_proved", Boolean, nullable=False),
     Column("reason", Text, nullable=False),
     Column("stamp", String(12), nullable=False),
-    # How many parts it has, so that nobody counts a hundred thousand.
+    # The number of its parts, stored because counting a hundred thousand parts is slow.
     Column("size", Integer, nullable=False),
 )
 
@@ -134,16 +134,16 @@ LOG_PART: Final = Table(
     Column("action", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("key", Text, nullable=False),
-    # The number of the setting, or of the rule's setting, also of one that was deleted; null for other kinds.
+    # The number of the setting, or of the rule's setting, even after its deletion; null for other kinds.
     Column("setting_id", BIG_KEY, nullable=True),
-    # The name of a rule's setting then, empty for other kinds.
+    # The name of a rule's setting at that time; empty for other kinds.
     Column("setting", Text, nullable=False),
-    # Null where the object did not exist.
+    # Null if the object did not exist.
     Column("before", Text, nullable=True),
     Column("after", Text, nullable=True),
     Index(None, "setting_id", "revision", "number"),
     Index(None, "kind", "key", "revision"),
-    # Its rows are short, and are read by their key: SQLite need not keep a number besides, and an index for the key.
+    # Rows are short and read by their key, so SQLite needs neither a row id nor a separate index for the key.
     sqlite_with_rowid=False,
 )
 
@@ -151,7 +151,7 @@ LOG_VALUE: Final = Table(
     "log_value",
     METADATA,
     Column("digest", String(64), primary_key=True),
-    # The newest entry that has the value, so that a value without entries can be found.
+    # The newest entry that has the value, which makes it possible to find values without entries.
     Column("last_revision", BIG_KEY, nullable=False),
     Column("value", Text, nullable=False),
 )

@@ -1,4 +1,4 @@
-"""Whether a unit of writing work may run, and be stored: the part of the contract that every storage judges alike."""
+"""Checks whether a unit of writing work may run and be stored: the part of the contract that all storages share."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -13,17 +13,17 @@ MAX_ID: Final = 2**63 - 1
 
 
 class UnitOfWork:
-    """What a unit of writing work has done so far.
+    """The record of what a unit of writing work has done so far.
 
-    A writer encloses each change in ``change()`` and the writing of log entries in ``record()``; the storage asks
+    A writer wraps each change in ``change()`` and the writing of log entries in ``record()``; the storage calls
     ``is_to_store()`` when the work has returned. Belongs to one run of one unit of work, hence to one thread.
     """
 
     def __init__(self) -> None:
         self._has_changes = False
         self._has_record = False
-        # The first error of a method of the writer, None while there is none. A database gives up its transaction then,
-        # so no storage keeps what a unit did around an error, even if the work caught it.
+        # The first error of a method of the writer; None if there is none. A database gives up its transaction after an
+        # error, so no storage keeps any change of such a unit, even if the work caught the error.
         self._error: Exception | None = None
 
     @property
@@ -33,14 +33,14 @@ class UnitOfWork:
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """Enclose a change of settings, rules or context features."""
+        """Wrap a change of settings, rules or context features."""
         self._has_changes = True
         with self._noting_errors():
             yield
 
     @contextmanager
     def record(self) -> Iterator[None]:
-        """Enclose the recording of changes; ``note_record()`` says that there was one."""
+        """Wrap the recording of changes; ``note_record()`` marks that something was recorded."""
         with self._noting_errors():
             yield
 
@@ -49,10 +49,10 @@ class UnitOfWork:
         self._has_record = True
 
     def is_to_store(self) -> bool:
-        """Return whether the unit did anything that is to be stored.
+        """Return whether the unit did anything that must be stored.
 
         Raises:
-            ContractError: it broke the contract, so it cannot be stored.
+            ContractError: the unit broke the contract, so it cannot be stored.
         """
         if self._error is not None:
             raise ContractError(
@@ -73,7 +73,7 @@ class UnitOfWork:
 
 
 def require_expected(reader: Reader, expected: Expectation | None) -> None:
-    """Check what the caller of a write knows of an object.
+    """Check that an object is still as the caller of a write knows it.
 
     Raises:
         ExpectationError: the object was changed since, or is gone.
@@ -89,17 +89,17 @@ def require_expected(reader: Reader, expected: Expectation | None) -> None:
 def require_same_rule(
     rule_id: int, setting_id: int, conditions: Conditions, last: tuple[LoggedChange, int | None] | None
 ) -> None:
-    """Check that a rule may get the id that it is given: it was this rule's before it was deleted.
+    """Check that a rule may have a given id: the same rule had it before it was deleted.
 
     Args:
         rule_id: the id.
         setting_id: the number of the setting that the rule is added to.
-        conditions: the rule's.
-        last: the last change of the rule with this id in the log, with the number of its setting; ``None`` if there is
+        conditions: the rule's conditions.
+        last: the last change in the log of the rule with this id, and the number of its setting; ``None`` if there is
             none.
 
     Raises:
-        ContractError: it may not.
+        ContractError: the rule may not have the id.
     """
     if last is None or last[0].before is None or last[0].after is not None:
         raise ContractError(f"the id {rule_id} cannot be given: the log does not say that a rule with it was deleted")
@@ -109,10 +109,10 @@ def require_same_rule(
 
 
 def require_new_ids(rule_ids: Collection[int], last_rule_id: int, next_rule_id: int) -> None:
-    """Check the ids that rules are loaded with.
+    """Check the ids of rules to load.
 
     Raises:
-        ContractError: one was given before, or is not below the next one.
+        ContractError: an id was used before, or is not below the next one.
     """
     lowest, highest = min(rule_ids, default=next_rule_id), max(rule_ids, default=last_rule_id)
     if not last_rule_id < lowest or not highest < next_rule_id <= MAX_ID:

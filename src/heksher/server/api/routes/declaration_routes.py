@@ -23,7 +23,7 @@ router: APIRouter = make_router("settings")
 
 _AGREEMENTS: frozenset[OutcomeName] = frozenset({"created", "uptodate"})
 _REFUSALS: frozenset[OutcomeName] = frozenset({"mismatch", "rejected"})
-# What the version that the setting had before is called in the answer, where it stands there.
+# The key in the answer for the version that the setting had before, in the outcomes that have it.
 _VERSION_KEYS: dict[OutcomeName, str] = {
     "outdated": "latest_version",
     "upgraded": "previous_version",

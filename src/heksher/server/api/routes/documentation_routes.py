@@ -1,4 +1,4 @@
-"""The API's documentation: pages from files of this package (nothing is loaded from elsewhere), and what they show."""
+"""The API's documentation: pages and their assets, all served from files of this package."""
 
 from pathlib import Path
 from typing import Final
@@ -11,11 +11,11 @@ router: APIRouter = APIRouter(include_in_schema=False)
 
 _DIRECTORY: Final = Path(__file__).parents[2] / "static"
 _MEDIA_TYPES: Final = {".js": "text/javascript", ".css": "text/css"}
-# Only these are served, so no path that a client makes up reaches the file system.
+# Only these are served, so no path from a client reaches the file system.
 ASSETS: Final = frozenset(path.name for path in _DIRECTORY.iterdir() if path.suffix in _MEDIA_TYPES)
 
-# Redoc's logo comes from its maker's server, unless the page forbids it (then the page does without). Both pages style
-# themselves with inline styles, and Redoc searches in a worker that it makes from a blob.
+# Redoc loads its logo from its vendor's server unless the page forbids it; it works without. Both pages use inline
+# styles, and Redoc's search runs in a worker that it creates from a blob.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
     " connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
@@ -39,7 +39,7 @@ def get_asset(name: str) -> Response:
     """Send a script or style sheet of the two pages."""
     if name not in ASSETS:
         raise HTTPException(404)
-    # The vendored ones carry their version in their names, the others change only with the service.
+    # Vendored assets have their version in their names; the others change only with the service.
     return _send_file(name, _MEDIA_TYPES[Path(name).suffix], {"Cache-Control": "max-age=3600"})
 
 

@@ -1,4 +1,4 @@
-"""The routes that tell how the service is doing: to clients, load balancers, orchestrators and Prometheus."""
+"""The health routes: for clients, load balancers, orchestrators and Prometheus."""
 
 from fastapi import APIRouter, Response
 from starlette.concurrency import run_in_threadpool
@@ -53,6 +53,6 @@ async def check_ready(services: ServicesDependency) -> Response:
 )
 async def show_metrics(services: ServicesDependency) -> Response:
     """Of all workers together."""
-    # Those of several workers are read from files.
+    # With several workers they are read from files.
     body, content_type = await run_in_threadpool(services.metrics.render)
     return Response(body, headers={"Content-Type": content_type})

@@ -1,4 +1,4 @@
-"""The query routes. Where the answer is in memory already, the fast path sends it, and none of this is run.
+"""The query routes. If the answer is in memory, the fast path sends it and this code does not run.
 
 Source: docs/reference/compatibility.md, *Query*; docs/adr/0010-answers-from-memory.md.
 """

@@ -1,4 +1,4 @@
-"""The stream routes: a query is checked as the query routes check it, and then the stream is opened.
+"""The stream routes: they check a query as the query routes do, then open a stream.
 
 Source: docs/adr/0010-answers-from-memory.md.
 """
@@ -34,7 +34,7 @@ async def _refuse_while_ending(services: ServicesDependency) -> None:
         raise HTTPException(503, "the service is about to end; come back in a moment", {"Retry-After": "1"})
 
 
-# First: a process that is about to end says so, whatever it is asked.
+# Checked first: a process that is about to end says so to every request.
 router: APIRouter = make_router("query", dependencies=[Depends(_refuse_while_ending)])
 
 
@@ -112,6 +112,6 @@ async def _open(
 
 
 def _read_last_event_id(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
-    # An id that the service cannot have given is as good as none.
+    # Ignore an id that the service cannot have sent.
     ids = [value for name, value in headers if name == _LAST_EVENT_ID]
     return parse_revision(ids[-1]) if ids else None

@@ -1,8 +1,8 @@
-"""The migrations: what makes the schema of a database, step by step, and brings an older one up to date.
+"""The migrations, which create the schema of a database step by step and bring an older one up to date.
 
-Each is a module in ``versions`` and never changes once it was released; the next one changes what it made. They are
-run by Alembic, which keeps the version of the schema in the table ``heksher_version``. This module loads Alembic, so it
-is imported only where there is something to migrate.
+Each is a module in ``versions`` and never changes after its release; later changes need a new migration. Alembic runs
+them, and keeps the version of the schema in the table ``heksher_version``. This module loads Alembic, so it is imported
+only if there is something to migrate.
 """
 
 import logging
@@ -18,21 +18,21 @@ from heksher.server.storage.tables import HEKSHER_VERSION
 
 
 def list_migrations() -> list[Migration]:
-    """List all migrations in their order."""
+    """Return all migrations in their order."""
     scripts = ScriptDirectory.from_config(_configure()).walk_revisions()
     return [Migration(script.revision, script.doc) for script in reversed(list(scripts))]
 
 
 def run_migrations(connection: Connection, target: str = "head") -> list[Migration]:
-    """Bring the schema up to date within the connection's transaction; return the migrations that were run.
+    """Bring the schema up to date in the connection's transaction; return the migrations that were run.
 
     Args:
-        connection: to the database.
+        connection: the connection to the database.
         target: the version to stop at.
     """
-    # Alembic would make the table, too, but with another name for its key than in databases of the first version.
+    # Alembic would create the table too, but with another name for its key than databases of the first version have.
     HEKSHER_VERSION.create(connection, checkfirst=True)
-    # Its news are that it begins, and that it assumes what is so; what was done is told by whoever asked for it.
+    # Alembic logs only that it starts and what it assumes; the caller logs the migrations that were run.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = _configure()
     done: list[str] = []
@@ -44,6 +44,6 @@ def run_migrations(connection: Connection, target: str = "head") -> list[Migrati
 
 def _configure() -> Config:
     config = Config()
-    # To a configuration file, a percent sign is the beginning of a variable.
+    # In Alembic's configuration, a percent sign starts a variable.
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     return config

@@ -1,4 +1,4 @@
-"""What Alembic runs to make migrations, on a connection whose transaction somebody else commits."""
+"""The script that Alembic runs for migrations, on a connection whose transaction the caller commits."""
 
 from alembic import context
 from alembic.runtime.migration import MigrationInfo
@@ -10,7 +10,7 @@ def _run() -> None:
     attributes = context.config.attributes
 
     def note(ctx: object, step: MigrationInfo, heads: object, run_args: object) -> None:
-        # Alembic gives all of these, by their names.
+        # Alembic passes all of these by keyword.
         del ctx, heads, run_args
         attributes["note"](step.up_revision_id)
 
@@ -18,7 +18,7 @@ def _run() -> None:
         connection=attributes["connection"],
         target_metadata=METADATA,
         version_table=HEKSHER_VERSION.name,
-        # SQLite cannot change a table in place, so a changed one is made anew and filled.
+        # SQLite cannot alter a table in place, so Alembic creates a new table and copies the rows.
         render_as_batch=True,
         on_version_apply=note,
     )

@@ -12,7 +12,7 @@ _BIG_KEY: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     _make_write_state()
     op.create_table(
         "context_feature",

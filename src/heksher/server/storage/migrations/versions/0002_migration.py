@@ -10,7 +10,7 @@ down_revision: Final = "0001"
 
 
 def upgrade() -> None:
-    """Make the table of migrations. Those that were run before it was there are unknown."""
+    """Create the table of migrations. Those that were run before it existed are not recorded."""
     op.create_table(
         "migration",
         *(sa.Column(name, sa.Text, nullable=False) for name in ("version", "applied_at", "heksher_version")),

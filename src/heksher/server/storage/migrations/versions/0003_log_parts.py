@@ -1,8 +1,8 @@
 """Keep each change of a log entry as a row of its own, with the fields that differ; number settings for good.
 
-The old log had one change for each entry, with its whole object before and after it. Its entries are converted from the
-newest to the oldest, because the numbers of settings are known at the end: walking back, a setting that is deleted
-comes to be, a renamed one gets its old name again, and one that was added is gone.
+The old log had one change for each entry, with the whole object before and after it. Entries are converted from the
+newest to the oldest, because the numbers of settings are known only for the final state: walking back, a deleted
+setting reappears, a renamed one gets its old name back, and an added one disappears.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ down_revision: Final = "0002"
 
 _BIG_KEY: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _MAX_INLINE_BYTES: Final = 4096
-# As many as fit into so many bytes, if all were as long as the longest.
+# As many rows as fit into this many bytes if all were as long as the longest.
 _MAX_BATCH_ROWS: Final = 1000
 _MAX_BATCH_BYTES: Final = 100_000_000
 
@@ -46,7 +46,7 @@ class _Part(NamedTuple):
 
 
 def upgrade() -> None:
-    """Make the new tables, convert the log, and note the last change of each object."""
+    """Create the new tables, convert the log, and record the last change of each object."""
     _add_columns()
     entry, part, value = _make_log()
     connection = op.get_bind()
@@ -76,7 +76,7 @@ def _add_columns() -> None:
                          ("rule", ("revision",))):  # fmt: skip
         for name in names:
             op.add_column(table, sa.Column(name, _BIG_KEY, nullable=False, server_default="0"))
-    # Numbers are given by the program now: the log knows settings by theirs, so none is given twice.
+    # The program assigns the numbers now: the log refers to settings by number, so none may be reused.
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER TABLE setting ALTER COLUMN id DROP DEFAULT")
         op.execute("DROP SEQUENCE setting_id_seq")
@@ -119,7 +119,7 @@ def _make_log() -> tuple[sa.Table, sa.Table, sa.Table]:
 
 
 def _read_backwards(connection: sa.Connection) -> Iterator[Sequence[Any]]:
-    """Read the old log in parts, the newest entries first."""
+    """Yield the old log in parts, the newest entries first."""
     lengths = sa.func.length(_OLD_LOG.c.before) + sa.func.length(_OLD_LOG.c.after)
     before, longest = connection.execute(sa.select(sa.func.max(_OLD_LOG.c.revision), sa.func.max(lengths))).one()
     batch_rows = max(1, min(_MAX_BATCH_ROWS, _MAX_BATCH_BYTES // (longest or 1)))
@@ -134,7 +134,7 @@ def _read_backwards(connection: sa.Connection) -> Iterator[Sequence[Any]]:
 
 
 class _Subjects:
-    """The numbers of settings, by the names that they have at the point of the log that was reached, walking back.
+    """The numbers of settings by the names that they have at the current point of the walk back through the log.
 
     Attributes:
         last_id: the highest number of all.
@@ -144,12 +144,12 @@ class _Subjects:
         self._present: dict[str, int] = {
             row.name: row.id for row in connection.execute(sa.select(_SETTING.c.id, _SETTING.c.name))
         }
-        # Those that were added later than the point that was reached: an earlier setting of that name is the same one.
+        # Settings added after the current point: an earlier setting with the same name has the same identity.
         self._later: dict[str, int] = {}
         self.last_id: int = max(self._present.values(), default=0)
 
     def walk_back(self, change: _Part) -> int | None:
-        """Go back beyond a change; return the number of the setting that it is about."""
+        """Step back past a change; return the number of the setting that it is about."""
         if change.kind == "rule":
             return self._find(change.setting) if change.setting else None
         if change.kind != "setting":
@@ -162,7 +162,7 @@ class _Subjects:
             if change.before is None:
                 self._later[change.key] = setting_id
             else:
-                # Whoever had the name before this setting did not come back under it.
+                # An earlier owner of the name did not come back under it, so it is another setting.
                 self._later.pop(change.key, None)
                 self._present[str(change.before.get("name", change.key))] = setting_id
         return setting_id
@@ -175,7 +175,7 @@ class _Subjects:
 
 
 class _LastChanges:
-    """The revision of the last change of each object: the first that is met, walking back."""
+    """The revision of the last change of each object: walking back, the first one found."""
 
     def __init__(self) -> None:
         self._features = 0
@@ -200,7 +200,7 @@ class _LastChanges:
 
 
 def _convert(row: Any) -> Iterator[_Part]:
-    """Convert an old entry; a deleted setting had its rules with it, and they were deleted first."""
+    """Yield the parts of an old entry; for a deleted setting, first the deletion of its rules."""
     before, after = _read(row.kind, row.before), _read(row.kind, row.after)
     setting = str((after or before or {}).get("setting", "")) if row.kind == "rule" else ""
     rules = [] if before is None or row.kind != "setting" else before.pop("rules", [])
@@ -218,7 +218,7 @@ def _read(kind: str, text: str) -> _Object | None:
     content = json.loads(text)
     if kind == "context_features":
         return {"context_features": content}
-    # No service has ever written anything but objects; whoever did is not to lose it.
+    # No service has ever written anything but objects. Keep other content anyway, so that no data is lost.
     return content if isinstance(content, dict) or content is None else {"value": content}
 
 
@@ -273,7 +273,7 @@ def _make_row(
         "after": _write_fields(change.after, texts),
     }
     for digest, text in texts.items():
-        # The first that is met is the newest.
+        # Walking back, the first entry found is the newest.
         long_values.setdefault(digest, (at_revision, text))
     return row
 
