@@ -79,7 +79,7 @@ class ClientContext:
                 raise TypeError(
                     f"the default of context feature {feature!r} must be a str or a ContextVar, not {default!r}"
                 )
-        self._warn_of_unknown("set a default for", defaults)
+        self._warn_of_unknown("the client", defaults)
         self.defaults = MappingProxyType({**self.defaults, **defaults})
 
     def track(self, tracked: Mapping[str, TrackedValues]) -> None:
@@ -91,7 +91,7 @@ class ClientContext:
             TypeError: something else than strings.
         """
         added = {feature: _read_tracked(feature, values) for feature, values in tracked.items()}
-        self._warn_of_unknown("track", added)
+        self._warn_of_unknown("server", added)
         merged = dict(self.tracked or {})
         for feature, values in added.items():
             merged[feature] = _merge_tracked(feature, merged[feature], values) if feature in merged else values
@@ -120,22 +120,29 @@ class ClientContext:
             self.untracked_reads[setting, feature] += 1
             if is_first:
                 logger.warning(
-                    "setting %s is read with %s=%r, which is not tracked: rules for it are not fetched;"
-                    " add it with track_contexts (further reads like this are only counted, in untracked_reads)",
+                    "context feature value is not tracked by client: setting %s is read with %s=%r, for which no rules"
+                    " are fetched; add it with track_contexts (more such reads are only counted, in untracked_reads)",
                     setting,
                     feature,
                     value,
-                    extra={"setting": setting, "context_feature": feature, "value": value},
+                    extra={
+                        "setting": setting,
+                        "context_feature": feature,
+                        "value": value,
+                        # As the existing client names it.
+                        "context_feature_value": value,
+                    },
                 )
 
-    def _warn_of_unknown(self, attempt: str, features: Collection[str]) -> None:
+    def _warn_of_unknown(self, place: str, features: Collection[str]) -> None:
         unknown = sorted(set(features).difference(self.features))
         if unknown and not self._takes_any:
             logger.warning(
-                "%s context features that this client does not have: %s; it has: %s",
-                attempt,
+                "context features are not specified in %s: %s; this client has: %s",
+                place,
                 ", ".join(unknown),
                 ", ".join(self.features),
+                extra={"redundant_keys": unknown},
             )
 
 

@@ -201,7 +201,7 @@ def test_reading_an_untracked_value_warns_once(driver: Driver, service: FakeServ
     settings[0].get(a="x", b="anything")
     expected = {("one", "a"): 5, ("two", "a"): 5, ("one", "b"): 1}
     assert (3, expected) == (len(warnings_of(caplog)), dict(client.native.untracked_reads))
-    assert "setting one is read with a='z', which is not tracked" in warnings_of(caplog)[0]
+    assert "setting one is read with a='z', for which no rules are fetched" in warnings_of(caplog)[0]
 
 
 @pytest.mark.trap(27)

@@ -281,5 +281,5 @@ def test_no_secrets_in_the_log(driver: Driver, service: FakeService, caplog: pyt
     }
     texts = [record.getMessage() for record in caplog.records]
     assert any("HTTP Request" in text for text in texts)
-    assert any("updating settings failed" in text for text in texts)
+    assert any("error during heksher update" in text for text in texts)
     assert not [text for text in texts if SECRET in text or expected in text]

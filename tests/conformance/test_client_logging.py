@@ -118,7 +118,7 @@ def test_a_problem_is_logged_when_it_changes(
         client.reload()
         logged.append(len(find(caplog, "was rejected")))
     assert ([1, 2, 2, 2, 3], 1) == (logged, setting.get())
-    assert {("ERROR", "heksher")} == set(find(caplog, "was rejected"))
+    assert {("WARNING", "heksher")} == set(find(caplog, "was rejected"))
 
 
 def test_a_setting_that_is_never_retrieved(driver: Driver, service: FakeService, caplog: pytest.LogCaptureFixture):
@@ -139,7 +139,7 @@ def test_a_row_of_failures_is_one_error(driver: Driver, service: FakeService, ca
     answered = len(service.queries())
     service.await_calls(QUERY, answered + 2)
     client.close()
-    failures = [level for level, _ in find(caplog, "updating settings failed")]
+    failures = [level for level, _ in find(caplog, "error during heksher update")]
     assert (["ERROR"], {"DEBUG"}) == (failures[:1], set(failures[1:]))
     assert [("INFO", "heksher")] == find(caplog, "works again")
 

@@ -106,7 +106,7 @@ def list_logged_texts() -> Iterator[str]:
             match node:
                 case ast.Call(func=ast.Attribute(value=ast.Name("logger")), args=[*_, _] as arguments):
                     yield from filter(None, map(join_constants, arguments))
-                case ast.Call(func=ast.Name("Remark"), args=[*_, text]):
+                case ast.Call(func=ast.Name("Remark"), args=[_, text, *_]):
                     yield join_constants(text)
 
 

@@ -114,8 +114,8 @@ def test_default_for_an_unknown_feature(context: ClientContext, caplog: pytest.L
         (
             "WARNING",
             (
-                "set a default for context features that this client does not have: moon, planet;"
-                " it has: environment, user, theme"
+                "context features are not specified in the client: moon, planet;"
+                " this client has: environment, user, theme"
             ),
         )
     ]
@@ -223,7 +223,7 @@ def test_tracking_of_an_unknown_feature(context: ClientContext, caplog: pytest.L
     """A feature that the client does not know is a warning, and is tracked."""
     context.track({"planet": "mars"})
     [record] = caplog.records
-    assert record.getMessage().startswith("track context features that this client does not have: planet; it has: ")
+    assert record.getMessage().startswith("context features are not specified in server: planet; this client has: ")
     assert context.tracked == {"planet": frozenset({"mars"})}
 
 
@@ -256,9 +256,12 @@ def test_read_of_what_is_not_tracked(context: ClientContext, caplog: pytest.LogC
         read(context, theme=theme, user="me")
     context.note_untracked("size", ("user",), {"user": "me"})
     assert [record.getMessage().partition(",")[0] for record in caplog.records] == [
-        "setting color is read with user='me'",
-        "setting color is read with theme='pink'",
-        "setting size is read with user='me'",
+        f"context feature value is not tracked by client: {read}"
+        for read in (
+            "setting color is read with user='me'",
+            "setting color is read with theme='pink'",
+            "setting size is read with user='me'",
+        )
     ]
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 3
     assert context.untracked_reads == {("color", "user"): 4, ("color", "theme"): 3, ("size", "user"): 1}
@@ -270,8 +273,8 @@ def test_warning_says_what_to_do(context: ClientContext, caplog: pytest.LogCaptu
     read(context, theme="pink")
     [record] = caplog.records
     assert record.getMessage() == (
-        "setting color is read with theme='pink', which is not tracked: rules for it are not fetched;"
-        " add it with track_contexts (further reads like this are only counted, in untracked_reads)"
+        "context feature value is not tracked by client: setting color is read with theme='pink', for which no rules"
+        " are fetched; add it with track_contexts (more such reads are only counted, in untracked_reads)"
     )
-    carried = [record.__dict__[key] for key in ("setting", "context_feature", "value")]
-    assert carried == ["color", "theme", "pink"]
+    carried = [record.__dict__[key] for key in ("setting", "context_feature", "value", "context_feature_value")]
+    assert carried == ["color", "theme", "pink", "pink"]

@@ -32,6 +32,8 @@ _REFUSALS = frozenset({401, 403, 404})
 
 logger: logging.Logger = logging.getLogger(__name__)
 
+_FAILED_UPDATE = "error during heksher update: updating settings failed, they keep what they have: %s"
+
 DEFAULT_START_TIMEOUT_S = 30.0
 
 # How long close waits for the background to end, after its requests were broken off; it publishes nothing afterwards.
@@ -310,7 +312,7 @@ class BaseHeksherClient(Observed, ABC):
             # or the network; anything else is a fault in this process, for which the traceback is needed.
             level = self._failures.fail(logging.ERROR)
             traceback = None if isinstance(error, ServiceError) else error
-            logger.log(level, "updating settings failed, they keep what they have: %s", error, exc_info=traceback)
+            logger.log(level, _FAILED_UPDATE, error, exc_info=traceback)
         elif self._failures.end():
             logger.info("updating settings works again")
 

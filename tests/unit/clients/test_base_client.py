@@ -280,7 +280,7 @@ def test_failures_in_a_row_are_logged_once(caplog: pytest.LogCaptureFixture) -> 
     caplog.set_level(logging.DEBUG)
     error = StatusError("refused")
     finish(make_running(), error, error, error, None, None, error)
-    failure = "updating settings failed, they keep what they have: refused"
+    failure = "error during heksher update: updating settings failed, they keep what they have: refused"
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("ERROR", failure),
         ("DEBUG", failure),

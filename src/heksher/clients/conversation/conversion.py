@@ -7,7 +7,8 @@ one.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar, cast
 
 from heksher.clients.conversation.response_reader import QueriedSetting
@@ -21,10 +22,20 @@ T = TypeVar("T")
 
 
 class Remark(NamedTuple):
-    """Something that operators should know about a setting, such as that a value was coerced or rejected."""
+    """Something that operators should know about a setting, such as that a value was coerced or rejected.
+
+    Attributes:
+        text: begins with the words that the existing client logs in this case, which operators may match on.
+        extra: what a log record has besides, under the names that the existing client uses.
+        is_rejection: whether a declaration or a value was not accepted.
+
+    Source: docs/reference/log-messages.md.
+    """
 
     level: int
     text: str
+    extra: Mapping[str, object] = MappingProxyType({})
+    is_rejection: bool = False
 
 
 class ConvertedSetting(NamedTuple, Generic[T]):
@@ -103,7 +114,7 @@ class _Converter(Generic[T]):
         # raise must affect this value only.
         except Exception as error:
             self._is_complete = False
-            self._remark(logging.ERROR, queried_rule, raw, f"was rejected: {error!r}")
+            self._note_rejection(queried_rule, raw, error)
             raise _RejectedError from error
         return value
 
@@ -115,10 +126,28 @@ class _Converter(Generic[T]):
         if self._setting.on_coerce is None:
             raise TypeError(f"the setting takes no coerced values: {coercions}")
         value: T = self._setting.on_coerce(conversion.value, raw, conversion.coercions, rule, self._setting)
-        # A default reaches every context that no rule matches, a rule only those that it was made for.
-        self._remark(logging.WARNING if rule is None else logging.INFO, rule, raw, f"was coerced: {coercions}")
+        self._note_coercion(rule, raw, conversion.coercions)
         return value
 
-    def _remark(self, level: int, rule: QueriedRule | None, raw: JSON, what: str) -> None:
+    def _note_rejection(self, rule: QueriedRule | None, raw: JSON, error: Exception) -> None:
+        text = f"{self._describe(rule, raw)}, was rejected: {error!r}"
+        if rule is None:
+            text = f"setting default value discarded default due to conversion error: {text}"
+            self._remarks.append(Remark(logging.WARNING, text, is_rejection=True))
+        else:
+            text = f"setting update rejected rules: {text}"
+            self._remarks.append(Remark(logging.WARNING, text, {"rejected_rules": [rule.rule_id]}, is_rejection=True))
+
+    def _note_coercion(self, rule: QueriedRule | None, raw: JSON, coercions: Sequence[str]) -> None:
+        text = f"{self._describe(rule, raw)}, was coerced: {'; '.join(coercions)}"
+        extra: dict[str, object] = {"coercions": list(coercions)}
+        # A default reaches every context that no rule matches, a rule only those that it was made for.
+        if rule is None:
+            text = f"setting default value coerced to local value: {text}"
+            self._remarks.append(Remark(logging.WARNING, text, {**extra, "new_default": raw}))
+        else:
+            self._remarks.append(Remark(logging.INFO, f"setting update coerced values: {text}", extra))
+
+    def _describe(self, rule: QueriedRule | None, raw: JSON) -> str:
         source = "the default value" if rule is None else f"the value of rule {rule.rule_id}"
-        self._remarks.append(Remark(level, f"setting {self._setting.name}: {source}, {shorten(repr(raw))}, {what}"))
+        return f"setting {self._setting.name}: {source}, {shorten(repr(raw))}"

@@ -51,9 +51,14 @@ class Registration:
         remarks = tuple(remarks)
         for remark in remarks:
             if remark.text not in self.known_remarks:
-                logger.log(remark.level, "%s", remark.text, extra={"setting": self.name})
+                logger.log(
+                    remark.level,
+                    "%s",
+                    remark.text,
+                    extra={"setting": self.name, "setting_name": self.name, **remark.extra},
+                )
         self.known_remarks = frozenset(remark.text for remark in remarks)
-        self.rejected = tuple(remark.text for remark in remarks if remark.level >= logging.ERROR)
+        self.rejected = tuple(remark.text for remark in remarks if remark.is_rejection)
 
     def log_declaration(self, remarks: Iterable[Remark]) -> None:
         """Log remarks on the declaration in the same way; they hold until it is repeated."""

@@ -44,7 +44,7 @@ from heksher.clients.conversation.update import Renewal, Replacement, Update
 from heksher.clients.reporting.status import SettingStatus
 from heksher.context import ClientContext
 from heksher.evaluation import CompiledEvaluation
-from heksher.exceptions import InvalidResponseError, ServiceError
+from heksher.exceptions import InvalidResponseError, ServiceError, StatusError
 from heksher.setting import Setting
 from heksher.value_type import JSON
 
@@ -234,7 +234,13 @@ class Session:
                 "context feature mismatch: the service has %s, this client %s; the order of the service decides",
                 list(features),
                 list(self._context.features),
-                extra={"service_context_features": features, "client_context_features": self._context.features},
+                extra={
+                    "service_context_features": features,
+                    "client_context_features": self._context.features,
+                    # As the existing client names them.
+                    "features_in_service": features,
+                    "features_in_client": self._context.features,
+                },
             )
         self._feature_order = features
 
@@ -260,9 +266,7 @@ class Session:
                 registration.is_declared, registration.is_missing = True, False
             except ServiceError as error:
                 problems.append(error)
-                registration.log_declaration(
-                    [Remark(logging.ERROR, f"declaring setting {setting.name} failed: {error}")]
-                )
+                registration.log_declaration([_describe_failed_declaration(setting, error)])
         return tuple(problems)
 
     # ---- query
@@ -365,19 +369,31 @@ def _read_etag(answer: _Answer) -> tuple[Query, str] | None:
 
 def _describe_unreceived(registration: Registration, answer: JSON, error: InvalidResponseError) -> Remark:
     if answer is None and not registration.is_received:
-        return Remark(logging.INFO, f"setting {registration.name} was never retrieved: its default is used")
-    return Remark(logging.ERROR, f"setting {registration.name} keeps what it has: {error}")
+        text = f"the value of setting was never retrieved from service: {registration.name} uses its default"
+        return Remark(logging.INFO, text)
+    return Remark(logging.ERROR, f"setting {registration.name} keeps what it has: {error}", is_rejection=True)
+
+
+def _describe_failed_declaration(setting: Setting[Any], error: ServiceError) -> Remark:
+    # The existing client has other words where there was an answer.
+    began = "error when declaring setting" if isinstance(error, StatusError) else "setting declaration failed:"
+    return Remark(logging.ERROR, f"{began} {setting.name}: {error}", is_rejection=True)
 
 
 def _read_declaration(setting: Setting[Any], request: Request, response: Response) -> list[Remark]:
     """Read the answer to a declaration: what to say of it if it was accepted, or at least understood."""
     if response.status == _CONFLICT:
         text = f"conflict when declaring setting {setting.name}, whose values the service goes on to decide: "
-        return [Remark(logging.ERROR, text + response.body.decode(errors="replace"))]
+        content = response.body.decode(errors="replace")
+        return [Remark(logging.ERROR, text + content, {"response_content": content}, is_rejection=True)]
     answer = read_object(request, response)
     if answer.get("outcome") != "outdated":
         return []
     latest = str(answer.get("latest_version"))
     is_major = setting.version.partition(".")[0] != latest.partition(".")[0]
-    text = f"setting {setting.name} is declared with the outdated version {setting.version}, the service has {latest}: "
-    return [Remark(logging.WARNING if is_major else logging.INFO, text + str(answer.get("differences")))]
+    began = "setting is outdated by a major version" if is_major else "setting is outdated"
+    differences = answer.get("differences")
+    versions = f"setting {setting.name} is declared with the version {setting.version}, the service has {latest}"
+    text = f"{began}: {versions}: {differences}"
+    extra = {"latest_version": latest, "differences": differences}
+    return [Remark(logging.WARNING if is_major else logging.INFO, text, extra)]

@@ -81,8 +81,9 @@ def test_rejected_rule_costs_no_other(wrong: JSON) -> None:
     assert [setting.get(a=a, b="z") for a in "xy"] == [1, 3]
     assert not converted.is_complete
     [(level, text)] = remarks(converted)
-    assert level == "ERROR"
-    assert text.startswith(f"setting size: the value of rule 1, {wrong!r}, was rejected: TypeError('expected int ")
+    assert level == "WARNING"
+    began = "setting update rejected rules: setting size: the value of rule 1"
+    assert text.startswith(f"{began}, {wrong!r}, was rejected: TypeError('expected int ")
 
 
 def test_rejected_rule_keeps_its_last_value() -> None:
@@ -115,8 +116,8 @@ def test_rejected_default() -> None:
     setting = Setting("size", int, ["a"], 0)
     [(level, text)] = remarks(receive(setting, said("big")))
     assert (level, text.partition(", was rejected: TypeError(")[0]) == (
-        "ERROR",
-        "setting size: the default value, 'big'",
+        "WARNING",
+        "setting default value discarded default due to conversion error: setting size: the default value, 'big'",
     )
     assert (setting.get(a="x"), setting.explain(a="x").source) == (0, "local default")
     receive(setting, said(5))
@@ -141,8 +142,12 @@ def test_coerced_values() -> None:
     assert converted.is_complete
     [(rule_level, rule_text), (default_level, default_text)] = remarks(converted)
     assert (rule_level, default_level) == ("INFO", "WARNING")
-    assert rule_text.startswith("setting sizes: the value of rule 1, [None, 3], was coerced: failed to convert elem")
-    assert default_text.startswith("setting sizes: the default value, [1, '2'], was coerced: failed to convert elem")
+    assert rule_text.startswith(
+        "setting update coerced values: setting sizes: the value of rule 1, [None, 3], was coerced: failed to con"
+    )
+    assert default_text.startswith(
+        "setting default value coerced to local value: setting sizes: the default value, [1, '2'], was "
+    )
 
 
 def test_on_coerce() -> None:
@@ -174,7 +179,7 @@ def test_coercion_is_rejected(on_coerce: None, reason: str) -> None:
     converted = receive(setting, said([1], x=[None, 3]))
     assert setting.get(a="x") == (1,)
     [(level, text)] = remarks(converted)
-    assert (level, reason in text) == ("ERROR", True)
+    assert (level, reason in text) == ("WARNING", True)
 
 
 # ---- validators
@@ -221,7 +226,9 @@ def test_validator_rejects(error: Exception) -> None:
 
     converted = receive(setting, said(1, x=11, y=5))
     assert [setting.get(a=a) for a in "xyz"] == [1, 5, 1]
-    assert remarks(converted) == [("ERROR", f"setting size: the value of rule 1, 11, was rejected: {error!r}")]
+    assert remarks(converted) == [
+        ("WARNING", f"setting update rejected rules: setting size: the value of rule 1, 11, was rejected: {error!r}")
+    ]
 
 
 def test_mappings_are_read_only() -> None:

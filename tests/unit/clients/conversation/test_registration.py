@@ -12,7 +12,7 @@ from heksher.setting import Setting
 
 ANSWER = QueriedSetting((), True, 5)
 COERCED = Remark(logging.WARNING, "setting size: the default value was coerced")
-REJECTED = Remark(logging.ERROR, "setting size: the value of rule 1 was rejected")
+REJECTED = Remark(logging.WARNING, "setting size: the value of rule 1 was rejected", is_rejection=True)
 
 
 @pytest.fixture

@@ -203,8 +203,11 @@ def test_outdated_declaration(latest: str, level: str, log: pytest.LogCaptureFix
     setting = make_setting(version="1.2")
     session = make_session(setting)
     start(session, declared("outdated", latest_version=latest, differences=[{"level": "minor"}]))
-    text = f"setting size is declared with the outdated version 1.2, the service has {latest}: [{{'level': 'minor'}}]"
-    assert [(level, text)] == messages(log)
+    began = {"INFO": "setting is outdated", "WARNING": "setting is outdated by a major version"}[level]
+    versions = f"setting size is declared with the version 1.2, the service has {latest}"
+    [record] = log.records
+    assert (latest, "size") == (record.latest_version, record.setting_name)  # type: ignore[attr-defined]
+    assert [(level, f"{began}: {versions}: [{{'level': 'minor'}}]")] == messages(log)
 
 
 def test_conflict(log: pytest.LogCaptureFixture) -> None:
@@ -240,7 +243,7 @@ def test_failed_declaration(outcome: Outcome, said_of_it: str, log: pytest.LogCa
     assert (waiting.get(), other.get()) == (0, 3)
     [(level, text)] = messages(log)
     assert level == "ERROR"
-    assert text.startswith("declaring setting size failed: ")
+    assert text.startswith(("error when declaring setting size: ", "setting declaration failed: size: "))
     assert said_of_it in text
     assert session.has_undeclared()
 
@@ -572,7 +575,7 @@ def test_setting_that_was_never_retrieved(log: pytest.LogCaptureFixture) -> None
     talk.play((QUERY, queried({})))
     talk.answer(respond("", 404))
     publish(session, talk)
-    assert messages(log)[-1] == ("INFO", "setting size was never retrieved: its default is used")
+    assert messages(log)[-1] == ("INFO", "the value of setting was never retrieved from service: size uses its default")
 
 
 @pytest.mark.trap(6)
@@ -585,7 +588,10 @@ def test_rejected_value(log: pytest.LogCaptureFixture) -> None:
         assert setting.get(a="x") == 6
         assert Conversation(session.update()).requests[0].headers == {}
     [(level, text)] = messages(log)
-    assert (level, text.startswith("setting size: the value of rule 1, 'wide', was rejected: ")) == ("ERROR", True)
+    assert (
+        level,
+        text.startswith("setting update rejected rules: setting size: the value of rule 1, 'wide', was "),
+    ) == ("WARNING", True)
     publish(session, Conversation(session.update()), (QUERY, queried({"size": said(6, rule(1, 7, a="x"))}, etag='"3"')))
     assert setting.get(a="x") == 7
     assert Conversation(session.update()).requests[0].headers == {"If-None-Match": '"3"'}
