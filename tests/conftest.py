@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.guardian import start_guardian
+from tests.support.threads import new_threads  # noqa: F401 - a fixture
 from tests.support.traps import TrapReport, trap_numbers
 
 # The same examples in every run, so that a failure is due to the change at hand. No deadline: the machine may be busy.
@@ -56,6 +57,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(TrapReport())
 
 
+# Optional, as no such hook is known to a run without pytest-xdist.
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many workers ``-n auto`` is: two for each processor, as many tests wait for a process or a clock."""
     return 2 * (os.cpu_count() or 1)

@@ -1,7 +1,6 @@
 """What is left of both clients when they are dropped, forgotten, or in a process that was forked."""
 
 import gc
-import threading
 import warnings
 import weakref
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from heksher import Setting, main_client
 from tests.support.drivers import LONG_S, AsyncDriver, Driver
 from tests.support.fake_service import DEADLINE_S, QUERY, FakeService
 from tests.support.processes import in_child
+from tests.support.threads import NewThreads
 from tests.support.waiting import wait_until
 
 
@@ -34,11 +34,11 @@ def make_forgotten(driver: Driver, service: FakeService) -> "weakref.ref[object]
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_a_forgotten_client_is_collected(driver: Driver, service: FakeService):
+def test_a_forgotten_client_is_collected(driver: Driver, service: FakeService, new_threads: NewThreads):
     """A client that is no longer main and that nobody holds goes away, and its thread or task with it."""
     reference = make_forgotten(driver, service)
     assert wait_for(lambda: reference() is None)
-    assert wait_for(lambda: len([thread for thread in threading.enumerate() if thread.name == "heksher"]) <= 1)
+    assert wait_for(lambda: new_threads.names().count("heksher") <= 1)
 
 
 @pytest.mark.filterwarnings("default::ResourceWarning")

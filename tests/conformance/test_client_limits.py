@@ -28,6 +28,7 @@ from tests.support.raw_service import (
     speak_http,
     unreachable_port,
 )
+from tests.support.threads import NewThreads
 
 # Far below what a test may take, and far above what answers on the same machine take, also if it is busy.
 TIMEOUT_S = 0.8
@@ -139,10 +140,6 @@ def test_impossible_limits(driver: Driver, service: FakeService, options: dict[s
 # ---- closing
 
 
-def find_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("heksher")]
-
-
 def hang_from(phase: str, service: FakeService) -> Handler:
     return speak_http(service, {FEATURES: {"headers": RawConnection.hang, "body": drip_body}[phase]})
 
@@ -161,7 +158,9 @@ def hanging_url(request: pytest.FixtureRequest, service: FakeService) -> Iterato
             yield raw.url
 
 
-def test_close_during_a_start_that_hangs(driver: Driver, service: FakeService, hanging_url: str):
+def test_close_during_a_start_that_hangs(
+    new_threads: NewThreads, driver: Driver, service: FakeService, hanging_url: str
+):
     """Closing does not wait for a service, wherever it hangs; neither a socket nor a thread of the client is left."""
     before = count_sockets()
     client = driver.create(service, url=hanging_url, http_client_args=ARGS, on_start_failure="raise")
@@ -173,7 +172,7 @@ def test_close_during_a_start_that_hangs(driver: Driver, service: FakeService, h
     assert time.monotonic() - begin < 1
     assert isinstance(starting.exception(DEADLINE_S), Exception)
     assert before == await_sockets(before)
-    assert [] == find_threads()
+    assert [] == new_threads.names()
 
 
 def note_arrival(arrived: threading.Semaphore, handle: Handler) -> Handler:
@@ -184,7 +183,7 @@ def note_arrival(arrived: threading.Semaphore, handle: Handler) -> Handler:
     return note_and_handle
 
 
-def test_close_during_an_update_that_hangs(driver: Driver, service: FakeService):
+def test_close_during_an_update_that_hangs(new_threads: NewThreads, driver: Driver, service: FakeService):
     """It is the same in the background, and with calls of the program's under way in other threads or tasks."""
     particular: dict[str, Handler] = {}
     with RawService(speak_http(service, particular)) as raw:
@@ -200,17 +199,17 @@ def test_close_during_an_update_that_hangs(driver: Driver, service: FakeService)
         assert time.monotonic() - begin < 1
         assert all(isinstance(ping.exception(DEADLINE_S), TransportError) for ping in pings)
         assert before == await_sockets(before)
-        assert [] == find_threads()
+        assert [] == new_threads.names()
 
 
-def test_failed_start_leaves_nothing(driver: Driver, service: FakeService):
+def test_failed_start_leaves_nothing(new_threads: NewThreads, driver: Driver, service: FakeService):
     """A start that takes too long leaves no request behind, though the service would go on hanging."""
     with RawService(RawConnection.hang) as raw:
         before = count_sockets()
         with pytest.raises(ServiceError, match="the start took longer"):
             start(driver, service, raw.url, start_timeout=0.2)
         assert before == await_sockets(before)
-        assert [] == find_threads()
+        assert [] == new_threads.names()
 
 
 # ---- redirects and secrets

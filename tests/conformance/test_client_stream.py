@@ -368,7 +368,8 @@ def test_stream_that_is_not_to_be_had(
         assert wait_until(lambda: setting.get() == 1)
         assert next_update_s(client) <= SHORT_S
         assert not client.native.status.is_streaming
-    logged = read_log(log, logging.WARNING)
+        # The client polls on: without its service, it would soon tell of failed updates, too.
+        logged = read_log(log, logging.WARNING)
     assert (["there is no stream"] if mode == "stream" else []) == [text[:18] for text in logged[:1]]
 
 

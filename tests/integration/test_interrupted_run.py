@@ -21,12 +21,18 @@ def test_nothing_outlives_a_run_that_is_killed(options: list[str], tmp_path: Pat
     """A frozen PostgreSQL, and a process that hangs, end when pytest is killed, as do its workers and files."""
     said = tmp_path / "said"
     command = [sys.executable, "-m", "pytest", *options, "-p", "no:cacheprovider", "tests/support/interrupted_run.py"]
-    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "SAY_IN": str(said)}, stdout=subprocess.DEVNULL) as run:
+    printed = tmp_path / "printed"
+    with (
+        printed.open("wb") as output,
+        subprocess.Popen(command, cwd=ROOT, env={**os.environ, "SAY_IN": str(said)}, stdout=output) as run,
+    ):
         try:
-            assert wait_until(lambda: said.exists() and said.read_text(), DEADLINE_S)
+            wait_until(lambda: said.exists() or run.poll() is not None, DEADLINE_S)
+            assert said.exists(), printed.read_text()
+            name, directory = said.read_text().split(maxsplit=1)
+            # Before the end of the run: from then on, the guardian is at work.
+            assert len(find_processes(name)) >= LEAST_PROCESSES
         finally:
             run.kill()
-    name, directory = said.read_text().split(maxsplit=1)
-    assert len(find_processes(name)) >= LEAST_PROCESSES
     assert wait_until(lambda: not find_processes(name), DEADLINE_S)
     assert wait_until(lambda: not Path(directory).exists(), DEADLINE_S)

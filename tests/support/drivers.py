@@ -19,6 +19,7 @@ from heksher import AsyncHeksherClient, ThreadHeksherClient, main_client
 from heksher.clients.base_client import BaseHeksherClient
 from heksher.clients.util import SettingData
 from tests.support.fake_service import DEADLINE_S, FakeService
+from tests.support.threads import NewThreads
 
 # An interval that does not pass during a test.
 LONG_S = 3600.0
@@ -184,6 +185,10 @@ class ThreadDriver(Driver):
     enter_method = "__enter__"
     exit_method = "__exit__"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._threads = NewThreads()
+
     def begin(self, function: Callable[..., Any], *args) -> "Future[Any]":
         future: Future[Any] = Future()
 
@@ -198,7 +203,7 @@ class ThreadDriver(Driver):
 
     def find_leftovers(self) -> list[str]:
         names = {"heksher", "heksher-request", "heksher-stream"}
-        threads = [thread for thread in threading.enumerate() if thread.name in names]
+        threads = [thread for thread in self._threads.find() if thread.name in names]
         for thread in threads:
             thread.join(DEADLINE_S)
         return [thread.name for thread in threads if thread.is_alive()]

@@ -14,5 +14,8 @@ def test_that_hangs():
     with private_postgres() as postgres:
         hanging = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
         postgres.freeze()
-        Path(os.environ["SAY_IN"]).write_text(f"{os.environ[RUN_VARIABLE]} {postgres.directory}")
+        said = Path(os.environ["SAY_IN"])
+        # Renamed, so that whoever sees the file reads all of it.
+        said.with_suffix(".new").write_text(f"{os.environ[RUN_VARIABLE]} {postgres.directory}")
+        said.with_suffix(".new").rename(said)
         hanging.wait()

@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import threading
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +13,6 @@ from heksher.clients.conversation.exchange import Flow, Outcome, Request
 from heksher.clients.transport.async_transport import AsyncTransport
 from heksher.clients.transport.thread_transport import ThreadTransport
 from tests.support.raw_service import answer_with
-from tests.support.waiting import wait_until
 
 URL = "http://heksher.test"
 HEALTH = Request("GET", "/api/health")
@@ -68,12 +66,3 @@ def compress(data: bytes, window_bits: int) -> bytes:
 
 def encoded(encoding: str, body: bytes, **options: str) -> bytes:
     return answer_with(b"Content-Encoding: %s\r\n" % encoding.encode(), body, **options)
-
-
-def find_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("heksher")]
-
-
-def await_no_threads() -> list[str]:
-    wait_until(lambda: not find_threads())
-    return find_threads()

@@ -9,6 +9,7 @@ import pytest
 from heksher import AsyncHeksherClient, Setting, ThreadHeksherClient, main_client
 from tests.support.event_streams import StreamingService
 from tests.support.fake_service import FakeService
+from tests.support.threads import NewThreads
 from tests.support.waiting import wait_until
 
 ARGS = {"trust_env": False}
@@ -27,17 +28,6 @@ def streams() -> Iterator[StreamingService]:
         yield streams
 
 
-@pytest.fixture
-def before() -> set[threading.Thread]:
-    """The threads that there are before the test: those of other tests may not have ended yet."""
-    return set(threading.enumerate())
-
-
-def list_threads(before: set[threading.Thread]) -> list[threading.Thread]:
-    added = set(threading.enumerate()) - before
-    return sorted((thread for thread in added if thread.name.startswith("heksher")), key=lambda thread: thread.name)
-
-
 def name_tasks() -> list[str]:
     return sorted(task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task())
 
@@ -54,14 +44,14 @@ async def await_stream(client: AsyncHeksherClient) -> None:
     assert await asyncio.to_thread(wait_until, lambda: client.status.is_streaming)
 
 
-def test_one_thread_beside_the_one_that_updates(before: set[threading.Thread], streams: StreamingService) -> None:
+def test_one_thread_beside_the_one_that_updates(new_threads: NewThreads, streams: StreamingService) -> None:
     """However often the client updates there is one thread for the stream, a daemon; after close there is none."""
     with make_thread_client(streams) as client:
         for _ in range(3):
             client.reload()
-        assert ["heksher", "heksher-stream"] == [thread.name for thread in list_threads(before)]
-        assert all(thread.daemon for thread in list_threads(before))
-    assert [] == list_threads(before)
+        assert ["heksher", "heksher-stream"] == new_threads.names()
+        assert all(thread.daemon for thread in new_threads.find())
+    assert [] == new_threads.find()
 
 
 def test_one_task_beside_the_one_that_updates(streams: StreamingService) -> None:

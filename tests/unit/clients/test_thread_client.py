@@ -9,6 +9,7 @@ from heksher import ThreadHeksherClient, main_client
 from heksher.exceptions import InvalidOptionError, StatusError
 from heksher.setting import Setting
 from tests.support.fake_service import DEADLINE_S, QUERY, FakeService, answer
+from tests.support.threads import NewThreads
 
 
 @pytest.fixture
@@ -18,10 +19,6 @@ def service() -> FakeService:
 
 def make_client(service: FakeService, interval_s: float = 3600) -> ThreadHeksherClient:
     return ThreadHeksherClient(service.url, interval_s, ["a"], http_client_args=service.client_args)
-
-
-def find_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("heksher")]
 
 
 def test_arguments() -> None:
@@ -46,20 +43,20 @@ def test_wrong_url() -> None:
         ThreadHeksherClient("heksher", 60, ["a"])
 
 
-def test_one_thread_in_the_background(service: FakeService) -> None:
+def test_one_thread_in_the_background(service: FakeService, new_threads: NewThreads) -> None:
     """While a client runs there is one thread, which does not keep the program from ending; then there is none."""
     with make_client(service):
-        assert [thread.daemon for thread in find_threads()] == [True]
-    assert find_threads() == []
+        assert [thread.daemon for thread in new_threads.find()] == [True]
+    assert new_threads.find() == []
 
 
-def test_start_that_must_not_fail(service: FakeService) -> None:
+def test_start_that_must_not_fail(service: FakeService, new_threads: NewThreads) -> None:
     """A client that is to raise when its start fails leaves nothing behind when it does."""
     args = service.client_args
     client = ThreadHeksherClient(service.url, 60, ["a"], http_client_args=args, on_start_failure="raise")
     with service.behaving(QUERY, answer(500)), pytest.raises(StatusError):
         client.set_as_main()
-    assert (find_threads(), main_client.get()) == ([], None)
+    assert (new_threads.find(), main_client.get()) == ([], None)
     client.close()
 
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from sqlalchemy import BigInteger, Connection, Engine, Integer
+from sqlalchemy import BigInteger, Connection, Engine, Integer, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.storage_errors import ContractError, StorageError, StorageUnavailableError
@@ -114,6 +115,17 @@ class Dialect(ABC):
     @abstractmethod
     def _translate(self, error: DBAPIError, doing: str) -> StorageError:
         """Return the error of this package that corresponds to a driver's error."""
+
+
+def close_engine(engine: Engine) -> None:
+    """Close all connections of an engine: those that are idle at once, those in use as soon as they are given back."""
+    # A pool that is disposed of keeps what is given back later, and so does the one that takes its place.
+    event.listen(engine, "checkin", _close_returned)
+    engine.dispose()
+
+
+def _close_returned(_connection: object, entry: ConnectionPoolEntry) -> None:
+    entry.close()
 
 
 def first_line(error: DBAPIError) -> str:

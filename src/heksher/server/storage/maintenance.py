@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine
 
-from heksher.server.storage.dialect import Dialect
+from heksher.server.storage.dialect import Dialect, close_engine
 from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.migration import Migration
 from heksher.server.storage.schema import list_due_migrations, migrate
@@ -53,4 +53,4 @@ def using(dialect: Dialect) -> Iterator[Engine]:
     try:
         yield engine
     finally:
-        engine.dispose()
+        close_engine(engine)

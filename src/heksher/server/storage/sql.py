@@ -20,6 +20,7 @@ from typing import Final, TypeVar
 from sqlalchemy import Engine, select
 
 from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Storage, Writer, Written
+from heksher.server.storage.dialect import close_engine
 from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.schema import migrate
@@ -69,14 +70,14 @@ class SqlStorage(Storage):
             migrate(self._dialect, engine)
             self._dialect.check_place()
         except BaseException:
-            engine.dispose()
+            close_engine(engine)
             raise
         self._engine = engine
 
     def close(self) -> None:
         engine, self._engine = self._engine, None
         if engine is not None:
-            engine.dispose()
+            close_engine(engine)
 
     def check(self) -> None:
         engine = self._open_engine()

@@ -39,13 +39,13 @@ from tests.support.raw_service import (
     forever,
     unreachable_port,
 )
+from tests.support.threads import NewThreads
 from tests.support.transports import (
     HEALTH,
     LIBRARIES,
     MANY,
     TLS,
     ask,
-    await_no_threads,
     compress,
     encoded,
 )
@@ -379,7 +379,7 @@ def hanging(phase: str) -> Iterator[tuple[str, RawService | None]]:
 
 @pytest.mark.parametrize("requests", [1, 3])
 @pytest.mark.parametrize("phase", ["connect", "handshake", "headers", "body"])
-def test_close_while_a_request_hangs(connect: Connect, phase: str, requests: int) -> None:
+def test_close_while_a_request_hangs(new_threads: NewThreads, connect: Connect, phase: str, requests: int) -> None:
     """Closing ends requests at once, wherever they are; afterwards there is no socket and no thread of them."""
     with hanging(phase) as (url, service):
         before = count_sockets()
@@ -395,7 +395,7 @@ def test_close_while_a_request_hangs(connect: Connect, phase: str, requests: int
         outcomes = sending.result(DEADLINE_S)
         assert time.monotonic() - begin < 1
         assert before == await_sockets(before)
-        assert [] == await_no_threads()
+        assert [] == new_threads.await_none()
     assert [TransportError] * requests == [type(outcome) for outcome in outcomes]
     assert all("broken off by the client itself" in str(outcome) for outcome in outcomes)
 

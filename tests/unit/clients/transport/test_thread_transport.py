@@ -16,6 +16,7 @@ from heksher.clients.transport.sender import MAX_CONCURRENT_REQUESTS
 from heksher.clients.transport.thread_transport import ThreadTransport
 from heksher.exceptions import TransportError
 from tests.support.raw_service import DEADLINE_S, RawConnection, RawService, answer_with, await_sockets, count_sockets
+from tests.support.threads import NewThreads
 from tests.support.transports import (
     HEALTH,
     LIBRARIES,
@@ -23,7 +24,6 @@ from tests.support.transports import (
     TLS,
     URL,
     ask,
-    await_no_threads,
     echo,
     run_in_thread,
 )
@@ -155,7 +155,10 @@ def test_requests_that_wait_for_a_connection_are_interrupted(transport: Callable
 
 @pytest.mark.parametrize("requests", [(HEALTH,), MANY], ids=["one", "many"])
 def test_interrupt_by_the_keyboard(
-    transport: Callable[..., ThreadTransport], monkeypatch: pytest.MonkeyPatch, requests: tuple[Request, ...]
+    new_threads: NewThreads,
+    transport: Callable[..., ThreadTransport],
+    monkeypatch: pytest.MonkeyPatch,
+    requests: tuple[Request, ...],
 ) -> None:
     """Ctrl-C during a request, or while waiting for several, leaves none of them behind."""
     before = count_sockets()
@@ -174,4 +177,4 @@ def test_interrupt_by_the_keyboard(
         for connection in service.connections:
             assert connection.is_ended.wait(DEADLINE_S)
         assert before + 1 == await_sockets(before + 1)
-        assert [] == await_no_threads()
+        assert [] == new_threads.await_none()

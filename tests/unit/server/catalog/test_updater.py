@@ -13,6 +13,7 @@ from heksher.server.storage.listener import Listener
 from tests.support.catalogs import FragileStorage, open_fragile
 from tests.support.fake_service import DEADLINE_S
 from tests.support.storages import write_something
+from tests.support.threads import NewThreads
 
 
 class SteppedListener(Listener):
@@ -150,13 +151,13 @@ def test_a_fault_that_lasts_is_told_once(
     assert all(wait_s <= 1.6 for wait_s in followed.listener.timeouts_s[2:5])
 
 
-def test_a_follower_ends(followed: Followed):
+def test_a_follower_ends(new_threads: NewThreads, followed: Followed):
     """With its listener, and without another look."""
     before = followed.storage.reads
     followed.updater.close()
     followed.updater.close()
     assert (True, before) == (followed.listener.is_closed, followed.storage.reads)
-    assert "heksher-follower" not in {thread.name for thread in threading.enumerate()}
+    assert [] == new_threads.names()
 
 
 def test_a_follower_that_was_not_started_has_nothing_to_end():

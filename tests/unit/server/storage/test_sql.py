@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, event
+from sqlalchemy.pool import Pool
 
 import heksher.server.storage
 from heksher.server.storage import dialect
 from heksher.server.storage.base import Reader, Storage, Writer
+from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
 from tests.support.storages import SqlPlace, a_setting, make_place, store, write_something
@@ -59,6 +61,50 @@ def counting_statements() -> Iterator[list[str]]:
         yield statements
     finally:
         event.remove(Engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def noting_connections() -> Iterator[set[object]]:
+    """Return a set of the connections that are opened in the block, as long as they are open."""
+    connections: set[object] = set()
+
+    def note_opening(connection: object, _entry: object) -> None:
+        connections.add(connection)
+
+    def note_closing(connection: object, _entry: object) -> None:
+        connections.discard(connection)
+
+    event.listen(Pool, "connect", note_opening)
+    event.listen(Pool, "close", note_closing)
+    try:
+        yield connections
+    finally:
+        event.remove(Pool, "connect", note_opening)
+        event.remove(Pool, "close", note_closing)
+
+
+def test_unit_that_outlasts_its_storage(place: SqlPlace) -> None:
+    """A unit of work that ends after its storage was closed leaves no connection open."""
+
+    def close_meanwhile(_reader: Reader) -> int:
+        storage.close()
+        return len(connections)
+
+    with noting_connections() as connections:
+        storage = place.connect()
+        storage.open()
+        assert storage.read(close_meanwhile) == 1
+        assert connections == set()
+
+
+def test_unit_that_begins_while_its_storage_is_closed(place: SqlPlace) -> None:
+    """Nor does one that connects only then."""
+    engine = dialect_for(place.url).make_engine()
+    dialect.close_engine(engine)
+    with noting_connections() as connections:
+        with engine.connect():
+            assert len(connections) == 1
+        assert connections == set()
 
 
 @pytest.mark.parametrize("count", [1, 50])
