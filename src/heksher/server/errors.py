@@ -1,4 +1,4 @@
-"""Why an operation was refused, without a word of HTTP. ``api/errors.py`` turns each class into an answer, once.
+"""Why an operation was refused, without a word of HTTP; ``api/error_handlers.py`` turns each class into an answer.
 
 ::
 

@@ -156,7 +156,17 @@ def test_a_follower_ends(followed: Followed):
     followed.updater.close()
     followed.updater.close()
     assert (True, before) == (followed.listener.is_closed, followed.storage.reads)
-    assert "heksher-follower" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_follower_has_one_thread_until_its_end():
+    """By whose name it is found in a list of threads."""
+    others = set(threading.enumerate())
+    followed = Followed()
+    followed.updater.start()
+    started = set(threading.enumerate()) - others
+    followed.updater.close()
+    assert ["heksher-updater"] == [thread.name for thread in started]
+    assert started.isdisjoint(threading.enumerate())
 
 
 def test_a_follower_that_was_not_started_has_nothing_to_end():
