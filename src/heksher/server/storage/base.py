@@ -209,7 +209,10 @@ class Writer(Reader):
 
     @abstractmethod
     def record_all(self, changes: Iterable[LoggedChange]) -> None:
-        """Append changes to the log entry of this unit of work; they are read as they are stored, some at a time."""
+        """Append changes to the log entry of this unit of work; they are read as they are stored, some at a time.
+
+        Their actions, kinds, keys and settings must be texts without U+0000 and half surrogate pairs.
+        """
 
 
 class Storage(ABC):

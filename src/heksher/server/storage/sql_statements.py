@@ -71,15 +71,6 @@ def digest_conditions(conditions: Conditions) -> str:
     return hashlib.sha256(write_conditions(conditions).encode()).hexdigest()
 
 
-def is_storable(name: str) -> bool:
-    """Return whether a database can hold a text at all.
-
-    No stored name has such characters, and a driver refuses to ask for one: lone surrogates cannot be encoded, and
-    PostgreSQL's texts end at U+0000.
-    """
-    return "\0" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
-
-
 def clip(number: int, highest: int = MAX_BIG_KEY) -> int:
     """Return the number from 0 to the highest one that a column takes that is nearest to a number."""
     return min(max(number, 0), highest)

@@ -19,6 +19,7 @@ down_revision: Final = "0002"
 
 _BIG_KEY: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _MAX_INLINE_BYTES: Final = 4096
+_MAX_ID_DIGITS: Final = 18
 # As many as fit into so many bytes, if all were as long as the longest.
 _MAX_BATCH_ROWS: Final = 1000
 _MAX_BATCH_BYTES: Final = 100_000_000
@@ -187,7 +188,8 @@ class _LastChanges:
             self._features = self._features or revision
         elif change.kind == "setting" and setting_id is not None:
             self._settings.setdefault(setting_id, revision)
-        elif change.kind == "rule" and change.key.isdecimal():
+        # No rule has a longer number, and the interpreter reads no more than 4,300 digits.
+        elif change.kind == "rule" and change.key.isdecimal() and len(change.key) <= _MAX_ID_DIGITS:
             self._rules.setdefault(int(change.key), revision)
 
     def store(self, connection: sa.Connection, last_setting_id: int) -> None:
