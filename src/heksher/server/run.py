@@ -188,7 +188,7 @@ def listen(host: str, port: int) -> socket.socket:
         StartupError: that is not possible; the message says why.
     """
     try:
-        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         # A name such as localhost has addresses of both families, and most programs try the older one, if only it.
         family, _, _, _, address = min(found, key=lambda candidate: candidate[0] != socket.AF_INET)
         return socket.create_server(address[:2], family=family, backlog=2048)
