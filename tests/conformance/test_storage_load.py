@@ -103,6 +103,8 @@ EXPECTATIONS: list[tuple[Expectation, int | None]] = [
     (Expectation("rule", "3", 2), 2),
     (Expectation("rule", "4", 1), None),
     (Expectation("rule", "9" * 30, 1), None),
+    (Expectation("rule", "9" * 5000, 1), None),
+    (Expectation("rule", "0" * 5000 + "3", 1), 2),
     (Expectation("context_features", "", 1), 1),
     (Expectation("context_features", "", 2), 1),
 ]

@@ -383,6 +383,22 @@ def test_any_kind_can_be_read(featured: Storage) -> None:
     assert featured.read(lambda reader: [reader.history()[0].change, reader.log(1)[0].change]) == [change] * 2
 
 
+@pytest.mark.parametrize("field", ["action", "kind", "key", "setting"])
+@pytest.mark.parametrize("character", ["\0", "\ud800"])
+def test_what_no_column_takes_is_not_recorded(featured: Storage, field: str, character: str) -> None:
+    """Each storage refuses it, so that any of them can be copied into another; values may have any character."""
+    texts = {"action": "a", "kind": "token", "key": "7", "setting": "s"}
+    before = see_everything(featured)
+    for kind in ("token", "rule", "setting"):
+        bad = LoggedChange(**{**texts, "kind": kind, field: f"x{character}"}, before=None, after={"a": 1})  # type: ignore[arg-type]
+        with pytest.raises(ContractError, match=f"the {field} .* of a change"):
+            featured.write(lambda writer, bad=bad: writer.record_all([SOME_CHANGE, bad]))
+    assert see_everything(featured) == before
+    fine = LoggedChange(**texts, before=None, after={f"x{character}": character})
+    featured.write(lambda writer: writer.record(fine))
+    assert featured.read(lambda reader: reader.history()[0].changes) == (fine,)
+
+
 def list_revisions(reader: Reader) -> list[int | None]:
     """Return the revisions of the features, two settings and two rules."""
     found = [reader.find_setting("a"), reader.find_setting("b"), reader.find_rule(1), reader.find_rule(2)]

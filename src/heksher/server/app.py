@@ -6,7 +6,8 @@ from types import MappingProxyType
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.routing import Match, Mount
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from heksher.server.api.error_handlers import install_error_handlers
@@ -154,7 +155,8 @@ class Application:
         )
         provide_services(api, self.services)
         _add_routes(api)
-        api.router.routes.extend(_Mounted(path, make(self.services)) for path, make in mounted.items())
+        for path, make in mounted.items():
+            api.router.routes.extend((_Mounted(path, make(self.services)), _SlashRoute(path, _AddSlash(path))))
         return api
 
     def _report(self) -> None:
@@ -173,14 +175,35 @@ class Application:
                 )
 
 
-class _Mounted(Mount):
-    """A mounted application. Requests that it has no route for are recorded under its own path."""
+class _Recorded(BaseRoute):
+    """A route that its requests are recorded under."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, child_scope = super().matches(scope)
         if match is Match.FULL:
             child_scope["route"] = self
         return match, child_scope
+
+
+class _Mounted(_Recorded, Mount):
+    """A mounted application, which its requests are recorded under where it has no route for them."""
+
+
+class _SlashRoute(_Recorded, Route):
+    """The path of a mounted application without its slash."""
+
+
+class _AddSlash:
+    """Answers the path of a mounted application without its slash: it goes on at the path with it."""
+
+    def __init__(self, path: str) -> None:
+        # Relative, so that it holds behind a proxy that puts something in front of the path.
+        self._location = f"{path.rpartition('/')[2]}/"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        query = scope["query_string"].decode("latin-1")
+        location = f"{self._location}?{query}" if query else self._location
+        await RedirectResponse(location, 307)(scope, receive, send)
 
 
 def make_front(framework: ASGIApp, services: Services) -> ASGIApp:

@@ -27,7 +27,7 @@ def load_config(environment: Mapping[str, str], given: Given = _NOTHING) -> Conf
         StartupError: a value is invalid; the message names its source.
     """
     values = dict(_read_options(OPTIONS, environment, given))
-    if not values.get(DATABASE.name):
+    if DATABASE.name not in values:
         values |= {DATABASE.name: str(find_default_database(environment)), "is_default_database": True}
     config = Config(**values)  # type: ignore[arg-type]  # each option gives what its attribute takes: there is a test
     _check_sharing(config)
@@ -44,7 +44,7 @@ def _read_options(
 
 
 def _read_option(option: Option, environment: Mapping[str, str], given: OptionValue | None) -> OptionValue | None:
-    if given is not None and (given != "" or option is not DATABASE):
+    if given is not None:
         return option.kind.read_argument(option.flag or "", given) if isinstance(given, str) else given
     if option.variable is not None and (text := environment.get(option.variable)):
         return option.kind.read(option.variable, text)

@@ -41,7 +41,7 @@ class OptionKind(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Text(OptionKind):
-    """Any text.
+    """Any text but an empty one, which is what a variable of a shell that was never set leaves.
 
     Attributes:
         metavar: the placeholder for the text where the option is described.
@@ -50,7 +50,8 @@ class Text(OptionKind):
     metavar: str
 
     def read(self, source: str, text: str) -> str:
-        del source
+        if not text.strip():
+            raise StartupError(f"{source}: {text!r} is empty; leave it out for the default")
         return text
 
 

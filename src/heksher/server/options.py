@@ -84,7 +84,7 @@ OPTIONS: Final = (
     ),
     Option(
         name="max_body_bytes",
-        kind=Number("number of bytes"),
+        kind=Number("number of bytes", least=1),
         variable="HEKSHER_MAX_BODY_BYTES",
         help="the largest request body that is read, in bytes; a larger one is answered 413",
     ),
@@ -92,7 +92,7 @@ OPTIONS: Final = (
         name="max_cache_bytes",
         kind=Number("number of bytes"),
         variable="HEKSHER_CACHE_BYTES",
-        help="how many bytes of answers to queries each worker keeps to give them again",
+        help="how many bytes of answers to queries each worker keeps to give them again; 0 keeps none",
     ),
     Option(
         name="workers",

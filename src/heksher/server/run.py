@@ -190,7 +190,7 @@ def listen(host: str, port: int) -> socket.socket:
         StartupError: the service cannot listen there; the message says why.
     """
     try:
-        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         # A name such as localhost has addresses of both families. Most programs try IPv4, some try nothing else.
         family, _, _, _, address = min(found, key=lambda candidate: candidate[0] != socket.AF_INET)
         return socket.create_server(address[:2], family=family, backlog=2048)

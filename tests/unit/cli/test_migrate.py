@@ -1,5 +1,7 @@
 """``heksher migrate``: what it says, and how it ends. What migrations do is in ``tests/unit/server/storage``."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from heksher.cli.root import heksher as command
 from tests.support.old_databases import make_first_database
+from tests.support.processes import DEADLINE_S
 from tests.support.storages import SqlPlace
 
 
@@ -39,6 +42,14 @@ def test_says_what_was_done(old: str):
     first, second = invoke("--db", old), invoke("--db", old)
     assert (0, list_all("done")) == (first.exit_code, first.output)
     assert (0, f"up to date: {old}\n") == (second.exit_code, second.output)
+
+
+def test_tells_how_far_it_is(old: str):
+    """On the standard error: a long one would else be silent."""
+    command_line = [sys.executable, "-m", "heksher", "migrate", "--db", old]
+    done = subprocess.run(command_line, capture_output=True, text=True, timeout=DEADLINE_S, check=True)
+    assert list_all("done") == done.stdout
+    assert "converting the change log: 3 entries\n" in done.stderr
 
 
 def test_check_changes_nothing(old: str):

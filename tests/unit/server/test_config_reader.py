@@ -7,6 +7,7 @@ import pytest
 from heksher.server.config import Config
 from heksher.server.config_reader import find_default_database, load_config
 from heksher.server.errors import StartupError
+from heksher.server.options import OPTIONS, Option
 
 HOME = {"XDG_DATA_HOME": "/data"}
 
@@ -67,9 +68,9 @@ def test_options_win_over_variables():
 
 
 def test_options_that_were_not_given_leave_it_to_the_variables():
-    """As the command line passes them; an empty database is none, too."""
+    """As the command line passes them."""
     environment = {"HEKSHER_DB_CONNECTION_STRING": "a.db", "HEKSHER_WORKERS": "4"}
-    given = {"database": "", "workers": None, "host": None, "port": 0}
+    given = {"database": None, "workers": None, "host": None, "port": 0}
     assert Config("a.db", workers=4, port=0) == load_config(environment, given)
 
 
@@ -125,6 +126,7 @@ def test_too_many_context_features_are_refused():
 @pytest.mark.parametrize(
     ("name", "text"),
     [("DOC_ONLY", "maybe"), ("HEKSHER_MAX_BODY_BYTES", "4MB"), ("HEKSHER_MAX_BODY_BYTES", "-1"),
+     ("HEKSHER_MAX_BODY_BYTES", "0"), ("HEKSHER_DB_CONNECTION_STRING", " "),
      ("HEKSHER_MAX_BODY_BYTES", "9" * 16), ("HEKSHER_MAX_BODY_BYTES", "\u0661"), ("HEKSHER_CACHE_BYTES", "1e6"),
      ("HEKSHER_WORKERS", "0"), ("HEKSHER_WORKERS", "257"), ("HEKSHER_WORKERS", "auto"), ("HEKSHER_LOG_FORMAT", "JSON"),
      ("HEKSHER_ACCESS_LOG", "maybe")],
@@ -133,6 +135,14 @@ def test_variables_that_make_no_sense_are_refused(name: str, text: str):
     """The message names the variable."""
     with pytest.raises(StartupError, match=name):
         load_config(HOME | {name: text})
+
+
+@pytest.mark.parametrize("option", [option for option in OPTIONS if option.flag is not None], ids=lambda o: o.name)
+def test_an_empty_option_is_refused(option: Option):
+    """As a shell's variable that nobody has set leaves it: the message names the option, whatever the variable says."""
+    environment = {} if option.variable is None else {option.variable: "1"}
+    with pytest.raises(StartupError, match=f"^{option.flag}: "):
+        load_config(HOME | environment, {option.name: ""})
 
 
 def test_several_workers_cannot_share_a_memory():

@@ -31,6 +31,8 @@ def test_a_text_is_read(kind: OptionKind, text: str, expected: OptionValue):
 @pytest.mark.parametrize(
     ("kind", "text", "message"),
     [
+        (Text("PATH"), "", "HEKSHER_X: '' is empty; leave it out for the default"),
+        (Text("PATH"), " \t", "HEKSHER_X: ' \\t' is empty; leave it out for the default"),
         (Number("port"), "-1", "HEKSHER_X: '-1' is no port"),
         (Number("port"), "1" * 16, f"HEKSHER_X: '{'1' * 16}' is no port"),
         (BOUNDED, "0", "HEKSHER_X: the port must be from 1 to 10, not 0"),

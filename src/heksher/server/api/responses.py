@@ -230,6 +230,7 @@ def _text_schema(example: str) -> dict[str, object]:
 INVALID: Responses = model(422, Invalid, "The request breaks the rules.")
 UNAVAILABLE: Responses = problem(503, "The database cannot be reached; try again later.")
 TOO_LARGE: Responses = problem(413, "The body is too large.")
+BAD_ACTOR: Responses = problem(400, "The header `Heksher-Actor` is malformed.")
 # What every route with a body can answer.
 READ_FAILURES: Responses = document(INVALID, UNAVAILABLE)
 WRITE_FAILURES: Responses = document(INVALID, TOO_LARGE, UNAVAILABLE)

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, Path
+from fastapi import APIRouter, Depends, FastAPI, Header, Path
 from fastapi.params import Depends as Dependency
 from pydantic import BeforeValidator
 from starlette.requests import Request
 
 from heksher.server.api.body import StrictRoute
-from heksher.server.asgi.caller import get_caller
+from heksher.server.asgi.caller import MAX_ACTOR_CHARACTERS, get_caller
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
+from heksher.wire import ACTOR_HEADER
 
 # Dependencies are coroutines although they await nothing: FastAPI would run a plain function in a thread.
 
@@ -28,7 +29,20 @@ async def _get_storage(services: ServicesDependency) -> Storage:
     return services.storage
 
 
-async def _get_origin(request: Request) -> Origin:
+# Only described here: the step in front of all routes has read it, and has refused what is malformed.
+_ActorHeader = Annotated[
+    str | None,
+    Header(
+        alias=ACTOR_HEADER,
+        description=f"who acts, for the change log: a name of at most {MAX_ACTOR_CHARACTERS} characters, as"
+        " percent-encoded UTF-8. Nobody has to prove it; a malformed one is answered 400.",
+        examples=["Ada%20Lovelace"],
+        json_schema_extra={"pattern": "^([!-$&-~]|%[0-9A-Fa-f]{2})*$"},
+    ),
+]
+
+
+async def _get_origin(request: Request, _actor: _ActorHeader = None) -> Origin:
     return get_caller(request.scope).make_origin()
 
 

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Methods whose bodies are never read.
 _BODILESS_METHODS: Final = frozenset({"GET", "HEAD"})
+_MAX_LENGTH_DIGITS: Final = 20
 
 
 class BodyTooLargeError(HTTPException):
@@ -73,6 +74,7 @@ class _CountedBody:
 def _read_declared_size(headers: Iterable[tuple[bytes, bytes]]) -> int:
     for name, value in headers:
         if name == b"content-length":
-            # The server has checked that it is a number.
-            return int(value)
+            # The server has checked that it is a number, but not its length, and int() reads 4,300 digits at most. What
+            # is shorter than it says is counted as it comes.
+            return int(value[:_MAX_LENGTH_DIGITS])
     return 0

@@ -49,7 +49,7 @@ class CatalogUpdater:
     def start(self) -> None:
         """Start the thread."""
         self._listener = self._storage.listen()
-        self._thread = threading.Thread(target=self._run, args=(self._listener,), name="heksher-follower", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(self._listener,), name="heksher-updater", daemon=True)
         self._thread.start()
 
     def look(self) -> None:

@@ -208,7 +208,10 @@ class Writer(Reader):
 
     @abstractmethod
     def record_all(self, changes: Iterable[LoggedChange]) -> None:
-        """Append changes to the log entry of this unit of work, reading them in batches as they are stored."""
+        """Append changes to the log entry of this unit of work, reading them in batches as they are stored.
+
+        Their actions, kinds, keys and settings must be texts without U+0000 and lone surrogates.
+        """
 
 
 class Storage(ABC):

@@ -51,6 +51,15 @@ def decode_json_object(text: str) -> dict[str, JSON]:
     return value
 
 
+def is_storable(name: str) -> bool:
+    """Return whether a database can hold a text as it is, not as JSON.
+
+    No stored name has such characters, and a driver refuses to ask for one: lone surrogates cannot be encoded, and
+    PostgreSQL's texts end at U+0000.
+    """
+    return "\0" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
+
+
 def _make_plain(value: object) -> object:
     # json itself accepts only dict, list and tuple.
     if isinstance(value, Mapping):

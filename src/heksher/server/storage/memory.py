@@ -37,7 +37,13 @@ from heksher.server.storage.memory_state import (
 )
 from heksher.server.storage.stamp import make_stamp
 from heksher.server.storage.storage_errors import ContractError, StorageUnavailableError
-from heksher.server.storage.unit import UnitOfWork, require_expected, require_new_ids, require_same_rule
+from heksher.server.storage.unit import (
+    UnitOfWork,
+    require_expected,
+    require_new_ids,
+    require_same_rule,
+    require_storable,
+)
 from heksher.value_type import JSON
 
 T = TypeVar("T")
@@ -252,7 +258,8 @@ class _MemoryWriter(_MemoryReader, Writer):
             self._unit.note_record()
 
     def _find_subject(self, change: LoggedChange) -> int | None:
-        """Return the number of the setting that a change is about."""
+        """Return the number of the setting that a change is about, after checking that the change can be stored."""
+        require_storable(change)
         if change.kind not in {SETTING, RULE}:
             return None
         name = change.key if change.kind == SETTING else change.setting

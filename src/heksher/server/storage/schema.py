@@ -34,8 +34,11 @@ def migrate(dialect: Dialect, engine: Engine) -> list[Migration]:
         dialect.translating("migrating"),
     ):
         dialect.lock_schema(connection)
-        if not _list_due(connection, dialect):
+        due = _list_due(connection, dialect)
+        if not due:
             return []
+        versions = ", ".join(migration.version for migration in due)
+        logger.info("%s: running the migrations %s, in one transaction", dialect.place, versions)
         # Loading Alembic takes a tenth of a second, and there is nearly always nothing to migrate.
         from heksher.server.storage.migrations import run_migrations  # noqa: PLC0415 -- see above
 

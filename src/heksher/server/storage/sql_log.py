@@ -12,10 +12,10 @@ from typing import Final
 from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, insert, select, update
 
 from heksher.server.storage.dialect import MAX_BIG_KEY
-from heksher.server.storage.json_text import decode_json, encode_json
+from heksher.server.storage.json_text import decode_json, encode_json, is_storable
 from heksher.server.storage.log_text import list_digests, read_fields, write_fields
 from heksher.server.storage.records import RULE, SETTING, LogEntry, LoggedChange, Origin
-from heksher.server.storage.sql_statements import MAX_INTEGER, AnyRow, Query, Statements, clip, in_batches, is_storable
+from heksher.server.storage.sql_statements import MAX_INTEGER, AnyRow, Query, Statements, clip, in_batches
 from heksher.server.storage.storage_errors import StorageCorruptError
 from heksher.server.storage.tables import LOG_ENTRY, LOG_PART, LOG_VALUE
 from heksher.value_type import shorten

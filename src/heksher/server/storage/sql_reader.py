@@ -12,9 +12,9 @@ from sqlalchemy import Connection, bindparam, select
 
 from heksher.server.storage.base import Conditions, LogEntry, LoggedChange, Reader, RuleRecord, SettingRecord
 from heksher.server.storage.dialect import MAX_BIG_KEY, Dialect
-from heksher.server.storage.json_text import decode_json, decode_json_object
+from heksher.server.storage.json_text import decode_json, decode_json_object, is_storable
 from heksher.server.storage.sql_log import SqlLog
-from heksher.server.storage.sql_statements import AnyRow, Statements, digest_conditions, in_batches, is_storable
+from heksher.server.storage.sql_statements import AnyRow, Statements, digest_conditions, in_batches
 from heksher.server.storage.tables import (
     CONTEXT_FEATURE,
     RULE,

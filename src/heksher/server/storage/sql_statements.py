@@ -71,15 +71,6 @@ def digest_conditions(conditions: Conditions) -> str:
     return hashlib.sha256(write_conditions(conditions).encode()).hexdigest()
 
 
-def is_storable(name: str) -> bool:
-    """Return whether a database can store a text at all.
-
-    No stored name has such characters, and a driver refuses to send them: lone surrogates cannot be encoded, and
-    PostgreSQL's texts cannot contain U+0000.
-    """
-    return "\0" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
-
-
 def clip(number: int, highest: int = MAX_BIG_KEY) -> int:
     """Return the number nearest to ``number`` in the range of a column, from 0 to ``highest``."""
     return min(max(number, 0), highest)

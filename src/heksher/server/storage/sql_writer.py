@@ -20,7 +20,6 @@ from heksher.server.storage.sql_reader import SqlReader
 from heksher.server.storage.sql_statements import (
     digest_conditions,
     in_batches,
-    is_storable,
     write_conditions,
 )
 from heksher.server.storage.storage_errors import ContractError, StorageCorruptError
@@ -32,7 +31,7 @@ from heksher.server.storage.tables import (
     SETTING_NAME,
     WRITE_STATE,
 )
-from heksher.server.storage.unit import UnitOfWork, require_new_ids, require_same_rule
+from heksher.server.storage.unit import UnitOfWork, require_new_ids, require_same_rule, require_storable
 from heksher.value_type import JSON
 
 _COUNTERS: Final = ("last_rule_id", "last_setting_id", "features_revision")
@@ -228,13 +227,14 @@ class SqlWriter(SqlReader, Writer):
                 self._unit.note_record()
 
     def _find_subject_of(self, change: LoggedChange) -> int | None:
-        """Return the number of the setting that a change is about."""
+        """Return the number of the setting that a change is about, after checking that the change can be stored."""
+        require_storable(change)
         if change.kind not in {SETTING_KIND, RULE_KIND}:
             return None
         name = change.key if change.kind == SETTING_KIND else change.setting
         if name in self._setting_ids:
             return self._setting_ids[name]
-        for row in self._statements.fetch(_SETTING_ID, {"setting": name}) if is_storable(name) else ():
+        for row in self._statements.fetch(_SETTING_ID, {"setting": name}):
             self._setting_ids[name] = row.id
             return int(row.id)
         return self._gone[name] if name in self._gone else self._log.find_last_id(name)

@@ -5,6 +5,7 @@ IMMEDIATE`` takes the only write lock at the start: a transaction that begins wi
 writes. ``synchronous=FULL``: a commit is on the disk when it returns.
 """
 
+import math
 import os
 import sqlite3
 import time
@@ -174,9 +175,12 @@ def _read_lock_timeout(url: URL, default_s: float) -> float:
     if unknown := sorted(url.query.keys() - {"timeout"}):
         raise StorageError(f"unknown parameter {unknown[0]!r} in the database URL: SQLite's has only timeout=SECONDS")
     try:
-        return float(str(url.query.get("timeout", default_s)))
+        timeout_s = float(str(url.query.get("timeout", default_s)))
+        if not 0 <= timeout_s < math.inf:
+            raise ValueError
     except ValueError:
         raise StorageError(f"timeout={url.query['timeout']!r} in the database URL is no number of seconds") from None
+    return timeout_s
 
 
 def _try_wal(connection: sqlite3.Connection) -> str | None:

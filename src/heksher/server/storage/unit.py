@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from typing import Any, Final, cast
 
 from heksher.server.storage.base import Reader
+from heksher.server.storage.json_text import is_storable
 from heksher.server.storage.records import CONTEXT_FEATURES, RULE, SETTING, Conditions, Expectation, LoggedChange
 from heksher.server.storage.storage_errors import ContractError, ExpectationError
+from heksher.value_type import shorten
 
 # The ids of rules and revisions have 64 bits.
 MAX_ID: Final = 2**63 - 1
@@ -86,6 +88,24 @@ def require_expected(reader: Reader, expected: Expectation | None) -> None:
         raise ExpectationError(expected.kind, expected.key, expected.revision, present)
 
 
+def parse_id(text: str) -> int | None:
+    """Return the id that the digits of a text stand for; ``None`` if it is too large for any object."""
+    digits = text.lstrip("0")
+    # The interpreter reads no more than 4,300 of them.
+    return int(digits or "0") if len(digits) <= len(str(MAX_ID)) else None
+
+
+def require_storable(change: LoggedChange) -> None:
+    """Check that the log can have a change: its texts are columns, and PostgreSQL's end at U+0000.
+
+    Raises:
+        ContractError: it cannot, in no storage, so that any of them can be copied into another.
+    """
+    for name in ("action", "kind", "key", "setting"):
+        if not is_storable(text := getattr(change, name)):
+            raise ContractError(f"the {name} {shorten(repr(text))} of a change has U+0000 or half a surrogate pair")
+
+
 def require_same_rule(
     rule_id: int, setting_id: int, conditions: Conditions, last: tuple[LoggedChange, int | None] | None
 ) -> None:
@@ -129,6 +149,7 @@ def _find_revision(reader: Reader, expected: Expectation) -> int | None:
         setting = reader.find_setting(expected.key)
         return None if setting is None else setting.revision
     if expected.kind == RULE and expected.key.isascii() and expected.key.isdigit():
-        rule = reader.find_rule(int(expected.key))
+        rule_id = parse_id(expected.key)
+        rule = None if rule_id is None else reader.find_rule(rule_id)
         return None if rule is None else rule.revision
     raise ContractError(f"there is no {expected.kind} {expected.key!r} to be expected at a revision")

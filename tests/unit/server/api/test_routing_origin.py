@@ -61,6 +61,19 @@ def test_no_route_that_writes_is_forgotten(api: Api):
     assert len(WRITES) == len(list_writing_routes(api))
 
 
+def test_every_route_that_writes_describes_the_header(api: Api):
+    """As one that need not be there, with what a malformed one is answered; no other route has it."""
+    paths = api.get("/openapi.json").json()["paths"]
+    described = set()
+    for path, item in paths.items():
+        for method, operation in item.items():
+            for parameter in operation.get("parameters", ()):
+                if parameter["in"] == "header" and parameter["name"] == "Heksher-Actor":
+                    described.add((method.upper(), path))
+                    assert (False, True) == (parameter["required"], "400" in operation["responses"]), (method, path)
+    assert list_writing_routes(api) == described
+
+
 def test_a_write_of_nobody_is_logged_as_that(api: Api):
     """Without the header nothing is claimed."""
     api.declare("old")

@@ -68,6 +68,15 @@ def test_errors_of_a_mounted_application_are_its_own(app: Application, method: s
     assert send(app, "DELETE", "/api/v1/settings").body.startswith(b'{"detail":')
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("query", ["", "?a=%2F&b"])
+def test_the_path_of_a_mounted_application_needs_no_slash(app: Application, method: str, query: str):
+    """Without one it goes on at the path with it, relative to what the client asked for, and with the same query."""
+    answer = send(app, method, f"/ui{query}")
+    assert (307, f"ui/{query}".encode()) == (answer.status, answer.headers[b"location"])
+    assert {'{route="/ui",status="307"} 1.0'} == read_metrics(app)
+
+
 @pytest.mark.parametrize("path", ["/ui/pages/a", "/ui/nothing", "/ui/fail", "/api/v1/settings", "/nothing"])
 def test_every_answer_has_an_id(app: Application, path: str):
     """The one that came with the request, or a new one."""

@@ -160,6 +160,17 @@ def test_a_follower_ends(new_threads: NewThreads, followed: Followed):
     assert [] == new_threads.names()
 
 
+def test_a_follower_has_one_thread_until_its_end():
+    """By whose name it is found in a list of threads."""
+    others = set(threading.enumerate())
+    followed = Followed()
+    followed.updater.start()
+    started = set(threading.enumerate()) - others
+    followed.updater.close()
+    assert ["heksher-updater"] == [thread.name for thread in started]
+    assert started.isdisjoint(threading.enumerate())
+
+
 def test_a_follower_that_was_not_started_has_nothing_to_end():
     """Nor does it look."""
     followed = Followed()

@@ -64,6 +64,8 @@ def test_postgres(url: str) -> None:
         ("sqlite:///:memory:", "needs a file"),
         ("", "needs a file"),
         ("sqlite:///x.db?timeout=soon", "'soon' in the database URL is no number of seconds"),
+        ("sqlite:///x.db?timeout=nan", "'nan' in the database URL is no number of seconds"),
+        ("sqlite:///x.db?timeout=-1", "'-1' in the database URL is no number of seconds"),
         ("sqlite:///x.db?mode=ro", "unknown parameter 'mode'"),
     ],
 )

@@ -1,8 +1,11 @@
 """Tests of bringing databases up to date: empty ones, old ones, and those of others."""
 
+import itertools
 import json
+import logging
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -164,6 +167,55 @@ def test_upgrade_keeps_long_values_once(place: SqlPlace) -> None:
     values = zip([LONG, *metadata], [1, 2, 1], strict=True)
     assert {json.dumps(value, separators=(",", ":")): count for value, count in values} == uses
     assert all(len(text) < 4096 for text in texts)
+
+
+ADD_ENTRIES = """
+INSERT INTO change_log (revision, at, actor, reason, action, kind, key, before, after)
+WITH RECURSIVE number(n) AS (SELECT 100 UNION ALL SELECT n + 1 FROM number WHERE n < 2599)
+SELECT n, '2026-11-01T12:00:00+00:00', '""', '""', 'note', 'rule', '1', 'null', '{}' FROM number
+"""
+
+
+def test_upgrade_of_a_long_log_tells_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That it begins, with how many entries, and about each ten seconds how many are done: here a part takes six."""
+    caplog.set_level(logging.INFO, "heksher")
+    monotonic, times_s = time.monotonic, itertools.count(0.0, 6.0)
+
+    def tell_time() -> float:
+        asks = Path(sys._getframe(1).f_code.co_filename).name
+        return next(times_s) if asks == "0003_log_parts.py" else monotonic()
+
+    with make_place("sqlite", tmp_path) as place:
+        assert isinstance(place, SqlPlace)
+        make_second_database(place)
+        place.run_sql(ADD_ENTRIES)
+        monkeypatch.setattr(time, "monotonic", tell_time)
+        migrate(place)
+    messages = [message.removeprefix(f"{dialect_for(place.url).place}: ") for message in caplog.messages]
+    assert [
+        "running the migrations 0003, in one transaction",
+        "converting the change log: 2531 entries",
+        "converting the change log: 2000 of 2531 entries are done",
+    ] == messages[:-1]
+    assert messages[-1].startswith("ran the migration 0003")
+
+
+def test_upgrade_of_a_new_database_has_nothing_to_tell_of(place: SqlPlace, caplog: pytest.LogCaptureFixture) -> None:
+    """There is no entry to convert."""
+    caplog.set_level(logging.INFO, "heksher")
+    migrate(place)
+    assert "running the migrations 0001, 0002, 0003" in caplog.text
+    assert "converting" not in caplog.text
+
+
+@pytest.mark.parametrize("key", ["9" * 19, "9" * 5000])
+def test_upgrade_survives_a_key_that_is_no_id(place: SqlPlace, key: str) -> None:
+    """Digits that no rule's id has, and that the interpreter may not read."""
+    make_second_database(place)
+    place.run_sql(f"UPDATE change_log SET key = '{key}' WHERE kind = 'rule'")  # noqa: S608 -- of digits
+    assert ["0003"] == [migration.version for migration in migrate(place)]
 
 
 def list_added(storage: Storage) -> list[LoggedChange]:

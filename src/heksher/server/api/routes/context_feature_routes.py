@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Response
 
 from heksher.server.api.models import ContextFeatureMove, NewContextFeature
 from heksher.server.api.responses import (
+    BAD_ACTOR,
     NO_FEATURE,
     READ_FAILURES,
     UNAVAILABLE,
@@ -70,7 +71,7 @@ def add_feature(body: NewContextFeature, storage: StorageDependency, origin: Ori
     CONTEXT_FEATURES_PATH + "/{name}/index",
     status_code=204,
     summary="Move a context feature to just before or after another one",
-    responses=document(NO_FEATURE, WRITE_FAILURES),
+    responses=document(BAD_ACTOR, NO_FEATURE, WRITE_FAILURES),
 )
 def move_feature(
     name: FeatureInPath, body: ContextFeatureMove, storage: StorageDependency, origin: OriginDependency
@@ -86,6 +87,7 @@ def move_feature(
     status_code=204,
     summary="Delete a context feature that no setting is configurable by",
     responses=document(
+        BAD_ACTOR,
         NO_FEATURE,
         text(
             409,

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Response
 
 from heksher.server.api.models import MetadataKey, RuleMetadata, RuleMetadataValue
 from heksher.server.api.responses import (
+    BAD_ACTOR,
     NO_RULE,
     READ_FAILURES,
     WRITE_FAILURES,
@@ -54,7 +55,7 @@ def merge_metadata(
     _PATH,
     status_code=204,
     summary="Replace the metadata of a rule",
-    responses=document(NO_RULE, WRITE_FAILURES),
+    responses=document(BAD_ACTOR, NO_RULE, WRITE_FAILURES),
 )
 def replace_metadata(
     rule_id: RuleIdInPath, body: RuleMetadata, storage: StorageDependency, origin: OriginDependency
@@ -67,7 +68,7 @@ def replace_metadata(
     _PATH,
     status_code=204,
     summary="Empty the metadata of a rule",
-    responses=document(NO_RULE, READ_FAILURES),
+    responses=document(BAD_ACTOR, NO_RULE, READ_FAILURES),
 )
 def clear_metadata(rule_id: RuleIdInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
     """Takes no body: rules have no versions."""
@@ -95,7 +96,7 @@ def set_key(
     _PATH + "/{key}",
     status_code=204,
     summary="Remove one key from a rule's metadata",
-    responses=document(_NO_KEY, READ_FAILURES),
+    responses=document(BAD_ACTOR, _NO_KEY, READ_FAILURES),
 )
 def remove_key(rule_id: RuleIdInPath, key: str, storage: StorageDependency, origin: OriginDependency) -> Response:
     """A key that the metadata lacks is not found."""

@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 
 from heksher.server.api.models import NewRule, RuleValue, SettingName
 from heksher.server.api.responses import (
+    BAD_ACTOR,
     NO_RULE,
     READ_FAILURES,
     WRITE_FAILURES,
@@ -101,7 +102,9 @@ def patch_rule(
     return answer_written(rules.set_value(storage, rule_id, body.value, origin))
 
 
-@router.delete(RULE_PATH, status_code=204, summary="Delete a rule", responses=document(NO_RULE, READ_FAILURES))
+@router.delete(
+    RULE_PATH, status_code=204, summary="Delete a rule", responses=document(BAD_ACTOR, NO_RULE, READ_FAILURES)
+)
 def delete_rule(rule_id: RuleIdInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
     """Its id is not given again."""
     return answer_written(rules.delete(storage, rule_id, origin))

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Response
 
 from heksher.server.api.models import MetadataKey, SettingMetadata, SettingMetadataValue, Versioned
 from heksher.server.api.responses import (
+    BAD_ACTOR,
     NO_SETTING,
     READ_FAILURES,
     WRITE_FAILURES,
@@ -55,7 +56,7 @@ def merge_metadata(
     _PATH,
     status_code=204,
     summary="Replace the metadata of a setting",
-    responses=document(NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
+    responses=document(BAD_ACTOR, NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
 )
 def replace_metadata(
     name: NameInPath, body: SettingMetadata, storage: StorageDependency, origin: OriginDependency
@@ -70,7 +71,7 @@ def replace_metadata(
     _PATH,
     status_code=204,
     summary="Empty the metadata of a setting",
-    responses=document(NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
+    responses=document(BAD_ACTOR, NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
 )
 def clear_metadata(name: NameInPath, body: Versioned, storage: StorageDependency, origin: OriginDependency) -> Response:
     """The version stands in the body, as everywhere."""
@@ -96,7 +97,7 @@ def set_key(
     _PATH + "/{key}",
     status_code=204,
     summary="Remove one key from a setting's metadata",
-    responses=document(_NO_KEY, _NOT_NEWER, WRITE_FAILURES),
+    responses=document(BAD_ACTOR, _NO_KEY, _NOT_NEWER, WRITE_FAILURES),
 )
 def remove_key(
     name: NameInPath, key: str, body: Versioned, storage: StorageDependency, origin: OriginDependency

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from heksher.server.api.models import NewFeatures, NewName, NewType
 from heksher.server.api.responses import (
+    BAD_ACTOR,
     NO_SETTING,
     READ_FAILURES,
     WRITE_FAILURES,
@@ -60,7 +61,7 @@ def get_setting(name: NameInPath, storage: StorageDependency) -> Response:
     SETTING_PATH,
     status_code=204,
     summary="Delete a setting and its rules",
-    responses=document(NO_SETTING, READ_FAILURES),
+    responses=document(BAD_ACTOR, NO_SETTING, READ_FAILURES),
 )
 def delete_setting(name: NameInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
     """Its name and aliases are free again."""
@@ -72,6 +73,7 @@ def delete_setting(name: NameInPath, storage: StorageDependency, origin: OriginD
     status_code=204,
     summary="Change the type of a setting",
     responses=document(
+        BAD_ACTOR,
         NO_SETTING,
         model(409, Conflicts | Problem, "Values do not fit, or the version does not allow the change."),
         WRITE_FAILURES,
@@ -87,7 +89,10 @@ def set_type(name: NameInPath, body: NewType, storage: StorageDependency, origin
     status_code=204,
     summary="Rename a setting",
     responses=document(
-        NO_SETTING, problem(409, "The name belongs to another setting, or the version is older."), WRITE_FAILURES
+        BAD_ACTOR,
+        NO_SETTING,
+        problem(409, "The name belongs to another setting, or the version is older."),
+        WRITE_FAILURES,
     ),
 )
 def rename(name: NameInPath, body: NewName, storage: StorageDependency, origin: OriginDependency) -> Response:
@@ -100,6 +105,7 @@ def rename(name: NameInPath, body: NewName, storage: StorageDependency, origin: 
     status_code=204,
     summary="Change the context features that a setting is configurable by",
     responses=document(
+        BAD_ACTOR,
         text_or_problem(404, "There is no such setting or context feature.", "there is no setting named 'cache_ttl'"),
         problem(409, "A removed feature is in use, or the version does not allow the change."),
         WRITE_FAILURES,

@@ -7,18 +7,25 @@ setting reappears, a renamed one gets its old name back, and an added one disapp
 
 import hashlib
 import json
+import logging
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from alembic import op
 
+# Alembic loads this file under a name that is none of this package's.
+logger: logging.Logger = logging.getLogger("heksher.server.storage.migrations")
+
 revision: Final = "0003"
 down_revision: Final = "0002"
 
 _BIG_KEY: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _MAX_INLINE_BYTES: Final = 4096
+_MAX_ID_DIGITS: Final = 18
+_REPORT_INTERVAL_S: Final = 10.0
 # As many rows as fit into this many bytes if all were as long as the longest.
 _MAX_BATCH_ROWS: Final = 1000
 _MAX_BATCH_BYTES: Final = 100_000_000
@@ -52,6 +59,7 @@ def upgrade() -> None:
     connection = op.get_bind()
     subjects = _Subjects(connection)
     last_changes = _LastChanges()
+    progress = _Progress(connection)
     for rows in _read_backwards(connection):
         entries: list[dict[str, object]] = []
         parts: list[dict[str, object]] = []
@@ -67,6 +75,7 @@ def upgrade() -> None:
         connection.execute(sa.insert(entry), entries)
         connection.execute(sa.insert(part), parts)
         _add_values(connection, value, long_values)
+        progress.note(len(rows))
     last_changes.store(connection, subjects.last_id)
     op.drop_table("change_log")
 
@@ -133,6 +142,24 @@ def _read_backwards(connection: sa.Connection) -> Iterator[Sequence[Any]]:
         before = rows[-1].revision - 1 if rows else None
 
 
+class _Progress:
+    """Logs how many entries there are to convert, and from time to time how many are done."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._total = connection.execute(sa.select(sa.func.count()).select_from(_OLD_LOG)).scalar_one()
+        self._done = 0
+        self._told_s = time.monotonic()
+        if self._total:
+            logger.info("converting the change log: %d entries", self._total)
+
+    def note(self, converted: int) -> None:
+        self._done += converted
+        now_s = time.monotonic()
+        if now_s - self._told_s >= _REPORT_INTERVAL_S:
+            self._told_s = now_s
+            logger.info("converting the change log: %d of %d entries are done", self._done, self._total)
+
+
 class _Subjects:
     """The numbers of settings by the names that they have at the current point of the walk back through the log.
 
@@ -187,7 +214,8 @@ class _LastChanges:
             self._features = self._features or revision
         elif change.kind == "setting" and setting_id is not None:
             self._settings.setdefault(setting_id, revision)
-        elif change.kind == "rule" and change.key.isdecimal():
+        # No rule has a longer number, and the interpreter reads no more than 4,300 digits.
+        elif change.kind == "rule" and change.key.isdecimal() and len(change.key) <= _MAX_ID_DIGITS:
             self._rules.setdefault(int(change.key), revision)
 
     def store(self, connection: sa.Connection, last_setting_id: int) -> None:
