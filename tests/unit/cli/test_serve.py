@@ -71,8 +71,8 @@ def test_a_port_is_a_port(calls: list[Config], port: str):
     ("arguments", "message"),
     [
         (["--context-features", "a,a"], "--context-features: the context feature 'a' stands twice"),
-        (["--host", "", "--db", "memory:"], "--host: '' is empty"),
-        (["--db", ""], "--db: '' is empty"),
+        (["--host", "", "--port", "0", "--db", "/nowhere/heksher.db"], "--host: '' is empty"),
+        (["--db", "", "--host", "no such host"], "--db: '' is empty"),
         (["--host", "no such host", "--db", "memory:"], "cannot listen on no such host port 8000"),
         (["--port", "0", "--db", "/nowhere/heksher.db"], "/nowhere"),
         (["--port", "0", "--db", "mysql://x"], "'mysql'"),
