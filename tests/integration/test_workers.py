@@ -150,7 +150,7 @@ def test_no_worker_outlives_the_parent(service: ServiceProcess):
 
 
 def read_metric(service: ServiceProcess, name: str) -> float:
-    text = httpx2.get(f"{service.url}/metrics", timeout=START_TIMEOUT_S).text
+    text = httpx2.get(f"{service.url}/metrics", timeout=START_TIMEOUT_S).raise_for_status().text
     return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
 

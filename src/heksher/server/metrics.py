@@ -13,10 +13,11 @@ the database.
 
 import os
 import platform
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -32,6 +33,10 @@ DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 _BUCKETS_S = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
+
+# How often files are read that another worker is creating or removing, which takes it far less than a millisecond.
+_MAX_COLLECTIONS: Final = 5
+_RETRY_S: Final = 0.02
 
 _Count = Callable[[], None]
 _Observe = Callable[[float], None]
@@ -209,4 +214,13 @@ class _Registry:
         return self._library.Histogram(f"heksher_{name}", text, labels, registry=self._own, buckets=_BUCKETS_S)
 
     def render(self) -> tuple[bytes, str]:
-        return self._library.generate_latest(self._read), self._library.CONTENT_TYPE_PLAIN_0_0_4
+        return self._collect(), self._library.CONTENT_TYPE_PLAIN_0_0_4
+
+    def _collect(self) -> bytes:
+        # While another worker starts or ends, one of its files may have no content yet, or be gone once it is opened;
+        # the library takes neither.
+        for _ in range(_MAX_COLLECTIONS - 1):
+            with suppress(FileNotFoundError, struct.error):
+                return self._library.generate_latest(self._read)
+            time.sleep(_RETRY_S)
+        return self._library.generate_latest(self._read)

@@ -122,6 +122,12 @@ metrics.set_database_up(True)
 if sys.argv[1:] == ["bury"]:
     from prometheus_client.multiprocess import mark_process_dead
     mark_process_dead(pid)
+if sys.argv[1:] == ["half made"]:
+    from heksher.server import metrics as module
+    half_made = os.path.join(os.environ["PROMETHEUS_MULTIPROC_DIR"], "counter_1.db")
+    open(half_made, "wb").close()
+    # It has its content, or is gone, when it is read again.
+    module.time.sleep = lambda _: os.remove(half_made)
 body, _ = metrics.render()
 print(body.decode())
 """
@@ -151,6 +157,12 @@ def test_a_worker_that_has_ended_is_counted_but_not_present(tmp_path: Path):
     found = read_metrics("\n".join(run_python(["-", "bury"], WORKERS, **environment)))
     expected = {'heksher_requests_total{route="/a",status="200"}': 2, "heksher_streams": 1, "heksher_workers": 2}
     assert expected == {name: found.get(name) for name in expected}
+
+
+def test_a_file_that_another_worker_is_creating_is_read_again(tmp_path: Path):
+    """A scrape while a worker starts has an answer, too."""
+    found = read_metrics("\n".join(run_python(["-", "half made"], WORKERS, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))))
+    assert 3 == found["heksher_workers"]
 
 
 def test_the_files_of_several_workers_are_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
