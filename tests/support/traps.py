@@ -1,4 +1,4 @@
-"""Traps: faults of the existing software (spec/traps.md) that ours must not have.
+"""Traps: faults of the existing software (docs/reference/compatibility.md) that ours must not have.
 
 A test that shows the absence of one carries ``@pytest.mark.trap(N)``. ``pytest --trap N`` runs the tests of one trap,
 ``pytest --trap-report`` ends with a table of all of them.

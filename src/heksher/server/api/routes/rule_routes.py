@@ -106,7 +106,7 @@ def patch_rule(
     RULE_PATH, status_code=204, summary="Delete a rule", responses=document(BAD_ACTOR, NO_RULE, READ_FAILURES)
 )
 def delete_rule(rule_id: RuleIdInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
-    """Its id is not given again."""
+    """Its id is given to no other rule."""
     return answer_written(rules.delete(storage, rule_id, origin))
 
 
