@@ -4,6 +4,7 @@
 ``HYPOTHESIS_PROFILE=thorough`` tries many more examples, and other ones in each run.
 """
 
+import gc
 import os
 import random
 import signal
@@ -62,6 +63,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many workers ``-n auto`` is: two for each processor, as many tests wait for a process or a clock."""
     return 2 * (os.cpu_count() or 1)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over the thousands of tests that were collected, whenever it runs."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

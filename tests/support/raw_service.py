@@ -93,10 +93,10 @@ class RawService:
             self._listener.listen()
         self.port: int = 0 if path is not None else self._listener.getsockname()[1]
         self.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{self.port}"
-        self._threads = [threading.Thread(target=self._accept, name="raw-service", daemon=True)]
+        self.threads = [threading.Thread(target=self._accept, name="raw-service", daemon=True)]
 
     def __enter__(self) -> Self:
-        self._threads[0].start()
+        self.threads[0].start()
         return self
 
     def __exit__(
@@ -105,12 +105,12 @@ class RawService:
         self._stopping.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
-        self._threads[0].join(DEADLINE_S)
+        self.threads[0].join(DEADLINE_S)
         self._listener.close()
         for connection in self.connections:
             with suppress(OSError):
                 socket.socket.shutdown(connection.native, socket.SHUT_RDWR)
-        for thread in self._threads:
+        for thread in self.threads:
             thread.join(DEADLINE_S)
 
     def await_connections(self, number: int = 1) -> list[RawConnection]:
@@ -125,7 +125,7 @@ class RawService:
                 native, _ = self._listener.accept()
                 connection = RawConnection(native, self._stopping)
                 thread = threading.Thread(target=self._serve, args=(connection,), name="raw-service", daemon=True)
-                self._threads.append(thread)
+                self.threads.append(thread)
                 with self._accepted:
                     self.connections.append(connection)
                     self._accepted.notify_all()

@@ -19,6 +19,7 @@ from heksher.exceptions import MissingContextError, UnknownFeatureError
 from heksher.resolver import Block, Shape, show_source
 from heksher.rule_set import Rule, RuleSet
 from heksher.setting import Setting
+from tests.support.waiting import wait_until
 
 FEATURES = ("environment", "user", "theme")
 
@@ -385,6 +386,10 @@ def test_readers_during_updates():
         reader.start()
     for number in range(2000):
         switch(setting, *updates[number % 2])
+    for number in range(2):
+        # A busy machine may not have let anybody read in between.
+        switch(setting, *updates[number])
+        assert wait_until(lambda: number + 1 in answers)  # noqa: B023 - called at once
     is_over.set()
     for reader in readers:
         reader.join()
@@ -414,6 +419,9 @@ def test_readers_while_defaults_change():
         reader.start()
     for number in range(2000):
         switches[number % 2]()
+    for number in range(2):
+        switches[number]()
+        assert wait_until(lambda: number + 1 in answers)  # noqa: B023 - called at once
     is_over.set()
     for reader in readers:
         reader.join()

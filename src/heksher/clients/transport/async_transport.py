@@ -132,7 +132,7 @@ class _AsyncClient:
     def __init__(self, native: "httpx2.AsyncClient") -> None:
         self.native = native
         self.requests = TasksInFlight()
-        protect_async(native)
+        self._backends = protect_async(native)
 
     async def close(self) -> None:
         """Interrupt all requests and close all connections."""
@@ -142,6 +142,8 @@ class _AsyncClient:
             # Connections of a loop that has ended cannot be closed in another one.
             with suppress(RuntimeError):
                 await self.native.aclose()
+                for backend in self._backends:
+                    await backend.close_connections()
 
     def leave_to_parent(self) -> None:
         """Do nothing: the connections belong to the loop of the parent, which is not to be touched."""

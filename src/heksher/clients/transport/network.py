@@ -14,8 +14,9 @@ connection, but by the running code.
 Looking up a name is the one thing that cannot be interrupted. It is left to a thread of its own, which is abandoned if
 the request ends first, and ends when the system's resolver gives up.
 
-On an event loop cancelling a task is enough, with one exception: a task that is cancelled during the handshake of TLS
-leaves a connection that nothing closes. That is mended in the same way, by ``protect_async``.
+On an event loop cancelling a task is enough, with two exceptions: a task that is cancelled during the handshake of TLS,
+or while it closes connections that the service has closed, leaves connections that nothing closes. That is mended in
+the same way, by ``protect_async``.
 
 The backend stands where the libraries promise nothing (``private_part``). Where it is not found, as in a transport of
 the program's own, nothing is replaced; then there are the library's time limits, and the guard is asked between two
@@ -25,6 +26,7 @@ pieces of a body. What a later version of a library may want more of its network
 import queue
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -46,10 +48,21 @@ def protect(client: Any) -> None:
         replace_backend(pool, partial(_guard_backend, import_module(type(pool).__module__.partition(".")[0])))
 
 
-def protect_async(client: Any) -> None:
-    """Have a library's client for event loops close connections whose handshake is cancelled. Can be repeated, too."""
+def protect_async(client: Any) -> "list[AsyncBackend]":
+    """Note all connections of a library's client for event loops, so that they can be closed. Can be repeated, too.
+
+    Returns:
+        Where they are noted.
+    """
+    backends: list[AsyncBackend] = []
+
+    def note_connections(backend: Any) -> AsyncBackend:
+        backends.append(backend if isinstance(backend, AsyncBackend) else AsyncBackend(backend))
+        return backends[-1]
+
     for pool in find_pools(client):
-        replace_backend(pool, lambda backend: backend if isinstance(backend, _AsyncBackend) else _AsyncBackend(backend))
+        replace_backend(pool, note_connections)
+    return backends
 
 
 def _guard_backend(core: Any, backend: Any) -> Any:
@@ -135,12 +148,18 @@ class _GuardedStream:
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None, **others: Any
     ) -> "_GuardedStream":
         # The handshake is done by a new object that takes over the descriptor, so it is interrupted by a duplicate.
-        with (
-            _raised_as(self._core, "Connect"),
-            socket.fromfd(self._socket.fileno(), self._socket.family, self._socket.type) as duplicate,
-            active_guard().blocking(timeout, partial(_shut_down, duplicate)) as timeout_s,
-        ):
-            return _GuardedStream(self._core, self._inner.start_tls(ssl_context, server_hostname, timeout_s, **others))
+        try:
+            with (
+                _raised_as(self._core, "Connect"),
+                socket.fromfd(self._socket.fileno(), self._socket.family, self._socket.type) as duplicate,
+                active_guard().blocking(timeout, partial(_shut_down, duplicate)) as timeout_s,
+            ):
+                secure = self._inner.start_tls(ssl_context, server_hostname, timeout_s, **others)
+                return _GuardedStream(self._core, secure)
+        except BaseException:
+            # Where the handshake did not even begin, nothing else closes the connection.
+            self._inner.close()
+            raise
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -149,31 +168,39 @@ class _GuardedStream:
         return active_guard().blocking(timeout_s, partial(_shut_down, self._socket))
 
 
-class _AsyncBackend:
+class AsyncBackend:
     """A library's network backend for event loops, all of whose connections are closed in the end."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
+        self._streams: weakref.WeakSet[_AsyncGuardedStream] = weakref.WeakSet()
 
     async def connect_tcp(self, *args: Any, **options: Any) -> "_AsyncGuardedStream":
-        return _AsyncGuardedStream(await self._inner.connect_tcp(*args, **options))
+        return _AsyncGuardedStream(await self._inner.connect_tcp(*args, **options), self._streams)
 
     async def connect_unix_socket(self, *args: Any, **options: Any) -> "_AsyncGuardedStream":
-        return _AsyncGuardedStream(await self._inner.connect_unix_socket(*args, **options))
+        return _AsyncGuardedStream(await self._inner.connect_unix_socket(*args, **options), self._streams)
+
+    async def close_connections(self) -> None:
+        """Close the connections that are left after the library has closed its own."""
+        for stream in list(self._streams):
+            await stream.aclose()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
 
 class _AsyncGuardedStream:
-    """As ``_AsyncBackend``, for a stream."""
+    """As ``AsyncBackend``, for a stream, which is noted among ``streams``."""
 
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, inner: Any, streams: "weakref.WeakSet[_AsyncGuardedStream]") -> None:
         self._inner = inner
+        self._streams = streams
+        streams.add(self)
 
     async def start_tls(self, *args: Any, **options: Any) -> "_AsyncGuardedStream":
         try:
-            return _AsyncGuardedStream(await self._inner.start_tls(*args, **options))
+            return _AsyncGuardedStream(await self._inner.start_tls(*args, **options), self._streams)
         except BaseException:
             await self._inner.aclose()
             raise

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import threading
+from contextlib import suppress
 
 import httpx2
 import pytest
@@ -13,15 +15,19 @@ from heksher.clients.transport.sender import MAX_CONCURRENT_REQUESTS, Limits
 from heksher.exceptions import TransportError
 from tests.support.raw_service import (
     DEADLINE_S,
+    RawConnection,
     RawService,
     always,
     answer_with,
+    await_sockets,
+    count_sockets,
     endless,
     forever,
 )
 from tests.support.transports import (
     HEALTH,
     MANY,
+    TLS,
     URL,
     ask,
     compress,
@@ -128,3 +134,34 @@ def test_closing_after_the_loop_has_ended() -> None:
 
     with RawService(always(answer_with())) as service, pytest.warns(ResourceWarning):
         send_and_close()
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_connections_that_are_being_closed(steps: int) -> None:
+    """A task that is cancelled while the library closes connections that the service has closed leaves none open."""
+    before = count_sockets()
+    is_over = threading.Event()
+
+    def serve(connection: RawConnection) -> None:
+        connection.receive()
+        connection.send(answer_with(body=b"{}"))
+        is_over.wait(DEADLINE_S)
+
+    async def run(service: RawService) -> None:
+        transport = AsyncTransport(service.url, {"trust_env": False, "verify": TLS})
+        await transport.run(ask(*MANY))
+        is_over.set()
+        for thread in service.threads[1:]:
+            await asyncio.to_thread(thread.join)
+        task = asyncio.create_task(transport.run(ask(HEALTH)))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await transport.close()
+
+    with RawService(serve) as service:
+        asyncio.run(run(service))
+        # That of the service.
+        assert await_sockets(before + 1) == before + 1

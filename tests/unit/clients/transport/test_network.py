@@ -19,6 +19,7 @@ import pytest
 
 from heksher.clients.conversation.exchange import Flow, Outcome, Request
 from heksher.clients.transport.async_transport import AsyncTransport
+from heksher.clients.transport.in_flight import RequestsInFlight
 from heksher.clients.transport.network import protect, protect_async
 from heksher.clients.transport.private_part import count_connections
 from heksher.clients.transport.sender import Limits
@@ -201,6 +202,18 @@ def test_event_loops(library: Any, tmp_path: Path) -> None:
     with RawService(OK, path=path):
         assert asyncio.run(send(Limits(), uds=path)).body == b"{}"
     assert "request_timeout" in str(asyncio.run(send(Limits(request_timeout_s=0.2), uds=path, retries=20)))
+
+
+def test_closing_before_the_handshake(library: Any) -> None:
+    """A request that is interrupted after it has connected, and before the handshake of TLS, leaves no connection."""
+    requests = RequestsInFlight()
+    with RawService(RawConnection.hang) as service, library.Client(verify=False, trust_env=False) as client:
+        protect(client)
+        before = count_sockets()
+        with pytest.raises(ConnectionAbortedError), requests.request(DEADLINE_S) as guard:
+            trace = {"trace": lambda event, _: event == "connection.start_tls.started" and guard.abort()}
+            client.get(service.url.replace("http:", "https:"), extensions=trace)
+        assert await_sockets(before) == before
 
 
 # ---- later versions of the libraries
