@@ -140,7 +140,9 @@ class Run:
         return Effect.SOME if self.failures else Effect.NONE
 
 
-def play(kind: str, backstage: Backstage, fault: Fault, folder: Path, readers: int = 2) -> Observation:
+def play(
+    kind: str, backstage: Backstage, fault: Fault, folder: Path, readers: int = 2, rest_s: float = 0.0
+) -> Observation:
     """Start a client, have readers read, make the fault, change all rules, end the fault, and wait.
 
     Args:
@@ -149,9 +151,10 @@ def play(kind: str, backstage: Backstage, fault: Fault, folder: Path, readers: i
         fault: what goes wrong.
         folder: for the file of last known values.
         readers: how many threads read.
+        rest_s: how long they rest now and then, as for ``Reader``.
     """
     with running_client(kind, backstage, fault, folder) as run, ExitStack() as reading, recorded_log() as log:
-        threads = [reading.enter_context(Reader(run.probe)) for _ in range(readers)]
+        threads = [reading.enter_context(Reader(run.probe, rest_s)) for _ in range(readers)]
         with run.faulty():
             run.forget()
             run.publish(2)

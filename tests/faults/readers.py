@@ -1,4 +1,4 @@
-"""Readers without pause, who check every answer.
+"""Readers without pause, or with short ones, who check every answer.
 
 Values tell where they are from: the number of the *generation* in which the service had them, then a digit for the
 context that they are for. So a reader can tell a value that the service never had, one for another context, and one
@@ -16,6 +16,8 @@ from tests.faults.backstage import FEATURES
 JOIN_S: Final = 10.0
 # What counts as a pause.
 PAUSE_S: Final = 0.005
+# How often a reader asks everything before it rests.
+ROUNDS: Final = 50
 
 
 class Question(NamedTuple):
@@ -100,7 +102,11 @@ class Times:
 
 
 class Reader:
-    """Reads without pause in a thread of its own. A context manager.
+    """Reads in a thread of its own. A context manager.
+
+    Args:
+        probe: what to read.
+        rest_s: how many seconds to rest now and then, for the sake of others on the machine; 0 to read without pause.
 
     Attributes:
         exceptions: what ``get`` raised.
@@ -109,12 +115,13 @@ class Reader:
         noise: how long calls of a function that does nothing took meanwhile, one after each read.
     """
 
-    def __init__(self, probe: Probe) -> None:
+    def __init__(self, probe: Probe, rest_s: float = 0.0) -> None:
         self.exceptions: list[str] = []
         self.wrong: list[str] = []
         self.reads = Times()
         self.noise = Times()
         self._probe = probe
+        self._rest_s = rest_s
         self._is_stopped = False
         self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
 
@@ -129,8 +136,10 @@ class Reader:
     def _run(self) -> None:
         seen = [0] * len(self._probe.questions)
         while not self._is_stopped:
-            for question in self._probe.questions:
+            for question in self._probe.questions * ROUNDS:
                 self._read(question, seen)
+            if self._rest_s:
+                time.sleep(self._rest_s)
 
     def _read(self, question: Question, seen: list[int]) -> None:
         clock = time.perf_counter

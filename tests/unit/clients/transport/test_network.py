@@ -210,9 +210,10 @@ def test_closing_before_the_handshake(library: Any) -> None:
     with RawService(RawConnection.hang) as service, library.Client(verify=False, trust_env=False) as client:
         protect(client)
         before = count_sockets()
-        with pytest.raises(ConnectionAbortedError), requests.request(DEADLINE_S) as guard:
-            trace = {"trace": lambda event, _: event == "connection.start_tls.started" and guard.abort()}
-            client.get(service.url.replace("http:", "https:"), extensions=trace)
+        url = service.url.replace("http:", "https:")
+        trace = {"trace": lambda event, _: event == "connection.start_tls.started" and requests.abort()}
+        with pytest.raises(ConnectionAbortedError), requests.request(DEADLINE_S):
+            client.get(url, extensions=trace)
         assert await_sockets(before) == before
 
 
