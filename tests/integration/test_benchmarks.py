@@ -179,11 +179,13 @@ def test_peer_is_complete(peer: str):
 
 
 def test_guard_judges_by_the_bounds():
-    """The guard names what is above its bound, and what has none."""
-    problems = guard.judge({"small": 3.0, "medium": 2.0, "large": 1.0}, {"small": 2.5, "medium": 2.0})
+    """The guard names what is above its bound, what has none, and what was not measured."""
+    measured = {"small": 3.0, "medium": 2.0, "large": 1.0, "default": -3.5}
+    problems = guard.judge(measured, {"small": 2.5, "medium": 2.0, "default": 1.2})
     assert [
         "small: 3.00 times the floor, which is more than 2.50",
         "large: 1.00 times the floor, and no bound; write one with --write",
+        "default: -3.50 times the floor, which is less than a call that does nothing",
     ] == problems
 
 
