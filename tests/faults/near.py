@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -52,10 +53,12 @@ class NearSide:
 
     Attributes:
         afterwards: what is to be undone only when the client is closed.
+        bystanders: the threads that are there before, such as those of a service that other tests have left running.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.bystanders = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
         self.resolver = Resolver()
         self.afterwards = ExitStack()
 
@@ -106,11 +109,14 @@ def move_wall_clock(offset_s: float) -> NearFault:
 
 
 def thaw(near: NearSide) -> AbstractContextManager[object]:
-    """Have the monotonic clock jump ahead by a day, as in a process that was frozen; it stays ahead for the run."""
+    """Have the monotonic clock jump ahead by a day, as in a process that was frozen; it stays ahead for the run.
+
+    Not for bystanders: after the run it goes back, which no such clock does, and which they need not be ready for.
+    """
     true_time = time.monotonic
 
     def read() -> float:
-        return true_time() + DAY_S
+        return true_time() + (0.0 if threading.get_ident() in near.bystanders else DAY_S)
 
     near.afterwards.enter_context(mock.patch.object(time, "monotonic", read))
     return nullcontext()
