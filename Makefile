@@ -32,7 +32,7 @@ test: env-test ## all tests (ARGS='-k rules' for some)
 ##@ What CI runs
 
 .PHONY: check
-check: static test-storages test ## everything that CI runs: format, lint, types, imports, lock, docs, tests
+check: static test-install test-storages test ## everything that CI runs: format, lint, types, imports, lock, docs, tests
 
 .PHONY: static
 static: lint types imports import-time lock-check docs ## all of check but the tests
@@ -40,6 +40,10 @@ static: lint types imports import-time lock-check docs ## all of check but the t
 .PHONY: test-storages
 test-storages: env-test ## the API on every storage, and what is a matter of chance tried more often
 	$(PYTEST) --full $(FULL_TESTS) $(ARGS)
+
+.PHONY: test-install
+test-install: dist ## install what make dist builds into empty environments, on each version of Python, and use it
+	$(RUN) tools/try_install.py
 
 # Another order, and so other neighbours, in each run; SEED=... repeats one.
 .PHONY: test-random
@@ -177,6 +181,12 @@ ifneq ($(wildcard .benchmarks/service.json),)
 endif
 
 ##@ Changing things
+
+# HEKSHER_REPOSITORY_URL says where the repository is published: see tools/project_metadata.py.
+.PHONY: dist
+dist: env-test ## the wheel and the source distribution, in dist/
+	rm -rf dist
+	$(RUN) -m hatchling build
 
 .PHONY: format
 format: env-all ## format, and mend what ruff can mend

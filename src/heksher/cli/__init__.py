@@ -23,4 +23,6 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in _EXTRA:
             raise
-        sys.exit(f'the command line needs {error.name}, which is not installed: pip install "heksher[server]"')
+        sys.exit(
+            f'the command line needs {error.name}, which is not installed: install heksher with its extra "server"'
+        )

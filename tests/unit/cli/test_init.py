@@ -34,7 +34,7 @@ def run_without(modules: str, *arguments: str) -> subprocess.CompletedProcess:
 def test_a_missing_extra_is_told_in_one_line(module: str, arguments: list[str]):
     """With what to install, and exit code 1."""
     result = run_without(module, *arguments)
-    expected = f'the command line needs {module}, which is not installed: pip install "heksher[server]"\n'
+    expected = f'the command line needs {module}, which is not installed: install heksher with its extra "server"\n'
     assert (1, "", expected) == (result.returncode, result.stdout, result.stderr)
 
 

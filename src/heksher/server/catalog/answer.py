@@ -119,12 +119,16 @@ class Answer:
         return next((tag for tag in _OPAQUE_TAG.findall(if_none_match) if tag in own), None)
 
 
-def choose_encoding(accept_encoding: str) -> Encoding:
-    """Return the encoding to use for a client's ``Accept-Encoding``. Source: RFC 9110, section 12.5.3."""
+def choose_encoding(accept_encoding: str, offered: tuple[Encoding, ...] = ("zstd", "gzip")) -> Encoding:
+    """Return the encoding to use for a client's ``Accept-Encoding``. Source: RFC 9110, section 12.5.3.
+
+    Args:
+        accept_encoding: the header's value; empty for none.
+        offered: what there is besides the plain form, the better one first.
+    """
     weights = dict(map(_read_weight, accept_encoding.lower().split(",")))
-    candidates: tuple[Encoding, ...] = ("zstd", "gzip")
     # The first one of equal weight.
-    best = max(candidates, key=lambda encoding: _weigh(weights, encoding))
+    best = max(offered, key=lambda encoding: _weigh(weights, encoding))
     return best if _weigh(weights, best) > 0 else ""
 
 

@@ -72,7 +72,7 @@ class PostgresDialect(Dialect):
 
     def make_engine(self) -> Engine:
         if importlib.util.find_spec("psycopg") is None:
-            raise StorageError(f"{self.place} needs the PostgreSQL driver: pip install 'heksher[server,postgres]'")
+            raise StorageError(f"{self.place} needs the PostgreSQL driver: install heksher with its extra 'postgres'")
         # Services that keep their data in SQLite do not need this library, and may not have it installed.
         from heksher.server.storage.postgres_connection import limit_waiting  # noqa: PLC0415 -- see above
 

@@ -38,7 +38,7 @@ def server_storage(url: str) -> Iterator[Storage]:
 def test_without_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the driver, the message says how to install it."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(StorageError, match="pip install 'heksher\\[server,postgres\\]'"):
+    with pytest.raises(StorageError, match="install heksher with its extra 'postgres'"):
         SqlStorage("postgresql://user:pa55@host/db").open()
 
 

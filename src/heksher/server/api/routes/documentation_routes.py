@@ -1,18 +1,26 @@
 """The API's documentation: pages and their assets, all served from files of this package."""
 
+import gzip
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+
+from heksher.server.catalog.answer import choose_encoding
 
 router: APIRouter = APIRouter(include_in_schema=False)
 
 _DIRECTORY: Final = Path(__file__).parents[2] / "static"
 _MEDIA_TYPES: Final = {".js": "text/javascript", ".css": "text/css"}
+_COMPRESSED: Final = ".gz"
 # Only these are served, so no path from a client reaches the file system.
-ASSETS: Final = frozenset(path.name for path in _DIRECTORY.iterdir() if path.suffix in _MEDIA_TYPES)
+ASSETS: Final = {
+    path.name.removesuffix(_COMPRESSED): path
+    for path in _DIRECTORY.iterdir()
+    if Path(path.name.removesuffix(_COMPRESSED)).suffix in _MEDIA_TYPES
+}
 
 # Redoc loads its logo from its vendor's server unless the page forbids it; it works without. Both pages use inline
 # styles, and Redoc's search runs in a worker that it creates from a blob.
@@ -35,17 +43,23 @@ def show_redoc() -> Response:
 
 
 @router.get("/docs/assets/{name}")
-def get_asset(name: str) -> Response:
-    """Send a script or style sheet of the two pages."""
-    if name not in ASSETS:
+def get_asset(name: str, accept_encoding: Annotated[str, Header()] = "") -> Response:
+    """Send a script or style sheet of the two pages, compressed to whoever takes that."""
+    path = ASSETS.get(name)
+    if path is None:
         raise HTTPException(404)
+    content = path.read_bytes()
     # Vendored assets have their version in their names; the others change only with the service.
-    return _send_file(name, _MEDIA_TYPES[Path(name).suffix], {"Cache-Control": "max-age=3600"})
+    headers = {"Cache-Control": "max-age=3600"}
+    if path.suffix == _COMPRESSED:
+        headers["Vary"] = "Accept-Encoding"
+        if choose_encoding(accept_encoding, ("gzip",)):
+            headers["Content-Encoding"] = "gzip"
+        else:
+            content = gzip.decompress(content)
+    return Response(content, media_type=_MEDIA_TYPES[Path(name).suffix], headers=headers)
 
 
 def _show_page(name: str) -> Response:
-    return _send_file(name, "text/html", {"Content-Security-Policy": _POLICY})
-
-
-def _send_file(name: str, media_type: str, headers: dict[str, str]) -> Response:
-    return Response((_DIRECTORY / name).read_bytes(), media_type=media_type, headers=headers)
+    headers = {"Content-Security-Policy": _POLICY}
+    return Response((_DIRECTORY / name).read_bytes(), media_type="text/html", headers=headers)

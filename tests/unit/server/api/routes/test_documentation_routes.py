@@ -1,5 +1,6 @@
 """The documentation pages, which need nothing from the internet."""
 
+import gzip
 import hashlib
 import re
 from pathlib import Path
@@ -50,14 +51,31 @@ def test_the_vendored_files_are_those_of_their_packages():
     rows = re.findall(r"\| (\S+) \| npm .* \| `([0-9a-f]{64})` \|", (STATIC / "README.md").read_text())
     assert 3 == len(rows)
     for name, checksum in rows:
-        assert checksum == hashlib.sha256((STATIC / name).read_bytes()).hexdigest()
+        assert checksum == hashlib.sha256(gzip.decompress((STATIC / name).read_bytes())).hexdigest()
         package = re.match(r"[a-z-]+-[0-9.]+[0-9]", name)[0]
         assert (STATIC / f"{package}.LICENSE.txt").is_file()
-    vendored = {path.name for path in STATIC.iterdir() if re.search(r"-\d.*\.(js|css)$", path.name)}
+    vendored = {path.name for path in STATIC.iterdir() if re.search(r"-\d.*\.(js|css)", path.name)}
     assert {name for name, _ in rows} == vendored
 
 
-@pytest.mark.parametrize("name", ["README.md", "..%2fapp.py", "%00", "docs.html", "%ff", "a" * 5000])
+@pytest.mark.parametrize(
+    "path", [path for path in STATIC.iterdir() if path.suffix == ".gz"], ids=lambda path: path.name
+)
+def test_a_large_part_is_sent_as_it_is_kept(path: Path):
+    """Compressed to whoever takes that, and decompressed to others."""
+    api = Api()
+    address = f"/docs/assets/{path.name.removesuffix('.gz')}"
+    compressed = api.get(address, headers={"Accept-Encoding": "zstd, gzip"})
+    plain = api.get(address, headers={"Accept-Encoding": "identity"})
+    assert compressed.content == plain.content
+    assert ["gzip", None] == [answer.headers.get("content-encoding") for answer in (compressed, plain)]
+    assert ["Accept-Encoding"] * 2 == [answer.headers["vary"] for answer in (compressed, plain)]
+    assert str(path.stat().st_size) == compressed.headers["content-length"]
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "redoc-2.5.4.standalone.js.gz", "..%2fapp.py", "%00", "docs.html", "%ff", "a" * 5000]
+)
 def test_only_the_parts_of_pages_are_served(name: str):
     """Any other name is a 404."""
     assert 404 == Api().get(f"/docs/assets/{name}").status_code
