@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import time
 import warnings
@@ -175,7 +176,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         When it returns, settings are at least as new as the call.
 
         Raises:
-            ServiceError: (an ``httpx.HTTPError``) the update failed, or a declaration did.
+            ServiceError: (an ``httpx.HTTPError``) the update failed. A declaration that does is no failed update.
             ClientStateError: (a ``RuntimeError``) the client is not started, or closed.
         """
         self._require_running()
@@ -299,25 +300,27 @@ class AsyncHeksherClient(BaseHeksherClient):
             self._announce(concluded)
             return concluded
 
-    async def _update_and_announce(self) -> Exception | None:
-        """Update once, after any update under way, and tell the program; return why it failed, or ``None``."""
+    async def _update_and_announce(self, now_s: float = math.inf) -> Exception | None:
+        """Update once, after any update under way, and tell the program; return why it failed, or ``None``.
+
+        Args:
+            now_s: declarations that failed are tried again if they are due by then; infinity for all of them.
+        """
         async with self._update_lock:
             run = self._run
-            error = await self._update()
+            error = await self._update(now_s)
             error = self._conclude(run, time.monotonic(), error)
         self._announce(error)
         return error
 
-    async def _update(self) -> Exception | None:
+    async def _update(self, now_s: float) -> Exception | None:
         self._schedule.begin()
         try:
-            update = await self._transport.run(self._session.update())
+            update = await self._transport.run(self._session.update(now_s))
             async with self.modification_lock:
                 self._publish(update)
             if self._fallback.is_kept:
                 await asyncio.to_thread(self._keep, update)
-            if update.problems:
-                raise as_http_error(update.problems[0])
         # Also unforeseen errors: the loop must go on.
         except Exception as failure:  # noqa: BLE001 - see above
             await self._fall_back_aside()
@@ -336,8 +339,9 @@ class AsyncHeksherClient(BaseHeksherClient):
         """Update if that is due; return the seconds until it is again, or ``None`` when there is nothing more to do."""
         if self._run is None:
             return None
-        if self._schedule.remaining(time.monotonic()) == 0:
-            await self._update_and_announce()
+        now_s = time.monotonic()
+        if self._schedule.remaining(now_s) == 0:
+            await self._update_and_announce(now_s)
         return self._schedule.remaining(time.monotonic())
 
 

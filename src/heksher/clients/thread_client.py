@@ -2,6 +2,7 @@
 
 import _thread
 import logging
+import math
 import queue
 import threading
 import time
@@ -155,7 +156,7 @@ class ThreadHeksherClient(BaseHeksherClient):
         When it returns, settings are at least as new as the call.
 
         Raises:
-            ServiceError: (an ``httpx.HTTPError``) the update failed, or a declaration did.
+            ServiceError: (an ``httpx.HTTPError``) the update failed. A declaration that does is no failed update.
             ClientStateError: (a ``RuntimeError``) the client is not started, or closed.
         """
         self._require_running()
@@ -313,24 +314,26 @@ class ThreadHeksherClient(BaseHeksherClient):
         wake.set()
         return thread
 
-    def _update_and_announce(self) -> Exception | None:
-        """Update once, after any update under way, and tell the program; return why it failed, or ``None``."""
+    def _update_and_announce(self, now_s: float = math.inf) -> Exception | None:
+        """Update once, after any update under way, and tell the program; return why it failed, or ``None``.
+
+        Args:
+            now_s: declarations that failed are tried again if they are due by then; infinity for all of them.
+        """
         with self._update_lock:
             run = self._run
-            error = self._update()
+            error = self._update(now_s)
             error = self._conclude(run, time.monotonic(), error)
         self._announce(error)
         return error
 
-    def _update(self) -> Exception | None:
+    def _update(self, now_s: float) -> Exception | None:
         self._schedule.begin()
         try:
-            update = self._transport.run(self._session.update())
+            update = self._transport.run(self._session.update(now_s))
             with self.modification_lock:
                 self._publish(update)
             self._keep(update)
-            if update.problems:
-                raise as_http_error(update.problems[0])
         # Also unforeseen errors: the thread must go on.
         except Exception as failure:  # noqa: BLE001 - see above
             self._fall_back()
@@ -348,8 +351,8 @@ class ThreadHeksherClient(BaseHeksherClient):
                 error = self._update_and_announce()
             finally:
                 started.put(error)
-        elif self._schedule.remaining(time.monotonic()) == 0:
-            self._update_and_announce()
+        elif self._schedule.remaining(now_s := time.monotonic()) == 0:
+            self._update_and_announce(now_s)
         now_s = time.monotonic()
         left_s = self._schedule.remaining(now_s)
         if self._is_settling and (settling_s := self._settle(now_s)) > 0:

@@ -5,6 +5,7 @@ The tests play the service (``tests.support.conversation``): plain requests and 
 
 import gc
 import logging
+import math
 import weakref
 from collections.abc import Sequence
 
@@ -34,6 +35,7 @@ from tests.support.conversation import (
 )
 
 NO_ANSWER = TransportError("no answer")
+SIZE = "GET /api/v1/settings/size"
 
 
 @pytest.fixture
@@ -64,8 +66,9 @@ def start(session: Session, *declarations: Outcome) -> Conversation[Update]:
     """Begin the first update, up to the query. Declarations are accepted unless their outcomes are given."""
     talk = Conversation(session.update())
     talk.play((FEATURES, features("a", "b")))
-    if DECLARE in talk.asked:
-        talk.answer(*(declarations or [declared()] * len(talk.requests)))
+    outcomes = list(declarations)
+    while DECLARE in talk.asked:
+        talk.answer(*[outcomes.pop(0) if outcomes else declared() for _ in talk.requests])
     return talk
 
 
@@ -211,13 +214,13 @@ def test_outdated_declaration(latest: str, level: str, log: pytest.LogCaptureFix
 
 
 def test_conflict(log: pytest.LogCaptureFixture) -> None:
-    """A conflict is an error in the log and no problem: the setting gets the service's values."""
+    """A conflict is an error in the log; the setting gets the service's values."""
     setting = make_setting()
     session = make_session(setting)
-    update = publish(session, start(session, respond({"outcome": "mismatch"}, 409)), (QUERY, queried({"size": 4})))
+    publish(session, start(session, respond({"outcome": "mismatch"}, 409)), (QUERY, queried({"size": 4})))
     text = "conflict when declaring setting size, whose values the service goes on to decide: "
     assert [("ERROR", text + '{"outcome": "mismatch"}')] == messages(log)
-    assert (update.problems, setting.get()) == ((), 4)
+    assert setting.get() == 4
 
 
 @pytest.mark.trap(3)
@@ -237,20 +240,102 @@ def test_failed_declaration(outcome: Outcome, said_of_it: str, log: pytest.LogCa
     waiting, other = make_setting("size"), make_setting("color")
     session = make_session(waiting, other)
     talk = start(session, outcome, declared())
+    if outcome is not NO_ANSWER:
+        talk.play((SIZE, respond("", 404)))
     assert talk.requests[0].params["settings"] == "color"
-    update = publish(session, talk, (QUERY, queried({"color": 3})))
-    assert [said_of_it in str(problem) for problem in update.problems] == [True]
+    publish(session, talk, (QUERY, queried({"color": 3})))
     assert (waiting.get(), other.get()) == (0, 3)
     [(level, text)] = messages(log)
     assert level == "ERROR"
     assert text.startswith(("error when declaring setting size: ", "setting declaration failed: size: "))
     assert said_of_it in text
-    assert session.has_undeclared()
+    assert (text,) == session.statuses()["size"].rejected
 
     again = Conversation(session.update())
     assert [request.body["name"] for request in again.requests if isinstance(request.body, dict)] == ["size"]
-    update = publish(session, again, (DECLARE, declared()), (QUERY, queried({"size": 1, "color": 3})))
-    assert (update.problems, waiting.get(), messages(log)) == ((), 1, [])
+    publish(session, again, (DECLARE, declared()), (QUERY, queried({"size": 1, "color": 3})))
+    assert (session.statuses()["size"].rejected, waiting.get(), messages(log)) == ((), 1, [])
+
+
+def test_failed_declaration_is_tried_again_when_it_is_due() -> None:
+    """An update that comes before declares nothing; one that is asked for declares whatever waits."""
+    setting = make_setting()
+    session = make_session(setting)
+    publish(session, start(session, NO_ANSWER), (QUERY, queried({})))
+    due_s = session.plan_declarations(100)
+    assert 100 <= due_s <= 101
+    assert [QUERY] == Conversation(session.update(due_s - 0.001)).asked
+    for now_s in (due_s, math.inf):
+        assert [DECLARE] == Conversation(session.update(now_s)).asked
+    publish(session, Conversation(session.update()), (DECLARE, declared()), (QUERY, queried({"size": 1})))
+    assert math.inf == session.plan_declarations(200)
+
+
+def test_settings_that_failed_together_are_tried_again_together() -> None:
+    """However many they are, one update declares them all; a refused one waits for longer."""
+    settings = [make_setting(f"s{number}") for number in range(10)]
+    session = make_session(*settings)
+    talk = start(session, respond("", 422), *[NO_ANSWER] * 9)
+    talk.play(("GET /api/v1/settings/s0", respond("", 404)))
+    publish(session, talk, (QUERY, queried({})))
+    assert [DECLARE] * 9 == Conversation(session.update(session.plan_declarations(100))).asked
+
+
+def test_setting_that_is_refused_is_not_waited_for() -> None:
+    """What was tried is not undeclared in the sense that another client would have to wait for it."""
+    setting = make_setting()
+    session = make_session(setting)
+    assert session.has_undeclared()
+    publish(session, start(session, NO_ANSWER), (QUERY, queried({})))
+    assert not session.has_undeclared()
+
+
+@pytest.mark.trap(4)
+def test_setting_that_is_refused_and_there() -> None:
+    """A setting whose declaration fails is looked for, by either of its names, and asked for under that one."""
+    setting, renamed = make_setting(), make_setting("tint", alias="color")
+    session = make_session(setting, renamed)
+    talk = start(session, respond("", 503), respond("", 503))
+    assert talk.asked == [SIZE, "GET /api/v1/settings/tint"]
+    talk.answer(respond(listed("size")), respond("", 404))
+    talk.play(("GET /api/v1/settings/color", respond(listed("color"))))
+    publish(session, talk, (QUERY, queried({"size": 4, "color": 5})))
+    assert (setting.get(), renamed.get()) == (4, 5)
+    assert not session.statuses()["size"].is_declared
+
+
+@pytest.mark.trap(4)
+def test_many_settings_that_are_refused() -> None:
+    """Which of many settings are there, the list of all says; without it none of them is asked for."""
+    settings = [make_setting(f"s{number}") for number in range(20)]
+    for answer, names in ((listing(listed("s1"), listed("other", "s7")), "s1,s7"), (NO_ANSWER, "")):
+        talk = start(make_session(*settings), *[respond("", 503)] * 20)
+        talk.play((SETTINGS, answer))
+        assert names == talk.requests[0].params["settings"]
+
+
+def test_refused_credentials_fail_the_update(log: pytest.LogCaptureFixture) -> None:
+    """A declaration that is answered with 401 is a failed update, and no remark about its setting."""
+    setting = make_setting()
+    session = make_session(setting)
+    talk = start(session, respond("who are you?", 401))
+    with pytest.raises(StatusError, match="401: who are you"):
+        talk.result()
+    assert ((), []) == (session.statuses()["size"].rejected, messages(log))
+    assert [DECLARE] == Conversation(session.update(0)).asked
+
+
+def test_declaration_that_cannot_be_written(log: pytest.LogCaptureFixture) -> None:
+    """A setting whose declaration is no JSON costs no other setting anything."""
+    spoilt, other = make_setting("size"), make_setting("color")
+    spoilt.metadata["owner"] = object()
+    session = make_session(spoilt, other)
+    talk = Conversation(session.update())
+    talk.play((FEATURES, features("a", "b")), (DECLARE, declared()), (SIZE, respond(listed("size"))))
+    publish(session, talk, (QUERY, queried({"size": 4, "color": 5})))
+    assert (spoilt.get(), other.get()) == (4, 5)
+    [(level, text)] = messages(log)
+    assert ("ERROR", True) == (level, text.startswith("setting declaration failed: size: it cannot be written as JSON"))
 
 
 def test_problems_are_logged_when_they_change(log: pytest.LogCaptureFixture) -> None:
@@ -261,7 +346,11 @@ def test_problems_are_logged_when_they_change(log: pytest.LogCaptureFixture) -> 
     outcomes: Sequence[tuple[Outcome, int]] = [(NO_ANSWER, 0), (respond("", 503), 1), (NO_ANSWER, 1), (NO_ANSWER, 0)]
     assert len(messages(log)) == 1
     for outcome, logged in outcomes:
-        publish(session, Conversation(session.update()), (DECLARE, outcome), (QUERY, queried({})))
+        talk = Conversation(session.update())
+        talk.play((DECLARE, outcome))
+        if outcome is not NO_ANSWER:
+            talk.play((SIZE, respond("", 404)))
+        publish(session, talk, (QUERY, queried({})))
         assert len(messages(log)) == logged
 
 
@@ -398,10 +487,11 @@ def test_deleted_setting_that_cannot_be_declared_again() -> None:
         (QUERY, respond("unknown", 404)),
         (SETTINGS, listing(listed("color"))),
         (DECLARE, respond("first version must be 1.0", 400)),
+        (SIZE, respond("", 404)),
         (QUERY, queried({"color": 7})),
     ]
-    update = publish(session, Conversation(session.update()), *rounds)
-    assert len(update.problems) == 1
+    publish(session, Conversation(session.update()), *rounds)
+    assert session.statuses()["size"].is_missing
     assert (gone.get(), other.get()) == (5, 7)
     assert Conversation(session.update()).asked == [DECLARE]
 
@@ -433,9 +523,9 @@ def test_refused_renaming() -> None:
     talk = start(session, respond({"outcome": "mismatch"}, 409), declared())
     talk.play((QUERY, respond("unknown", 404)), (SETTINGS, listing(listed("color"), listed("width"))))
     assert talk.requests[0].params["settings"] == "color,width"
-    update = publish(session, talk, (QUERY, queried({"width": 5, "color": 6})))
-    assert (update.problems, renamed.get(), other.get()) == ((), 5, 6)
-    talk = Conversation(session.update())
+    publish(session, talk, (QUERY, queried({"width": 5, "color": 6})))
+    assert (renamed.get(), other.get()) == (5, 6)
+    talk = Conversation(session.update(0))
     assert (talk.requests[0].params["settings"], talk.requests[0].headers) == ("color,width", {"If-None-Match": '"1"'})
 
     # The earlier name is no more, but meanwhile there is the new one.
@@ -452,7 +542,7 @@ def test_refused_renaming_of_a_setting_that_is_gone() -> None:
     talk = start(session, respond({"outcome": "mismatch"}, 409))
     rounds = [(QUERY, respond("unknown", 404)), (SETTINGS, listing(listed("width")))]
     publish(session, talk, *rounds, (QUERY, queried({"width": 5})))
-    talk = Conversation(session.update())
+    talk = Conversation(session.update(0))
     talk.play((QUERY, respond("unknown", 404)), (SETTINGS, listing()), (DECLARE, declared()))
     assert talk.requests[0].params["settings"] == "size"
     publish(session, talk, (QUERY, queried({"size": 7})))
@@ -477,10 +567,11 @@ def test_conflict_about_a_setting_that_is_gone() -> None:
         (QUERY, respond("unknown", 404)),
         (SETTINGS, listing(listed("color"))),
         (DECLARE, respond({"outcome": "mismatch"}, 409)),
+        (SIZE, respond("", 404)),
         (QUERY, queried({"color": 7})),
     ]
-    update = publish(session, Conversation(session.update()), *rounds)
-    assert (len(update.problems), gone.get(), other.get()) == (1, 5, 7)
+    publish(session, Conversation(session.update()), *rounds)
+    assert (session.statuses()["size"].is_missing, gone.get(), other.get()) == (True, 5, 7)
     publish(session, Conversation(session.update()), (DECLARE, declared()), (QUERY, queried({"size": 8, "color": 7})))
     assert gone.get() == 8
 
