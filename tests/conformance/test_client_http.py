@@ -223,11 +223,12 @@ client = heksher.ThreadHeksherClient(
     f"http://127.0.0.1:{silent.getsockname()[1]}", 60, ["a"], http_client_args={"timeout": None}, start_timeout=0.2
 )
 features = b'{"context_features": ["a"]}'
+head = b"HTTP/1.1 200 OK\\r\\nHeksher-Capabilities: aliases\\r\\nContent-Length: %d\\r\\n\\r\\n"
 
 def answer_first():
     connection, _ = silent.accept()
     connection.recv(100_000)
-    connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(features), features))
+    connection.sendall(head % len(features) + features)
     kept.append(connection)
 
 kept = []

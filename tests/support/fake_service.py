@@ -104,6 +104,39 @@ class Gate:
             self._condition.notify_all()
 
 
+class Busy:
+    """Watches how many requests are answered at the same time.
+
+    Attributes:
+        count: how many requests there were.
+        most: how many of them were answered at the same time at most.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._now = 0
+        self.count = 0
+        self.most = 0
+
+    def watch(self, behaviour: Behaviour) -> Behaviour:
+        """Make a behaviour whose requests are counted."""
+
+        def answer_counted(request: httpx2.Request) -> httpx2.Response:
+            with self._lock:
+                self._now += 1
+                self.count += 1
+                self.most = max(self.most, self._now)
+            try:
+                # Others, if there are any, arrive meanwhile.
+                threading.Event().wait(0.001)
+                return behaviour(request)
+            finally:
+                with self._lock:
+                    self._now -= 1
+
+        return answer_counted
+
+
 class FakeService:
     """Settings and rules in plain dictionaries, answered as http-api.md says.
 

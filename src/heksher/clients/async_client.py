@@ -8,8 +8,9 @@ import os
 import time
 import warnings
 import weakref
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -74,7 +75,8 @@ class AsyncHeksherClient(BaseHeksherClient):
         context_features: the context features that the program knows, the most general one first.
         http_client_args: keyword arguments for the HTTP client: ``headers``, ``auth``, ``timeout``, ``verify``, …
         on_start_failure: ``"raise"`` the first update's failure from ``set_as_main``, or log it and ``"continue"``.
-        start_timeout: seconds that the start may take; ``None`` for no limit but those of requests.
+        start_timeout: seconds that the start may take, anew from each answer to a declaration; ``None`` for no limit
+            but those of requests.
         last_known_file: a file to keep what the service said last in, and to answer from when it cannot be reached at
             the start.
         bootstrap: values, or a file with them, for a start with neither service nor such a file: the JSON that the
@@ -291,14 +293,26 @@ class AsyncHeksherClient(BaseHeksherClient):
 
     async def _start(self) -> Exception | None:
         try:
-            async with asyncio.timeout(self._start_timeout_s):
-                return await self._update_and_announce()
+            async with asyncio.timeout(self._start_timeout_s) as limit:
+                with self._session.telling_progress(self._make_extension(limit)):
+                    return await self._update_and_announce()
         except TimeoutError as timeout:
             error = as_http_error(TransportError(f"the start took longer than {self._start_timeout_s} s", timeout))
             await self._fall_back_aside()
             concluded = self._conclude(self._run, time.monotonic(), error)
             self._announce(concluded)
             return concluded
+
+    def _make_extension(self, limit: asyncio.Timeout) -> Callable[[], object]:
+        """Make what starts a time limit anew; it may be called from any thread."""
+        loop, timeout_s = asyncio.get_running_loop(), self._start_timeout_s
+
+        def reschedule() -> None:
+            # The start may be over by now.
+            with contextlib.suppress(RuntimeError):
+                limit.reschedule(None if timeout_s is None else loop.time() + timeout_s)
+
+        return partial(loop.call_soon_threadsafe, reschedule)
 
     async def _update_and_announce(self, now_s: float = math.inf) -> Exception | None:
         """Update once, after any update under way, and tell the program; return why it failed, or ``None``.

@@ -63,7 +63,8 @@ class BaseHeksherClient(Observed, ABC):
             says another order, that one holds.
         on_start_failure: what ``set_as_main`` does when the first update fails: ``"raise"``, or log it, go on with the
             defaults and ``"continue"`` to try in the background.
-        start_timeout: seconds that the start may take; ``None`` for as long as the HTTP client's timeouts let it.
+        start_timeout: seconds that the start may take, anew from each answer to a declaration; ``None`` for as long as
+            the HTTP client's timeouts let it.
         updates: whether changes are followed by a stream where the service has one, or by polling alone.
         base_url: the service's URL, without credentials.
         fallback: what settings answer while the service was never reached.

@@ -90,6 +90,8 @@ class Session:
         self._registrations: dict[int, Registration] = {}
         # The service's order, None before it is known.
         self._feature_order: tuple[str, ...] | None = None
+        # Whether the answer before this one came with the order, of a service that has to be asked for it.
+        self._is_order_fresh = False
         # The tag of the published data, and the query that it belongs to.
         self._etag: tuple[Query, str] | None = None
         self.revision: int | None = None
@@ -292,8 +294,22 @@ class Session:
         self._protocol.note(response)
         order = announced_features(response) if former is None else former.feature_order
         if order is None:
-            order = yield from self._protocol.ask_features()
+            order = yield from self._ask_order(response)
         return _Answer(sent, response, order)
+
+    def _ask_order(self, response: Response) -> Flow[tuple[str, ...]]:
+        """Ask for the feature order that an answer does not announce (known fault 21).
+
+        With each new answer; with each second "not modified" only, so that an idle client costs an existing service
+        three requests in two intervals.
+        """
+        known = self._feature_order
+        if response.status == _NOT_MODIFIED and self._is_order_fresh and known is not None:
+            self._is_order_fresh = False
+            return known
+        order = yield from self._protocol.ask_features()
+        self._is_order_fresh = True
+        return order
 
     def _ask(self, etag: tuple[Query, str] | None) -> Flow[SentQuery]:
         names = sorted({registration.known_as for registration, _ in self._followed()})

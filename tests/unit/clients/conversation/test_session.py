@@ -99,7 +99,7 @@ def test_features_are_asked_for_once() -> None:
 
 @pytest.mark.trap(21)
 def test_features_are_asked_for_where_they_are_not_announced() -> None:
-    """A service that does not announce its feature order is asked for it after each query."""
+    """A service that does not announce its feature order is asked for it after each new answer."""
     session, [setting] = bring_up(size=0)
     rules = said(0, rule(1, 1, a="x"), rule(2, 2, b="x"))
     for order, expected in (("ab", 2), ("ba", 1)):
@@ -110,6 +110,18 @@ def test_features_are_asked_for_where_they_are_not_announced() -> None:
             (FEATURES, features(*order)),
         )
         assert expected == setting.get(a="x", b="x")
+
+
+@pytest.mark.trap(21)
+def test_features_are_asked_for_with_each_second_answer_that_nothing_is_new() -> None:
+    """An existing service is asked for its feature order with each new answer, and with each second other one."""
+    session, _ = bring_up(size=0)
+    publish(
+        session, Conversation(session.update()), (QUERY, queried({"size": 0}, None)), (FEATURES, features("a", "b"))
+    )
+    for has_asked in (False, True, False, True):
+        rounds = [(QUERY, not_modified(None))] + [(FEATURES, features("a", "b"))] * has_asked
+        publish(session, Conversation(session.update()), *rounds)
 
 
 @pytest.mark.trap(16)
@@ -153,6 +165,7 @@ def test_changed_order_without_changed_rules(is_announced: bool, log: pytest.Log
     session = make_session(setting)
     rules = {"size": said(0, rule(1, 1, a="x"), rule(2, 2, b="x"))}
     publish(session, start(session), (QUERY, queried(rules)))
+    # What is not announced was not asked for with the answer before.
     talk = Conversation(session.update())
     talk.play((QUERY, not_modified(("b", "a") if is_announced else None)))
     if not is_announced:
@@ -167,28 +180,56 @@ def test_changed_order_without_changed_rules(is_announced: bool, log: pytest.Log
     # From now on the new order is nothing new.
     talk = Conversation(session.update())
     talk.play((QUERY, not_modified(("b", "a") if is_announced else None, '"2"')))
-    if not is_announced:
-        talk.play((FEATURES, features("b", "a")))
     assert () == talk.result().renewals
 
 
 # ---- declarations
 
 
+def make_talk(session: Session, *capabilities: str) -> Conversation[Update]:
+    """Begin the first update with a service that announces what it can do, up to the declarations."""
+    talk = Conversation(session.update())
+    talk.play((FEATURES, features("a", "b")._replace(headers={"heksher-capabilities": ", ".join(capabilities)})))
+    return talk
+
+
 @pytest.mark.trap(24)
 def test_declarations_go_out_side_by_side() -> None:
-    """All settings are declared in one step, with their own bodies, and once."""
+    """To a service that announces what it can do, settings are declared by sixteen requests at a time, each once."""
+    settings = [make_setting(f"s{number}") for number in range(20)]
+    session = make_session(*settings)
+    talk = make_talk(session, "aliases")
+    bodies = []
+    for count in (16, 4):
+        assert talk.asked == [DECLARE] * count
+        bodies += [request.body for request in talk.requests]
+        talk.answer(*[declared()] * count)
+    assert [setting.to_v1_declaration_body() for setting in settings] == bodies
+    assert not session.has_undeclared()
+    publish(session, talk, (QUERY, queried({setting.name: 0 for setting in settings})))
+    assert Conversation(session.update()).asked == [QUERY]
+
+
+@pytest.mark.trap(39)
+def test_declarations_go_to_an_existing_service_one_at_a_time() -> None:
+    """A service that announces nothing has few connections to its database: no more than one request is in flight."""
+    settings = [make_setting(name) for name in ("size", "color", "speed")]
+    talk = Conversation(make_session(*settings).update())
+    talk.play((FEATURES, features("a", "b")), *[(DECLARE, declared())] * 3)
+    assert talk.asked == [QUERY]
+
+
+def test_progress_is_told() -> None:
+    """Each answer to declarations is told, whatever it says; none is told for a request without an answer."""
     settings = [make_setting(name) for name in ("size", "color", "speed")]
     session = make_session(*settings)
-    talk = Conversation(session.update())
-    talk.play((FEATURES, features("a", "b")))
-    assert talk.asked == [DECLARE] * 3
-    assert [setting.to_v1_declaration_body() for setting in settings] == [request.body for request in talk.requests]
-    assert session.has_undeclared()
-    talk.answer(*[declared()] * 3)
-    publish(session, talk, (QUERY, queried({"size": 0, "color": 0, "speed": 0})))
-    assert not session.has_undeclared()
-    assert Conversation(session.update()).asked == [QUERY]
+    told: list[str] = []
+    with session.telling_progress(lambda: told.append("progress")):
+        talk = Conversation(session.update())
+        talk.play((FEATURES, features("a", "b")))
+        for outcome, count in ((declared(), 1), (NO_ANSWER, 1), (respond("", 503), 2)):
+            talk.answer(outcome)
+            assert count == len(told)
 
 
 @pytest.mark.parametrize("outcome", ["created", "uptodate", "upgraded", "some outcome of a later service"])
@@ -275,9 +316,12 @@ def test_settings_that_failed_together_are_tried_again_together() -> None:
     """However many they are, one update declares them all; a refused one waits for longer."""
     settings = [make_setting(f"s{number}") for number in range(10)]
     session = make_session(*settings)
-    talk = start(session, respond("", 422), *[NO_ANSWER] * 9)
+    talk = make_talk(session, "aliases")
+    talk.answer(respond("", 422), *[NO_ANSWER] * 9)
     talk.play(("GET /api/v1/settings/s0", respond("", 404)))
-    publish(session, talk, (QUERY, queried({})))
+    answer = queried({})
+    headers = {**answer.headers, "heksher-capabilities": "aliases"}
+    publish(session, talk, (QUERY, answer._replace(headers=headers)))
     assert [DECLARE] * 9 == Conversation(session.update(session.plan_declarations(100))).asked
 
 
@@ -296,8 +340,7 @@ def test_setting_that_is_refused_and_there() -> None:
     setting, renamed = make_setting(), make_setting("tint", alias="color")
     session = make_session(setting, renamed)
     talk = start(session, respond("", 503), respond("", 503))
-    assert talk.asked == [SIZE, "GET /api/v1/settings/tint"]
-    talk.answer(respond(listed("size")), respond("", 404))
+    talk.play((SIZE, respond(listed("size"))), ("GET /api/v1/settings/tint", respond("", 404)))
     talk.play(("GET /api/v1/settings/color", respond(listed("color"))))
     publish(session, talk, (QUERY, queried({"size": 4, "color": 5})))
     assert (setting.get(), renamed.get()) == (4, 5)
@@ -589,12 +632,11 @@ def test_one_renamed_setting() -> None:
 
 @pytest.mark.trap(5)
 def test_several_renamed_settings() -> None:
-    """The names of several renamed settings are asked for, side by side."""
+    """The names of several renamed settings are asked for, of an existing service one at a time."""
     session, [first, second] = bring_up(size=5, color=6)
     talk = Conversation(session.update())
     talk.play((QUERY, queried({"width": 7, "tint": 8})))
-    assert talk.asked == ["GET /api/v1/settings/color", "GET /api/v1/settings/size"]
-    talk.answer(respond(listed("tint")), respond(listed("width")))
+    talk.play(("GET /api/v1/settings/color", respond(listed("tint"))), (SIZE, respond(listed("width"))))
     publish(session, talk)
     assert (first.get(), second.get()) == (7, 8)
 
@@ -626,7 +668,7 @@ def test_renamed_setting_whose_name_is_not_to_be_had(outcome: Outcome, log: pyte
     session, [lost, found] = bring_up(size=5, color=6)
     talk = Conversation(session.update())
     talk.play((QUERY, queried({"width": 7, "tint": 8})))
-    talk.answer(respond(listed("tint")), outcome)
+    talk.play(("GET /api/v1/settings/color", respond(listed("tint"))), (SIZE, outcome))
     publish(session, talk)
     assert (lost.get(), found.get()) == (5, 8)
     assert (messages(log)[-1]) == (
