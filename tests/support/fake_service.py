@@ -27,6 +27,7 @@ SETTINGS = "GET /api/v1/settings"
 QUERY = "GET /api/v1/query"
 POST_QUERY = "POST /api/v1/query"
 DECLARE = "POST /api/v1/settings/declare"
+DECLARE_MANY = "POST /api/v1/settings/declare-many"
 
 # Long enough for a busy machine; only a test that fails waits this long.
 DEADLINE_S = 10.0
@@ -192,6 +193,7 @@ class FakeService:
             QUERY: self._query,
             POST_QUERY: self._query if "post-query" in self.capabilities else answer(405),
             DECLARE: self._declare,
+            DECLARE_MANY: self._declare_many if "declare-many" in self.capabilities else answer(405),
         }
         return usual.get(route, self._show)
 
@@ -233,7 +235,8 @@ class FakeService:
 
     def declared(self) -> list[str]:
         """List the names of the settings that were declared, in the order in which they arrived."""
-        return [json.loads(request.content)["name"] for request in self.asked(DECLARE)]
+        bodies = [json.loads(request.content) for route, request in self.calls if route in {DECLARE, DECLARE_MANY}]
+        return [one["name"] for body in bodies for one in (body if isinstance(body, list) else [body])]
 
     def await_calls(self, route: str, number: int = 1) -> None:
         """Wait until ``METHOD path`` was asked for so many times."""
@@ -274,6 +277,15 @@ class FakeService:
         self._move_on()
         self.settings[known] = {"default_value": body["default_value"], "rules": []}
         return answer(200, {"outcome": "created"}, **self._tell_revision())(request)
+
+    def _declare_many(self, request: httpx2.Request) -> httpx2.Response:
+        declare = self.behaviours.get(DECLARE, self._declare)
+        answers = []
+        for body in json.loads(request.content):
+            one = declare(httpx2.Request("POST", request.url, content=json.dumps(body)))
+            is_json = one.text[:1] in {"{", "["}
+            answers.append({"status": one.status_code, "body": one.json() if is_json else one.text})
+        return answer(200, answers, **self._tell_revision())(request)
 
     def _query(self, request: httpx2.Request) -> httpx2.Response:
         names, has_aliases = _read_question(request)

@@ -28,9 +28,11 @@ class DeclarationRetry:
     Attributes:
         due_s: the moment: minus infinity for at once, infinity from a failure until ``plan``.
         is_failed: whether it was tried, and failed, since the setting was accepted last.
+        shared_failures: how often since then it failed in a request that declared others, too, and had no answer for
+            each.
     """
 
-    __slots__ = ("_asked_s", "_failures", "_is_refused", "due_s")
+    __slots__ = ("_asked_s", "_failures", "_is_refused", "due_s", "shared_failures")
 
     def __init__(self) -> None:
         self._failures = FailureRow()
@@ -38,6 +40,7 @@ class DeclarationRetry:
         # For how long the service asked not to be asked.
         self._asked_s = 0.0
         self.due_s: float = -math.inf
+        self.shared_failures: int = 0
 
     @property
     def is_failed(self) -> bool:
@@ -59,6 +62,7 @@ class DeclarationRetry:
         """Note that nothing stands against a declaration: it was accepted, or is needed anew."""
         self._failures.end()
         self.due_s = -math.inf
+        self.shared_failures = 0
 
     def plan(self, now_s: float, share: float) -> None:
         """Plan the next attempt, unless that is done.
