@@ -12,6 +12,7 @@ QUERY_PATH: Final = "/api/v1/query"
 CONTEXT_FEATURES_PATH: Final = "/api/v1/context_features"
 SETTINGS_PATH: Final = "/api/v1/settings"
 DECLARE_PATH: Final = "/api/v1/settings/declare"
+DECLARE_MANY_PATH: Final = "/api/v1/settings/declare-many"
 RULES_PATH: Final = "/api/v1/rules"
 STREAM_PATH: Final = "/api/v1/stream"
 
@@ -40,6 +41,8 @@ POST_QUERY_CAPABILITY: Final = "post-query"
 ALIASES_CAPABILITY: Final = "aliases"
 # Server-sent events when the answer to a query has changed.
 STREAM_CAPABILITY: Final = "stream"
+# POST of many declarations as one JSON array.
+DECLARE_MANY_CAPABILITY: Final = "declare-many"
 
 # Patterns are matched with fullmatch: "$" would let a trailing newline through (known fault 35).
 FEATURE_PATTERN: Final = "[A-Za-z0-9_]+"
@@ -56,6 +59,9 @@ MAX_NUMBER_DIGITS: Final = 18
 # Names stand in URLs and in database indexes, which end at about 2,700 bytes on PostgreSQL.
 MAX_NAME_CHARACTERS: Final = 255
 MAX_VERSION_DIGITS: Final = 9
+
+# How many declarations one request may have: they are one transaction, and other writes wait for it.
+MAX_DECLARATIONS: Final = 1_000
 
 
 def make_version_pattern(max_digits: int) -> str:

@@ -61,13 +61,13 @@ def test_without_a_body_no_content_type_is_sent(driver: Driver, service: FakeSer
 def test_a_conflict_is_no_failure(
     driver: Driver, service: FakeService, caplog: pytest.LogCaptureFixture, conflict: Behaviour
 ):
-    """A declaration that is answered with 409 is an error in the log; the setting gets the service's values."""
+    """A declaration that is answered with 409 is one error in the log; the setting gets the service's values."""
     setting = Setting("s", Sequence[int], ["a"], ())
     service.set_default("s", ["x", 2])
     with service.behaving(DECLARE, conflict):
         client = driver.start(service)
         client.reload()
-    assert ((2,), ["s"]) == (setting.get(), service.declared())
+    assert ((2,), ["s", "s"]) == (setting.get(), service.declared())
     records = [record for record in caplog.records if "conflict when declaring setting" in record.getMessage()]
     assert [("ERROR", True)] == [(record.levelname, record.name.startswith("heksher")) for record in records]
     assert "setting s" in records[0].getMessage()
@@ -78,14 +78,13 @@ def test_a_conflict_about_a_setting_that_the_service_does_not_have(driver: Drive
     """A setting that is refused and does not exist (its alias is another setting's) is not asked for by the others."""
     good, bad = Setting("good", int, ["a"], 0), Setting("bad", int, ["a"], 0, alias="other")
     service.set_default("good", 1)
-    client = driver.create(service, on_start_failure="continue")
     with service.behaving(DECLARE, for_setting("bad", CONFLICTS["foreign alias"], service.usual(DECLARE))):
-        client.start()
+        client = driver.start(service)
         assert (1, 0) == (good.get(), bad.get())
         service.set_default("good", 2)
-        with pytest.raises(httpx2.HTTPError, match="alias belongs to another setting"):
-            client.reload()
+        client.reload()
         assert (2, 0) == (good.get(), bad.get())
+        assert "alias belongs to another setting" in client.native.status.settings["bad"].rejected[0]
     service.set_default("bad", 3)
     client.reload()
     assert (2, 3) == (good.get(), bad.get())
@@ -94,68 +93,127 @@ def test_a_conflict_about_a_setting_that_the_service_does_not_have(driver: Drive
 @pytest.mark.trap(6)
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
 def test_a_failed_declaration_stops_no_other(driver: Driver, service: FakeService, failure: Behaviour):
-    """The other settings are declared and updated; the one that failed is not asked for, and keeps its default."""
+    """The start succeeds, and the others are declared and updated; the one that failed keeps its default."""
     settings = [Setting(name, int, ["a"], 0) for name in ("one", "bad", "two")]
-    for name in ("one", "bad", "two"):
+    for name in ("one", "two"):
         service.set_default(name, 5)
-    client = driver.create(service, on_start_failure="continue")
     with service.behaving(DECLARE, for_setting("bad", failure, service.usual(DECLARE))):
-        client.start()
+        client = driver.start(service)
         assert [5, 0, 5] == [setting.get() for setting in settings]
         assert "one,two" == service.queries()[-1]["settings"]
         service.set_default("one", 6)
-        with pytest.raises(httpx2.HTTPError):
-            client.reload()
+        client.reload()
         assert [6, 0, 5] == [setting.get() for setting in settings]
+        assert (None, None) == (client.await_outcome(), client.native.status.last_error)
+    service.set_default("bad", 5)
     client.reload()
     assert [6, 5, 5] == [setting.get() for setting in settings]
 
 
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
+def test_a_failed_declaration_slows_no_update(driver: Driver, service: FakeService, failure: Behaviour):
+    """With one setting whose declaration fails, the others are updated in their interval, and nothing else is told."""
+    good, bad = Setting("good", int, ["a"], 0), Setting("bad", int, ["a"], 0)
+    with service.behaving(DECLARE, for_setting("bad", failure, service.usual(DECLARE))):
+        client = driver.start(service, interval_s=SHORT_S)
+        assert [None] * 20 == [client.await_outcome() for _ in range(20)]
+        service.set_default("good", 7)
+        service.await_calls(QUERY, len(service.queries()) + 2)
+        status = client.native.status
+        client.close()
+    assert (7, 0, "current", None) == (good.get(), bad.get(), status.state, status.last_error)
+    assert (True, False) == tuple(status.settings[name].is_declared for name in ("good", "bad"))
+    assert "bad" in status.settings["bad"].rejected[0]
+
+
+# A declaration of a setting that the service has: what it may be refused or fail with.
+KNOWN = [answer(404, "unknown context features ['z']"), answer(422, {"detail": []}), answer(503), answer(507)]
+
+
+@pytest.mark.parametrize("number", [1, 20])
+@pytest.mark.parametrize("failure", KNOWN, ids=["unknown feature", "malformed", "away", "full"])
+def test_settings_that_the_service_has_are_followed(
+    driver: Driver, service: FakeService, failure: Behaviour, number: int
+):
+    """A setting whose declaration fails gets the service's values where the service has it, under whichever name."""
+    settings = [Setting(f"s{count}", int, ["a"], 0) for count in range(number)]
+    renamed = Setting("new", int, ["a"], 0, alias="old")
+    for name in (*(setting.name for setting in settings), "old"):
+        service.set_default(name, 5)
+    with service.behaving(DECLARE, failure):
+        client = driver.start(service)
+        assert [5] * (number + 1) == [setting.get() for setting in (*settings, renamed)]
+        service.set_default("s0", 6)
+        client.reload()
+    assert (6, False, False) == (
+        settings[0].get(),
+        client.native.status.settings["s0"].is_declared,
+        client.native.status.settings["s0"].is_stale,
+    )
+
+
+@pytest.fixture
+def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have failed declarations tried again almost at once."""
+    for name in ("FIRST_RETRY_S", "FIRST_REFUSED_S"):
+        monkeypatch.setattr(f"heksher.clients.conversation.declaration_retry.{name}", SHORT_S)
+
+
 @pytest.mark.trap(3)
+@pytest.mark.usefixtures("_hasty")
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
 def test_a_failed_declaration_is_tried_again_in_the_background(
     driver: Driver, service: FakeService, failure: Behaviour
 ):
-    """Only what failed is declared again, until it succeeds, without any call by the program."""
+    """Only what failed is declared again, until it succeeds, without any call by the program, whatever the interval."""
     good, bad = Setting("good", int, ["a"], 0), Setting("bad", int, ["a"], 0)
-    service.set_default("bad", 5)
     usual = service.usual(DECLARE)
     with service.behaving(DECLARE, for_setting("bad", in_turn(failure, failure, failure, usual), usual)):
-        client = driver.create(service, on_start_failure="continue", interval_s=SHORT_S)
-        client.start()
-        client.await_success()
-        client.close()
-    assert (5, 4, 1) == (bad.get(), service.declared().count("bad"), service.declared().count(good.name))
+        client = driver.start(service)
+        service.await_calls(DECLARE, 5)
+        client.reload()
+    assert (4, 1) == (service.declared().count("bad"), service.declared().count(good.name))
+    assert client.native.status.settings[bad.name] == client.native.status.settings["good"]
 
 
 @pytest.mark.trap(3)
+@pytest.mark.usefixtures("_hasty")
 def test_a_declaration_that_failed_late_is_tried_again(driver: Driver, service: FakeService):
     """The same holds for a setting that is created while the client runs."""
-    client = driver.start(service, interval_s=SHORT_S)
-    service.set_default("late", 5)
+    client = driver.start(service)
     with service.behaving(DECLARE, answer(503)):
         late = Setting("late", int, ["a"], 0)
         service.await_calls(DECLARE, 3)
         assert 0 == late.get()
+    service.set_default("late", 5)
     declared = len(service.declared())
     service.await_calls(DECLARE, declared + 1)
-    service.await_calls(QUERY, len(service.queries()) + 2)
-    client.close()
+    client.reload()
     assert 5 == late.get()
 
 
 def test_a_failed_declaration_is_logged_once(driver: Driver, service: FakeService, caplog: pytest.LogCaptureFixture):
-    """A problem that goes on is not repeated in the log at each try."""
+    """A problem that goes on is not repeated in the log at each try; the line names the setting and the remedy."""
     setting = Setting("s", int, ["a"], 0)
-    client = driver.create(service, on_start_failure="continue")
-    with service.behaving(DECLARE, answer(422, "no such feature")):
-        client.start()
+    with service.behaving(DECLARE, answer(404, "no such feature")):
+        client = driver.start(service)
         for _ in range(3):
-            with pytest.raises(httpx2.HTTPError):
-                client.reload()
-    records = [record for record in caplog.records if "declaring setting s" in record.getMessage()]
-    assert (["ERROR"], 0) == ([record.levelname for record in records], setting.get())
-    assert "no such feature" in records[0].getMessage()
+            client.reload()
+    errors = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert (1, 0) == (len(errors), setting.get())
+    for part in ("error when declaring setting s: ", "no such feature", "add the context feature to the service"):
+        assert part in errors[0].getMessage()
+
+
+def test_no_answer_to_any_declaration(driver: Driver, service: FakeService):
+    """After three declarations in a row without an answer the update goes on; the others are declared right after."""
+    settings = [Setting(f"s{number}", int, ["a"], 0) for number in range(5)]
+    silent = in_turn(*[fail(httpx2.ReadTimeout("slow"))] * 3, service.usual(DECLARE))
+    with service.behaving(DECLARE, silent):
+        client = driver.start(service)
+        service.await_calls(DECLARE, 5)
+    assert [setting.name for setting in settings] == service.declared()[:5]
+    assert "current" == client.native.status.state
 
 
 def test_metadata_that_is_spoilt_later_stops_no_other(driver: Driver, service: FakeService):
@@ -163,7 +221,7 @@ def test_metadata_that_is_spoilt_later_stops_no_other(driver: Driver, service: F
     good, bad = Setting("good", int, ["a"], 0), Setting("bad", int, ["a"], 0)
     bad.metadata["owner"] = object()
     service.set_default("good", 5)
-    driver.create(service, on_start_failure="continue").start()
+    driver.start(service)
     assert (5, 0) == (good.get(), bad.get())
 
 

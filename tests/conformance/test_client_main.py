@@ -89,13 +89,22 @@ def test_the_order_of_the_features_may_differ(driver: Driver, service: FakeServi
 def test_a_second_main_client_waits_for_pending_declarations(driver: Driver, service: FakeService):
     """As long as the first has settings to declare, a second one cannot become main."""
     first = driver.start(service)
-    with service.behaving(DECLARE, answer(500)):
+    with service.holding(DECLARE):
         setting = Setting("s", int, ["a"], 0)
         second = driver.create(service, on_start_failure="raise")
         with pytest.raises(ClientStateError, match="still to be declared"):
             second.start()
     first.reload()
     second.start()
+    assert (0, second.native) == (setting.get(), main_client.get())
+
+
+def test_a_second_main_client_does_not_wait_for_a_refused_declaration(driver: Driver, service: FakeService):
+    """A setting that the service refuses keeps no other client from becoming main."""
+    setting = Setting("s", int, ["a"], 0)
+    with service.behaving(DECLARE, answer(422)):
+        driver.start(service)
+        second = driver.start(service)
     assert (0, second.native) == (setting.get(), main_client.get())
 
 

@@ -1,6 +1,7 @@
 """How both clients start: become main, declare what there is, read it, and go on in the background."""
 
 import gc
+import threading
 from contextlib import ExitStack
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ import pytest
 from heksher import Setting, main_client
 from heksher.exceptions import ClientStateError, InvalidOptionError
 from tests.support.drivers import LONG_S, SHORT_S, Driver
-from tests.support.fake_service import DECLARE, FEATURES, HEALTH, QUERY, FakeService, answer, fail, in_turn
+from tests.support.fake_service import DECLARE, FEATURES, HEALTH, QUERY, Busy, FakeService, Gate, answer, fail, in_turn
 
 
 def test_a_started_client_gives_settings_their_values(driver: Driver, service: FakeService):
@@ -123,11 +124,7 @@ FAILURES = {
     "features unreachable": (FEATURES, fail(httpx2.ConnectError("refused"))),
     "features in HTML": (FEATURES, HTML),
     "features of another shape": (FEATURES, answer(200, {"context_features": "abc"})),
-    "declaration unreachable": (DECLARE, fail(httpx2.ReadTimeout("slow"))),
-    "declaration in HTML": (DECLARE, HTML),
-    "declaration of an unknown feature": (DECLARE, answer(404, "unknown context features")),
-    "declaration refused": (DECLARE, answer(422, {"detail": []})),
-    "declaration fails": (DECLARE, answer(500, "oops")),
+    "credentials refused for a declaration": (DECLARE, answer(401, "who are you?")),
     "query unreachable": (QUERY, fail(httpx2.ConnectError("refused"))),
     "query in HTML": (QUERY, HTML),
     "query of another shape": (QUERY, answer(200, {"settings": []})),
@@ -256,6 +253,7 @@ def test_no_time_limit(driver: Driver, service: FakeService):
 @pytest.mark.trap(24)
 def test_declarations_go_out_side_by_side(driver: Driver, service: FakeService):
     """500 settings are declared by at least ten requests at a time, and by no more than a service can stand."""
+    service.capabilities = ["aliases"]
     settings = [Setting(f"s{number}", int, ["a"], 0) for number in range(500)]
     client = driver.create(service)
     with service.holding(DECLARE) as gate:
@@ -267,9 +265,67 @@ def test_declarations_go_out_side_by_side(driver: Driver, service: FakeService):
     assert sorted(setting.name for setting in settings) == sorted(service.declared())
 
 
+@pytest.mark.trap(39)
+def test_an_existing_service_is_asked_one_thing_at_a_time(driver: Driver, service: FakeService):
+    """A service that announces nothing has no more than one request of a client to answer, whatever it is asked."""
+    settings = [Setting(f"s{number}", int, ["a"], 0) for number in range(40)]
+    routes = [DECLARE, *(f"GET /api/v1/settings/{setting.name}" for setting in settings)]
+    busy = Busy()
+    with ExitStack() as stack:
+        for route in routes:
+            stack.enter_context(service.behaving(route, busy.watch(service.usual(route))))
+        client = driver.start(service)
+        for setting in settings:
+            service.rename(setting.name, f"renamed.{setting.name}")
+        client.reload()
+    assert (1, 80) == (busy.most, busy.count)
+
+
+@pytest.mark.trap(39)
+def test_the_start_waits_for_declarations_that_make_progress(driver: Driver, service: FakeService):
+    """The time limit of the start begins anew with each declaration that is answered, whatever the answer."""
+    settings = [Setting(f"s{number}", int, ["a"], 0) for number in range(10)]
+    usual = service.usual(DECLARE)
+
+    def take_time(request: httpx2.Request) -> httpx2.Response:
+        threading.Event().wait(0.1)
+        return (answer(500) if b'"s1"' in request.content else usual)(request)
+
+    with service.behaving(DECLARE, take_time):
+        driver.start(service, start_timeout=0.6)
+    assert 10 == len(settings) == len(set(service.declared()))
+
+
+def test_the_start_does_not_wait_for_declarations_that_stop(driver: Driver, service: FakeService):
+    """A declaration that is not answered in time ends the start, whatever was answered before."""
+    settings = [Setting(f"s{number}", int, ["a"], 0) for number in range(3)]
+    usual = service.usual(DECLARE)
+    client = driver.create(service, on_start_failure="raise", start_timeout=0.1)
+    gate = Gate()
+    with service.behaving(DECLARE, in_turn(usual, usual, gate.hold(usual))):
+        with pytest.raises(httpx2.TimeoutException, match=r"the start took longer than 0\.1 s"):
+            client.start()
+        gate.open()
+        assert [] == driver.find_leftovers()
+    assert 3 == len(settings)
+
+
+@pytest.mark.trap(21)
+def test_an_idle_client_of_an_existing_service(driver: Driver, service: FakeService):
+    """A service that does not announce its feature order is asked for it by each second poll only."""
+    service.announces_features = False
+    kept = Setting("s", int, ["a"], 0)
+    client = driver.start(service)
+    before = len(service.calls)
+    for _ in range(4):
+        client.reload()
+    assert [QUERY, QUERY, FEATURES] * 2 == [route for route, _ in service.calls[before:]]
+    assert 0 == kept.get()
+
+
 @pytest.mark.trap(3)
 def test_a_failed_declaration_is_tried_again(driver: Driver, service: FakeService):
-    """Only what failed is declared again, by the next update, until it succeeds."""
+    """Only what failed is declared again, by the next reload, until it succeeds."""
     good, bad = Setting("good", int, ["a"], 0), Setting("bad", int, ["a"], 0)
     refusing = in_turn(answer(500), answer(503), service.usual(DECLARE))
     with ExitStack() as stack:
@@ -278,10 +334,8 @@ def test_a_failed_declaration_is_tried_again(driver: Driver, service: FakeServic
                 DECLARE, lambda request: (refusing if b'"bad"' in request.content else service.usual(DECLARE))(request)
             )
         )
-        client = driver.create(service, on_start_failure="continue", interval_s=LONG_S)
-        client.start()
-        with pytest.raises(httpx2.HTTPStatusError):
-            client.reload()
+        client = driver.start(service, interval_s=LONG_S)
+        client.reload()
         client.reload()
     assert (1, 3) == (service.declared().count(good.name), service.declared().count(bad.name))
 

@@ -59,7 +59,10 @@ def test_revision(driver: Driver, service: FakeService, told: str | None, revisi
 
 
 def test_status_of_settings(driver: Driver, service: FakeService):
-    """For each setting: whether it was declared, what was rejected of it, and whether it is what the service says."""
+    """For each setting: whether it was declared, what was rejected of it, and whether it is what the service says.
+
+    A setting whose declaration is a conflict is followed all the same.
+    """
     kept = [Setting(name, int, ["a"], 0) for name in ("fine", "conflict", "wrong")]
     service.set_default("wrong", "no number")
     service.set_default("conflict", 0)
@@ -69,8 +72,10 @@ def test_status_of_settings(driver: Driver, service: FakeService):
     assert {setting.name for setting in kept} == set(settings)
     expected = SettingStatus(is_declared=True, is_missing=False, rejected=(), is_stale=False)
     assert expected == settings["fine"]
-    assert (True, False, False) == (settings["conflict"].is_declared, settings["conflict"].is_missing, False)
-    assert "conflict" in settings["conflict"].rejected[0]
+    conflict = settings["conflict"]
+    assert (False, False, False) == (conflict.is_declared, conflict.is_missing, conflict.is_stale)
+    assert "conflict" in conflict.rejected[0]
+    assert "current" == client.native.status.state
     assert settings["wrong"].is_stale
     assert "no number" in settings["wrong"].rejected[0]
 

@@ -51,6 +51,11 @@ def start(driver: Driver, service: RunningService, **options) -> DrivenClient:
     return client
 
 
+def read_revision(service: RunningService) -> int:
+    """Return the number of the newest entry in the service's change log."""
+    return int(service.http.get("/api/v1/query").headers["Heksher-Revision"])
+
+
 def requests_for(caplog: pytest.LogCaptureFixture, path: str) -> list[int]:
     """List the status codes that the HTTP library got for a path."""
     messages = [record.getMessage() for record in caplog.records if record.name == "httpx2"]
@@ -174,9 +179,11 @@ def test_a_feature_moved_on_the_service(driver: Driver, service: RunningService)
 
 @pytest.mark.trap(24)
 def test_500_settings(driver: Driver, service: RunningService):
-    """Hundreds of settings are declared and read by one start."""
+    """Hundreds of settings are declared and read by one start, with one entry in the change log."""
+    before = read_revision(service)
     settings = [Setting(f"domain.setting_{number}", int, ["user"], number) for number in range(500)]
     client = start(driver, service)
+    assert before + 1 == read_revision(service)
     assert {setting.name for setting in settings} == client.get_settings().keys()
     service.add_rule("domain.setting_77", {"user": "x"}, -1)
     client.reload()
@@ -224,13 +231,11 @@ def test_conflicts_and_outdated_declarations(driver: Driver, service: RunningSer
 
 
 def test_a_setting_with_an_unknown_feature(driver: Driver, service: RunningService):
-    """It cannot be declared; the others are. Once the service has the feature, it is."""
+    """It cannot be declared; the others are, and are updated. Once the service has the feature, it is."""
     good, bad = Setting("good", int, ["user"], 0), Setting("bad", int, ["zone"], 0)
-    client = create(driver, service, on_start_failure="continue")
-    client.start()
+    client = start(driver, service)
     service.add_rule("good", {"user": "x"}, 1)
-    with pytest.raises(httpx2.HTTPStatusError):
-        client.reload()
+    client.reload()
     assert (1, 0) == (good.get(user="x"), bad.get())
     service.add_features("zone")
     client.reload()
@@ -324,7 +329,8 @@ with client:
 
 @pytest.mark.trap(39)
 def test_eight_processes_declare_the_same_settings(service: RunningService, tmp_path: Path):
-    """A fleet that starts at once on a service without its settings starts as one process would."""
+    """A fleet that starts at once on a service without its settings starts as one process would, and writes as one."""
+    before = read_revision(service)
     script = tmp_path / "program.py"
     script.write_text(PROGRAM, encoding="utf-8")
     processes = [
@@ -337,3 +343,4 @@ def test_eight_processes_declare_the_same_settings(service: RunningService, tmp_
     assert [("", 0)] * 8 == [(errors, code) for _, errors, code in results]
     assert [list(range(20))] * 8 == [json.loads(output) for output, _, _ in results]
     assert 20 == len(service.http.get("/api/v1/settings").json()["settings"])
+    assert before + 1 == read_revision(service)

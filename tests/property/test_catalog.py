@@ -13,11 +13,11 @@ from heksher.server.catalog.catalog import Catalog, CatalogState
 from heksher.server.catalog.picture import Picture, take_picture
 from heksher.server.catalog.query import CatalogQuery, build_answer
 from heksher.server.catalog.reader import PictureReader
-from heksher.server.errors import NotFoundError, OperationError
+from heksher.server.errors import InvalidInputError, NotFoundError, OperationError
 from heksher.server.json_bytes import encode
 from heksher.server.operations import context_features, logged_change, metadata, rules, settings
 from heksher.server.operations.context_features import Side
-from heksher.server.operations.declaration import declare
+from heksher.server.operations.declaration import check_consistency, declare, declare_many
 from heksher.server.operations.differences import Declaration
 from heksher.server.storage.base import NOBODY, Reader, Storage, Writer, Written
 from heksher.server.storage.memory import MemoryStorage
@@ -90,6 +90,20 @@ class CatalogMachine(RuleBasedStateMachine):
         version = self.next_version(name if alias is None else alias, is_major=is_major)
         declaration = Declaration(name, chosen, parse_value_type(kind), default, version, {}, alias)
         self.write(lambda: declare(self.storage, declaration, NOBODY))
+
+    @rule(several=st.lists(st.tuples(names, st.none() | names, st.sampled_from(TYPES), values), min_size=2, max_size=5))
+    def declare_at_once(self, several: list[tuple[str, str | None, str, JSON]]) -> None:
+        """Declare several settings in one entry, some of them perhaps more than once, or under another name."""
+        declarations = []
+        for position, (name, alias, kind, default) in enumerate(several):
+            major = int(self.next_version(name if alias is None else alias, is_major=True).split(".")[0])
+            # Later declarations of one setting are of later versions; those of a new one must be the first.
+            version = f"{major + position}.0" if major > 1 else "1.0"
+            declaration = Declaration(name, frozenset("xyz"), parse_value_type(kind), default, version, {}, alias)
+            with suppress(InvalidInputError):
+                check_consistency(declaration)
+                declarations.append(declaration)
+        self.write(lambda: declare_many(self.storage, declarations, NOBODY))
 
     @rule(name=st.sampled_from("ab"), default=values)
     def change_default(self, name: str, default: JSON) -> None:

@@ -27,6 +27,7 @@ SETTINGS = "GET /api/v1/settings"
 QUERY = "GET /api/v1/query"
 POST_QUERY = "POST /api/v1/query"
 DECLARE = "POST /api/v1/settings/declare"
+DECLARE_MANY = "POST /api/v1/settings/declare-many"
 
 # Long enough for a busy machine; only a test that fails waits this long.
 DEADLINE_S = 10.0
@@ -104,6 +105,39 @@ class Gate:
             self._condition.notify_all()
 
 
+class Busy:
+    """Watches how many requests are answered at the same time.
+
+    Attributes:
+        count: how many requests there were.
+        most: how many of them were answered at the same time at most.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._now = 0
+        self.count = 0
+        self.most = 0
+
+    def watch(self, behaviour: Behaviour) -> Behaviour:
+        """Make a behaviour whose requests are counted."""
+
+        def answer_counted(request: httpx2.Request) -> httpx2.Response:
+            with self._lock:
+                self._now += 1
+                self.count += 1
+                self.most = max(self.most, self._now)
+            try:
+                # Others, if there are any, arrive meanwhile.
+                threading.Event().wait(0.001)
+                return behaviour(request)
+            finally:
+                with self._lock:
+                    self._now -= 1
+
+        return answer_counted
+
+
 class FakeService:
     """Settings and rules in plain dictionaries, answered as http-api.md says.
 
@@ -159,6 +193,7 @@ class FakeService:
             QUERY: self._query,
             POST_QUERY: self._query if "post-query" in self.capabilities else answer(405),
             DECLARE: self._declare,
+            DECLARE_MANY: self._declare_many if "declare-many" in self.capabilities else answer(405),
         }
         return usual.get(route, self._show)
 
@@ -200,7 +235,8 @@ class FakeService:
 
     def declared(self) -> list[str]:
         """List the names of the settings that were declared, in the order in which they arrived."""
-        return [json.loads(request.content)["name"] for request in self.asked(DECLARE)]
+        bodies = [json.loads(request.content) for route, request in self.calls if route in {DECLARE, DECLARE_MANY}]
+        return [one["name"] for body in bodies for one in (body if isinstance(body, list) else [body])]
 
     def await_calls(self, route: str, number: int = 1) -> None:
         """Wait until ``METHOD path`` was asked for so many times."""
@@ -241,6 +277,15 @@ class FakeService:
         self._move_on()
         self.settings[known] = {"default_value": body["default_value"], "rules": []}
         return answer(200, {"outcome": "created"}, **self._tell_revision())(request)
+
+    def _declare_many(self, request: httpx2.Request) -> httpx2.Response:
+        declare = self.behaviours.get(DECLARE, self._declare)
+        answers = []
+        for body in json.loads(request.content):
+            one = declare(httpx2.Request("POST", request.url, content=json.dumps(body)))
+            is_json = one.text[:1] in {"{", "["}
+            answers.append({"status": one.status_code, "body": one.json() if is_json else one.text})
+        return answer(200, answers, **self._tell_revision())(request)
 
     def _query(self, request: httpx2.Request) -> httpx2.Response:
         names, has_aliases = _read_question(request)

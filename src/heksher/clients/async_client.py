@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import time
 import warnings
 import weakref
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -73,7 +75,8 @@ class AsyncHeksherClient(BaseHeksherClient):
         context_features: the context features that the program knows, the most general one first.
         http_client_args: keyword arguments for the HTTP client: ``headers``, ``auth``, ``timeout``, ``verify``, …
         on_start_failure: ``"raise"`` the first update's failure from ``set_as_main``, or log it and ``"continue"``.
-        start_timeout: seconds that the start may take; ``None`` for no limit but those of requests.
+        start_timeout: seconds that the start may take, anew from each answer to a declaration; ``None`` for no limit
+            but those of requests.
         last_known_file: a file to keep what the service said last in, and to answer from when it cannot be reached at
             the start.
         bootstrap: values, or a file with them, for a start with neither service nor such a file: the JSON that the
@@ -175,7 +178,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         When it returns, settings are at least as new as the call.
 
         Raises:
-            ServiceError: (an ``httpx.HTTPError``) the update failed, or a declaration did.
+            ServiceError: (an ``httpx.HTTPError``) the update failed. A declaration that does is no failed update.
             ClientStateError: (a ``RuntimeError``) the client is not started, or closed.
         """
         self._require_running()
@@ -290,8 +293,9 @@ class AsyncHeksherClient(BaseHeksherClient):
 
     async def _start(self) -> Exception | None:
         try:
-            async with asyncio.timeout(self._start_timeout_s):
-                return await self._update_and_announce()
+            async with asyncio.timeout(self._start_timeout_s) as limit:
+                with self._session.telling_progress(self._make_extension(limit)):
+                    return await self._update_and_announce()
         except TimeoutError as timeout:
             error = as_http_error(TransportError(f"the start took longer than {self._start_timeout_s} s", timeout))
             await self._fall_back_aside()
@@ -299,25 +303,38 @@ class AsyncHeksherClient(BaseHeksherClient):
             self._announce(concluded)
             return concluded
 
-    async def _update_and_announce(self) -> Exception | None:
-        """Update once, after any update under way, and tell the program; return why it failed, or ``None``."""
+    def _make_extension(self, limit: asyncio.Timeout) -> Callable[[], object]:
+        """Make what starts a time limit anew; it may be called from any thread."""
+        loop, timeout_s = asyncio.get_running_loop(), self._start_timeout_s
+
+        def reschedule() -> None:
+            # The start may be over by now.
+            with contextlib.suppress(RuntimeError):
+                limit.reschedule(None if timeout_s is None else loop.time() + timeout_s)
+
+        return partial(loop.call_soon_threadsafe, reschedule)
+
+    async def _update_and_announce(self, now_s: float = math.inf) -> Exception | None:
+        """Update once, after any update under way, and tell the program; return why it failed, or ``None``.
+
+        Args:
+            now_s: declarations that failed are tried again if they are due by then; infinity for all of them.
+        """
         async with self._update_lock:
             run = self._run
-            error = await self._update()
+            error = await self._update(now_s)
             error = self._conclude(run, time.monotonic(), error)
         self._announce(error)
         return error
 
-    async def _update(self) -> Exception | None:
+    async def _update(self, now_s: float) -> Exception | None:
         self._schedule.begin()
         try:
-            update = await self._transport.run(self._session.update())
+            update = await self._transport.run(self._session.update(now_s))
             async with self.modification_lock:
                 self._publish(update)
             if self._fallback.is_kept:
                 await asyncio.to_thread(self._keep, update)
-            if update.problems:
-                raise as_http_error(update.problems[0])
         # Also unforeseen errors: the loop must go on.
         except Exception as failure:  # noqa: BLE001 - see above
             await self._fall_back_aside()
@@ -336,8 +353,9 @@ class AsyncHeksherClient(BaseHeksherClient):
         """Update if that is due; return the seconds until it is again, or ``None`` when there is nothing more to do."""
         if self._run is None:
             return None
-        if self._schedule.remaining(time.monotonic()) == 0:
-            await self._update_and_announce()
+        now_s = time.monotonic()
+        if self._schedule.remaining(now_s) == 0:
+            await self._update_and_announce(now_s)
         return self._schedule.remaining(time.monotonic())
 
 

@@ -63,7 +63,8 @@ class BaseHeksherClient(Observed, ABC):
             says another order, that one holds.
         on_start_failure: what ``set_as_main`` does when the first update fails: ``"raise"``, or log it, go on with the
             defaults and ``"continue"`` to try in the background.
-        start_timeout: seconds that the start may take; ``None`` for as long as the HTTP client's timeouts let it.
+        start_timeout: seconds that the start may take, anew from each answer to a declaration; ``None`` for as long as
+            the HTTP client's timeouts let it.
         updates: whether changes are followed by a stream where the service has one, or by polling alone.
         base_url: the service's URL, without credentials.
         fallback: what settings answer while the service was never reached.
@@ -186,7 +187,7 @@ class BaseHeksherClient(Observed, ABC):
             self._session.release()
 
     def _has_undeclared_settings(self) -> bool:
-        """Return whether settings are still to be declared."""
+        """Return whether settings are still to be declared for the first time."""
         return self._session.has_undeclared()
 
     def _is_over(self) -> bool:
@@ -221,7 +222,10 @@ class BaseHeksherClient(Observed, ABC):
     # ---- to override
 
     def on_update_error(self, exc: Exception) -> None:
-        """Do nothing. Override it to be called after each failed update; what it raises is logged and stops nothing."""
+        """Do nothing. Override it to be called after each failed update; what it raises is logged and stops nothing.
+
+        An update fails when its query does. A declaration that fails is logged, and told by ``status.settings``.
+        """
 
     def on_update_ok(self) -> None:
         """Do nothing. Override it to be called after each successful update, also when nothing had changed."""
@@ -296,7 +300,7 @@ class BaseHeksherClient(Observed, ABC):
             status = error.status if isinstance(error, StatusError) else None
             retry_after_s = error.retry_after_s if isinstance(error, StatusError) else None
             self._schedule.fail(now_s, is_refused=status in _REFUSALS, retry_after_s=retry_after_s)
-        # Also after a failure, which may be that of one declaration.
+        self._schedule.plan_declarations(self._session.plan_declarations(now_s))
         self._stream_runner.tend()
         self._note(error)
         return error

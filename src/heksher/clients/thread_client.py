@@ -2,6 +2,7 @@
 
 import _thread
 import logging
+import math
 import queue
 import threading
 import time
@@ -10,7 +11,7 @@ import weakref
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from types import BuiltinFunctionType, TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 
 from heksher import main_client
 from heksher.clients.base_client import (
@@ -38,6 +39,10 @@ logger: logging.Logger = logging.getLogger(__name__)
 # then there is to be no second thread, see ``stream_runner``.
 SETTLING_S = 1.0
 
+# Passes to the call that starts a client that declarations were answered, and in the end the outcome of the first
+# update, or that the client was closed meanwhile.
+_Started: TypeAlias = queue.SimpleQueue[Exception | Literal["progress"] | None]
+
 
 class ThreadHeksherClient(BaseHeksherClient):
     """Keeps the settings of the process current, in a background thread. Thread-safe.
@@ -48,7 +53,8 @@ class ThreadHeksherClient(BaseHeksherClient):
         context_features: the context features that the program knows, the most general one first.
         http_client_args: keyword arguments for the HTTP client: ``headers``, ``auth``, ``timeout``, ``verify``, …
         on_start_failure: ``"raise"`` the first update's failure from ``set_as_main``, or log it and ``"continue"``.
-        start_timeout: seconds that the start may take; ``None`` for no limit but those of requests.
+        start_timeout: seconds that the start may take, anew from each answer to a declaration; ``None`` for no limit
+            but those of requests.
         last_known_file: a file to keep what the service said last in, and to answer from when it cannot be reached at
             the start.
         bootstrap: values, or a file with them, for a start with neither service nor such a file: the JSON that the
@@ -113,8 +119,8 @@ class ThreadHeksherClient(BaseHeksherClient):
         self._thread: threading.Thread | None = None
         # Whether this is a forked process that has not begun to follow the service's changes.
         self._is_settling = False
-        # Passes the outcome of the first update, or that the client was closed meanwhile, to the call that starts it.
-        self._started: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+        # Where the call that starts the client waits for its first update.
+        self._started = _Started()
 
     def set_as_main(self) -> None:
         """Become the process's main client: declare all settings, update them, and go on doing so in the background.
@@ -155,7 +161,7 @@ class ThreadHeksherClient(BaseHeksherClient):
         When it returns, settings are at least as new as the call.
 
         Raises:
-            ServiceError: (an ``httpx.HTTPError``) the update failed, or a declaration did.
+            ServiceError: (an ``httpx.HTTPError``) the update failed. A declaration that does is no failed update.
             ClientStateError: (a ``RuntimeError``) the client is not started, or closed.
         """
         self._require_running()
@@ -287,17 +293,19 @@ class ThreadHeksherClient(BaseHeksherClient):
     def _wake_up(self) -> None:
         self._wake.set()
 
-    def _start_thread(self, *, is_first: bool = True) -> "queue.SimpleQueue[Exception | None]":
-        started = self._started = queue.SimpleQueue[Exception | None]()
+    def _start_thread(self, *, is_first: bool = True) -> _Started:
+        started = self._started = _Started()
         self._wake = threading.Event()
         arguments = (weakref.ref(self), self._wake, started if is_first else None)
         self._thread = threading.Thread(target=_update_periodically, args=arguments, name="heksher", daemon=True)
         self._thread.start()
         return started
 
-    def _await_start(self, started: "queue.SimpleQueue[Exception | None]") -> Exception | None:
+    def _await_start(self, started: _Started) -> Exception | None:
         try:
-            return started.get(timeout=self._start_timeout_s)
+            while isinstance(outcome := started.get(timeout=self._start_timeout_s), str):
+                pass
+            return outcome  # noqa: TRY300
         except queue.Empty:
             text = f"the start took longer than {self._start_timeout_s} s"
             error = as_http_error(TransportError(text, TimeoutError(text)))
@@ -313,31 +321,33 @@ class ThreadHeksherClient(BaseHeksherClient):
         wake.set()
         return thread
 
-    def _update_and_announce(self) -> Exception | None:
-        """Update once, after any update under way, and tell the program; return why it failed, or ``None``."""
+    def _update_and_announce(self, now_s: float = math.inf) -> Exception | None:
+        """Update once, after any update under way, and tell the program; return why it failed, or ``None``.
+
+        Args:
+            now_s: declarations that failed are tried again if they are due by then; infinity for all of them.
+        """
         with self._update_lock:
             run = self._run
-            error = self._update()
+            error = self._update(now_s)
             error = self._conclude(run, time.monotonic(), error)
         self._announce(error)
         return error
 
-    def _update(self) -> Exception | None:
+    def _update(self, now_s: float) -> Exception | None:
         self._schedule.begin()
         try:
-            update = self._transport.run(self._session.update())
+            update = self._transport.run(self._session.update(now_s))
             with self.modification_lock:
                 self._publish(update)
             self._keep(update)
-            if update.problems:
-                raise as_http_error(update.problems[0])
         # Also unforeseen errors: the thread must go on.
         except Exception as failure:  # noqa: BLE001 - see above
             self._fall_back()
             return failure
         return None
 
-    def _tend(self, wake: threading.Event, started: "queue.SimpleQueue[Exception | None] | None") -> float | None:
+    def _tend(self, wake: threading.Event, started: _Started | None) -> float | None:
         """Update if that is due; return the seconds until it is again, or ``None`` when there is nothing more to do."""
         # Not the current thread: gevent, patched in late, makes another one of it.
         if self._wake is not wake:
@@ -345,11 +355,12 @@ class ThreadHeksherClient(BaseHeksherClient):
         if started is not None:
             error: Exception | None = ClientStateError("the start was interrupted")
             try:
-                error = self._update_and_announce()
+                with self._session.telling_progress(lambda: started.put("progress")):
+                    error = self._update_and_announce()
             finally:
                 started.put(error)
-        elif self._schedule.remaining(time.monotonic()) == 0:
-            self._update_and_announce()
+        elif self._schedule.remaining(now_s := time.monotonic()) == 0:
+            self._update_and_announce(now_s)
         now_s = time.monotonic()
         left_s = self._schedule.remaining(now_s)
         if self._is_settling and (settling_s := self._settle(now_s)) > 0:
@@ -366,7 +377,7 @@ def _await_end(thread: threading.Thread | None) -> None:
 def _update_periodically(
     reference: "weakref.ref[ThreadHeksherClient]",
     wake: threading.Event,
-    started: "queue.SimpleQueue[Exception | None] | None",
+    started: _Started | None,
 ) -> None:
     """Update until the client is closed, or gone: between updates the thread does not hold it."""
     while (client := reference()) is not None:

@@ -65,7 +65,7 @@ def prepare(client: Client, **default_values: int) -> Update:
     """Play the first update of a client's session."""
     talk = Conversation(client._session.update())
     talk.play((FEATURES, features("a", "b")))
-    if DECLARE in talk.asked:
+    while DECLARE in talk.asked:
         talk.answer(*[declared()] * len(talk.requests))
     talk.play((QUERY, queried(default_values)))
     return talk.result()

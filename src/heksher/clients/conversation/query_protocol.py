@@ -11,8 +11,8 @@ Source: docs/adr/0010-answers-from-memory.md; known faults 5 and 43.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 from heksher import wire
 from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
@@ -22,16 +22,25 @@ from heksher.clients.conversation.response_reader import (
     read_capabilities,
     read_features,
     read_object,
+    read_settings,
 )
+from heksher.clients.conversation.setting_data import SettingData
 from heksher.exceptions import ServiceError
 from heksher.value_type import JSON
 from heksher.wire import FeatureFilter
 
 logger: logging.Logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 # Servers and proxies refuse what is longer than their limit. Most have one of 8 KiB, for the first line of a request or
 # for the whole head; half of that leaves room for the rest.
 MAX_URL_BYTES: Final = 4096
+
+# How many requests of one kind are sent side by side to a service that announces what it can do: enough that hundreds
+# take few round trips, few enough that a fleet that starts does not overrun it. The existing service announces nothing,
+# and has a pool of so few connections that sixteen requests of three clients each run it dry (known fault 39).
+MAX_SIDE_BY_SIDE: Final = 16
 
 # What a service may answer that does not know the method, the body or the parameter that it is sent.
 _MISUNDERSTOOD: Final = frozenset({400, 404, 405, 415, 422, 501})
@@ -141,7 +150,30 @@ class QueryProtocol:
             return Request("POST", path, headers=headers, body=query.body)
         return Request("GET", path, query.params, headers)
 
+    def divide(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
+        """Divide what takes a request each into portions that may be sent side by side."""
+        size = MAX_SIDE_BY_SIDE if self.capabilities else 1
+        for begin in range(0, len(items), size):
+            yield items[begin : begin + size]
+
     # ---- flows
+
+    def send(self, requests: Iterable[Request]) -> Flow[list[Outcome]]:
+        """Send requests, as many side by side as the service can stand; return their outcomes in the same order."""
+        outcomes: list[Outcome] = []
+        for portion in self.divide(tuple(requests)):
+            outcomes.extend((yield tuple(portion)))
+        return outcomes
+
+    def ask_settings(self) -> Flow[dict[str, SettingData]]:
+        """Ask for all settings that the service has."""
+        request = Request("GET", wire.SETTINGS_PATH, {"include_additional_data": "true"})
+        return read_settings(request, expect(request, (yield (request,))[0]))
+
+    def ask_names(self) -> Flow[frozenset[str]]:
+        """Ask for the names and aliases of all settings that the service has."""
+        settings = yield from self.ask_settings()
+        return frozenset(settings).union(*(data.aliases for data in settings.values()))
 
     def ask_features(self) -> Flow[tuple[str, ...]]:
         """Ask for the context features, in their order."""
@@ -190,7 +222,7 @@ class QueryProtocol:
         if len(renamed) == 1 and len(unexplained) == 1:
             names[renamed[0]] = unexplained.pop()
         else:
-            names.update((yield from self._ask_names(renamed)))
+            names.update((yield from self._ask_canonical_names(renamed)))
         return names
 
     def _send(
@@ -202,11 +234,9 @@ class QueryProtocol:
         request = self.write(query, wire.QUERY_PATH, headers)
         return SentQuery(query, request, (yield (request,))[0], required)
 
-    def _ask_names(self, renamed: Sequence[str]) -> Flow[dict[str, str]]:
-        if not renamed:
-            return {}
+    def _ask_canonical_names(self, renamed: Sequence[str]) -> Flow[dict[str, str]]:
         requests = tuple(Request("GET", wire.setting_path(name)) for name in renamed)
-        outcomes = yield requests
+        outcomes = yield from self.send(requests)
         names = {}
         for name, request, outcome in zip(renamed, requests, outcomes, strict=True):
             try:

@@ -113,6 +113,21 @@ def read_object(
     return answer
 
 
+def read_answers(response: Response) -> list[Response] | None:
+    """Read the answers that several declarations in one request were given, as if each had come alone.
+
+    Returns:
+        Them, in their order; ``None`` if the response is something else.
+    """
+    try:
+        answers = json.loads(response.body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(answers, list) or not all(map(_is_answer, answers)):
+        return None
+    return [response._replace(status=answer["status"], body=_write_body(answer["body"])) for answer in answers]
+
+
 def read_features(request: Request, response: Response) -> tuple[str, ...]:
     """Read the answer to a request for the context features, in their order."""
     features = read_object(request, response).get("context_features")
@@ -225,6 +240,15 @@ def _read_setting_data(setting: JSON) -> SettingData:
         aliases=_read_names(setting["aliases"]),
         version=_typed(setting["version"], str),
     )
+
+
+def _is_answer(answer: object) -> bool:
+    return isinstance(answer, Mapping) and type(answer.get("status")) is int and "body" in answer
+
+
+def _write_body(body: JSON) -> bytes:
+    """Write the body of an answer, which is a text or JSON, as it would have come."""
+    return body.encode(errors="backslashreplace") if isinstance(body, str) else json.dumps(body).encode()
 
 
 def _read_names(value: JSON) -> tuple[str, ...]:

@@ -2,7 +2,12 @@
 
 Every delay has a random part. Clients that were started together, or that lost the service together, must not come back
 together, and the random part is wide enough to spread a fleet over the whole time available.
+
+What updates are due follows queries alone. A declaration that failed is tried again with an update of its own, so its
+setting's trouble makes no update later.
 """
+
+import math
 
 from heksher.backoff import FailureRow, draw
 
@@ -50,6 +55,8 @@ class Schedule:
         # alone, even if it tells of changes.
         self._nudged_s: float | None = None
         self._not_before_s = 0.0
+        # When declarations that failed are tried again, infinity if there are none.
+        self._declarations_s = math.inf
 
     def remaining(self, now_s: float) -> float:
         """Return the seconds until the next update is due; 0 if it is."""
@@ -61,6 +68,9 @@ class Schedule:
         due_s = due[0] + due[1] * (max(self._interval_s, NET_INTERVAL_S) if self._has_stream else self._interval_s)
         if nudged_s is not None:
             due_s = min(due_s, max(nudged_s, self._not_before_s))
+        if not self._failures.count:
+            # Where queries fail, declarations would, too.
+            due_s = min(due_s, self._declarations_s)
         return max(0.0, due_s - now_s)
 
     def hurry(self) -> None:
@@ -83,6 +93,10 @@ class Schedule:
     def scatter(self, now_s: float) -> None:
         """Have an update before it is due, at a random moment: a process was forked, perhaps as one of many."""
         self._plan(now_s + draw(0, min(self._interval_s, self.remaining(now_s))))
+
+    def plan_declarations(self, due_s: float) -> None:
+        """Have an update when declarations that failed are due; infinity if there are none."""
+        self._declarations_s = due_s
 
     def begin(self) -> None:
         """Note that an update begins: what was asked for until now is served by it."""

@@ -8,23 +8,27 @@ safe to repeat for ever:
 
 * The ETag moves only together with the data: it is stored when an update is published, for the very query it answered,
   and only if every value was accepted. Otherwise the next answer is a full one, and is tried again.
-* Settings are independent. A declaration that fails leaves its setting waiting, out of the query, until it succeeds; an
-  answer that makes no sense for one setting leaves that setting as it was.
+* Settings are independent. A declaration that fails is tried again on a schedule of its own, and is no failure of the
+  update; an answer that makes no sense for one setting leaves that setting as it was.
 * The service's names are the service's: a query is answered by canonical names, and what a setting was declared as may
   have become an alias since.
 
 A problem is logged when it appears or changes, not each time that it is met again.
 
-Source: docs/reference/compatibility.md; known faults 1 to 8 and 16.
+Source: docs/reference/compatibility.md; known faults 1, 2, 4 to 8 and 16.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from heksher import wire
+from heksher.backoff import draw
 from heksher.clients.conversation.conversion import Remark, convert_setting
+from heksher.clients.conversation.declaration_protocol import DeclarationProtocol, Waiting, do_nothing
 from heksher.clients.conversation.exchange import Flow, Request, Response
 from heksher.clients.conversation.query_protocol import Query, QueryProtocol, SentQuery, format_tracked
 from heksher.clients.conversation.registration import Registration
@@ -36,7 +40,6 @@ from heksher.clients.conversation.response_reader import (
     read_queried_setting,
     read_query,
     read_revision,
-    read_settings,
 )
 from heksher.clients.conversation.saved_state import SavedState
 from heksher.clients.conversation.setting_data import SettingData
@@ -44,16 +47,14 @@ from heksher.clients.conversation.update import Renewal, Replacement, Update
 from heksher.clients.reporting.status import SettingStatus
 from heksher.context import ClientContext
 from heksher.evaluation import CompiledEvaluation
-from heksher.exceptions import InvalidResponseError, ServiceError, StatusError
+from heksher.exceptions import InvalidResponseError
 from heksher.setting import Setting
 from heksher.value_type import JSON
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-_OK = 200
 _NOT_MODIFIED = 304
 _NOT_FOUND = 404
-_CONFLICT = 409
 
 
 class _Answer(NamedTuple):
@@ -62,13 +63,11 @@ class _Answer(NamedTuple):
     Attributes:
         sent: the query.
         feature_order: the service's, as it is now.
-        problems: of the declarations that turned out to be needed.
     """
 
     sent: SentQuery
     response: Response
     feature_order: tuple[str, ...]
-    problems: tuple[ServiceError, ...]
 
 
 class Session:
@@ -86,10 +85,13 @@ class Session:
     def __init__(self, context: ClientContext, base_url: str = "") -> None:
         self._context = context
         self._protocol = QueryProtocol(base_url)
+        self._declarations = DeclarationProtocol(self._protocol)
         # Settings come and go in any thread. A dictionary's single operations, and list() of it, are atomic.
         self._registrations: dict[int, Registration] = {}
         # The service's order, None before it is known.
         self._feature_order: tuple[str, ...] | None = None
+        # Whether the answer before this one came with the order, of a service that has to be asked for it.
+        self._is_order_fresh = False
         # The tag of the published data, and the query that it belongs to.
         self._etag: tuple[Query, str] | None = None
         self.revision: int | None = None
@@ -109,8 +111,25 @@ class Session:
         return [setting for _, setting in self._live()]
 
     def has_undeclared(self) -> bool:
-        """Return whether a setting waits to be declared."""
-        return any(not registration.is_declared for registration, _ in self._live())
+        """Return whether a setting waits to be declared for the first time."""
+        return any(not (registration.is_declared or registration.retry.is_failed) for registration, _ in self._live())
+
+    def plan_declarations(self, now_s: float) -> float:
+        """Plan when declarations that failed are tried again; return the moment of the first, infinity without any."""
+        share = draw(0, 1)
+        waiting = self._list_waiting(math.inf)
+        for registration, _ in waiting:
+            registration.retry.plan(now_s, share)
+        return min((registration.retry.due_s for registration, _ in waiting), default=math.inf)
+
+    @contextmanager
+    def telling_progress(self, tell: Callable[[], object]) -> Iterator[None]:
+        """Call a function after each answer to declarations, on the thread that runs the flow, until the block ends."""
+        self._declarations.tell_progress = tell
+        try:
+            yield
+        finally:
+            self._declarations.tell_progress = do_nothing
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -136,15 +155,18 @@ class Session:
 
     # ---- flows
 
-    def update(self) -> Flow[Update]:
+    def update(self, now_s: float = math.inf) -> Flow[Update]:
         """Declare what is to be declared, then ask for all rules.
 
+        Args:
+            now_s: declarations that failed are tried again if they are due by then; infinity for all of them.
+
         Raises (from the flow):
-            ServiceError: there is no usable answer. Declarations that fail are in ``Update.problems`` instead.
+            ServiceError: there is no usable answer to the query. A declaration that fails is told by ``statuses``.
         """
         if self._feature_order is None:
             yield from self._compare_features()
-        problems = yield from self._declare()
+        yield from self._declarations.declare(self._list_waiting(now_s))
         answer = yield from self._query()
         # Before anything is compiled: both may be changed meanwhile.
         compiled_for, etag = self._context.state, self._etag
@@ -161,7 +183,6 @@ class Session:
             feature_order=answer.feature_order,
             compiled_for=compiled_for,
             renewals=renewals,
-            problems=problems + answer.problems,
         )
 
     def publish(self, update: Update) -> list[Replacement]:
@@ -222,8 +243,7 @@ class Session:
 
     def get_settings(self) -> Flow[dict[str, SettingData]]:
         """Ask for all settings that the service has."""
-        request = Request("GET", wire.SETTINGS_PATH, {"include_additional_data": "true"})
-        return read_settings(request, expect(request, (yield (request,))[0]))
+        return (yield from self._protocol.ask_settings())
 
     # ---- context features
 
@@ -244,36 +264,11 @@ class Session:
             )
         self._feature_order = features
 
-    # ---- declarations
-
-    def _declare(self) -> Flow[tuple[ServiceError, ...]]:
-        """Declare what is to be declared; return why that failed, for each setting where it did."""
-        waiting = [(registration, setting) for registration, setting in self._live() if not registration.is_declared]
-        if not waiting:
-            return ()
-        requests = tuple(
-            Request("POST", wire.DECLARE_PATH, body=setting.to_v1_declaration_body()) for _, setting in waiting
-        )
-        outcomes = yield requests
-        problems = []
-        for (registration, setting), request, outcome in zip(waiting, requests, outcomes, strict=True):
-            # A conflict leaves the setting as the service has it; one that it does not have cannot be asked for.
-            statuses = (_OK,) if registration.is_missing else (_OK, _CONFLICT)
-            try:
-                response = expect(request, outcome, *statuses)
-                registration.log_declaration(_read_declaration(setting, request, response))
-                self._protocol.require_revision(read_revision(response))
-                registration.is_declared, registration.is_missing = True, False
-            except ServiceError as error:
-                problems.append(error)
-                registration.log_declaration([_describe_failed_declaration(setting, error)])
-        return tuple(problems)
-
     # ---- query
 
     def _query(self) -> Flow[_Answer]:
         # A setting that is new here has nothing yet that "not modified" could refer to, though its name may be old.
-        is_known = all(registration.is_received for registration, _ in self._declared())
+        is_known = all(registration.is_received for registration, _ in self._followed())
         answer = yield from self._ask_query(self._etag if is_known else None)
         order = answer.feature_order
         if answer.response.status == _NOT_MODIFIED and order != self._feature_order:
@@ -291,45 +286,59 @@ class Session:
             etag: as for ``QueryProtocol.ask``.
             former: the answer to the query before, in the same update, if there was one: its feature order holds.
         """
-        problems = () if former is None else former.problems
         sent = yield from self._ask(etag)
         if isinstance(sent.outcome, Response) and sent.outcome.status == _NOT_FOUND:
-            problems += yield from self._declare_unknown()
+            yield from self._declare_unknown()
             sent = yield from self._ask(None)
         response = sent.expect()
         self._protocol.note(response)
         order = announced_features(response) if former is None else former.feature_order
         if order is None:
-            order = yield from self._protocol.ask_features()
-        return _Answer(sent, response, order, problems)
+            order = yield from self._ask_order(response)
+        return _Answer(sent, response, order)
+
+    def _ask_order(self, response: Response) -> Flow[tuple[str, ...]]:
+        """Ask for the feature order that an answer does not announce (known fault 21).
+
+        With each new answer; with each second "not modified" only, so that an idle client costs an existing service
+        three requests in two intervals.
+        """
+        known = self._feature_order
+        if response.status == _NOT_MODIFIED and self._is_order_fresh and known is not None:
+            self._is_order_fresh = False
+            return known
+        order = yield from self._protocol.ask_features()
+        self._is_order_fresh = True
+        return order
 
     def _ask(self, etag: tuple[Query, str] | None) -> Flow[SentQuery]:
-        names = sorted({registration.known_as for registration, _ in self._declared()})
+        names = sorted({registration.known_as for registration, _ in self._followed()})
         return self._protocol.ask(names, self._context.tracked, etag)
 
-    def _declare_unknown(self) -> Flow[tuple[ServiceError, ...]]:
+    def _declare_unknown(self) -> Flow[None]:
         """Declare again what the service lost (known fault 4): one unknown name makes it refuse the whole query.
 
         A setting whose renaming the service refused is there still, under its earlier name.
         """
-        known = yield from self.get_settings()
-        names = set(known).union(*(data.aliases for data in known.values()))
-        for registration, setting in self._declared():
+        names = yield from self._protocol.ask_names()
+        lost = []
+        for registration, setting in self._followed():
             if setting.alias in names and setting.name not in names:
                 registration.known_as = setting.alias
                 continue
             registration.known_as = setting.name
             if setting.name not in names:
                 logger.warning("setting %s is gone from the service; declaring it again", setting.name)
-                registration.is_declared, registration.is_missing = False, True
-        return (yield from self._declare())
+                registration.lose()
+                lost.append((registration, setting))
+        yield from self._declarations.declare(lost)
 
     def _convert(
         self, answers: Mapping[str, JSON], names: Mapping[str, str], order: tuple[str, ...]
     ) -> tuple[tuple[Renewal, ...], bool]:
         """Convert what has changed; return that, and whether everything was accepted."""
         renewals, is_complete = [], True
-        for registration, setting in self._declared():
+        for registration, setting in self._followed():
             answer = answers.get(names.get(registration.known_as, registration.known_as))
             try:
                 queried = read_queried_setting(answer, registration.accepted_answer)
@@ -346,8 +355,16 @@ class Session:
             is_complete &= converted.is_complete
         return tuple(renewals), is_complete
 
-    def _declared(self) -> Iterator[tuple[Registration, Setting[Any]]]:
-        return ((registration, setting) for registration, setting in self._live() if registration.is_declared)
+    def _list_waiting(self, now_s: float) -> list[Waiting]:
+        """List what is to be declared, as far as that is due."""
+        return [
+            (registration, setting)
+            for registration, setting in self._live()
+            if not registration.is_declared and registration.retry.due_s <= now_s
+        ]
+
+    def _followed(self) -> Iterator[tuple[Registration, Setting[Any]]]:
+        return ((registration, setting) for registration, setting in self._live() if registration.is_followed)
 
     def _live(self) -> Iterator[tuple[Registration, Setting[Any]]]:
         for registration in list(self._registrations.values()):
@@ -372,28 +389,3 @@ def _describe_unreceived(registration: Registration, answer: JSON, error: Invali
         text = f"the value of setting was never retrieved from service: {registration.name} uses its default"
         return Remark(logging.INFO, text)
     return Remark(logging.ERROR, f"setting {registration.name} keeps what it has: {error}", is_rejection=True)
-
-
-def _describe_failed_declaration(setting: Setting[Any], error: ServiceError) -> Remark:
-    # The existing client has other words where there was an answer.
-    began = "error when declaring setting" if isinstance(error, StatusError) else "setting declaration failed:"
-    return Remark(logging.ERROR, f"{began} {setting.name}: {error}", is_rejection=True)
-
-
-def _read_declaration(setting: Setting[Any], request: Request, response: Response) -> list[Remark]:
-    """Read the answer to a declaration: what to say of it if it was accepted, or at least understood."""
-    if response.status == _CONFLICT:
-        text = f"conflict when declaring setting {setting.name}, whose values the service goes on to decide: "
-        content = response.body.decode(errors="replace")
-        return [Remark(logging.ERROR, text + content, {"response_content": content}, is_rejection=True)]
-    answer = read_object(request, response)
-    if answer.get("outcome") != "outdated":
-        return []
-    latest = str(answer.get("latest_version"))
-    is_major = setting.version.partition(".")[0] != latest.partition(".")[0]
-    began = "setting is outdated by a major version" if is_major else "setting is outdated"
-    differences = answer.get("differences")
-    versions = f"setting {setting.name} is declared with the version {setting.version}, the service has {latest}"
-    text = f"{began}: {versions}: {differences}"
-    extra = {"latest_version": latest, "differences": differences}
-    return [Remark(logging.WARNING if is_major else logging.INFO, text, extra)]

@@ -7,7 +7,6 @@ from heksher.clients.conversation.registration import Registration
 from heksher.clients.conversation.response_reader import QueriedSetting
 from heksher.context import ContextState
 from heksher.evaluation import CompiledEvaluation, Evaluation
-from heksher.exceptions import ServiceError
 from heksher.setting import Setting
 
 
@@ -44,7 +43,6 @@ class Update(NamedTuple):
         feature_order: the service's feature order, which the evaluations follow.
         compiled_for: the client's defaults and tracked values that the evaluations were compiled for.
         renewals: for each setting that gets a new evaluation.
-        problems: why declarations failed; empty if none did.
     """
 
     sent: SentQuery
@@ -53,4 +51,3 @@ class Update(NamedTuple):
     feature_order: tuple[str, ...]
     compiled_for: ContextState
     renewals: tuple[Renewal, ...]
-    problems: tuple[ServiceError, ...]

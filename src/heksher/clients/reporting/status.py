@@ -20,9 +20,10 @@ class SettingStatus(Record):
     """What a client knows of one setting.
 
     Attributes:
-        is_declared: whether the service accepted the declaration, or knew the setting already.
+        is_declared: whether the service accepted the declaration. One that it refused, or that failed, is tried again;
+            the setting is followed all the same where the service has it.
         is_missing: whether the service was found not to have the setting, and has not accepted it since.
-        rejected: what was wrong with the values, or with the declaration, that were not accepted; empty if nothing was.
+        rejected: what was wrong with the declaration, or with values, that were not accepted; empty if nothing was.
         is_stale: whether what the setting answers is not all of what the service said last: nothing was heard yet, a
             value was rejected, or it comes from the file of last known values or a bootstrap.
     """
@@ -38,9 +39,9 @@ class ClientStatus(Record):
     """How a client is doing, at one moment.
 
     Attributes:
-        state: ``"starting"`` until the first update has ended; ``"current"`` when the last one succeeded; ``"stale"``
-            when it failed and settings answer what they had; ``"failed"`` when there was never anything but the
-            defaults in the code; ``"closed"``.
+        state: ``"starting"`` until the first update has ended; ``"current"`` when the last one succeeded, whatever
+            became of declarations; ``"stale"`` when it failed and settings answer what they had; ``"failed"`` when
+            there was never anything but the defaults in the code; ``"closed"``.
         since: when that began, in UTC.
         last_success: when an update succeeded last, in UTC; ``None`` if none ever did.
         last_error: why an update failed last; ``None`` if none ever did.

@@ -8,6 +8,7 @@ Source: docs/reference/compatibility.md.
 
 from typing import Annotated, ClassVar
 
+from fastapi import Body
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -23,7 +24,13 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from heksher import wire
-from heksher.server.limits import MAX_CONTEXT_FEATURES, MAX_METADATA_KEYS, MAX_NAME_CHARACTERS, MAX_VERSION_DIGITS
+from heksher.server.limits import (
+    MAX_CONTEXT_FEATURES,
+    MAX_DECLARATIONS,
+    MAX_METADATA_KEYS,
+    MAX_NAME_CHARACTERS,
+    MAX_VERSION_DIGITS,
+)
 from heksher.server.operations.differences import Declaration
 from heksher.server.operations.versions import FIRST_VERSION, normalize_version
 from heksher.value_type import MAX_TYPE_CHARACTERS, ValueType, parse_value_type
@@ -156,6 +163,12 @@ class SettingDeclaration(RequestModel):
             metadata=self.metadata,
             alias=self.alias,
         )
+
+
+# Each is checked on its own, so one that breaks the rules costs no other anything.
+SettingDeclarations = Annotated[
+    list[Annotated[SettingDeclaration, SkipValidation]], Body(min_length=1, max_length=MAX_DECLARATIONS)
+]
 
 
 class Versioned(RequestModel):

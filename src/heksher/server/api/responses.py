@@ -128,6 +128,13 @@ class OutcomeResponse(BaseModel):
     differences: list[AttributeDifference | MessageDifference] | None = None
 
 
+class DeclarationAnswer(BaseModel):
+    """What one of many declarations would be answered if it were the only one."""
+
+    status: int
+    body: JsonValue
+
+
 class MetadataResponse(BaseModel):
     """The metadata of a setting or a rule."""
 

@@ -16,6 +16,7 @@ from typing import Final, Literal, NamedTuple
 from heksher.wire import (
     ALIASES_CAPABILITY,
     CAPABILITIES_HEADER,
+    DECLARE_MANY_CAPABILITY,
     FEATURE_ORDER_HEADER,
     POST_QUERY_CAPABILITY,
     STREAM_CAPABILITY,
@@ -29,7 +30,7 @@ else:
 HeaderField = tuple[bytes, bytes]
 Encoding = Literal["", "gzip", "zstd"]
 
-CAPABILITIES: Final = ", ".join((POST_QUERY_CAPABILITY, ALIASES_CAPABILITY, STREAM_CAPABILITY))
+CAPABILITIES: Final = ", ".join((POST_QUERY_CAPABILITY, ALIASES_CAPABILITY, STREAM_CAPABILITY, DECLARE_MANY_CAPABILITY))
 
 # An answer that fits into one packet does not arrive sooner when compressed.
 MIN_COMPRESSED_BYTES: Final = 1400

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from heksher.server.errors import ConflictError, InvalidInputError, NotAcceptableError, NotFoundError
+from heksher.server.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotAcceptableError,
+    NotFoundError,
+    OperationError,
+)
 from heksher.server.operations.differences import Comparison, Declaration, Difference
 from heksher.server.operations.logged_change import change_setting
 from heksher.server.operations.versions import FIRST_VERSION, is_major_upgrade, is_newer
@@ -41,30 +47,69 @@ def declare(storage: Storage, declaration: Declaration, origin: Origin) -> Writt
         NotFoundError: the alias, or a context feature of a new setting or an upgrade, does not exist.
         ConflictError: the alias belongs to another setting.
     """
-    _check_consistency(declaration)
+    check_consistency(declaration)
+    return storage.write(lambda writer: _declare(writer, declaration, writer.context_features()), origin)
 
-    def work(writer: Writer) -> DeclarationResult:
-        stored = _find_target(writer, declaration)
-        if stored is None:
-            return _create(writer, declaration)
-        rules = writer.rules([stored.name])
-        comparison = Comparison(declaration, stored, writer.context_features(), rules)
-        if is_newer(stored.version, than=declaration.version):
-            return DeclarationResult("outdated", stored.version, comparison.list_for_outdated())
-        if declaration.version == stored.version:
-            differences = comparison.list_for_upgrade()
-            return DeclarationResult("mismatch" if differences else "uptodate", stored.version, differences)
-        return _upgrade(writer, comparison)
+
+def declare_many(
+    storage: Storage, declarations: Sequence[Declaration], origin: Origin
+) -> Written[tuple[DeclarationResult | OperationError, ...]]:
+    """Declare settings one after another, in one transaction; each declaration sees what those before it have changed.
+
+    Those that are refused change nothing, and keep no other from being stored.
+
+    Args:
+        storage: where to.
+        declarations: each has passed ``check_consistency``.
+        origin: of the write.
+
+    Returns:
+        For each declaration its result, or the error that ``declare`` would raise for it.
+    """
+
+    def work(writer: Writer) -> tuple[DeclarationResult | OperationError, ...]:
+        order = writer.context_features()
+        return tuple(_try_declare(writer, declaration, order) for declaration in declarations)
 
     return storage.write(work, origin)
 
 
-def _check_consistency(declaration: Declaration) -> None:
+def check_consistency(declaration: Declaration) -> None:
+    """Check that a declaration does not contradict itself.
+
+    Raises:
+        InvalidInputError: its default is not a value of its type, or its alias is its name.
+    """
     if not declaration.type.accepts(declaration.default_value):
         described = shorten(str(declaration.type))
         raise InvalidInputError(f"the default value is not a value of the type {described}", ("default_value",))
     if declaration.alias == declaration.name:
         raise InvalidInputError("the alias is the name itself: give the other name, or none", ("alias",))
+
+
+def _try_declare(writer: Writer, declaration: Declaration, order: Sequence[str]) -> DeclarationResult | OperationError:
+    # Each of these errors is raised before anything is changed.
+    try:
+        return _declare(writer, declaration, order)
+    except OperationError as error:
+        return error
+
+
+def _declare(writer: Writer, declaration: Declaration, order: Sequence[str]) -> DeclarationResult:
+    """Declare a setting; ``order`` has the service's context features."""
+    stored = _find_target(writer, declaration)
+    if stored is None:
+        return _create(writer, declaration, order)
+    # Rules stand against differences only, so what is the same needs none. That is nearly every declaration: a program
+    # repeats all of them at each start.
+    if declaration.version == stored.version and not Comparison(declaration, stored, order, ()).list_for_upgrade():
+        return DeclarationResult("uptodate", stored.version)
+    comparison = Comparison(declaration, stored, order, writer.rules([stored.name]))
+    if is_newer(stored.version, than=declaration.version):
+        return DeclarationResult("outdated", stored.version, comparison.list_for_outdated())
+    if declaration.version == stored.version:
+        return DeclarationResult("mismatch", stored.version, comparison.list_for_upgrade())
+    return _upgrade(writer, comparison)
 
 
 def _find_target(writer: Writer, declaration: Declaration) -> SettingRecord | None:
@@ -86,13 +131,12 @@ def _find_target(writer: Writer, declaration: Declaration) -> SettingRecord | No
     return holder
 
 
-def _create(writer: Writer, declaration: Declaration) -> DeclarationResult:
+def _create(writer: Writer, declaration: Declaration, order: Sequence[str]) -> DeclarationResult:
     if declaration.version != FIRST_VERSION:
         raise NotAcceptableError(
             f"setting {declaration.name!r} does not exist yet: its first version must be {FIRST_VERSION},"
             f" not {declaration.version}"
         )
-    order = writer.context_features()
     if unknown := sorted(declaration.configurable_features.difference(order)):
         raise NotFoundError(_tell_unknown(unknown, order), "configurable feature of a new setting")
     created = SettingRecord(

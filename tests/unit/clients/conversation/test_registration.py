@@ -34,9 +34,21 @@ def test_remarks_that_last_are_logged_once(registration: Registration, caplog: p
 
 def test_status_tells_what_is_wrong(registration: Registration) -> None:
     """Errors of the declaration and of values are in the status, each once; what was merely coerced is not."""
-    registration.log_declaration([REJECTED])
+    registration.refuse(REJECTED, is_lasting=True)
     registration.log_values([REJECTED, COERCED])
     assert (REJECTED.text,) == registration.status.rejected
+
+
+def test_what_is_said_of_values_does_not_repeat_a_refusal(
+    registration: Registration, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A declaration that is refused again for the same reason is no news, whatever was said of values meanwhile."""
+    for _ in range(2):
+        registration.refuse(REJECTED, is_lasting=True)
+        registration.log_values([COERCED])
+    assert [REJECTED.text, COERCED.text] == caplog.messages
+    registration.accept()
+    assert ((), True) == (registration.status.rejected, registration.status.is_declared)
 
 
 def test_what_was_not_accepted_is_stale(registration: Registration) -> None:

@@ -11,6 +11,7 @@ from heksher.clients.conversation.response_reader import (
     QueriedSetting,
     announced_features,
     expect,
+    read_answers,
     read_features,
     read_object,
     read_queried_setting,
@@ -329,3 +330,24 @@ def test_a_value_that_is_nested_deep_is_one_settings_problem() -> None:
         value = {"a": value}
     with pytest.raises(InvalidResponseError, match="nested too deep"):
         read_queried_setting({"rules": [], "default_value": value})
+
+
+# ---- the answers to many declarations
+
+
+def test_answers_to_many_declarations() -> None:
+    """Each is what it would be alone: a text stays as it is, anything else is JSON; headers are those of the whole."""
+    whole = respond(
+        [{"status": 200, "body": {"outcome": "created"}}, {"status": 404, "body": "no a"}], headers={"x": "y"}
+    )
+    assert [respond({"outcome": "created"}, headers={"x": "y"}), respond("no a", 404, {"x": "y"})] == read_answers(
+        whole
+    )
+
+
+@pytest.mark.parametrize(
+    "body", ["<html>", {}, [1], [{"status": 200}], [{"body": 1}], [{"status": True, "body": 1}], "[" * 100_000, "[NaN]"]
+)
+def test_what_is_no_list_of_answers(body: object) -> None:
+    """Nothing is read from anything else."""
+    assert read_answers(respond(body)) is None

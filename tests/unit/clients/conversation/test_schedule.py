@@ -269,3 +269,25 @@ def test_nudge_while_the_service_wants_to_be_left_alone() -> None:
     plan.succeed(1030)
     plan.nudge(1030)
     assert plan.remaining(1030) <= MAX_NUDGE_DELAY_S
+
+
+# ---- declarations that failed
+
+
+def test_declarations_bring_an_update_forward() -> None:
+    """Declarations that failed are tried again when they are due, and put no update off."""
+    plan = make_current()
+    plan.plan_declarations(1010)
+    assert 10 == plan.remaining(1000)
+    plan.plan_declarations(2000)
+    assert 60 == plan.remaining(1000)
+
+
+def test_declarations_wait_while_queries_fail() -> None:
+    """A service that does not answer queries is not asked more often for the sake of declarations."""
+    plan = make_current()
+    plan.begin()
+    with draw(1.0):
+        plan.fail(1000, retry_after_s=50)
+    plan.plan_declarations(1001)
+    assert 51 == plan.remaining(1000)

@@ -5,6 +5,7 @@ The tests play the service (``tests.support.conversation``): plain requests and 
 
 import gc
 import logging
+import math
 import weakref
 from collections.abc import Sequence
 
@@ -34,6 +35,7 @@ from tests.support.conversation import (
 )
 
 NO_ANSWER = TransportError("no answer")
+SIZE = "GET /api/v1/settings/size"
 
 
 @pytest.fixture
@@ -64,8 +66,9 @@ def start(session: Session, *declarations: Outcome) -> Conversation[Update]:
     """Begin the first update, up to the query. Declarations are accepted unless their outcomes are given."""
     talk = Conversation(session.update())
     talk.play((FEATURES, features("a", "b")))
-    if DECLARE in talk.asked:
-        talk.answer(*(declarations or [declared()] * len(talk.requests)))
+    outcomes = list(declarations)
+    while DECLARE in talk.asked:
+        talk.answer(*[outcomes.pop(0) if outcomes else declared() for _ in talk.requests])
     return talk
 
 
@@ -96,7 +99,7 @@ def test_features_are_asked_for_once() -> None:
 
 @pytest.mark.trap(21)
 def test_features_are_asked_for_where_they_are_not_announced() -> None:
-    """A service that does not announce its feature order is asked for it after each query."""
+    """A service that does not announce its feature order is asked for it after each new answer."""
     session, [setting] = bring_up(size=0)
     rules = said(0, rule(1, 1, a="x"), rule(2, 2, b="x"))
     for order, expected in (("ab", 2), ("ba", 1)):
@@ -107,6 +110,18 @@ def test_features_are_asked_for_where_they_are_not_announced() -> None:
             (FEATURES, features(*order)),
         )
         assert expected == setting.get(a="x", b="x")
+
+
+@pytest.mark.trap(21)
+def test_features_are_asked_for_with_each_second_answer_that_nothing_is_new() -> None:
+    """An existing service is asked for its feature order with each new answer, and with each second other one."""
+    session, _ = bring_up(size=0)
+    publish(
+        session, Conversation(session.update()), (QUERY, queried({"size": 0}, None)), (FEATURES, features("a", "b"))
+    )
+    for has_asked in (False, True, False, True):
+        rounds = [(QUERY, not_modified(None))] + [(FEATURES, features("a", "b"))] * has_asked
+        publish(session, Conversation(session.update()), *rounds)
 
 
 @pytest.mark.trap(16)
@@ -150,6 +165,7 @@ def test_changed_order_without_changed_rules(is_announced: bool, log: pytest.Log
     session = make_session(setting)
     rules = {"size": said(0, rule(1, 1, a="x"), rule(2, 2, b="x"))}
     publish(session, start(session), (QUERY, queried(rules)))
+    # What is not announced was not asked for with the answer before.
     talk = Conversation(session.update())
     talk.play((QUERY, not_modified(("b", "a") if is_announced else None)))
     if not is_announced:
@@ -164,28 +180,56 @@ def test_changed_order_without_changed_rules(is_announced: bool, log: pytest.Log
     # From now on the new order is nothing new.
     talk = Conversation(session.update())
     talk.play((QUERY, not_modified(("b", "a") if is_announced else None, '"2"')))
-    if not is_announced:
-        talk.play((FEATURES, features("b", "a")))
     assert () == talk.result().renewals
 
 
 # ---- declarations
 
 
+def make_talk(session: Session, *capabilities: str) -> Conversation[Update]:
+    """Begin the first update with a service that announces what it can do, up to the declarations."""
+    talk = Conversation(session.update())
+    talk.play((FEATURES, features("a", "b")._replace(headers={"heksher-capabilities": ", ".join(capabilities)})))
+    return talk
+
+
 @pytest.mark.trap(24)
 def test_declarations_go_out_side_by_side() -> None:
-    """All settings are declared in one step, with their own bodies, and once."""
+    """To a service that announces what it can do, settings are declared by sixteen requests at a time, each once."""
+    settings = [make_setting(f"s{number}") for number in range(20)]
+    session = make_session(*settings)
+    talk = make_talk(session, "aliases")
+    bodies = []
+    for count in (16, 4):
+        assert talk.asked == [DECLARE] * count
+        bodies += [request.body for request in talk.requests]
+        talk.answer(*[declared()] * count)
+    assert [setting.to_v1_declaration_body() for setting in settings] == bodies
+    assert not session.has_undeclared()
+    publish(session, talk, (QUERY, queried({setting.name: 0 for setting in settings})))
+    assert Conversation(session.update()).asked == [QUERY]
+
+
+@pytest.mark.trap(39)
+def test_declarations_go_to_an_existing_service_one_at_a_time() -> None:
+    """A service that announces nothing has few connections to its database: no more than one request is in flight."""
+    settings = [make_setting(name) for name in ("size", "color", "speed")]
+    talk = Conversation(make_session(*settings).update())
+    talk.play((FEATURES, features("a", "b")), *[(DECLARE, declared())] * 3)
+    assert talk.asked == [QUERY]
+
+
+def test_progress_is_told() -> None:
+    """Each answer to declarations is told, whatever it says; none is told for a request without an answer."""
     settings = [make_setting(name) for name in ("size", "color", "speed")]
     session = make_session(*settings)
-    talk = Conversation(session.update())
-    talk.play((FEATURES, features("a", "b")))
-    assert talk.asked == [DECLARE] * 3
-    assert [setting.to_v1_declaration_body() for setting in settings] == [request.body for request in talk.requests]
-    assert session.has_undeclared()
-    talk.answer(*[declared()] * 3)
-    publish(session, talk, (QUERY, queried({"size": 0, "color": 0, "speed": 0})))
-    assert not session.has_undeclared()
-    assert Conversation(session.update()).asked == [QUERY]
+    told: list[str] = []
+    with session.telling_progress(lambda: told.append("progress")):
+        talk = Conversation(session.update())
+        talk.play((FEATURES, features("a", "b")))
+        for outcome, count in ((declared(), 1), (NO_ANSWER, 1), (respond("", 503), 2)):
+            talk.answer(outcome)
+            assert count == len(told)
 
 
 @pytest.mark.parametrize("outcome", ["created", "uptodate", "upgraded", "some outcome of a later service"])
@@ -211,13 +255,13 @@ def test_outdated_declaration(latest: str, level: str, log: pytest.LogCaptureFix
 
 
 def test_conflict(log: pytest.LogCaptureFixture) -> None:
-    """A conflict is an error in the log and no problem: the setting gets the service's values."""
+    """A conflict is an error in the log; the setting gets the service's values."""
     setting = make_setting()
     session = make_session(setting)
-    update = publish(session, start(session, respond({"outcome": "mismatch"}, 409)), (QUERY, queried({"size": 4})))
+    publish(session, start(session, respond({"outcome": "mismatch"}, 409)), (QUERY, queried({"size": 4})))
     text = "conflict when declaring setting size, whose values the service goes on to decide: "
     assert [("ERROR", text + '{"outcome": "mismatch"}')] == messages(log)
-    assert (update.problems, setting.get()) == ((), 4)
+    assert setting.get() == 4
 
 
 @pytest.mark.trap(3)
@@ -237,20 +281,104 @@ def test_failed_declaration(outcome: Outcome, said_of_it: str, log: pytest.LogCa
     waiting, other = make_setting("size"), make_setting("color")
     session = make_session(waiting, other)
     talk = start(session, outcome, declared())
+    if outcome is not NO_ANSWER:
+        talk.play((SIZE, respond("", 404)))
     assert talk.requests[0].params["settings"] == "color"
-    update = publish(session, talk, (QUERY, queried({"color": 3})))
-    assert [said_of_it in str(problem) for problem in update.problems] == [True]
+    publish(session, talk, (QUERY, queried({"color": 3})))
     assert (waiting.get(), other.get()) == (0, 3)
     [(level, text)] = messages(log)
     assert level == "ERROR"
     assert text.startswith(("error when declaring setting size: ", "setting declaration failed: size: "))
     assert said_of_it in text
-    assert session.has_undeclared()
+    assert (text,) == session.statuses()["size"].rejected
 
     again = Conversation(session.update())
     assert [request.body["name"] for request in again.requests if isinstance(request.body, dict)] == ["size"]
-    update = publish(session, again, (DECLARE, declared()), (QUERY, queried({"size": 1, "color": 3})))
-    assert (update.problems, waiting.get(), messages(log)) == ((), 1, [])
+    publish(session, again, (DECLARE, declared()), (QUERY, queried({"size": 1, "color": 3})))
+    assert (session.statuses()["size"].rejected, waiting.get(), messages(log)) == ((), 1, [])
+
+
+def test_failed_declaration_is_tried_again_when_it_is_due() -> None:
+    """An update that comes before declares nothing; one that is asked for declares whatever waits."""
+    setting = make_setting()
+    session = make_session(setting)
+    publish(session, start(session, NO_ANSWER), (QUERY, queried({})))
+    due_s = session.plan_declarations(100)
+    assert 100 <= due_s <= 101
+    assert [QUERY] == Conversation(session.update(due_s - 0.001)).asked
+    for now_s in (due_s, math.inf):
+        assert [DECLARE] == Conversation(session.update(now_s)).asked
+    publish(session, Conversation(session.update()), (DECLARE, declared()), (QUERY, queried({"size": 1})))
+    assert math.inf == session.plan_declarations(200)
+
+
+def test_settings_that_failed_together_are_tried_again_together() -> None:
+    """However many they are, one update declares them all; a refused one waits for longer."""
+    settings = [make_setting(f"s{number}") for number in range(10)]
+    session = make_session(*settings)
+    talk = make_talk(session, "aliases")
+    talk.answer(respond("", 422), *[NO_ANSWER] * 9)
+    talk.play(("GET /api/v1/settings/s0", respond("", 404)))
+    answer = queried({})
+    headers = {**answer.headers, "heksher-capabilities": "aliases"}
+    publish(session, talk, (QUERY, answer._replace(headers=headers)))
+    assert [DECLARE] * 9 == Conversation(session.update(session.plan_declarations(100))).asked
+
+
+def test_setting_that_is_refused_is_not_waited_for() -> None:
+    """What was tried is not undeclared in the sense that another client would have to wait for it."""
+    setting = make_setting()
+    session = make_session(setting)
+    assert session.has_undeclared()
+    publish(session, start(session, NO_ANSWER), (QUERY, queried({})))
+    assert not session.has_undeclared()
+
+
+@pytest.mark.trap(4)
+def test_setting_that_is_refused_and_there() -> None:
+    """A setting whose declaration fails is looked for, by either of its names, and asked for under that one."""
+    setting, renamed = make_setting(), make_setting("tint", alias="color")
+    session = make_session(setting, renamed)
+    talk = start(session, respond("", 503), respond("", 503))
+    talk.play((SIZE, respond(listed("size"))), ("GET /api/v1/settings/tint", respond("", 404)))
+    talk.play(("GET /api/v1/settings/color", respond(listed("color"))))
+    publish(session, talk, (QUERY, queried({"size": 4, "color": 5})))
+    assert (setting.get(), renamed.get()) == (4, 5)
+    assert not session.statuses()["size"].is_declared
+
+
+@pytest.mark.trap(4)
+def test_many_settings_that_are_refused() -> None:
+    """Which of many settings are there, the list of all says; without it none of them is asked for."""
+    settings = [make_setting(f"s{number}") for number in range(20)]
+    for answer, names in ((listing(listed("s1"), listed("other", "s7")), "s1,s7"), (NO_ANSWER, "")):
+        talk = start(make_session(*settings), *[respond("", 503)] * 20)
+        talk.play((SETTINGS, answer))
+        assert names == talk.requests[0].params["settings"]
+
+
+def test_refused_credentials_fail_the_update(log: pytest.LogCaptureFixture) -> None:
+    """A declaration that is answered with 401 is a failed update, and no remark about its setting."""
+    setting = make_setting()
+    session = make_session(setting)
+    talk = start(session, respond("who are you?", 401))
+    with pytest.raises(StatusError, match="401: who are you"):
+        talk.result()
+    assert ((), []) == (session.statuses()["size"].rejected, messages(log))
+    assert [DECLARE] == Conversation(session.update(0)).asked
+
+
+def test_declaration_that_cannot_be_written(log: pytest.LogCaptureFixture) -> None:
+    """A setting whose declaration is no JSON costs no other setting anything."""
+    spoilt, other = make_setting("size"), make_setting("color")
+    spoilt.metadata["owner"] = object()
+    session = make_session(spoilt, other)
+    talk = Conversation(session.update())
+    talk.play((FEATURES, features("a", "b")), (DECLARE, declared()), (SIZE, respond(listed("size"))))
+    publish(session, talk, (QUERY, queried({"size": 4, "color": 5})))
+    assert (spoilt.get(), other.get()) == (4, 5)
+    [(level, text)] = messages(log)
+    assert ("ERROR", True) == (level, text.startswith("setting declaration failed: size: it cannot be written as JSON"))
 
 
 def test_problems_are_logged_when_they_change(log: pytest.LogCaptureFixture) -> None:
@@ -261,7 +389,11 @@ def test_problems_are_logged_when_they_change(log: pytest.LogCaptureFixture) -> 
     outcomes: Sequence[tuple[Outcome, int]] = [(NO_ANSWER, 0), (respond("", 503), 1), (NO_ANSWER, 1), (NO_ANSWER, 0)]
     assert len(messages(log)) == 1
     for outcome, logged in outcomes:
-        publish(session, Conversation(session.update()), (DECLARE, outcome), (QUERY, queried({})))
+        talk = Conversation(session.update())
+        talk.play((DECLARE, outcome))
+        if outcome is not NO_ANSWER:
+            talk.play((SIZE, respond("", 404)))
+        publish(session, talk, (QUERY, queried({})))
         assert len(messages(log)) == logged
 
 
@@ -398,10 +530,11 @@ def test_deleted_setting_that_cannot_be_declared_again() -> None:
         (QUERY, respond("unknown", 404)),
         (SETTINGS, listing(listed("color"))),
         (DECLARE, respond("first version must be 1.0", 400)),
+        (SIZE, respond("", 404)),
         (QUERY, queried({"color": 7})),
     ]
-    update = publish(session, Conversation(session.update()), *rounds)
-    assert len(update.problems) == 1
+    publish(session, Conversation(session.update()), *rounds)
+    assert session.statuses()["size"].is_missing
     assert (gone.get(), other.get()) == (5, 7)
     assert Conversation(session.update()).asked == [DECLARE]
 
@@ -433,9 +566,9 @@ def test_refused_renaming() -> None:
     talk = start(session, respond({"outcome": "mismatch"}, 409), declared())
     talk.play((QUERY, respond("unknown", 404)), (SETTINGS, listing(listed("color"), listed("width"))))
     assert talk.requests[0].params["settings"] == "color,width"
-    update = publish(session, talk, (QUERY, queried({"width": 5, "color": 6})))
-    assert (update.problems, renamed.get(), other.get()) == ((), 5, 6)
-    talk = Conversation(session.update())
+    publish(session, talk, (QUERY, queried({"width": 5, "color": 6})))
+    assert (renamed.get(), other.get()) == (5, 6)
+    talk = Conversation(session.update(0))
     assert (talk.requests[0].params["settings"], talk.requests[0].headers) == ("color,width", {"If-None-Match": '"1"'})
 
     # The earlier name is no more, but meanwhile there is the new one.
@@ -452,7 +585,7 @@ def test_refused_renaming_of_a_setting_that_is_gone() -> None:
     talk = start(session, respond({"outcome": "mismatch"}, 409))
     rounds = [(QUERY, respond("unknown", 404)), (SETTINGS, listing(listed("width")))]
     publish(session, talk, *rounds, (QUERY, queried({"width": 5})))
-    talk = Conversation(session.update())
+    talk = Conversation(session.update(0))
     talk.play((QUERY, respond("unknown", 404)), (SETTINGS, listing()), (DECLARE, declared()))
     assert talk.requests[0].params["settings"] == "size"
     publish(session, talk, (QUERY, queried({"size": 7})))
@@ -477,10 +610,11 @@ def test_conflict_about_a_setting_that_is_gone() -> None:
         (QUERY, respond("unknown", 404)),
         (SETTINGS, listing(listed("color"))),
         (DECLARE, respond({"outcome": "mismatch"}, 409)),
+        (SIZE, respond("", 404)),
         (QUERY, queried({"color": 7})),
     ]
-    update = publish(session, Conversation(session.update()), *rounds)
-    assert (len(update.problems), gone.get(), other.get()) == (1, 5, 7)
+    publish(session, Conversation(session.update()), *rounds)
+    assert (session.statuses()["size"].is_missing, gone.get(), other.get()) == (True, 5, 7)
     publish(session, Conversation(session.update()), (DECLARE, declared()), (QUERY, queried({"size": 8, "color": 7})))
     assert gone.get() == 8
 
@@ -498,12 +632,11 @@ def test_one_renamed_setting() -> None:
 
 @pytest.mark.trap(5)
 def test_several_renamed_settings() -> None:
-    """The names of several renamed settings are asked for, side by side."""
+    """The names of several renamed settings are asked for, of an existing service one at a time."""
     session, [first, second] = bring_up(size=5, color=6)
     talk = Conversation(session.update())
     talk.play((QUERY, queried({"width": 7, "tint": 8})))
-    assert talk.asked == ["GET /api/v1/settings/color", "GET /api/v1/settings/size"]
-    talk.answer(respond(listed("tint")), respond(listed("width")))
+    talk.play(("GET /api/v1/settings/color", respond(listed("tint"))), (SIZE, respond(listed("width"))))
     publish(session, talk)
     assert (first.get(), second.get()) == (7, 8)
 
@@ -535,7 +668,7 @@ def test_renamed_setting_whose_name_is_not_to_be_had(outcome: Outcome, log: pyte
     session, [lost, found] = bring_up(size=5, color=6)
     talk = Conversation(session.update())
     talk.play((QUERY, queried({"width": 7, "tint": 8})))
-    talk.answer(respond(listed("tint")), outcome)
+    talk.play(("GET /api/v1/settings/color", respond(listed("tint"))), (SIZE, outcome))
     publish(session, talk)
     assert (lost.get(), found.get()) == (5, 8)
     assert (messages(log)[-1]) == (

@@ -17,6 +17,11 @@ WRITES = [
         "/api/v1/settings/declare",
         {"name": "old", "configurable_features": ["user", "theme"], "type": "int", "default_value": 0},
     ),
+    (
+        "POST",
+        "/api/v1/settings/declare-many",
+        [{"name": "one", "configurable_features": ["user"], "type": "int", "default_value": 0}],
+    ),
     ("POST", "/api/v1/rules", {"setting": "old", "feature_values": {"user": "guest"}, "value": 1}),
     ("PUT", "/api/v1/rules/1/value", {"value": 2}),
     ("PATCH", "/api/v1/rules/1", {"value": 3}),

@@ -4,7 +4,7 @@ import pytest
 
 from heksher.server.errors import ConflictError, InvalidInputError, NotAcceptableError, NotFoundError
 from heksher.server.operations import rules
-from heksher.server.operations.declaration import DeclarationResult, declare
+from heksher.server.operations.declaration import DeclarationResult, declare, declare_many
 from heksher.server.operations.differences import Difference
 from heksher.server.storage.base import NOBODY, SettingRecord, Storage, Written
 from tests.support.operations import SOMEBODY, declaring, find, read_last, read_revision
@@ -98,3 +98,26 @@ def test_an_unknown_feature_is_told_apart_by_whether_the_setting_is_new(declared
             declare(declared, declaration, NOBODY)
         kinds.append(raised.value.kind)
     assert ["configurable feature of a new setting", "configurable feature"] == kinds
+
+
+def test_many_declarations_are_one_entry(storage: Storage):
+    """What is accepted is stored, with one part of the entry each; what is refused is an error in its place."""
+    before = read_revision(storage)
+    declarations = [declaring("a"), declaring("b", version="2.0"), declaring("c"), declaring("a", version="1.1")]
+    written = declare_many(storage, declarations, SOMEBODY)
+    created, refused, *others = written.result
+    assert (DeclarationResult("created"), NotAcceptableError) == (created, type(refused))
+    assert [DeclarationResult("created"), DeclarationResult("upgraded", "1.0")] == others
+    entry = read_last(storage)
+    assert (before + 1, before + 1, SOMEBODY) == (written.revision, entry.revision, entry.origin)
+    assert ["a", "c", "a"] == [change.key for change in entry.changes]
+    assert ("1.1", None, "1.0") == (find(storage, "a").version, find(storage, "b"), find(storage, "c").version)
+
+
+def test_many_declarations_that_change_nothing_are_no_entry(storage: Storage):
+    """The revision is the newest one."""
+    declare_many(storage, [declaring("a"), declaring("b")], NOBODY)
+    before = read_revision(storage)
+    written = declare_many(storage, [declaring("a"), declaring("b")], NOBODY)
+    assert Written((DeclarationResult("uptodate", "1.0"),) * 2, before) == written
+    assert before == read_revision(storage)

@@ -1,10 +1,19 @@
 """The route by which applications declare their settings."""
 
-from fastapi import APIRouter, Response
+import json
 
-from heksher.server.api.models import SettingDeclaration
+from fastapi import APIRouter, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from heksher.server.api.error_handlers import answer_error
+from heksher.server.api.models import SettingDeclaration, SettingDeclarations
 from heksher.server.api.responses import (
+    BAD_ACTOR,
+    INVALID,
+    TOO_LARGE,
     WRITE_FAILURES,
+    DeclarationAnswer,
     JSONAnswer,
     OutcomeResponse,
     Problem,
@@ -15,9 +24,18 @@ from heksher.server.api.responses import (
     text_or_problem,
 )
 from heksher.server.api.routing import OriginDependency, StorageDependency, make_router
+from heksher.server.errors import InvalidInputError, OperationError
 from heksher.server.json_form import JSONObject
-from heksher.server.operations.declaration import DeclarationResult, OutcomeName, declare
-from heksher.wire import DECLARE_PATH
+from heksher.server.operations.declaration import (
+    DeclarationResult,
+    OutcomeName,
+    check_consistency,
+    declare,
+    declare_many,
+)
+from heksher.server.operations.differences import Declaration
+from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.wire import DECLARE_MANY_PATH, DECLARE_PATH
 
 router: APIRouter = make_router("settings")
 
@@ -49,8 +67,63 @@ def declare_setting(body: SettingDeclaration, storage: StorageDependency, origin
     are acceptable: minor ones always, major ones when the first number grows. An older version changes nothing.
     """
     written = declare(storage, body.to_declaration(), origin)
-    status_code = 409 if written.result.outcome in _REFUSALS else 200
-    return JSONAnswer(_picture(written.result), status_code, tell_revision(written.revision))
+    return JSONAnswer(_picture(written.result), _choose_status(written.result), tell_revision(written.revision))
+
+
+@router.post(
+    DECLARE_MANY_PATH,
+    summary="Declare many settings at once",
+    responses=document(
+        model(200, list[DeclarationAnswer], "For each declaration, in their order, status and body of its answer."),
+        BAD_ACTOR,
+        INVALID,
+        TOO_LARGE,
+    ),
+)
+def declare_many_settings(body: SettingDeclarations, storage: StorageDependency, origin: OriginDependency) -> Response:
+    """An application that has many settings declares them in one request, and in one transaction.
+
+    Each declaration sees what those before it have changed, and is answered as it would be alone: one that is refused
+    keeps no other from being stored. Where the database cannot be reached, those that need it have the status 503.
+    """
+    items = [_read(item) for item in body]
+    declarations = [item for item in items if isinstance(item, Declaration)]
+    try:
+        written = declare_many(storage, declarations, origin)
+    except StorageUnavailableError as error:
+        unavailable = _show(answer_error(error))
+        return JSONAnswer([unavailable if isinstance(item, Declaration) else item for item in items])
+    results = iter(written.result)
+    answers = [_show_result(next(results)) if isinstance(item, Declaration) else item for item in items]
+    return JSONAnswer(answers, 200, tell_revision(written.revision))
+
+
+def _read(item: object) -> Declaration | JSONObject:
+    """Return a declaration, or what it is answered because it breaks the rules."""
+    try:
+        declaration = SettingDeclaration.model_validate(item, from_attributes=True).to_declaration()
+        check_consistency(declaration)
+    except ValidationError as error:
+        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
+        return _show(answer_error(RequestValidationError(faults)))
+    except InvalidInputError as error:
+        return _show(answer_error(error))
+    return declaration
+
+
+def _show_result(result: DeclarationResult | OperationError) -> JSONObject:
+    if isinstance(result, OperationError):
+        return _show(answer_error(result))
+    return {"status": _choose_status(result), "body": _picture(result)}
+
+
+def _show(answer: Response) -> JSONObject:
+    body = bytes(answer.body)
+    return {"status": answer.status_code, "body": json.loads(body) if isinstance(answer, JSONAnswer) else body.decode()}
+
+
+def _choose_status(result: DeclarationResult) -> int:
+    return 409 if result.outcome in _REFUSALS else 200
 
 
 def _picture(result: DeclarationResult) -> JSONObject:

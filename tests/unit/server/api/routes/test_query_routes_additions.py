@@ -119,7 +119,7 @@ def test_the_answer_says_what_else_can_be_asked_for(ruled: Api):
         ruled.get(f"{PATH}?settings=c"),
     ]
     told = [response.headers.get("Heksher-Capabilities") for response in several]
-    assert ["post-query, aliases, stream"] * 4 + [None] == told
+    assert ["post-query, aliases, stream, declare-many"] * 4 + [None] == told
 
 
 @pytest.mark.parametrize(("accepted", "encoding"), [("gzip", "gzip"), ("gzip, zstd", "zstd"), ("br", None)])

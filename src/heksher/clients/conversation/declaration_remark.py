@@ -1,0 +1,60 @@
+"""What is to be said of the answer to a declaration: what is wrong with which setting, and what to do about it."""
+
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from heksher.clients.conversation.conversion import Remark
+from heksher.clients.conversation.exchange import Request, Response
+from heksher.clients.conversation.response_reader import read_object
+from heksher.exceptions import ServiceError, StatusError
+from heksher.setting import Setting
+
+CONFLICT: Final = 409
+
+# What to do about a refusal, by its status.
+_REMEDIES: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        400: 'declare a setting that is new to the service with version="1.0"',
+        403: "let this client declare settings, or have someone declare it who may",
+        404: "add the context feature to the service, or correct configurable_features or alias",
+        CONFLICT: "correct its alias, or what the service has under that name",
+        413: "make its default or its metadata smaller",
+        422: "correct what the answer names in the code that declares it",
+        507: "make room where the service keeps its data",
+    }
+)
+_PATIENCE: Final = "it is tried again"
+
+
+def read_declaration(setting: Setting[Any], request: Request, response: Response) -> list[Remark]:
+    """Read the answer to a declaration: what to say of it if it was accepted, or at least understood.
+
+    Raises:
+        InvalidResponseError: it is not what the API promises.
+    """
+    if response.status == CONFLICT:
+        text = f"conflict when declaring setting {setting.name}, whose values the service goes on to decide: "
+        content = response.body.decode(errors="replace")
+        return [Remark(logging.ERROR, text + content, {"response_content": content}, is_rejection=True)]
+    answer = read_object(request, response)
+    if answer.get("outcome") != "outdated":
+        return []
+    latest = str(answer.get("latest_version"))
+    is_major = setting.version.partition(".")[0] != latest.partition(".")[0]
+    began = "setting is outdated by a major version" if is_major else "setting is outdated"
+    differences = answer.get("differences")
+    versions = f"setting {setting.name} is declared with the version {setting.version}, the service has {latest}"
+    text = f"{began}: {versions}: {differences}"
+    extra = {"latest_version": latest, "differences": differences}
+    return [Remark(logging.WARNING if is_major else logging.INFO, text, extra)]
+
+
+def describe_failed_declaration(setting: Setting[Any], error: ServiceError) -> Remark:
+    """Say that a declaration failed, why, and what to do about it."""
+    # The existing client has other words where there was an answer.
+    began = "error when declaring setting" if isinstance(error, StatusError) else "setting declaration failed:"
+    status = error.status if isinstance(error, StatusError) else None
+    remedy = _PATIENCE if status is None else _REMEDIES.get(status, _PATIENCE)
+    return Remark(logging.ERROR, f"{began} {setting.name}: {error}; {remedy}", is_rejection=True)
