@@ -38,7 +38,8 @@ def declare(storage: Storage, declaration: Declaration, origin: Origin) -> Writt
         InvalidInputError: the declaration contradicts itself: its default is not a value of its type, or its alias is
             its name.
         NotAcceptableError: the setting is new, and its version is not the first one.
-        NotFoundError: the alias, or a context feature of a new setting or an upgrade, does not exist.
+        NotFoundError: the alias, or a context feature that is declared, does not exist; an outdated declaration may
+            name features that are gone.
         ConflictError: the alias belongs to another setting.
     """
     _check_consistency(declaration)
@@ -51,6 +52,7 @@ def declare(storage: Storage, declaration: Declaration, origin: Origin) -> Writt
         comparison = Comparison(declaration, stored, writer.context_features(), rules)
         if is_newer(stored.version, than=declaration.version):
             return DeclarationResult("outdated", stored.version, comparison.list_for_outdated())
+        _require_known_features(comparison)
         if declaration.version == stored.version:
             differences = comparison.list_for_upgrade()
             return DeclarationResult("mismatch" if differences else "uptodate", stored.version, differences)
@@ -108,11 +110,14 @@ def _create(writer: Writer, declaration: Declaration) -> DeclarationResult:
     return DeclarationResult("created")
 
 
+def _require_known_features(comparison: Comparison) -> None:
+    unknown = sorted(comparison.declared.configurable_features.difference(comparison.order))
+    if unknown:
+        raise NotFoundError(_tell_unknown(unknown, comparison.order), "configurable feature")
+
+
 def _upgrade(writer: Writer, comparison: Comparison) -> DeclarationResult:
     declared, stored, order = comparison.declared, comparison.stored, comparison.order
-    added = declared.configurable_features - stored.configurable_features
-    if unknown := sorted(added.difference(order)):
-        raise NotFoundError(_tell_unknown(unknown, order), "configurable feature")
     differences = comparison.list_for_upgrade()
     acceptable = {"minor", "major"} if is_major_upgrade(stored.version, declared.version) else {"minor"}
     if any(difference.level not in acceptable for difference in differences):

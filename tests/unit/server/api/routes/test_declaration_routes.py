@@ -89,7 +89,7 @@ MISMATCHES = [
         [major("configurable_features", ["environment", "user"])],
     ),
     (
-        {"configurable_features": ["user", "unheard_of"]},
+        {"configurable_features": ["user", "theme"]},
         [removal("['environment']"), major("configurable_features", ["environment", "user"])],
     ),
     (
