@@ -31,13 +31,22 @@ class DeclarationResult:
     differences: tuple[Difference, ...] = ()
 
 
-def declare(storage: Storage, declaration: Declaration, origin: Origin) -> Written[DeclarationResult]:
+def declare(
+    storage: Storage, declaration: Declaration, origin: Origin, *, is_any_version_first: bool = False
+) -> Written[DeclarationResult]:
     """Declare a setting.
+
+    Args:
+        storage: where the settings are.
+        declaration: what is declared.
+        origin: who declares it.
+        is_any_version_first: whether a new setting may have any version, and an alias that is unknown, which becomes
+            its alias then.
 
     Raises:
         InvalidInputError: the declaration contradicts itself: its default is not a value of its type, or its alias is
             its name.
-        NotAcceptableError: the setting is new, and its version is not the first one.
+        NotAcceptableError: the setting is new, and its version is not the first one, where it has to be.
         NotFoundError: the alias, or a context feature that is declared, does not exist; an outdated declaration may
             name features that are gone.
         ConflictError: the alias belongs to another setting.
@@ -45,9 +54,9 @@ def declare(storage: Storage, declaration: Declaration, origin: Origin) -> Writt
     _check_consistency(declaration)
 
     def work(writer: Writer) -> DeclarationResult:
-        stored = _find_target(writer, declaration)
+        stored = _find_target(writer, declaration, is_any_version_first)
         if stored is None:
-            return _create(writer, declaration)
+            return _create(writer, declaration, is_any_version_first)
         rules = writer.rules([stored.name])
         comparison = Comparison(declaration, stored, writer.context_features(), rules)
         if is_newer(stored.version, than=declaration.version):
@@ -69,13 +78,15 @@ def _check_consistency(declaration: Declaration) -> None:
         raise InvalidInputError("the alias is the name itself: give the other name, or none", ("alias",))
 
 
-def _find_target(writer: Writer, declaration: Declaration) -> SettingRecord | None:
+def _find_target(writer: Writer, declaration: Declaration, is_any_version_first: bool) -> SettingRecord | None:
     """Return the stored setting that a declaration is about; ``None`` if the setting is new."""
     stored = writer.find_setting(declaration.name)
     if declaration.alias is None:
         return stored
     holder = writer.find_setting(declaration.alias)
     if holder is None:
+        if stored is None and is_any_version_first:
+            return None
         raise NotFoundError(f"there is no setting with the name or alias {declaration.alias!r}", "alias")
     if stored is None:
         if holder.name != declaration.alias:
@@ -88,8 +99,8 @@ def _find_target(writer: Writer, declaration: Declaration) -> SettingRecord | No
     return holder
 
 
-def _create(writer: Writer, declaration: Declaration) -> DeclarationResult:
-    if declaration.version != FIRST_VERSION:
+def _create(writer: Writer, declaration: Declaration, is_any_version_first: bool) -> DeclarationResult:
+    if declaration.version != FIRST_VERSION and not is_any_version_first:
         raise NotAcceptableError(
             f"setting {declaration.name!r} does not exist yet: its first version must be {FIRST_VERSION},"
             f" not {declaration.version}"
@@ -104,6 +115,7 @@ def _create(writer: Writer, declaration: Declaration) -> DeclarationResult:
         configurable_features=declaration.configurable_features,
         version=declaration.version,
         metadata=declaration.metadata,
+        aliases=frozenset() if declaration.alias is None else frozenset({declaration.alias}),
     )
     writer.add_setting(created)
     writer.record(change_setting("declare", None, created, order))

@@ -14,7 +14,7 @@ from heksher.server.api.responses import (
     tell_revision,
     text_or_problem,
 )
-from heksher.server.api.routing import OriginDependency, StorageDependency, make_router
+from heksher.server.api.routing import OriginDependency, ServicesDependency, make_router
 from heksher.server.json_form import JSONObject
 from heksher.server.operations.declaration import DeclarationResult, OutcomeName, declare
 from heksher.wire import DECLARE_PATH
@@ -36,19 +36,20 @@ _VERSION_KEYS: dict[OutcomeName, str] = {
     summary="Declare a setting: create it, upgrade it, or learn how it differs",
     responses=document(
         model(200, OutcomeResponse, "`created`, `uptodate`, `upgraded` or `outdated`."),
-        problem(400, "The setting is new, and its version is not 1.0."),
+        problem(400, "The setting is new, and its version is not 1.0, where the service demands that."),
         text_or_problem(404, "A context feature or the alias is unknown.", "the service has no context features ['x']"),
         model(409, OutcomeResponse | Problem, "`mismatch` or `rejected`; or the alias belongs to another setting."),
         WRITE_FAILURES,
     ),
 )
-def declare_setting(body: SettingDeclaration, storage: StorageDependency, origin: OriginDependency) -> Response:
+def declare_setting(body: SettingDeclaration, services: ServicesDependency, origin: OriginDependency) -> Response:
     """Applications declare each setting at start, with a version that they raise when they change its attributes.
 
     The same version with the same attributes is `uptodate`. A newer version upgrades the setting, if its differences
     are acceptable: minor ones always, major ones when the first number grows. An older version changes nothing.
     """
-    written = declare(storage, body.to_declaration(), origin)
+    is_any_version_first = services.config.first_version == "any"
+    written = declare(services.storage, body.to_declaration(), origin, is_any_version_first=is_any_version_first)
     status_code = 409 if written.result.outcome in _REFUSALS else 200
     return JSONAnswer(_picture(written.result), status_code, tell_revision(written.revision))
 
