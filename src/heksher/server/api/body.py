@@ -44,12 +44,17 @@ def parse_json(body: bytes) -> JSON:
         raise
     except ValueError:  # raised by the interpreter for an integer of thousands of digits
         _refuse_integer()
-    _check(document)
+    check_json(document)
     return document
 
 
-def _check(document: JSON) -> None:
-    """Check a document level by level: recursion would fail at the very nesting that this refuses."""
+def check_json(document: JSON) -> None:
+    """Check that every JSON reader can read a document.
+
+    Raises:
+        JSONDecodeError: it has something that some cannot read, or is nested too deep.
+    """
+    # Level by level: recursion would fail at the very nesting that this refuses.
     level = [document]
     for _ in range(MAX_JSON_NESTING + 1):
         containers = []

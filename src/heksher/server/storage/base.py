@@ -194,12 +194,13 @@ class Writer(Reader):
 
     @abstractmethod
     def load(self, settings: Collection[SettingRecord], rules: Collection[RuleRecord], next_rule_id: int) -> None:
-        """Add everything to a storage that holds no settings: a fast path for imports.
+        """Add many settings, and rules with the ids that they have: a fast path for imports.
 
         Args:
             settings: as for ``add_setting``.
-            rules: the rules of these settings with their ids, which are above all ids that were ever used.
-            next_rule_id: the id of the next new rule, above all of these.
+            rules: rules of these settings, or of others that are there, with ids that were never given: above the
+                highest one, or, below it, unknown to the log.
+            next_rule_id: the lowest id that the next new rule may have, above all of these.
         """
 
     def record(self, change: LoggedChange) -> None:
