@@ -79,12 +79,15 @@ class Holdings:
         """Return the rules of a setting that were added or changed here."""
         return [rule for rule in self._rules_of.get(setting, ()) if not self.is_imported(rule.revision)]
 
-    def had_setting(self, name: str) -> bool:
-        """Return whether a setting that is not there was deleted here."""
-        return not self._is_new and _is_deletion_here(self._reader.history(setting=name, limit=1, max_changes=1))
+    def had_setting(self, setting: SettingRecord) -> bool:
+        """Return whether a setting there that is not here, under any of its names, was deleted here."""
+        return not self._is_new and any(
+            _is_deletion_here(self._reader.history(setting=name, limit=1, max_changes=1))
+            for name in list_names(setting)
+        )
 
     def had_rule(self, rule_id: int) -> bool:
-        """Return whether a rule that is not there was here once."""
+        """Return whether there was a rule with an id here once."""
         return not self._is_new and bool(self._reader.history(rule_id=rule_id, limit=1, max_changes=1))
 
     def _look_up(self, revision: int) -> bool:

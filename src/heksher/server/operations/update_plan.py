@@ -129,7 +129,7 @@ class _SettingPlanner:
         if missing := sorted(setting.configurable_features.difference(self._features)):
             return f"the context features {missing} are not here"
         if here is None:
-            return _DELETED_HERE if self._ours.had_setting(setting.name) else None
+            return _DELETED_HERE if self._ours.had_setting(setting) else None
         if here.name in claimed:
             return f"another setting there has names of {here.name!r}, too"
         return self._find_change_here(setting, here)

@@ -12,7 +12,8 @@ Guarantees of every storage, checked by ``tests/conformance``
 * **Dated**: each setting, each rule and the list of context features has the revision of its last change.
 * **Unique**: a name or alias belongs to one setting, and no two rules of a setting have the same conditions. The id of
   a deleted rule is reused only for that rule: for one of the same setting with the same conditions, and only if the log
-  records the deletion of the rule with this id. The log decides, so an id whose deletion is not recorded stays unused.
+  records the deletion of the rule with this id. The log decides, so an id whose deletion is not recorded stays unused;
+  only ``load`` may give an id that the log does not know at all.
 * **Traceable**: the log can be read by setting. A setting keeps its identity under all names that it has had, and a
   setting that is added under the last canonical name of a deleted one continues that one's identity.
 * **Thread-safe**: all methods of ``Storage`` may be called from any thread.

@@ -165,6 +165,11 @@ CONFLICTS: dict[str, tuple[Callable[[Storage], object], Contents, list[LeftOut]]
         [LeftOut("setting", "b", ONLY_HERE), LeftOut("rule", "6", ONLY_HERE, "b")],
     ),
     "a setting was deleted": (delete_setting("b"), THERE, [LeftOut("setting", "b", GONE)]),
+    "a setting was deleted here, and renamed there": (
+        delete_setting("b"),
+        change(settings=[A, replace(B, name="z", aliases=frozenset({"b"}))], rules=[RULE_1, RULE_2]),
+        [LeftOut("setting", "z", GONE)],
+    ),
     "a rule was added that would not fit any more": (
         add_rule("b", "z"),
         change(settings=[A, replace(B, type="str", default_value="")], rules=[RULE_1, RULE_2]),
@@ -201,6 +206,19 @@ CONFLICTS: dict[str, tuple[Callable[[Storage], object], Contents, list[LeftOut]]
                 "the order here is ['user', 'environment'], and ['environment', 'user'] there: something here depends"
                 " on it",
             )
+        ],
+    ),
+    "the order was changed, and there is a new feature there": (
+        lambda storage: context_features.move_feature(storage, "user", "before", "environment", NOBODY),
+        change(features=("environment", "user", "zone"), settings=[A, B, a_setting("c", ["zone"])]),
+        [
+            LeftOut(
+                "context_features",
+                "",
+                "the order here is ['user', 'environment'], and ['environment', 'user', 'zone'] there: something here"
+                " depends on it",
+            ),
+            LeftOut("setting", "c", "the context features ['zone'] are not here"),
         ],
     ),
     "a setting that stays needs a feature": (
