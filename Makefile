@@ -137,6 +137,10 @@ bench-log: env-test ## the change log with a million entries: bytes for each, mi
 bench-first-start: env-test ## eight replicas that are started at once on a database that is to be migrated
 	$(BENCH) benchmarks.first_start
 
+.PHONY: bench-import
+bench-import: env-test ## an import of 10,000 settings and 100,000 rules from a simulated existing service (QUICK=1: a tenth)
+	$(BENCH) benchmarks.import_from $(BENCH_ARGS) $(ARGS)
+
 .PHONY: bench-outage-db
 bench-outage-db: env-test ## two replicas under load while PostgreSQL is stopped, then frozen (SECONDS=10; default 30)
 	$(BENCH) benchmarks.database_outage $(if $(SECONDS),--seconds '$(SECONDS)') $(ARGS)

@@ -34,6 +34,8 @@ MAX_TYPE_CHARACTERS = 100_000
 
 _OPTIONS_PATTERN: Final = r"(?s:(Enum|Flags)\s*(\[.*\]))"
 _GENERIC_PATTERN: Final = r"(?s:(Sequence|Mapping)\s*<(.*)>)"
+# That of JSON, which may stand around the options anyway.
+_WHITE_SPACE: Final = " \t\n\r"
 
 
 class ValueType(ABC):
@@ -167,8 +169,8 @@ def parse_value_type(text: str) -> ValueType:
     """Read a type as it stands on the wire.
 
     Args:
-        text: such as ``Sequence<Enum["a",1]>``. White space is allowed between a name and its bracket, and between the
-            options, nowhere else.
+        text: such as ``Sequence<Enum["a",1]>``. White space is allowed between a name and its bracket, and inside the
+            brackets, nowhere else.
 
     Raises:
         InvalidTypeError: the text is no type; the message quotes the part that is wrong.
@@ -181,7 +183,7 @@ def parse_value_type(text: str) -> ValueType:
         wrappers.append(generic[1])
         if len(wrappers) > MAX_NESTING:
             raise InvalidTypeError(f"the type is nested too deep: at most {MAX_NESTING} levels of Sequence and Mapping")
-        text = generic[2]
+        text = generic[2].strip(_WHITE_SPACE)
     parsed = _parse_innermost(text)
     for keyword in reversed(wrappers):
         parsed = SequenceType(parsed) if keyword == "Sequence" else MappingType(parsed)

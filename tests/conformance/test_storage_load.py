@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from heksher.server.errors import NotAcceptableError
 from heksher.server.operations.loading import Contents, load
 from heksher.server.operations.logged_change import delete_setting
 from heksher.server.storage.base import Expectation, Origin, RuleRecord, Storage, Writer
@@ -57,7 +58,7 @@ def test_what_is_loaded_after_everything_was_deleted(storage: Storage) -> None:
             writer.record_all(delete_setting(setting, rules, ORDER))
 
     storage.write(delete)
-    with pytest.raises(ContractError, match="ids up to 9 were given before"):
+    with pytest.raises(ContractError, match=r"the ids \[.*\]: they were given before"):
         load(storage, CONTENTS, SOMEBODY)
     moved = [replace(rule, rule_id=rule.rule_id + 10) for rule in RULES]
     load(storage, Contents(ORDER, SETTINGS, moved, next_rule_id=20), SOMEBODY)
@@ -83,6 +84,36 @@ def test_either_everything_is_loaded_or_nothing(storage: Storage, contents: Cont
     with pytest.raises(ContractError):
         load(storage, contents, SOMEBODY)
     assert see_everything(storage) == (0, (), [], [], 0, [])
+
+
+def test_more_can_be_loaded(storage: Storage) -> None:
+    """To settings that are there, too; an id below the highest one is free if the log does not know it."""
+    load(storage, CONTENTS, SOMEBODY)
+    more = [RuleRecord(5, "a", {"user": "y"}, 1), RuleRecord(12, "c", {"user": "x"}, 1)]
+
+    def work(writer: Writer) -> None:
+        writer.load([a_setting("c")], more, 13)
+        writer.record(SOME_CHANGE)
+
+    storage.write(work)
+    assert storage.read(lambda reader: reader.rules()) == [RULES[1], more[0], RULES[0], more[1]]
+    assert store(storage, lambda writer: writer.add_rule("c", {"user": "y"}, 1, {})).result[0].rule_id == 13
+
+
+def test_ids_go_on_above_the_highest_one(storage: Storage) -> None:
+    """Whatever the next one is said to be."""
+    load(storage, CONTENTS, SOMEBODY)
+    store(storage, lambda writer: writer.load([a_setting("c")], [], 1))
+    assert store(storage, lambda writer: writer.add_rule("c", {"user": "y"}, 1, {})).result[0].rule_id == 10
+
+
+def test_everything_is_loaded_into_an_empty_storage_only(storage: Storage) -> None:
+    """One that has settings is refused, and stays as it is."""
+    load(storage, CONTENTS, SOMEBODY)
+    before = see_everything(storage)
+    with pytest.raises(NotAcceptableError, match="there are 2 settings here already"):
+        load(storage, Contents(ORDER, [a_setting("c")], [], 10), SOMEBODY)
+    assert see_everything(storage) == before
 
 
 def test_loads_more_than_one_portion(storage: Storage) -> None:

@@ -1,13 +1,16 @@
 """The configuration of a service. ``options`` lists where each value comes from, ``config_reader`` reads them."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from heksher.server.limits import MAX_BODY_BYTES, MAX_CACHE_BYTES
 from heksher.server.logs import LogFormat
 
 # Each worker is a process with its own catalog: a higher number is a typing error.
 MAX_WORKERS: Final = 256
+
+# Which versions a setting may begin with: what the existing service demands, or any.
+FirstVersion = Literal["1.0", "any"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class Config:
         workers: the number of processes that answer.
         log_format: the format of the log.
         has_access_log: whether each request is logged.
+        first_version: the version that the first declaration of a setting must have.
         host: the name or address to listen on.
         port: the port to listen on; 0 lets the system choose.
     """
@@ -37,5 +41,6 @@ class Config:
     workers: int = 1
     log_format: LogFormat = "text"
     has_access_log: bool = False
+    first_version: FirstVersion = "1.0"
     host: str = "127.0.0.1"
     port: int = 8000

@@ -21,7 +21,6 @@ MissingKind = Literal[
     "setting",
     "rule",
     "context feature",
-    "metadata key",
     "alias",
     "configurable feature",
     "configurable feature of a new setting",

@@ -115,4 +115,12 @@ OPTIONS: Final = (
         variable="HEKSHER_ACCESS_LOG",
         help="each request is logged",
     ),
+    Option(
+        name="first_version",
+        kind=Choice(("1.0", "any")),
+        flag="--first-version",
+        variable="HEKSHER_FIRST_VERSION",
+        help="the version that the first declaration of a setting must have; any lets an empty service accept programs"
+        " that are beyond 1.0",
+    ),
 )

@@ -25,6 +25,7 @@ def test_help_lists_the_commands(option: str):
         "migrate": "Bring",
         "backup": "Copy",
         "restore": "Copy",
+        "import-from": "Take",
     }.items():
         assert re.search(rf"{name} +{help_line}", result.output)
 

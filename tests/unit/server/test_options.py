@@ -6,14 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from heksher.server.config import Config
+from heksher.server.config import Config, FirstVersion
 from heksher.server.logs import LogFormat
 from heksher.server.option_kind import Choice, FeatureNames, Number, Text, Truth
 from heksher.server.options import DATABASE, OPTIONS, Option
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "configuration.md"
 # What an attribute of the configuration can be, by the kind of its option.
-TYPES = {Text: str, Number: int, Truth: bool, Choice: LogFormat, FeatureNames: tuple[str, ...] | None}
+TYPES = {
+    Text: {str},
+    Number: {int},
+    Truth: {bool},
+    Choice: {LogFormat, FirstVersion},
+    FeatureNames: {tuple[str, ...] | None},
+}
 
 
 def render_row(option: Option) -> str:
@@ -44,7 +50,9 @@ def test_every_attribute_of_the_configuration_has_an_option():
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
 def test_an_option_gives_what_its_attribute_takes(option: Option):
     """By its kind; and it can be given in one way at least."""
-    assert TYPES[type(option.kind)] == typing.get_type_hints(Config)[option.name]
+    attribute = typing.get_type_hints(Config)[option.name]
+    assert attribute in TYPES[type(option.kind)]
+    assert not isinstance(option.kind, Choice) or typing.get_args(attribute) == option.kind.words
     assert option.flag or option.variable
 
 

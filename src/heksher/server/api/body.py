@@ -44,12 +44,17 @@ def parse_json(body: bytes) -> JSON:
         raise
     except ValueError:  # raised by the interpreter for an integer of thousands of digits
         _refuse_integer()
-    _check(document)
+    check_json(document)
     return document
 
 
-def _check(document: JSON) -> None:
-    """Check a document level by level: recursion would fail at the very nesting that this refuses."""
+def check_json(document: JSON) -> None:
+    """Check that every JSON reader can read a document.
+
+    Raises:
+        JSONDecodeError: it has something that some cannot read, or is nested too deep.
+    """
+    # Level by level: recursion would fail at the very nesting that this refuses.
     level = [document]
     for _ in range(MAX_JSON_NESTING + 1):
         containers = []
@@ -118,12 +123,28 @@ class StrictRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[object, object, Response]]:
         handle = super().get_route_handler()
+        has_body = self.body_field is not None
 
         async def handle_strictly(request: Request) -> Response:
             _refuse_repeated_parameters(request)
+            if has_body:
+                _refuse_other_content(request)
             return await handle(StrictRequest(request.scope, request.receive))
 
         return handle_strictly
+
+
+def _refuse_other_content(request: Request) -> None:
+    # The framework would say that a text is no object, which does not help whoever sees an object in it.
+    content_type = request.headers.get("content-type")
+    if content_type and not _is_json(content_type):
+        message = f"{shorten(content_type)!a} is not the type of a body here: send Content-Type: application/json"
+        raise RequestValidationError([{"loc": ("body",), "msg": message, "type": "content_type"}])
+
+
+def _is_json(content_type: str) -> bool:
+    main_type, _, subtype = content_type.partition(";")[0].strip().lower().partition("/")
+    return main_type == "application" and (subtype == "json" or subtype.endswith("+json"))
 
 
 def _refuse_repeated_parameters(request: Request) -> None:

@@ -9,10 +9,11 @@ Source: docs/reference/compatibility.md.
 import logging
 from functools import singledispatch
 from http import HTTPStatus
+from urllib.parse import quote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Match, Route
@@ -121,15 +122,28 @@ def _tell_fault(message: str, cause: object) -> str:
 
 async def _handle(request: Request, error: Exception) -> Response:
     answer = answer_error(error)
+    if isinstance(error, HTTPException) and answer.status_code == HTTPStatus.NOT_FOUND:
+        return _find_redirect(request.scope) or answer
     if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         # The router lists only the methods of the first route with this path, but each method has its own route.
-        answer.headers["Allow"] = ", ".join(sorted(_find_methods(request)))
+        answer.headers["Allow"] = ", ".join(sorted(_find_methods(request.scope)))
     return answer
 
 
-def _find_methods(request: Request) -> set[str]:
+def _find_redirect(scope: Scope) -> Response | None:
+    """Return the way to the path without the slash at its end; ``None`` if there is no route for that either."""
+    path: str = scope["path"]
+    if not path.endswith("/") or not _find_methods({**scope, "path": path[:-1]}):
+        return None
+    # Relative, so that it holds behind a proxy that puts something in front of the path.
+    location = f"../{quote(path[:-1].rpartition('/')[2])}"
+    query = scope["query_string"].decode("latin-1")
+    return RedirectResponse(f"{location}?{query}" if query else location, 307)
+
+
+def _find_methods(scope: Scope) -> set[str]:
     # A route for another method is a partial match.
-    found = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    found = [route for route in scope["app"].routes if route.matches(scope)[0] is not Match.NONE]
     return {method for route in found if isinstance(route, Route) for method in route.methods or ()}
 
 

@@ -6,6 +6,7 @@ Patterns are anchored at both ends, and pydantic's ``$`` matches only at the ver
 Source: docs/reference/compatibility.md.
 """
 
+import json
 from typing import Annotated, ClassVar
 
 from fastapi import Body
@@ -46,20 +47,27 @@ def _read_type(text: object) -> ValueType:
     return parse_value_type(text)
 
 
+def _write_number(value: object) -> object:
+    """Return a number as text: programs written for the existing service send some where it expects a string."""
+    return json.dumps(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
 def _refuse_repeats(features: list[str]) -> list[str]:
     if repeated := sorted({feature for feature in features if features.count(feature) > 1}):
         raise ValueError(f"context features stand twice: {repeated}")
     return features
 
 
-Feature = Annotated[str, _constrain(wire.FEATURE_PATTERN)]
-FeatureValue = Annotated[str, _constrain(wire.FEATURE_PATTERN)]
-SettingName = Annotated[str, _constrain(wire.SETTING_NAME_PATTERN)]
+_NUMBER_TOO = BeforeValidator(_write_number)
+Feature = Annotated[str, _constrain(wire.FEATURE_PATTERN), _NUMBER_TOO]
+FeatureValue = Annotated[str, _constrain(wire.FEATURE_PATTERN), _NUMBER_TOO]
+SettingName = Annotated[str, _constrain(wire.SETTING_NAME_PATTERN), _NUMBER_TOO]
 MetadataKey = Annotated[str, _constrain(wire.METADATA_KEY_PATTERN)]
 Version = Annotated[
     str,
     StringConstraints(pattern=f"^{wire.make_version_pattern(MAX_VERSION_DIGITS)}$"),
     AfterValidator(normalize_version),
+    _NUMBER_TOO,
     Field(examples=["1.1"]),
 ]
 # The body was parsed strictly, so any value is JSON already.
@@ -82,7 +90,7 @@ WireType = Annotated[
             "type": "string",
             "maxLength": MAX_TYPE_CHARACTERS,
             # What follows the pattern can still be wrong: unbalanced brackets, or options that are not JSON.
-            "pattern": r"^((Sequence|Mapping) ?<)*(int|float|str|bool|(Enum|Flags) ?\[.*\])>*$",
+            "pattern": r"^((Sequence|Mapping) ?< ?)*(int|float|str|bool|(Enum|Flags) ?\[.*\])( ?>)*$",
             "examples": ["int", 'Enum["dark","light"]'],
         }
     ),
@@ -198,7 +206,7 @@ class NewFeatures(Versioned):
 class SettingMetadata(Versioned):
     """Metadata for a setting."""
 
-    metadata: MetadataField
+    metadata: MetadataField = {}
 
 
 class SettingMetadataValue(Versioned):
@@ -233,7 +241,7 @@ class RuleValue(RequestModel):
 class RuleMetadata(RequestModel):
     """Metadata for a rule."""
 
-    metadata: MetadataField
+    metadata: MetadataField = {}
 
 
 class RuleMetadataValue(RequestModel):

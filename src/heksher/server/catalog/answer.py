@@ -64,6 +64,7 @@ class Answer:
     Args:
         body: the answer as JSON.
         feature_order: the service's context features.
+        is_compressible: whether a client may be sent a compressed form.
 
     Attributes:
         plain: the form that is not compressed.
@@ -71,9 +72,9 @@ class Answer:
         cost_bytes: approximate memory use including compressed forms, estimated once, before any exist.
     """
 
-    __slots__ = ("_compressed", "cost_bytes", "plain", "shared_headers")
+    __slots__ = ("_compressed", "_has_one_form", "cost_bytes", "plain", "shared_headers")
 
-    def __init__(self, body: bytes, feature_order: tuple[str, ...]) -> None:
+    def __init__(self, body: bytes, feature_order: tuple[str, ...], *, is_compressible: bool = True) -> None:
         order = ",".join(feature_order).encode()
         digest = hashlib.sha256(order + b"\n")
         digest.update(body)
@@ -82,12 +83,13 @@ class Answer:
             *_CONSTANT_HEADERS,
             (FEATURE_ORDER_HEADER.lower().encode(), order),
         )
-        self.cost_bytes: int = len(body) if len(body) < MIN_COMPRESSED_BYTES else len(body) * 3 // 2
+        self._has_one_form: bool = not is_compressible or len(body) < MIN_COMPRESSED_BYTES
+        self.cost_bytes: int = len(body) if self._has_one_form else len(body) * 3 // 2
         self._compressed: dict[Encoding, Representation] = {}
 
     def find(self, encoding: Encoding) -> Representation | None:
         """Return a form of the answer, if it exists."""
-        if not encoding or len(self.plain.body) < MIN_COMPRESSED_BYTES:
+        if not encoding or self._has_one_form:
             return self.plain
         return self._compressed.get(encoding)
 
@@ -114,8 +116,7 @@ class Answer:
             return if_none_match
         digest = self.plain.tag[:-1]
         if if_none_match.strip() == b"*":
-            is_plain = not encoding or len(self.plain.body) < MIN_COMPRESSED_BYTES
-            return self.plain.tag if is_plain else digest + b"-" + encoding.encode() + b'"'
+            return self.plain.tag if not encoding or self._has_one_form else digest + b"-" + encoding.encode() + b'"'
         own = {self.plain.tag, digest + b'-gzip"', digest + b'-zstd"'}
         return next((tag for tag in _OPAQUE_TAG.findall(if_none_match) if tag in own), None)
 

@@ -61,9 +61,10 @@ def find_settings(picture: Picture, query: CatalogQuery) -> list[CatalogSetting]
         return list(picture.settings.values())
     unknown = [name for name in query.names if name not in picture.names]
     if unknown:
-        listed = ", ".join(shorten(name) or "''" for name in unknown[:_MAX_NAMED_UNKNOWN])
+        listed = [shorten(name) for name in unknown[:_MAX_NAMED_UNKNOWN]]
         more = f" and {len(unknown) - _MAX_NAMED_UNKNOWN} more" if len(unknown) > _MAX_NAMED_UNKNOWN else ""
-        raise NotFoundError(f"there are no settings named {listed}{more}", "setting")
+        # Existing programs know the text.
+        raise NotFoundError(f"the following are not setting names: {listed}{more}", "setting")
     return [picture.settings[name] for name in sorted({picture.names[name] for name in query.names})]
 
 

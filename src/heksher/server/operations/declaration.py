@@ -37,22 +37,34 @@ class DeclarationResult:
     differences: tuple[Difference, ...] = ()
 
 
-def declare(storage: Storage, declaration: Declaration, origin: Origin) -> Written[DeclarationResult]:
+def declare(
+    storage: Storage, declaration: Declaration, origin: Origin, *, is_any_version_first: bool = False
+) -> Written[DeclarationResult]:
     """Declare a setting.
+
+    Args:
+        storage: where the settings are.
+        declaration: what is declared.
+        origin: who declares it.
+        is_any_version_first: whether a new setting may have any version, and an alias that is unknown, which becomes
+            its alias then.
 
     Raises:
         InvalidInputError: the declaration contradicts itself: its default is not a value of its type, or its alias is
             its name.
-        NotAcceptableError: the setting is new, and its version is not the first one.
-        NotFoundError: the alias, or a context feature of a new setting or an upgrade, does not exist.
+        NotAcceptableError: the setting is new, and its version is not the first one, where it has to be.
+        NotFoundError: the alias, or a context feature that is declared, does not exist; an outdated declaration may
+            name features that are gone.
         ConflictError: the alias belongs to another setting.
     """
     check_consistency(declaration)
-    return storage.write(lambda writer: _declare(writer, declaration, writer.context_features()), origin)
+    return storage.write(
+        lambda writer: _declare(writer, declaration, writer.context_features(), is_any_version_first), origin
+    )
 
 
 def declare_many(
-    storage: Storage, declarations: Sequence[Declaration], origin: Origin
+    storage: Storage, declarations: Sequence[Declaration], origin: Origin, *, is_any_version_first: bool = False
 ) -> Written[tuple[DeclarationResult | OperationError, ...]]:
     """Declare settings one after another, in one transaction; each declaration sees what those before it have changed.
 
@@ -62,6 +74,7 @@ def declare_many(
         storage: where to.
         declarations: each has passed ``check_consistency``.
         origin: of the write.
+        is_any_version_first: as for ``declare``.
 
     Returns:
         For each declaration its result, or the error that ``declare`` would raise for it.
@@ -69,7 +82,7 @@ def declare_many(
 
     def work(writer: Writer) -> tuple[DeclarationResult | OperationError, ...]:
         order = writer.context_features()
-        return tuple(_try_declare(writer, declaration, order) for declaration in declarations)
+        return tuple(_try_declare(writer, declaration, order, is_any_version_first) for declaration in declarations)
 
     return storage.write(work, origin)
 
@@ -87,19 +100,23 @@ def check_consistency(declaration: Declaration) -> None:
         raise InvalidInputError("the alias is the name itself: give the other name, or none", ("alias",))
 
 
-def _try_declare(writer: Writer, declaration: Declaration, order: Sequence[str]) -> DeclarationResult | OperationError:
+def _try_declare(
+    writer: Writer, declaration: Declaration, order: Sequence[str], is_any_version_first: bool
+) -> DeclarationResult | OperationError:
     # Each of these errors is raised before anything is changed.
     try:
-        return _declare(writer, declaration, order)
+        return _declare(writer, declaration, order, is_any_version_first)
     except OperationError as error:
         return error
 
 
-def _declare(writer: Writer, declaration: Declaration, order: Sequence[str]) -> DeclarationResult:
+def _declare(
+    writer: Writer, declaration: Declaration, order: Sequence[str], is_any_version_first: bool
+) -> DeclarationResult:
     """Declare a setting; ``order`` has the service's context features."""
-    stored = _find_target(writer, declaration)
+    stored = _find_target(writer, declaration, is_any_version_first)
     if stored is None:
-        return _create(writer, declaration, order)
+        return _create(writer, declaration, order, is_any_version_first)
     # Rules stand against differences only, so what is the same needs none. That is nearly every declaration: a program
     # repeats all of them at each start.
     if declaration.version == stored.version and not Comparison(declaration, stored, order, ()).list_for_upgrade():
@@ -107,18 +124,21 @@ def _declare(writer: Writer, declaration: Declaration, order: Sequence[str]) -> 
     comparison = Comparison(declaration, stored, order, writer.rules([stored.name]))
     if is_newer(stored.version, than=declaration.version):
         return DeclarationResult("outdated", stored.version, comparison.list_for_outdated())
+    _require_known_features(comparison)
     if declaration.version == stored.version:
         return DeclarationResult("mismatch", stored.version, comparison.list_for_upgrade())
     return _upgrade(writer, comparison)
 
 
-def _find_target(writer: Writer, declaration: Declaration) -> SettingRecord | None:
+def _find_target(writer: Writer, declaration: Declaration, is_any_version_first: bool) -> SettingRecord | None:
     """Return the stored setting that a declaration is about; ``None`` if the setting is new."""
     stored = writer.find_setting(declaration.name)
     if declaration.alias is None:
         return stored
     holder = writer.find_setting(declaration.alias)
     if holder is None:
+        if stored is None and is_any_version_first:
+            return None
         raise NotFoundError(f"there is no setting with the name or alias {declaration.alias!r}", "alias")
     if stored is None:
         if holder.name != declaration.alias:
@@ -131,8 +151,10 @@ def _find_target(writer: Writer, declaration: Declaration) -> SettingRecord | No
     return holder
 
 
-def _create(writer: Writer, declaration: Declaration, order: Sequence[str]) -> DeclarationResult:
-    if declaration.version != FIRST_VERSION:
+def _create(
+    writer: Writer, declaration: Declaration, order: Sequence[str], is_any_version_first: bool
+) -> DeclarationResult:
+    if declaration.version != FIRST_VERSION and not is_any_version_first:
         raise NotAcceptableError(
             f"setting {declaration.name!r} does not exist yet: its first version must be {FIRST_VERSION},"
             f" not {declaration.version}"
@@ -146,17 +168,21 @@ def _create(writer: Writer, declaration: Declaration, order: Sequence[str]) -> D
         configurable_features=declaration.configurable_features,
         version=declaration.version,
         metadata=declaration.metadata,
+        aliases=frozenset() if declaration.alias is None else frozenset({declaration.alias}),
     )
     writer.add_setting(created)
     writer.record(change_setting("declare", None, created, order))
     return DeclarationResult("created")
 
 
+def _require_known_features(comparison: Comparison) -> None:
+    unknown = sorted(comparison.declared.configurable_features.difference(comparison.order))
+    if unknown:
+        raise NotFoundError(_tell_unknown(unknown, comparison.order), "configurable feature")
+
+
 def _upgrade(writer: Writer, comparison: Comparison) -> DeclarationResult:
     declared, stored, order = comparison.declared, comparison.stored, comparison.order
-    added = declared.configurable_features - stored.configurable_features
-    if unknown := sorted(added.difference(order)):
-        raise NotFoundError(_tell_unknown(unknown, order), "configurable feature")
     differences = comparison.list_for_upgrade()
     acceptable = {"minor", "major"} if is_major_upgrade(stored.version, declared.version) else {"minor"}
     if any(difference.level not in acceptable for difference in differences):

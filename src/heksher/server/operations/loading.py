@@ -2,11 +2,15 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Final
 
+from heksher.server.errors import NotAcceptableError
 from heksher.server.operations import logged_change
 from heksher.server.storage.base import LoggedChange, Origin, RuleRecord, SettingRecord, Storage, Writer, Written
 
-_ACTION = "load"
+# What the change log calls an import. Nothing else is called so: that is how what was imported is told from what was
+# changed here.
+IMPORTING: Final = "load"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +36,13 @@ def load(storage: Storage, contents: Contents, origin: Origin) -> Written[None]:
     The caller has checked the contents as the other operations check their arguments.
 
     Raises:
-        ContractError: the storage has settings, or an id was used before.
+        NotAcceptableError: the storage has settings.
+        ContractError: an id was used before.
     """
 
     def work(writer: Writer) -> None:
+        if settings := writer.settings():
+            raise NotAcceptableError(f"there are {len(settings)} settings here already, such as {settings[0].name!r}")
         features = writer.context_features()
         if contents.features != features:
             writer.set_context_features(contents.features)
@@ -48,8 +55,13 @@ def load(storage: Storage, contents: Contents, origin: Origin) -> Written[None]:
 def _describe(contents: Contents, features_before: tuple[str, ...]) -> Iterator[LoggedChange]:
     order = contents.features
     if order != features_before:
-        yield logged_change.change_features(_ACTION, features_before, order)
+        yield logged_change.change_features(IMPORTING, features_before, order)
+    yield from describe_additions(contents)
+
+
+def describe_additions(contents: Contents) -> Iterator[LoggedChange]:
+    """Yield the change of each setting and each rule that was loaded."""
     for setting in contents.settings:
-        yield logged_change.change_setting(_ACTION, None, setting, order)
+        yield logged_change.change_setting(IMPORTING, None, setting, contents.features)
     for rule in contents.rules:
-        yield logged_change.add_rule(rule, order, _ACTION)
+        yield logged_change.add_rule(rule, contents.features, IMPORTING)

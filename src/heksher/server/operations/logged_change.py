@@ -23,11 +23,13 @@ def change_setting(
     return LoggedChange(action, SETTING, after.name, *list_differences(setting_to_json(before, order), added))
 
 
-def delete_setting(before: SettingRecord, rules: Iterable[RuleRecord], order: Sequence[str]) -> Iterator[LoggedChange]:
+def delete_setting(
+    before: SettingRecord, rules: Iterable[RuleRecord], order: Sequence[str], action: str = "delete"
+) -> Iterator[LoggedChange]:
     """Yield the changes of a setting's deletion: first its rules, then the setting itself."""
     for rule in rules:
-        yield delete_rule(rule, order)
-    yield LoggedChange("delete", SETTING, before.name, setting_to_json(before, order), None)
+        yield delete_rule(rule, order, action)
+    yield LoggedChange(action, SETTING, before.name, setting_to_json(before, order), None)
 
 
 def add_rule(after: RuleRecord, order: Sequence[str], action: str = "add") -> LoggedChange:
@@ -41,6 +43,6 @@ def change_rule(action: str, before: RuleRecord, after: RuleRecord, order: Seque
     return LoggedChange(action, RULE, str(after.rule_id), *differences, after.setting)
 
 
-def delete_rule(before: RuleRecord, order: Sequence[str]) -> LoggedChange:
+def delete_rule(before: RuleRecord, order: Sequence[str], action: str = "delete") -> LoggedChange:
     """Return the change of a rule that was deleted."""
-    return LoggedChange("delete", RULE, str(before.rule_id), rule_to_json(before, order), None, before.setting)
+    return LoggedChange(action, RULE, str(before.rule_id), rule_to_json(before, order), None, before.setting)

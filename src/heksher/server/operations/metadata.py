@@ -7,14 +7,14 @@ newer version.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from heksher.server.errors import NotAcceptableError, NotFoundError
+from heksher.server.errors import NotAcceptableError
 from heksher.server.limits import MAX_METADATA_KEYS
 from heksher.server.operations.logged_change import change_rule
 from heksher.server.operations.lookup import get_rule, get_setting
 from heksher.server.operations.settings import store
 from heksher.server.operations.versions import require_newer
 from heksher.server.storage.base import Origin, Storage, Writer, Written
-from heksher.value_type import JSON, json_key, shorten
+from heksher.value_type import JSON, json_key
 
 Metadata = Mapping[str, JSON]
 Edit = Callable[[Metadata], Metadata]
@@ -31,14 +31,8 @@ def overwrite(metadata: Metadata) -> Edit:
 
 
 def remove_key(key: str) -> Edit:
-    """Return an edit that removes one key, and raises ``NotFoundError`` if there is no such key."""
-
-    def edit(metadata: Metadata) -> Metadata:
-        if key not in metadata:
-            raise NotFoundError(f"the metadata has no key {shorten(repr(key))}", "metadata key")
-        return {other: value for other, value in metadata.items() if other != key}
-
-    return edit
+    """Return an edit that removes one key, if it is there."""
+    return lambda metadata: {other: value for other, value in metadata.items() if other != key}
 
 
 def get_of_setting(storage: Storage, name: str) -> Metadata:
@@ -63,7 +57,7 @@ def edit_of_setting(storage: Storage, name: str, edit: Edit, version: str, origi
     """Change the metadata of a setting, and its version.
 
     Raises:
-        NotFoundError: the setting, or the key to remove, does not exist.
+        NotFoundError: the setting does not exist.
         ConflictError: the version is not newer.
         NotAcceptableError: there would be too many keys.
     """
@@ -81,7 +75,7 @@ def edit_of_rule(storage: Storage, rule_id: int, edit: Edit, origin: Origin) -> 
     """Change the metadata of a rule.
 
     Raises:
-        NotFoundError: the rule, or the key to remove, does not exist.
+        NotFoundError: the rule does not exist.
         NotAcceptableError: there would be too many keys.
     """
 

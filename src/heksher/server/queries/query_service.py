@@ -226,7 +226,10 @@ def make_key(scope: Scope, body: bytes | None = None) -> bytes:
 
 
 def _make_answer(state: CatalogState, key: bytes, query: CatalogQuery) -> Answer:
-    answer = Answer(build_answer(state.picture, query), state.picture.feature_order)
+    # The back end of the existing management page asks for metadata, and for gzip; it passes the decompressed body on
+    # with the length of the compressed one, so that its page never loads.
+    is_compressible = not query.include_metadata
+    answer = Answer(build_answer(state.picture, query), state.picture.feature_order, is_compressible=is_compressible)
     state.cache.put(key, query, answer)
     return answer
 

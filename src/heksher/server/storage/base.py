@@ -12,7 +12,8 @@ Guarantees of every storage, checked by ``tests/conformance``
 * **Dated**: each setting, each rule and the list of context features has the revision of its last change.
 * **Unique**: a name or alias belongs to one setting, and no two rules of a setting have the same conditions. The id of
   a deleted rule is reused only for that rule: for one of the same setting with the same conditions, and only if the log
-  records the deletion of the rule with this id. The log decides, so an id whose deletion is not recorded stays unused.
+  records the deletion of the rule with this id. The log decides, so an id whose deletion is not recorded stays unused;
+  only ``load`` may give an id that the log does not know at all.
 * **Traceable**: the log can be read by setting. A setting keeps its identity under all names that it has had, and a
   setting that is added under the last canonical name of a deleted one continues that one's identity.
 * **Thread-safe**: all methods of ``Storage`` may be called from any thread.
@@ -194,12 +195,13 @@ class Writer(Reader):
 
     @abstractmethod
     def load(self, settings: Collection[SettingRecord], rules: Collection[RuleRecord], next_rule_id: int) -> None:
-        """Add everything to a storage that holds no settings: a fast path for imports.
+        """Add many settings, and rules with the ids that they have: a fast path for imports.
 
         Args:
             settings: as for ``add_setting``.
-            rules: the rules of these settings with their ids, which are above all ids that were ever used.
-            next_rule_id: the id of the next new rule, above all of these.
+            rules: rules of these settings, or of others that are there, with ids that were never given: above the
+                highest one, or, below it, unknown to the log.
+            next_rule_id: the lowest id that the next new rule may have, above all of these.
         """
 
     def record(self, change: LoggedChange) -> None:

@@ -8,8 +8,8 @@ from sqlalchemy import Engine
 from heksher.server.storage.dialect import Dialect, close_engine
 from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.migration import Migration
-from heksher.server.storage.schema import list_due_migrations, migrate
-from heksher.server.storage.storage_errors import StorageError
+from heksher.server.storage.schema import has_tables, list_due_migrations, migrate
+from heksher.server.storage.storage_errors import StorageError, StorageUnavailableError
 
 
 def migrate_database(database: str) -> list[Migration]:
@@ -33,6 +33,21 @@ def check_database(database: str) -> list[Migration]:
     dialect.check_exists()
     with using(dialect) as engine:
         return list_due_migrations(dialect, engine)
+
+
+def is_unused(database: str) -> bool:
+    """Return whether a database does not exist yet, or has no tables; without changing anything.
+
+    Raises:
+        StorageError: it cannot be looked at.
+    """
+    dialect = find_dialect(database)
+    try:
+        dialect.check_exists()
+    except StorageUnavailableError:
+        return True
+    with using(dialect) as engine:
+        return not has_tables(dialect, engine)
 
 
 def find_dialect(database: str) -> Dialect:

@@ -235,16 +235,18 @@ class _MemoryWriter(_MemoryReader, Writer):
 
     def load(self, settings: Collection[SettingRecord], rules: Collection[RuleRecord], next_rule_id: int) -> None:
         with self._unit.change():
-            if self._state.settings:
-                raise ContractError("there are settings: everything can only be loaded where there are none")
-            require_new_ids([rule.rule_id for rule in rules], self._state.last_rule_id, next_rule_id)
+            rule_ids = [rule.rule_id for rule in rules]
+            require_new_ids(rule_ids, self._state.last_rule_id, next_rule_id, self._is_logged)
             for setting in settings:
                 self._put_setting(setting, self._choose_setting_id(setting.name))
             for rule in rules:
                 self._check_new_rule(rule)
                 self._put_rule(rule)
-            self._state.last_rule_id = next_rule_id - 1
+            self._state.last_rule_id = max(self._state.last_rule_id, next_rule_id - 1)
             self._state.sort_rules()
+
+    def _is_logged(self, rule_id: int) -> bool:
+        return (RULE, str(rule_id)) in self._state.last_changes
 
     def record_all(self, changes: Iterable[LoggedChange]) -> None:
         with self._unit.record():

@@ -83,7 +83,8 @@ def _list_due(connection: Connection, dialect: Dialect) -> list[Migration]:
     if HEKSHER_VERSION.name not in tables:
         raise StorageError(
             f"{dialect.place} holds tables of another program ({', '.join(sorted(tables)[:3])} ...):"
-            " give heksher a database or a schema of its own"
+            " give heksher a database or a schema of its own; what an existing Heksher service has comes into it with"
+            " 'heksher import-from URL', while that service runs"
         )
     known = [migration.version for migration in migrations]
     if len(versions) != 1 or versions[0] not in known:

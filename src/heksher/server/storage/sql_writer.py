@@ -47,7 +47,6 @@ _MOVE_FEATURE: Final = update(CONTEXT_FEATURE).where(_FEATURE).values(position=b
 _SETTING: Final = SETTING.c.name == bindparam("setting")
 _SETTING_ID: Final = select(SETTING.c.id).where(_SETTING)
 _HAS_SETTING_ID: Final = select(literal(1)).where(SETTING.c.id == bindparam("setting_id")).select_from(SETTING)
-_HAS_SETTINGS: Final = select(SETTING.c.id).limit(1)
 _ADD_SETTING: Final = insert(SETTING)
 _REPLACE_SETTING: Final = update(SETTING).where(SETTING.c.id == bindparam("setting_id"))
 _DELETE_SETTING: Final = delete(SETTING).where(_SETTING)
@@ -208,9 +207,8 @@ class SqlWriter(SqlReader, Writer):
 
     def load(self, settings: Collection[SettingRecord], rules: Collection[RuleRecord], next_rule_id: int) -> None:
         with self._unit.change():
-            if self._statements.fetch(_HAS_SETTINGS):
-                raise ContractError("there are settings: everything can only be loaded where there are none")
-            require_new_ids([rule.rule_id for rule in rules], self._counters["last_rule_id"], next_rule_id)
+            rule_ids = [rule.rule_id for rule in rules]
+            require_new_ids(rule_ids, self._counters["last_rule_id"], next_rule_id, self._is_logged)
             for some in in_batches(settings):
                 self._load_settings(some)
             for batch in in_batches(rules):
@@ -218,7 +216,10 @@ class SqlWriter(SqlReader, Writer):
                     {**self._make_rule_row(rule), "setting_id": self._find_setting_id(rule.setting)} for rule in batch
                 ]
                 self._statements.run_each(_ADD_RULE, rows, "loading rules")
-            self._counters["last_rule_id"] = next_rule_id - 1
+            self._counters["last_rule_id"] = max(self._counters["last_rule_id"], next_rule_id - 1)
+
+    def _is_logged(self, rule_id: int) -> bool:
+        return self._log.find_last(RULE_KIND, str(rule_id)) is not None
 
     def record_all(self, changes: Iterable[LoggedChange]) -> None:
         with self._unit.record():

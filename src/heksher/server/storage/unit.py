@@ -1,6 +1,6 @@
 """Checks whether a unit of writing work may run and be stored: the part of the contract that all storages share."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -128,18 +128,25 @@ def require_same_rule(
         raise ContractError(f"the id {rule_id} is that of another rule, which was deleted: it is not given again")
 
 
-def require_new_ids(rule_ids: Collection[int], last_rule_id: int, next_rule_id: int) -> None:
+def require_new_ids(
+    rule_ids: Collection[int], last_rule_id: int, next_rule_id: int, is_logged: Callable[[int], bool]
+) -> None:
     """Check the ids of rules to load.
 
+    Args:
+        rule_ids: the ids.
+        last_rule_id: the highest id that was ever given.
+        next_rule_id: the id of the next new rule.
+        is_logged: whether the log has a change of the rule with an id.
+
     Raises:
-        ContractError: an id was used before, or is not below the next one.
+        ContractError: an id was given before, or is not below the next one.
     """
-    lowest, highest = min(rule_ids, default=next_rule_id), max(rule_ids, default=last_rule_id)
-    if not last_rule_id < lowest or not highest < next_rule_id <= MAX_ID:
-        raise ContractError(
-            f"rules cannot be loaded with the ids {lowest} to {highest} and the next id {next_rule_id}:"
-            f" ids up to {last_rule_id} were given before, and the next one must be above all of them"
-        )
+    lowest, highest = min(rule_ids, default=1), max(rule_ids, default=0)
+    if lowest < 1 or not highest < next_rule_id <= MAX_ID:
+        raise ContractError(f"rules cannot be loaded with the ids {lowest} to {highest} and the next id {next_rule_id}")
+    if given := [rule_id for rule_id in rule_ids if rule_id <= last_rule_id and is_logged(rule_id)]:
+        raise ContractError(f"rules cannot be loaded with the ids {given[:10]}: they were given before")
 
 
 def _find_revision(reader: Reader, expected: Expectation) -> int | None:

@@ -61,12 +61,30 @@ def test_an_unavailable_storage_is_told_with_when_to_come_back(caplog: pytest.Lo
     ]
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/v1/settings/", "/api/v1/settings/a/b", "/api/v2/query", "/%00"])
+@pytest.mark.parametrize("path", ["/", "/api", "/api/v1/settings//", "/api/v1/settings/a/b", "/api/v2/query/", "/%00"])
 def test_an_unknown_path_is_not_found(path: str):
     """The 404 says where the paths are listed."""
     response = Api().get(path)
     assert 404 == response.status_code
     assert "/docs" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("query", ["", "?settings=a%2Cb&x"])
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("/api/v1/settings/", "../settings"),
+        ("/api/v1/query/", "../query"),
+        ("/api/v1/settings/a%20b/", "../a%20b"),
+        ("/api/v1/rules/7/metadata/", "../metadata"),
+        ("/docs/", "../docs"),
+    ],
+)
+def test_a_slash_at_the_end_is_taken_off(method: str, query: str, path: str, location: str):
+    """The way to the route is relative to the path with the slash, and keeps method, body and query."""
+    response = Api().request(method, path + query)
+    assert (307, location + query) == (response.status_code, response.headers["location"])
 
 
 @pytest.mark.parametrize(

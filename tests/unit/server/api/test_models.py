@@ -18,7 +18,7 @@ from heksher.value_type import parse_value_type
 
 @pytest.mark.trap(35)
 @pytest.mark.parametrize("part", [Feature, SettingName, MetadataKey])
-@pytest.mark.parametrize("text", ["", "a\n", "\na", "a b", "é", "a\x00", "\u0661", "a" * 256, 1, None, ["a"]])
+@pytest.mark.parametrize("text", ["", "a\n", "\na", "a b", "é", "a\x00", "\u0661", "a" * 256, True, None, ["a"]])
 def test_names_are_anchored_at_both_ends(part: object, text: object):
     """No newline, no letter of another alphabet, nothing but a string, and at most 255 characters."""
     with pytest.raises(ValidationError):
@@ -43,7 +43,7 @@ def test_versions_lose_leading_zeros(text: str, expected: str):
 
 
 @pytest.mark.parametrize(
-    "text", ["1", "1.", ".1", "1.0\n", "1,0", "+1.0", "1234567890.0", "1.0000000000", "1.\u0660", 1]
+    "text", ["1", "1.", ".1", "1.0\n", "1,0", "+1.0", "1234567890.0", "1.0000000000", "1.\u0660", 1, True, 1e300]
 )
 def test_versions_are_two_numbers(text: object):
     """Of at most nine digits each."""

@@ -76,6 +76,14 @@ def test_a_small_answer_is_not_compressed():
     assert len(SMALL) == answer.cost_bytes < Answer(LARGE, ()).cost_bytes
 
 
+def test_an_answer_may_have_one_form_only():
+    """Then its tag is that of the plain form, also for a star."""
+    answer = Answer(LARGE, (), is_compressible=False)
+    assert answer.plain is answer.find("gzip") is answer.compress("zstd")
+    assert answer.plain.tag == answer.find_known_tag(b"*", "gzip")
+    assert len(LARGE) == answer.cost_bytes
+
+
 TAG = Answer(LARGE, ()).plain.tag
 GZIP, ZSTD = TAG[:-1] + b'-gzip"', TAG[:-1] + b'-zstd"'
 

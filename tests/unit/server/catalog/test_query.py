@@ -77,12 +77,12 @@ def test_aliases_are_added_on_demand():
 
 def test_unknown_names_are_told():
     """All of them, the empty one too, and none that is known."""
-    with pytest.raises(NotFoundError, match=r"^there are no settings named x, '', y$") as raised:
+    with pytest.raises(NotFoundError, match=r"^the following are not setting names: \['x', '', 'y'\]$") as raised:
         build_answer(PICTURE, CatalogQuery(("x", "b", "", "y")))
     assert "setting" == raised.value.kind
 
 
 def test_many_unknown_names_are_counted():
     """The first fifty are told."""
-    with pytest.raises(NotFoundError, match=r"s48, s49 and 1 more$"):
+    with pytest.raises(NotFoundError, match=r"'s48', 's49'\] and 1 more$"):
         find_settings(PICTURE, CatalogQuery(tuple(f"s{number}" for number in range(51))))

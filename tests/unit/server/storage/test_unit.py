@@ -90,16 +90,22 @@ def test_an_id_is_given_again_to_its_rule_alone(last: tuple[LoggedChange, int | 
         ([], 4, True),
         ([4, 9], 10, True),
         ([4], 2**63 - 1, True),
+        ([2], 10, True),
+        ([], 1, True),
         ([3], 10, False),
+        ([0], 10, False),
         ([9], 9, False),
-        ([], 3, False),
         ([], 2**63, False),
     ],
 )
 def test_ids_are_new(rule_ids: list[int], next_rule_id: int, is_new: bool) -> None:
-    """Above those that were given, here up to 3, and below the next one."""
+    """Above those that were given, here up to 3, or not in the log, as here 2, and below the next one."""
+
+    def is_logged(rule_id: int) -> bool:
+        return rule_id != 2
+
     if is_new:
-        require_new_ids(rule_ids, 3, next_rule_id)
+        require_new_ids(rule_ids, 3, next_rule_id, is_logged)
     else:
-        with pytest.raises(ContractError, match="ids up to 3 were given before"):
-            require_new_ids(rule_ids, 3, next_rule_id)
+        with pytest.raises(ContractError, match="rules cannot be loaded with the ids"):
+            require_new_ids(rule_ids, 3, next_rule_id, is_logged)

@@ -23,7 +23,7 @@ from heksher.server.api.responses import (
     tell_revision,
     text_or_problem,
 )
-from heksher.server.api.routing import OriginDependency, StorageDependency, make_router
+from heksher.server.api.routing import OriginDependency, ServicesDependency, make_router
 from heksher.server.errors import InvalidInputError, OperationError
 from heksher.server.json_form import JSONObject
 from heksher.server.operations.declaration import (
@@ -54,19 +54,20 @@ _VERSION_KEYS: dict[OutcomeName, str] = {
     summary="Declare a setting: create it, upgrade it, or learn how it differs",
     responses=document(
         model(200, OutcomeResponse, "`created`, `uptodate`, `upgraded` or `outdated`."),
-        problem(400, "The setting is new, and its version is not 1.0."),
+        problem(400, "The setting is new, and its version is not 1.0, where the service demands that."),
         text_or_problem(404, "A context feature or the alias is unknown.", "the service has no context features ['x']"),
         model(409, OutcomeResponse | Problem, "`mismatch` or `rejected`; or the alias belongs to another setting."),
         WRITE_FAILURES,
     ),
 )
-def declare_setting(body: SettingDeclaration, storage: StorageDependency, origin: OriginDependency) -> Response:
+def declare_setting(body: SettingDeclaration, services: ServicesDependency, origin: OriginDependency) -> Response:
     """Applications declare each setting at start, with a version that they raise when they change its attributes.
 
     The same version with the same attributes is `uptodate`. A newer version upgrades the setting, if its differences
     are acceptable: minor ones always, major ones when the first number grows. An older version changes nothing.
     """
-    written = declare(storage, body.to_declaration(), origin)
+    is_any_version_first = services.config.first_version == "any"
+    written = declare(services.storage, body.to_declaration(), origin, is_any_version_first=is_any_version_first)
     return JSONAnswer(_picture(written.result), _choose_status(written.result), tell_revision(written.revision))
 
 
@@ -80,7 +81,9 @@ def declare_setting(body: SettingDeclaration, storage: StorageDependency, origin
         TOO_LARGE,
     ),
 )
-def declare_many_settings(body: SettingDeclarations, storage: StorageDependency, origin: OriginDependency) -> Response:
+def declare_many_settings(
+    body: SettingDeclarations, services: ServicesDependency, origin: OriginDependency
+) -> Response:
     """An application that has many settings declares them in one request, and in one transaction.
 
     Each declaration sees what those before it have changed, and is answered as it would be alone: one that is refused
@@ -88,8 +91,9 @@ def declare_many_settings(body: SettingDeclarations, storage: StorageDependency,
     """
     items = [_read(item) for item in body]
     declarations = [item for item in items if isinstance(item, Declaration)]
+    is_any_version_first = services.config.first_version == "any"
     try:
-        written = declare_many(storage, declarations, origin)
+        written = declare_many(services.storage, declarations, origin, is_any_version_first=is_any_version_first)
     except StorageUnavailableError as error:
         unavailable = _show(answer_error(error))
         return JSONAnswer([unavailable if isinstance(item, Declaration) else item for item in items])

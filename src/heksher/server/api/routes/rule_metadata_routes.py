@@ -13,7 +13,6 @@ from heksher.server.api.responses import (
     Responses,
     answer_written,
     document,
-    empty,
     model,
     problem,
 )
@@ -25,7 +24,6 @@ router: APIRouter = make_router("metadata of rules")
 
 _PATH = RULE_PATH + "/metadata"
 _TOO_MANY: Responses = problem(400, "There would be too many keys.")
-_NO_KEY: Responses = empty(404, "There is no such rule, or, then with a body that says so, no such key.")
 
 
 @router.get(
@@ -96,8 +94,8 @@ def set_key(
     _PATH + "/{key}",
     status_code=204,
     summary="Remove one key from a rule's metadata",
-    responses=document(BAD_ACTOR, _NO_KEY, READ_FAILURES),
+    responses=document(BAD_ACTOR, NO_RULE, READ_FAILURES),
 )
 def remove_key(rule_id: RuleIdInPath, key: str, storage: StorageDependency, origin: OriginDependency) -> Response:
-    """A key that the metadata lacks is not found."""
+    """A key that the metadata lacks is gone already."""
     return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.remove_key(key), origin))

@@ -15,7 +15,6 @@ from heksher.server.api.responses import (
     document,
     model,
     problem,
-    text_or_problem,
 )
 from heksher.server.api.routes.setting_routes import SETTING_PATH
 from heksher.server.api.routing import NameInPath, OriginDependency, StorageDependency, make_router
@@ -26,7 +25,6 @@ router: APIRouter = make_router("metadata of settings")
 _PATH = SETTING_PATH + "/metadata"
 _NOT_NEWER: Responses = problem(409, "The version is not newer.")
 _TOO_MANY: Responses = problem(400, "There would be too many keys.")
-_NO_KEY: Responses = text_or_problem(404, "There is no such setting or key.", "there is no setting named 'cache_ttl'")
 
 
 @router.get(
@@ -97,10 +95,10 @@ def set_key(
     _PATH + "/{key}",
     status_code=204,
     summary="Remove one key from a setting's metadata",
-    responses=document(BAD_ACTOR, _NO_KEY, _NOT_NEWER, WRITE_FAILURES),
+    responses=document(BAD_ACTOR, NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
 )
 def remove_key(
     name: NameInPath, key: str, body: Versioned, storage: StorageDependency, origin: OriginDependency
 ) -> Response:
-    """A key that the metadata lacks is not found."""
+    """A key that the metadata lacks is gone already: only the version changes then."""
     return answer_written(metadata.edit_of_setting(storage, name, metadata.remove_key(key), body.version, origin))

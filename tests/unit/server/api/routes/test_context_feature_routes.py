@@ -55,6 +55,13 @@ def test_the_first_feature_can_be_added():
     assert ["user"] == list_features(api)
 
 
+def test_a_number_is_added_as_text(api: Api):
+    """As existing programs rely on, here and where a feature is moved."""
+    assert 204 == api.post(PATH, json={"context_feature": 5}).status_code
+    assert 204 == api.patch(f"{PATH}/user/index", json={"to_after": 5}).status_code
+    assert ["environment", "theme", "5", "user"] == list_features(api)
+
+
 @pytest.mark.storages
 def test_a_feature_that_exists_is_not_added(api: Api):
     """The refusal is the text of the contract, and nothing changes."""
@@ -64,7 +71,7 @@ def test_a_feature_that_exists_is_not_added(api: Api):
 
 
 @pytest.mark.trap(41)
-@pytest.mark.parametrize("name", ["", "a b", "a-b", "a.b", "user\n", "é", "a,b", "a/b", "a" * 256, None, 5, ["a"]])
+@pytest.mark.parametrize("name", ["", "a b", "a-b", "a.b", "user\n", "é", "a,b", "a/b", "a" * 256, None, True, ["a"]])
 def test_a_feature_with_a_bad_name_is_not_added(api: Api, name: object):
     """A name that breaks the lexical rule is a 422, so it can never poison the list."""
     assert [["body", "context_feature"]] == locations(api.post(PATH, json={"context_feature": name}))
@@ -145,7 +152,7 @@ def test_unknown_features_cannot_be_moved(api: Api, name: str, body: dict):
         {"to_after": None},
         {"to_after": "environment", "to_before": "theme"},
         {"to_after": "a b"},
-        {"to_before": 1},
+        {"to_before": True},
         [],
         None,
         "user",

@@ -5,6 +5,7 @@ Renames are in test_declaration_names, what is refused whatever is stored in tes
 
 import pytest
 
+from heksher.server.config import Config
 from tests.support.api import Api, major, minor, removal
 
 
@@ -38,6 +39,19 @@ def test_a_new_setting_starts_at_version_one(api: Api, version: str):
     assert 400 == response.status_code
     assert version in response.json()["detail"]
     assert 404 == api.get("/api/v1/settings/cache_ttl").status_code
+
+
+@pytest.mark.storages
+def test_a_service_can_accept_any_first_version():
+    """Then it takes programs that are beyond 1.0; the name that a setting had before in them is its alias."""
+    api = Api(config=Config(database="unused", first_version="any"))
+    api.add_features("environment", "user")
+    assert {"outcome": "created"} == api.declare("ttl", version="2.3", alias="cache_ttl")
+    setting = api.get_setting("cache_ttl")
+    assert ("ttl", "2.3", ["cache_ttl"]) == (setting["name"], setting["version"], setting["aliases"])
+    assert {"outcome": "uptodate"} == api.declare("ttl", version="2.3", alias="cache_ttl")
+    assert "outdated" == api.declare("cache_ttl", version="1.0")["outcome"]
+    assert 404 == api.try_declare("ttl", version="2.4", alias="unheard_of").status_code
 
 
 @pytest.mark.storages
@@ -89,7 +103,7 @@ MISMATCHES = [
         [major("configurable_features", ["environment", "user"])],
     ),
     (
-        {"configurable_features": ["user", "unheard_of"]},
+        {"configurable_features": ["user", "theme"]},
         [removal("['environment']"), major("configurable_features", ["environment", "user"])],
     ),
     (

@@ -15,9 +15,9 @@ def test_a_new_setting_with_an_unknown_feature_is_not_found(api: Api):
     assert "unheard_of" in response.text
 
 
-@pytest.mark.parametrize("version", ["1.1", "2.0"])
-def test_an_upgrade_with_an_unknown_feature_is_not_found(api: Api, version: str):
-    """It is a 404 in JSON that names the feature."""
+@pytest.mark.parametrize("version", ["1.0", "1.1", "2.0"])
+def test_an_unknown_feature_is_not_found(api: Api, version: str):
+    """At the stored version and in an upgrade it is a 404 in JSON that names the feature."""
     api.declare("cache_ttl")
     response = api.try_declare("cache_ttl", configurable_features=["user", "unheard_of"], version=version)
     assert 404 == response.status_code
@@ -41,7 +41,8 @@ INVALID = [
     ({"configurable_features": []}, ["body", "configurable_features"]),
     ({"configurable_features": ["user", "user"]}, ["body", "configurable_features"]),
     ({"configurable_features": ["user\n"]}, ["body", "configurable_features", 0]),
-    ({"configurable_features": ["user", 1]}, ["body", "configurable_features", 1]),
+    ({"configurable_features": ["user", True]}, ["body", "configurable_features", 1]),
+    ({"configurable_features": ["user", None]}, ["body", "configurable_features", 1]),
     ({"configurable_features": "user"}, ["body", "configurable_features"]),
     ({"configurable_features": [f"f{number}" for number in range(257)]}, ["body", "configurable_features"]),
     ({"metadata": {"a b": 1}}, ["body", "metadata", "a b", "[key]"]),
@@ -55,7 +56,8 @@ INVALID = [
     ({"version": "-1.0"}, ["body", "version"]),
     ({"version": "\u0660.\u0661"}, ["body", "version"]),
     ({"version": "1.1234567890"}, ["body", "version"]),
-    ({"version": 1.0}, ["body", "version"]),
+    ({"version": 1}, ["body", "version"]),
+    ({"version": True}, ["body", "version"]),
     ({"version": None}, ["body", "version"]),
 ]
 
@@ -103,6 +105,24 @@ def test_a_body_without_content_type_is_read_as_json(api: Api):
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "text/json", "nonsense"])
 def test_a_body_of_another_content_type_is_refused(api: Api, content_type: str):
-    """It is a 422, whatever the body."""
+    """It is a 422 that says which one to send."""
     body = b'{"name":"a","configurable_features":["user"],"type":"int","default_value":1}'
-    assert [["body"]] == locations(api.post(PATH, content=body, headers={"Content-Type": content_type}))
+    response = api.post(PATH, content=body, headers={"Content-Type": content_type})
+    assert [["body"]] == locations(response)
+    assert response.json()["detail"][0]["msg"].endswith("send Content-Type: application/json")
+
+
+@pytest.mark.parametrize("content_type", ["Application/JSON; charset=utf-8", "application/vnd.a+json", ""])
+def test_a_body_of_json_is_read(api: Api, content_type: str):
+    """However its type is written."""
+    body = b'{"name":"a","configurable_features":["user"],"type":"int","default_value":1}'
+    assert 200 == api.post(PATH, content=body, headers={"Content-Type": content_type}).status_code
+
+
+def test_numbers_are_taken_as_text(api: Api):
+    """Wherever a name or a version is asked for, as existing programs rely on."""
+    api.add_features("5")
+    assert 200 == api.try_declare(7, configurable_features=["user", 5], version=1.0).status_code
+    setting = api.get_setting("7")
+    assert (["user", "5"], "1.0") == (setting["configurable_features"], setting["version"])
+    assert 204 == api.put("/api/v1/settings/7/type", json={"type": "float", "version": 2.1}).status_code

@@ -87,13 +87,13 @@ def test_an_unknown_setting_is_not_found(ruled: Api, unknown: str):
     """One unknown name is enough for a 404, whose text names the unknown ones only."""
     response = ruled.get(PATH, params={"settings": f"b,{unknown},A"})
     assert (404, "text/plain; charset=utf-8") == (response.status_code, response.headers["content-type"])
-    assert response.text.startswith(f"there are no settings named {unknown[:50] or repr('')}")
+    assert response.text.startswith(f"the following are not setting names: {[unknown[:50]]}"[:-2])
 
 
 def test_many_unknown_settings_are_counted(ruled: Api):
     """The text names the first fifty."""
     response = ruled.get(PATH, params={"settings": ",".join(f"s{number}" for number in range(60))})
-    assert response.text.endswith("s48, s49 and 10 more")
+    assert response.text.endswith("'s48', 's49'] and 10 more")
 
 
 def test_there_is_a_limit_on_names(ruled: Api):

@@ -65,11 +65,19 @@ def test_equal_metadata_changes_nothing(noted: Api, method: str, suffix: str, bo
 
 
 @pytest.mark.parametrize("key", ["c", "%00", "a%0A", "%ff"])
-def test_a_key_that_is_not_there_cannot_be_removed(noted: Api, key: str):
-    """It is a 404 that says so."""
-    response = noted.delete(f"{PATH}/{key}")
-    assert 404 == response.status_code
-    assert response.json()["detail"].startswith("the metadata has no key ")
+def test_a_key_that_is_not_there_is_removed_already(noted: Api, key: str):
+    """It is a 204 that records nothing."""
+    revision = noted.revision()
+    assert 204 == noted.delete(f"{PATH}/{key}").status_code
+    assert revision == noted.revision()
+
+
+def test_metadata_is_empty_where_a_body_has_none(noted: Api):
+    """To set no keys keeps all of them, to replace them by none leaves none."""
+    assert 204 == noted.post(PATH, json={}).status_code
+    assert {} != noted.get(PATH).json()["metadata"]
+    assert 204 == noted.put(PATH, json={}).status_code
+    assert {} == noted.get(PATH).json()["metadata"]
 
 
 @pytest.mark.parametrize("key", ["a%20b", "a.b", "a%0A", "%C3%A9", "a" * 256])
@@ -79,7 +87,7 @@ def test_a_key_follows_the_rules(noted: Api, key: str):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-@pytest.mark.parametrize("body", [{"metadata": {"a b": 1}}, {"metadata": []}, {"metadata": None}, {}])
+@pytest.mark.parametrize("body", [{"metadata": {"a b": 1}}, {"metadata": []}, {"metadata": None}])
 def test_metadata_is_an_object_with_proper_keys(noted: Api, method: str, body: object):
     """Anything else is a 422."""
     assert ["body", "metadata"] == locations(noted.request(method, PATH, json=body))[0][:2]

@@ -53,7 +53,7 @@ def test_values_of_every_type_are_kept(api: Api, value_type: str, default: objec
     assert (type(value), value) == (type(stored), stored)
 
 
-@pytest.mark.parametrize("feature_values", [{}, None, [], "a:x", {"user": ""}, {"user": "a b"}, {"user": 1}])
+@pytest.mark.parametrize("feature_values", [{}, None, [], "a:x", {"user": ""}, {"user": "a b"}, {"user": True}])
 def test_conditions_are_required(ruled: Api, feature_values: object):
     """None, or malformed ones, are a 422."""
     assert ["body", "feature_values"] == locations(ruled.try_add_rule("cache.ttl", feature_values, 1))[0][:2]
@@ -64,6 +64,12 @@ def test_conditions_are_required(ruled: Api, feature_values: object):
 def test_conditions_follow_the_rules(ruled: Api, feature_values: dict):
     """A trailing newline does not pass, nor does a value of more than 255 characters."""
     assert ["body", "feature_values"] == locations(ruled.try_add_rule("cache.ttl", feature_values, 1))[0][:2]
+
+
+def test_a_number_is_taken_as_text(ruled: Api):
+    """As existing programs rely on; true and null are no text."""
+    rule_id = ruled.add_rule("cache.ttl", {"user": 5}, 1)
+    assert [["user", "5"]] == ruled.get(f"{PATH}/{rule_id}").json()["feature_values"]
 
 
 @pytest.mark.parametrize("name", ["unknown", "", "a b", "cache.ttl\n", None, 5])

@@ -1,0 +1,132 @@
+"""``heksher import-from``: take everything from an existing Heksher service."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import click
+
+from heksher.cli.database import load_config, telling_errors
+from heksher.cli.service_option import database_option
+
+if TYPE_CHECKING:
+    from heksher.server.config import Config
+    from heksher.server.importing.moving import Outcome
+    from heksher.server.operations.imported import LeftOut
+    from heksher.server.operations.update_plan import Plan
+    from heksher.server.storage.base import Storage
+
+# The exit status by what came of it, besides 0, and 1 for errors.
+_NOT_TAKEN: Final = 3
+_CHANGED_HERE: Final = 4
+_DIFFERING: Final = 5
+
+_HEADER_HINT: Final = "write it as 'name: value', in ASCII"
+
+
+def _read_headers(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    headers = {}
+    for text in given:
+        name, colon, value = text.partition(":")
+        if not colon or not name.strip() or not (text.isascii() and text.isprintable()):
+            raise click.BadParameter(_HEADER_HINT)  # without its value, which may be a secret
+        headers[name.strip()] = value.strip()
+    return headers
+
+
+@click.command("import-from")
+@click.argument("url")
+@database_option
+@click.option("--header", "headers", multiple=True, metavar="'K: V'", callback=_read_headers, help="Send this, too.")
+@click.option("--next-rule-id", type=click.IntRange(1), help="The lowest id for new rules; default: the highest + 1.")
+@click.option("--dry-run", "is_dry", is_flag=True, help="Read and check everything, and write nothing.")
+@click.option("--skip-invalid", "is_skipping_invalid", is_flag=True, help="Go on without what cannot be taken.")
+@click.option("--update", "is_updating", is_flag=True, help="Repeat an import: take over what has changed there.")
+@click.option(
+    "--skip-conflicts",
+    "is_skipping_conflicts",
+    is_flag=True,
+    help="With --update: leave what was changed here as it is, and take over the rest.",
+)
+def import_from(url: str, database: str | None, headers: dict[str, str], **options: "bool | int | None") -> None:
+    """Take everything from the existing Heksher service at URL into the database, which must be empty."""
+    with telling_errors():
+        config = load_config(database)
+        from heksher.server.importing.existing_service import ExistingService  # noqa: PLC0415 - see cli.serve
+        from heksher.server.importing.moving import MovingOptions, move_in  # noqa: PLC0415
+        from heksher.server.run import describe_database  # noqa: PLC0415
+
+        given = MovingOptions(**options)  # type: ignore[arg-type]  # the options above are its attributes
+        with ExistingService(url, headers) as service, _opening(config, is_dry=given.is_dry) as storage:
+            outcome = move_in(service, storage, given, lambda line: click.echo(line, err=True))
+    _tell(outcome, describe_database(config.database), is_skipping_conflicts=given.is_skipping_conflicts)
+
+
+@contextmanager
+def _opening(config: "Config", *, is_dry: bool) -> "Iterator[Storage]":
+    """Open the configured database; for a dry run without making or changing it."""
+    from heksher.server.run import make_default_directory  # noqa: PLC0415 - see cli.serve
+    from heksher.server.storage.location import storage_for  # noqa: PLC0415
+    from heksher.server.storage.maintenance import check_database, is_unused  # noqa: PLC0415
+    from heksher.server.storage.storage_errors import StorageError  # noqa: PLC0415
+
+    is_missing = is_unused(config.database)
+    if is_dry and not is_missing and check_database(config.database):
+        raise StorageError("the schema of the database is not that of this version: run 'heksher migrate' first")
+    if not is_dry:
+        make_default_directory(config)
+    storage = storage_for("memory:" if is_dry and is_missing else config.database)
+    storage.open()
+    try:
+        yield storage
+    finally:
+        storage.close()
+
+
+def _tell(outcome: "Outcome", place: str, *, is_skipping_conflicts: bool) -> None:
+    """Say what came of it, and exit with the status for it."""
+    found = outcome.found
+    for refused in found.refused:
+        click.echo(f"not taken: {_describe(refused)}: {refused.reason}")
+    if outcome.plan is None and outcome.revision is None:
+        _end(_NOT_TAKEN, f"nothing was written: {len(found.refused)} objects cannot be taken; --skip-invalid goes on")
+    left = [] if outcome.plan is None else outcome.plan.left
+    for each in left:
+        click.echo(f"left as it is: {_describe(each)}: {each.reason}")
+    if outcome.plan is not None:
+        click.echo(_describe_plan(outcome.plan))
+    if outcome.revision is None:
+        click.echo("nothing was written")
+        if left and not is_skipping_conflicts:
+            _end(_CHANGED_HERE, f"{len(left)} objects were changed here; --skip-conflicts goes on without them")
+        return
+    counts = f"{len(found.contents.settings)} settings and {len(found.contents.rules)} rules"
+    click.echo(f"imported {counts} into {place}, at revision {outcome.revision}")
+    for kind, key in outcome.differing:
+        click.echo(f"differs: {_name(kind, key)}")
+    if outcome.differing:
+        _end(_DIFFERING, "both were read again, and are not the same: repeat this with --update")
+    click.echo("both were read again, and are the same, apart from what is listed above")
+
+
+def _end(status: int, message: str) -> NoReturn:
+    click.echo(message, err=True)
+    raise SystemExit(status)
+
+
+def _describe(each: "LeftOut") -> str:
+    return _name(each.kind, each.key) + (f" of setting {each.setting!r}" if each.setting else "")
+
+
+def _name(kind: str, key: str) -> str:
+    if kind == "rule":
+        return f"rule {key}"
+    return f"{kind.replace('_', ' ')} {key!r}" if key else f"the {kind.replace('_', ' ')}"
+
+
+def _describe_plan(plan: "Plan") -> str:
+    settings = (
+        f"{len(plan.added_settings)} new, {len(plan.changed_settings)} changed, {len(plan.deleted_settings)} gone"
+    )
+    rules = f"{len(plan.added_rules)} new, {len(plan.changed_rules)} changed, {len(plan.deleted_rules)} gone"
+    return f"settings: {settings}; rules: {rules}"

@@ -1,0 +1,192 @@
+"""``heksher import-from``: what it says, and how it ends. What it does is in ``tests/unit/server/importing``."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from heksher.cli.root import heksher as command
+from heksher.server.operations import rules
+from heksher.server.storage.base import NOBODY
+from tests.support.existing_service import SimulatedService, fill
+from tests.support.old_databases import make_first_database
+from tests.support.processes import DEADLINE_S
+from tests.support.storages import SqlPlace, opened
+from tests.support.waiting import wait_until
+
+
+def invoke(*arguments: object, **environment: str) -> Result:
+    cleared = dict.fromkeys(("HEKSHER_DB_CONNECTION_STRING", "HEKSHER_STARTUP_CONTEXT_FEATURES", "DOC_ONLY"))
+    return CliRunner(env=cleared | environment).invoke(command, ["import-from", *map(str, arguments)])
+
+
+@pytest.fixture
+def simulated() -> SimulatedService:
+    """An existing service with two settings with three rules each."""
+    simulated = SimulatedService("user")
+    fill(simulated, settings=2, rules_each=3)
+    return simulated
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """The path of a database that is not there yet."""
+    return tmp_path / "new.db"
+
+
+def test_says_what_was_imported(simulated: SimulatedService, database: Path):
+    """How much and to where, and how far it is on the standard error."""
+    with simulated.serving() as url:
+        result = invoke(url, "--db", database)
+    assert 0 == result.exit_code
+    assert [
+        f"imported 2 settings and 6 rules into {database}, at revision 1",
+        "both were read again, and are the same, apart from what is listed above",
+    ] == result.stdout.splitlines()
+    assert "read 2 of 2 settings, 6 rules\nwriting 2 settings and 6 rules\n" in result.stderr
+
+
+def test_the_database_is_that_of_the_service(simulated: SimulatedService, tmp_path: Path):
+    """The variable of the service, or the file in the user's data directory, which is made."""
+    with simulated.serving() as url:
+        assert 0 == invoke(url, HEKSHER_DB_CONNECTION_STRING=str(tmp_path / "a.db")).exit_code
+        assert 0 == invoke(url, XDG_DATA_HOME=str(tmp_path)).exit_code
+    assert (tmp_path / "heksher" / "heksher.db").exists()
+
+
+def test_the_next_id_can_be_given(simulated: SimulatedService, database: Path):
+    """So that both services can be written to for a while."""
+    with simulated.serving() as url:
+        invoke(url, "--db", database, "--next-rule-id", 1000)
+    with opened(str(database)) as storage:
+        assert 1000 == rules.add(storage, "domain.setting_0", {"user": "new"}, 1, {}, NOBODY).result
+
+
+def test_each_object_that_cannot_be_taken_is_named(simulated: SimulatedService, database: Path):
+    """A thousand of them, too; nothing is written then, unless they are to be skipped."""
+    for number in range(1000):
+        simulated.add_rule("domain.setting_0", 1001 + number, "no number", {"user": f"u{number}"})
+    reason = 'its value "no number" is no value of the type int'
+    lines = [f"not taken: rule {1001 + number} of setting 'domain.setting_0': {reason}" for number in range(1000)]
+    with simulated.serving() as url:
+        refused = invoke(url, "--db", database)
+        skipping = invoke(url, "--db", database, "--skip-invalid")
+    assert (3, lines) == (refused.exit_code, refused.stdout.splitlines())
+    assert "nothing was written: 1000 objects cannot be taken; --skip-invalid goes on" in refused.stderr
+    assert (0, lines) == (skipping.exit_code, skipping.stdout.splitlines()[:1000])
+
+
+def test_a_dry_run_makes_no_database(simulated: SimulatedService, database: Path):
+    """It says what there is to do."""
+    with simulated.serving() as url:
+        result = invoke(url, "--db", database, "--dry-run")
+    assert (0, False) == (result.exit_code, database.exists())
+    assert [
+        "settings: 2 new, 0 changed, 0 gone; rules: 6 new, 0 changed, 0 gone",
+        "nothing was written",
+    ] == result.stdout.splitlines()
+
+
+def test_a_dry_run_does_not_migrate(simulated: SimulatedService, database: Path):
+    """A database of an older version is an error."""
+    make_first_database(SqlPlace(f"sqlite:///{database}"))
+    with simulated.serving() as url:
+        result = invoke(url, "--db", database, "--dry-run", "--update")
+    assert 1 == result.exit_code
+    assert "run 'heksher migrate' first" in result.output
+
+
+def test_what_was_changed_here_is_named(simulated: SimulatedService, database: Path):
+    """An update writes nothing then, unless it is to be skipped; a dry run says the same."""
+    with simulated.serving() as url:
+        invoke(url, "--db", database)
+        with opened(str(database)) as storage:
+            rules.set_value(storage, 3, 9, NOBODY)
+        simulated.rules["domain.setting_1"].pop()
+        left = "left as it is: rule 3 of setting 'domain.setting_0': it was changed here, and is another one there"
+        plan = "settings: 0 new, 0 changed, 0 gone; rules: 0 new, 0 changed, 1 gone"
+        for option in ("--update", "--dry-run"):
+            result = invoke(url, "--db", database, "--update", option)
+            assert (4, [left, plan, "nothing was written"]) == (result.exit_code, result.stdout.splitlines())
+            assert "1 objects were changed here; --skip-conflicts goes on without them" in result.stderr
+        skipping = invoke(url, "--db", database, "--update", "--skip-conflicts")
+    assert (0, [left, plan]) == (skipping.exit_code, skipping.stdout.splitlines()[:2])
+
+
+def test_what_differs_in_the_end_is_named(simulated: SimulatedService, database: Path):
+    """Somebody has changed it in between; the status says so."""
+
+    def change(path: str) -> None:
+        if simulated.paths.count(path) == 2:
+            simulated.features.append("new")
+            simulated.rules["domain.setting_1"][0]["value"] = 99
+            simulated.before_answer = lambda path: None
+
+    simulated.before_answer = change
+    with simulated.serving() as url:
+        result = invoke(url, "--db", database)
+    assert (5, ["differs: rule 6", "differs: the context features"]) == (
+        result.exit_code,
+        result.stdout.splitlines()[-2:],
+    )
+    assert "repeat this with --update" in result.stderr
+
+
+def test_headers_are_sent(simulated: SimulatedService, database: Path):
+    """Any number of them."""
+    simulated.headers = {"Authorization": "Bearer a:b", "X-Team": "web"}
+    with simulated.serving() as url:
+        refused = invoke(url, "--db", database)
+        taken = invoke(url, "--db", database, "--header", "Authorization: Bearer a:b", "--header", "X-Team:web")
+    assert (1, 0) == (refused.exit_code, taken.exit_code)
+    assert "answered 401" in refused.output
+
+
+@pytest.mark.parametrize("header", ["secret", ": secret", "a: secret\n", "a: secreté"])
+def test_a_header_that_cannot_be_sent_is_an_error(header: str):
+    """Of use; the message does not have it, as it may be a secret."""
+    result = invoke("http://127.0.0.1:1", "--header", header)
+    assert 2 == result.exit_code
+    assert "name: value" in result.output
+    assert "secret" not in result.output
+
+
+def test_an_error_is_one_line(database: Path):
+    """Of a service that is away, and of a database in memory, which would be gone at once."""
+    for arguments in (["http://127.0.0.1:1", "--db", database], ["http://127.0.0.1:1", "--db", "memory:"], ["x"]):
+        result = invoke(*arguments)
+        assert (1, 1) == (result.exit_code, len(result.output.splitlines()))
+        assert result.output.startswith("Error: ")
+
+
+def test_a_database_of_an_existing_service_is_told_how_to_be_moved(tmp_path: Path):
+    """Its tables are another program's; the message names the command that takes what it has."""
+    place = SqlPlace(f"sqlite:///{tmp_path / 'old.db'}")
+    place.run_sql("CREATE TABLE configurable (setting TEXT)")
+    result = CliRunner().invoke(command, ["migrate", "--db", str(tmp_path / "old.db")])
+    assert 1 == result.exit_code
+    assert "'heksher import-from URL'" in result.output
+
+
+def test_an_import_that_is_killed_leaves_nothing(simulated: SimulatedService, database: Path):
+    """It is one transaction, in which it is killed here."""
+    fill(simulated, settings=3000, rules_each=5)
+    with simulated.serving() as url:
+        command_line = [sys.executable, "-m", "heksher", "import-from", url, "--db", str(database)]
+        process = subprocess.Popen(command_line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        with process:
+            for line in process.stderr:
+                if line.startswith("writing"):
+                    break
+            wal = database.with_name("new.db-wal")
+            # Rows that do not fit into the cache are written to this file, before they count.
+            assert wait_until(lambda: wal.exists() and wal.stat().st_size > 500_000, DEADLINE_S)
+            process.send_signal(signal.SIGKILL)
+            process.wait(DEADLINE_S)
+    assert -signal.SIGKILL == process.returncode
+    with opened(str(database)) as storage:
+        everything = storage.read(lambda reader: (reader.revision(), reader.settings(), reader.context_features()))
+    assert (0, [], ()) == everything
