@@ -23,10 +23,17 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from heksher import wire
-from heksher.server.limits import MAX_CONTEXT_FEATURES, MAX_METADATA_KEYS, MAX_NAME_CHARACTERS, MAX_VERSION_DIGITS
+from heksher.context_value import find_listed_fault, find_value_fault
+from heksher.server.limits import (
+    MAX_CONTEXT_FEATURES,
+    MAX_METADATA_KEYS,
+    MAX_NAME_CHARACTERS,
+    MAX_VALUE_CHARACTERS,
+    MAX_VERSION_DIGITS,
+)
 from heksher.server.operations.differences import Declaration
 from heksher.server.operations.versions import FIRST_VERSION, normalize_version
-from heksher.value_type import MAX_TYPE_CHARACTERS, ValueType, parse_value_type
+from heksher.value_type import MAX_TYPE_CHARACTERS, ValueType, parse_value_type, shorten
 
 
 def _constrain(pattern: str) -> StringConstraints:
@@ -39,14 +46,58 @@ def _read_type(text: object) -> ValueType:
     return parse_value_type(text)
 
 
+def _read_value(value: object) -> str:
+    # bool is a kind of int, but true is no number.
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        # The shortest text that is read as this number again.
+        return repr(value)
+    if not isinstance(value, str):
+        raise ValueError("a context value is a string, or a number that stands for its text")  # noqa: TRY004 - as above
+    return value
+
+
+def _require_value(text: str) -> str:
+    return _refuse_fault(text, find_value_fault(text))
+
+
+def _require_listed(text: str) -> str:
+    return _refuse_fault(text, find_listed_fault(text))
+
+
+def _refuse_fault(text: str, fault: str | None) -> str:
+    if fault is not None:
+        raise ValueError(f"{shorten(repr(text))} is no context value: {fault}")
+    return text
+
+
 def _refuse_repeats(features: list[str]) -> list[str]:
     if repeated := sorted({feature for feature in features if features.count(feature) > 1}):
         raise ValueError(f"context features stand twice: {repeated}")
     return features
 
 
+_CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+_VALUE_SCHEMA = WithJsonSchema(
+    {
+        "anyOf": [
+            {
+                "type": "string",
+                "maxLength": MAX_VALUE_CHARACTERS,
+                # What follows the pattern can still be wrong: the text <none>, and one that is not in the form NFC.
+                "pattern": rf"^[^*\s{_CONTROL}]([^{_CONTROL}]*[^\s{_CONTROL}])?$",
+            },
+            {"type": "number"},
+        ],
+        "description": "any text in the normal form NFC; a number stands for its shortest text",
+        "examples": ["guest", "alice@example.com"],
+    }
+)
+
 Feature = Annotated[str, _constrain(wire.FEATURE_PATTERN)]
-FeatureValue = Annotated[str, _constrain(wire.FEATURE_PATTERN)]
+# The value of a rule's condition.
+FeatureValue = Annotated[str, BeforeValidator(_read_value), AfterValidator(_require_value), _VALUE_SCHEMA]
+# A value that a filter lists.
+ListedValue = Annotated[str, BeforeValidator(_read_value), AfterValidator(_require_listed), _VALUE_SCHEMA]
 SettingName = Annotated[str, _constrain(wire.SETTING_NAME_PATTERN)]
 MetadataKey = Annotated[str, _constrain(wire.METADATA_KEY_PATTERN)]
 Version = Annotated[
@@ -233,10 +284,10 @@ class QueryBody(RequestModel):
     """A query. Texts have the same form as in a query string."""
 
     settings: list[str] | str | None = Field(default=None, description="names; null: all settings", examples=[["a"]])
-    context_filters: dict[str, list[str] | str] | str = Field(
+    context_filters: dict[str, list[ListedValue] | str] | str = Field(
         default="*",
-        description="`*`: every rule; else for each context feature the values that are let through, or `*`",
-        examples=[{"environment": ["dev"], "user": "*"}],
+        description="`*`: every rule; else for each context feature the values that are let through, or `*` for all",
+        examples=[{"environment": ["dev"], "user": "*"}, {"user": ["alice@example.com"]}],
     )
     include_metadata: bool = Field(default=False, description="add its metadata to each rule")
     include_aliases: bool = Field(

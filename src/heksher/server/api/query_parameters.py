@@ -33,8 +33,9 @@ async def _read_query(
     context_filters: Annotated[
         str,
         Query(
-            description="`*`: every rule; else comma-separated `feature:*` or `feature:(value,...)`",
-            examples=["environment:(dev),user:*"],
+            description="`*`: every rule; else comma-separated `feature:*` or `feature:(value,...)`; a value can be a"
+            " JSON string",
+            examples=["environment:(dev),user:*", 'user:(guest,"alice@example.com")'],
         ),
     ] = "*",
     include_metadata: Annotated[bool, Query(description="add its metadata to each rule")] = False,

@@ -15,6 +15,7 @@ from typing import Final, Literal, NamedTuple
 
 from heksher.wire import (
     ALIASES_CAPABILITY,
+    ANY_VALUES_CAPABILITY,
     CAPABILITIES_HEADER,
     FEATURE_ORDER_HEADER,
     POST_QUERY_CAPABILITY,
@@ -29,7 +30,7 @@ else:
 HeaderField = tuple[bytes, bytes]
 Encoding = Literal["", "gzip", "zstd"]
 
-CAPABILITIES: Final = ", ".join((POST_QUERY_CAPABILITY, ALIASES_CAPABILITY, STREAM_CAPABILITY))
+CAPABILITIES: Final = ", ".join((POST_QUERY_CAPABILITY, ALIASES_CAPABILITY, STREAM_CAPABILITY, ANY_VALUES_CAPABILITY))
 
 # An answer that fits into one packet does not arrive sooner when compressed.
 MIN_COMPRESSED_BYTES: Final = 1400
