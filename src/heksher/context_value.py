@@ -32,13 +32,14 @@ _STRING_PATTERN: Final = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})
 WRITTEN_VALUE_PATTERN: Final = f"(?:{PLAIN_VALUE_PATTERN}|{_STRING_PATTERN})"
 
 _NO_VALUE: Final = "<none>"
-# By general category of Unicode.
+# By general category of Unicode, and all characters of these, which no version of Unicode changes.
 _FORBIDDEN: Final = {
     "Cc": "a control character",
     "Cs": "half a surrogate pair",
     "Zl": "a line separator",
     "Zp": "a paragraph separator",
 }
+_FORBIDDEN_PATTERN: Final = "[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff\\u2028\\u2029]"
 
 
 def is_plain_value(text: str) -> bool:
@@ -77,13 +78,11 @@ def read_value(written: str) -> str:
 
 
 def _find_character_fault(text: str) -> str | None:
-    # Reads tables of its own, which a program with plain values does not need.
+    # Has tables of its own, which a program with plain values does not need.
     import unicodedata  # noqa: PLC0415 - see above
 
-    for character in text:
-        kind = _FORBIDDEN.get(unicodedata.category(character))
-        if kind is not None:
-            return f"it has {kind}, U+{ord(character):04X}"
+    if found := re.search(_FORBIDDEN_PATTERN, text):
+        return f"it has {_FORBIDDEN[unicodedata.category(found[0])]}, U+{ord(found[0]):04X}"
     if text != text.strip():
         return "it begins or ends with white space"
     if not unicodedata.is_normalized("NFC", text):

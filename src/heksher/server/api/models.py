@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from heksher import wire
-from heksher.context_value import find_listed_fault, find_value_fault
+from heksher.context_value import find_value_fault
 from heksher.server.limits import (
     MAX_CONTEXT_FEATURES,
     MAX_METADATA_KEYS,
@@ -46,7 +46,12 @@ def _read_type(text: object) -> ValueType:
     return parse_value_type(text)
 
 
-def _read_value(value: object) -> str:
+def read_value_text(value: object) -> str:
+    """Return the text that stands for a context value in JSON; a number stands for its own.
+
+    Raises:
+        ValueError: nothing else does.
+    """
     # bool is a kind of int, but true is no number.
     if isinstance(value, int | float) and not isinstance(value, bool):
         # The shortest text that is read as this number again.
@@ -57,15 +62,7 @@ def _read_value(value: object) -> str:
 
 
 def _require_value(text: str) -> str:
-    return _refuse_fault(text, find_value_fault(text))
-
-
-def _require_listed(text: str) -> str:
-    return _refuse_fault(text, find_listed_fault(text))
-
-
-def _refuse_fault(text: str, fault: str | None) -> str:
-    if fault is not None:
+    if fault := find_value_fault(text):
         raise ValueError(f"{shorten(repr(text))} is no context value: {fault}")
     return text
 
@@ -94,10 +91,7 @@ _VALUE_SCHEMA = WithJsonSchema(
 )
 
 Feature = Annotated[str, _constrain(wire.FEATURE_PATTERN)]
-# The value of a rule's condition.
-FeatureValue = Annotated[str, BeforeValidator(_read_value), AfterValidator(_require_value), _VALUE_SCHEMA]
-# A value that a filter lists.
-ListedValue = Annotated[str, BeforeValidator(_read_value), AfterValidator(_require_listed), _VALUE_SCHEMA]
+FeatureValue = Annotated[str, BeforeValidator(read_value_text), AfterValidator(_require_value), _VALUE_SCHEMA]
 SettingName = Annotated[str, _constrain(wire.SETTING_NAME_PATTERN)]
 MetadataKey = Annotated[str, _constrain(wire.METADATA_KEY_PATTERN)]
 Version = Annotated[
@@ -108,6 +102,8 @@ Version = Annotated[
 ]
 # The body was parsed strictly, so any value is JSON already.
 AnyJSON = Annotated[JsonValue, SkipValidation]
+# A value that a filter lists. Checked by ``query_parameters``: a body can have so many that it takes a thread.
+ListedValue = Annotated[AnyJSON, _VALUE_SCHEMA]
 # The schema that pydantic generates has the pattern of the keys, but does not forbid other keys.
 _NO_OTHER_KEYS: dict[str, JsonValue] = {"additionalProperties": False}
 MetadataField = Annotated[

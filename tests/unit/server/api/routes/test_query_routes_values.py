@@ -69,6 +69,34 @@ def test_a_filter_for_what_no_rule_can_have_is_refused(mailed: Api, value: str):
     assert reasons[0] == reasons[1] != ""
 
 
+@pytest.mark.parametrize("value", [True, None, {}, ["guest"]])
+def test_a_list_has_texts_and_numbers(mailed: Api, value: object):
+    """Anything else is a 422 that names the feature."""
+    response = mailed.post(PATH, json={"context_filters": {"user": ["guest", value]}})
+    assert [["body", "context_filters"]] == locations(response)
+    expected = (
+        "the filter for 'user' has something else: a context value is a string, or a number that stands for its text"
+    )
+    assert expected == response.json()["detail"][0]["msg"]
+
+
+@pytest.mark.parametrize("last", [MAIL, "*mia"])
+def test_a_filter_may_have_many_values(mailed: Api, last: str):
+    """They are read aside, so that no other request waits for that, and mean the same, whether in a list or a text."""
+    values = [f"é{number}" for number in range(2000)]
+    written = ",".join(f'"{value}"' for value in [*values, last])
+    several = [
+        mailed.post(PATH, json={"context_filters": {"user": [*values, last]}}),
+        mailed.post(PATH, json={"context_filters": f"user:({written})"}),
+    ]
+    if last == MAIL:
+        assert [[2]] * 2 == [
+            [rule["rule_id"] for rule in answer.json()["settings"]["color"]["rules"]] for answer in several
+        ]
+    else:
+        assert [422] * 2 == [answer.status_code for answer in several]
+
+
 def test_a_number_in_a_list_is_its_text(mailed: Api):
     """As in a rule."""
     mailed.add_rule("color", {"user": 2.5}, "black")
