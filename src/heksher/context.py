@@ -16,8 +16,9 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from heksher.context_value import EVERY_VALUE, find_listed_fault, is_plain_value
 from heksher.exceptions import InvalidContextError, TrackingConflictError
-from heksher.wire import FeatureFilter, is_feature
+from heksher.wire import FeatureFilter, describe_value_fault, is_feature
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -82,8 +83,12 @@ class ClientContext:
         self._warn_of_unknown("the client", defaults)
         self.defaults = MappingProxyType({**self.defaults, **defaults})
 
-    def track(self, tracked: Mapping[str, TrackedValues]) -> None:
+    def track(self, tracked: Mapping[str, TrackedValues], *, plain_only: bool = False) -> None:
         """Add tracked values; all of them, or, if one cannot be used, none.
+
+        Args:
+            tracked: values by feature.
+            plain_only: whether the service is known to take plain values only.
 
         Raises:
             InvalidContextError: a feature or a value that no rule can have, or an empty collection.
@@ -91,7 +96,10 @@ class ClientContext:
             TypeError: something else than strings.
         """
         added = {feature: _read_tracked(feature, values) for feature, values in tracked.items()}
+        for feature, values in added.items():
+            _check_listed(feature, values or (), plain_only)
         self._warn_of_unknown("server", added)
+        _warn_of_stars(added)
         merged = dict(self.tracked or {})
         for feature, values in added.items():
             merged[feature] = _merge_tracked(feature, merged[feature], values) if feature in merged else values
@@ -167,7 +175,7 @@ def _read_tracked(feature: str, values: TrackedValues) -> FeatureFilter:
         raise InvalidContextError(
             f"no context feature can have the name {feature!r}: names consist of A-Z, a-z, 0-9 and _"
         )
-    if values is TRACK_ALL:
+    if values is TRACK_ALL or values == EVERY_VALUE:
         return None
     listed = frozenset([values] if isinstance(values, str) else values)
     if not listed:
@@ -177,11 +185,28 @@ def _read_tracked(feature: str, values: TrackedValues) -> FeatureFilter:
     for value in listed:
         if not isinstance(value, str):
             raise TypeError(f"a tracked value of context feature {feature!r} must be a str, not {value!r}")
-        if not is_feature(value):
-            raise InvalidContextError(
-                f"context feature {feature!r} cannot have the value {value!r}: values consist of A-Z, a-z, 0-9 and _"
-            )
     return listed
+
+
+def _check_listed(feature: str, values: Collection[str], plain_only: bool) -> None:
+    for value in values:
+        fault = find_listed_fault(value)
+        if fault is None and plain_only and not is_plain_value(value):
+            fault = "this service takes only A-Z, a-z, 0-9 and _ in a value (it does not announce any-values)"
+        if fault is not None:
+            raise InvalidContextError(describe_value_fault(feature, value, fault))
+
+
+def _warn_of_stars(tracked: Mapping[str, FeatureFilter]) -> None:
+    for feature, values in tracked.items():
+        if values is not None and EVERY_VALUE in values:
+            logger.warning(
+                "the value %r of context feature %s is tracked, which no rule can have; to track every value, give"
+                " TRACK_ALL by itself",
+                EVERY_VALUE,
+                feature,
+                extra={"context_feature": feature},
+            )
 
 
 def _merge_tracked(feature: str, present: FeatureFilter, added: FeatureFilter) -> FeatureFilter:

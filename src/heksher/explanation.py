@@ -1,9 +1,10 @@
 """Why a setting has its value: what ``Setting.explain`` returns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
+from heksher.context_value import write_value
 from heksher.record import Record, to_json
 from heksher.rule_set import Rule
 from heksher.value_type import JSON
@@ -44,7 +45,7 @@ class Explanation(Record, Generic[T_co]):
         }
 
     def __str__(self) -> str:
-        context = ", ".join(f"{feature}={value}" for feature, value in self.context.items())
+        context = _write_pairs(self.context.items())
         lines = [f"{self.setting} = {self.value!r}   in the context {context or '(empty)'}"]
         lines.append(f"  because of {self.source if self.rule is None else _describe(self.rule)}")
         lines += [f"  which wins over {_describe(rule)}" for rule in self.losing_rules]
@@ -56,5 +57,8 @@ def _rule_to_json(rule: Rule[object]) -> JSON:
 
 
 def _describe(rule: Rule[object]) -> str:
-    conditions = ", ".join(f"{feature}={value}" for feature, value in rule.conditions)
-    return f"rule {rule.rule_id} ({conditions}): {rule.value!r}"
+    return f"rule {rule.rule_id} ({_write_pairs(rule.conditions)}): {rule.value!r}"
+
+
+def _write_pairs(pairs: Iterable[tuple[str, object]]) -> str:
+    return ", ".join(f"{feature}={write_value(value) if isinstance(value, str) else value}" for feature, value in pairs)

@@ -7,6 +7,9 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
+from heksher.context_value import WRITTEN_VALUE_PATTERN, find_listed_fault, find_value_fault, read_value, write_value
+from heksher.value_type import shorten
+
 HEALTH_PATH: Final = "/api/health"
 QUERY_PATH: Final = "/api/v1/query"
 CONTEXT_FEATURES_PATH: Final = "/api/v1/context_features"
@@ -43,6 +46,8 @@ ALIASES_CAPABILITY: Final = "aliases"
 STREAM_CAPABILITY: Final = "stream"
 # POST of many declarations as one JSON array.
 DECLARE_MANY_CAPABILITY: Final = "declare-many"
+# Values of context features may be any text, see ``context_value``, in rules, filters and searches.
+ANY_VALUES_CAPABILITY: Final = "any-values"
 
 # Patterns are matched with fullmatch: "$" would let a trailing newline through (known fault 35).
 FEATURE_PATTERN: Final = "[A-Za-z0-9_]+"
@@ -72,7 +77,9 @@ def make_version_pattern(max_digits: int) -> str:
 VERSION_PATTERN: Final = make_version_pattern(MAX_NUMBER_DIGITS)
 
 # Patterns are compiled at their first use (re keeps them): compiling all of them would be a third of the import's time.
-_FILTER_PATTERN: Final = rf"({FEATURE_PATTERN}):(?:(\*)|\(({FEATURE_PATTERN}(?:,{FEATURE_PATTERN})*)\))"
+_FILTER_PATTERN: Final = rf"({FEATURE_PATTERN}):(?:(\*)|\(({WRITTEN_VALUE_PATTERN}(?:,{WRITTEN_VALUE_PATTERN})*)\))"
+CONDITION_PATTERN: Final = f"{FEATURE_PATTERN}:{WRITTEN_VALUE_PATTERN}"
+_QUOTING: Final = "a value that is not only A-Z, a-z, 0-9 and _ stands as a JSON string"
 
 # What a filter lets through for one feature: the listed values, or, as None, every value.
 FeatureFilter = frozenset[str] | None
@@ -83,7 +90,7 @@ class RepeatedFilterError(ValueError):
 
 
 def is_feature(text: str) -> bool:
-    """Return whether a text can be a context feature, or the value of one: both follow one rule."""
+    """Return whether a text can be a context feature."""
     return re.fullmatch(FEATURE_PATTERN, text) is not None
 
 
@@ -120,9 +127,9 @@ def setting_path(name: str) -> str:
 
 
 def format_context_filters(filters: Mapping[str, FeatureFilter]) -> str:
-    """Write context filters for a query: features sorted, values sorted, such as ``a:(a0,a1),d:*``."""
+    """Write context filters for a query: features sorted, values sorted, such as ``a:(a0,"a 1"),d:*``."""
     return ",".join(
-        f"{feature}:*" if values is None else f"{feature}:({','.join(sorted(values))})"
+        f"{feature}:*" if values is None else f"{feature}:({','.join(map(write_value, sorted(values)))})"
         for feature, values in sorted(filters.items())
     )
 
@@ -131,11 +138,11 @@ def parse_context_filters(text: str) -> dict[str, FeatureFilter]:
     """Read the context filters of a query.
 
     Args:
-        text: comma-separated ``feature:*`` or ``feature:(v1,v2)``. Empty means no filter, so nothing is let through.
+        text: comma-separated ``feature:*`` or ``feature:(v1,"v 2")``. Empty means no filter, so nothing is let through.
 
     Raises:
         RepeatedFilterError: a feature stands twice.
-        ValueError: the text is malformed; the message says from which character on.
+        ValueError: the text is malformed, and the message says from which character on; or no filter can list a value.
     """
     filters: dict[str, FeatureFilter] = {}
     position = 0
@@ -144,18 +151,50 @@ def parse_context_filters(text: str) -> dict[str, FeatureFilter]:
         if match is None or text[match.end() : match.end() + 1] not in {"", ","}:
             raise ValueError(
                 f"malformed context filters at character {position}: {text[position : position + 40]!r};"
-                " expected feature:* or feature:(value,...), comma-separated"
+                f" expected feature:* or feature:(value,...), comma-separated; {_QUOTING}"
             )
         if match[1] in filters:
             raise RepeatedFilterError(f"context feature {match[1]!r} has more than one filter")
-        filters[match[1]] = None if match[2] else frozenset(match[3].split(","))
+        filters[match[1]] = None if match[2] else _read_listed(match[1], match[3])
         position = match.end() + 1
     return filters
+
+
+def parse_conditions(text: str) -> dict[str, str]:
+    """Read the conditions that a search is for: comma-separated ``feature:value``, at least one, each feature once.
+
+    Raises:
+        ValueError: the text is malformed, or no rule can have a value; the message says which.
+    """
+    if re.fullmatch(f"{CONDITION_PATTERN}(?:,{CONDITION_PATTERN})*", text) is None:
+        raise ValueError(f"expected feature:value, comma-separated, at least one; {_QUOTING}")
+    conditions: dict[str, str] = {}
+    for feature, written in re.findall(f"({FEATURE_PATTERN}):({WRITTEN_VALUE_PATTERN})", text):
+        if feature in conditions:
+            raise ValueError(f"the context feature {feature!r} has more than one value")
+        conditions[feature] = read_value(written)
+        # One that is plain, but too long, was always merely not found.
+        if written != conditions[feature] and (fault := find_value_fault(conditions[feature])):
+            raise ValueError(describe_value_fault(feature, conditions[feature], fault))
+    return conditions
+
+
+def describe_value_fault(feature: str, value: str, fault: str) -> str:
+    """Say that a feature cannot have a value, and why: ``fault`` as ``find_value_fault`` gives it."""
+    return f"context feature {feature!r} cannot have the value {shorten(repr(value))}: {fault}"
 
 
 def lets_through(filters: Mapping[str, FeatureFilter], conditions: Iterable[tuple[str, str]]) -> bool:
     """Return whether every condition of a rule is let through by the filter for its feature."""
     return all(feature in filters and _holds(filters[feature], value) for feature, value in conditions)
+
+
+def _read_listed(feature: str, written: str) -> frozenset[str]:
+    values = frozenset(map(read_value, re.findall(WRITTEN_VALUE_PATTERN, written)))
+    for value in values:
+        if fault := find_listed_fault(value):
+            raise ValueError(describe_value_fault(feature, value, fault))
+    return values
 
 
 def _holds(allowed: Collection[str] | None, value: str) -> bool:

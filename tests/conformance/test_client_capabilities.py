@@ -1,5 +1,7 @@
 """What both clients make of a service that can do more than the contract asks for, and of one that cannot."""
 
+import json
+
 import pytest
 
 from heksher import Setting
@@ -7,6 +9,8 @@ from tests.support.drivers import Driver
 from tests.support.fake_service import DECLARE, FEATURES, POST_QUERY, QUERY, FakeService
 
 ALL = ["post-query", "aliases"]
+ANY_VALUES = [*ALL, "any-values"]
+MAIL = "alice@example.com"
 MAX_URL_BYTES = 4096
 # For thousands of declarations, on a machine that is busy.
 LONG_DEADLINE_S = 60.0
@@ -69,3 +73,43 @@ def test_existing_service_sees_nothing_new(driver: Driver, service: FakeService)
     headers = {name for _, request in service.calls for name in request.headers}
     assert set() == {name for name in headers if name.startswith("heksher-")}
     assert 0 == kept.get()
+
+
+@pytest.mark.parametrize("capabilities", [[], ALL])
+def test_values_that_the_service_does_not_take(
+    driver: Driver, service: FakeService, caplog: pytest.LogCaptureFixture, capabilities: list[str]
+):
+    """Tracked before the first contact they are named by the start, and the others go on; later they are refused."""
+    service.capabilities = capabilities
+    setting = Setting("s", int, ["a", "b"], 0)
+    service.add_rule("s", 1, 10, a="x")
+    client = driver.create(service, on_start_failure="raise")
+    client.native.track_contexts(a=["x", MAIL], b="eu-west-1")
+    client.start()
+    client.reload()
+    assert [("a:(x)", 10)] * 2 == [(query["context_filters"], setting.get(a="x", b="y")) for query in service.queries()]
+    warnings = [message for message in caplog.messages if message.startswith("tracked values are unknown")]
+    assert [True] == [f"a='{MAIL}', b='eu-west-1'" in warning for warning in warnings]
+    with pytest.raises(
+        ValueError, match=f"context feature 'a' cannot have the value '{MAIL}': this service takes only"
+    ):
+        client.native.track_contexts(a=MAIL)
+    client.native.track_contexts(a="y")
+    client.reload()
+    assert "a:(x,y)" == service.queries()[-1]["context_filters"]
+
+
+def test_values_of_a_service_that_takes_any(driver: Driver, service: FakeService):
+    """They are posted, before the start and later; a star inside a collection is a value like others."""
+    service.capabilities = ANY_VALUES
+    setting = Setting("s", int, ["a", "b"], 0)
+    service.add_rule("s", 1, 10, a=MAIL)
+    service.add_rule("s", 2, 20, b='"two" words')
+    client = driver.create(service, on_start_failure="raise")
+    client.native.track_contexts(a=[MAIL, "*"], b="*")
+    client.start()
+    client.native.track_contexts(a="eu-west-1")
+    client.reload()
+    filters = [json.loads(request.content)["context_filters"] for request in service.asked(POST_QUERY)]
+    assert [{"a": ["*", MAIL], "b": "*"}, {"a": ["*", MAIL, "eu-west-1"], "b": "*"}] == filters
+    assert (10, 20, 0) == (setting.get(a=MAIL, b="-"), setting.get(a="-", b='"two" words'), setting.get(a="-", b="-"))

@@ -16,6 +16,7 @@ from heksher.server.storage.memory import MemoryStorage
 from heksher.setting_type import HeksherFlags
 from tests.support.drivers import SHORT_S, DrivenClient, Driver
 from tests.support.service import RunningService
+from tests.support.waiting import wait_until
 
 FEATURES = ["environment", "user", "theme"]
 
@@ -116,6 +117,44 @@ def test_only_tracked_rules_are_fetched(driver: Driver, service: RunningService)
         setting.get(environment="test", user="U_1"),
     )
     assert 2 == len(setting._evaluation.rules.rules)
+
+
+MAIL, ZONE, WORDS = "alice@example.com", "eu-west-1", 'ünï "quoted", (b)'
+
+
+def track_any_text(driver: Driver, service: RunningService, file: Path) -> DrivenClient:
+    """Start a client that tracks values that are any text, and keeps a file of last known values."""
+    client = create(driver, service, on_start_failure="raise", last_known_file=file)
+    client.native.track_contexts(user=[MAIL, "guest"], environment=ZONE, theme=TRACK_ALL)
+    client.start()
+    return client
+
+
+def read_any_text(setting: Setting[int]) -> list[int]:
+    users = [setting.get(user=user, environment=ZONE, theme="-") for user in (MAIL, "guest", "-")]
+    return [*users, setting.get(user="-", environment="-", theme=WORDS)]
+
+
+def test_any_text_as_a_context_value(driver: Driver, tmp_path: Path):
+    """Rules for addresses and the like are fetched, followed by a stream, explained, and kept for a later start."""
+    setting = Setting("s", int, FEATURES, 0)
+    with RunningService() as service:
+        service.add_features(*FEATURES)
+        client = track_any_text(driver, service, tmp_path / "file")
+        assert wait_until(lambda: client.native.status.is_streaming)
+        service.add_rule("s", {"user": "bob@example.com"}, 5)
+        service.add_rule("s", {"user": "guest"}, 3)
+        service.add_rule("s", {"theme": WORDS}, 2)
+        service.add_rule("s", {"user": MAIL, "environment": ZONE}, 1)
+        assert wait_until(lambda: [1, 3, 0, 2] == read_any_text(setting))
+        assert 3 == len(setting._evaluation.rules.rules)
+        explanation = setting.explain(user=MAIL, environment=ZONE, theme="-")
+        assert f'because of rule 4 (environment="{ZONE}", user="{MAIL}"): 1' in str(explanation)
+        client.reload()
+        client.close()
+    again = Setting("s", int, FEATURES, 0)
+    restored = track_any_text(driver, service, tmp_path / "file")
+    assert ("file", [1, 3, 0, 2]) == (restored.native.status.source, read_any_text(again))
 
 
 def test_a_setting_renamed_on_the_service(driver: Driver, service: RunningService):

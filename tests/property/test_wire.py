@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heksher.wire import FeatureFilter, format_context_filters, lets_through, parse_context_filters, version_key
+from heksher.context_value import find_value_fault, write_value
+from heksher.wire import (
+    FeatureFilter,
+    format_context_filters,
+    lets_through,
+    parse_conditions,
+    parse_context_filters,
+    version_key,
+)
+from tests.support.context_values import context_values
 
 NAMES = st.text("ABab019_", min_size=1, max_size=4)
 FEATURES = st.sampled_from(["a", "A", "b", "user_id"])
@@ -18,19 +27,32 @@ def filters_over(
 
 
 @pytest.mark.trap(31)
-@given(filters_over(NAMES, NAMES))
+@given(filters_over(NAMES, NAMES | context_values()))
 def test_reading_undoes_writing(filters: dict[str, FeatureFilter]) -> None:
     """Filters come back from their text as they were."""
     assert filters == parse_context_filters(format_context_filters(filters))
 
 
-@given(filters_over(NAMES, NAMES))
+@given(st.dictionaries(NAMES, context_values(), min_size=1, max_size=4))
+def test_conditions_are_read_as_they_are_written(conditions: dict[str, str]) -> None:
+    """Whatever the values are, a search for them is read as it was meant."""
+    written = ",".join(f"{feature}:{write_value(value)}" for feature, value in conditions.items())
+    assert conditions == parse_conditions(written)
+
+
+@given(context_values())
+def test_any_text_is_a_value(text: str) -> None:
+    """One line in the normal form NFC is a value, whatever its characters are."""
+    assert None is find_value_fault(text)
+
+
+@given(filters_over(NAMES, NAMES | context_values()))
 def test_writing_does_not_depend_on_the_order(filters: dict[str, FeatureFilter]) -> None:
     """The same filters in another order have the same text."""
     assert format_context_filters(filters) == format_context_filters(dict(reversed(filters.items())))
 
 
-@given(st.text("a:*(),x\n ", max_size=15) | st.text(max_size=10))
+@given(st.text('a:*(),x"\\\n ', max_size=15) | st.text(max_size=10))
 def test_any_text_is_read_or_refused(text: str) -> None:
     """Whatever the text, it is either refused with a ``ValueError`` or says the same when it is written again."""
     try:

@@ -2,12 +2,14 @@
 
 import asyncio
 import atexit
+import json
 
 import httpx2
 
 from heksher.server.app import Application
 from heksher.server.config import Config
 from heksher.server.storage.base import LogEntry, Storage
+from tests.support.asgi_call import Call
 from tests.support.leased import lease
 
 FEATURES = ("environment", "user", "theme")
@@ -85,6 +87,21 @@ class Api:
         response = self.get("/api/v1/query", params=parameters)
         assert 200 == response.status_code, response.text
         return response.json()["settings"]
+
+    def read_stream(self, query: str | dict, last_revision: int) -> bytes:
+        """Open a stream for what is in a query string, or posted; return what it says at once."""
+
+        async def call() -> bytes:
+            headers = [(b"last-event-id", str(last_revision).encode())]
+            if isinstance(query, str):
+                made = Call(self.app, "GET", f"/api/v1/stream?{query}", headers)
+            else:
+                made = Call(self.app, "POST", "/api/v1/stream", headers, json.dumps(query).encode())
+            await made.leave()
+            assert 200 == made.status, made.body
+            return made.body
+
+        return _LOOP.run_until_complete(call())
 
     def read_log(self) -> list[LogEntry]:
         return self.storage.read(lambda reader: reader.log())

@@ -149,6 +149,10 @@ def test_nothing_said_of_tracking(context: ClientContext) -> None:
         (("dark",), {"dark"}),
         ({"dark": 1}, {"dark"}),
         (TRACK_ALL, None),
+        ("*", None),
+        ("alice@example.com", {"alice@example.com"}),
+        (["eu-west-1", "café", "two words"], {"eu-west-1", "café", "two words"}),
+        ("x" * 300, {"x" * 300}),
     ],
 )
 def test_track(context: ClientContext, values: Any, expected: set[str] | None) -> None:
@@ -194,13 +198,47 @@ def test_nothing_to_track(context: ClientContext, values: Any) -> None:
 
 
 @pytest.mark.trap(15)
-@pytest.mark.parametrize("value", ["", "dark blue", "a,b", "a)", "*", "größe", "dark\n", "a-b"])
-def test_value_that_no_rule_can_have(context: ClientContext, value: str) -> None:
-    """A value that a query cannot carry is refused; the error says what values consist of."""
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ("", "it is empty"),
+        ("dark\n", "it has a control character, U+000A"),
+        (" dark", "it begins or ends with white space"),
+        ("*dark", "it begins with *, which stands for every value"),
+        ("<none>", "it stands for no value"),
+    ],
+)
+def test_value_that_no_rule_can_have(context: ClientContext, value: str, fault: str) -> None:
+    """A value that no service takes is refused; the error says why."""
     with pytest.raises(InvalidContextError) as raised:
         context.track({"theme": ["dark", value]})
-    expected = f"context feature 'theme' cannot have the value {value!r}: values consist of A-Z, a-z, 0-9 and _"
-    assert expected == str(raised.value)
+    assert f"context feature 'theme' cannot have the value {value!r}: {fault}" == str(raised.value)
+    assert context.tracked is None
+
+
+@pytest.mark.parametrize("value", ["größe", "a-b", "dark blue", "*"])
+def test_value_that_the_service_does_not_take(context: ClientContext, value: str) -> None:
+    """Where the service is known to take plain values only, others are refused at the call, and nothing changes."""
+    context.track({"theme": ["dark"], "user": value})
+    before = context.tracked
+    with pytest.raises(InvalidContextError) as raised:
+        context.track({"environment": "dev", "theme": ["blue", value]}, plain_only=True)
+    expected = (
+        f"context feature 'theme' cannot have the value {value!r}: this service takes only A-Z, a-z, 0-9 and _ in a"
+        " value (it does not announce any-values)"
+    )
+    assert (expected, before) == (str(raised.value), context.tracked)
+
+
+def test_star_inside_a_collection(context: ClientContext, caplog: pytest.LogCaptureFixture) -> None:
+    """Inside a collection a star is a value, which no rule has: a warning says how to track every value."""
+    context.track({"theme": ["*", "dark"]})
+    assert context.tracked == {"theme": frozenset({"*", "dark"})}
+    [record] = caplog.records
+    assert record.getMessage() == (
+        "the value '*' of context feature theme is tracked, which no rule can have; to track every value, give"
+        " TRACK_ALL by itself"
+    )
 
 
 @pytest.mark.trap(15)

@@ -40,6 +40,22 @@ def test_rules_as_json():
     assert expected == json.loads(json.dumps(explain(WINNER, LOSER).as_dict()))
 
 
+def test_values_that_are_any_text() -> None:
+    """Values that are not plain stand in quotes, so that it can be seen where they begin and end."""
+    rule = Rule(3, (("user", 'a, "b"'), ("theme", "dark")), Color.RED)
+    explanation = Explanation(
+        setting="background",
+        context={"user": 'a, "b"', "theme": "dark"},
+        value=Color.RED,
+        source="rule",
+        rule=rule,
+        losing_rules=(),
+    )
+    lines = str(explanation).splitlines()
+    assert lines[0].endswith(r'in the context user="a, \"b\"", theme=dark')
+    assert lines[1].startswith(r'  because of rule 3 (user="a, \"b\"", theme=dark): ')
+
+
 def test_default_as_json():
     """There is no rule where a default decides."""
     form = explain(None).as_dict()

@@ -13,6 +13,7 @@ from heksher.wire import (
     is_setting_name,
     is_version,
     lets_through,
+    parse_conditions,
     parse_context_filters,
     parse_revision,
     setting_path,
@@ -130,10 +131,17 @@ def test_setting_path() -> None:
         ("a:(y,x),b:*", {"a": frozenset("xy"), "b": None}),
         ("a:(x,x)", {"a": frozenset("x")}),
         ("b:*,a:*", {"a": None, "b": None}),
+        ('a:("x")', {"a": frozenset("x")}),
+        ('user:("alice@example.com","x")', {"user": frozenset({"alice@example.com", "x"})}),
+        ('a:(x,"eu-west-1",y),b:*,c:("é")', {"a": frozenset({"x", "eu-west-1", "y"}), "b": None, "c": frozenset("é")}),
+        (r'a:("\u00e9","\ud83d\udca9","\"\\\/")', {"a": frozenset({"é", "💩", '"\\/'})}),
+        ('a:("),b:*,c:(")', {"a": frozenset({"),b:*,c:("})}),
+        ('a:("*")', {"a": frozenset("*")}),
+        (f"a:({'x' * 300})", {"a": frozenset({"x" * 300})}),
     ],
 )
 def test_filters_are_read(text: str, filters: Mapping[str, FeatureFilter]) -> None:
-    """A filter names a feature and its values, or all of them."""
+    """A filter names a feature and its values, each plain or as a JSON string, or all of them."""
     assert filters == parse_context_filters(text)
 
 
@@ -174,6 +182,17 @@ def test_filters_take_every_name_of_a_feature(feature: str) -> None:
         ("a:(x\n)", 0),
         ("a-b:*", 0),
         ("a:(é)", 0),
+        ("a:(a@b)", 0),
+        ("a:('x')", 0),
+        ('a:"x"', 0),
+        ('a:("x)', 0),
+        ('a:("x"y)', 0),
+        ('a:("x" )', 0),
+        ('a:("x\ty")', 0),
+        (r'a:("\x")', 0),
+        (r'a:("\u00e")', 0),
+        ("a:(1.5)", 0),
+        ("a:(x),b:(a@b)", 6),
     ],
 )
 def test_malformed_filters_are_refused(text: str, position: int) -> None:
@@ -183,6 +202,60 @@ def test_malformed_filters_are_refused(text: str, position: int) -> None:
     ) as raised:
         parse_context_filters(text)
     assert not isinstance(raised.value, RepeatedFilterError)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('a:(x,"")', "context feature 'a' cannot have the value '': it is empty"),
+        ('b:*,a:("*mia")', r"context feature 'a' cannot have the value '\*mia': it begins with \*"),
+        (r'a:("\ud800")', "context feature 'a' cannot have the value '.*': it has half a surrogate pair"),
+        (r'a:("x\n")', "it has a control character"),
+        ('a:("e\u0301")', "it is not in the normal form NFC"),
+        (f'a:("{"é" * 257}")', "it has 257 characters"),
+    ],
+)
+def test_filters_for_what_no_rule_can_have_are_refused(text: str, fault: str) -> None:
+    """The error names the feature and the value, and says what is wrong with it."""
+    with pytest.raises(ValueError, match=fault):
+        parse_context_filters(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "conditions"),
+    [
+        ("a:x", {"a": "x"}),
+        ('b:"x",a:y', {"a": "y", "b": "x"}),
+        ('user:"alice@example.com",a:"b:c,d:e"', {"user": "alice@example.com", "a": "b:c,d:e"}),
+        (f"a:{'x' * 300}", {"a": "x" * 300}),
+    ],
+)
+def test_conditions_are_read(text: str, conditions: Mapping[str, str]) -> None:
+    """A condition names a feature and its value, plain or as a JSON string."""
+    assert conditions == parse_conditions(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a", "a:", ":x", "a:x,", ",a:x", "a:*", "a:(x)", "a:a@b", 'a:"x', 'a:"x"y', "a:x b:y", "a:x\n", 'a-b:"x"'],
+)
+def test_malformed_conditions_are_refused(text: str) -> None:
+    """The error says what is expected, and how other texts are written."""
+    with pytest.raises(ValueError, match=r"expected feature:value, .*; a value that is .* stands as a JSON string"):
+        parse_conditions(text)
+
+
+def test_repeated_conditions_are_refused() -> None:
+    """A rule has one value for a feature."""
+    with pytest.raises(ValueError, match="the context feature 'a' has more than one value"):
+        parse_conditions('a:x,b:y,a:"x"')
+
+
+@pytest.mark.parametrize("text", ['a:""', 'a:"*"', 'a:"<none>"', 'a:" x"', r'a:"\u0000"'])
+def test_conditions_that_no_rule_can_have_are_refused(text: str) -> None:
+    """The error names the feature and says what is wrong with the value."""
+    with pytest.raises(ValueError, match="context feature 'a' cannot have the value"):
+        parse_conditions(text)
 
 
 def test_repeated_filter_is_an_error_of_its_own() -> None:
@@ -196,6 +269,12 @@ def test_filters_are_written_in_one_way() -> None:
     filters: dict[str, FeatureFilter] = {"d": None, "b": frozenset("B"), "a": frozenset("hgfedcba")}
     assert format_context_filters(filters) == "a:(a,b,c,d,e,f,g,h),b:(B),d:*"
     assert format_context_filters({}) == ""
+
+
+def test_filters_are_plain_where_they_can_be() -> None:
+    """Only values that are not plain are written as JSON strings, so that existing services get what they know."""
+    filters: dict[str, FeatureFilter] = {"user": frozenset({"guest", "alice@example.com", 'é"'})}
+    assert r'user:("alice@example.com",guest,"é\"")' == format_context_filters(filters)
 
 
 @pytest.mark.parametrize(

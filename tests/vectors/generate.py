@@ -173,7 +173,9 @@ def ask_names() -> Iterator[Question]:
     for feature in ("class", "2fa", "User", "_", "self", "context", "0", "constructor", "__proto__"):
         rules = {1: {feature: "x"}, 2: {"plain": "x"}}
         yield Question(f"feature {feature}", ("plain", feature), rules, {"plain": "x", feature: "x"})
-    for value, other in (("0", "00"), ("1", "01"), ("true", "True"), ("null", "None"), ("a", "A"), ("_", "__")):
+    plain = (("0", "00"), ("1", "01"), ("true", "True"), ("null", "None"), ("a", "A"), ("_", "__"))
+    any_text = (("a@b.c", "a@b.d"), ("café", "cafe"), ("a b", "a\u00a0b"), ('x","y', "x"), ("eu-west-1", "eu_west_1"))
+    for value, other in (*plain, *any_text):
         rules = {1: {"a": value}, 2: {"a": other}}
         yield Question(f"value {value}, not {other}", "a", rules, {"a": value})
     yield Question(

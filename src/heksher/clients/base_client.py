@@ -26,6 +26,7 @@ from heksher.clients.stream_runner import StreamRunner
 from heksher.context import ClientContext, ContextDefault, TrackedValues
 from heksher.exceptions import ClientStateError, ServiceError, StatusError
 from heksher.setting import Setting
+from heksher.wire import ANY_VALUES_CAPABILITY
 
 # Statuses that a service answers with until its configuration, or the client's, is corrected.
 _REFUSALS = frozenset({401, 403, 404})
@@ -131,17 +132,24 @@ class BaseHeksherClient(Observed, ABC):
         Without any call every rule is fetched. Once it was called, rules with a condition on a feature that no call
         names are not fetched. Takes effect with the next update.
 
+        Before the service has answered for the first time, nobody knows whether it takes any text as a value. If it
+        does not, the start says so in a warning, and such values are not asked for.
+
         Args:
-            tracked: one value, a collection of values, or ``TRACK_ALL``. A feature that this client does not have is a
-                warning.
+            tracked: one value, a collection of values, or ``TRACK_ALL`` (``"*"`` is the same, but inside a collection
+                it is a value like others). A feature that this client does not have is a warning.
 
         Raises:
-            InvalidContextError: (a ``ValueError``) a feature or a value that no rule can have, or an empty collection.
+            InvalidContextError: (a ``ValueError``) a feature or a value that no rule can have, or no rule of this
+                service; or an empty collection.
             TrackingConflictError: (a ``RuntimeError``) both ``TRACK_ALL`` and values for one feature.
             TypeError: something else than strings.
         """
         with self._publish_lock:
-            self._context.track(tracked)
+            # Of a service that has not answered yet, nothing is known.
+            is_known = self._session.query is not None
+            plain_only = is_known and ANY_VALUES_CAPABILITY not in self._session.capabilities
+            self._context.track(tracked, plain_only=plain_only)
             self._session.recompile()
 
     def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ stack or time from all others (known fault 44).
 
 from typing import Final
 
-from heksher import wire
+from heksher import context_value, wire
 
 # The default; HEKSHER_MAX_BODY_BYTES overrides it.
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
@@ -21,6 +21,7 @@ MAX_INTEGER_DIGITS: Final = 300
 MAX_REPORTED_ERRORS: Final = 20
 
 MAX_NAME_CHARACTERS: Final = wire.MAX_NAME_CHARACTERS
+MAX_VALUE_CHARACTERS: Final = context_value.MAX_VALUE_CHARACTERS
 MAX_VERSION_DIGITS: Final = wire.MAX_VERSION_DIGITS
 
 MAX_DECLARATIONS: Final = wire.MAX_DECLARATIONS

@@ -1,8 +1,11 @@
 """How a service is asked for rules, in as few words and requests as it is known to understand.
 
 The contract with every service is one URL that names all settings. What goes beyond that (a body in place of a long
-URL, aliases in the answer) a service announces in its answers, and only then is it used. A service may be replaced by
-an older one at any time, so its last answer counts, and it may refuse what it no longer understands.
+URL, aliases in the answer, any text as a tracked value) a service announces in its answers, and only then is it used. A
+service may be replaced by an older one at any time, so its last answer counts, and it may refuse what it no longer
+understands.
+
+A service that does not take any text has no rules with such values, so nothing is lost by not asking it for them.
 
 A service that tells its revision is asked for an answer of at least the revision that this client has seen or heard of,
 because the next answer may come from another replica.
@@ -25,6 +28,7 @@ from heksher.clients.conversation.response_reader import (
     read_settings,
 )
 from heksher.clients.conversation.setting_data import SettingData
+from heksher.context_value import is_plain_value
 from heksher.exceptions import ServiceError
 from heksher.value_type import JSON
 from heksher.wire import FeatureFilter
@@ -41,6 +45,9 @@ MAX_URL_BYTES: Final = 4096
 # take few round trips, few enough that a fleet that starts does not overrun it. The existing service announces nothing,
 # and has a pool of so few connections that sixteen requests of three clients each run it dry (known fault 39).
 MAX_SIDE_BY_SIDE: Final = 16
+
+# How many values one log message names.
+_MAX_NAMED_VALUES: Final = 10
 
 # What a service may answer that does not know the method, the body or the parameter that it is sent.
 _MISUNDERSTOOD: Final = frozenset({400, 404, 405, 415, 422, 501})
@@ -74,6 +81,12 @@ class Query(NamedTuple):
         if self.tracked is not None:
             filters = {name: "*" if values is None else sorted(values) for name, values in sorted(self.tracked.items())}
         return {"settings": list(self.names), "context_filters": filters, "include_metadata": False, **aliases}
+
+    @property
+    def has_other_than_plain_values(self) -> bool:
+        """Whether a filter lists a value that only a service with ``any-values`` takes."""
+        listed = filter(None, (self.tracked or {}).values())
+        return not all(is_plain_value(value) for values in listed for value in values)
 
 
 class SentQuery(NamedTuple):
@@ -109,6 +122,8 @@ class QueryProtocol:
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
         self.capabilities: frozenset[str] = frozenset()
+        # The tracked values that the service was not asked for, by feature, when that was logged last.
+        self._left_out: Mapping[str, frozenset[str]] = {}
         # The least revision that the next answer must be of; None if any will do.
         self._required: int | None = None
 
@@ -133,7 +148,9 @@ class QueryProtocol:
             self.require_revision(revision)
 
     def write(self, query: Query, path: str, headers: Mapping[str, str]) -> Request:
-        """Write a query as a request: with a body if the URL would be too long, and the service takes one.
+        """Write a query as a request.
+
+        It has a body if the service takes one, and the URL would be too long or would have to quote values.
 
         Args:
             query: the question.
@@ -142,11 +159,8 @@ class QueryProtocol:
         """
         if self._required is not None:
             headers = {**headers, wire.MIN_REVISION_HEADER: str(self._required)}
-        # Not before it is needed: the HTTP library has it loaded by then.
-        from urllib.parse import urlencode  # noqa: PLC0415 - see above
-
-        url_bytes = len(f"{self._base_url}{path}?{urlencode(query.params)}")
-        if url_bytes > MAX_URL_BYTES and wire.POST_QUERY_CAPABILITY in self.capabilities:
+        takes_body = wire.POST_QUERY_CAPABILITY in self.capabilities
+        if takes_body and (query.has_other_than_plain_values or self._is_too_long(path, query)):
             return Request("POST", path, headers=headers, body=query.body)
         return Request("GET", path, query.params, headers)
 
@@ -228,11 +242,37 @@ class QueryProtocol:
     def _send(
         self, names: Sequence[str], tracked: Mapping[str, FeatureFilter] | None, etag: tuple[Query, str] | None
     ) -> Flow[SentQuery]:
-        query = Query(tuple(names), tracked, wire.ALIASES_CAPABILITY in self.capabilities)
+        query = Query(tuple(names), self._leave_out(tracked), wire.ALIASES_CAPABILITY in self.capabilities)
         headers = {"If-None-Match": etag[1]} if etag is not None and etag[0] == query else {}
         required = self._required
         request = self.write(query, wire.QUERY_PATH, headers)
         return SentQuery(query, request, (yield (request,))[0], required)
+
+    def _is_too_long(self, path: str, query: Query) -> bool:
+        # Not before it is needed: the HTTP library has it loaded by then.
+        from urllib.parse import urlencode  # noqa: PLC0415 - see above
+
+        return len(f"{self._base_url}{path}?{urlencode(query.params)}") > MAX_URL_BYTES
+
+    def _leave_out(self, tracked: Mapping[str, FeatureFilter] | None) -> Mapping[str, FeatureFilter] | None:
+        """Return the tracked values without those that the service does not take; say so when there are others."""
+        if tracked is None or wire.ANY_VALUES_CAPABILITY in self.capabilities:
+            self._left_out = {}
+            return tracked
+        kept = {
+            feature: None if values is None else frozenset(filter(is_plain_value, values))
+            for feature, values in tracked.items()
+        }
+        left_out = {
+            feature: values - (kept[feature] or frozenset())
+            for feature, values in tracked.items()
+            if values is not None and values != kept[feature]
+        }
+        if left_out and left_out != self._left_out:
+            _warn_of_left_out(left_out)
+        self._left_out = left_out
+        # A filter that lists nothing is malformed, and one that is not there says the same.
+        return {feature: values for feature, values in kept.items() if values is None or values}
 
     def _ask_canonical_names(self, renamed: Sequence[str]) -> Flow[dict[str, str]]:
         requests = tuple(Request("GET", wire.setting_path(name)) for name in renamed)
@@ -244,6 +284,18 @@ class QueryProtocol:
             except ServiceError as error:
                 logger.info("the name that setting %s has on the service is not known: %s", name, error)
         return names
+
+
+def _warn_of_left_out(left_out: Mapping[str, frozenset[str]]) -> None:
+    values = sorted(f"{feature}={value!r}" for feature, listed in left_out.items() for value in listed)
+    more = f" and {len(values) - _MAX_NAMED_VALUES} more" if len(values) > _MAX_NAMED_VALUES else ""
+    logger.warning(
+        "tracked values are unknown to the service, which takes only A-Z, a-z, 0-9 and _ in a value (it does not"
+        " announce any-values): %s%s; none of its rules can have them, and everything else is tracked",
+        ", ".join(values[:_MAX_NAMED_VALUES]),
+        more,
+        extra={"context_features": sorted(left_out)},
+    )
 
 
 def format_tracked(tracked: Mapping[str, FeatureFilter] | None) -> str:

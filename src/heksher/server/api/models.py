@@ -6,7 +6,6 @@ Patterns are anchored at both ends, and pydantic's ``$`` matches only at the ver
 Source: docs/reference/compatibility.md.
 """
 
-import json
 from typing import Annotated, ClassVar
 
 from fastapi import Body
@@ -25,16 +24,18 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from heksher import wire
+from heksher.context_value import find_value_fault
 from heksher.server.limits import (
     MAX_CONTEXT_FEATURES,
     MAX_DECLARATIONS,
     MAX_METADATA_KEYS,
     MAX_NAME_CHARACTERS,
+    MAX_VALUE_CHARACTERS,
     MAX_VERSION_DIGITS,
 )
 from heksher.server.operations.differences import Declaration
 from heksher.server.operations.versions import FIRST_VERSION, normalize_version
-from heksher.value_type import MAX_TYPE_CHARACTERS, ValueType, parse_value_type
+from heksher.value_type import MAX_TYPE_CHARACTERS, ValueType, parse_value_type, shorten
 
 
 def _constrain(pattern: str) -> StringConstraints:
@@ -49,7 +50,26 @@ def _read_type(text: object) -> ValueType:
 
 def _write_number(value: object) -> object:
     """Return a number as text: programs written for the existing service send some where it expects a string."""
-    return json.dumps(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    # bool is a kind of int, but true is no number. The text is the shortest that is read as this number again.
+    return repr(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def read_value_text(value: object) -> str:
+    """Return the text that stands for a context value in JSON; a number stands for its own.
+
+    Raises:
+        ValueError: nothing else does.
+    """
+    text = _write_number(value)
+    if not isinstance(text, str):
+        raise ValueError("a context value is a string, or a number that stands for its text")  # noqa: TRY004 - as above
+    return text
+
+
+def _require_value(text: str) -> str:
+    if fault := find_value_fault(text):
+        raise ValueError(f"{shorten(repr(text))} is no context value: {fault}")
+    return text
 
 
 def _refuse_repeats(features: list[str]) -> list[str]:
@@ -58,9 +78,26 @@ def _refuse_repeats(features: list[str]) -> list[str]:
     return features
 
 
+_CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+_VALUE_SCHEMA = WithJsonSchema(
+    {
+        "anyOf": [
+            {
+                "type": "string",
+                "maxLength": MAX_VALUE_CHARACTERS,
+                # What follows the pattern can still be wrong: the text <none>, and one that is not in the form NFC.
+                "pattern": rf"^[^*\s{_CONTROL}]([^{_CONTROL}]*[^\s{_CONTROL}])?$",
+            },
+            {"type": "number"},
+        ],
+        "description": "any text in the normal form NFC; a number stands for its shortest text",
+        "examples": ["guest", "alice@example.com"],
+    }
+)
+
 _NUMBER_TOO = BeforeValidator(_write_number)
 Feature = Annotated[str, _constrain(wire.FEATURE_PATTERN), _NUMBER_TOO]
-FeatureValue = Annotated[str, _constrain(wire.FEATURE_PATTERN), _NUMBER_TOO]
+FeatureValue = Annotated[str, BeforeValidator(read_value_text), AfterValidator(_require_value), _VALUE_SCHEMA]
 SettingName = Annotated[str, _constrain(wire.SETTING_NAME_PATTERN), _NUMBER_TOO]
 MetadataKey = Annotated[str, _constrain(wire.METADATA_KEY_PATTERN)]
 Version = Annotated[
@@ -72,6 +109,8 @@ Version = Annotated[
 ]
 # The body was parsed strictly, so any value is JSON already.
 AnyJSON = Annotated[JsonValue, SkipValidation]
+# A value that a filter lists. Checked by ``query_parameters``: a body can have so many that it takes a thread.
+ListedValue = Annotated[AnyJSON, _VALUE_SCHEMA]
 # The schema that pydantic generates has the pattern of the keys, but does not forbid other keys.
 _NO_OTHER_KEYS: dict[str, JsonValue] = {"additionalProperties": False}
 MetadataField = Annotated[
@@ -254,10 +293,10 @@ class QueryBody(RequestModel):
     """A query. Texts have the same form as in a query string."""
 
     settings: list[str] | str | None = Field(default=None, description="names; null: all settings", examples=[["a"]])
-    context_filters: dict[str, list[str] | str] | str = Field(
+    context_filters: dict[str, list[ListedValue] | str] | str = Field(
         default="*",
-        description="`*`: every rule; else for each context feature the values that are let through, or `*`",
-        examples=[{"environment": ["dev"], "user": "*"}],
+        description="`*`: every rule; else for each context feature the values that are let through, or `*` for all",
+        examples=[{"environment": ["dev"], "user": "*"}, {"user": ["alice@example.com"]}],
     )
     include_metadata: bool = Field(default=False, description="add its metadata to each rule")
     include_aliases: bool = Field(

@@ -3,21 +3,34 @@
 Source: docs/reference/compatibility.md, *Query*.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Final, NoReturn
 
 from fastapi import Depends, Header, HTTPException, Query
 from fastapi.exceptions import RequestValidationError
+from pydantic import JsonValue
+from starlette.concurrency import run_in_threadpool
 
-from heksher.server.api.models import QueryBody
+from heksher.context_value import EVERY_VALUE, find_listed_fault
+from heksher.server.api.models import QueryBody, read_value_text
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.limits import MAX_QUERY_FILTERS, MAX_QUERY_SETTINGS
 from heksher.server.queries.query_service import ResponsePreferences
-from heksher.wire import MIN_REVISION_HEADER, FeatureFilter, RepeatedFilterError, parse_context_filters
+from heksher.wire import (
+    MIN_REVISION_HEADER,
+    FeatureFilter,
+    RepeatedFilterError,
+    describe_value_fault,
+    parse_context_filters,
+)
 
 # How error messages name the parameters of the two kinds of query.
 _QUERY: Final = "query"
 _BODY: Final = "body"
+
+# Checking this many values, or reading a text of this many characters, takes a millisecond or two; more would block the
+# event loop for everyone.
+_MAX_VALUES_ON_EVENT_LOOP: Final = 1_000
 
 # The query service reads these headers, also for answers from memory; routes declare them only for the documentation.
 MinRevisionHeader = Annotated[
@@ -33,8 +46,9 @@ async def _read_query(
     context_filters: Annotated[
         str,
         Query(
-            description="`*`: every rule; else comma-separated `feature:*` or `feature:(value,...)`",
-            examples=["environment:(dev),user:*"],
+            description="`*`: every rule; else comma-separated `feature:*` or `feature:(value,...)`; a value can be a"
+            " JSON string",
+            examples=["environment:(dev),user:*", 'user:(guest,"alice@example.com")'],
         ),
     ] = "*",
     include_metadata: Annotated[bool, Query(description="add its metadata to each rule")] = False,
@@ -48,6 +62,12 @@ async def _read_query(
 
 
 async def _read_posted_query(body: QueryBody) -> CatalogQuery:
+    if _count_values(body) > _MAX_VALUES_ON_EVENT_LOOP:
+        return await run_in_threadpool(_convert_body, body)
+    return _convert_body(body)
+
+
+def _convert_body(body: QueryBody) -> CatalogQuery:
     return CatalogQuery(
         _read_names(body.settings, _BODY),
         _read_filters(body.context_filters, _BODY),
@@ -70,6 +90,12 @@ def check_preferences(preferences: ResponsePreferences) -> None:
         _refuse("header", MIN_REVISION_HEADER, "a revision is a whole number of at most 18 digits")
 
 
+def _count_values(body: QueryBody) -> int:
+    if isinstance(body.context_filters, str):
+        return len(body.context_filters)
+    return sum(map(len, body.context_filters.values()))
+
+
 def _read_names(settings: str | list[str] | None, place: str) -> tuple[str, ...] | None:
     if settings is None:
         return None
@@ -80,7 +106,7 @@ def _read_names(settings: str | list[str] | None, place: str) -> tuple[str, ...]
     return tuple(dict.fromkeys(names))
 
 
-def _read_filters(filters: str | dict[str, str | list[str]], place: str) -> Mapping[str, FeatureFilter] | None:
+def _read_filters(filters: str | Mapping[str, str | list[JsonValue]], place: str) -> Mapping[str, FeatureFilter] | None:
     if filters == "*":
         return None
     read = _parse_filters(filters, place) if isinstance(filters, str) else _convert_filters(filters, place)
@@ -98,13 +124,24 @@ def _parse_filters(text: str, place: str) -> dict[str, FeatureFilter]:
         _refuse(place, "context_filters", str(error))
 
 
-def _convert_filters(filters: Mapping[str, str | list[str]], place: str) -> dict[str, FeatureFilter]:
+def _convert_filters(filters: Mapping[str, str | list[JsonValue]], place: str) -> dict[str, FeatureFilter]:
     converted: dict[str, FeatureFilter] = {}
     for feature, values in filters.items():
-        if isinstance(values, str) and values != "*":
+        if isinstance(values, str) and values != EVERY_VALUE:
             _refuse(place, "context_filters", f"the filter for {feature!r} must be a list of values, or *")
-        converted[feature] = None if isinstance(values, str) else frozenset(values)
+        converted[feature] = None if isinstance(values, str) else _read_listed(feature, values, place)
     return converted
+
+
+def _read_listed(feature: str, values: Iterable[object], place: str) -> frozenset[str]:
+    try:
+        texts = frozenset(map(read_value_text, values))
+    except ValueError as error:
+        _refuse(place, "context_filters", f"the filter for {feature!r} has something else: {error}")
+    for text in texts:
+        if fault := find_listed_fault(text):
+            _refuse(place, "context_filters", describe_value_fault(feature, text, fault))
+    return texts
 
 
 def _refuse(place: str, parameter: str, message: str) -> NoReturn:

@@ -15,6 +15,7 @@ from typing import Final, Literal, NamedTuple
 
 from heksher.wire import (
     ALIASES_CAPABILITY,
+    ANY_VALUES_CAPABILITY,
     CAPABILITIES_HEADER,
     DECLARE_MANY_CAPABILITY,
     FEATURE_ORDER_HEADER,
@@ -30,7 +31,9 @@ else:
 HeaderField = tuple[bytes, bytes]
 Encoding = Literal["", "gzip", "zstd"]
 
-CAPABILITIES: Final = ", ".join((POST_QUERY_CAPABILITY, ALIASES_CAPABILITY, STREAM_CAPABILITY, DECLARE_MANY_CAPABILITY))
+CAPABILITIES: Final = ", ".join(
+    (POST_QUERY_CAPABILITY, ALIASES_CAPABILITY, STREAM_CAPABILITY, ANY_VALUES_CAPABILITY, DECLARE_MANY_CAPABILITY)
+)
 
 # An answer that fits into one packet does not arrive sooner when compressed.
 MIN_COMPRESSED_BYTES: Final = 1400

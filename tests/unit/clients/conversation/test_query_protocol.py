@@ -66,6 +66,19 @@ def start(setting: Setting[int], *capabilities: str, context: ClientContext | No
     return session
 
 
+def start_with(context: ClientContext, *capabilities: str) -> Session:
+    """Do the same for a service that is posted to from the first query on."""
+    session = Session(context, BASE_URL)
+    session.register(SIZE)
+    publish(
+        session,
+        (FEATURES, telling(features("a", "b"), *capabilities)),
+        (DECLARE, declared()),
+        (POST_QUERY, telling(queried({"size": 1}), *capabilities)),
+    )
+    return session
+
+
 def publish(session: Session, *rounds: tuple[str, Response]) -> Update:
     """Play an update to its end, and publish it."""
     talk = Conversation(session.update())
@@ -197,6 +210,80 @@ def test_tracked_values_in_a_body(tracked: dict[str, object], written: object) -
     context.track(tracked)  # type: ignore[arg-type]  # as a program may say them
     _, request = begin(start(LONG, *ALL, context=context))
     assert {**LONG_BODY, "context_filters": written} == request.body
+
+
+# ---- any text as a tracked value
+
+MAIL = "alice@example.com"
+ANY_VALUES = (*ALL, "any-values")
+MAIL_FILTERS = {"a": ["guest"], "b": ["*", MAIL, "guest"]}
+
+
+def tracking(**tracked: object) -> ClientContext:
+    """Make a context that tracks values."""
+    context = ClientContext(("a", "b"))
+    context.track(tracked)  # type: ignore[arg-type]  # as a program may say them
+    return context
+
+
+def said_of_values(log: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in log.records if "tracked values are unknown to the service" in record.msg]
+
+
+def test_other_than_plain_values_are_sent_as_a_body() -> None:
+    """A service that takes any text gets it in a body, where a list with a star says no more than it says."""
+    session = start_with(tracking(a="guest", b=[MAIL, "guest", "*"]), *ANY_VALUES)
+    request = session.make_stream_request(session.query)
+    assert ("POST", MAIL_FILTERS) == (request.method, request.body["context_filters"])
+    _, request = begin(session)
+    assert ("POST", MAIL_FILTERS) == (request.method, request.body["context_filters"])
+
+
+def test_plain_values_are_sent_as_ever() -> None:
+    """What any service takes stands in the URL."""
+    _, request = begin(start(SIZE, *ANY_VALUES, context=tracking(a=["x", "y"], b=TRACK_ALL)))
+    assert ("GET", "a:(x,y),b:*") == (request.method, request.params["context_filters"])
+
+
+def test_service_that_takes_any_text_but_no_body() -> None:
+    """The values are JSON strings in the URL."""
+    _, request = begin(start(SIZE, "any-values", context=tracking(b=[MAIL, "guest"])))
+    assert ("GET", 'b:("alice@example.com",guest)') == (request.method, request.params["context_filters"])
+
+
+@pytest.mark.parametrize("capabilities", [(), ALL])
+def test_service_that_takes_plain_values_only(capabilities: tuple[str, ...], caplog: pytest.LogCaptureFixture) -> None:
+    """It is not asked for other values, which none of its rules can have; one warning names them."""
+    context = tracking(a=[MAIL, "eu-west-1"], b=[MAIL, "guest"])
+    session = start(SIZE, *capabilities, context=context)
+    for _ in range(3):
+        talk, request = begin(session)
+        assert ("GET", "b:(guest)") == (request.method, request.params["context_filters"])
+        talk.answer(telling(not_modified(), *capabilities))
+    [warning] = said_of_values(caplog)
+    assert warning == (
+        "tracked values are unknown to the service, which takes only A-Z, a-z, 0-9 and _ in a value (it does not"
+        " announce any-values): a='alice@example.com', a='eu-west-1', b='alice@example.com'; none of its rules can have"
+        " them, and everything else is tracked"
+    )
+
+
+def test_many_values_that_the_service_does_not_take(caplog: pytest.LogCaptureFixture) -> None:
+    """The warning names ten of them, and says how many more there are."""
+    start(SIZE, context=tracking(a=[f"user-{number:03}" for number in range(100)]))
+    [warning] = said_of_values(caplog)
+    assert "a='user-009' and 90 more; none of its rules" in warning
+
+
+def test_service_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
+    """Any text is asked for as long as the service announces it: what was left out is asked for later."""
+    session = start(SIZE, context=tracking(b=[MAIL, "guest"]))
+    publish(session, (QUERY, telling(not_modified(), *ANY_VALUES)))
+    talk, request = begin(session)
+    assert {"b": [MAIL, "guest"]} == request.body["context_filters"]
+    talk.play((POST_QUERY, respond("no", 422)), (FEATURES, features("a", "b")))
+    assert "b:(guest)" == talk.requests[0].params["context_filters"]
+    assert 2 == len(said_of_values(caplog))
 
 
 # ---- an older service in the place of the one that announced

@@ -6,6 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 from heksher.server.api.models import (
     ContextFeatureMove,
     Feature,
+    FeatureValue,
     MetadataKey,
     SettingDeclaration,
     SettingName,
@@ -34,6 +35,43 @@ def test_names_differ_in_punctuation(part: object, good: str, bad: str):
     assert good == TypeAdapter(part).validate_python(good)
     with pytest.raises(ValidationError):
         TypeAdapter(part).validate_python(bad)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("alice@example.com", "alice@example.com"),
+        (5, "5"),
+        (-5, "-5"),
+        (1.0, "1.0"),
+        (0.1, "0.1"),
+        (1e22, "1e+22"),
+        (10**200, f"1{'0' * 200}"),
+    ],
+)
+def test_values_are_texts_or_numbers(value: object, expected: str):
+    """A number stands for the shortest text that is read as the same number."""
+    assert expected == TypeAdapter(FeatureValue).validate_python(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        (True, "a context value is a string"),
+        (False, "a context value is a string"),
+        (None, "a context value is a string"),
+        (["a"], "a context value is a string"),
+        ({}, "a context value is a string"),
+        ("", "'' is no context value: it is empty"),
+        ("a\n", "it has a control character"),
+        ("*mia", r"'\*mia' is no context value: it begins with \*"),
+        ("é" * 257, "it has 257 characters"),
+    ],
+)
+def test_what_is_no_value_is_refused(value: object, fault: str):
+    """The error says why."""
+    with pytest.raises(ValidationError, match=fault):
+        TypeAdapter(FeatureValue).validate_python(value)
 
 
 @pytest.mark.parametrize(("text", "expected"), [("1.0", "1.0"), ("00.00", "0.0"), ("999999999.010", "999999999.10")])

@@ -53,7 +53,7 @@ def test_the_headers_say_what_is_sent():
     assert {
         b"cache-control": b"no-cache",
         b"vary": b"accept-encoding",
-        b"heksher-capabilities": b"post-query, aliases, stream, declare-many",
+        b"heksher-capabilities": b"post-query, aliases, stream, any-values, declare-many",
         b"heksher-context-features": b"a,b",
     } == dict(answer.shared_headers)
 

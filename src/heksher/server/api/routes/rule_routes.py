@@ -1,6 +1,6 @@
 """Routes of the rules, apart from their metadata."""
 
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from fastapi.exceptions import RequestValidationError
@@ -24,12 +24,11 @@ from heksher.server.api.responses import (
 )
 from heksher.server.api.routing import OriginDependency, RuleIdInPath, StorageDependency, make_router
 from heksher.server.operations import rules
-from heksher.wire import FEATURE_PATTERN, RULES_PATH, is_feature
+from heksher.wire import CONDITION_PATTERN, RULES_PATH, parse_conditions
 
 router: APIRouter = make_router("rules")
 
 RULE_PATH = RULES_PATH + "/{rule_id}"
-_CONDITION = f"{FEATURE_PATTERN}:{FEATURE_PATTERN}"
 
 
 @router.post(
@@ -60,15 +59,15 @@ def search_rule(
     feature_values: Annotated[
         str,
         Query(
-            description="comma-separated `feature:value`, each feature once",
-            examples=["environment:dev,user:guest"],
-            json_schema_extra={"pattern": f"^{_CONDITION}(,{_CONDITION})*$"},
+            description="comma-separated `feature:value`, each feature once; a value can be a JSON string",
+            examples=["environment:dev,user:guest", 'user:"alice@example.com"'],
+            json_schema_extra={"pattern": f"^{CONDITION_PATTERN}(,{CONDITION_PATTERN})*$"},
         ),
     ],
     storage: StorageDependency,
 ) -> Response:
     """The order of the conditions does not matter."""
-    return JSONAnswer({"rule_id": rules.search(storage, setting, _parse_conditions(feature_values))})
+    return JSONAnswer({"rule_id": rules.search(storage, setting, _read_conditions(feature_values))})
 
 
 @router.get(
@@ -110,17 +109,9 @@ def delete_rule(rule_id: RuleIdInPath, storage: StorageDependency, origin: Origi
     return answer_written(rules.delete(storage, rule_id, origin))
 
 
-def _parse_conditions(text: str) -> dict[str, str]:
-    conditions: dict[str, str] = {}
-    for condition in text.split(","):
-        feature, _, value = condition.partition(":")
-        if not (is_feature(feature) and is_feature(value)):
-            _refuse("expected feature:value, comma-separated, at least one")
-        if feature in conditions:
-            _refuse(f"the context feature {feature!r} has more than one value")
-        conditions[feature] = value
-    return conditions
-
-
-def _refuse(message: str) -> NoReturn:
-    raise RequestValidationError([{"loc": ("query", "feature_values"), "msg": message, "type": "value_error"}])
+def _read_conditions(text: str) -> dict[str, str]:
+    try:
+        return parse_conditions(text)
+    except ValueError as error:
+        fault = {"loc": ("query", "feature_values"), "msg": str(error), "type": "value_error"}
+        raise RequestValidationError([fault]) from None

@@ -60,7 +60,9 @@ def test_a_posted_query_for_nothing(ruled: Api, settings: object):
         ({"settings": [5]}, "settings"),
         ({"settings": ["a"] * 10_001}, "settings"),
         ({"context_filters": {"user": "guest"}}, "context_filters"),
-        ({"context_filters": {"user": [5]}}, "context_filters"),
+        ({"context_filters": {"user": [True]}}, "context_filters"),
+        ({"context_filters": {"user": [None]}}, "context_filters"),
+        ({"context_filters": {"user": ["*guest"]}}, "context_filters"),
         ({"context_filters": None}, "context_filters"),
         ({"context_filters": "null"}, "context_filters"),
         ({"context_filters": {f"f{number}": "*" for number in range(1001)}}, "context_filters"),
@@ -119,7 +121,7 @@ def test_the_answer_says_what_else_can_be_asked_for(ruled: Api):
         ruled.get(f"{PATH}?settings=c"),
     ]
     told = [response.headers.get("Heksher-Capabilities") for response in several]
-    assert ["post-query, aliases, stream, declare-many"] * 4 + [None] == told
+    assert ["post-query, aliases, stream, any-values, declare-many"] * 4 + [None] == told
 
 
 @pytest.mark.parametrize(("accepted", "encoding"), [("gzip", "gzip"), ("gzip, zstd", "zstd"), ("br", None)])
