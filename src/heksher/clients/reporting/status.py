@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from heksher.record import Record
@@ -51,6 +52,8 @@ class ClientStatus(Record):
         source: where the data comes from; ``"defaults"`` when there is none.
         settings: by name.
         is_streaming: whether the service tells of its changes now; else the client asks in its interval.
+        missing_contexts: how often a setting was read without a context feature that rules depend on: by the setting's
+            name, then by feature. Such reads raised, or passed over those rules, as ``on_missing_context`` says.
     """
 
     state: ClientState
@@ -63,6 +66,7 @@ class ClientStatus(Record):
     source: DataSource
     settings: Mapping[str, SettingStatus]
     is_streaming: bool
+    missing_contexts: Mapping[str, Mapping[str, int]]
 
 
 class _Facts(NamedTuple):
@@ -117,7 +121,12 @@ class ClientHealth:
         """Note that the client was closed; return whether the state changed."""
         return self._enter("closed")
 
-    def make_status(self, settings: Mapping[str, SettingStatus], is_streaming: bool = False) -> ClientStatus:
+    def make_status(
+        self,
+        settings: Mapping[str, SettingStatus],
+        is_streaming: bool = False,
+        missing_contexts: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
+    ) -> ClientStatus:
         """Return the status at this moment."""
         facts = self._facts
         return ClientStatus(
@@ -131,6 +140,7 @@ class ClientHealth:
             source=facts.source,
             settings=settings,
             is_streaming=is_streaming,
+            missing_contexts=missing_contexts,
         )
 
     def _enter(self, state: ClientState) -> bool:
@@ -138,6 +148,15 @@ class ClientHealth:
             return False
         self._facts = self._facts._replace(state=state, since=_now())
         return True
+
+
+def count_by_setting(reads: Mapping[tuple[str, str], int]) -> Mapping[str, Mapping[str, int]]:
+    """Return how often reads were noted, by setting and feature, as a status shows it."""
+    counts: dict[str, dict[str, int]] = {}
+    # list() of it is atomic: other threads go on reading.
+    for (setting, feature), count in list(reads.items()):
+        counts.setdefault(setting, {})[feature] = count
+    return MappingProxyType(counts)
 
 
 def _age_s(at: datetime, monotonic_s: float) -> float:
