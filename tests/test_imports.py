@@ -36,8 +36,8 @@ heksher.clients.reporting.dispatch heksher.clients.reporting.observed heksher.cl
 heksher.clients.reporting.status heksher.clients.stream_runner heksher.clients.thread_client
 heksher.clients.transport heksher.clients.transport.async_transport heksher.clients.transport.http_errors
 heksher.clients.transport.http_library heksher.clients.transport.in_flight heksher.clients.transport.network
-heksher.clients.transport.private_part heksher.clients.transport.receiving heksher.clients.transport.sender
-heksher.clients.transport.thread_transport heksher.clients.util
+heksher.clients.transport.private_part heksher.clients.transport.program_code heksher.clients.transport.receiving
+heksher.clients.transport.sender heksher.clients.transport.thread_transport heksher.clients.util
 """
 # Those of all versions of Python.
 CLIENT_STANDARD = """
