@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -18,7 +18,7 @@ DataSource = Literal["defaults", "service", "file", "bootstrap"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SettingStatus(Record):
-    """What a client knows of one setting.
+    """What a client knows of one setting, or of several that have one name: whatever is wrong with any of them shows.
 
     Attributes:
         is_declared: whether the service accepted the declaration, or knew the setting already.
@@ -148,6 +148,20 @@ class ClientHealth:
             return False
         self._facts = self._facts._replace(state=state, since=_now())
         return True
+
+
+def combine_statuses(statuses: Iterable[tuple[str, SettingStatus]]) -> dict[str, SettingStatus]:
+    """Return one status for each name; of several, what is wrong with any of them shows in it."""
+    combined: dict[str, SettingStatus] = {}
+    for name, status in statuses:
+        known = combined.get(name, status)
+        combined[name] = SettingStatus(
+            is_declared=known.is_declared and status.is_declared,
+            is_missing=known.is_missing or status.is_missing,
+            rejected=tuple(dict.fromkeys(known.rejected + status.rejected)),
+            is_stale=known.is_stale or status.is_stale,
+        )
+    return combined
 
 
 def count_by_setting(reads: Mapping[tuple[str, str], int]) -> Mapping[str, Mapping[str, int]]:
