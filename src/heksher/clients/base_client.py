@@ -21,9 +21,9 @@ from heksher.clients.option import StartFailure, check_choice, read_seconds
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.reporting.observed import Observed
 from heksher.clients.reporting.snapshot import Snapshot
-from heksher.clients.reporting.status import ClientHealth, ClientStatus
+from heksher.clients.reporting.status import ClientHealth, ClientStatus, count_by_setting
 from heksher.clients.stream_runner import StreamRunner
-from heksher.context import ClientContext, ContextDefault, TrackedValues
+from heksher.context import ClientContext, ContextDefault, OnMissingContext, TrackedValues
 from heksher.exceptions import ClientStateError, ServiceError, StatusError
 from heksher.setting import Setting
 from heksher.wire import ANY_VALUES_CAPABILITY
@@ -66,6 +66,7 @@ class BaseHeksherClient(Observed, ABC):
             defaults and ``"continue"`` to try in the background.
         start_timeout: seconds that the start may take; ``None`` for as long as the HTTP client's timeouts let it.
         updates: whether changes are followed by a stream where the service has one, or by polling alone.
+        on_missing_context: what a read does that lacks a context feature which rules depend on.
         base_url: the service's URL, without credentials.
         fallback: what settings answer while the service was never reached.
         dispatcher: calls those who want to know of changes.
@@ -80,6 +81,7 @@ class BaseHeksherClient(Observed, ABC):
         on_start_failure: StartFailure,
         start_timeout: float | timedelta | None,
         updates: UpdateMode,
+        on_missing_context: OnMissingContext,
         base_url: str,
         fallback: Fallback,
         dispatcher: Dispatcher,
@@ -87,7 +89,8 @@ class BaseHeksherClient(Observed, ABC):
         super().__init__(dispatcher)
         check_choice("on_start_failure", on_start_failure, StartFailure)
         check_choice("updates", updates, UpdateMode)
-        self._context: ClientContext = ClientContext(tuple(context_features))
+        check_choice("on_missing_context", on_missing_context, OnMissingContext)
+        self._context: ClientContext = ClientContext(tuple(context_features), on_missing=on_missing_context)
         self._on_start_failure = on_start_failure
         self._start_timeout_s = None if start_timeout is None else read_seconds("start_timeout", start_timeout)
         self._schedule = Schedule(read_seconds("update_interval", update_interval))
@@ -152,7 +155,7 @@ class BaseHeksherClient(Observed, ABC):
             self._session.recompile()
 
     def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:
-        """Return the contexts completed with the defaults, as ``get`` does."""
+        """Return the contexts completed with the defaults, as ``get`` does; what is ``None`` in them is left out."""
         return self._context.complete(contexts)
 
     @property
@@ -255,7 +258,11 @@ class BaseHeksherClient(Observed, ABC):
         return StreamPolicy(self._updates, self._session, self._schedule, wake_up)
 
     def _make_status(self) -> ClientStatus:
-        return self._health.make_status(MappingProxyType(self._session.statuses()), self._stream_runner.is_streaming)
+        return self._health.make_status(
+            MappingProxyType(self._session.statuses()),
+            self._stream_runner.is_streaming,
+            missing_contexts=count_by_setting(self._context.missing_reads),
+        )
 
     def _require_open(self) -> None:
         fork.notice_fork()

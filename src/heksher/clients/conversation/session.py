@@ -24,6 +24,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from heksher import wire
+from heksher.clients.conversation.conflict import remark_conflict
 from heksher.clients.conversation.conversion import Remark, convert_setting
 from heksher.clients.conversation.exchange import Flow, Request, Response
 from heksher.clients.conversation.query_protocol import Query, QueryProtocol, SentQuery, format_tracked
@@ -41,7 +42,7 @@ from heksher.clients.conversation.response_reader import (
 from heksher.clients.conversation.saved_state import SavedState
 from heksher.clients.conversation.setting_data import SettingData
 from heksher.clients.conversation.update import Renewal, Replacement, Update
-from heksher.clients.reporting.status import SettingStatus
+from heksher.clients.reporting.status import SettingStatus, combine_statuses
 from heksher.context import ClientContext
 from heksher.evaluation import CompiledEvaluation
 from heksher.exceptions import InvalidResponseError, ServiceError, StatusError
@@ -210,7 +211,7 @@ class Session:
 
     def statuses(self) -> dict[str, SettingStatus]:
         """Return what is known of each setting, by name."""
-        return {registration.name: registration.status for registration, _ in self._live()}
+        return combine_statuses((registration.name, registration.status) for registration, _ in self._live())
 
     def ping(self) -> Flow[None]:
         """Raise a ServiceError (from the flow) unless the service is healthy."""
@@ -383,9 +384,7 @@ def _describe_failed_declaration(setting: Setting[Any], error: ServiceError) -> 
 def _read_declaration(setting: Setting[Any], request: Request, response: Response) -> list[Remark]:
     """Read the answer to a declaration: what to say of it if it was accepted, or at least understood."""
     if response.status == _CONFLICT:
-        text = f"conflict when declaring setting {setting.name}, whose values the service goes on to decide: "
-        content = response.body.decode(errors="replace")
-        return [Remark(logging.ERROR, text + content, {"response_content": content}, is_rejection=True)]
+        return [remark_conflict(setting.name, request, response)]
     answer = read_object(request, response)
     if answer.get("outcome") != "outdated":
         return []

@@ -21,6 +21,11 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from heksher.clients.transport.program_code import (
+    name_errors_of_async_hook,
+    name_errors_of_auth,
+    name_errors_of_hook,
+)
 from heksher.clients.transport.receiving import ACCEPTED_ENCODINGS
 from heksher.exceptions import InvalidOptionError
 
@@ -64,6 +69,7 @@ class ClientSettings:
             args["auth"] = (url.username, url.password)
         _check_auth(self.library, args.get("auth"))
         _check_proxy(args.get("proxy"))
+        args["auth"] = name_errors_of_auth(self.library, args.get("auth"))
         args["headers"] = _complete_headers(self.library, args.get("headers"))
         self.is_following: bool = bool(args.get("follow_redirects"))
         self._args = args
@@ -84,7 +90,11 @@ class ClientSettings:
             receive: called with each response, as the first thing; it must read the body.
         """
         client = getattr(self.library, kind)(**self._args)
-        hooks = client.event_hooks
+        name_errors = name_errors_of_async_hook if kind == "AsyncClient" else name_errors_of_hook
+        hooks = {
+            event: [name_errors("event_hooks", hook) for hook in present]
+            for event, present in client.event_hooks.items()
+        }
         client.event_hooks = {
             "request": [*hooks["request"], check_request],
             "response": [receive, *hooks["response"]],
