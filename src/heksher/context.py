@@ -17,7 +17,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
-from heksher.context_value import EVERY_VALUE, find_listed_fault, is_plain_value
+from heksher.context_value import EVERY_VALUE, find_listed_fault, find_value_fault, is_plain_value
 from heksher.exceptions import InvalidContextError, TrackingConflictError
 from heksher.wire import FeatureFilter, describe_value_fault, is_feature
 from heksher.wording import show_value
@@ -70,7 +70,7 @@ class ClientContext:
         self.untracked_reads: Counter[tuple[str, str]] = Counter()
         # How often a feature that rules depend on was missing, by setting and feature.
         self.missing_reads: Counter[tuple[str, str]] = Counter()
-        # Which values that are no text were warned of, by setting, feature and type.
+        # Which values that never match were warned of, by setting, feature and type.
         self._known_types: set[tuple[str, str, type]] = set()
 
     @property
@@ -175,6 +175,27 @@ class ClientContext:
             show_value(value),
             type(value).__name__,
             extra={"setting": setting, "context_feature": feature, "value_type": type(value).__name__},
+        )
+
+    def note_text(self, setting: str, feature: str, text: str) -> None:
+        """Warn, once for each setting and feature, of a read with a text that no rule can have as a value.
+
+        Without a service, as under a stub client, rules may have any text.
+        """
+        known = (setting, feature, str)
+        if self._takes_any or known in self._known_types:
+            return
+        fault = find_value_fault(text)
+        if fault is None:
+            return
+        self._known_types.add(known)
+        logger.warning(
+            "context feature value is a text that no rule can have: setting %s is read with %s=%s, and %s",
+            setting,
+            feature,
+            show_value(text),
+            fault,
+            extra={"setting": setting, "context_feature": feature},
         )
 
     def note_missing(self, setting: str, feature: str) -> bool:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from heksher.context import ClientContext
+from heksher.context_value import is_plain_value
 from heksher.difference import Answers, is_same
 from heksher.exceptions import InvalidContextError, UnknownFeatureError
 from heksher.explanation import Explanation
@@ -127,19 +128,22 @@ class Evaluation(Generic[T]):
         setting_name, completed = self.rules.setting_name, self._context.complete(contexts)
         for feature in self._configurable_features:
             value = completed.get(feature)
-            if value is not None and type(value) is not str:
+            if value is not None:
                 completed[feature] = self._check_value(feature, value)
         context = _Context(completed, self._configurable_features, partial(self._context.note_missing, setting_name))
         self._context.note_untracked(setting_name, self._configurable_features, context)
         return context
 
     def _check_value(self, feature: str, value: Any) -> Any:
-        """Return a value of another class than ``str`` as what rules are compared with."""
-        if isinstance(value, str):
-            # A member of a StrEnum, for instance. Not str(value), which such a class may have made its own.
-            return str.__str__(value)
-        self._context.note_type(self.rules.setting_name, feature, value)
-        return value
+        """Return a value as what rules are compared with; have one that never matches noted."""
+        if not isinstance(value, str):
+            self._context.note_type(self.rules.setting_name, feature, value)
+            return value
+        # It may be a member of a StrEnum. Not str(value), which such a class may have made its own.
+        text = str.__str__(value)
+        if not is_plain_value(text):
+            self._context.note_text(self.rules.setting_name, feature, text)
+        return text
 
 
 CompiledEvaluation: TypeAlias = CompiledGet[Evaluation[T]]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from heksher.context_value import write_value
+from heksher.context_value import find_value_fault, is_plain_value, write_value
 from heksher.record import Record, to_json
 from heksher.rule_set import Rule
 from heksher.value_type import JSON
@@ -63,7 +63,10 @@ def _show_given(value: object) -> str:
 
 
 def _describe_given(value: object) -> str:
-    return write_value(value) if isinstance(value, str) else f"{show_value(value)} (no text, never matches)"
+    if not isinstance(value, str):
+        return f"{show_value(value)} (no text, never matches)"
+    fault = None if is_plain_value(value) else find_value_fault(value)
+    return write_value(value) if fault is None else f"{write_value(value)} (no rule can have it: {fault})"
 
 
 def _rule_to_json(rule: Rule[object]) -> JSON:

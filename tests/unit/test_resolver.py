@@ -330,6 +330,22 @@ def test_values_that_are_no_text_are_warned_of(caplog: pytest.LogCaptureFixture)
     assert expected == list_type_warnings(caplog)
 
 
+def test_texts_that_no_rule_can_have_are_warned_of(caplog: pytest.LogCaptureFixture):
+    """The first such read is a warning that says why, for each setting and feature; other texts are none."""
+    setting = make_setting(make_rule(1, 10, user="café"))
+    for value in ("me", "alice@example.com", "café", "x" * 300, "cafe\u0301", "*", "", Text("*mia")):
+        setting.get(user=value, theme="*" if value == "" else "dark")
+    began = "context feature value is a text that no rule can have: setting size is read with "
+    assert [
+        "user='cafe\u0301', and it is not in the normal form NFC of Unicode",
+        "theme='*', and it begins with *",
+    ] == [
+        text.removeprefix(began).partition(": send")[0].partition(", which")[0]
+        for text in caplog.messages
+        if text.startswith(began)
+    ]
+
+
 def test_types_are_looked_at_in_the_first_reads_after_each_update(caplog: pytest.LogCaptureFixture):
     """That many reads look at types, then none does, until the setting is compiled anew."""
     setting = make_setting()
