@@ -11,13 +11,13 @@ Source: docs/reference/compatibility.md, *Clients*.
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
-from heksher.exceptions import InvalidContextError, TrackingConflictError
+from heksher.exceptions import ArgumentTypeError, InvalidContextError, TrackingConflictError
 from heksher.wire import FeatureFilter, is_feature
 from heksher.wording import show_value
 
@@ -82,7 +82,7 @@ class ClientContext:
 
         Raises:
             InvalidContextError: a feature has a default already.
-            TypeError: a default is neither a string nor a ContextVar.
+            ArgumentTypeError: (a ``TypeError``) a default is neither a string nor a ContextVar.
         """
         for feature, default in defaults.items():
             if feature in self.defaults:
@@ -90,7 +90,7 @@ class ClientContext:
                     f"context feature {feature!r} already has the default {self.defaults[feature]!r}"
                 )
             if not isinstance(default, str | ContextVar):
-                raise TypeError(
+                raise ArgumentTypeError(
                     f"the default of context feature {feature!r} must be a str or a ContextVar, not {default!r}"
                 )
         self._warn_of_unknown("the client", defaults)
@@ -102,7 +102,7 @@ class ClientContext:
         Raises:
             InvalidContextError: a feature or a value that no rule can have, or an empty collection.
             TrackingConflictError: ``TRACK_ALL`` and single values meet for one feature.
-            TypeError: something else than strings.
+            ArgumentTypeError: (a ``TypeError``) something else than strings.
         """
         added = {feature: _read_tracked(feature, values) for feature, values in tracked.items()}
         self._warn_of_unknown("server", added)
@@ -224,19 +224,34 @@ def _read_tracked(feature: str, values: TrackedValues) -> FeatureFilter:
         )
     if values is TRACK_ALL:
         return None
-    listed = frozenset([values] if isinstance(values, str) else values)
+    listed = _list_tracked(feature, values)
     if not listed:
         raise InvalidContextError(
             f"nothing to track for context feature {feature!r}: name at least one value, or use TRACK_ALL"
         )
     for value in listed:
-        if not isinstance(value, str):
-            raise TypeError(f"a tracked value of context feature {feature!r} must be a str, not {value!r}")
         if not is_feature(value):
             raise InvalidContextError(
                 f"context feature {feature!r} cannot have the value {value!r}: values consist of A-Z, a-z, 0-9 and _"
             )
     return listed
+
+
+def _list_tracked(feature: str, values: object) -> frozenset[str]:
+    if isinstance(values, str):
+        return frozenset([values])
+    if not isinstance(values, Iterable):
+        raise ArgumentTypeError(
+            f"tracked values of context feature {feature!r} must be a str, a collection of them, or TRACK_ALL, not"
+            f" {show_value(values)}"
+        )
+    listed = tuple(values)
+    for value in listed:
+        if not isinstance(value, str):
+            raise ArgumentTypeError(
+                f"a tracked value of context feature {feature!r} must be a str, not {show_value(value)}"
+            )
+    return frozenset(listed)
 
 
 def _merge_tracked(feature: str, present: FeatureFilter, added: FeatureFilter) -> FeatureFilter:
