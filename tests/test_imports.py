@@ -15,10 +15,10 @@ CLIENTS = "import asyncio; from heksher import AsyncHeksherClient, ThreadHeksher
 
 # What a module that declares settings needs.
 CORE = """
-heksher heksher.change_base heksher.context heksher.context_value heksher.declaration_check heksher.difference
-heksher.evaluation heksher.exceptions heksher.explanation heksher.fork heksher.get_source heksher.main_client
-heksher.record heksher.resolver heksher.rule_set heksher.setting heksher.setting_base heksher.setting_type
-heksher.subscription heksher.value_type heksher.version heksher.wire heksher.wording
+heksher heksher.argument_check heksher.change_base heksher.context heksher.context_value heksher.declaration_check
+heksher.difference heksher.evaluation heksher.exceptions heksher.explanation heksher.fork heksher.get_source
+heksher.main_client heksher.record heksher.resolver heksher.rule_set heksher.setting heksher.setting_base
+heksher.setting_type heksher.subscription heksher.value_type heksher.version heksher.wire heksher.wording
 """
 CORE_STANDARD = "copy dataclasses json json.decoder json.encoder json.scanner _json"
 
@@ -32,7 +32,8 @@ heksher.clients.conversation.response_reader
 heksher.clients.conversation.saved_state heksher.clients.conversation.schedule heksher.clients.conversation.session
 heksher.clients.conversation.setting_data heksher.clients.conversation.stream_policy
 heksher.clients.conversation.stream_state heksher.clients.conversation.update heksher.clients.offline
-heksher.clients.offline.bootstrap heksher.clients.offline.fallback heksher.clients.option heksher.clients.reporting
+heksher.clients.offline.bootstrap heksher.clients.offline.fallback heksher.clients.offline.file_path
+heksher.clients.option heksher.clients.reporting
 heksher.clients.reporting.dispatch heksher.clients.reporting.observed heksher.clients.reporting.snapshot
 heksher.clients.reporting.status heksher.clients.stream_runner heksher.clients.thread_client
 heksher.clients.transport heksher.clients.transport.async_transport heksher.clients.transport.http_errors

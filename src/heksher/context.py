@@ -11,14 +11,14 @@ Source: docs/reference/compatibility.md, *Clients*.
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
 from heksher.context_value import EVERY_VALUE, find_listed_fault, find_value_fault, is_plain_value
-from heksher.exceptions import InvalidContextError, TrackingConflictError
+from heksher.exceptions import ArgumentTypeError, InvalidContextError, TrackingConflictError
 from heksher.wire import FeatureFilter, describe_value_fault, is_feature
 from heksher.wording import show_value
 
@@ -83,7 +83,7 @@ class ClientContext:
 
         Raises:
             InvalidContextError: a feature has a default already.
-            TypeError: a default is neither a string nor a ContextVar.
+            ArgumentTypeError: (a ``TypeError``) a default is neither a string nor a ContextVar.
         """
         for feature, default in defaults.items():
             if feature in self.defaults:
@@ -91,7 +91,7 @@ class ClientContext:
                     f"context feature {feature!r} already has the default {self.defaults[feature]!r}"
                 )
             if not isinstance(default, str | ContextVar):
-                raise TypeError(
+                raise ArgumentTypeError(
                     f"the default of context feature {feature!r} must be a str or a ContextVar, not {default!r}"
                 )
         self._warn_of_unknown("the client", defaults)
@@ -107,7 +107,7 @@ class ClientContext:
         Raises:
             InvalidContextError: a feature or a value that no rule can have, or an empty collection.
             TrackingConflictError: ``TRACK_ALL`` and single values meet for one feature.
-            TypeError: something else than strings.
+            ArgumentTypeError: (a ``TypeError``) something else than strings.
         """
         added = {feature: _read_tracked(feature, values) for feature, values in tracked.items()}
         for feature, values in added.items():
@@ -253,14 +253,11 @@ def _read_tracked(feature: str, values: TrackedValues) -> FeatureFilter:
         )
     if values is TRACK_ALL or values == EVERY_VALUE:
         return None
-    listed = frozenset([values] if isinstance(values, str) else values)
+    listed = _list_tracked(feature, values)
     if not listed:
         raise InvalidContextError(
             f"nothing to track for context feature {feature!r}: name at least one value, or use TRACK_ALL"
         )
-    for value in listed:
-        if not isinstance(value, str):
-            raise TypeError(f"a tracked value of context feature {feature!r} must be a str, not {value!r}")
     return listed
 
 
@@ -283,6 +280,23 @@ def _warn_of_stars(tracked: Mapping[str, FeatureFilter]) -> None:
                 feature,
                 extra={"context_feature": feature},
             )
+
+
+def _list_tracked(feature: str, values: object) -> frozenset[str]:
+    if isinstance(values, str):
+        return frozenset([values])
+    if not isinstance(values, Iterable):
+        raise ArgumentTypeError(
+            f"tracked values of context feature {feature!r} must be a str, a collection of them, or TRACK_ALL, not"
+            f" {show_value(values)}"
+        )
+    listed = tuple(values)
+    for value in listed:
+        if not isinstance(value, str):
+            raise ArgumentTypeError(
+                f"a tracked value of context feature {feature!r} must be a str, not {show_value(value)}"
+            )
+    return frozenset(listed)
 
 
 def _merge_tracked(feature: str, present: FeatureFilter, added: FeatureFilter) -> FeatureFilter:

@@ -55,7 +55,8 @@ def show_source(shape: Shape) -> str:
 def _write_source(shape: Shape) -> Iterator[str]:
     parameters = [f"f{number}" for number in range(len(shape.fillings))]
     slow = f"return 'slow path'.resolve_given(({''.join(f'{parameter}, ' for parameter in parameters)}), contexts)"
-    yield f"def get(*, {', '.join(parameters)}, **contexts):"
+    named = f"*, {', '.join(parameters)}, " if parameters else ""
+    yield f"def get({named}**contexts):"
     if shape.is_slow:
         yield f"    {slow}"
         return

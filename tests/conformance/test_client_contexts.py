@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from heksher import TRACK_ALL, InvalidContextError, Setting
+from heksher import TRACK_ALL, ArgumentTypeError, HeksherError, InvalidContextError, Setting
 from tests.support.drivers import SHORT_S, Driver
 from tests.support.fake_service import QUERY, FakeService, answer
 
@@ -108,7 +108,7 @@ def test_a_second_default_is_an_error(driver: Driver, service: FakeService):
 @pytest.mark.parametrize("default", [1, None, True, ["x"], b"x"])
 def test_a_default_of_another_type_is_an_error(driver: Driver, service: FakeService, default: object):
     """A default is a string or a ContextVar."""
-    with pytest.raises(TypeError, match="must be a str or a ContextVar"):
+    with pytest.raises(ArgumentTypeError, match="must be a str or a ContextVar"):
         driver.create(service).native.set_defaults(a=default)
 
 
@@ -289,9 +289,10 @@ def test_features_that_a_query_cannot_carry_are_refused(driver: Driver, service:
 @pytest.mark.trap(15)
 @pytest.mark.parametrize("values", [5, None, [5], ["x", None], b"x"])
 def test_tracked_values_are_strings(driver: Driver, service: FakeService, values: object):
-    """Anything but strings is a TypeError at the call."""
-    with pytest.raises(TypeError):
+    """Anything but strings is a TypeError at the call, which is ours, and names the feature."""
+    with pytest.raises(TypeError, match="context feature 'a'") as raised:
         driver.create(service).native.track_contexts(a=values)
+    assert isinstance(raised.value, HeksherError)
 
 
 @pytest.mark.trap(27)

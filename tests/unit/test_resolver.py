@@ -563,6 +563,34 @@ def test_readers_during_updates():
     assert {1, 2} == answers
 
 
+def test_no_reader_goes_back():
+    """However often first reads end while updates arrive, what was read is never followed by what was there before."""
+    setting = make_setting()
+    is_over = threading.Event()
+    problems: list[tuple[int, int]] = []
+
+    def read(get: Callable[..., int]) -> None:
+        last = 0
+        while not is_over.is_set():
+            value = get(user="me")
+            if value < last:
+                problems.append((last, value))
+            last = value
+
+    readers = [threading.Thread(target=read, args=(setting.get,)) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for number in range(1, 600):
+        switch(setting, make_rule(1, number, user="me"))
+        # So that some of the updates come while first reads end, and others after that.
+        for _ in range(number % (2 * FIRST_READS)):
+            setting.get(user="me")
+    is_over.set()
+    for reader in readers:
+        reader.join()
+    assert ([], 599) == (problems, setting.get(user="me"))
+
+
 def test_readers_while_defaults_change():
     """A reader sees the old defaults with the old rules or the new ones with the new, never one of each."""
     first, second = ClientContext(FEATURES), ClientContext(FEATURES)

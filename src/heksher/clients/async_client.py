@@ -24,7 +24,8 @@ from heksher.clients.conversation.exchange import Flow
 from heksher.clients.conversation.setting_data import SettingData
 from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
 from heksher.clients.offline.bootstrap import Bootstrap
-from heksher.clients.offline.fallback import Fallback, FilePath
+from heksher.clients.offline.fallback import Fallback
+from heksher.clients.offline.file_path import FilePath
 from heksher.clients.option import StartFailure, read_limits
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.stream_runner import TaskStreamRunner
@@ -92,6 +93,7 @@ class AsyncHeksherClient(BaseHeksherClient):
 
     Raises:
         InvalidOptionError: (a ``ValueError``) an option cannot work.
+        ArgumentTypeError: (a ``TypeError``) an argument is of a wrong type.
 
     Source: docs/reference/compatibility.md, *Clients*.
     """

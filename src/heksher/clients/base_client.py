@@ -17,7 +17,7 @@ from heksher.clients.conversation.session import Session
 from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
 from heksher.clients.conversation.update import Replacement, Update
 from heksher.clients.offline.fallback import Fallback
-from heksher.clients.option import StartFailure, check_choice, read_seconds
+from heksher.clients.option import StartFailure, check_choice, read_features, read_seconds
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.reporting.observed import Observed
 from heksher.clients.reporting.snapshot import Snapshot
@@ -90,7 +90,7 @@ class BaseHeksherClient(Observed, ABC):
         check_choice("on_start_failure", on_start_failure, StartFailure)
         check_choice("updates", updates, UpdateMode)
         check_choice("on_missing_context", on_missing_context, OnMissingContext)
-        self._context: ClientContext = ClientContext(tuple(context_features), on_missing=on_missing_context)
+        self._context: ClientContext = ClientContext(read_features(context_features), on_missing=on_missing_context)
         self._on_start_failure = on_start_failure
         self._start_timeout_s = None if start_timeout is None else read_seconds("start_timeout", start_timeout)
         self._schedule = Schedule(read_seconds("update_interval", update_interval))
@@ -122,7 +122,7 @@ class BaseHeksherClient(Observed, ABC):
 
         Raises:
             InvalidContextError: (a ``ValueError``) a feature already has a default.
-            TypeError: a default is neither.
+            ArgumentTypeError: (a ``TypeError``) a default is neither.
         """
         with self._publish_lock:
             self._context.set_defaults(defaults)
@@ -145,7 +145,7 @@ class BaseHeksherClient(Observed, ABC):
             InvalidContextError: (a ``ValueError``) a feature or a value that no rule can have, or no rule of this
                 service; or an empty collection.
             TrackingConflictError: (a ``RuntimeError``) both ``TRACK_ALL`` and values for one feature.
-            TypeError: something else than strings.
+            ArgumentTypeError: (a ``TypeError``) something else than strings.
         """
         with self._publish_lock:
             # Of a service that has not answered yet, nothing is known.
@@ -261,6 +261,7 @@ class BaseHeksherClient(Observed, ABC):
         return self._health.make_status(
             MappingProxyType(self._session.statuses()),
             self._stream_runner.is_streaming,
+            stream_problem=self._stream_runner.problem,
             missing_contexts=count_by_setting(self._context.missing_reads),
         )
 

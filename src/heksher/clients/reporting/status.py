@@ -52,6 +52,8 @@ class ClientStatus(Record):
         source: where the data comes from; ``"defaults"`` when there is none.
         settings: by name.
         is_streaming: whether the service tells of its changes now; else the client asks in its interval.
+        stream_problem: why the service does not tell of its changes: it cannot, or something between it and the client
+            breaks the stream; ``None`` while it tells, before that was tried, and with ``updates="poll"``.
         missing_contexts: how often a setting was read without a context feature that rules depend on: by the setting's
             name, then by feature. Such reads raised, or passed over those rules, as ``on_missing_context`` says.
     """
@@ -66,6 +68,7 @@ class ClientStatus(Record):
     source: DataSource
     settings: Mapping[str, SettingStatus]
     is_streaming: bool
+    stream_problem: str | None
     missing_contexts: Mapping[str, Mapping[str, int]]
 
 
@@ -125,6 +128,7 @@ class ClientHealth:
         self,
         settings: Mapping[str, SettingStatus],
         is_streaming: bool = False,
+        stream_problem: str | None = None,
         missing_contexts: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
     ) -> ClientStatus:
         """Return the status at this moment."""
@@ -140,6 +144,7 @@ class ClientHealth:
             source=facts.source,
             settings=settings,
             is_streaming=is_streaming,
+            stream_problem=stream_problem,
             missing_contexts=missing_contexts,
         )
 
