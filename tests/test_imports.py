@@ -15,17 +15,17 @@ CLIENTS = "import asyncio; from heksher import AsyncHeksherClient, ThreadHeksher
 
 # What a module that declares settings needs.
 CORE = """
-heksher heksher.change_base heksher.context heksher.context_value heksher.declaration_check heksher.difference
-heksher.evaluation heksher.exceptions heksher.explanation heksher.fork heksher.main_client heksher.record
-heksher.resolver heksher.rule_set heksher.setting heksher.setting_base heksher.setting_type heksher.subscription
-heksher.value_type heksher.version heksher.wire heksher.wording
+heksher heksher.argument_check heksher.change_base heksher.context heksher.context_value heksher.declaration_check
+heksher.difference heksher.evaluation heksher.exceptions heksher.explanation heksher.fork heksher.get_source
+heksher.main_client heksher.record heksher.resolver heksher.rule_set heksher.setting heksher.setting_base
+heksher.setting_type heksher.subscription heksher.value_type heksher.version heksher.wire heksher.wording
 """
 CORE_STANDARD = "copy dataclasses json json.decoder json.encoder json.scanner _json"
 
 # What a program needs besides that makes a client. The HTTP library is loaded when the client is made.
 CLIENT = """
 heksher.backoff heksher.changes heksher.clients heksher.clients.async_client heksher.clients.base_client
-heksher.clients.conversation heksher.clients.conversation.conversion
+heksher.clients.conversation heksher.clients.conversation.conflict heksher.clients.conversation.conversion
 heksher.clients.conversation.declaration_protocol heksher.clients.conversation.declaration_remark
 heksher.clients.conversation.declaration_retry heksher.clients.conversation.event_stream
 heksher.clients.conversation.exchange heksher.clients.conversation.query_protocol
@@ -33,13 +33,14 @@ heksher.clients.conversation.registration heksher.clients.conversation.response_
 heksher.clients.conversation.saved_state heksher.clients.conversation.schedule heksher.clients.conversation.session
 heksher.clients.conversation.setting_data heksher.clients.conversation.stream_policy
 heksher.clients.conversation.stream_state heksher.clients.conversation.update heksher.clients.offline
-heksher.clients.offline.bootstrap heksher.clients.offline.fallback heksher.clients.option heksher.clients.reporting
+heksher.clients.offline.bootstrap heksher.clients.offline.fallback heksher.clients.offline.file_path
+heksher.clients.option heksher.clients.reporting
 heksher.clients.reporting.dispatch heksher.clients.reporting.observed heksher.clients.reporting.snapshot
 heksher.clients.reporting.status heksher.clients.stream_runner heksher.clients.thread_client
 heksher.clients.transport heksher.clients.transport.async_transport heksher.clients.transport.http_errors
 heksher.clients.transport.http_library heksher.clients.transport.in_flight heksher.clients.transport.network
-heksher.clients.transport.private_part heksher.clients.transport.receiving heksher.clients.transport.sender
-heksher.clients.transport.thread_transport heksher.clients.util
+heksher.clients.transport.private_part heksher.clients.transport.program_code heksher.clients.transport.receiving
+heksher.clients.transport.sender heksher.clients.transport.thread_transport heksher.clients.util
 """
 # Those of all versions of Python.
 CLIENT_STANDARD = """

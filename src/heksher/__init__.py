@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from heksher.context import TRACK_ALL
 from heksher.exceptions import (
+    ArgumentTypeError,
     ClientStateError,
     HeksherError,
     InvalidContextError,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TRACK_ALL",
+    "ArgumentTypeError",
     "AsyncHeksherClient",
     "Change",
     "ClientStateError",

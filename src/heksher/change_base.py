@@ -69,7 +69,7 @@ class BaseChange(Generic[SettingT_co, T_co]):
         """The context that was subscribed to, and that the change is about; ``None`` for any."""
         return self._contexts
 
-    def before(self, /, **contexts: str) -> T_co:
+    def before(self, /, **contexts: str | None) -> T_co:
         """Return the value before.
 
         Args:
@@ -81,7 +81,7 @@ class BaseChange(Generic[SettingT_co, T_co]):
         """
         return self._before.resolve({**(self.contexts or {}), **contexts})
 
-    def after(self, /, **contexts: str) -> T_co:
+    def after(self, /, **contexts: str | None) -> T_co:
         """Return the value after. Args and errors are those of ``before``."""
         return self._after.resolve({**(self.contexts or {}), **contexts})
 

@@ -1,7 +1,8 @@
 """What a client knows about contexts: its features, their defaults, and which of their values it follows.
 
-A *default* is used by ``get`` where the call names no value. A *tracked* value is one whose rules are fetched: a
-program that only runs in one environment does not need the rules of the others.
+A *default* is used by ``get`` where the call names no value; an explicit ``None`` says that there is none, whatever the
+default. A *tracked* value is one whose rules are fetched: a program that only runs in one environment does not need the
+rules of the others.
 
 Everything that a reader of settings meets here is replaced as a whole, never changed in place, so readers need no lock.
 
@@ -10,15 +11,16 @@ Source: docs/reference/compatibility.md, *Clients*.
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from enum import Enum
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-from heksher.context_value import EVERY_VALUE, find_listed_fault, is_plain_value
-from heksher.exceptions import InvalidContextError, TrackingConflictError
+from heksher.context_value import EVERY_VALUE, find_listed_fault, find_value_fault, is_plain_value
+from heksher.exceptions import ArgumentTypeError, InvalidContextError, TrackingConflictError
 from heksher.wire import FeatureFilter, describe_value_fault, is_feature
+from heksher.wording import show_value
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -35,7 +37,11 @@ class TrackAll(Enum):
 TRACK_ALL: Final = TrackAll.TRACK_ALL
 """Given to ``track_contexts`` for a feature all of whose values are to be tracked."""
 
-ContextDefault: TypeAlias = "str | ContextVar[str]"
+# What a read does that lacks a feature which rules depend on: raise, or pass over those rules.
+OnMissingContext = Literal["raise", "no_match"]
+
+# Both forms of ContextVar: to a type checker, neither stands for the other.
+ContextDefault: TypeAlias = "str | ContextVar[str] | ContextVar[str | None]"
 TrackedValues: TypeAlias = str | Collection[str] | TrackAll
 
 
@@ -48,16 +54,24 @@ class ClientContext:
     Args:
         features: the context features that the client's program knows.
         takes_any: whether other features are welcome, too; else they are warned of.
+        on_missing: what a read does that lacks a feature which rules depend on.
     """
 
-    def __init__(self, features: Sequence[str], *, takes_any: bool = False) -> None:
+    def __init__(
+        self, features: Sequence[str], *, takes_any: bool = False, on_missing: OnMissingContext = "raise"
+    ) -> None:
         self.features: tuple[str, ...] = tuple(features)
         self._takes_any = takes_any
+        self._on_missing: OnMissingContext = on_missing
         self.defaults: Mapping[str, ContextDefault] = MappingProxyType({})
         # None until track_contexts is called for the first time: every rule is fetched then (known fault 14).
         self.tracked: Mapping[str, FeatureFilter] | None = None
         # How often an untracked value was asked for, by setting and feature. The first time is a warning.
         self.untracked_reads: Counter[tuple[str, str]] = Counter()
+        # How often a feature that rules depend on was missing, by setting and feature.
+        self.missing_reads: Counter[tuple[str, str]] = Counter()
+        # Which values that never match were warned of, by setting, feature and type.
+        self._known_types: set[tuple[str, str, type]] = set()
 
     @property
     def state(self) -> ContextState:
@@ -69,7 +83,7 @@ class ClientContext:
 
         Raises:
             InvalidContextError: a feature has a default already.
-            TypeError: a default is neither a string nor a ContextVar.
+            ArgumentTypeError: (a ``TypeError``) a default is neither a string nor a ContextVar.
         """
         for feature, default in defaults.items():
             if feature in self.defaults:
@@ -77,7 +91,7 @@ class ClientContext:
                     f"context feature {feature!r} already has the default {self.defaults[feature]!r}"
                 )
             if not isinstance(default, str | ContextVar):
-                raise TypeError(
+                raise ArgumentTypeError(
                     f"the default of context feature {feature!r} must be a str or a ContextVar, not {default!r}"
                 )
         self._warn_of_unknown("the client", defaults)
@@ -93,7 +107,7 @@ class ClientContext:
         Raises:
             InvalidContextError: a feature or a value that no rule can have, or an empty collection.
             TrackingConflictError: ``TRACK_ALL`` and single values meet for one feature.
-            TypeError: something else than strings.
+            ArgumentTypeError: (a ``TypeError``) something else than strings.
         """
         added = {feature: _read_tracked(feature, values) for feature, values in tracked.items()}
         for feature, values in added.items():
@@ -105,11 +119,15 @@ class ClientContext:
             merged[feature] = _merge_tracked(feature, merged[feature], values) if feature in merged else values
         self.tracked = MappingProxyType(merged)
 
-    def complete(self, contexts: Mapping[str, str]) -> dict[str, str]:
-        """Return the contexts, completed with the defaults; a ContextVar without a value counts as no default."""
-        completed = dict(contexts)
+    def complete(self, contexts: Mapping[str, str | None]) -> dict[str, str]:
+        """Return the contexts, completed with the defaults.
+
+        What is ``None`` in them is left out, and no default takes its place. A ContextVar without a value counts as no
+        default.
+        """
+        completed = {feature: value for feature, value in contexts.items() if value is not None}
         for feature, default in self.defaults.items():
-            if feature not in completed:
+            if feature not in contexts:
                 value = default if isinstance(default, str) else _look_up(default)
                 if value is not None:
                     completed[feature] = value
@@ -121,7 +139,8 @@ class ClientContext:
             return
         for feature in configurable_features:
             value = context.get(feature)
-            if value is None or _is_tracked(self.tracked, feature, value):
+            # Of what is no text, note_type tells.
+            if not isinstance(value, str) or _is_tracked(self.tracked, feature, value):
                 continue
             # Asked before counting: of two threads that count at the same moment, each may find a 2.
             is_first = (setting, feature) not in self.untracked_reads
@@ -142,6 +161,63 @@ class ClientContext:
                     },
                 )
 
+    def note_type(self, setting: str, feature: str, value: object) -> None:
+        """Warn, once for each setting, feature and type, of a read with a value that is no text, so matches no rule."""
+        known = (setting, feature, type(value))
+        if known in self._known_types:
+            return
+        self._known_types.add(known)
+        logger.warning(
+            "context feature value is no text, so it never matches: setting %s is read with %s=%s, of type %s; pass the"
+            " text that rules have",
+            setting,
+            feature,
+            show_value(value),
+            type(value).__name__,
+            extra={"setting": setting, "context_feature": feature, "value_type": type(value).__name__},
+        )
+
+    def note_text(self, setting: str, feature: str, text: str) -> None:
+        """Warn, once for each setting and feature, of a read with a text that no rule can have as a value.
+
+        Without a service, as under a stub client, rules may have any text.
+        """
+        known = (setting, feature, str)
+        if self._takes_any or known in self._known_types:
+            return
+        fault = find_value_fault(text)
+        if fault is None:
+            return
+        self._known_types.add(known)
+        logger.warning(
+            "context feature value is a text that no rule can have: setting %s is read with %s=%s, and %s",
+            setting,
+            feature,
+            show_value(text),
+            fault,
+            extra={"setting": setting, "context_feature": feature},
+        )
+
+    def note_missing(self, setting: str, feature: str) -> bool:
+        """Count a read without a feature that rules depend on; return whether they are passed over, or the read fails.
+
+        If they are passed over, the first time is a warning.
+        """
+        # As in note_untracked.
+        is_first = (setting, feature) not in self.missing_reads
+        self.missing_reads[setting, feature] += 1
+        if self._on_missing == "raise":
+            return False
+        if is_first:
+            logger.warning(
+                "context feature has no value: setting %s is read without %s, so no rule on that feature matches; pass"
+                " it, or set a default (more such reads are only counted, in status.missing_contexts)",
+                setting,
+                feature,
+                extra={"setting": setting, "context_feature": feature},
+            )
+        return True
+
     def _warn_of_unknown(self, place: str, features: Collection[str]) -> None:
         unknown = sorted(set(features).difference(self.features))
         if unknown and not self._takes_any:
@@ -154,7 +230,7 @@ class ClientContext:
             )
 
 
-def _look_up(variable: ContextVar[str]) -> str | None:
+def _look_up(variable: ContextVar[str] | ContextVar[str | None]) -> str | None:
     try:
         # Not get(None), which would pass over the default that the variable itself may have.
         return variable.get()
@@ -177,14 +253,11 @@ def _read_tracked(feature: str, values: TrackedValues) -> FeatureFilter:
         )
     if values is TRACK_ALL or values == EVERY_VALUE:
         return None
-    listed = frozenset([values] if isinstance(values, str) else values)
+    listed = _list_tracked(feature, values)
     if not listed:
         raise InvalidContextError(
             f"nothing to track for context feature {feature!r}: name at least one value, or use TRACK_ALL"
         )
-    for value in listed:
-        if not isinstance(value, str):
-            raise TypeError(f"a tracked value of context feature {feature!r} must be a str, not {value!r}")
     return listed
 
 
@@ -207,6 +280,23 @@ def _warn_of_stars(tracked: Mapping[str, FeatureFilter]) -> None:
                 feature,
                 extra={"context_feature": feature},
             )
+
+
+def _list_tracked(feature: str, values: object) -> frozenset[str]:
+    if isinstance(values, str):
+        return frozenset([values])
+    if not isinstance(values, Iterable):
+        raise ArgumentTypeError(
+            f"tracked values of context feature {feature!r} must be a str, a collection of them, or TRACK_ALL, not"
+            f" {show_value(values)}"
+        )
+    listed = tuple(values)
+    for value in listed:
+        if not isinstance(value, str):
+            raise ArgumentTypeError(
+                f"a tracked value of context feature {feature!r} must be a str, not {show_value(value)}"
+            )
+    return frozenset(listed)
 
 
 def _merge_tracked(feature: str, present: FeatureFilter, added: FeatureFilter) -> FeatureFilter:

@@ -1,14 +1,15 @@
 """Checks of the arguments of a setting: what no service would accept is refused where the setting is created."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, TypeVar
 
-from heksher.exceptions import InvalidDeclarationError
+from heksher.exceptions import ArgumentTypeError, InvalidDeclarationError
 from heksher.setting_type import SettingType
 from heksher.value_type import JSON
 from heksher.wire import is_feature, is_metadata_key, is_setting_name, is_version
+from heksher.wording import describe_value
 
 T = TypeVar("T")
 
@@ -28,13 +29,17 @@ def choose_features(name: str, plural: Sequence[str] | Missing, singular: Sequen
     The published example spells it in the singular, existing programs in the plural.
 
     Raises:
-        TypeError: both were used, or neither.
+        ArgumentTypeError: (a ``TypeError``) both were used, or neither, or it is no sequence.
     """
     if plural is not MISSING and singular is not MISSING:
-        raise TypeError(f"setting {name!r}: pass configurable_features or configurable_feature, not both")
+        raise ArgumentTypeError(f"setting {name!r}: pass configurable_features or configurable_feature, not both")
     features = singular if plural is MISSING else plural
     if features is MISSING:
-        raise TypeError(f"setting {name!r}: configurable_features is missing")
+        raise ArgumentTypeError(f"setting {name!r}: configurable_features is missing")
+    if not isinstance(features, Iterable):
+        raise ArgumentTypeError(
+            f"setting {name!r}: configurable_features must be names, such as ['user'], not {describe_value(features)}"
+        )
     return tuple(features)
 
 
@@ -42,14 +47,14 @@ def check_default(name: str, setting_type: SettingType[T], default_value: Any) -
     """Return a setting's default value as it would come back from the service.
 
     Raises:
-        TypeError: it is missing, or not a value of the type.
+        ArgumentTypeError: (a ``TypeError``) it is missing, or not a value of the type.
     """
     if default_value is MISSING:
-        raise TypeError(f"setting {name!r}: default_value is missing")
+        raise ArgumentTypeError(f"setting {name!r}: default_value is missing")
     try:
         setting_type.convert_to_heksher(default_value)
     except TypeError as error:
-        raise TypeError(
+        raise ArgumentTypeError(
             f"the default value of setting {name!r} is not of its type, {setting_type.heksher_string()}: {error}"
         ) from None
     return setting_type.freeze(default_value)

@@ -4,16 +4,19 @@ An ``Evaluation`` is immutable. An update makes a new one and gives it to the se
 reader sees the old or the new one and never a mixture.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from heksher.context import ClientContext
+from heksher.context_value import is_plain_value
 from heksher.difference import Answers, is_same
-from heksher.exceptions import UnknownFeatureError
+from heksher.exceptions import InvalidContextError, UnknownFeatureError
 from heksher.explanation import Explanation
 from heksher.resolver import CompiledGet, NotGiven, compile_get
-from heksher.rule_set import NO_RULE, NO_VALUE, RuleSet
+from heksher.rule_set import NO_RULE, NO_VALUE, NoRule, RuleSet
+from heksher.wording import show_value
 
 T = TypeVar("T")
 
@@ -55,30 +58,31 @@ class Evaluation(Generic[T]):
         """Whether the default is one that the service sent."""
         return self._default_source == "server default"
 
-    def resolve(self, contexts: Mapping[str, str]) -> T:
+    def resolve(self, contexts: Mapping[str, str | None]) -> T:
         """Return the value in a context.
 
         Raises:
             UnknownFeatureError: the context names a feature that the setting is not configurable by.
             MissingContextError: a feature is needed that has neither a value nor a default.
+            InvalidContextError: a rule is to be found by a value that cannot be looked up, such as a list.
         """
-        value = self.rules.find_value(self._complete(contexts))
+        value = self._find_value(self._complete(contexts))
         return self.default_value if value is NO_RULE else value
 
-    def resolve_given(self, values: tuple[str | NotGiven, ...], contexts: Mapping[str, str], /) -> T:
+    def resolve_given(self, values: tuple[str | NotGiven | None, ...], contexts: Mapping[str, str | None], /) -> T:
         """Do what ``resolve`` does, for values of the configurable features, or ``NOT_GIVEN``, and further contexts."""
         given = zip(self._configurable_features, values, strict=True)
         return self.resolve(
             {**{feature: value for feature, value in given if not isinstance(value, NotGiven)}, **contexts}
         )
 
-    def explain(self, contexts: Mapping[str, str]) -> Explanation[T]:
+    def explain(self, contexts: Mapping[str, str | None]) -> Explanation[T]:
         """Return the value in a context and why it is that. Raises what ``resolve`` raises."""
         context = self._complete(contexts)
-        value = self.rules.find_value(context)
-        # A rule on a feature that the context lacks can only come after the winner: before it, find_value raised.
-        winner, *losing_rules = self.rules.find_matches(context) or (None,)
         relevant = {feature: context[feature] for feature in self._configurable_features if feature in context}
+        value = self._find_value(context)
+        # A rule on a feature that the context lacks can only come after the winner, or never matches.
+        winner, *losing_rules = self.rules.find_matches(context) or (None,)
         return Explanation(
             setting=self.rules.setting_name,
             context=relevant,
@@ -103,15 +107,43 @@ class Evaluation(Generic[T]):
         fixed = {feature: default for feature, default in defaults.items() if not isinstance(default, ContextVar)}
         return Answers(self.rules, self.default_value, fixed)
 
-    def _complete(self, contexts: Mapping[str, str]) -> Mapping[str, str]:
+    def _find_value(self, context: Mapping[str, str]) -> T | NoRule:
+        try:
+            return self.rules.find_value(context)
+        except TypeError:
+            unusable = [feature for feature in self._configurable_features if not _has_hash(context.get(feature))]
+            if not unusable:
+                raise
+        raise InvalidContextError(
+            f"setting {self.rules.setting_name!r} cannot be read with"
+            f" {unusable[0]}={show_value(context[unusable[0]])}: the value of a context feature is a text"
+        )
+
+    def _complete(self, contexts: Mapping[str, str | None]) -> Mapping[str, str]:
         if unknown := contexts.keys() - set(self._configurable_features):
             raise UnknownFeatureError(
                 f"setting {self.rules.setting_name!r} is not configurable by {', '.join(sorted(unknown))};"
                 f" its features are {', '.join(self._configurable_features)}"
             )
-        context = _Context(self._context.complete(contexts), self._configurable_features)
-        self._context.note_untracked(self.rules.setting_name, self._configurable_features, context)
+        setting_name, completed = self.rules.setting_name, self._context.complete(contexts)
+        for feature in self._configurable_features:
+            value = completed.get(feature)
+            if value is not None:
+                completed[feature] = self._check_value(feature, value)
+        context = _Context(completed, self._configurable_features, partial(self._context.note_missing, setting_name))
+        self._context.note_untracked(setting_name, self._configurable_features, context)
         return context
+
+    def _check_value(self, feature: str, value: Any) -> Any:
+        """Return a value as what rules are compared with; have one that never matches noted."""
+        if not isinstance(value, str):
+            self._context.note_type(self.rules.setting_name, feature, value)
+            return value
+        # It may be a member of a StrEnum. Not str(value), which such a class may have made its own.
+        text = str.__str__(value)
+        if not is_plain_value(text):
+            self._context.note_text(self.rules.setting_name, feature, text)
+        return text
 
 
 CompiledEvaluation: TypeAlias = CompiledGet[Evaluation[T]]
@@ -122,13 +154,31 @@ class _Context(dict[str, str]):
 
     The service's setting may have become configurable by more features than the program declares. A rule on one of
     those matches by the client's default, or not at all: its absence is nobody's mistake.
+
+    Args:
+        note_missing: is told of each feature that is missing though the caller could have given it; returns whether
+            that is passed over.
     """
 
-    def __init__(self, values: Mapping[str, str], expected_features: Collection[str]) -> None:
+    def __init__(
+        self, values: Mapping[str, str], expected_features: Collection[str], note_missing: Callable[[str], bool]
+    ) -> None:
         super().__init__(values)
         self._expected_features = expected_features
+        self._note_missing = note_missing
 
     def __missing__(self, feature: str) -> str:
         if feature in self._expected_features:
-            raise KeyError(feature)
+            if not self._note_missing(feature):
+                raise KeyError(feature)
+            # So that one read counts once, however many rules ask.
+            self[feature] = NO_VALUE
         return NO_VALUE
+
+
+def _has_hash(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True

@@ -4,6 +4,7 @@
 
     HeksherError
     ├── UsageError                          the caller's fault: the library was called in a way that cannot work
+    │   ├── ArgumentTypeError               (TypeError)     an argument that is of a wrong type
     │   ├── InvalidDeclarationError         (ValueError)    a setting declared with attributes that cannot be right
     │   ├── InvalidTypeError                (ValueError)    a text that is not a setting type
     │   ├── UnknownFeatureError             (ValueError)    get() with a feature that the setting is not configurable by
@@ -19,7 +20,7 @@
     │   └── InvalidResponseError            an answer that is not what the Heksher API promises
     └── NoMatchError                        (LookupError)   kept for programs that import it
 
-A value of the wrong type (a default, a value to convert) is a plain ``TypeError``, as for any Python function.
+A value that is to be converted, and of the wrong type, is a plain ``TypeError``, as for any Python function.
 """
 
 
@@ -29,6 +30,10 @@ class HeksherError(Exception):
 
 class UsageError(HeksherError):
     """Base of the errors whose remedy is in the calling program."""
+
+
+class ArgumentTypeError(UsageError, TypeError):
+    """A setting, a client or one of its methods was given an argument of a wrong type."""
 
 
 class InvalidDeclarationError(UsageError, ValueError):

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from heksher.context_value import write_value
+from heksher.context_value import find_value_fault, is_plain_value, write_value
 from heksher.record import Record, to_json
 from heksher.rule_set import Rule
 from heksher.value_type import JSON
+from heksher.wording import show_value
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -20,7 +21,8 @@ class Explanation(Record, Generic[T_co]):
 
     Attributes:
         setting: the setting's name.
-        context: what the rules were compared with: the arguments, completed with the client's defaults.
+        context: what the rules were compared with: the arguments, completed with the client's defaults. A value that is
+            no text stands here as it was given, and matches no rule.
         value: what ``get`` returns.
         source: where the value comes from.
         rule: the rule that decides; ``None`` when the value is a default.
@@ -35,11 +37,15 @@ class Explanation(Record, Generic[T_co]):
     losing_rules: tuple[Rule[T_co], ...]
 
     def as_dict(self) -> dict[str, JSON]:
-        """Return all fields in a form that ``json.dumps`` takes; rules as objects, whose conditions are an object."""
+        """Return all fields in a form that ``json.dumps`` takes; rules as objects, whose conditions are an object.
+
+        Of a value of the context that is no text, it is the ``repr()``.
+        """
         rule = None if self.rule is None else _rule_to_json(self.rule)
         # Not super(): slots make the class anew.
         return {
             **Record.as_dict(self),
+            "context": {feature: _show_given(value) for feature, value in self.context.items()},
             "rule": rule,
             "losing_rules": [_rule_to_json(rule) for rule in self.losing_rules],
         }
@@ -52,6 +58,17 @@ class Explanation(Record, Generic[T_co]):
         return "\n".join(lines)
 
 
+def _show_given(value: object) -> str:
+    return value if isinstance(value, str) else show_value(value)
+
+
+def _describe_given(value: object) -> str:
+    if not isinstance(value, str):
+        return f"{show_value(value)} (no text, never matches)"
+    fault = None if is_plain_value(value) else find_value_fault(value)
+    return write_value(value) if fault is None else f"{write_value(value)} (no rule can have it: {fault})"
+
+
 def _rule_to_json(rule: Rule[object]) -> JSON:
     return {"rule_id": rule.rule_id, "conditions": dict(rule.conditions), "value": to_json(rule.value)}
 
@@ -61,4 +78,4 @@ def _describe(rule: Rule[object]) -> str:
 
 
 def _write_pairs(pairs: Iterable[tuple[str, object]]) -> str:
-    return ", ".join(f"{feature}={write_value(value) if isinstance(value, str) else value}" for feature, value in pairs)
+    return ", ".join(f"{feature}={_describe_given(value)}" for feature, value in pairs)

@@ -6,21 +6,29 @@ Theory
 decided then. The result is a code object whose keyword-only parameters are the setting's features and whose constants
 are the rules, the defaults and nothing else. It reads, for features ``environment, user, theme``::
 
-    def get(*, environment='dev', user=NOT_GIVEN, theme=NOT_GIVEN, **contexts):
+    def get(*, environment='dev', user=None, theme=NOT_GIVEN, **contexts):
         if contexts: return evaluation.resolve_given(...)              # an unknown feature
-        if user is NOT_GIVEN: return evaluation.resolve_given(...)      # needed, and neither given nor a default
-        if theme is NOT_GIVEN: ...                                       # a ContextVar, looked up
-        if theme in {'dark', 'blue'}:                                    # some rule asks for this theme
-            if environment in rules_1:
-                table = rules_1[environment]
-                if theme in table: return table[theme]
-            if theme in rules_2: return rules_2[theme]
-        if user in rules_3: return rules_3[user]
+        if environment is None: return evaluation.resolve_given(...)    # given as None, which is no value
+        if user is None: return evaluation.resolve_given(...)           # needed, and neither given nor a default
+        if theme is NOT_GIVEN: theme = variable.get()                    # a ContextVar
+        if theme is None: return evaluation.resolve_given(...)
+        try:
+            if theme in {'dark', 'blue'}:                                # some rule asks for this theme
+                if environment in rules_1:
+                    table = rules_1[environment]
+                    if theme in table: return table[theme]
+                if theme in rules_2: return rules_2[theme]
+            if user in rules_3: return rules_3[user]
+        except TypeError: return evaluation.resolve_given(...)          # a list, which cannot be looked up
         return 60
 
 Sets of features stand in the order of their priority (see ``rules``), those with the same last feature together. As the
 last feature decides first, most reads pass such a block after one look-up, whatever the number of rules in it. All that
 is rare, above all errors, is left to ``Evaluation.resolve_given``, the plain way of doing the same.
+
+A value that is no text, such as 42, matches no rule, and nothing shows it. To look at the types of values costs as much
+as to look up a rule, so that is done in the first reads only, after each compilation: they run other code, which takes
+the plain way. The last of them puts the compiled code in place; see ``FirstReads``.
 
 The source is written from the *shape* only: how many features there are, which have defaults, which sets of them have
 rules. Equal shapes share one compilation. Names of features (``class`` and ``2fa`` are allowed), rules and defaults are
@@ -31,28 +39,38 @@ checked each time, and such a setting is read the plain way: slower, and never w
 
 A setting has one function for its whole life, whose code is replaced. So a reference to it stays live, and an update
 is a single assignment: a call runs with the old code or the new one. Only when the client's constant defaults change,
-which are the defaults of the function's parameters, there is a second assignment; see ``CompiledGet.install``.
+which are the defaults of the function's parameters, there are further ones; see ``CompiledGet.install``.
 
 Source: the designs and figures of measurements.md.
 """
 
 import logging
+import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from enum import Enum
 from functools import lru_cache
-from itertools import groupby, islice
+from itertools import groupby, islice, repeat
 from types import CodeType, FunctionType
-from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from heksher.context import ContextDefault
+from heksher.get_source import Block, Filling, Shape, show_source
 from heksher.rule_set import Group
 from heksher.wire import FeatureFilter
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 
+# How many reads look at the types of values, after each compilation: enough to meet a program's usual calls.
+FIRST_READS: Final = 100
+
+
 class NotGiven(Enum):
-    """What a feature's parameter is when the call does not name it. ``None`` will not do: it can be given."""
+    """What a feature's parameter is when the call does not name it, and there is a ContextVar to be looked up then.
+
+    ``None`` will not do there: given, it says that there is no value.
+    """
 
     NOT_GIVEN = "not given"
 
@@ -62,22 +80,47 @@ class NotGiven(Enum):
 
 NOT_GIVEN: Final = NotGiven.NOT_GIVEN
 
-# What is to be done for a feature that the call does not name: nothing, if no rule depends on it or the parameter has a
-# default; leave the call to the slow path; look up a ContextVar.
-Filling: TypeAlias = Literal["nothing", "required", "variable"]
+# Of the features, in the order of the parameters.
+GivenValues: TypeAlias = tuple[str | NotGiven | None, ...]
 
 
 class SlowPath(Protocol):
     """What the code falls back on: an evaluation."""
 
-    def resolve_given(self, values: "tuple[str | NotGiven, ...]", contexts: Mapping[str, str], /) -> object:
+    def resolve_given(self, values: "GivenValues", contexts: Mapping[str, str | None], /) -> object:
         """Answer, or refuse, a call with these values of the features and these further contexts."""
 
-    def resolve(self, contexts: Mapping[str, str], /) -> object:
+    def resolve(self, contexts: Mapping[str, str | None], /) -> object:
         """Answer, or refuse, a call with these contexts."""
 
 
 EvaluationT = TypeVar("EvaluationT", bound=SlowPath)
+
+
+class FirstReads:
+    """The reads of one function after an installation: they take the plain way, which looks at the types of values.
+
+    Args:
+        evaluation: answers them.
+
+    Attributes:
+        get: returns the function; it is set when there is one, and does not keep it.
+    """
+
+    __slots__ = ("_left", "_resolve_given", "get")
+
+    def __init__(self, evaluation: SlowPath) -> None:
+        # An iterator, as of several threads that count at the same moment each takes one.
+        self._left = repeat(True, FIRST_READS - 1)
+        self._resolve_given = evaluation.resolve_given
+        self.get: Callable[[], FunctionType | None] = lambda: None
+
+    def resolve_given(self, values: GivenValues, contexts: Mapping[str, str | None], /) -> object:
+        """Answer a call as the evaluation does; the last of the first reads ends them."""
+        get = None if next(self._left, False) else self.get()
+        if get is not None:
+            use_compiled_code(get)
+        return self._resolve_given(values, contexts)
 
 
 class CompiledGet(NamedTuple, Generic[EvaluationT]):
@@ -86,52 +129,37 @@ class CompiledGet(NamedTuple, Generic[EvaluationT]):
     Attributes:
         evaluation: what is answered. The code refers to it, but not the other way round.
         code: that of a function without free variables.
-        parameter_defaults: what the code takes for the defaults of that function's parameters.
+        first_code: the same for the first reads.
+        first_reads: what that code refers to.
+        parameter_defaults: what both take for the defaults of that function's parameters.
     """
 
     evaluation: EvaluationT
     code: CodeType
+    first_code: CodeType
+    first_reads: FirstReads
     parameter_defaults: dict[str, object]
 
     def install(self, get: FunctionType) -> None:
         """Have a function of ``make_get`` answer as the code does; a call sees all of it or nothing."""
+        self.first_reads.get = weakref.ref(get)
         get.__globals__["evaluation"] = self.evaluation
         if get.__kwdefaults__ != self.parameter_defaults:
-            # Code and defaults cannot be replaced in one step; meanwhile there is code that has no use for defaults.
-            get.__code__ = _SLOW_CODE
+            # Code and defaults cannot be replaced in one step; meanwhile there is code that has no use for defaults,
+            # also for a read that ends the first reads of what was there before.
+            get.__globals__["code"] = get.__code__ = _SLOW_CODE
             get.__kwdefaults__ = self.parameter_defaults
-        get.__code__ = self.code
+        get.__globals__["code"] = self.code
+        get.__code__ = self.first_code
 
 
-class Block(NamedTuple):
-    """Sets of features with the same last feature, by their numbers among the setting's features.
+def use_compiled_code(get: FunctionType) -> None:
+    """End the first reads of a function of ``make_get``. May be called by any thread, during an installation, too.
 
-    Attributes:
-        last: that feature.
-        sets: the features of each in the order in which its table is nested.
+    No thread or signal handler gets its turn between the look-up and the assignment, as there is no call and no loop.
+    So what is put in place is never older than what an installation has put there.
     """
-
-    last: int
-    sets: tuple[tuple[int, ...], ...]
-
-    @property
-    def is_guarded(self) -> bool:
-        """Whether to look first if any rule asks for the last feature's value: it saves asking several tables."""
-        return len(self.sets) > 1
-
-
-class Shape(NamedTuple):
-    """What the source is written from.
-
-    Attributes:
-        fillings: for each feature.
-        watched: the features whose values are to be among the tracked ones.
-        blocks: in the order of priority.
-    """
-
-    fillings: tuple[Filling, ...]
-    watched: tuple[int, ...]
-    blocks: tuple[Block, ...]
+    get.__code__ = get.__globals__["code"]
 
 
 def compile_get(
@@ -154,8 +182,23 @@ def compile_get(
             never collected.
     """
     code = _compile_code(features, groups, default_value, defaults, tracked, evaluation)
-    constants = {feature: default for feature, default in defaults.items() if isinstance(default, str)}
-    return CompiledGet(evaluation, code, {feature: constants.get(feature, NOT_GIVEN) for feature in features})
+    first_reads = FirstReads(evaluation)
+    first_code = code if code is _SLOW_CODE else _compile_first_code(features, first_reads)
+    return CompiledGet(evaluation, code, first_code, first_reads, _list_parameter_defaults(features, defaults))
+
+
+def _list_parameter_defaults(features: Sequence[str], defaults: Mapping[str, ContextDefault]) -> dict[str, object]:
+    given = {feature: defaults.get(feature) for feature in features}
+    return {
+        feature: default if default is None or isinstance(default, str) else NOT_GIVEN
+        for feature, default in given.items()
+    }
+
+
+def _compile_first_code(features: Sequence[str], first_reads: FirstReads) -> CodeType:
+    nothing: list[Filling] = ["nothing"] * len(features)
+    template = _compile_template(Shape(tuple(nothing), (), (), is_slow=True))
+    return _fill_in(template, {"slow path": first_reads}, features)
 
 
 def _compile_code(
@@ -177,7 +220,7 @@ def _compile_code(
         return _SLOW_CODE
     watched = _list_watched(features, tracked)
     fillings = tuple(
-        _choose_filling(feature, defaults, needed) if feature in needed or feature in watched else "nothing"
+        _choose_filling(defaults.get(feature), is_needed=feature in needed, is_watched=feature in watched)
         for feature in features
     )
     blocks = tuple(_make_blocks(groups, numbers))
@@ -189,7 +232,7 @@ def _compile_code(
         **{f"variable {numbers[feature]}": defaults[feature] for feature in variables},
         **{f"tracked {numbers[feature]}": values for feature, values in watched.items()},
     }
-    if watched or set(fillings) != {"nothing"}:
+    if variables:
         constants[...] = NOT_GIVEN
     template = _compile_template(Shape(fillings, tuple(numbers[feature] for feature in watched), blocks))
     return _fill_in(template, constants, features)
@@ -226,19 +269,14 @@ def _answer_slowly(**contexts: str) -> object:
 _SLOW_CODE: Final = _answer_slowly.__code__
 
 
-def make_get(documentation: str | None) -> FunctionType:
+def make_get(setting_name: str, features: Sequence[str], documentation: str | None) -> FunctionType:
     """Make the function of one setting: to be installed to before it is called, and whenever answers change."""
     get = FunctionType(_SLOW_CODE, {}, "get")
     get.__doc__ = documentation
+    # With this name begins what Python says of a call with positional arguments, which no code has to look for then.
+    feature = features[0] if features else "feature"
+    get.__qualname__ = f"setting {setting_name!r}: contexts are keywords, as in get({feature}=...); get"
     return get
-
-
-def show_source(shape: Shape) -> str:
-    """Write the source for a shape, for people who want to see what a setting's ``get`` does.
-
-    In it, a text in quotes stands for the constant that it names, and ``...`` for ``NOT_GIVEN``.
-    """
-    return "\n".join(_write_source(shape))
 
 
 @lru_cache(maxsize=512)
@@ -249,64 +287,6 @@ def _compile_template(shape: Shape) -> CodeType:
     return template
 
 
-def _write_source(shape: Shape) -> Iterator[str]:
-    parameters = [f"f{number}" for number in range(len(shape.fillings))]
-    slow = f"return 'slow path'.resolve_given(({''.join(f'{parameter}, ' for parameter in parameters)}), contexts)"
-    yield f"def get(*, {', '.join(parameters)}, **contexts):"
-    yield f"    if contexts: {slow}"
-    for number, filling in enumerate(shape.fillings):
-        yield from _FILLERS[filling](f"f{number}", f"'variable {number}'", slow)
-    for number in shape.watched:
-        yield f"    if f{number} not in 'tracked {number}' and f{number} is not ...: {slow}"
-    for position, block in enumerate(shape.blocks):
-        yield from _write_block(position, block)
-    yield "    return 'default'"
-
-
-def _write_block(position: int, block: Block) -> Iterator[str]:
-    indent = "    "
-    if block.is_guarded:
-        yield f"    if f{block.last} in 'guard {position}':"
-        indent = "        "
-    for number, levels in enumerate(block.sets):
-        yield from _write_look_up(f"'rules {position} {number}'", levels, indent)
-
-
-def _write_look_up(table: str, levels: tuple[int, ...], indent: str) -> Iterator[str]:
-    value, *inner_levels = (f"f{feature}" for feature in levels)
-    # Two look-ups without a call are quicker than one with ``get``.
-    if not inner_levels:
-        yield f"{indent}if {value} in {table}: return {table}[{value}]"
-        return
-    yield f"{indent}if {value} in {table}:"
-    yield f"{indent}    table = {table}[{value}]"
-    yield from _write_look_up("table", levels[1:], indent + "    ")
-
-
-def _fill_nothing(_parameter: str, _constant: str, _slow: str) -> Iterator[str]:
-    yield from ()
-
-
-def _fill_required(parameter: str, _: str, slow: str) -> Iterator[str]:
-    yield f"    if {parameter} is ...: {slow}"
-
-
-def _fill_variable(parameter: str, variable: str, slow: str) -> Iterator[str]:
-    yield f"    if {parameter} is ...:"
-    # Not assigned at once: what the slow path is given counts as given by the caller.
-    yield f"        try: value = {variable}.get()"
-    yield f"        except LookupError: {slow}"
-    yield f"        if value is None: {slow}"
-    yield f"        {parameter} = value"
-
-
-_FILLERS: Final[Mapping[Filling, Callable[[str, str, str], Iterator[str]]]] = {
-    "nothing": _fill_nothing,
-    "required": _fill_required,
-    "variable": _fill_variable,
-}
-
-
 def _list_watched(features: Sequence[str], tracked: Mapping[str, FeatureFilter] | None) -> dict[str, Collection[str]]:
     """Find the features of which not every value is tracked, and the values that are."""
     if tracked is None:
@@ -315,11 +295,10 @@ def _list_watched(features: Sequence[str], tracked: Mapping[str, FeatureFilter] 
     return {feature: values for feature, values in limits.items() if values is not None}
 
 
-def _choose_filling(feature: str, defaults: Mapping[str, ContextDefault], needed: Collection[str]) -> Filling:
-    default = defaults.get(feature)
-    if default is None:
-        return "required" if feature in needed else "nothing"
-    return "nothing" if isinstance(default, str) else "variable"
+def _choose_filling(default: "ContextDefault | None", *, is_needed: bool, is_watched: bool) -> Filling:
+    if (is_needed or is_watched) and isinstance(default, ContextVar):
+        return "variable"
+    return "required" if is_needed else "nothing"
 
 
 def _make_blocks(groups: Sequence[Group], numbers: Mapping[str, int]) -> Iterator[Block]:

@@ -131,7 +131,8 @@ class RuleSet(Generic[T]):
             except KeyError as error:
                 raise MissingContextError(
                     f"setting {self.setting_name!r} needs a value for the context feature {error.args[0]!r}:"
-                    f" pass it to get(), or set a default of the client with set_defaults({error.args[0]}=...)"
+                    f" pass it to get(), set a default of the client with set_defaults({error.args[0]}=...), or create"
+                    " the client with on_missing_context='no_match'"
                 ) from None
             if value is not NO_RULE:
                 return value

@@ -8,6 +8,7 @@ from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, overload
 
 from heksher import main_client
+from heksher.argument_check import check_setting_arguments
 from heksher.change_base import BaseChange, ChangeIterator, subscribe
 from heksher.declaration_check import MISSING, Missing, choose_features
 from heksher.rule_set import Conditions
@@ -101,7 +102,8 @@ class Setting(SettingBase[T]):
 
     Raises:
         InvalidDeclarationError: an attribute is one that no service would accept.
-        TypeError: ``default_value`` is no value of the type, or an argument is missing or given twice.
+        ArgumentTypeError: (a ``TypeError``) ``default_value`` is no value of the type, or an argument is of a wrong
+            type, missing, or given twice.
 
     Source: docs/reference/compatibility.md, *Setting*.
     """
@@ -255,6 +257,7 @@ class Setting(SettingBase[T]):
         configurable_feature: Sequence[str] | Missing = MISSING,
     ) -> None:
         features = choose_features(name, configurable_features, configurable_feature)
+        check_setting_arguments(name, features, metadata, alias, version)
         super().__init__(name, type, features, default_value, metadata, alias, version)
         # Also where a subclass overrides get: it is what super().get finds.
         _GET_SLOT.__set__(self, self._get)

@@ -4,6 +4,7 @@ A setting answers from its ``Evaluation``, which the client replaces when someth
 that is the local default and no rules. What ``get`` runs is compiled from it, see ``resolver``.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
@@ -17,6 +18,8 @@ from heksher.setting_type import SettingType, setting_type
 from heksher.subscription import Subscribers
 from heksher.value_type import JSON
 
+logger: logging.Logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 
@@ -25,11 +28,12 @@ class Readable(Generic[T]):
 
     _evaluation: Evaluation[T]
 
-    def get(self, /, **contexts: str) -> T:
+    def get(self, /, **contexts: str | None) -> T:
         """Return the setting's value in a context, from memory.
 
         Args:
-            contexts: values of configurable features. For others, the client's defaults are used.
+            contexts: values of configurable features. For others, the client's defaults are used. ``None`` says that
+                there is no value, whatever the default. What is no text matches no rule, and is warned of.
 
         Returns:
             The value of the rule that wins; else the service's default; else, also before the first update and
@@ -37,7 +41,9 @@ class Readable(Generic[T]):
 
         Raises:
             UnknownFeatureError: (a ``ValueError``) a keyword is no configurable feature of the setting.
-            MissingContextError: (a ``RuntimeError``) a feature that is needed has neither a value nor a default.
+            MissingContextError: (a ``RuntimeError``) a feature that is needed has neither a value nor a default, and
+                the client was not created with ``on_missing_context="no_match"``.
+            InvalidContextError: (a ``ValueError``) a value cannot be looked up, such as a list.
         """
         return self._evaluation.resolve(contexts)
 
@@ -58,6 +64,8 @@ class SettingBase(Readable[T]):
 
     # The subscribers to the setting's changes; None until there is one.
     _subscribers: Subscribers[Any] | None = None
+    # Whether it was said that a setting was taken for its value.
+    _is_bool_logged: bool = False
 
     def __init__(
         self,
@@ -79,7 +87,7 @@ class SettingBase(Readable[T]):
         self.type = setting_type(python_type)
         self.default_value = check_default(name, self.type, default_value)
         # The setting's get for its whole life: the client that the setting belongs to replaces its code.
-        self._get = make_get(Readable.get.__doc__)
+        self._get = make_get(name, features, Readable.get.__doc__)
         # The local default, without rules, until a client says something else.
         rules: RuleSet[T] = RuleSet(name, (), ())
         evaluation = Evaluation(rules, self.default_value, "local default", ClientContext(()), features)
@@ -90,7 +98,7 @@ class SettingBase(Readable[T]):
         compiled.install(self._get)
         self._evaluation = compiled.evaluation
 
-    def explain(self, /, **contexts: str) -> Explanation[T]:
+    def explain(self, /, **contexts: str | None) -> Explanation[T]:
         """Return what ``get`` returns in a context, and why: the rule or default that decides, and the rules that lost.
 
         Args and errors are those of ``get``.
@@ -116,6 +124,18 @@ class SettingBase(Readable[T]):
             "alias": self.alias,
             "version": self.version,
         }
+
+    def __bool__(self) -> bool:
+        """Return True, and log, once, that the setting was probably taken for its value."""
+        if not self._is_bool_logged:
+            self._is_bool_logged = True
+            logger.warning(
+                "setting %s is asked whether it is true, as in 'if setting:', which it always is: its value is what"
+                " .get() returns",
+                self.name,
+                extra={"setting": self.name},
+            )
+        return True
 
     def __repr__(self) -> str:
         return f"<Setting {self.name} ({self.type.heksher_string()})>"

@@ -40,6 +40,14 @@ def describe_value(value: object) -> str:
     return f"a value of type {type(value).__name__}"
 
 
+def show_value(value: object) -> str:
+    """Show a value as Python does, shortened; by its type where that fails, as a program's own class may have it."""
+    try:
+        return shorten(repr(value))
+    except Exception:  # noqa: BLE001 - see above
+        return describe_value(value)
+
+
 def describe_type(python_type: object) -> str:
     """Show what stands where a type is expected: a class by its name, anything else as Python shows it."""
     return python_type.__name__ if isinstance(python_type, type) else shorten(repr(python_type))

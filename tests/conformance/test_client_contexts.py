@@ -1,15 +1,30 @@
 """Contexts with both clients: defaults, tracked values, and consistent sets of settings."""
 
 import contextvars
+import json
 import threading
+from enum import Enum, StrEnum
+from functools import partial
 
 import pytest
 
-from heksher import TRACK_ALL, Setting
+from heksher import TRACK_ALL, ArgumentTypeError, HeksherError, InvalidContextError, Setting
 from tests.support.drivers import SHORT_S, Driver
 from tests.support.fake_service import QUERY, FakeService, answer
 
 USER: contextvars.ContextVar[str] = contextvars.ContextVar("user")
+
+
+class Missing(Enum):
+    """A member of this is no text, though its value is."""
+
+    MISSING = "missing"
+
+
+class Letter(StrEnum):
+    """Members of this are texts."""
+
+    X = "x"
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -93,8 +108,99 @@ def test_a_second_default_is_an_error(driver: Driver, service: FakeService):
 @pytest.mark.parametrize("default", [1, None, True, ["x"], b"x"])
 def test_a_default_of_another_type_is_an_error(driver: Driver, service: FakeService, default: object):
     """A default is a string or a ContextVar."""
-    with pytest.raises(TypeError, match="must be a str or a ContextVar"):
+    with pytest.raises(ArgumentTypeError, match="must be a str or a ContextVar"):
         driver.create(service).native.set_defaults(a=default)
+
+
+def test_none_is_no_value(driver: Driver, service: FakeService):
+    """A feature that is given as None has no value, whatever the client's default: it is missing where it is needed."""
+    setting = Setting("s", int, ["a"], 0)
+    service.add_rule("s", 1, 10, a="x")
+    client = driver.start(service)
+    client.native.set_defaults(a="x")
+    with pytest.raises(RuntimeError, match="'a'"):
+        setting.get(a=None)
+    assert (10, {"b": "y"}) == (setting.get(), client.native.context_namespace({"a": None, "b": "y"}))
+
+
+def test_a_missing_feature_may_match_nothing(driver: Driver, service: FakeService, caplog: pytest.LogCaptureFixture):
+    """With ``on_missing_context="no_match"``, a new rule makes no read raise: it is passed over, which is said once."""
+    setting = Setting("s", int, ["a", "b"], 0)
+    client = driver.start(service, on_missing_context="no_match")
+    assert (0, {}) == (setting.get(), client.native.status.missing_contexts)
+    service.add_rule("s", 1, 10, b="x")
+    service.add_rule("s", 2, 20, a="y")
+    client.reload()
+    assert (0, 20, 10) == (setting.get(), setting.get(a="y"), setting.get(a="y", b="x"))
+    assert (20, None) == (client.native.snapshot().get(setting, a="y"), setting.explain(a="-").rule)
+    said = [warning.partition(",")[0] for warning in warnings_of(caplog)]
+    began = "context feature has no value: setting s is read without"
+    assert ({"s": {"a": 1, "b": 4}}, [f"{began} b", f"{began} a"]) == (client.native.status.missing_contexts, said)
+    json.dumps(client.native.status.as_dict()["missing_contexts"])
+
+
+def test_missing_features_that_raise_are_counted(driver: Driver, service: FakeService):
+    """The status counts the reads that raised, by setting and feature."""
+    setting = Setting("s", int, ["a"], 0)
+    service.add_rule("s", 1, 10, a="x")
+    client = driver.start(service)
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="on_missing_context='no_match'"):
+            setting.get()
+    assert {"s": {"a": 3}} == client.native.status.missing_contexts
+
+
+@pytest.mark.parametrize("choice", ["ignore", None, True, []])
+def test_what_a_missing_feature_does_is_a_choice_of_two(driver: Driver, service: FakeService, choice: object):
+    """Anything else is a ValueError where the client is created."""
+    with pytest.raises(ValueError, match="on_missing_context must be 'raise' or 'no_match', not"):
+        driver.create(service, on_missing_context=choice)
+
+
+def test_values_that_are_no_text(driver: Driver, service: FakeService, caplog: pytest.LogCaptureFixture):
+    """They match nothing: one warning for each setting, feature and type says so, and an explanation, each time."""
+    setting = Setting("s", int, ["a", "b"], 0)
+    service.add_rule("s", 1, 10, a="42")
+    driver.start(service)
+    assert [0, 0, 10] == [setting.get(a=value, b="x") for value in (42, 43, "42")]
+    assert "s = 0   in the context a=42 (no text, never matches), b=42" in str(setting.explain(a=42, b="42"))
+    form = setting.explain(a=Missing.MISSING, b="42").as_dict()
+    assert {"a": repr(Missing.MISSING), "b": "42"} == form["context"]
+    assert ["int", "Missing"] == [record.value_type for record in caplog.records if hasattr(record, "value_type")]
+
+
+def test_an_enum_of_texts_is_a_text(driver: Driver, service: FakeService, caplog: pytest.LogCaptureFixture):
+    """Members of a StrEnum match as their texts do, also among the tracked values, and are explained as such."""
+    setting = Setting("s", int, ["a"], 0)
+    service.add_rule("s", 1, 10, a="x")
+    client = driver.start(service)
+    client.native.track_contexts(a=["x"])
+    client.reload()
+    assert (10, {"a": "x"}) == (setting.get(a=Letter.X), setting.explain(a=Letter.X).context)
+    assert [] == warnings_of(caplog)
+
+
+@pytest.mark.parametrize("value", [["x"], {"x": 1}, {"x"}])
+@pytest.mark.parametrize("is_tracked", [False, True])
+def test_values_that_cannot_be_looked_up(driver: Driver, service: FakeService, value: object, is_tracked: bool):
+    """A list is an error of ours that names setting, feature and value, wherever a rule would be looked up by it."""
+    setting = Setting("s", int, ["a"], 0)
+    service.add_rule("s", 1, 10, a="x")
+    client = driver.start(service)
+    if is_tracked:
+        client.native.track_contexts(a="x")
+    for read in (setting.get, setting.explain, partial(client.native.snapshot().get, setting)):
+        with pytest.raises(InvalidContextError, match="setting 's' cannot be read with a="):
+            read(a=value)
+
+
+def test_a_setting_taken_for_its_value(driver: Driver, service: FakeService, caplog: pytest.LogCaptureFixture):
+    """``if setting:`` is always true, and logged once: its value is what ``.get()`` returns."""
+    setting = Setting("s", bool, ["a"], False)
+    driver.start(service)
+    assert [True, True] == [bool(setting), bool(setting)]
+    assert ["setting s is asked whether it is true"] == [text.partition(",")[0] for text in warnings_of(caplog)]
+    assert ".get()" in warnings_of(caplog)[0]
 
 
 def test_the_context_namespace_is_the_context_completed(driver: Driver, service: FakeService):
@@ -183,9 +289,10 @@ def test_features_that_a_query_cannot_carry_are_refused(driver: Driver, service:
 @pytest.mark.trap(15)
 @pytest.mark.parametrize("values", [5, None, [5], ["x", None], b"x"])
 def test_tracked_values_are_strings(driver: Driver, service: FakeService, values: object):
-    """Anything but strings is a TypeError at the call."""
-    with pytest.raises(TypeError):
+    """Anything but strings is a TypeError at the call, which is ours, and names the feature."""
+    with pytest.raises(TypeError, match="context feature 'a'") as raised:
         driver.create(service).native.track_contexts(a=values)
+    assert isinstance(raised.value, HeksherError)
 
 
 @pytest.mark.trap(27)

@@ -73,6 +73,20 @@ def test_a_conflict_is_no_failure(
     assert "setting s" in records[0].getMessage()
 
 
+def test_a_conflict_says_what_to_do(driver: Driver, service: FakeService, caplog: pytest.LogCaptureFixture):
+    """A default that was changed without a new version is named, with the version to declare, in log and status."""
+    setting = Setting("s", int, ["a"], 2)
+    service.set_default("s", 1)
+    difference = {"level": "minor", "attribute": "default_value", "latest_value": 1}
+    with service.behaving(DECLARE, answer(409, {"outcome": "mismatch", "differences": [difference]})):
+        client = driver.start(service)
+    text = "default changed 1 → 2; the version is still 1.0: set version='1.1'"
+    [record] = [record for record in caplog.records if "conflict when declaring setting s" in record.getMessage()]
+    assert record.getMessage().endswith(text)
+    assert client.native.status.settings["s"].rejected[0].endswith(text)
+    assert (1, "mismatch") == (setting.get(), json.loads(record.response_content)["outcome"])
+
+
 @pytest.mark.trap(4)
 def test_a_conflict_about_a_setting_that_the_service_does_not_have(driver: Driver, service: FakeService):
     """A setting that is refused and does not exist (its alias is another setting's) is not asked for by the others."""
@@ -252,3 +266,17 @@ def test_two_settings_of_one_name_and_different_types(driver: Driver, service: F
     service.set_default("s", "five")
     client.reload()
     assert (5, "five") == (number.get(), text.get())
+
+
+@pytest.mark.trap(18)
+def test_one_of_two_settings_of_one_name_is_rejected(driver: Driver, service: FakeService):
+    """The status shows what is wrong with either of them, whichever was created last."""
+    service.set_default("s", 5)
+    service.set_default("t", 5)
+    settings = [
+        Setting(name, python_type, ["a"], default)
+        for name, python_type, default in (("s", int, 0), ("s", str, "zero"), ("t", str, "zero"), ("t", int, 0))
+    ]
+    statuses = driver.start(service).native.status.settings
+    assert [5, "zero", "zero", 5] == [setting.get() for setting in settings]
+    assert [(True, 1)] * 2 == [(statuses[name].is_stale, len(statuses[name].rejected)) for name in "st"]

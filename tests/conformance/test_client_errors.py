@@ -2,9 +2,12 @@
 
 import copy
 import pickle
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import httpx2
@@ -13,7 +16,16 @@ import pytest
 from heksher import Setting
 from heksher.exceptions import HeksherError, InvalidResponseError, ServiceError, StatusError, TransportError
 from tests.support.drivers import Driver
-from tests.support.fake_service import FEATURES, HEALTH, QUERY, SETTINGS, Behaviour, FakeService, answer, fail
+from tests.support.fake_service import (
+    FEATURES,
+    HEALTH,
+    QUERY,
+    SETTINGS,
+    Behaviour,
+    FakeService,
+    answer,
+    fail,
+)
 
 # How a request may fail: (behaviour, our class, the class of httpx).
 FAILURES = {
@@ -74,6 +86,126 @@ def test_a_transport_error_has_a_request(driver: Driver, service: FakeService):
     error = provoke(driver, service, "ping", fail(native))
     assert ("/api/health", native, native) == (error.request.url.path, error.native, error.__cause__)
     assert "GET /api/health got no answer from http://heksher.test: ConnectError: refused" == str(error)
+
+
+# ---- whose fault it is
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of this machine that refuses connections, and that nobody else gets meanwhile."""
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        yield unheard.getsockname()[1]
+
+
+def ping(driver: Driver, url: str, http_client_args: dict[str, Any]) -> TransportError:
+    client = driver.create(FakeService("a"), url=url, http_client_args=http_client_args)
+    with pytest.raises(TransportError) as caught:
+        client.ping()
+    return caught.value
+
+
+@pytest.mark.parametrize("url", ["http://heksher.test", "https://heksher.test:8443/path"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_proxy_that_is_down(driver: Driver, closed_port: int, url: str, host: str):
+    """It is named, as the service may be well."""
+    error = ping(driver, url, {"proxy": f"http://{host}:{closed_port}"})
+    text = f"GET /api/health got no answer from {url}: the proxy {host}:{closed_port} cannot be reached: ConnectError: "
+    assert text in str(error)
+    assert isinstance(error, httpx2.ConnectError)
+
+
+def test_a_proxy_of_the_environment_that_is_down(driver: Driver, closed_port: int, monkeypatch: pytest.MonkeyPatch):
+    """The same holds for one that only the environment names."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port}")
+    assert f"the proxy 127.0.0.1:{closed_port} cannot be reached" in str(ping(driver, "http://heksher.test", {}))
+
+
+def test_a_service_that_is_down_is_no_proxy(driver: Driver, closed_port: int):
+    """Without a proxy, nothing is said of one."""
+    error = ping(driver, f"http://127.0.0.1:{closed_port}", {})
+    assert "proxy" not in str(error)
+    assert f"got no answer from http://127.0.0.1:{closed_port}: ConnectError: " in str(error)
+
+
+class FailingAuth(httpx2.Auth):
+    """An authentication that fails for every request."""
+
+    def auth_flow(self, request: httpx2.Request) -> Iterator[httpx2.Request]:
+        raise KeyError("TOKEN")
+        yield request
+
+
+class FailingAnswerAuth(httpx2.Auth):
+    """An authentication that fails once it has an answer, as one does that reads a challenge."""
+
+    def auth_flow(self, request: httpx2.Request) -> Iterator[httpx2.Request]:
+        yield request
+        raise KeyError("TOKEN")
+
+
+def fail_auth(_request: httpx2.Request) -> httpx2.Request:
+    raise KeyError("TOKEN")
+
+
+@pytest.mark.parametrize("auth", [fail_auth, FailingAuth(), FailingAnswerAuth()], ids=["function", "flow", "answer"])
+def test_authentication_that_fails(driver: Driver, service: FakeService, auth: Any):
+    """An error of ``auth`` is the program's, and named as such; its cause is what was raised."""
+    error = ping(driver, service.url, {**service.client_args, "auth": auth})
+    text = "GET /api/health failed in the program's own code: http_client_args['auth'] raised KeyError: 'TOKEN'"
+    assert (text, KeyError) == (str(error), type(error.__cause__))
+
+
+def test_authentication_that_cannot_reach_its_own_service(driver: Driver, service: FakeService):
+    """An error of an HTTP library keeps its class, and is told as that of ``auth`` all the same."""
+
+    def ask_for_token(request: httpx2.Request) -> httpx2.Request:
+        raise httpx2.ConnectError("no tokens today", request=request)
+
+    error = ping(driver, service.url, {**service.client_args, "auth": ask_for_token})
+    assert isinstance(error, httpx2.ConnectError)
+    assert str(error).endswith("http_client_args['auth'] raised ConnectError: no tokens today")
+
+
+class CountingAuth(httpx2.Auth):
+    """An authentication in two steps, as that of a digest is."""
+
+    requires_response_body = True
+
+    def auth_flow(self, request: httpx2.Request) -> Iterator[httpx2.Request]:
+        response = yield request
+        request.headers["Authorization"] = response.json()["challenge"]
+        yield request
+
+
+def test_authentication_in_several_steps(driver: Driver, service: FakeService):
+    """It sees the answer, and sends the request once more."""
+    seen: list[str | None] = []
+
+    def challenge(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request.headers.get("Authorization"))
+        return httpx2.Response(200 if seen[-1] else 401, json={"challenge": "x"})
+
+    with service.behaving(HEALTH, challenge):
+        driver.create(service, http_client_args={**service.client_args, "auth": CountingAuth()}).ping()
+    assert [None, "x"] == seen
+
+
+@pytest.mark.parametrize("event", ["request", "response"])
+def test_hooks_that_fail(driver: Driver, service: FakeService, event: str):
+    """An error of a hook is the program's, too."""
+
+    def fail_hook(_subject: object) -> None:
+        raise RuntimeError("no room")
+
+    async def fail_async_hook(_subject: object) -> None:
+        raise RuntimeError("no room")
+
+    hook = fail_async_hook if driver.kind == "async" else fail_hook
+    error = ping(driver, service.url, {**service.client_args, "event_hooks": {event: [hook]}})
+    text = "failed in the program's own code: http_client_args['event_hooks'] raised RuntimeError: no room"
+    assert f"GET /api/health {text}" == str(error)
 
 
 @failures

@@ -8,7 +8,7 @@ import httpx
 import httpx2
 import pytest
 
-from heksher import Setting
+from heksher import ArgumentTypeError, Setting
 from heksher.exceptions import InvalidOptionError
 from tests.support.drivers import Driver
 from tests.support.fake_service import FakeService, Gate
@@ -164,9 +164,16 @@ def test_arguments_are_left_alone(driver: Driver, service: FakeService):
 
 
 def test_unknown_arguments_are_the_constructors_error(driver: Driver, service: FakeService):
-    """What the HTTP client does not take is an error at once, not at the first request."""
-    with pytest.raises(TypeError, match="nonsense"):
+    """What the HTTP client does not take is an error at once, not at the first request; it says whose arguments."""
+    with pytest.raises(ArgumentTypeError, match=r"http_client_args are not what httpx2 takes: .*nonsense"):
         driver.create(service, http_client_args={"nonsense": 1})
+
+
+@pytest.mark.parametrize("args", [5, ["headers"], "headers"])
+def test_arguments_that_are_no_mapping(driver: Driver, service: FakeService, args: object):
+    """They are the constructor's error, too."""
+    with pytest.raises(ArgumentTypeError, match="http_client_args must be a mapping of keyword arguments, not a "):
+        driver.client_class(service.url, 60, ["a"], http_client_args=args)
 
 
 # ---- objects of httpx

@@ -60,8 +60,8 @@ def test_both_constructors_take_the_same_arguments():
             "max_response_bytes",
             "request_timeout",
         ]
-        assert [*expected, *ours, "updates"] == [parameter.name for parameter in parameters]
-        assert ["POSITIONAL_OR_KEYWORD"] * 3 + ["KEYWORD_ONLY"] * 8 == [parameter.kind.name for parameter in parameters]
+        assert [*expected, *ours, "updates", "on_missing_context"] == [parameter.name for parameter in parameters]
+        assert ["POSITIONAL_OR_KEYWORD"] * 3 + ["KEYWORD_ONLY"] * 9 == [parameter.kind.name for parameter in parameters]
 
 
 def test_what_waits_is_asynchronous_in_one_client():

@@ -311,7 +311,8 @@ def test_service_without_streams(driver: Driver, service: FakeService, log, mode
     assert {FEATURES, DECLARE, QUERY} >= {route for route, _ in service.calls}
     text = "there is no stream of the service's changes, updates go on by polling: it does not announce one"
     assert ([text] if mode == "stream" else []) == read_log(log)
-    assert not client.native.status.is_streaming
+    reason = None if mode == "poll" else "it does not announce one"
+    assert (False, reason) == (client.native.status.is_streaming, client.native.status.stream_problem)
 
 
 def test_program_that_only_polls(driver: Driver, service: FakeService, streams: StreamingService):
@@ -371,6 +372,31 @@ def test_stream_that_is_not_to_be_had(
         # The client polls on: without its service, it would soon tell of failed updates, too.
         logged = read_log(log, logging.WARNING)
     assert (["there is no stream"] if mode == "stream" else []) == [text[:18] for text in logged[:1]]
+
+
+REASONS: dict[str, str] = {
+    "404": "it was answered with status 404",
+    "page": "it was answered with status 200 and Content-Type text/html, as something in between may do",
+    "compressed": "Content-Encoding gzip, which nobody asked for: something in between compresses it",
+    "no body": "something in between may keep back what it should pass on, as a proxy does that buffers",
+}
+
+
+@pytest.mark.parametrize("case", REASONS)
+def test_status_says_why_there_is_no_stream(
+    driver: Driver, service: FakeService, monkeypatch: pytest.MonkeyPatch, case: str
+):
+    """Also with ``updates="auto"``, the status has the reason, until there is a stream."""
+    monkeypatch.setattr("heksher.clients.stream_runner._TIMEOUTS", BRIEF)
+    monkeypatch.setattr("heksher.clients.conversation.stream_policy.OPENING_S", BRIEF.opening_s)
+    monkeypatch.setattr("heksher.clients.conversation.stream_policy.REFUSED_S", 0.3)
+    with StreamingService(service, {STREAM: REFUSALS[case]}) as streams:
+        client = start(driver, service, streams)
+        assert wait_until(lambda: client.native.status.stream_problem is not None)
+        assert REASONS[case] in client.native.status.stream_problem
+        streams.particular[STREAM] = streams.open
+        assert is_streaming(client)
+        assert client.native.status.stream_problem is None
 
 
 def drop(connection: RawConnection) -> None:

@@ -57,6 +57,16 @@ def test_rules(stub):
     )
 
 
+def test_on_missing_context(driver: Driver):
+    """A stub passes over rules on missing features where the client that it stands in for does."""
+    stub = STUBS[driver.kind]("http://ignored", 60, ["a"], on_missing_context="no_match")
+    driver.run(getattr(stub, driver.enter_method))
+    setting = Setting("s", int, ["a"], 0)
+    stub[setting].rules = [Rule({"a": "x"}, 10)]
+    assert (0, 10, {"s": {"a": 1}}) == (setting.get(), setting.get(a="x"), stub.status.missing_contexts)
+    driver.run(getattr(stub, driver.exit_method), None, None, None)
+
+
 def test_a_tuple_of_rules(stub):
     """Rules may be any sequence of them."""
     setting = Setting("s", int, ["a"], 0)

@@ -286,3 +286,33 @@ def test_values_are_immutable(driver: Driver, service: FakeService):
     assert {"k": (1, 2)} == setting.get()
     with pytest.raises(TypeError):
         setting.get()["k"] = ()
+
+
+def test_a_rule_on_a_feature_that_the_setting_lacks(
+    driver: Driver, service: FakeService, caplog: pytest.LogCaptureFixture
+):
+    """It matches nothing, as no read can name that feature: one warning and the status say which rules that are."""
+    setting = Setting("s", int, ["a"], 0)
+    service.add_rule("s", 1, 10, b="x")
+    service.add_rule("s", 2, 20, a="x", b="y")
+    client = driver.start(service)
+    client.reload()
+    records = [record for record in caplog.records if hasattr(record, "rejected_rules")]
+    assert [("WARNING", "s", [1, 2])] == [(item.levelname, item.setting_name, item.rejected_rules) for item in records]
+    assert (
+        records[0].getMessage().startswith("setting update rejected rules: setting s is not configurable by b in this")
+    )
+    assert (0, (records[0].getMessage(),)) == (setting.get(a="x"), client.native.status.settings["s"].rejected)
+
+
+def test_a_rule_on_a_feature_that_the_client_has_a_default_for(
+    driver: Driver, service: FakeService, caplog: pytest.LogCaptureFixture
+):
+    """It matches by that default, and nothing is said of it."""
+    setting = Setting("s", int, ["a"], 0)
+    service.add_rule("s", 1, 10, b="x")
+    client = driver.create(service)
+    client.native.set_defaults(b="x")
+    client.start()
+    assert (10, ()) == (setting.get(a="x"), client.native.status.settings["s"].rejected)
+    assert [] == [record for record in caplog.records if hasattr(record, "rejected_rules")]

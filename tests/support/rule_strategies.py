@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -11,8 +12,8 @@ from tests.support.oracle import Conditions
 # As a service allows them: keywords, no identifiers, names that Python code uses itself.
 FEATURES = ("class", "2fa", "self", "_extra", "from")
 VALUES = st.sampled_from("xyz")
-# What a program may give, though no rule can ask for it.
-ARGUMENTS = st.sampled_from(["x", "y", "z", "", None])
+# What a program may give: also what no rule can ask for, and None, which says that there is no value.
+ARGUMENTS = st.sampled_from(["x", "y", "z", "", 7, None])
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,16 @@ class World:
     feature_order: Sequence[str]
     rules: Sequence[Rule[str]]
     context_defaults: Mapping[str, str]
-    arguments: Mapping[str, str]
+    arguments: Mapping[str, Any]
 
     @property
-    def context(self) -> dict[str, str]:
-        return {**self.context_defaults, **self.arguments}
+    def context(self) -> dict[str, Any]:
+        """What rules are compared with: arguments go before defaults, and leave nothing where they are None."""
+        given = {**self.context_defaults, **self.arguments}
+        return {feature: value for feature, value in given.items() if value is not None}
 
     @property
-    def full_context(self) -> dict[str, str]:
+    def full_context(self) -> dict[str, Any]:
         """The context, with a value for each feature that it lacks."""
         return {**dict.fromkeys(self.feature_order, "x"), **self.context}
 

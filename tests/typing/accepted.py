@@ -56,6 +56,8 @@ class Permission(IntFlag):
 cache_ttl = Setting("cache_ttl", int, FEATURES, 60)
 assert_type(cache_ttl, Setting[int])
 assert_type(cache_ttl.get(user="guest"), int)
+assert_type(cache_ttl.get(user=None), int)
+assert_type(cache_ttl.get(user=Word.YES), int)
 assert_type(Setting("is_on", bool, FEATURES, False).get(), bool)
 assert_type(Setting("share", float, FEATURES, 0.5).get(), float)
 assert_type(Setting("whole_share", float, FEATURES, 1).get(), float)
@@ -210,6 +212,7 @@ assert_type(Setting("price", Money(), FEATURES, (5, "EUR")).get(), tuple[int, st
 # ---- the clients, which need a service to run
 
 theme = contextvars.ContextVar[str]("theme")
+user = contextvars.ContextVar[str | None]("user", default=None)
 read_ttl: Callable[[], int] = cache_ttl.get
 
 
@@ -254,7 +257,7 @@ async def use_async_client() -> None:
     client = heksher.AsyncHeksherClient(
         "http://heksher", 300, ["environment", "user"], http_client_args={"headers": {"api_token": "secret"}}
     )
-    client.set_defaults(environment="dev", theme=theme)
+    client.set_defaults(environment="dev", theme=theme, user=user)
     client.track_contexts(environment="dev", user=heksher.TRACK_ALL, theme=["bright", "dark"])
     await client.set_as_main()
     async with client as entered:
@@ -274,8 +277,10 @@ async def use_async_client() -> None:
 
 
 def use_thread_client() -> None:
-    client = heksher.ThreadHeksherClient("http://heksher", 300, ["environment"], http_client_args={"timeout": 10})
-    client.set_defaults(environment="dev", theme=theme)
+    client = heksher.ThreadHeksherClient(
+        "http://heksher", 300, ["environment"], http_client_args={"timeout": 10}, on_missing_context="no_match"
+    )
+    client.set_defaults(environment="dev", theme=theme, user=user)
     client.track_contexts(environment=["dev"], user=heksher.TRACK_ALL)
     client.set_as_main()
     with client as entered:
@@ -291,6 +296,7 @@ def use_thread_client() -> None:
     assert_type(status.settings, Mapping[str, heksher.SettingStatus])
     assert_type(status.as_dict(), dict[str, JSON])
     assert_type(status.last_success, datetime | None)
+    assert_type(status.missing_contexts, Mapping[str, Mapping[str, int]])
     client.close()
 
 

@@ -56,6 +56,20 @@ def test_values_that_are_any_text() -> None:
     assert lines[1].startswith(r'  because of rule 3 (user="a, \"b\"", theme=dark): ')
 
 
+def test_texts_that_no_rule_can_have() -> None:
+    """It is said why no rule has them."""
+    explanation = Explanation(
+        setting="background",
+        context={"user": "", "theme": "e\u0301"},
+        value=Color.RED,
+        source="local default",
+        rule=None,
+        losing_rules=(),
+    )
+    first, _ = str(explanation).splitlines()
+    assert 'user="" (no rule can have it: it is empty), theme="e\u0301" (no rule can have it: it is not in' in first
+
+
 def test_default_as_json():
     """There is no rule where a default decides."""
     form = explain(None).as_dict()

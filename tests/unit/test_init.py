@@ -31,7 +31,8 @@ PUBLISHED = {
 # What is on top of that.
 ADDITIONS = (
     "Change ClientStatus Explanation QueriedRule Rule SettingData SettingStatus Snapshot Subscription"
-    " HeksherError UsageError InvalidDeclarationError InvalidTypeError UnknownFeatureError MissingContextError"
+    " HeksherError UsageError ArgumentTypeError InvalidDeclarationError InvalidTypeError UnknownFeatureError"
+    " MissingContextError"
     " InvalidContextError InvalidOptionError UnknownSettingError TrackingConflictError ClientStateError ServiceError"
     " TransportError StatusError InvalidResponseError NoMatchError"
 )

@@ -6,17 +6,21 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from contextvars import ContextVar, copy_context
-from types import CodeType
+from enum import Enum, StrEnum
+from types import CodeType, FunctionType
 from unittest import mock
+from uuid import UUID
 
 import pytest
 
 from heksher import resolver
 from heksher.context import TRACK_ALL, ClientContext
 from heksher.evaluation import Evaluation
-from heksher.exceptions import MissingContextError, UnknownFeatureError
-from heksher.resolver import Block, Shape, show_source
+from heksher.exceptions import InvalidContextError, MissingContextError, UnknownFeatureError
+from heksher.get_source import Block, Shape, show_source
+from heksher.resolver import FIRST_READS, use_compiled_code
 from heksher.rule_set import Rule, RuleSet
 from heksher.setting import Setting
 from tests.support.waiting import wait_until
@@ -41,6 +45,13 @@ def make_setting(*rules: Rule[object], context: ClientContext | None = None) -> 
     setting = Setting("size", int, FEATURES, 0)
     switch(setting, *rules, context=context)
     return setting
+
+
+def in_both_codes(setting: Setting) -> Iterator[None]:
+    """Yield twice: in the first reads of a setting, which look at the types of values, and after them."""
+    yield
+    use_compiled_code(setting._get)
+    yield
 
 
 # ---- interpreters
@@ -178,22 +189,23 @@ def test_no_name_is_part_of_the_source():
     assert show_source(shape) == (
         "def get(*, f0, f1, f2, **contexts):\n"
         "    if contexts: return 'slow path'.resolve_given((f0, f1, f2, ), contexts)\n"
-        "    if f1 is ...: return 'slow path'.resolve_given((f0, f1, f2, ), contexts)\n"
+        "    if f1 is None: return 'slow path'.resolve_given((f0, f1, f2, ), contexts)\n"
         "    if f2 is ...:\n"
-        "        try: value = 'variable 2'.get()\n"
+        "        try: f2 = 'variable 2'.get()\n"
         "        except LookupError: return 'slow path'.resolve_given((f0, f1, f2, ), contexts)\n"
-        "        if value is None: return 'slow path'.resolve_given((f0, f1, f2, ), contexts)\n"
-        "        f2 = value\n"
-        "    if f2 not in 'tracked 2' and f2 is not ...:"
+        "    if f2 is None: return 'slow path'.resolve_given((f0, f1, f2, ), contexts)\n"
+        "    try:\n"
+        "        if f2 not in 'tracked 2' and f2 is not None:"
         " return 'slow path'.resolve_given((f0, f1, f2, ), contexts)\n"
-        "    if f2 in 'guard 0':\n"
-        "        if f0 in 'rules 0 0':\n"
-        "            table = 'rules 0 0'[f0]\n"
-        "            if f2 in table: return table[f2]\n"
-        "        if f2 in 'rules 0 1': return 'rules 0 1'[f2]\n"
-        "    if f1 in 'rules 1 0':\n"
-        "        table = 'rules 1 0'[f1]\n"
-        "        if f0 in table: return table[f0]\n"
+        "        if f2 in 'guard 0':\n"
+        "            if f0 in 'rules 0 0':\n"
+        "                table = 'rules 0 0'[f0]\n"
+        "                if f2 in table: return table[f2]\n"
+        "            if f2 in 'rules 0 1': return 'rules 0 1'[f2]\n"
+        "        if f1 in 'rules 1 0':\n"
+        "            table = 'rules 1 0'[f1]\n"
+        "            if f0 in table: return table[f0]\n"
+        "    except TypeError: return 'slow path'.resolve_given((f0, f1, f2, ), contexts)\n"
         "    return 'default'"
     )
 
@@ -217,13 +229,168 @@ def test_values_that_look_like_what_stands_for_them():
 # ---- values of the context
 
 
-@pytest.mark.parametrize("value", [None, "", 5, ("a",)])
+class Word(StrEnum):
+    """A text, as a program may have it for a feature."""
+
+    ME = "me"
+    OTHER = "other"
+
+
+class Name(str, Enum):  # noqa: UP042 - as programs from before StrEnum have it
+    """The same."""
+
+    ME = "me"
+
+
+class Text(str):  # noqa: PLW1641 - without a hash it cannot be looked up
+    """A text with a way of its own to be compared, which therefore cannot be looked up."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+
+class Color(Enum):
+    """A member of this is no text, though its value is."""
+
+    RED = "red"
+
+
+@pytest.mark.parametrize("value", ["", 5, ("a",), True, Word.OTHER])
 def test_given_values_that_no_rule_has(value: object):
     """What is given counts as given, whatever it is: no default takes its place, and no rule matches it."""
     context = ClientContext(FEATURES)
     context.set_defaults({"user": "me"})
     setting = make_setting(make_rule(1, 10, user="me"), context=context)
-    assert [10, 0] == [setting.get(), setting.get(user=value)]
+    for _ in in_both_codes(setting):
+        assert [10, 0] == [setting.get(), setting.get(user=value)]
+
+
+def test_none_is_no_value():
+    """A feature that is given as None has no value: the client's default, of either kind, does not take its place."""
+    context = ClientContext(FEATURES)
+    context.set_defaults({"user": "me", "theme": ContextVar("theme", default="dark")})
+    setting = make_setting(make_rule(1, 10, user="me"), make_rule(2, 20, theme="dark"), context=context)
+    for _ in in_both_codes(setting):
+        assert [20, 10] == [setting.get(), setting.get(theme="bright")]
+        assert 20 == setting.get(user=None, environment=None)
+        with pytest.raises(MissingContextError, match="'user'"):
+            setting.get(user=None, theme="bright")
+        with pytest.raises(MissingContextError, match="'theme'"):
+            setting.get(theme=None)
+
+
+def test_missing_features_may_match_nothing():
+    """Where the client says so, no rule on a missing feature matches, and each such read is counted once."""
+    context = ClientContext(FEATURES, on_missing="no_match")
+    setting = make_setting(make_rule(1, 10, theme="dark"), make_rule(2, 20, theme="dark", user="me"), context=context)
+    switch(setting, make_rule(1, 10, theme="dark"), make_rule(2, 20, user="me", theme="dark"), context=context)
+    for _ in in_both_codes(setting):
+        assert [10, 0, 20] == [setting.get(theme="dark"), setting.get(), setting.get(theme="dark", user="me")]
+    assert {("size", "user"): 4, ("size", "theme"): 2} == dict(context.missing_reads)
+
+
+@pytest.mark.parametrize("value", [Word.ME, Name.ME, Text("me")], ids=["StrEnum", "Enum", "subclass"])
+def test_values_that_are_texts_of_another_class(value: str):
+    """They are compared as the texts that they are."""
+    setting = make_setting(make_rule(1, 10, user="me"))
+    for _ in in_both_codes(setting):
+        assert 10 == setting.get(user=value)
+
+
+@pytest.mark.parametrize("value", [["me"], {"me"}, {"me": 1}, bytearray(b"me")], ids=["list", "set", "dict", "bytes"])
+def test_values_that_cannot_be_looked_up(value: object):
+    """They are an error of ours, which names setting, feature and value, where a rule would be looked up by them."""
+    setting = make_setting(make_rule(1, 10, user="me"))
+    text = f"setting 'size' cannot be read with user={value!r}: the value of a context feature is a text"
+    for _ in in_both_codes(setting):
+        with pytest.raises(InvalidContextError) as raised:
+            setting.get(user=value)
+        assert text == str(raised.value)
+        assert 10 == setting.get(user="me", theme=value)
+
+
+def list_type_warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    began = "context feature value is no text, so it never matches: setting "
+    return [text.removeprefix(began).partition(";")[0] for text in caplog.messages if text.startswith(began)]
+
+
+def test_values_that_are_no_text_are_warned_of(caplog: pytest.LogCaptureFixture):
+    """The first read with a value of another type is a warning, for each setting, feature and type."""
+    setting = make_setting(make_rule(1, 10, user="me"))
+    for value in (42, 43, True, UUID(int=1), Color.RED, "me", Word.ME, None):
+        with suppress(MissingContextError):
+            setting.get(user=value, theme=value)
+    expected = [
+        f"size is read with {feature}={value!r}, of type {type(value).__name__}"
+        for value in (42, True, UUID(int=1), Color.RED)
+        for feature in ("user", "theme")
+    ]
+    assert expected == list_type_warnings(caplog)
+
+
+def test_texts_that_no_rule_can_have_are_warned_of(caplog: pytest.LogCaptureFixture):
+    """The first such read is a warning that says why, for each setting and feature; other texts are none."""
+    setting = make_setting(make_rule(1, 10, user="café"))
+    for value in ("me", "alice@example.com", "café", "x" * 300, "cafe\u0301", "*", "", Text("*mia")):
+        setting.get(user=value, theme="*" if value == "" else "dark")
+    began = "context feature value is a text that no rule can have: setting size is read with "
+    assert [
+        "user='cafe\u0301', and it is not in the normal form NFC of Unicode",
+        "theme='*', and it begins with *",
+    ] == [
+        text.removeprefix(began).partition(": send")[0].partition(", which")[0]
+        for text in caplog.messages
+        if text.startswith(began)
+    ]
+
+
+def test_types_are_looked_at_in_the_first_reads_after_each_update(caplog: pytest.LogCaptureFixture):
+    """That many reads look at types, then none does, until the setting is compiled anew."""
+    setting = make_setting()
+    first_code = setting.get.__code__
+    for _ in range(FIRST_READS):
+        assert setting.get.__code__ is first_code
+        setting.get(user="me")
+    assert setting.get.__code__ is not first_code
+    setting.get(user=42)
+    assert [] == list_type_warnings(caplog)
+    switch(setting)
+    setting.get(user=42)
+    assert ["size is read with user=42, of type int"] == list_type_warnings(caplog)
+
+
+def test_types_of_variables_are_looked_at(caplog: pytest.LogCaptureFixture):
+    """What a ContextVar says is looked at as well as what a call gives."""
+    context = ClientContext(FEATURES)
+    variable: ContextVar[object] = ContextVar("user", default=42)
+    context.set_defaults({"user": variable})  # type: ignore[dict-item]  # what must be warned of
+    assert 0 == make_setting(make_rule(1, 10, user="42"), context=context).get()
+    assert ["size is read with user=42, of type int"] == list_type_warnings(caplog)
+
+
+def test_the_end_of_first_reads_brings_back_nothing_old():
+    """A read that began before an update, and ends the first reads after it, leaves what the update has brought."""
+    context = ClientContext(FEATURES)
+    context.set_defaults({"user": "me"})
+    setting = make_setting(make_rule(1, 10, user="me"), context=context)
+    first_code = setting.get.__code__
+    switch(setting, make_rule(1, 11, user="you"))
+    late = FunctionType(first_code, {})
+    assert {10} == {late(environment=None, user="me", theme=None) for _ in range(FIRST_READS)}
+    assert 11 == setting.get(user="you")
+    with pytest.raises(MissingContextError):
+        setting.get()
+
+
+def test_positional_contexts():
+    """Whoever gives a value without its feature is told how to, in the first reads and later."""
+    setting = make_setting()
+    for _ in in_both_codes(setting):
+        with pytest.raises(TypeError) as raised:
+            setting.get("guest")  # type: ignore[call-arg]  # what must fail
+        assert "setting 'size': contexts are keywords, as in get(environment=...); get()" in str(raised.value)
 
 
 @pytest.mark.parametrize("value", [0, None, "", False])
@@ -334,7 +501,7 @@ def test_signature():
     """An editor and help() show the setting's own features."""
     setting = make_setting()
     assert [*FEATURES, "contexts"] == list(inspect.signature(setting.get).parameters)
-    assert "environment=<not given>" in pydoc.render_doc(setting.get)
+    assert "environment=None" in pydoc.render_doc(setting.get)
     assert "Return the setting's value" in pydoc.render_doc(Setting)
 
 
@@ -360,9 +527,9 @@ def test_defaults_that_come_and_go():
 def test_nothing_is_left_of_an_old_evaluation():
     """Code and evaluation do not hold each other: an update that was replaced is gone at once."""
     setting = make_setting(make_rule(1, 10, user="me"))
-    # The setting, its function, the code's constants, this variable, and the argument of the call.
+    # The setting, its function, the constants of both codes, this variable, and the argument of the call.
     evaluation = setting._evaluation
-    assert sys.getrefcount(evaluation) == 5
+    assert sys.getrefcount(evaluation) == 6
     switch(setting)
     assert sys.getrefcount(evaluation) == 2
 
@@ -394,6 +561,34 @@ def test_readers_during_updates():
     for reader in readers:
         reader.join()
     assert {1, 2} == answers
+
+
+def test_no_reader_goes_back():
+    """However often first reads end while updates arrive, what was read is never followed by what was there before."""
+    setting = make_setting()
+    is_over = threading.Event()
+    problems: list[tuple[int, int]] = []
+
+    def read(get: Callable[..., int]) -> None:
+        last = 0
+        while not is_over.is_set():
+            value = get(user="me")
+            if value < last:
+                problems.append((last, value))
+            last = value
+
+    readers = [threading.Thread(target=read, args=(setting.get,)) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for number in range(1, 600):
+        switch(setting, make_rule(1, number, user="me"))
+        # So that some of the updates come while first reads end, and others after that.
+        for _ in range(number % (2 * FIRST_READS)):
+            setting.get(user="me")
+    is_over.set()
+    for reader in readers:
+        reader.join()
+    assert ([], 599) == (problems, setting.get(user="me"))
 
 
 def test_readers_while_defaults_change():

@@ -105,7 +105,8 @@ def test_missing_feature_is_named() -> None:
         find_value(DOCUMENTED, {"a": "1", "b": "1"}, "abc")
     assert str(raised.value) == (
         "setting 'color' needs a value for the context feature 'c':"
-        " pass it to get(), or set a default of the client with set_defaults(c=...)"
+        " pass it to get(), set a default of the client with set_defaults(c=...), or create the client with"
+        " on_missing_context='no_match'"
     )
 
 

@@ -17,13 +17,13 @@ from heksher.clients.conversation.session import Session
 from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
 from heksher.clients.conversation.update import Replacement, Update
 from heksher.clients.offline.fallback import Fallback
-from heksher.clients.option import StartFailure, check_choice, read_seconds
+from heksher.clients.option import StartFailure, check_choice, read_features, read_seconds
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.reporting.observed import Observed
 from heksher.clients.reporting.snapshot import Snapshot
-from heksher.clients.reporting.status import ClientHealth, ClientStatus
+from heksher.clients.reporting.status import ClientHealth, ClientStatus, count_by_setting
 from heksher.clients.stream_runner import StreamRunner
-from heksher.context import ClientContext, ContextDefault, TrackedValues
+from heksher.context import ClientContext, ContextDefault, OnMissingContext, TrackedValues
 from heksher.exceptions import ClientStateError, ServiceError, StatusError
 from heksher.setting import Setting
 from heksher.wire import ANY_VALUES_CAPABILITY
@@ -67,6 +67,7 @@ class BaseHeksherClient(Observed, ABC):
         start_timeout: seconds that the start may take, anew from each answer to a declaration; ``None`` for as long as
             the HTTP client's timeouts let it.
         updates: whether changes are followed by a stream where the service has one, or by polling alone.
+        on_missing_context: what a read does that lacks a context feature which rules depend on.
         base_url: the service's URL, without credentials.
         fallback: what settings answer while the service was never reached.
         dispatcher: calls those who want to know of changes.
@@ -81,6 +82,7 @@ class BaseHeksherClient(Observed, ABC):
         on_start_failure: StartFailure,
         start_timeout: float | timedelta | None,
         updates: UpdateMode,
+        on_missing_context: OnMissingContext,
         base_url: str,
         fallback: Fallback,
         dispatcher: Dispatcher,
@@ -88,7 +90,8 @@ class BaseHeksherClient(Observed, ABC):
         super().__init__(dispatcher)
         check_choice("on_start_failure", on_start_failure, StartFailure)
         check_choice("updates", updates, UpdateMode)
-        self._context: ClientContext = ClientContext(tuple(context_features))
+        check_choice("on_missing_context", on_missing_context, OnMissingContext)
+        self._context: ClientContext = ClientContext(read_features(context_features), on_missing=on_missing_context)
         self._on_start_failure = on_start_failure
         self._start_timeout_s = None if start_timeout is None else read_seconds("start_timeout", start_timeout)
         self._schedule = Schedule(read_seconds("update_interval", update_interval))
@@ -120,7 +123,7 @@ class BaseHeksherClient(Observed, ABC):
 
         Raises:
             InvalidContextError: (a ``ValueError``) a feature already has a default.
-            TypeError: a default is neither.
+            ArgumentTypeError: (a ``TypeError``) a default is neither.
         """
         with self._publish_lock:
             self._context.set_defaults(defaults)
@@ -143,7 +146,7 @@ class BaseHeksherClient(Observed, ABC):
             InvalidContextError: (a ``ValueError``) a feature or a value that no rule can have, or no rule of this
                 service; or an empty collection.
             TrackingConflictError: (a ``RuntimeError``) both ``TRACK_ALL`` and values for one feature.
-            TypeError: something else than strings.
+            ArgumentTypeError: (a ``TypeError``) something else than strings.
         """
         with self._publish_lock:
             # Of a service that has not answered yet, nothing is known.
@@ -153,7 +156,7 @@ class BaseHeksherClient(Observed, ABC):
             self._session.recompile()
 
     def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:
-        """Return the contexts completed with the defaults, as ``get`` does."""
+        """Return the contexts completed with the defaults, as ``get`` does; what is ``None`` in them is left out."""
         return self._context.complete(contexts)
 
     @property
@@ -259,7 +262,12 @@ class BaseHeksherClient(Observed, ABC):
         return StreamPolicy(self._updates, self._session, self._schedule, wake_up)
 
     def _make_status(self) -> ClientStatus:
-        return self._health.make_status(MappingProxyType(self._session.statuses()), self._stream_runner.is_streaming)
+        return self._health.make_status(
+            MappingProxyType(self._session.statuses()),
+            self._stream_runner.is_streaming,
+            stream_problem=self._stream_runner.problem,
+            missing_contexts=count_by_setting(self._context.missing_reads),
+        )
 
     def _require_open(self) -> None:
         fork.notice_fork()

@@ -1,11 +1,16 @@
 """The options of clients, read and checked where a client is created, so that mistakes show at once."""
 
+import logging
 import threading
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Literal, get_args
 
 from heksher.clients.transport.sender import Limits
-from heksher.exceptions import InvalidOptionError
+from heksher.exceptions import ArgumentTypeError, InvalidOptionError
+from heksher.wording import describe_value
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 StartFailure = Literal["raise", "continue"]
 
@@ -28,6 +33,30 @@ def read_seconds(name: str, duration: object) -> float:
         raise InvalidOptionError(f"{name} must be a positive number of seconds or a timedelta, not {duration!r}")
     # More than threads can wait is as good as for ever.
     return float(min(seconds, threading.TIMEOUT_MAX))
+
+
+def read_features(features: object) -> tuple[str, ...]:
+    """Read the context features of a client. A text counts as its letters, as for a setting, and is warned of.
+
+    Raises:
+        ArgumentTypeError: (a ``TypeError``) they are no texts.
+    """
+    if not isinstance(features, Iterable):
+        raise ArgumentTypeError(
+            f"context_features must be names, such as ['environment', 'user'], not {describe_value(features)}"
+        )
+    if isinstance(features, str) and len(features) > 1:
+        logger.warning(
+            "context_features=%r is taken for %d features, one for each letter; for one of this name pass [%r]",
+            features,
+            len(features),
+            features,
+        )
+    names = tuple(features)
+    for name in names:
+        if not isinstance(name, str):
+            raise ArgumentTypeError(f"context_features must be names, not {describe_value(name)}")
+    return names
 
 
 def read_limits(max_response_bytes: object, request_timeout: object) -> Limits:

@@ -40,6 +40,11 @@ class StreamRunner(ABC):
         """Whether a stream is alive."""
         return self._policy.is_streaming
 
+    @property
+    def problem(self) -> str | None:
+        """Why there is no stream; ``None`` as for ``StreamPolicy``."""
+        return self._policy.problem
+
     @abstractmethod
     def tend(self) -> None:
         """Start what follows, or have it look again, if that is due. To be called after each update."""

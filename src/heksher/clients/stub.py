@@ -27,8 +27,8 @@ from heksher import rule_set as core
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.reporting.observed import Observed
 from heksher.clients.reporting.snapshot import Snapshot
-from heksher.clients.reporting.status import ClientHealth, ClientStatus, SettingStatus
-from heksher.context import ClientContext, ContextDefault, TrackedValues
+from heksher.clients.reporting.status import ClientHealth, ClientStatus, SettingStatus, count_by_setting
+from heksher.context import ClientContext, ContextDefault, OnMissingContext, TrackedValues
 from heksher.evaluation import Evaluation
 from heksher.setting import Setting
 from heksher.setting_type import HeksherSequence
@@ -86,13 +86,17 @@ class StubSetting:
 
 
 class _BaseStub(Observed):
-    """What both stub clients share. Arguments are ignored, so a stub can be created like what it stands in for."""
+    """What both stub clients share.
+
+    It takes any arguments, so a stub can be created like what it stands in for, and ignores them but for
+    ``on_missing_context``.
+    """
 
     _is_stub = True
 
-    def __init__(self, *_args: object, **_kwargs: object) -> None:
+    def __init__(self, *_args: object, on_missing_context: OnMissingContext = "raise", **_kwargs: object) -> None:
         super().__init__(Dispatcher(self._spawn))
-        self._context: ClientContext = ClientContext((), takes_any=True)
+        self._context: ClientContext = ClientContext((), takes_any=True, on_missing=on_missing_context)
         # What the settings answered before, to be restored at the end. Held weakly, as by every client.
         self._before: weakref.WeakKeyDictionary[Setting[Any], Evaluation[Any]] = weakref.WeakKeyDictionary()
         self._stubs: weakref.WeakKeyDictionary[Setting[Any], StubSetting] = weakref.WeakKeyDictionary()
@@ -134,7 +138,7 @@ class _BaseStub(Observed):
         """Do nothing: a stub has all its rules, as there is no service to fetch them from."""
 
     def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:
-        """Return the contexts completed with the defaults, as ``get`` does."""
+        """Return the contexts completed with the defaults, as ``get`` does; what is ``None`` in them is left out."""
         return self._context.complete(contexts)
 
     @property
@@ -153,7 +157,10 @@ class _BaseStub(Observed):
         health = ClientHealth()
         health.confirm(None)
         health.succeed()
-        return health.make_status({setting.name: known for setting in list(self._before)})
+        return health.make_status(
+            {setting.name: known for setting in list(self._before)},
+            missing_contexts=count_by_setting(self._context.missing_reads),
+        )
 
     def _answer_anew(self, settings: Iterable[Setting[Any]]) -> None:
         """Have those of the settings that are this client's at present answer their stub rules, and tell of it."""
@@ -205,8 +212,8 @@ class SyncStubHeksherClient(_BaseStub):
     ``reload``, ``close`` and ``ping`` are mocks.
     """
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args: object, on_missing_context: OnMissingContext = "raise", **kwargs: object) -> None:
+        super().__init__(*args, on_missing_context=on_missing_context, **kwargs)
         self.reload: MagicMock = MagicMock()
         self.close: MagicMock = MagicMock()
         self.ping: MagicMock = MagicMock()
@@ -231,10 +238,10 @@ class AsyncStubHeksherClient(_BaseStub):
     ``reload``, ``aclose``, ``close`` and ``ping`` are mocks.
     """
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: object, on_missing_context: OnMissingContext = "raise", **kwargs: object) -> None:
         # The loop holds its tasks weakly.
         self._callbacks: set[asyncio.Task[None]] = set()
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, on_missing_context=on_missing_context, **kwargs)
         self.reload: AsyncMock = AsyncMock()
         self.aclose: AsyncMock = AsyncMock()
         self.close: AsyncMock = AsyncMock()

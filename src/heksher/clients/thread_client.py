@@ -24,13 +24,15 @@ from heksher.clients.base_client import (
 from heksher.clients.conversation.setting_data import SettingData
 from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
 from heksher.clients.offline.bootstrap import Bootstrap
-from heksher.clients.offline.fallback import Fallback, FilePath
+from heksher.clients.offline.fallback import Fallback
+from heksher.clients.offline.file_path import FilePath
 from heksher.clients.option import StartFailure, read_limits
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.stream_runner import ThreadStreamRunner
 from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.transport.sender import DEFAULT_LIMITS
 from heksher.clients.transport.thread_transport import ThreadTransport
+from heksher.context import OnMissingContext
 from heksher.exceptions import ClientStateError, TransportError
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -63,12 +65,16 @@ class ThreadHeksherClient(BaseHeksherClient):
         request_timeout: seconds that a request may take in all, whatever trickles in.
         updates: ``"auto"`` has the service tell of changes where it can, and polls where it cannot; ``"stream"`` warns
             of that; ``"poll"`` does nothing but ask once in an interval.
+        on_missing_context: what a read does that lacks a context feature which rules depend on: ``"raise"`` a
+            ``MissingContextError``, so that a new rule can make a running program raise; or ``"no_match"``, pass over
+            those rules, and count that in ``status.missing_contexts``.
 
     Attributes:
         modification_lock: held while the values of settings are changed; hold it to keep them as they are.
 
     Raises:
         InvalidOptionError: (a ``ValueError``) an option cannot work.
+        ArgumentTypeError: (a ``TypeError``) an argument is of a wrong type.
 
     Source: docs/reference/compatibility.md, *Clients*.
     """
@@ -89,6 +95,7 @@ class ThreadHeksherClient(BaseHeksherClient):
         max_response_bytes: int = DEFAULT_LIMITS.max_response_bytes,
         request_timeout: float | timedelta = DEFAULT_LIMITS.request_timeout_s,
         updates: UpdateMode = "auto",
+        on_missing_context: OnMissingContext = "raise",
     ) -> None:
         limits = read_limits(max_response_bytes, request_timeout)
         self._transport = ThreadTransport(service_url, http_client_args, limits)
@@ -99,6 +106,7 @@ class ThreadHeksherClient(BaseHeksherClient):
             on_start_failure,
             start_timeout,
             updates,
+            on_missing_context,
             self._transport.base_url,
             fallback,
             Dispatcher(),

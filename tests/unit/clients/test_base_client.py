@@ -37,7 +37,13 @@ class Client(BaseHeksherClient):
     """A client without a transport, and without a background: notes how often it was told to look up."""
 
     def __init__(self, update_interval: Any = 60, context_features: Any = ("a", "b"), **options: Any) -> None:
-        common: dict[str, Any] = {"on_start_failure": "raise", "start_timeout": 1, "updates": "auto", "base_url": ""}
+        common: dict[str, Any] = {
+            "on_start_failure": "raise",
+            "start_timeout": 1,
+            "updates": "auto",
+            "on_missing_context": "raise",
+            "base_url": "",
+        }
         all_options = {**common, **options}
         tools = Fallback(None, None, ""), Dispatcher()
         super().__init__(update_interval, context_features, fallback=tools[0], dispatcher=tools[1], **all_options)

@@ -34,6 +34,7 @@ def test_arguments() -> None:
         "max_response_bytes": 256 * 2**20,
         "request_timeout": 60,
         "updates": "auto",
+        "on_missing_context": "raise",
     }
 
 

@@ -75,6 +75,7 @@ class _Converter(Generic[T]):
         self, queried: QueriedSetting, feature_order: Sequence[str], context: ClientContext
     ) -> ConvertedSetting[T]:
         rules = [accepted for rule in queried.rules if (accepted := self._receive_rule(rule)) is not None]
+        self._note_unreachable(rules, context)
         default_value, is_server_default = self._receive_default(queried)
         evaluation = Evaluation(
             RuleSet(self._setting.name, rules, feature_order),
@@ -137,6 +138,22 @@ class _Converter(Generic[T]):
         else:
             text = f"setting update rejected rules: {text}"
             self._remarks.append(Remark(logging.WARNING, text, {"rejected_rules": [rule.rule_id]}, is_rejection=True))
+
+    def _note_unreachable(self, rules: Sequence[Rule[T]], context: ClientContext) -> None:
+        """Note the rules that never match, as no read can name a feature that they have a condition on."""
+        reachable = {*self._setting.configurable_features, *context.defaults}
+        unreachable: dict[str, list[int]] = {}
+        for rule in rules:
+            for feature, _ in rule.conditions:
+                if feature not in reachable:
+                    unreachable.setdefault(feature, []).append(rule.rule_id)
+        for feature, rule_ids in sorted(unreachable.items()):
+            text = (
+                f"setting update rejected rules: setting {self._setting.name} is not configurable by {feature} in this"
+                " program, and the client has no default for it, so rules with a condition on it match nothing:"
+                f" {shorten(', '.join(map(str, rule_ids)))}"
+            )
+            self._remarks.append(Remark(logging.WARNING, text, {"rejected_rules": rule_ids}, is_rejection=True))
 
     def _note_coercion(self, rule: QueriedRule | None, raw: JSON, coercions: Sequence[str]) -> None:
         text = f"{self._describe(rule, raw)}, was coerced: {'; '.join(coercions)}"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from heksher.clients.conversation.conflict import remark_conflict
 from heksher.clients.conversation.conversion import Remark
 from heksher.clients.conversation.exchange import Request, Response
 from heksher.clients.conversation.response_reader import read_object
@@ -35,9 +36,7 @@ def read_declaration(setting: Setting[Any], request: Request, response: Response
         InvalidResponseError: it is not what the API promises.
     """
     if response.status == CONFLICT:
-        text = f"conflict when declaring setting {setting.name}, whose values the service goes on to decide: "
-        content = response.body.decode(errors="replace")
-        return [Remark(logging.ERROR, text + content, {"response_content": content}, is_rejection=True)]
+        return [remark_conflict(setting.name, request, response)]
     answer = read_object(request, response)
     if answer.get("outcome") != "outdated":
         return []

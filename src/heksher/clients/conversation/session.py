@@ -44,7 +44,7 @@ from heksher.clients.conversation.response_reader import (
 from heksher.clients.conversation.saved_state import SavedState
 from heksher.clients.conversation.setting_data import SettingData
 from heksher.clients.conversation.update import Renewal, Replacement, Update
-from heksher.clients.reporting.status import SettingStatus
+from heksher.clients.reporting.status import SettingStatus, combine_statuses
 from heksher.context import ClientContext
 from heksher.evaluation import CompiledEvaluation
 from heksher.exceptions import InvalidResponseError
@@ -231,7 +231,7 @@ class Session:
 
     def statuses(self) -> dict[str, SettingStatus]:
         """Return what is known of each setting, by name."""
-        return {registration.name: registration.status for registration, _ in self._live()}
+        return combine_statuses((registration.name, registration.status) for registration, _ in self._live())
 
     def ping(self) -> Flow[None]:
         """Raise a ServiceError (from the flow) unless the service is healthy."""

@@ -63,6 +63,7 @@ STEADY_S: Final = 60.0
 # After how long, at most, a client looks again for a stream that is not to be had.
 REFUSED_S: Final = 600.0
 
+_OK: Final = 200
 # What a service, or a proxy, may say that is well again soon.
 _TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -110,6 +111,7 @@ class StreamPolicy:
 
     Attributes:
         due_s: when the next attempt is due; infinity before one was planned.
+        problem: why there is no stream; ``None`` while there is one, before the first attempt, and if none is wanted.
     """
 
     def __init__(self, mode: UpdateMode, session: Session, schedule: Schedule, wake_up: Callable[[], object]) -> None:
@@ -125,6 +127,7 @@ class StreamPolicy:
         # None while there is none.
         self._stream: _FollowedStream | None = None
         self.due_s: float = math.inf
+        self.problem: str | None = None
         # Losses and failed attempts, and losses alone.
         self._failures = FailureRow()
         self._losses = FailureRow()
@@ -163,7 +166,8 @@ class StreamPolicy:
         return True
 
     def do_without(self, reason: str) -> None:
-        """Say, once, that there is no stream, if the program wants one."""
+        """Note why there is no stream; say it, once, if the program wants one."""
+        self.problem = reason
         if self._mode == "stream" and not self._is_warned:
             self._is_warned = True
             logger.warning("there is no stream of the service's changes, updates go on by polling: %s", reason)
@@ -290,7 +294,7 @@ class StreamPolicy:
             self._failures.end()
             self._losses.end()
         level = self._losses.fail(logging.INFO)
-        reason = _describe(occasion.outcome)
+        self.problem = reason = _describe(occasion.outcome)
         logger.log(level, "the stream of changes has ended, polling until there is one again: %s", reason)
         self._back_off(occasion.now_s)
         if occasion.retry_s is not None:
@@ -302,6 +306,7 @@ class StreamPolicy:
         self.due_s = occasion.now_s + REFUSED_S * draw(0.5, 1)
 
     def _rely_on_stream(self, occasion: _Occasion) -> None:
+        self.problem = None
         self._schedule.note_stream(occasion.now_s, is_open=True)
         if self._is_over:
             # Another thread has ended it in this very moment, perhaps before the line above.
@@ -319,6 +324,8 @@ class StreamPolicy:
 
     def _tell_failure(self, occasion: _Occasion) -> None:
         reason = _describe(occasion.outcome)
+        if occasion.lasted_s >= OPENING_S:
+            reason += "; something in between may keep back what it should pass on, as a proxy does that buffers"
         logger.debug("the stream of changes cannot be opened: %s", reason)
         self.do_without(reason)
 
@@ -342,4 +349,12 @@ _ACTIONS: Final[Mapping[StreamAction, Callable[[StreamPolicy, _Occasion], None]]
 def _describe(outcome: Outcome | None) -> str:
     if isinstance(outcome, TransportError):
         return str(outcome)
-    return "the service has ended it" if outcome is None else f"it was answered with status {outcome.status}"
+    if outcome is None:
+        return "the service has ended it"
+    text = f"it was answered with status {outcome.status}"
+    encoding = outcome.headers.get("content-encoding")
+    if outcome.status == _OK and encoding is not None:
+        return f"{text} and Content-Encoding {encoding}, which nobody asked for: something in between compresses it"
+    if outcome.status == _OK:
+        return f"{text} and Content-Type {outcome.headers.get('content-type')}, as something in between may do"
+    return text

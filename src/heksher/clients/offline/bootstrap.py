@@ -22,6 +22,7 @@ from heksher.clients.conversation.saved_state import (
     read_feature_order,
     read_settings,
 )
+from heksher.clients.offline.file_path import read_path
 from heksher.exceptions import InvalidOptionError
 from heksher.value_type import JSON
 from heksher.wording import describe_value
@@ -57,10 +58,7 @@ def read_bootstrap(source: Bootstrap) -> SavedState:
 
 def _read_text(source: object) -> bytes | str:
     if isinstance(source, str | os.PathLike):
-        # Not before it is needed: it takes a tenth of what everything else here takes to import.
-        from pathlib import Path  # noqa: PLC0415 - see above
-
-        return Path(source).read_bytes()
+        return read_path("it", source).read_bytes()
     if not isinstance(source, Mapping):
         raise TypeError(f"it must be a mapping, or the path of a file, not {describe_value(source)}")
     # Written and read again, it is a copy, which the program cannot change, of lists and dictionaries alone.

@@ -2,17 +2,15 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from os import PathLike
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 from heksher.clients.conversation.saved_state import SavedState
 from heksher.clients.offline.bootstrap import Bootstrap, read_bootstrap
+from heksher.clients.offline.file_path import FilePath, read_path
 from heksher.clients.reporting.status import DataSource
 
 if TYPE_CHECKING:
     from heksher.clients.offline.last_known_file import LastKnownFile
-
-FilePath: TypeAlias = str | PathLike[str]
 
 
 class FallbackSource(NamedTuple):
@@ -31,7 +29,8 @@ class Fallback:
         service: the service's URL without credentials.
 
     Raises:
-        InvalidOptionError: the bootstrap cannot be used.
+        InvalidOptionError: the bootstrap, or the path of the file, cannot be used.
+        ArgumentTypeError: (a ``TypeError``) the latter is no path.
     """
 
     def __init__(self, last_known_file: FilePath | None, bootstrap: "Bootstrap | None", service: str) -> None:
@@ -85,4 +84,4 @@ def _open(path: FilePath) -> "LastKnownFile":
     # Not before it is needed: what makes checksums takes a while to import.
     from heksher.clients.offline.last_known_file import LastKnownFile  # noqa: PLC0415 - see above
 
-    return LastKnownFile(path)
+    return LastKnownFile(read_path("last_known_file", path))

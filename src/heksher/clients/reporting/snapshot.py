@@ -25,7 +25,7 @@ class Snapshot:
     def __init__(self, evaluations: Mapping[Setting[Any], Evaluation[Any]]) -> None:
         self._evaluations = MappingProxyType(dict(evaluations))
 
-    def get(self, setting: Setting[T], /, **contexts: str) -> T:
+    def get(self, setting: Setting[T], /, **contexts: str | None) -> T:
         """Return what ``setting.get(**contexts)`` gave at that moment, with the same errors.
 
         Raises:
@@ -33,7 +33,7 @@ class Snapshot:
         """
         return self._evaluation_of(setting).resolve(contexts)
 
-    def explain(self, setting: Setting[T], /, **contexts: str) -> Explanation[T]:
+    def explain(self, setting: Setting[T], /, **contexts: str | None) -> Explanation[T]:
         """Return what ``setting.explain(**contexts)`` gave at that moment; errors as for ``get``."""
         return self._evaluation_of(setting).explain(contexts)
 

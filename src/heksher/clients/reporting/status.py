@@ -4,9 +4,10 @@
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from heksher.record import Record
@@ -17,7 +18,7 @@ DataSource = Literal["defaults", "service", "file", "bootstrap"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SettingStatus(Record):
-    """What a client knows of one setting.
+    """What a client knows of one setting, or of several that have one name: whatever is wrong with any of them shows.
 
     Attributes:
         is_declared: whether the service accepted the declaration. One that it refused, or that failed, is tried again;
@@ -52,6 +53,10 @@ class ClientStatus(Record):
         source: where the data comes from; ``"defaults"`` when there is none.
         settings: by name.
         is_streaming: whether the service tells of its changes now; else the client asks in its interval.
+        stream_problem: why the service does not tell of its changes: it cannot, or something between it and the client
+            breaks the stream; ``None`` while it tells, before that was tried, and with ``updates="poll"``.
+        missing_contexts: how often a setting was read without a context feature that rules depend on: by the setting's
+            name, then by feature. Such reads raised, or passed over those rules, as ``on_missing_context`` says.
     """
 
     state: ClientState
@@ -64,6 +69,8 @@ class ClientStatus(Record):
     source: DataSource
     settings: Mapping[str, SettingStatus]
     is_streaming: bool
+    stream_problem: str | None
+    missing_contexts: Mapping[str, Mapping[str, int]]
 
 
 class _Facts(NamedTuple):
@@ -118,7 +125,13 @@ class ClientHealth:
         """Note that the client was closed; return whether the state changed."""
         return self._enter("closed")
 
-    def make_status(self, settings: Mapping[str, SettingStatus], is_streaming: bool = False) -> ClientStatus:
+    def make_status(
+        self,
+        settings: Mapping[str, SettingStatus],
+        is_streaming: bool = False,
+        stream_problem: str | None = None,
+        missing_contexts: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
+    ) -> ClientStatus:
         """Return the status at this moment."""
         facts = self._facts
         return ClientStatus(
@@ -132,6 +145,8 @@ class ClientHealth:
             source=facts.source,
             settings=settings,
             is_streaming=is_streaming,
+            stream_problem=stream_problem,
+            missing_contexts=missing_contexts,
         )
 
     def _enter(self, state: ClientState) -> bool:
@@ -139,6 +154,29 @@ class ClientHealth:
             return False
         self._facts = self._facts._replace(state=state, since=_now())
         return True
+
+
+def combine_statuses(statuses: Iterable[tuple[str, SettingStatus]]) -> dict[str, SettingStatus]:
+    """Return one status for each name; of several, what is wrong with any of them shows in it."""
+    combined: dict[str, SettingStatus] = {}
+    for name, status in statuses:
+        known = combined.get(name, status)
+        combined[name] = SettingStatus(
+            is_declared=known.is_declared and status.is_declared,
+            is_missing=known.is_missing or status.is_missing,
+            rejected=tuple(dict.fromkeys(known.rejected + status.rejected)),
+            is_stale=known.is_stale or status.is_stale,
+        )
+    return combined
+
+
+def count_by_setting(reads: Mapping[tuple[str, str], int]) -> Mapping[str, Mapping[str, int]]:
+    """Return how often reads were noted, by setting and feature, as a status shows it."""
+    counts: dict[str, dict[str, int]] = {}
+    # list() of it is atomic: other threads go on reading.
+    for (setting, feature), count in list(reads.items()):
+        counts.setdefault(setting, {})[feature] = count
+    return MappingProxyType(counts)
 
 
 def _age_s(at: datetime, monotonic_s: float) -> float:

@@ -8,7 +8,7 @@ it is raised to the program; of those libraries that are imported, as nothing ca
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from heksher.exceptions import InvalidResponseError, ServiceError, StatusError
 
@@ -27,7 +27,7 @@ def as_http_error(error: ServiceError) -> ServiceError:
     adapted.__dict__.update(error.__dict__)
     if bases:
         # The library's own errors have these; without a request they refuse to return it.
-        setattr(adapted, "request", _find_request(error.native))  # noqa: B010 - a property of the bases
+        setattr(adapted, "request", find_request(error.native))  # noqa: B010 - a property of the bases
     if isinstance(error, StatusError):
         adapted.__dict__["response"] = error.native
     return adapted
@@ -42,7 +42,8 @@ def raised_as_http_errors() -> Iterator[None]:
         raise as_http_error(error) from (error.native if isinstance(error.native, BaseException) else None)
 
 
-def _find_request(native: object) -> object:
+def find_request(native: object) -> Any:
+    """Return the library's request that its error, or its response, belongs to; ``None`` if there is none."""
     try:
         return getattr(native, "request", None)
     # That of the library's response or error, without a request.

@@ -21,8 +21,13 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from heksher.clients.transport.program_code import (
+    name_errors_of_async_hook,
+    name_errors_of_auth,
+    name_errors_of_hook,
+)
 from heksher.clients.transport.receiving import ACCEPTED_ENCODINGS
-from heksher.exceptions import InvalidOptionError
+from heksher.exceptions import ArgumentTypeError, InvalidOptionError
 
 if TYPE_CHECKING:
     import httpx2
@@ -51,11 +56,12 @@ class ClientSettings:
 
     Raises:
         InvalidOptionError: the URL cannot be one, or that of a proxy.
-        TypeError: ``auth`` is nothing that the library takes.
+        ArgumentTypeError: (a ``TypeError``) ``http_client_args`` is no mapping, or ``auth`` nothing that the library
+            takes.
     """
 
     def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None) -> None:
-        args = dict(http_client_args or {})
+        args = _copy_args(http_client_args)
         name = _choose_library(args)
         self.library: Any = import_module(name)
         url = _parse_service_url(self.library, service_url)
@@ -64,6 +70,7 @@ class ClientSettings:
             args["auth"] = (url.username, url.password)
         _check_auth(self.library, args.get("auth"))
         _check_proxy(args.get("proxy"))
+        args["auth"] = name_errors_of_auth(self.library, args.get("auth"))
         args["headers"] = _complete_headers(self.library, args.get("headers"))
         self.is_following: bool = bool(args.get("follow_redirects"))
         self._args = args
@@ -82,9 +89,19 @@ class ClientSettings:
             kind: ``"Client"`` or ``"AsyncClient"``.
             check_request: called with each request, as the last thing before it is sent.
             receive: called with each response, as the first thing; it must read the body.
+
+        Raises:
+            ArgumentTypeError: (a ``TypeError``) the library does not take an argument of the program's.
         """
-        client = getattr(self.library, kind)(**self._args)
-        hooks = client.event_hooks
+        try:
+            client = getattr(self.library, kind)(**self._args)
+        except TypeError as error:
+            raise ArgumentTypeError(f"http_client_args are not what {self.library.__name__} takes: {error}") from error
+        name_errors = name_errors_of_async_hook if kind == "AsyncClient" else name_errors_of_hook
+        hooks = {
+            event: [name_errors("event_hooks", hook) for hook in present]
+            for event, present in client.event_hooks.items()
+        }
         client.event_hooks = {
             "request": [*hooks["request"], check_request],
             "response": [receive, *hooks["response"]],
@@ -127,6 +144,13 @@ def mask_userinfo(record: logging.LogRecord) -> bool:
     return True
 
 
+def _copy_args(client_args: object) -> dict[str, Any]:
+    if not (client_args is None or isinstance(client_args, Mapping)):
+        kind = type(client_args).__name__
+        raise ArgumentTypeError(f"http_client_args must be a mapping of keyword arguments, not a {kind}")
+    return dict(client_args or {})
+
+
 def _complete_headers(library: Any, headers: Any) -> Any:
     completed = library.Headers({"Accept-Encoding": ACCEPTED_ENCODINGS})
     completed.update(headers)
@@ -135,8 +159,8 @@ def _complete_headers(library: Any, headers: Any) -> Any:
 
 def _check_auth(library: Any, auth: object) -> None:
     if not (auth is None or callable(auth) or isinstance(auth, (tuple, library.Auth))):
-        kind = type(auth).__name__
-        raise TypeError(f"http_client_args['auth'] must be a pair of strings, a callable or an Auth, not a {kind}")
+        text = "http_client_args['auth'] must be a pair of strings, a callable or an Auth"
+        raise ArgumentTypeError(f"{text}, not a {type(auth).__name__}")
 
 
 def _check_proxy(proxy: object) -> None:

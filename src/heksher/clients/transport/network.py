@@ -39,6 +39,23 @@ from heksher.clients.transport.private_part import find_pools, find_stream_class
 _NO_DELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+# Where an error keeps the address that could not be connected to.
+_UNREACHED: Final = "heksher_unreached"
+
+
+def find_unreached(error: BaseException | None) -> str | None:
+    """Return the ``host:port`` that could not be connected to, if that is why a request failed, else ``None``.
+
+    With a proxy that is the proxy's. It is not known of a transport of the program's own.
+    """
+    while error is not None:
+        unreached: str | None = vars(error).get(_UNREACHED)
+        if unreached is not None:
+            return unreached
+        error = error.__cause__
+    return None
+
+
 def protect(client: Any) -> None:
     """Have the requests of a library's blocking client observe their guards.
 
@@ -99,9 +116,13 @@ class _Backend:
         guard = active_guard()
         if others:
             options = {"local_address": local_address, "socket_options": socket_options, **others}
-            with _raised_as(self._core, "Connect"), guard.blocking(timeout, None) as timeout_s:
+            with (
+                _connecting_to(host, port),
+                _raised_as(self._core, "Connect"),
+                guard.blocking(timeout, None) as timeout_s,
+            ):
                 return _GuardedStream(self._core, self._inner.connect_tcp(host, port, timeout_s, **options))
-        with _raised_as(self._core, "Connect"):
+        with _connecting_to(host, port), _raised_as(self._core, "Connect"):
             connected = _connect(guard, host, port, timeout, local_address)
             try:
                 for option in [*(socket_options or ()), _NO_DELAY]:
@@ -175,8 +196,9 @@ class AsyncBackend:
         self._inner = inner
         self._streams: weakref.WeakSet[_AsyncGuardedStream] = weakref.WeakSet()
 
-    async def connect_tcp(self, *args: Any, **options: Any) -> "_AsyncGuardedStream":
-        return _AsyncGuardedStream(await self._inner.connect_tcp(*args, **options), self._streams)
+    async def connect_tcp(self, host: str, port: int, *args: Any, **options: Any) -> "_AsyncGuardedStream":
+        with _connecting_to(host, port):
+            return _AsyncGuardedStream(await self._inner.connect_tcp(host, port, *args, **options), self._streams)
 
     async def connect_unix_socket(self, *args: Any, **options: Any) -> "_AsyncGuardedStream":
         return _AsyncGuardedStream(await self._inner.connect_unix_socket(*args, **options), self._streams)
@@ -207,6 +229,16 @@ class _AsyncGuardedStream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+
+@contextmanager
+def _connecting_to(host: str, port: int) -> Iterator[None]:
+    try:
+        yield
+    # Also a cancellation, by which a time limit ends it.
+    except BaseException as error:
+        vars(error)[_UNREACHED] = f"{host}:{port}"
+        raise
 
 
 @contextmanager

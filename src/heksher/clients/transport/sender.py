@@ -12,8 +12,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
+from heksher.clients.transport.http_errors import find_request
 from heksher.clients.transport.http_library import ClientSettings
+from heksher.clients.transport.network import find_unreached
 from heksher.clients.transport.private_part import has_pool, renew_pool
+from heksher.clients.transport.program_code import ProgramCodeError
 from heksher.clients.transport.receiving import STREAM_EXTENSION, ResponseTooLargeError
 from heksher.exceptions import TransportError
 
@@ -176,8 +179,23 @@ class Sender(ABC, Generic[C]):
     def _describe_failure(self, request: Request, error: Exception) -> TransportError:
         if isinstance(error, ResponseTooLargeError):
             return TransportError(f"{request} was answered by {self._settings.base_url} with {error}", error.response)
+        if isinstance(error, ProgramCodeError):
+            return TransportError(f"{request} failed in the program's own code: {error}", error.error)
         cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        proxy = self._find_unreached_proxy(error)
+        if proxy is not None:
+            cause = f"the proxy {proxy} cannot be reached: {cause}"
         return TransportError(f"{request} got no answer from {self._settings.base_url}: {cause}", error)
+
+    def _find_unreached_proxy(self, error: Exception) -> str | None:
+        """Return the ``host:port`` of the proxy, if that is what could not be connected to, else ``None``."""
+        unreached, request = find_unreached(error), find_request(error)
+        # Where redirects are followed, only the request says where it went.
+        if unreached is None or (request is None and self._settings.is_following):
+            return None
+        url = self._settings.library.URL(self._settings.base_url) if request is None else request.url
+        port = url.port or (443 if url.scheme == "https" else 80)
+        return None if unreached == f"{url.raw_host.decode('ascii')}:{port}" else unreached
 
 
 class End(NamedTuple, Generic[T]):

@@ -50,6 +50,8 @@ def test_a_new_client_is_starting(health: ClientHealth):
         source="defaults",
         settings={},
         is_streaming=False,
+        stream_problem=None,
+        missing_contexts={},
     )
     assert expected == health.make_status({})
 

@@ -81,10 +81,19 @@ def test_url_without_credentials() -> None:
 def test_hooks_of_the_program(library: Any) -> None:
     """The program's own hooks stay: a request is checked after them, a response is read before them."""
     timeout = library.Timeout(3)
-    args = {"timeout": timeout, "event_hooks": {"request": [print], "response": [repr]}}
-    client = ClientSettings(URL, args).make_client("Client", len, str)
-    assert {"request": [print, len], "response": [str, repr]} == client.event_hooks
-    assert {"request": [print], "response": [repr]} == args["event_hooks"]
+    called: list[str] = []
+
+    def hook(_: object) -> None:
+        called.append("hook")
+
+    args = {"timeout": timeout, "event_hooks": {"request": [hook], "response": [hook]}}
+    check, receive = (lambda _: called.append("check")), (lambda _: called.append("receive"))
+    client = ClientSettings(URL, args).make_client("Client", check, receive)
+    for event in ("request", "response"):
+        for function in client.event_hooks[event]:
+            function(None)
+    assert ["hook", "check", "receive", "hook"] == called
+    assert {"request": [hook], "response": [hook]} == args["event_hooks"]
 
 
 @pytest.mark.parametrize(
