@@ -280,3 +280,48 @@ def test_one_of_two_settings_of_one_name_is_rejected(driver: Driver, service: Fa
     statuses = driver.start(service).native.status.settings
     assert [5, "zero", "zero", 5] == [setting.get() for setting in settings]
     assert [(True, 1)] * 2 == [(statuses[name].is_stale, len(statuses[name].rejected)) for name in "st"]
+
+
+def outdated(default_value: object) -> Behaviour:
+    """Make the answer to a declaration that is older than what the service has."""
+    difference = {"level": "minor", "attribute": "default_value", "latest_value": default_value}
+    return answer(200, {"outcome": "outdated", "latest_version": "1.1", "differences": [difference]})
+
+
+def test_the_default_of_an_outdated_declaration_applies_at_once(driver: Driver, service: FakeService):
+    """The default that the service has holds before the first query is answered; what the query says, holds then."""
+    setting, other = Setting("s", int, ["a"], 0), Setting("t", int, ["a"], 0)
+    service.set_default("s", 2)
+    service.behaviours[DECLARE] = for_setting("s", outdated(1), service.usual(DECLARE))
+    client = driver.create(service, on_start_failure="raise")
+    with service.holding(QUERY) as gate:
+        start = client.begin("set_as_main")
+        gate.await_requests()
+        assert (1, 1, 0) == (setting.get(), setting.server_default_value, other.get())
+        assert client.native.status.settings["s"].is_stale
+        gate.open()
+        start.result()
+    assert 2 == setting.get()
+
+
+def test_the_default_of_an_outdated_declaration_survives_a_failed_query(driver: Driver, service: FakeService):
+    """It holds, too, where the first query fails; one that is no value of the setting's type is refused."""
+    setting, other = Setting("s", int, ["a"], 0), Setting("t", int, ["a"], 0)
+    service.behaviours[DECLARE] = for_setting("s", outdated(1), outdated("one"))
+    service.behaviours[QUERY] = answer(500)
+    client = driver.create(service, on_start_failure="continue")
+    client.start()
+    assert (1, 0) == (setting.get(), other.get())
+    assert "'one'" in client.native.status.settings["t"].rejected[0]
+
+
+@pytest.mark.parametrize("differences", [None, {}, [1], [{"attribute": "default_value"}], [{"attribute": "type"}]])
+def test_an_outdated_declaration_that_tells_no_default(driver: Driver, service: FakeService, differences: object):
+    """Without a default in the answer the setting's own holds until the query is answered."""
+    setting = Setting("s", int, ["a"], 3)
+    body = {"outcome": "outdated", "latest_version": "1.1", "differences": differences}
+    service.behaviours[DECLARE] = answer(200, body)
+    service.behaviours[QUERY] = answer(500)
+    client = driver.create(service, on_start_failure="continue")
+    client.start()
+    assert (3, True) == (setting.get(), client.native.status.settings["s"].is_declared)

@@ -302,7 +302,7 @@ class AsyncHeksherClient(BaseHeksherClient):
     async def _start(self) -> Exception | None:
         try:
             async with asyncio.timeout(self._start_timeout_s) as limit:
-                with self._session.telling_progress(self._make_extension(limit)):
+                with self._session.declarations.telling_progress(self._make_extension(limit)):
                     return await self._update_and_announce()
         except TimeoutError as timeout:
             error = as_http_error(TransportError(f"the start took longer than {self._start_timeout_s} s", timeout))

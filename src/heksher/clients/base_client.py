@@ -4,7 +4,7 @@ import logging
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from enum import Enum
 from types import MappingProxyType
@@ -96,6 +96,7 @@ class BaseHeksherClient(Observed, ABC):
         self._start_timeout_s = None if start_timeout is None else read_seconds("start_timeout", start_timeout)
         self._schedule = Schedule(read_seconds("update_interval", update_interval))
         self._session = Session(self._context, base_url)
+        self._session.tell_defaults = _call_weakly(self._publish_defaults)
         self._updates: UpdateMode = updates
         self._state = ClientPhase.NEW
         # A new object for each start, None while the client is not running: by it an update knows whether it has
@@ -252,14 +253,7 @@ class BaseHeksherClient(Observed, ABC):
         """Make what follows the service's changes during a run. It must not hold the client."""
 
     def _make_stream_policy(self) -> StreamPolicy:
-        reference = weakref.WeakMethod(self._wake_up)
-
-        def wake_up() -> None:
-            method = reference()
-            if method is not None:
-                method()
-
-        return StreamPolicy(self._updates, self._session, self._schedule, wake_up)
+        return StreamPolicy(self._updates, self._session, self._schedule, _call_weakly(self._wake_up))
 
     def _make_status(self) -> ClientStatus:
         return self._health.make_status(
@@ -284,6 +278,11 @@ class BaseHeksherClient(Observed, ABC):
             replacements = self._session.publish(update)
             self._health.confirm(update.revision)
             self._post(replacements)
+
+    def _publish_defaults(self) -> None:
+        """Make the defaults visible that declarations were answered with. May be called from any thread."""
+        with self._publish_lock:
+            self._post(self._session.publish_defaults())
 
     def _fall_back(self) -> None:
         """Have settings that never had values from the service answer from the fallback. Reads a file."""
@@ -380,3 +379,15 @@ class BaseHeksherClient(Observed, ABC):
         # One that was closed meanwhile stays closed.
         if self._state is ClientPhase.RUNNING:
             self._state = ClientPhase.NEW
+
+
+def _call_weakly(method: Callable[[], object]) -> Callable[[], None]:
+    """Make a function that calls a method, as long as its object is there, which it does not keep."""
+    reference = weakref.WeakMethod(method)
+
+    def call() -> None:
+        found = reference()
+        if found is not None:
+            found()
+
+    return call

@@ -363,7 +363,7 @@ class ThreadHeksherClient(BaseHeksherClient):
         if started is not None:
             error: Exception | None = ClientStateError("the start was interrupted")
             try:
-                with self._session.telling_progress(lambda: started.put("progress")):
+                with self._session.declarations.telling_progress(lambda: started.put("progress")):
                     error = self._update_and_announce()
             finally:
                 started.put(error)

@@ -17,7 +17,7 @@ Source: docs/reference/compatibility.md, *Declare*; known faults 3, 4 and 24.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -79,13 +79,20 @@ class DeclarationProtocol:
     Args:
         queries: says what the service announces, and is told the revision that a declaration is visible at.
 
-    Attributes:
-        tell_progress: called after each answer to declarations, on the thread that runs the flow.
     """
 
     def __init__(self, queries: QueryProtocol) -> None:
         self._queries = queries
-        self.tell_progress: Callable[[], object] = do_nothing
+        self._tell_progress: Callable[[], object] = do_nothing
+
+    @contextmanager
+    def telling_progress(self, tell: Callable[[], object]) -> Iterator[None]:
+        """Call a function after each answer to declarations, on the thread that runs the flow, until the block ends."""
+        self._tell_progress = tell
+        try:
+            yield
+        finally:
+            self._tell_progress = do_nothing
 
     def declare(self, waiting: Iterable[Waiting]) -> Flow[None]:
         """Declare settings, those first that were not tried yet; what becomes of each is noted in its registration.
@@ -117,7 +124,7 @@ class DeclarationProtocol:
             refused.extend(self._receive_all(portion, requests, outcomes))
             if any(isinstance(outcome, Response) for outcome in outcomes):
                 unanswered = 0
-                self.tell_progress()
+                self._tell_progress()
             elif (unanswered := unanswered + 1) == _MAX_UNANSWERED:
                 break
         return refused
@@ -140,7 +147,7 @@ class DeclarationProtocol:
             refused.extend(self._receive_group(group, request, outcome))
             if not isinstance(outcome, Response):
                 break
-            self.tell_progress()
+            self._tell_progress()
         refused.extend((yield from self._declare_apart(apart)))
         return refused
 
@@ -171,7 +178,7 @@ class DeclarationProtocol:
         statuses = (_OK,) if registration.is_missing else (_OK, CONFLICT)
         try:
             response = expect(request, outcome, *statuses)
-            remarks = read_declaration(setting, request, response)
+            remarks, told = read_declaration(setting, request, response)
         except ServiceError as error:
             if isinstance(error, StatusError) and error.status == _UNAUTHORIZED:
                 raise
@@ -184,6 +191,7 @@ class DeclarationProtocol:
             registration.refuse(*remarks, is_lasting=True)
         else:
             registration.accept(remarks)
+            registration.told = told
         return response.status != CONFLICT
 
     # ---- settings that the service has, though it did not accept their declarations

@@ -3,14 +3,15 @@
 import logging
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from heksher.clients.conversation.conflict import remark_conflict
 from heksher.clients.conversation.conversion import Remark
 from heksher.clients.conversation.exchange import Request, Response
-from heksher.clients.conversation.response_reader import read_object
+from heksher.clients.conversation.response_reader import QueriedSetting, read_object
 from heksher.exceptions import ServiceError, StatusError
 from heksher.setting import Setting
+from heksher.value_type import JSON
 
 CONFLICT: Final = 409
 
@@ -29,17 +30,29 @@ _REMEDIES: Final[Mapping[int, str]] = MappingProxyType(
 _PATIENCE: Final = "it is tried again"
 
 
-def read_declaration(setting: Setting[Any], request: Request, response: Response) -> list[Remark]:
-    """Read the answer to a declaration: what to say of it if it was accepted, or at least understood.
+class ReadDeclaration(NamedTuple):
+    """What the answer to a declaration comes to.
+
+    Attributes:
+        remarks: what is to be said of it.
+        told: a default that the service has, and the declaration does not; ``None`` without one.
+    """
+
+    remarks: tuple[Remark, ...] = ()
+    told: QueriedSetting | None = None
+
+
+def read_declaration(setting: Setting[Any], request: Request, response: Response) -> ReadDeclaration:
+    """Read the answer to a declaration that was accepted, or at least understood.
 
     Raises:
         InvalidResponseError: it is not what the API promises.
     """
     if response.status == CONFLICT:
-        return [remark_conflict(setting.name, request, response)]
+        return ReadDeclaration((remark_conflict(setting.name, request, response),))
     answer = read_object(request, response)
     if answer.get("outcome") != "outdated":
-        return []
+        return ReadDeclaration()
     latest = str(answer.get("latest_version"))
     is_major = setting.version.partition(".")[0] != latest.partition(".")[0]
     began = "setting is outdated by a major version" if is_major else "setting is outdated"
@@ -47,7 +60,17 @@ def read_declaration(setting: Setting[Any], request: Request, response: Response
     versions = f"setting {setting.name} is declared with the version {setting.version}, the service has {latest}"
     text = f"{began}: {versions}: {differences}"
     extra = {"latest_version": latest, "differences": differences}
-    return [Remark(logging.WARNING if is_major else logging.INFO, text, extra)]
+    remark = Remark(logging.WARNING if is_major else logging.INFO, text, extra)
+    return ReadDeclaration((remark,), _find_default(differences))
+
+
+def _find_default(differences: JSON) -> QueriedSetting | None:
+    if not isinstance(differences, list):
+        return None
+    for difference in differences:
+        if isinstance(difference, Mapping) and difference.get("attribute") == "default_value":
+            return QueriedSetting((), "latest_value" in difference, difference.get("latest_value"))
+    return None
 
 
 def describe_failed_declaration(setting: Setting[Any], error: ServiceError) -> Remark:

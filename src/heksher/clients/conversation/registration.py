@@ -9,7 +9,9 @@ from heksher.clients.conversation.conversion import Remark
 from heksher.clients.conversation.declaration_retry import DeclarationRetry
 from heksher.clients.conversation.response_reader import QueriedSetting
 from heksher.clients.reporting.status import SettingStatus
+from heksher.exceptions import InvalidResponseError
 from heksher.setting import Setting
+from heksher.value_type import JSON
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -31,6 +33,8 @@ class Registration:
         is_received: whether the setting ever got an evaluation from the service.
         accepted_answer: what the service said last, if all of it was accepted; the setting's evaluation is made of it.
         last_answer: what the service said last, accepted or not, to be saved.
+        told: the default that the service has by its answer to the declaration, until the setting answers it, or
+            anything newer; ``None`` if that says none.
         is_restored: whether the setting answers from what was saved, because the service has said nothing since.
     """
 
@@ -45,6 +49,7 @@ class Registration:
         self.is_received: bool = False
         self.accepted_answer: QueriedSetting | None = None
         self.last_answer: QueriedSetting | None = None
+        self.told: QueriedSetting | None = None
         self.is_restored: bool = False
         # What was logged of the values, and of the declaration, and still holds.
         self._known_of_values: frozenset[str] = frozenset()
@@ -57,6 +62,16 @@ class Registration:
         remarks = tuple(remarks)
         self._known_of_values = self._log_new(remarks, self._known_of_values)
         self.rejected = _list_rejections(remarks)
+
+    def log_unreceived(self, answer: JSON, error: InvalidResponseError) -> None:
+        """Log that the service's answer has nothing for the setting, or nothing that makes sense."""
+        if answer is None and not self.is_received:
+            text = f"the value of setting was never retrieved from service: {self.name} uses its default"
+            self.log_values([Remark(logging.INFO, text)])
+        else:
+            text = f"setting {self.name} keeps what it has: {error}"
+            self.log_values([Remark(logging.ERROR, text, is_rejection=True)])
+        self.accepted_answer = None
 
     def accept(self, remarks: Iterable[Remark] = ()) -> None:
         """Note that the service accepted the declaration; log what it said of it."""
@@ -93,6 +108,7 @@ class Registration:
         """Note what the service said, now that the setting answers from it."""
         self.is_received = True
         self.is_restored = False
+        self.told = None
         self.accepted_answer = answer if is_accepted else None
         self.last_answer = answer
 

@@ -21,18 +21,18 @@ Source: docs/reference/compatibility.md; known faults 1, 2, 4 to 8 and 16.
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from heksher import wire
 from heksher.backoff import draw
-from heksher.clients.conversation.conversion import Remark, convert_setting
+from heksher.clients.conversation.conversion import convert_setting
 from heksher.clients.conversation.declaration_protocol import DeclarationProtocol, Waiting, do_nothing
 from heksher.clients.conversation.exchange import Flow, Request, Response
 from heksher.clients.conversation.query_protocol import Query, QueryProtocol, SentQuery, format_tracked
 from heksher.clients.conversation.registration import Registration
 from heksher.clients.conversation.response_reader import (
+    QueriedSetting,
     announced_features,
     expect,
     is_same_answer,
@@ -78,6 +78,9 @@ class Session:
         base_url: the service's URL.
 
     Attributes:
+        declarations: how settings are declared.
+        tell_defaults: called before the query, on the thread that runs the flow, when answers to declarations have said
+            defaults that ``publish_defaults`` makes visible.
         revision: the service's revision of the published data; ``None`` if it does not tell.
         query: what the published data answers; ``None`` before there is any.
     """
@@ -85,7 +88,8 @@ class Session:
     def __init__(self, context: ClientContext, base_url: str = "") -> None:
         self._context = context
         self._protocol = QueryProtocol(base_url)
-        self._declarations = DeclarationProtocol(self._protocol)
+        self.declarations: DeclarationProtocol = DeclarationProtocol(self._protocol)
+        self.tell_defaults: Callable[[], object] = do_nothing
         # Settings come and go in any thread. A dictionary's single operations, and list() of it, are atomic.
         self._registrations: dict[int, Registration] = {}
         # The service's order, None before it is known.
@@ -122,15 +126,6 @@ class Session:
             registration.retry.plan(now_s, share)
         return min((registration.retry.due_s for registration, _ in waiting), default=math.inf)
 
-    @contextmanager
-    def telling_progress(self, tell: Callable[[], object]) -> Iterator[None]:
-        """Call a function after each answer to declarations, on the thread that runs the flow, until the block ends."""
-        self._declarations.tell_progress = tell
-        try:
-            yield
-        finally:
-            self._declarations.tell_progress = do_nothing
-
     @property
     def capabilities(self) -> frozenset[str]:
         """What the service announced last."""
@@ -166,7 +161,9 @@ class Session:
         """
         if self._feature_order is None:
             yield from self._compare_features()
-        yield from self._declarations.declare(self._list_waiting(now_s))
+        yield from self.declarations.declare(self._list_waiting(now_s))
+        if any(registration.told is not None for registration, _ in self._live()):
+            self.tell_defaults()
         answer = yield from self._query()
         # Before anything is compiled: both may be changed meanwhile.
         compiled_for, etag = self._context.state, self._etag
@@ -209,11 +206,30 @@ class Session:
         for registration, setting in self._live():
             saved = state.settings.get(setting.name) or state.settings.get(setting.alias or "")
             if saved is not None and not (registration.is_received or registration.is_restored):
-                converted = convert_setting(setting, saved, order, self._context)
-                registration.log_values(converted.remarks)
-                replacements.append(_switch(setting, converted.evaluation.compile()))
+                replacements.append(self._answer_for_now(registration, setting, saved, order))
                 registration.is_restored = True
         return replacements
+
+    def publish_defaults(self) -> list[Replacement]:
+        """Have settings that have nothing else yet answer the defaults that the service told when they were declared.
+
+        Returns:
+            What that replaced.
+        """
+        replacements = []
+        for registration, setting in self._live():
+            told, registration.told = registration.told, None
+            if told is not None and not (registration.is_received or registration.is_restored):
+                replacements.append(self._answer_for_now(registration, setting, told, self._context.features))
+        return replacements
+
+    def _answer_for_now(
+        self, registration: Registration, setting: Setting[Any], said: QueriedSetting, order: tuple[str, ...]
+    ) -> Replacement:
+        """Have a setting answer something until the service answers a query."""
+        converted = convert_setting(setting, said, order, self._context)
+        registration.log_values(converted.remarks)
+        return _switch(setting, converted.evaluation.compile())
 
     def save(self, service: str, now: datetime) -> SavedState:
         """Return what the service said last of all settings, to be kept."""
@@ -331,7 +347,7 @@ class Session:
                 logger.warning("setting %s is gone from the service; declaring it again", setting.name)
                 registration.lose()
                 lost.append((registration, setting))
-        yield from self._declarations.declare(lost)
+        yield from self.declarations.declare(lost)
 
     def _convert(
         self, answers: Mapping[str, JSON], names: Mapping[str, str], order: tuple[str, ...]
@@ -346,8 +362,7 @@ class Session:
                     continue
                 converted = convert_setting(setting, queried, order, self._context)
             except InvalidResponseError as error:
-                registration.log_values([_describe_unreceived(registration, answer, error)])
-                registration.accepted_answer = None
+                registration.log_unreceived(answer, error)
                 is_complete = False
                 continue
             registration.log_values(converted.remarks)
@@ -382,10 +397,3 @@ def _switch(setting: Setting[Any], compiled: CompiledEvaluation[Any]) -> Replace
 def _read_etag(answer: _Answer) -> tuple[Query, str] | None:
     tag = answer.response.headers.get("etag")
     return None if tag is None else (answer.sent.query, tag)
-
-
-def _describe_unreceived(registration: Registration, answer: JSON, error: InvalidResponseError) -> Remark:
-    if answer is None and not registration.is_received:
-        text = f"the value of setting was never retrieved from service: {registration.name} uses its default"
-        return Remark(logging.INFO, text)
-    return Remark(logging.ERROR, f"setting {registration.name} keeps what it has: {error}", is_rejection=True)

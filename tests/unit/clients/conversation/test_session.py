@@ -224,7 +224,7 @@ def test_progress_is_told() -> None:
     settings = [make_setting(name) for name in ("size", "color", "speed")]
     session = make_session(*settings)
     told: list[str] = []
-    with session.telling_progress(lambda: told.append("progress")):
+    with session.declarations.telling_progress(lambda: told.append("progress")):
         talk = Conversation(session.update())
         talk.play((FEATURES, features("a", "b")))
         for outcome, count in ((declared(), 1), (NO_ANSWER, 1), (respond("", 503), 2)):
