@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from heksher.context import TRACK_ALL
 from heksher.exceptions import (
     ClientStateError,
+    DeclarationWarning,
     HeksherError,
     InvalidContextError,
     InvalidDeclarationError,
@@ -27,6 +28,7 @@ from heksher.exceptions import (
     TransportError,
     UnknownFeatureError,
     UnknownSettingError,
+    UnsupportedTypeError,
     UsageError,
 )
 from heksher.explanation import Explanation
@@ -49,6 +51,7 @@ __all__ = [
     "Change",
     "ClientStateError",
     "ClientStatus",
+    "DeclarationWarning",
     "Explanation",
     "HeksherEnum",
     "HeksherError",
@@ -77,6 +80,7 @@ __all__ = [
     "TransportError",
     "UnknownFeatureError",
     "UnknownSettingError",
+    "UnsupportedTypeError",
     "UsageError",
     "__version__",
 ]

@@ -12,7 +12,6 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextvars import ContextVar
-from enum import Enum
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -22,20 +21,11 @@ from heksher.wire import FeatureFilter, is_feature
 logger: logging.Logger = logging.getLogger(__name__)
 
 
-class TrackAll(Enum):
-    """The type of ``TRACK_ALL``."""
-
-    TRACK_ALL = "*"
-
-    def __repr__(self) -> str:
-        return "TRACK_ALL"
-
-
-TRACK_ALL: Final = TrackAll.TRACK_ALL
+TRACK_ALL: Final = "*"
 """Given to ``track_contexts`` for a feature all of whose values are to be tracked."""
 
 ContextDefault: TypeAlias = "str | ContextVar[str]"
-TrackedValues: TypeAlias = str | Collection[str] | TrackAll
+TrackedValues: TypeAlias = str | Collection[str]
 
 
 ContextState: TypeAlias = tuple[Mapping[str, ContextDefault], Mapping[str, FeatureFilter] | None]
@@ -167,7 +157,7 @@ def _read_tracked(feature: str, values: TrackedValues) -> FeatureFilter:
         raise InvalidContextError(
             f"no context feature can have the name {feature!r}: names consist of A-Z, a-z, 0-9 and _"
         )
-    if values is TRACK_ALL:
+    if isinstance(values, str) and values == TRACK_ALL:
         return None
     listed = frozenset([values] if isinstance(values, str) else values)
     if not listed:

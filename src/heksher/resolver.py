@@ -252,7 +252,8 @@ def _compile_template(shape: Shape) -> CodeType:
 def _write_source(shape: Shape) -> Iterator[str]:
     parameters = [f"f{number}" for number in range(len(shape.fillings))]
     slow = f"return 'slow path'.resolve_given(({''.join(f'{parameter}, ' for parameter in parameters)}), contexts)"
-    yield f"def get(*, {', '.join(parameters)}, **contexts):"
+    named = f"*, {', '.join(parameters)}, " if parameters else ""
+    yield f"def get({named}**contexts):"
     yield f"    if contexts: {slow}"
     for number, filling in enumerate(shape.fillings):
         yield from _FILLERS[filling](f"f{number}", f"'variable {number}'", slow)

@@ -160,7 +160,7 @@ def test_all_values_and_single_ones_do_not_mix(driver: Driver, service: FakeServ
 
 
 @pytest.mark.trap(15)
-@pytest.mark.parametrize("values", ["", "x y", "x,y", "(x)", "*", "ü", "x\n", ["ok", "no-t"], [], (), set(), {}])
+@pytest.mark.parametrize("values", ["", "x y", "x,y", "(x)", "ü", "x\n", ["ok", "no-t"], [], (), set(), {}])
 def test_values_that_a_query_cannot_carry_are_refused(driver: Driver, service: FakeService, values: object):
     """They are a ValueError at the call, which names the feature; queries stay as they were."""
     client = driver.create(service)

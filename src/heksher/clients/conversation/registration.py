@@ -9,6 +9,7 @@ from heksher.clients.conversation.conversion import Remark
 from heksher.clients.conversation.response_reader import QueriedSetting
 from heksher.clients.reporting.status import SettingStatus
 from heksher.setting import Setting
+from heksher.value_type import JSON
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -45,6 +46,16 @@ class Registration:
         self.known_remarks: frozenset[str] = frozenset()
         self.refused: tuple[str, ...] = ()
         self.rejected: tuple[str, ...] = ()
+
+    def write_declaration(self, setting: Setting[Any]) -> dict[str, JSON] | None:
+        """Return the body of the setting's declaration; ``None``, and note why, if it has none that can be sent."""
+        try:
+            return setting.to_v1_declaration_body()
+        # The program's own type may raise anything, which must cost this setting only.
+        except Exception as error:  # noqa: BLE001 - see above
+            text = f"setting declaration failed: {self.name} cannot be written as JSON: {error}"
+            self.log_declaration([Remark(logging.ERROR, text, is_rejection=True)])
+            return None
 
     def log_values(self, remarks: Iterable[Remark]) -> None:
         """Log remarks on the setting's values, but for those that were logged the last time."""

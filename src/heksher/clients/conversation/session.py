@@ -124,7 +124,7 @@ class Session:
     def recompile(self) -> None:
         """Have all settings follow defaults and tracked values that have changed."""
         for _, setting in self._live():
-            setting._switch_to(setting._evaluation.compile())
+            setting._recompile()
 
     def make_stream_request(self, query: Query) -> Request:
         """Return the request for the changes of what a query answers, since what was published."""
@@ -248,15 +248,16 @@ class Session:
 
     def _declare(self) -> Flow[tuple[ServiceError, ...]]:
         """Declare what is to be declared; return why that failed, for each setting where it did."""
-        waiting = [(registration, setting) for registration, setting in self._live() if not registration.is_declared]
+        waiting = [
+            (registration, setting, Request("POST", wire.DECLARE_PATH, body=body))
+            for registration, setting in self._live()
+            if not registration.is_declared and (body := registration.write_declaration(setting)) is not None
+        ]
         if not waiting:
             return ()
-        requests = tuple(
-            Request("POST", wire.DECLARE_PATH, body=setting.to_v1_declaration_body()) for _, setting in waiting
-        )
-        outcomes = yield requests
+        outcomes = yield tuple(request for _, _, request in waiting)
         problems = []
-        for (registration, setting), request, outcome in zip(waiting, requests, outcomes, strict=True):
+        for (registration, setting, request), outcome in zip(waiting, outcomes, strict=True):
             # A conflict leaves the setting as the service has it; one that it does not have cannot be asked for.
             statuses = (_OK,) if registration.is_missing else (_OK, _CONFLICT)
             try:
@@ -359,7 +360,7 @@ class Session:
 def _switch(setting: Setting[Any], compiled: CompiledEvaluation[Any]) -> Replacement:
     before = setting._evaluation
     setting._switch_to(compiled)
-    return Replacement(setting, before, compiled.evaluation)
+    return Replacement(setting, before, setting._evaluation)
 
 
 def _read_etag(answer: _Answer) -> tuple[Query, str] | None:
@@ -390,10 +391,10 @@ def _read_declaration(setting: Setting[Any], request: Request, response: Respons
     if answer.get("outcome") != "outdated":
         return []
     latest = str(answer.get("latest_version"))
-    is_major = setting.version.partition(".")[0] != latest.partition(".")[0]
+    is_major = setting.version_str.partition(".")[0] != latest.partition(".")[0]
     began = "setting is outdated by a major version" if is_major else "setting is outdated"
     differences = answer.get("differences")
-    versions = f"setting {setting.name} is declared with the version {setting.version}, the service has {latest}"
+    versions = f"setting {setting.name} is declared with the version {setting.version_str}, the service has {latest}"
     text = f"{began}: {versions}: {differences}"
     extra = {"latest_version": latest, "differences": differences}
     return [Remark(logging.WARNING if is_major else logging.INFO, text, extra)]
