@@ -111,6 +111,33 @@ def test_empty_lists(stub):
     assert ([], [], []) == (sequence.get(), number.get(), mapping.get())
 
 
+def test_defaults_of_a_setting_can_be_set(stub):
+    """They are answered where no rule matches, whoever set them, and subscribers are told."""
+    setting = Setting("s", int, ["a"], 0)
+    stub[setting].rules = [Rule({"a": "x"}, 1)]
+    told: list[int] = []
+    stub.on_change(lambda change: told.append(change.after(a="y")))
+    with mock.patch.object(setting, "default_value", 5):
+        assert (1, 5) == (setting.get(a="x"), setting.get(a="y"))
+        setting.server_default_value = 6
+        assert (1, 6) == (setting.get(a="x"), setting.get(a="y"))
+        stub[setting].rules = [Rule({"a": "x"}, 2)]
+        assert (2, 6) == (setting.get(a="x"), setting.get(a="y"))
+        del setting.server_default_value
+    assert (2, 0) == (setting.get(a="x"), setting.get(a="y"))
+    assert [5, 6, 6, 5, 0] == told
+
+
+def test_a_reset_brings_back_what_settings_answered_before(stub):
+    """The stub is main no longer, and sets nothing any more."""
+    setting = Setting("s", int, ["a"], 0)
+    stub[setting].rules = 5
+    main_client.reset()
+    assert (None, 0) == (main_client.get(), setting.get())
+    stub[setting].rules = 6
+    assert 0 == setting.get()
+
+
 def test_defaults(stub):
     """``set_defaults`` completes contexts, as with a real client; every feature is known."""
     variable: ContextVar[str] = ContextVar("variable")
