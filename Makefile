@@ -32,7 +32,7 @@ test: env-test ## all tests (ARGS='-k rules' for some)
 ##@ What CI runs
 
 .PHONY: check
-check: static test-install test-storages test ## everything that CI runs: format, lint, types, imports, lock, docs, tests
+check: static test-install test-storages test test-published ## everything that CI runs: format, lint, types, imports, lock, docs, tests
 
 .PHONY: static
 static: lint types imports import-time lock-check docs ## all of check but the tests
@@ -44,6 +44,10 @@ test-storages: env-test ## the API on every storage, and what is a matter of cha
 .PHONY: test-install
 test-install: dist ## install what make dist builds into empty environments, on each version of Python, and use it
 	$(RUN) tools/try_install.py
+
+.PHONY: test-published
+test-published: env-test ## what tests/compatibility says of the published client 0.2.2, run on that one (in .published)
+	PYTHONPATH=. $(RUN) -m tools.published $(ARGS)
 
 # Another order, and so other neighbours, in each run; SEED=... repeats one.
 .PHONY: test-random
@@ -203,7 +207,7 @@ lock: env-all ## bring uv.lock and requirements/ in step with pyproject.toml
 
 .PHONY: clean
 clean: ## remove everything that was built: environments, caches, reports
-	rm -rf .venv .tools .pythons .canary .benchmarks .bootstrap.lock build dist .coverage .coverage.* htmlcov
+	rm -rf .venv .tools .pythons .canary .published .benchmarks .bootstrap.lock build dist .coverage .coverage.* htmlcov
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -36,13 +36,20 @@ def build_environment(adapter: str, python: str) -> Path:
     Raises:
         UnavailableError: it cannot be built.
     """
-    requirements = REQUIREMENTS / f"{adapter}.txt"
-    place = PLACE / f"{adapter}-{Path(python).name}"
+    return build_from(REQUIREMENTS / f"{adapter}.txt", PLACE / f"{adapter}-{Path(python).name}", python)
+
+
+def build_from(requirements: Path, place: Path, python: str) -> Path:
+    """Build an environment of what a file of requirements pins, unless it is there already; return its interpreter.
+
+    Raises:
+        UnavailableError: it cannot be built.
+    """
     stamp = place / "built-from"
     wanted = hashlib.sha256(f"{python}\n{requirements.read_text()}".encode()).hexdigest()
     interpreter = place / "bin" / "python"
     if not (interpreter.exists() and stamp.exists() and stamp.read_text() == wanted):
-        print(f"bench: building the environment of {adapter} with Python {python}", file=sys.stderr, flush=True)
+        print(f"building {place.name} with Python {python}", file=sys.stderr, flush=True)
         if not prepare_uv():
             raise UnavailableError("there is no uv to build an environment with")
         _run_uv("venv", "--clear", "--python", find_python(python), str(place))

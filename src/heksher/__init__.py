@@ -14,6 +14,7 @@ from heksher.context import TRACK_ALL
 from heksher.exceptions import (
     ArgumentTypeError,
     ClientStateError,
+    DeclarationWarning,
     HeksherError,
     InvalidContextError,
     InvalidDeclarationError,
@@ -28,6 +29,7 @@ from heksher.exceptions import (
     TransportError,
     UnknownFeatureError,
     UnknownSettingError,
+    UnsupportedTypeError,
     UsageError,
 )
 from heksher.explanation import Explanation
@@ -51,6 +53,7 @@ __all__ = [
     "Change",
     "ClientStateError",
     "ClientStatus",
+    "DeclarationWarning",
     "Explanation",
     "HeksherEnum",
     "HeksherError",
@@ -79,6 +82,7 @@ __all__ = [
     "TransportError",
     "UnknownFeatureError",
     "UnknownSettingError",
+    "UnsupportedTypeError",
     "UsageError",
     "__version__",
 ]

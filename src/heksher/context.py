@@ -13,7 +13,6 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from enum import Enum
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
@@ -25,16 +24,7 @@ from heksher.wording import show_value
 logger: logging.Logger = logging.getLogger(__name__)
 
 
-class TrackAll(Enum):
-    """The type of ``TRACK_ALL``."""
-
-    TRACK_ALL = "*"
-
-    def __repr__(self) -> str:
-        return "TRACK_ALL"
-
-
-TRACK_ALL: Final = TrackAll.TRACK_ALL
+TRACK_ALL: Final = "*"
 """Given to ``track_contexts`` for a feature all of whose values are to be tracked."""
 
 # What a read does that lacks a feature which rules depend on: raise, or pass over those rules.
@@ -42,7 +32,7 @@ OnMissingContext = Literal["raise", "no_match"]
 
 # Both forms of ContextVar: to a type checker, neither stands for the other.
 ContextDefault: TypeAlias = "str | ContextVar[str] | ContextVar[str | None]"
-TrackedValues: TypeAlias = str | Collection[str] | TrackAll
+TrackedValues: TypeAlias = str | Collection[str]
 
 
 ContextState: TypeAlias = tuple[Mapping[str, ContextDefault], Mapping[str, FeatureFilter] | None]
@@ -251,7 +241,7 @@ def _read_tracked(feature: str, values: TrackedValues) -> FeatureFilter:
         raise InvalidContextError(
             f"no context feature can have the name {feature!r}: names consist of A-Z, a-z, 0-9 and _"
         )
-    if values is TRACK_ALL or values == EVERY_VALUE:
+    if values == TRACK_ALL:
         return None
     listed = _list_tracked(feature, values)
     if not listed:

@@ -1,17 +1,20 @@
-"""Checks of the arguments of a setting: what no service would accept is refused where the setting is created."""
+"""Checks of the arguments of a setting: what no service will accept is warned of where the setting is created.
+
+It is a warning because existing programs run with such settings, which answer their defaults.
+"""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple
 
-from heksher.exceptions import ArgumentTypeError, InvalidDeclarationError
+from heksher.declared_metadata import write_metadata
+from heksher.exceptions import ArgumentTypeError, DeclarationWarning, InvalidDeclarationError, InvalidTypeError
 from heksher.setting_type import SettingType
-from heksher.value_type import JSON
+from heksher.value_type import parse_value_type, shorten
 from heksher.wire import is_feature, is_metadata_key, is_setting_name, is_version
 from heksher.wording import describe_value
-
-T = TypeVar("T")
 
 
 class Missing(Enum):
@@ -43,33 +46,47 @@ def choose_features(name: str, plural: Sequence[str] | Missing, singular: Sequen
     return tuple(features)
 
 
-def check_default(name: str, setting_type: SettingType[T], default_value: Any) -> T:
-    """Return a setting's default value as it would come back from the service.
+class DeclaredAttributes(NamedTuple):
+    """What a setting is declared with, as it was given."""
+
+    name: str
+    features: Sequence[str]
+    type: SettingType[Any]
+    default_value: Any
+    metadata: Mapping[str, object]
+    alias: str | None
+    version: str
+
+
+def parse_version(name: str, version: str) -> tuple[int, ...]:
+    """Return the numbers of a version: two, or one where the second is missing.
 
     Raises:
-        ArgumentTypeError: (a ``TypeError``) it is missing, or not a value of the type.
+        InvalidDeclarationError: (a ``ValueError``) it has something else than numbers, or more than two.
     """
-    if default_value is MISSING:
-        raise ArgumentTypeError(f"setting {name!r}: default_value is missing")
     try:
-        setting_type.convert_to_heksher(default_value)
-    except TypeError as error:
-        raise ArgumentTypeError(
-            f"the default value of setting {name!r} is not of its type, {setting_type.heksher_string()}: {error}"
-        ) from None
-    return setting_type.freeze(default_value)
+        return tuple(int(part) for part in version.split(".", 1))
+    except ValueError:
+        raise InvalidDeclarationError(f"setting {name!r}: the version {version!r} is not MAJOR.MINOR") from None
 
 
-def check_declaration(
-    name: str, features: Sequence[str], alias: str | None, version: str, metadata: Mapping[str, JSON]
-) -> None:
-    """Check the attributes of a setting but for its type and default value.
+def warn_of_refusal(declaration: DeclaredAttributes, stack_level: int) -> None:
+    """Warn, with a ``DeclarationWarning``, of a declaration that no service will accept.
 
-    Raises:
-        InvalidDeclarationError: an attribute is one that no service would accept; the message names it.
+    Args:
+        declaration: what is declared.
+        stack_level: how many calls up the program's own one is, as seen by the caller.
 
     Source: docs/reference/compatibility.md, the lexical rules and *Declare*.
     """
+    problems = list(_find_problems(declaration))
+    if problems:
+        text = f"setting {declaration.name!r} will be refused by the service, and answer its default: "
+        warnings.warn(text + "; ".join(problems), DeclarationWarning, stacklevel=stack_level + 1)
+
+
+def _find_problems(declaration: DeclaredAttributes) -> Iterator[str]:
+    name, features, alias, metadata = declaration.name, declaration.features, declaration.alias, declaration.metadata
     for problem, is_wrong in (
         ("a name consists of A-Z, a-z, 0-9, _ and .", not is_setting_name(name)),
         ("configurable_features must name at least one feature", not features),
@@ -77,19 +94,35 @@ def check_declaration(
         ("a feature consists of A-Z, a-z, 0-9 and _", not all(map(is_feature, features))),
         ("an alias consists of A-Z, a-z, 0-9, _ and .", not (alias is None or is_setting_name(alias))),
         ("the alias is an earlier name, not the name itself", alias == name),
-        (f"the version {version!r} is not MAJOR.MINOR", not is_version(version)),
+        (f"the version {declaration.version!r} is not MAJOR.MINOR", not is_version(declaration.version)),
         ("a metadata key consists of A-Z, a-z, 0-9, _ and -", not all(map(is_metadata_key, metadata))),
         ("the metadata is not JSON", not _is_json(metadata)),
     ):
         if is_wrong:
-            raise InvalidDeclarationError(
-                f"setting {name!r} with the features {features} cannot be declared: {problem}"
-            )
+            yield problem
+    yield from _find_wrong_type(declaration.type)
+    yield from _find_wrong_default(declaration.type, declaration.default_value)
 
 
-def _is_json(value: object) -> bool:
+def _find_wrong_type(setting_type: SettingType[Any]) -> Iterator[str]:
     try:
-        json.dumps(value, allow_nan=False)
+        parse_value_type(setting_type.heksher_string())
+    except InvalidTypeError as error:
+        yield f"the type cannot be declared: {error}"
+
+
+def _find_wrong_default(setting_type: SettingType[Any], default_value: object) -> Iterator[str]:
+    try:
+        setting_type.convert_to_heksher(default_value)
+    # A program's own type may fail in any way.
+    except Exception as error:  # noqa: BLE001 - see above
+        text = str(error) or repr(error)
+        yield f"the default value is not of the type {shorten(setting_type.heksher_string())}: {text}"
+
+
+def _is_json(metadata: Mapping[str, object]) -> bool:
+    try:
+        json.dumps(write_metadata(metadata), allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         return False
     return True

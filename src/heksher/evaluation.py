@@ -20,6 +20,8 @@ from heksher.wording import show_value
 
 T = TypeVar("T")
 
+DefaultSource: TypeAlias = Literal["server default", "local default"]
+
 
 class Evaluation(Generic[T]):
     """The rules and the default of one setting at one moment.
@@ -38,7 +40,7 @@ class Evaluation(Generic[T]):
         self,
         rules: RuleSet[T],
         default_value: T,
-        default_source: Literal["server default", "local default"],
+        default_source: DefaultSource,
         context: ClientContext,
         configurable_features: tuple[str, ...],
     ) -> None:
@@ -52,6 +54,13 @@ class Evaluation(Generic[T]):
         """Compile the evaluation for ``Setting.get``, with the defaults and tracked values that the client has now."""
         defaults, tracked = self._context.state
         return compile_get(self._configurable_features, self.rules.groups, self.default_value, defaults, tracked, self)
+
+    def replace_default(self, default_value: T, *, is_server_default: bool) -> "Evaluation[T]":
+        """Return the same rules with another default; this evaluation, if it has that one already."""
+        if default_value is self.default_value and is_server_default == self.is_server_default:
+            return self
+        source: DefaultSource = "server default" if is_server_default else "local default"
+        return Evaluation(self.rules, default_value, source, self._context, self._configurable_features)
 
     @property
     def is_server_default(self) -> bool:

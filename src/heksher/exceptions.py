@@ -7,6 +7,7 @@
     │   ├── ArgumentTypeError               (TypeError)     an argument that is of a wrong type
     │   ├── InvalidDeclarationError         (ValueError)    a setting declared with attributes that cannot be right
     │   ├── InvalidTypeError                (ValueError)    a text that is not a setting type
+    │   ├── UnsupportedTypeError            (TypeError, RuntimeError)  a Python type that no setting can have
     │   ├── UnknownFeatureError             (ValueError)    get() with a feature that the setting is not configurable by
     │   ├── MissingContextError             (RuntimeError)  get() without a feature that a rule depends on
     │   ├── InvalidContextError             (ValueError)    a context default or tracked value that cannot be used
@@ -21,6 +22,8 @@
     └── NoMatchError                        (LookupError)   kept for programs that import it
 
 A value that is to be converted, and of the wrong type, is a plain ``TypeError``, as for any Python function.
+
+Beside the tree there is one warning, ``DeclarationWarning``: for a setting that no service will accept.
 """
 
 
@@ -36,12 +39,24 @@ class ArgumentTypeError(UsageError, TypeError):
     """A setting, a client or one of its methods was given an argument of a wrong type."""
 
 
+class DeclarationWarning(UserWarning):
+    """A setting was declared as no service will accept it. It answers its default until that is mended.
+
+    An error in tests, with ``filterwarnings = ["error::heksher.DeclarationWarning"]``, keeps such a declaration from
+    being deployed.
+    """
+
+
 class InvalidDeclarationError(UsageError, ValueError):
-    """A setting was declared with a name, features, version or metadata that no service would accept."""
+    """A setting was declared with a version that is none."""
 
 
 class InvalidTypeError(UsageError, ValueError):
     """A text does not follow the grammar of setting types."""
+
+
+class UnsupportedTypeError(UsageError, TypeError, RuntimeError):
+    """A setting was declared with a Python type that stands for no setting type."""
 
 
 class UnknownFeatureError(UsageError, ValueError):

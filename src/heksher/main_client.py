@@ -31,6 +31,9 @@ class MainClient(Protocol):
     def _release(self) -> None:
         """Give up all settings: another client is main now."""
 
+    def _follow_default(self, setting: Any) -> None:
+        """Have a setting follow a default that the program has set."""
+
     def _has_undeclared_settings(self) -> bool:
         """Return whether settings are still to be declared."""
 
@@ -57,6 +60,28 @@ def get() -> MainClient | None:
     return _main
 
 
+def reset() -> None:
+    """Have no main client from now on, as when the process began: for tests, between one case and the next.
+
+    Settings that are alive stay registered, for the next main client, and keep what they answer. The client until now
+    goes on without settings; to close it is the program's business.
+    """
+    global _main
+    with _lock:
+        previous, _main = _main, None
+        if previous is not None:
+            previous._release()
+
+
+def follow_default(setting: Any) -> None:
+    """Have a setting follow a default that the program has set, under the lock of the client that it belongs to."""
+    client = _main
+    if client is None:
+        setting._recompile()
+    else:
+        client._follow_default(setting)
+
+
 def make_main(client: MainClient) -> MainClient | None:
     """Make a client the main one, and hand it all settings.
 
@@ -66,7 +91,7 @@ def make_main(client: MainClient) -> MainClient | None:
     Raises:
         ClientStateError: the main client until now has other context features, or settings that are not declared yet.
     """
-    global _main  # noqa: PLW0603 - that there is one main client in the process is what this module is about
+    global _main  # noqa: PLW0603 - as above
     with _lock:
         previous = _main
         if previous is client:

@@ -4,8 +4,9 @@ What it answers, and how, is in ``setting_base``; what subscribers are told of i
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MemberDescriptorType
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, overload
 
 from heksher import main_client
 from heksher.argument_check import check_setting_arguments
@@ -39,13 +40,14 @@ if TYPE_CHECKING:
         # The arguments when the features are given as configurable_feature=, as the published example does.
         configurable_feature: Required[Sequence[str]]
         default_value: Required[T]
-        metadata: Mapping[str, JSON] | None
+        metadata: Mapping[str, object] | None
         alias: str | None
         version: str
         on_coerce: "OnCoerce[T] | None"
 
 
-class QueriedRule(NamedTuple):
+@dataclass(slots=True)
+class QueriedRule:
     """The rule that a value arrived with, as validators and ``on_coerce`` see it.
 
     Attributes:
@@ -93,17 +95,23 @@ class Setting(SettingBase[T]):
             ``Mapping[str, T]`` or a ``SettingType``.
         configurable_features: the context features that rules may match on; at least one. ``configurable_feature`` is
             accepted as another spelling.
-        default_value: the value where no rule matches and the service has said no other default.
-        metadata: free JSON, kept by the service; ``None`` means none.
+        default_value: the value where no rule matches and the service has said no other default. It is handed back as
+            it was given.
+        metadata: free JSON, kept by the service; ``None`` means none. Dates, times, UUIDs, enum members and dataclasses
+            are written as JSON.
         alias: the setting's name so far, when this declaration renames it.
         version: ``MAJOR.MINOR``; to be raised with each change of the declaration.
         on_coerce: ``f(coerced, raw, coercions, rule, setting) -> value``, called when the conversion of a value from
             the service lost something; a ``TypeError`` from it rejects the value; ``None`` rejects every such value.
 
+    Warns:
+        DeclarationWarning: no service will accept the declaration: ``default_value`` is no value of the type, a name
+            has characters that names cannot have, and the like.
+
     Raises:
-        InvalidDeclarationError: an attribute is one that no service would accept.
-        ArgumentTypeError: (a ``TypeError``) ``default_value`` is no value of the type, or an argument is of a wrong
-            type, missing, or given twice.
+        InvalidDeclarationError: (a ``ValueError``) ``version`` has something else than numbers, or more than two.
+        UnsupportedTypeError: (a ``TypeError``, and a ``RuntimeError``) ``type`` stands for no setting type.
+        ArgumentTypeError: (a ``TypeError``) an argument is of a wrong type, missing, or given twice.
 
     Source: docs/reference/compatibility.md, *Setting*.
     """
@@ -122,7 +130,7 @@ class Setting(SettingBase[T]):
         type: "BoolClass",
         configurable_features: Sequence[str],
         default_value: bool,
-        metadata: Mapping[str, JSON] | None = ...,
+        metadata: Mapping[str, object] | None = ...,
         alias: str | None = ...,
         version: str = ...,
         on_coerce: OnCoerce[bool] | None = ...,
@@ -138,7 +146,7 @@ class Setting(SettingBase[T]):
         type: "IntClass",
         configurable_features: Sequence[str],
         default_value: int,
-        metadata: Mapping[str, JSON] | None = ...,
+        metadata: Mapping[str, object] | None = ...,
         alias: str | None = ...,
         version: str = ...,
         on_coerce: OnCoerce[int] | None = ...,
@@ -152,7 +160,7 @@ class Setting(SettingBase[T]):
         type: "FloatClass",
         configurable_features: Sequence[str],
         default_value: float,
-        metadata: Mapping[str, JSON] | None = ...,
+        metadata: Mapping[str, object] | None = ...,
         alias: str | None = ...,
         version: str = ...,
         on_coerce: OnCoerce[float] | None = ...,
@@ -168,7 +176,7 @@ class Setting(SettingBase[T]):
         type: "StrClass",
         configurable_features: Sequence[str],
         default_value: str,
-        metadata: Mapping[str, JSON] | None = ...,
+        metadata: Mapping[str, object] | None = ...,
         alias: str | None = ...,
         version: str = ...,
         on_coerce: OnCoerce[str] | None = ...,
@@ -182,7 +190,7 @@ class Setting(SettingBase[T]):
         type: "EnumClass[EnumT]",
         configurable_features: Sequence[str],
         default_value: "EnumT",
-        metadata: Mapping[str, JSON] | None = ...,
+        metadata: Mapping[str, object] | None = ...,
         alias: str | None = ...,
         version: str = ...,
         on_coerce: "OnCoerce[EnumT] | None" = ...,
@@ -198,7 +206,7 @@ class Setting(SettingBase[T]):
         type: SettingType[T],
         configurable_features: Sequence[str],
         default_value: T,
-        metadata: Mapping[str, JSON] | None = ...,
+        metadata: Mapping[str, object] | None = ...,
         alias: str | None = ...,
         version: str = ...,
         on_coerce: OnCoerce[T] | None = ...,
@@ -212,7 +220,7 @@ class Setting(SettingBase[T]):
         type: "SequenceClass[ElementT]",
         configurable_features: Sequence[str],
         default_value: "Sequence[ElementT]",
-        metadata: Mapping[str, JSON] | None = ...,
+        metadata: Mapping[str, object] | None = ...,
         alias: str | None = ...,
         version: str = ...,
         on_coerce: "OnCoerce[Sequence[ElementT]] | None" = ...,
@@ -231,7 +239,7 @@ class Setting(SettingBase[T]):
         type: "MappingClass[ElementT]",
         configurable_features: Sequence[str],
         default_value: "Mapping[str, ElementT]",
-        metadata: Mapping[str, JSON] | None = ...,
+        metadata: Mapping[str, object] | None = ...,
         alias: str | None = ...,
         version: str = ...,
         on_coerce: "OnCoerce[Mapping[str, ElementT]] | None" = ...,
@@ -249,7 +257,7 @@ class Setting(SettingBase[T]):
         type: Any,  # noqa: A002 - the published name
         configurable_features: Sequence[str] | Missing = MISSING,
         default_value: Any = MISSING,
-        metadata: Mapping[str, JSON] | None = None,
+        metadata: Mapping[str, object] | None = None,
         alias: str | None = None,
         version: str = "1.0",
         on_coerce: OnCoerce[Any] | None = keep_coerced,
@@ -264,6 +272,9 @@ class Setting(SettingBase[T]):
         self.on_coerce = on_coerce
         self._validators: list[Validator[Any]] = []
         main_client.register(self)
+
+    def _follow_default(self) -> None:
+        main_client.follow_default(self)
 
     def add_validator(self, validator: Validator[T]) -> Validator[T]:
         """Have a function check, or change, every value that arrives from the service.

@@ -11,17 +11,19 @@ A setting type pairs a type on the wire (``value_type.py``) with a Python type, 
 
 Two laws hold both together, for every ``value`` of a type: ``convert_from_heksher(convert_to_heksher(value))`` is an
 equal value without coercions, and the type's ``value_type`` accepts ``convert_to_heksher(value)``.
-Values that come out are immutable (tuples, read-only mappings), for they are shared by all threads that read a setting.
+Values that come out are immutable (tuples, read-only dicts), for they are shared by all threads that read a setting.
 
 Source: docs/reference/compatibility.md, *Types*.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum, Flag, IntFlag
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, get_args, get_origin, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_origin, overload
 
+from heksher.exceptions import UnsupportedTypeError
+from heksher.read_only_dict import ReadOnlyDict
 from heksher.value_type import (
     JSON,
     EnumType,
@@ -41,14 +43,14 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 KeyT = TypeVar("KeyT")
 PrimitiveT = TypeVar("PrimitiveT", bound=Primitive)
 EnumT = TypeVar("EnumT", bound=Enum)
 FlagsT = TypeVar("FlagsT", bound=IntFlag)
 
 
-class Conversion(NamedTuple, Generic[T_co]):
+@dataclass(slots=True)
+class Conversion(Generic[T]):
     """A Python value made from a JSON value.
 
     Attributes:
@@ -56,7 +58,7 @@ class Conversion(NamedTuple, Generic[T_co]):
         coercions: what was lost on the way, in words; empty if nothing was.
     """
 
-    value: T_co
+    value: T
     coercions: Sequence[str] = ()
 
 
@@ -73,18 +75,18 @@ class SettingType(ABC, Generic[T]):
         """Write the type as it stands on the wire."""
 
     @abstractmethod
-    def convert_from_heksher(self, value: object) -> Conversion[T]:
+    def convert_from_heksher(self, x: object) -> Conversion[T]:
         """Make a Python value of a JSON value.
 
         Args:
-            value: what ``json.loads`` gives, of any shape.
+            x: what ``json.loads`` gives, of any shape.
 
         Raises:
             TypeError: nothing of it can be used. The types of this module raise nothing else.
         """
 
     @abstractmethod
-    def convert_to_heksher(self, value: T) -> JSON:
+    def convert_to_heksher(self, x: T) -> JSON:
         """Make a JSON value of a Python value.
 
         Raises:
@@ -95,17 +97,6 @@ class SettingType(ABC, Generic[T]):
     def value_type(self) -> ValueType:
         """The type on the wire, for code that compares types or validates JSON."""
         return parse_value_type(self.heksher_string())
-
-    def freeze(self, value: T) -> T:
-        """Check a Python value, and return it as the service would send it back: immutable, nested parts too.
-
-        Raises:
-            TypeError: the value is not of this type.
-        """
-        frozen, coercions = self.convert_from_heksher(self.convert_to_heksher(value))
-        if coercions:  # never with a type of this module, by the first law
-            raise TypeError(f"the value would not come back from the service as it is: {'; '.join(coercions)}")
-        return frozen
 
     def __str__(self) -> str:
         return self.heksher_string()
@@ -153,11 +144,11 @@ class HeksherPrimitive(_StandardType[PrimitiveT]):
         self._meaning = meaning
         self._make_plain = make_plain
 
-    def convert_from_heksher(self, value: object) -> Conversion[PrimitiveT]:
-        return Conversion(self._convert(value))
+    def convert_from_heksher(self, x: object) -> Conversion[PrimitiveT]:
+        return Conversion(self._convert(x))
 
-    def convert_to_heksher(self, value: PrimitiveT) -> JSON:
-        return self._convert(value)
+    def convert_to_heksher(self, x: PrimitiveT) -> JSON:
+        return self._convert(x)
 
     def _convert(self, value: object) -> PrimitiveT:
         if not self._value_type.accepts(value):
@@ -172,91 +163,90 @@ class HeksherEnum(_StandardType[EnumT]):
     """One member of an enum class; on the wire, the member's value.
 
     Args:
-        enum_class: a class whose member values are strings, finite numbers, true or false. For flags see
+        enum_type: a class whose member values are strings, finite numbers, true or false. For flags see
             ``HeksherFlags``.
 
     Raises:
         TypeError: it is no such class.
     """
 
-    __slots__ = ("_members", "enum_class")
+    __slots__ = ("_members", "type_")
 
-    def __init__(self, enum_class: type[EnumT]) -> None:
-        _check_class(enum_class, Enum)
-        if issubclass(enum_class, Flag):
-            raise TypeError(
-                f"{enum_class.__name__} has flags, which can be combined: use HeksherFlags, with an IntFlag"
-            )
-        self.enum_class: type[EnumT] = enum_class
-        # Looked up here, not with enum_class(value): to Python, True is the member whose value is 1, and a _missing_
+    def __init__(self, enum_type: type[EnumT]) -> None:
+        _check_class(enum_type, Enum)
+        if issubclass(enum_type, Flag):
+            raise TypeError(f"{enum_type.__name__} has flags, which can be combined: use HeksherFlags, with an IntFlag")
+        self.type_: type[EnumT] = enum_type
+        # Looked up here, not with enum_type(x): to Python, True is the member whose value is 1, and a _missing_
         # hook may make a member of anything.
-        self._members: dict[Hashable, EnumT] = {json_key(_primitive_of(member)): member for member in enum_class}
-        super().__init__(EnumType(_primitive_of(member) for member in enum_class))
+        self._members: dict[Hashable, EnumT] = {json_key(_primitive_of(member)): member for member in enum_type}
+        super().__init__(EnumType(_primitive_of(member) for member in enum_type))
 
-    def convert_from_heksher(self, value: object) -> Conversion[EnumT]:
-        member = self._members.get(json_key(value)) if is_primitive(value) else None
+    def convert_from_heksher(self, x: object) -> Conversion[EnumT]:
+        member = self._members.get(json_key(x)) if is_primitive(x) else None
         if member is None:
             raise TypeError("value is not a valid enum member")
         return Conversion(member)
 
-    def convert_to_heksher(self, value: EnumT) -> JSON:
+    def convert_to_heksher(self, x: EnumT) -> JSON:
         # By identity: a member of an IntEnum equals its number, which is no member.
-        if not any(value is member for member in self._members.values()):
-            raise TypeError(f"expected a member of {self.enum_class.__name__}, got {describe_value(value)}")
-        return _primitive_of(value)
+        if not any(x is member for member in self._members.values()):
+            raise TypeError(f"expected a member of {self.type_.__name__}, got {describe_value(x)}")
+        return _primitive_of(x)
 
 
 class HeksherFlags(_StandardType[FlagsT]):
-    """Any combination of the members of an ``IntFlag`` class; on the wire, an array of the names of its single bits.
+    """Any combination of the members of an ``IntFlag`` class; on the wire, an array of names.
 
-    A name for several bits (``RW = R | W``), for none, or a second name for one is not in the wire type, as it adds no
-    value. It is understood when it arrives all the same: a program with another Python may have declared it.
+    The wire type has every name in ``__members__``: those of single bits, of several (``RW = R | W``), of none, and
+    second names. A value is written as the names of its single bits, in the order in which the class defines them.
 
     Raises:
         TypeError: it is no such class.
     """
 
-    __slots__ = ("_bits_by_name", "_names_by_bit", "flags_class")
+    __slots__ = ("_bits_by_name", "_names_by_bit", "type_")
 
-    def __init__(self, flags_class: type[FlagsT]) -> None:
-        _check_class(flags_class, IntFlag)
-        self.flags_class: type[FlagsT] = flags_class
+    def __init__(self, flags_type: type[FlagsT]) -> None:
+        _check_class(flags_type, IntFlag)
+        self.type_: type[FlagsT] = flags_type
         self._names_by_bit: dict[int, str] = {}
-        for name, member in flags_class.__members__.items():
+        for name, member in flags_type.__members__.items():
             if member > 0 and int(member).bit_count() == 1:
                 self._names_by_bit.setdefault(int(member), name)  # the first name is the canonical one
         # A member with bits that have no name of their own could not be written back, so it is as good as unknown.
         self._bits_by_name = {
-            name: int(member) for name, member in flags_class.__members__.items() if not self._has_unnamed(member)
+            name: int(member) for name, member in flags_type.__members__.items() if not self._has_unnamed(member)
         }
-        super().__init__(FlagsType(self._names_by_bit.values()))
+        super().__init__(FlagsType(flags_type.__members__))
 
-    def convert_from_heksher(self, value: object) -> Conversion[FlagsT]:
-        if not isinstance(value, list | tuple):
-            raise TypeError(f"expected an array of names of flags, got {describe_value(value)}")
+    def convert_from_heksher(self, x: object) -> Conversion[FlagsT]:
+        if not isinstance(x, list | tuple):
+            raise TypeError(f"expected an array of names of flags, got {describe_value(x)}")
         bits = 0
         coercions = []
-        for name in value:
-            known = self._bits_by_name.get(name) if isinstance(name, str) else None
-            if known is None:
-                shown = name if isinstance(name, str) else describe_value(name)
-                coercions.append(f"server sent a flag value not found in the python type ({shown})")
+        for name in x:
+            if not isinstance(name, str):
+                raise TypeError(f"expected names of flags, got {describe_value(name)} among them")
+            if name in self._bits_by_name:
+                bits |= self._bits_by_name[name]
             else:
-                bits |= known
-        return Conversion(self._combine(bits), tuple(coercions))
+                coercions.append(f"server sent a flag value not found in the python type ({name})")
+        return Conversion(self._combine(bits), coercions)
 
-    def convert_to_heksher(self, value: FlagsT) -> JSON:
-        if not isinstance(value, self.flags_class):
-            raise TypeError(f"expected a value of {self.flags_class.__name__}, got {describe_value(value)}")
-        if self._has_unnamed(value):
-            raise TypeError(f"{value!r} has bits that no member of {self.flags_class.__name__} stands for")
-        return sorted(name for bit, name in self._names_by_bit.items() if int(value) & bit)
+    def convert_to_heksher(self, x: FlagsT | int) -> JSON:
+        # The number of a combination is one, as to IntFlag itself; a member of another class is not meant to be.
+        if not isinstance(x, self.type_) and type(x) is not int:
+            raise TypeError(f"expected a value of {self.type_.__name__}, got {describe_value(x)}")
+        if self._has_unnamed(x):
+            raise TypeError(f"{x!r} has bits that no member of {self.type_.__name__} stands for")
+        return [name for bit, name in self._names_by_bit.items() if int(x) & bit]
 
     def _combine(self, bits: int) -> FlagsT:
         try:
-            return self.flags_class(bits)
+            return self.type_(bits)
         except ValueError as error:  # a _missing_ hook that knows single members only
-            raise TypeError(f"{self.flags_class.__name__} cannot combine its members: {error}") from error
+            raise TypeError(f"{self.type_.__name__} cannot combine its members: {error}") from error
 
     def _has_unnamed(self, value: int) -> bool:
         return int(value) & ~sum(self._names_by_bit) != 0
@@ -265,56 +255,61 @@ class HeksherFlags(_StandardType[FlagsT]):
 class HeksherSequence(_StandardType[Sequence[T]]):
     """A list of values of one type; a tuple in Python.
 
+    Written is anything that can be iterated over again and again, such as a set or the keys of a dictionary, too.
+
     Args:
-        element_type: whatever ``setting_type`` accepts.
+        inner: whatever ``setting_type`` accepts.
     """
 
-    __slots__ = ("element_type",)
+    __slots__ = ("inner",)
 
-    def __init__(self, element_type: "SettingType[T] | TypeForm[T]") -> None:
-        self.element_type: SettingType[T] = setting_type(element_type)
-        super().__init__(SequenceType(self.element_type.value_type))
+    def __init__(self, inner: "SettingType[T] | TypeForm[T]") -> None:
+        self.inner: SettingType[T] = setting_type(inner)
+        super().__init__(SequenceType(self.inner.value_type))
 
-    def convert_from_heksher(self, value: object) -> Conversion[Sequence[T]]:
+    def convert_from_heksher(self, x: object) -> Conversion[Sequence[T]]:
         # A str is a Sequence to Python, but no array (known fault 17).
-        if not isinstance(value, list | tuple):
-            raise TypeError(f"expected an array, got {describe_value(value)}")
-        elements, coercions = _read_elements(self.element_type, enumerate(value), "element {}", "element {}")
+        if not isinstance(x, list | tuple):
+            raise TypeError(f"expected an array, got {describe_value(x)}")
+        elements, coercions = _read_elements(self.inner, enumerate(x), "element {}", "element {}")
         return Conversion(tuple(elements.values()), coercions)
 
-    def convert_to_heksher(self, value: Sequence[T]) -> JSON:
-        if isinstance(value, str | bytes | bytearray | memoryview) or not isinstance(value, Sequence):
-            raise TypeError(f"expected a sequence, such as a list or a tuple, got {describe_value(value)}")
-        return [_write_element(self.element_type, f"element {index}", element) for index, element in enumerate(value)]
+    def convert_to_heksher(self, x: Iterable[T]) -> JSON:
+        if isinstance(x, _NO_SEQUENCES) or not isinstance(x, Iterable):
+            raise TypeError(f"expected a sequence, such as a list or a tuple, got {describe_value(x)}")
+        return [_write_element(self.inner, f"element {index}", element) for index, element in enumerate(x)]
 
 
 class HeksherMapping(_StandardType[Mapping[str, T]]):
-    """Values of one type under keys that are strings; a read-only mapping in Python.
+    """Values of one type under keys that are strings; a read-only ``dict`` in Python.
 
     Args:
-        element_type: the type of the values: whatever ``setting_type`` accepts.
+        inner: the type of the values: whatever ``setting_type`` accepts.
     """
 
-    __slots__ = ("element_type",)
+    __slots__ = ("inner",)
 
-    def __init__(self, element_type: "SettingType[T] | TypeForm[T]") -> None:
-        self.element_type: SettingType[T] = setting_type(element_type)
-        super().__init__(MappingType(self.element_type.value_type))
+    def __init__(self, inner: "SettingType[T] | TypeForm[T]") -> None:
+        self.inner: SettingType[T] = setting_type(inner)
+        super().__init__(MappingType(self.inner.value_type))
 
-    def convert_from_heksher(self, value: object) -> Conversion[Mapping[str, T]]:
-        if not isinstance(value, Mapping):
-            raise TypeError(f"expected an object, got {describe_value(value)}")
-        elements, coercions = _read_elements(self.element_type, value.items(), "value for key {}", "{}")
-        return Conversion(MappingProxyType(elements), coercions)
+    def convert_from_heksher(self, x: object) -> Conversion[Mapping[str, T]]:
+        if not isinstance(x, Mapping):
+            raise TypeError(f"expected an object, got {describe_value(x)}")
+        elements, coercions = _read_elements(self.inner, x.items(), "value for key {}", "{}")
+        return Conversion(ReadOnlyDict(elements), coercions)
 
-    def convert_to_heksher(self, value: Mapping[str, T]) -> JSON:
-        if not isinstance(value, Mapping):
-            raise TypeError(f"expected a mapping, such as a dict, got {describe_value(value)}")
-        for key in value:
+    def convert_to_heksher(self, x: Mapping[str, T]) -> JSON:
+        if not isinstance(x, Mapping):
+            raise TypeError(f"expected a mapping, such as a dict, got {describe_value(x)}")
+        for key in x:
             if not isinstance(key, str):
                 raise TypeError(f"the keys of a mapping must be strings, got {describe_value(key)}")
-        return {key: _write_element(self.element_type, key, element) for key, element in value.items()}
+        return {key: _write_element(self.inner, key, element) for key, element in x.items()}
 
+
+# Iterable, but no list of values: texts, and what can be read only once.
+_NO_SEQUENCES = (str, bytes, bytearray, memoryview, Mapping, Iterator)
 
 _PRIMITIVES: dict[object, SettingType[Any]] = {
     int: HeksherPrimitive("int", "a whole number", int),
@@ -326,48 +321,48 @@ _PRIMITIVES: dict[object, SettingType[Any]] = {
 
 
 @overload
-def setting_type(python_type: SettingType[T]) -> SettingType[T]: ...
+def setting_type(arg: SettingType[T]) -> SettingType[T]: ...
 @overload
-def setting_type(python_type: "TypeForm[T]") -> SettingType[T]: ...
-def setting_type(python_type: Any) -> SettingType[Any]:
+def setting_type(arg: "TypeForm[T]") -> SettingType[T]: ...
+def setting_type(arg: Any) -> SettingType[Any]:
     """Return the setting type that stands for a Python type.
 
     Args:
-        python_type: ``int``, ``float``, ``str``, ``bool``, a class derived from ``Enum`` or ``IntFlag``,
+        arg: ``int``, ``float``, ``str``, ``bool``, a class derived from ``Enum`` or ``IntFlag``,
             ``Sequence[T]`` or ``Mapping[str, T]`` (of ``typing`` or ``collections.abc``) where T is one of all these,
             or a ``SettingType``, which is returned as it is.
 
     Raises:
-        TypeError: it is something else; the message says what to use instead, where that is known.
+        UnsupportedTypeError: (a ``TypeError``, and a ``RuntimeError``) it is something else; the message says what to
+            use instead, where that is known.
+        TypeError: a mapping whose keys are not ``str``, or an enum class whose values JSON has no primitives for.
     """
-    if isinstance(python_type, SettingType):
-        return python_type
-    if isinstance(python_type, type):
-        if python_type in _PRIMITIVES:
-            return _PRIMITIVES[python_type]
-        if issubclass(python_type, IntFlag):
-            return HeksherFlags(python_type)
-        if issubclass(python_type, Enum) and not issubclass(python_type, Flag):
-            return HeksherEnum(python_type)
-    match get_origin(python_type), get_args(python_type):
+    if isinstance(arg, SettingType):
+        return arg
+    if isinstance(arg, type):
+        if arg in _PRIMITIVES:
+            return _PRIMITIVES[arg]
+        if issubclass(arg, IntFlag):
+            return HeksherFlags(arg)
+        if issubclass(arg, Enum) and not issubclass(arg, Flag):
+            return HeksherEnum(arg)
+    match get_origin(arg), get_args(arg):
         case origin, (element_type,) if origin is Sequence:
             return HeksherSequence(element_type)
         case origin, (key_type, element_type) if origin is Mapping:
             if key_type is not str:
                 raise TypeError(f"the keys of a mapping must be str, not {describe_type(key_type)}")
             return HeksherMapping(element_type)
-    raise TypeError(
-        f"{describe_type(python_type)} is no type that a setting can have: expected int, float, str, bool, an Enum"
+    raise UnsupportedTypeError(
+        f"{describe_type(arg)} is no type that a setting can have: expected int, float, str, bool, an Enum"
         " class, an IntFlag class, Sequence[T] or Mapping[str, T] where T is one of these, or a SettingType"
-        + hint_at_replacement(python_type)
+        + hint_at_replacement(arg)
     )
 
 
 def _check_class(python_type: object, base: type[Enum]) -> None:
     if not isinstance(python_type, type) or not issubclass(python_type, base):
         raise TypeError(f"expected a class derived from {base.__name__}, got {describe_type(python_type)}")
-    if not python_type.__members__:
-        raise TypeError(f"{python_type.__name__} has no members: a setting of this type could have no value")
 
 
 def _primitive_of(member: Enum) -> Primitive:
@@ -378,22 +373,23 @@ def _primitive_of(member: Enum) -> Primitive:
 
 
 def _read_elements(
-    element_type: SettingType[T], items: Iterable[tuple[KeyT, object]], name_of_lost: str, name_of_kept: str
-) -> tuple[dict[KeyT, T], tuple[str, ...]]:
+    inner: SettingType[T], items: Iterable[tuple[KeyT, object]], name_of_lost: str, name_of_kept: str
+) -> tuple[dict[KeyT, T], list[str]]:
     elements: dict[KeyT, T] = {}
     coercions: list[str] = []
     for key, value in items:
         try:
-            elements[key], inner = element_type.convert_from_heksher(value)
+            conversion = inner.convert_from_heksher(value)
         except Exception as error:  # noqa: BLE001 - a program's own type may fail in any way, the others are good (known fault 6)
             coercions.append(f"failed to convert {name_of_lost.format(key)}: {error!r}")
         else:
-            coercions.extend(f"{name_of_kept.format(key)}: {coercion}" for coercion in inner)
-    return elements, tuple(coercions)
+            elements[key] = conversion.value
+            coercions.extend(f"{name_of_kept.format(key)}: {coercion}" for coercion in conversion.coercions)
+    return elements, coercions
 
 
-def _write_element(element_type: SettingType[T], place: str, element: T) -> JSON:
+def _write_element(inner: SettingType[T], place: str, element: T) -> JSON:
     try:
-        return element_type.convert_to_heksher(element)
+        return inner.convert_to_heksher(element)
     except TypeError as error:
         raise TypeError(f"{place}: {error}") from None

@@ -8,7 +8,7 @@ import pytest
 
 from heksher import Setting
 from tests.support.drivers import SHORT_S, Driver
-from tests.support.fake_service import DECLARE, QUERY, FakeService, answer, fail
+from tests.support.fake_service import DECLARE, FEATURES, QUERY, FakeService, answer, fail
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +45,22 @@ def test_the_same_features_are_no_mismatch(driver: Driver, service: FakeService,
     """A client with the service's features warns of nothing."""
     driver.start(service)
     assert [] == find(caplog, "mismatch")
+
+
+def test_a_failure_to_get_the_features_is_one_error(
+    driver: Driver, service: FakeService, caplog: pytest.LogCaptureFixture
+):
+    """The first of a row, which says where the service should be, without credentials."""
+    with service.behaving(FEATURES, answer(500, "oops")):
+        client = driver.create(service, url="http://user:s3cret@heksher.test", on_start_failure="continue")
+        client.start()
+        with pytest.raises(httpx2.HTTPError):
+            client.reload()
+    client.reload()
+    text = "failure to get context_features from heksher service"
+    records = [record for record in caplog.records if record.getMessage().startswith(text)]
+    assert ["ERROR", "DEBUG"] == [record.levelname for record in records]
+    assert {"http://heksher.test"} == {record.service_url for record in records}
 
 
 # ---- declarations

@@ -131,7 +131,7 @@ def test_positions_of_a_settings_arguments():
     names = ["name", "type", "configurable_features", "default_value", "metadata", "alias", "version", "on_coerce"]
     assert names == list(inspect.signature(Setting).parameters)[:8]
     setting = Setting("s", int, ["a"], 1, {"k": "v"}, "earlier", "2.3", None)
-    assert ("s", "int", ("a",), 1, {"k": "v"}, "earlier", "2.3", None) == (
+    assert ("s", "int", ("a",), 1, {"k": "v"}, "earlier", (2, 3), None) == (
         setting.name,
         setting.type.heksher_string(),
         tuple(setting.configurable_features),

@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import time
 from contextlib import ExitStack
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ import httpx2
 import pytest
 
 from heksher import Setting, main_client
+from heksher.clients.conversation.schedule import IDLE_S
 from heksher.exceptions import ClientStateError, InvalidOptionError
 from tests.support.drivers import LONG_S, SHORT_S, Driver
 from tests.support.fake_service import DECLARE, FEATURES, HEALTH, QUERY, Busy, FakeService, Gate, answer, fail, in_turn
@@ -80,11 +82,28 @@ def test_the_interval_is_in_seconds_or_a_timedelta(driver: Driver, service: Fake
         assert len(service.queries()) >= queries + 2
 
 
-@pytest.mark.parametrize("interval", [0, -1, float("nan"), True, "300", None, timedelta(0)])
+@pytest.mark.parametrize("interval", [0, -1, float("nan"), True, "300", timedelta(0)])
 def test_an_impossible_interval_is_refused(driver: Driver, service: FakeService, interval: object):
-    """An interval that is no positive number is the constructor's error, which names it."""
+    """An interval that is no positive number is an error of the start, which names it; the client can be created."""
+    client = driver.create(service, interval_s=interval)
     with pytest.raises(InvalidOptionError, match="update_interval must be a positive number"):
-        driver.create(service, interval_s=interval)
+        client.start()
+    assert main_client.get() is None
+
+
+def test_without_an_interval_there_are_no_updates(driver: Driver, service: FakeService):
+    """But those that are asked for, and one when a setting is created."""
+    client = driver.start(service, interval_s=None, updates="auto")
+    assert IDLE_S == client.native._schedule.remaining(time.monotonic())
+    service.set_default("s", 1)
+    setting = Setting("s", int, ["a"], 0)
+    client.await_success()
+    client.await_success()
+    assert 1 == setting.get()
+    service.set_default("s", 2)
+    client.reload()
+    assert 2 == setting.get()
+    assert not client.native.status.is_streaming
 
 
 def test_intervals_without_end(driver: Driver, service: FakeService):

@@ -113,12 +113,39 @@ def test_values_are_taken_as_they_are(stub):
 
 
 def test_empty_lists(stub):
-    """An empty list is a value of a sequence setting, and no rules for any other."""
+    """An empty list is a value, whatever the type: it has no first element that would make it one of rules."""
     sequence, number = Setting("s", Sequence[int], ["a"], (1,)), Setting("n", int, ["a"], 5)
     mapping = Setting("m", Mapping[str, int], ["a"], {"k": 1})
     for setting in (sequence, number, mapping):
         stub[setting].rules = []
-    assert ([], 5, {"k": 1}) == (sequence.get(), number.get(), mapping.get())
+    assert ([], [], []) == (sequence.get(), number.get(), mapping.get())
+
+
+def test_defaults_of_a_setting_can_be_set(stub):
+    """They are answered where no rule matches, whoever set them, and subscribers are told."""
+    setting = Setting("s", int, ["a"], 0)
+    stub[setting].rules = [Rule({"a": "x"}, 1)]
+    told: list[int] = []
+    stub.on_change(lambda change: told.append(change.after(a="y")))
+    with mock.patch.object(setting, "default_value", 5):
+        assert (1, 5) == (setting.get(a="x"), setting.get(a="y"))
+        setting.server_default_value = 6
+        assert (1, 6) == (setting.get(a="x"), setting.get(a="y"))
+        stub[setting].rules = [Rule({"a": "x"}, 2)]
+        assert (2, 6) == (setting.get(a="x"), setting.get(a="y"))
+        del setting.server_default_value
+    assert (2, 0) == (setting.get(a="x"), setting.get(a="y"))
+    assert [5, 6, 6, 5, 0] == told
+
+
+def test_a_reset_brings_back_what_settings_answered_before(stub):
+    """The stub is main no longer, and sets nothing any more."""
+    setting = Setting("s", int, ["a"], 0)
+    stub[setting].rules = 5
+    main_client.reset()
+    assert (None, 0) == (main_client.get(), setting.get())
+    stub[setting].rules = 6
+    assert 0 == setting.get()
 
 
 def test_defaults(stub):

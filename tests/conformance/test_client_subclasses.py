@@ -29,7 +29,7 @@ PUBLIC_OF_STUBS = (
 )
 PUBLIC_OF_SETTINGS = (
     "add_validator alias changes configurable_features default_value explain get metadata name on_change on_coerce"
-    " server_default_value to_v1_declaration_body type validators version"
+    " server_default_value to_v1_declaration_body type validators version version_str"
 )
 
 

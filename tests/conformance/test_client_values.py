@@ -5,7 +5,7 @@ from enum import Enum, IntFlag
 
 import pytest
 
-from heksher import Setting
+from heksher import DeclarationWarning, Setting
 from heksher.setting import QueriedRule
 from tests.support.drivers import Driver
 from tests.support.fake_service import FakeService
@@ -150,7 +150,7 @@ def test_a_rejected_default_keeps_the_last_accepted_one(driver: Driver, service:
     setting = Setting("s", int, ["a"], 1)
     service.set_default("s", "wrong")
     client = driver.start(service)
-    assert (1, 1) == (setting.get(), setting.server_default_value)
+    assert (1, None) == (setting.get(), setting.server_default_value)
     service.set_default("s", 2)
     client.reload()
     service.set_default("s", "wrong")
@@ -165,7 +165,7 @@ def test_a_default_that_the_service_no_longer_says(driver: Driver, service: Fake
     client = driver.start(service)
     del service.settings["s"]["default_value"]
     client.reload()
-    assert (1, 1) == (setting.get(), setting.server_default_value)
+    assert (1, None) == (setting.get(), setting.server_default_value)
 
 
 # ---- validators and on_coerce
@@ -271,11 +271,16 @@ def test_on_coerce_may_reject(driver: Driver, service: FakeService, on_coerce):
     [(int, 1.5), (int, True), (int, "1"), (float, "1"), (str, 1), (bool, 1), (Color, "red"), (Sequence[str], "abc")],
 )
 def test_local_defaults_are_checked(driver: Driver, service: FakeService, kind, default):
-    """A default that is no value of the type is an error where it is written, and the setting is not declared."""
-    with pytest.raises(TypeError, match="default value of setting 's' is not of its type"):
-        Setting("s", kind, ["a"], default)
-    driver.start(service)
-    assert [] == service.declared()
+    """A default that is no value of the type is warned of where it is written, and the setting is not declared."""
+    with pytest.warns(DeclarationWarning, match="setting 's' will be refused .* default value is not of the type"):
+        setting = Setting("s", kind, ["a"], default)
+    other = Setting("other", int, ["a"], 0)
+    service.set_default("other", 1)
+    client = driver.start(service)
+    assert ["other"] == service.declared()
+    assert (default, 1) == (setting.get(), other.get())
+    status = client.native.status.settings["s"]
+    assert (False, True) == (status.is_declared, "cannot be written as JSON" in status.rejected[0])
 
 
 def test_values_are_immutable(driver: Driver, service: FakeService):

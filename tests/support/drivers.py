@@ -137,7 +137,7 @@ class Driver(ABC):
         features: Iterable[str] | None = None,
         *,
         url: str | None = None,
-        interval_s: float = LONG_S,
+        interval_s: float | None = LONG_S,
         http_client_args: dict[str, Any] | None = None,
         client_class: type[BaseHeksherClient] | None = None,
         **options: Any,
@@ -146,7 +146,9 @@ class Driver(ABC):
         args = service.client_args if http_client_args is None else http_client_args
         features = service.features if features is None else features
         make: Any = client_class or self.recording_class
-        client = DrivenClient(self, make(url or service.url, interval_s, features, http_client_args=args, **options))
+        client = DrivenClient(
+            self, make(service.url if url is None else url, interval_s, features, http_client_args=args, **options)
+        )
         self._clients.append(client)
         return client
 

@@ -7,7 +7,7 @@ import asyncio
 import contextvars
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum, IntEnum, IntFlag, StrEnum
 from typing import TypeAlias, TypeVar, assert_type
 
@@ -17,6 +17,7 @@ from heksher.clients.reporting.snapshot import Snapshot
 from heksher.clients.stub import AsyncStubHeksherClient, Rule, SyncStubHeksherClient
 from heksher.clients.util import SettingData
 from heksher.explanation import Explanation
+from heksher.feature_set import FeatureSet
 from heksher.setting import QueriedRule, Setting
 from heksher.setting_type import (
     Conversion,
@@ -169,11 +170,16 @@ cache_ttl.add_validator(lambda value, rule, setting: value + setting.default_val
 
 assert_type(cache_ttl.name, str)
 assert_type(cache_ttl.type, SettingType[int])
-assert_type(cache_ttl.configurable_features, tuple[str, ...])
+assert_type(cache_ttl.configurable_features, FeatureSet)
+assert_type(cache_ttl.configurable_features[0], str)
 assert_type(cache_ttl.default_value, int)
-assert_type(cache_ttl.server_default_value, int)
+assert_type(cache_ttl.server_default_value, int | None)
+cache_ttl.default_value = 5
+cache_ttl.server_default_value = None
 assert_type(cache_ttl.alias, str | None)
-assert_type(cache_ttl.version, str)
+assert_type(cache_ttl.version, tuple[int, ...])
+assert_type(cache_ttl.version_str, str)
+Setting("dated", int, FEATURES, 5, metadata={"since": date(2020, 1, 2)})
 assert_type(cache_ttl.explain(user="guest"), Explanation[int])
 assert_type(cache_ttl.explain(user="guest").value, int)
 assert_type(cache_ttl.to_v1_declaration_body(), dict[str, JSON])
@@ -190,7 +196,7 @@ assert_type(HeksherSequence(Color), HeksherSequence[Color])
 assert_type(HeksherSequence(Sequence[int]), HeksherSequence[Sequence[int]])
 assert_type(HeksherMapping(str).convert_from_heksher({}), Conversion[Mapping[str, str]])
 assert_type(HeksherEnum(Color).convert_from_heksher("red").value, Color)
-assert_type(HeksherFlags(Permission).freeze(Permission.READ), Permission)
+assert_type(HeksherFlags(Permission).convert_from_heksher([]).value, Permission)
 assert_type(HeksherFlags(Permission).heksher_string(), str)
 
 
@@ -198,13 +204,13 @@ class Money(SettingType[tuple[int, str]]):
     def heksher_string(self) -> str:
         return "Sequence<str>"
 
-    def convert_from_heksher(self, value: object) -> Conversion[tuple[int, str]]:
-        if not isinstance(value, list):
+    def convert_from_heksher(self, x: object) -> Conversion[tuple[int, str]]:
+        if not isinstance(x, list):
             raise TypeError("not an array")
-        return Conversion((int(value[0]), str(value[1])), ())
+        return Conversion((int(x[0]), str(x[1])), ())
 
-    def convert_to_heksher(self, value: tuple[int, str]) -> JSON:
-        return [str(value[0]), value[1]]
+    def convert_to_heksher(self, x: tuple[int, str]) -> JSON:
+        return [str(x[0]), x[1]]
 
 
 assert_type(Setting("price", Money(), FEATURES, (5, "EUR")).get(), tuple[int, str])

@@ -25,9 +25,9 @@ def test_features_are_kept() -> None:
     assert context.features == ("b", "a")
 
 
-def test_track_all_shows_its_name() -> None:
-    """In an error or a log entry, TRACK_ALL is called what the program calls it."""
-    assert repr(TRACK_ALL) == "TRACK_ALL"
+def test_track_all_is_what_a_query_says() -> None:
+    """Programs write it themselves, keep it in files, or compare with it."""
+    assert TRACK_ALL == "*"
 
 
 # ---- defaults

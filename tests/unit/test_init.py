@@ -34,7 +34,7 @@ ADDITIONS = (
     " HeksherError UsageError ArgumentTypeError InvalidDeclarationError InvalidTypeError UnknownFeatureError"
     " MissingContextError"
     " InvalidContextError InvalidOptionError UnknownSettingError TrackingConflictError ClientStateError ServiceError"
-    " TransportError StatusError InvalidResponseError NoMatchError"
+    " TransportError StatusError InvalidResponseError NoMatchError DeclarationWarning UnsupportedTypeError"
 )
 # What takes long to import, or is not there in a base install.
 HEAVY = {"httpx2", "httpx", "unittest.mock", "fastapi", "pydantic", "sqlalchemy", "uvicorn", "click"}
@@ -96,7 +96,7 @@ def test_import_is_light() -> None:
 
 def test_annotations_can_be_read() -> None:
     """Tools that read the annotations of a setting, such as frameworks that inject dependencies, can."""
-    assert {"name", "type", "default_value"} <= typing.get_type_hints(heksher.Setting).keys()
+    assert {"name", "type", "version"} <= typing.get_type_hints(heksher.Setting).keys()
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ class FakeClient:
         self._is_stub = is_stub
         self._context = ClientContext(features)
         self.settings: list[Setting[Any]] = []
+        self.followed: list[Setting[Any]] = []
         self.has_undeclared = False
         self.has_ended = False
 
@@ -28,6 +29,9 @@ class FakeClient:
 
     def _release(self) -> None:
         self.settings = []
+
+    def _follow_default(self, setting: Setting[Any]) -> None:
+        self.followed.append(setting)
 
     def _has_undeclared_settings(self) -> bool:
         return self.has_undeclared
@@ -191,3 +195,28 @@ def test_one_client_after_the_other(caplog: pytest.LogCaptureFixture) -> None:
     main_client.restore_main(first, None)
     main_client.make_main(second)
     assert caplog.records == []
+
+
+def test_reset() -> None:
+    """After a reset there is no main client, and the next one gets the settings that are alive."""
+    setting = make_setting()
+    first, second = FakeClient("a"), FakeClient("b")
+    main_client.make_main(first)
+    main_client.reset()
+    assert (main_client.get(), first.settings) == (None, [])
+    main_client.reset()
+    # Neither other features nor undeclared settings are in its way.
+    first.has_undeclared = True
+    assert main_client.make_main(second) is None
+    assert [setting] == second.settings
+
+
+def test_default_that_is_set() -> None:
+    """The main client is told of it, as it has the lock; without one the setting follows by itself."""
+    setting = make_setting()
+    setting.default_value = 1
+    assert setting.get() == 1
+    client = FakeClient("a")
+    main_client.make_main(client)
+    setting.default_value = 2
+    assert ([setting], 1) == (client.followed, setting.get())

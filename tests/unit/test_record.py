@@ -75,7 +75,7 @@ def test_results_are_frozen(result: type[Record]):
         (Color.TWO, [1, 2]),
         (Level.LOW, 1),
         (Permission.READ, ["READ"]),
-        (Permission.BOTH, ["READ", "WRITE"]),
+        (Permission.BOTH, ["WRITE", "READ"]),
         (Permission(0), []),
         (Permission(4), 4),
         (Side.LEFT, 1),

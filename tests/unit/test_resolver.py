@@ -527,9 +527,9 @@ def test_defaults_that_come_and_go():
 def test_nothing_is_left_of_an_old_evaluation():
     """Code and evaluation do not hold each other: an update that was replaced is gone at once."""
     setting = make_setting(make_rule(1, 10, user="me"))
-    # The setting, its function, the constants of both codes, this variable, and the argument of the call.
+    # The setting (twice), its function, the constants of both codes, this variable, and the argument of the call.
     evaluation = setting._evaluation
-    assert sys.getrefcount(evaluation) == 6
+    assert sys.getrefcount(evaluation) == 7
     switch(setting)
     assert sys.getrefcount(evaluation) == 2
 

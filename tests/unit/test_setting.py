@@ -3,6 +3,7 @@
 import inspect
 import json
 import pydoc
+import warnings
 import weakref
 from collections.abc import Mapping, Sequence
 from enum import Enum, IntFlag
@@ -15,7 +16,7 @@ from heksher import HeksherSequence, main_client
 from heksher.clients.conversation.session import Session
 from heksher.context import ClientContext
 from heksher.evaluation import Evaluation
-from heksher.exceptions import InvalidDeclarationError, MissingContextError, UnknownFeatureError
+from heksher.exceptions import DeclarationWarning, InvalidDeclarationError, MissingContextError, UnknownFeatureError
 from heksher.rule_set import Rule, RuleSet
 from heksher.setting import QueriedRule, Setting, keep_coerced
 from tests.support.collector import without_collector
@@ -41,7 +42,7 @@ class Access(IntFlag):
 
 def publish(setting: Setting[Any], default_value: object, *rules: Rule[Any], **defaults: str) -> None:
     """Do what a client does when an update has come."""
-    names = setting.configurable_features
+    names = tuple(setting.configurable_features)
     context = ClientContext(names)
     context.set_defaults(defaults)
     rule_set = RuleSet(setting.name, rules, names)
@@ -56,7 +57,7 @@ def test_positional_arguments() -> None:
     setting = Setting("size", int, ["a", "b"], 5, {"owner": "me"}, "width", "1.2", None)
     assert (setting.name, str(setting.type), setting.configurable_features) == ("size", "int", ("a", "b"))
     assert (setting.default_value, setting.metadata, setting.alias) == (5, {"owner": "me"}, "width")
-    assert (setting.version, setting.on_coerce) == ("1.2", None)
+    assert (setting.version, setting.version_str, setting.on_coerce) == ((1, 2), "1.2", None)
 
 
 def test_signature() -> None:
@@ -70,7 +71,7 @@ def test_signature() -> None:
 def test_defaults_of_the_arguments() -> None:
     """What need not be said has the published meaning."""
     setting = Setting("size", int, ["a"], 5)
-    assert ({}, None, "1.0") == (setting.metadata, setting.alias, setting.version)
+    assert ({}, None, "1.0") == (setting.metadata, setting.alias, setting.version_str)
     assert setting.on_coerce is keep_coerced
     assert keep_coerced(5, "5.1", ["lost something"], None, setting) == 5
 
@@ -112,7 +113,6 @@ def test_missing_or_repeated_argument(arguments: dict[str, Any], problem: str) -
         ({"alias": ""}, "an alias consists of A-Z, a-z, 0-9, _ and ."),
         ({"alias": "size"}, "the alias is an earlier name, not the name itself"),
         ({"version": "1"}, "the version '1' is not MAJOR.MINOR"),
-        ({"version": "1.0.0"}, "the version '1.0.0' is not MAJOR.MINOR"),
         ({"version": "1.0\n"}, "the version '1.0\\n' is not MAJOR.MINOR"),
         ({"version": "\u0661.\u0660"}, "the version '\u0661.\u0660' is not MAJOR.MINOR"),  # Arabic digits
         ({"metadata": {"my owner": 1}}, "a metadata key consists of A-Z, a-z, 0-9, _ and -"),
@@ -120,32 +120,52 @@ def test_missing_or_repeated_argument(arguments: dict[str, Any], problem: str) -
         ({"metadata": {"owner": object()}}, "the metadata is not JSON"),
         ({"metadata": {"owner": float("nan")}}, "the metadata is not JSON"),
         pytest.param({"metadata": {"owner": 10**5000}}, "the metadata is not JSON", id="huge"),
+        ({"type": Enum("empty", {})}, "the type cannot be declared: Enum[] has no values"),
     ],
 )
-def test_invalid_declaration(attributes: dict[str, Any], problem: str) -> None:
-    """A declaration that every service would refuse is refused at once, and says what is wrong with it."""
+def test_declaration_that_will_be_refused(attributes: dict[str, Any], problem: str) -> None:
+    """A declaration that every service refuses is warned of where it stands; the warning says what is wrong."""
     arguments = {"name": "size", "configurable_features": ["a"], "type": int, "default_value": 5, **attributes}
-    with pytest.raises(InvalidDeclarationError) as raised:
-        AnySetting(**arguments)
-    names = tuple(arguments["configurable_features"])
-    assert str(raised.value) == f"setting {arguments['name']!r} with the features {names} cannot be declared: {problem}"
+    with pytest.warns(DeclarationWarning) as warned:
+        setting = AnySetting(**arguments)
+    text = f"setting {arguments['name']!r} will be refused by the service, and answer its default: {problem}"
+    assert str(warned[0].message).startswith(text)
+    assert warned[0].filename == __file__
+    assert setting.get() == 5
+
+
+@pytest.mark.parametrize("version", ["a.b", "1.0.0", "", "1.", "v1.0"])
+def test_version_that_is_none(version: str) -> None:
+    """A version that is not made of numbers is refused."""
+    with pytest.raises(
+        InvalidDeclarationError, match=r"^setting 'size': the version '.*' is not MAJOR\.MINOR"
+    ) as raised:
+        Setting("size", int, ["a"], 5, version=version)
     assert isinstance(raised.value, ValueError)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    """One warning names everything that is wrong."""
+    with pytest.warns(DeclarationWarning, match=r"a name consists of .*; a feature is repeated; the default value is"):
+        AnySetting("my size", int, ["a", "a"], None)
 
 
 def test_metadata_nested_too_deep() -> None:
     """Metadata that refers to itself is no JSON."""
     metadata: dict[str, Any] = {}
     metadata["self"] = metadata
-    with pytest.raises(InvalidDeclarationError, match="the metadata is not JSON"):
+    with pytest.warns(DeclarationWarning, match="the metadata is not JSON"):
         Setting("size", int, ["a"], 5, metadata)
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
-    with pytest.raises(InvalidDeclarationError, match="the metadata is not JSON"):
+    with pytest.warns(DeclarationWarning, match="the metadata is not JSON"):
         Setting("size", int, ["a"], 5, {"deep": deep})
 
 
-@pytest.mark.parametrize("attributes", [{"name": 1}, {"configurable_features": [1]}, {"alias": 1}, {"version": 1.0}])
+@pytest.mark.parametrize(
+    "attributes", [{"name": 1}, {"configurable_features": [1]}, {"alias": 1}, {"version": 1.0}, {"version": (1, 0)}]
+)
 def test_text_of_another_type(attributes: dict[str, Any]) -> None:
     """What must be a string and is none is a TypeError."""
     arguments = {"name": "size", "configurable_features": ["a"], "type": int, "default_value": 5, **attributes}
@@ -180,28 +200,28 @@ def test_metadata_is_copied() -> None:
     ],
 )
 def test_wrong_default(python_type: Any, default_value: Any, reason: str) -> None:
-    """A default that is no value of the type is a TypeError that names the setting, the type and the value."""
-    with pytest.raises(TypeError) as raised:
-        AnySetting("size", python_type, ["a"], default_value)
-    assert str(raised.value) == f"the default value of setting 'size' is not of its type, {reason}"
+    """A default that is no value of the type is warned of, by the setting, the type and the value, and answered."""
+    with pytest.warns(DeclarationWarning) as warned:
+        setting = AnySetting("size", python_type, ["a"], default_value)
+    assert str(warned[0].message).endswith(f"the default value is not of the type {reason}")
+    assert setting.get() is default_value
+    with pytest.raises(TypeError):
+        setting.to_v1_declaration_body()
 
 
-def test_default_is_immutable() -> None:
-    """A default is shared by all readers, so it comes out as a value from the service would."""
+def test_default_is_handed_back() -> None:
+    """A default comes out as it was given."""
     sizes = [1, 2]
     setting = Setting("sizes", Sequence[int], ["a"], sizes)
-    sizes.append(3)
-    assert (setting.default_value, setting.get()) == ((1, 2), (1, 2))
-    limits = Setting("limits", Mapping[str, Sequence[int]], ["a"], {"m": [1]})
-    with pytest.raises(TypeError):
-        limits.get()["n"] = ()  # type: ignore[index]  # what must fail
+    assert setting.default_value is sizes
+    assert setting.get() is sizes
 
 
 def test_falsy_default() -> None:
     """A default that is false to Python is a default."""
     assert Setting("size", int, ["a"], 0).get() == 0
     assert Setting("name", str, ["a"], "").get() == ""
-    assert Setting("names", Sequence[str], ["a"], []).get() == ()
+    assert Setting("names", Sequence[str], ["a"], []).get() == []
 
 
 def test_type_may_be_a_setting_type() -> None:
@@ -263,7 +283,7 @@ def test_declaration_body_is_json(python_type: Any, default_value: Any, text: st
 def test_get_without_a_client() -> None:
     """Before anything is heard from a service, the local default is the answer, in any context."""
     setting = Setting("size", int, ["a"], 5)
-    assert (setting.get(), setting.get(a="x"), setting.server_default_value) == (5, 5, 5)
+    assert (setting.get(), setting.get(a="x"), setting.server_default_value) == (5, 5, None)
     assert setting.explain(a="x").source == "local default"
 
 
@@ -388,9 +408,14 @@ def test_setting_is_registered(registered: list[str]) -> None:
 
 def test_wrong_setting_is_not_registered(registered: list[str]) -> None:
     """What could not be created is not declared."""
-    for arguments in (("my size", int, ["a"], 5), ("size", int, ["a"], "5"), ("size", bytes, ["a"], b"")):
+    for arguments in ({"version": "1.0.0"}, {"type": bytes}, {"configurable_feature": ["a"]}):
         with pytest.raises((TypeError, ValueError)):
-            AnySetting(*arguments)
+            AnySetting(**{"name": "s", "type": int, "configurable_features": ["a"], "default_value": 5, **arguments})
+    # What programs have made an error.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeclarationWarning)
+        with pytest.raises(DeclarationWarning):
+            Setting("my size", int, ["a"], 5)
     assert registered == []
 
 

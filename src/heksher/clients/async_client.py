@@ -73,7 +73,8 @@ class AsyncHeksherClient(BaseHeksherClient):
 
     Args:
         service_url: where the service is, such as ``http://heksher:80``, with credentials if it asks for them.
-        update_interval: seconds from one update to the next.
+        update_interval: seconds from one update to the next; ``None`` for no updates but those of ``reload()``, and
+            when a setting is created.
         context_features: the context features that the program knows, the most general one first.
         http_client_args: keyword arguments for the HTTP client: ``headers``, ``auth``, ``timeout``, ``verify``, …
         on_start_failure: ``"raise"`` the first update's failure from ``set_as_main``, or log it and ``"continue"``.
@@ -106,7 +107,7 @@ class AsyncHeksherClient(BaseHeksherClient):
     def __init__(
         self,
         service_url: str,
-        update_interval: float | timedelta,
+        update_interval: float | timedelta | None,
         context_features: Iterable[str],
         *,
         http_client_args: Mapping[str, Any] | None = None,
@@ -158,8 +159,10 @@ class AsyncHeksherClient(BaseHeksherClient):
             ServiceError: (an ``httpx.HTTPError``) the start failed. Nothing keeps running then, the previous main
                 client is main again, and the call may be repeated.
             ClientStateError: (a ``RuntimeError``) the client is closed, or cannot follow the present main client.
+            InvalidOptionError: (a ``ValueError``) ``update_interval`` is no time that can pass.
         """
         self._require_open()
+        self._require_interval()
         if self._state is ClientPhase.RUNNING:
             if not self._is_orphaned():
                 return

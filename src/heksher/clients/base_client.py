@@ -24,7 +24,7 @@ from heksher.clients.reporting.snapshot import Snapshot
 from heksher.clients.reporting.status import ClientHealth, ClientStatus, count_by_setting
 from heksher.clients.stream_runner import StreamRunner
 from heksher.context import ClientContext, ContextDefault, OnMissingContext, TrackedValues
-from heksher.exceptions import ClientStateError, ServiceError, StatusError
+from heksher.exceptions import ClientStateError, InvalidOptionError, ServiceError, StatusError
 from heksher.setting import Setting
 from heksher.wire import ANY_VALUES_CAPABILITY
 
@@ -59,7 +59,7 @@ class BaseHeksherClient(Observed, ABC):
     a program's subclass cannot override them by accident.
 
     Args:
-        update_interval: seconds from one update to the next.
+        update_interval: seconds from one update to the next; ``None`` for no updates but those that are asked for.
         context_features: the context features that the program knows, the most general one first. Where the service
             says another order, that one holds.
         on_start_failure: what ``set_as_main`` does when the first update fails: ``"raise"``, or log it, go on with the
@@ -77,7 +77,7 @@ class BaseHeksherClient(Observed, ABC):
 
     def __init__(
         self,
-        update_interval: float | timedelta,
+        update_interval: float | timedelta | None,
         context_features: Iterable[str],
         on_start_failure: StartFailure,
         start_timeout: float | timedelta | None,
@@ -94,10 +94,16 @@ class BaseHeksherClient(Observed, ABC):
         self._context: ClientContext = ClientContext(read_features(context_features), on_missing=on_missing_context)
         self._on_start_failure = on_start_failure
         self._start_timeout_s = None if start_timeout is None else read_seconds("start_timeout", start_timeout)
-        self._schedule = Schedule(read_seconds("update_interval", update_interval))
+        # Why the client cannot start, None if it can: programs may create a client with any interval.
+        self._interval_problem: InvalidOptionError | None = None
+        try:
+            interval_s = None if update_interval is None else read_seconds("update_interval", update_interval)
+        except InvalidOptionError as error:
+            interval_s, self._interval_problem = None, error
+        self._schedule = Schedule(interval_s)
         self._session = Session(self._context, base_url)
         self._session.tell_defaults = _call_weakly(self._publish_defaults)
-        self._updates: UpdateMode = updates
+        self._updates: UpdateMode = "poll" if interval_s is None else updates
         self._state = ClientPhase.NEW
         # A new object for each start, None while the client is not running: by it an update knows whether it has
         # outlived the run that it was for.
@@ -198,6 +204,12 @@ class BaseHeksherClient(Observed, ABC):
         with self._publish_lock:
             self._session.release()
 
+    def _follow_default(self, setting: Setting[Any]) -> None:
+        """Have a setting follow a default that the program has set. Called by ``main_client``."""
+        with self._publish_lock:
+            self._dispatcher.switch(setting, setting._received.compile())
+        self._dispatcher.drain()
+
     def _has_undeclared_settings(self) -> bool:
         """Return whether settings are still to be declared for the first time."""
         return self._session.has_undeclared()
@@ -267,6 +279,10 @@ class BaseHeksherClient(Observed, ABC):
         fork.notice_fork()
         if self._state is ClientPhase.CLOSED:
             raise ClientStateError("this client is closed; create a new one")
+
+    def _require_interval(self) -> None:
+        if self._interval_problem is not None:
+            raise InvalidOptionError(str(self._interval_problem))
 
     def _require_running(self) -> None:
         self._require_open()

@@ -16,10 +16,10 @@ Source: docs/reference/compatibility.md, *Stub clients*.
 import asyncio
 import warnings
 import weakref
-from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, NamedTuple, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 from unittest.mock import AsyncMock, MagicMock
 
 from heksher import main_client
@@ -31,18 +31,18 @@ from heksher.clients.reporting.status import ClientHealth, ClientStatus, Setting
 from heksher.context import ClientContext, ContextDefault, OnMissingContext, TrackedValues
 from heksher.evaluation import Evaluation
 from heksher.setting import Setting
-from heksher.setting_type import HeksherSequence
 from heksher.subscription import Spawn
 
 
-class Rule(NamedTuple):
-    """A value for the contexts that fulfil all conditions.
+@dataclass
+class Rule:
+    """A value for the contexts that fulfil all conditions. Compared by its fields.
 
     Attributes:
-        context_features: the conditions; ``None`` for a feature is a wildcard, as is leaving it out.
+        match_conditions: by context feature; ``None`` for a feature is a wildcard, as is leaving it out.
     """
 
-    context_features: Mapping[str, str | None]
+    match_conditions: Mapping[str, str | None]
     value: Any
 
 
@@ -58,15 +58,16 @@ class _NoRules(tuple[()]):
 _NO_RULES: Final = _NoRules()
 
 # A value for all contexts, or rules.
-StubAnswers: TypeAlias = Any | Sequence[Rule]
+StubAnswers: TypeAlias = Any | Collection[Rule]
 
 
 class StubSetting:
     """What one setting answers under a stub client.
 
     Attributes:
-        rules: a value for all contexts, or a list of ``Rule``. Reading it returns what was set last, and setting that
-            again restores it, so ``monkeypatch.setattr`` and ``mock.patch.object`` work.
+        rules: a value for all contexts, or a collection of ``Rule``; its first element decides which. Reading it
+            returns what was set last, and setting that again restores it, so ``monkeypatch.setattr`` and
+            ``mock.patch.object`` work.
     """
 
     rules: StubAnswers
@@ -82,7 +83,22 @@ class StubSetting:
         self.__dict__["rules"] = value
         setting = self.__dict__["_setting"]()
         if setting is not None:
-            self.__dict__["_client"]._answer_anew([setting])
+            self.__dict__["_client"]._answer_rules(setting)
+
+
+class Patch:
+    """What ``patch`` has done, and undoes at the end of a ``with`` block."""
+
+    def __init__(self, stub: StubSetting, answers: StubAnswers) -> None:
+        self._stub = stub
+        self._before = stub.rules
+        stub.rules = answers
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stub.rules = self._before
 
 
 class _BaseStub(Observed):
@@ -102,6 +118,7 @@ class _BaseStub(Observed):
         self._stubs: weakref.WeakKeyDictionary[Setting[Any], StubSetting] = weakref.WeakKeyDictionary()
         self._previous: main_client.MainClient | None = None
         self._has_ended = False
+        self._was_main = False
 
     # Runs the program's functions that are coroutines; None where nothing can.
     _spawn: "Spawn | None" = None
@@ -113,21 +130,18 @@ class _BaseStub(Observed):
             stub = self._stubs[setting] = StubSetting(self, setting)
         return stub
 
-    @contextmanager
-    def patch(self, setting: Setting[Any], value_or_rules: StubAnswers) -> Iterator[None]:
-        """Set a setting's answers for the time of a ``with`` block; deprecated: patch ``client[setting].rules``."""
+    def patch(self, setting: Setting[Any], value_or_rules: StubAnswers) -> "Patch":
+        """Set a setting's answers at once; deprecated: patch ``client[setting].rules``.
+
+        Returns:
+            What brings back, at the end of a ``with`` block, what the setting answered before this call.
+        """
         warnings.warn(
             "patch() is deprecated, use monkeypatch.setattr(client[setting], 'rules', ...)",
             DeprecationWarning,
-            stacklevel=3,
+            stacklevel=2,
         )
-        stub = self[setting]
-        before = stub.rules
-        stub.rules = value_or_rules
-        try:
-            yield
-        finally:
-            stub.rules = before
+        return Patch(self[setting], value_or_rules)
 
     def set_defaults(self, /, **defaults: ContextDefault) -> None:
         """Set values of context features that ``get`` uses where the call names none."""
@@ -169,6 +183,13 @@ class _BaseStub(Observed):
                 self._answer(setting)
         self._dispatcher.drain()
 
+    def _answer_rules(self, setting: Setting[Any]) -> None:
+        """Have a setting answer the rules that were set for it."""
+        if not self._was_main:
+            # Tests may use a stub that never becomes main. It has the settings that they tell it of.
+            self._before.setdefault(setting, setting._received)
+        self._answer_anew([setting])
+
     def _answer(self, setting: Setting[Any]) -> None:
         evaluation = _evaluate(setting, self[setting].rules, self._context)
         self._dispatcher.switch(setting, evaluation.compile())
@@ -176,7 +197,7 @@ class _BaseStub(Observed):
     def _adopt(self, settings: list[Setting[Any]]) -> None:
         """Have settings answer their stub rules, or else their local defaults. Called by ``main_client``."""
         for setting in settings:
-            self._before[setting] = setting._evaluation
+            self._before.setdefault(setting, setting._received)
             self._answer(setting)
 
     def _release(self) -> None:
@@ -184,6 +205,11 @@ class _BaseStub(Observed):
         for setting, evaluation in list(self._before.items()):
             self._dispatcher.switch(setting, evaluation.compile())
         self._before.clear()
+
+    def _follow_default(self, setting: Setting[Any]) -> None:
+        """Have a setting follow a default that the program has set. Called by ``main_client``."""
+        self._dispatcher.switch(setting, setting._received.compile())
+        self._dispatcher.drain()
 
     def _has_undeclared_settings(self) -> bool:
         """Return False: there is no service to declare settings to."""
@@ -197,6 +223,7 @@ class _BaseStub(Observed):
         # When it is entered again (by a program that starts the stub that it was given), the client before stays.
         self._previous = main_client.make_main(self) or self._previous
         self._has_ended = False
+        self._was_main = True
         self._dispatcher.drain()
 
     def _exit(self) -> None:
@@ -267,21 +294,19 @@ class AsyncStubHeksherClient(_BaseStub):
 
 
 def _evaluate(setting: Setting[Any], answers: StubAnswers, context: ClientContext) -> Evaluation[Any]:
-    if _are_rules(setting, answers):
+    if _are_rules(answers):
         rules = [core.Rule(number, _read_conditions(rule), rule.value) for number, rule in enumerate(answers)]
     else:
         rules = [core.Rule(0, (), answers)]
-    features = setting.configurable_features
+    features = tuple(setting.configurable_features)
     rule_set = core.RuleSet(setting.name, rules, features)
     return Evaluation(rule_set, setting.default_value, "local default", context, features)
 
 
-def _are_rules(setting: Setting[Any], answers: StubAnswers) -> bool:
-    if not isinstance(answers, list | tuple) or not all(isinstance(answer, Rule) for answer in answers):
-        return False
-    # An empty list can be a value.
-    return bool(answers) or answers is _NO_RULES or not isinstance(setting.type, HeksherSequence)
+def _are_rules(answers: StubAnswers) -> bool:
+    # The first one decides. An empty collection is a value.
+    return answers is _NO_RULES or (isinstance(answers, Collection) and isinstance(next(iter(answers), None), Rule))
 
 
 def _read_conditions(rule: Rule) -> core.Conditions:
-    return tuple((feature, value) for feature, value in rule.context_features.items() if value is not None)
+    return tuple((feature, value) for feature, value in rule.match_conditions.items() if value is not None)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from heksher.clients.base_client import BaseHeksherClient
+from heksher.clients.conversation.schedule import IDLE_S
 from heksher.clients.conversation.stream_policy import StreamPolicy
 from heksher.clients.conversation.update import Update
 from heksher.clients.offline.fallback import Fallback
@@ -89,14 +90,24 @@ def test_intervals(interval: Any) -> None:
         assert 0 < client._schedule.remaining(0) <= threading.TIMEOUT_MAX
 
 
-@pytest.mark.parametrize("interval", [0, -1, float("nan"), timedelta(0), True, "60", None])
+@pytest.mark.parametrize("interval", [0, -1, float("nan"), timedelta(0), True, "60"])
 def test_wrong_interval(interval: Any) -> None:
-    """Anything else is refused; the error names the option and the value."""
+    """Anything else is refused when the client starts; the error names the option and the value."""
+    client = Client(update_interval=interval)
     with pytest.raises(InvalidOptionError) as raised:
-        Client(update_interval=interval)
+        client._require_interval()
     assert str(raised.value) == (
         f"update_interval must be a positive number of seconds or a timedelta, not {interval!r}"
     )
+
+
+@pytest.mark.parametrize("updates", ["auto", "stream", "poll"])
+def test_no_interval(updates: Any) -> None:
+    """Without an interval the client is never due, and follows no stream."""
+    client = Client(update_interval=None, updates=updates)
+    client._require_interval()
+    client._schedule.succeed(0)
+    assert (IDLE_S, "poll") == (client._schedule.remaining(0), client._updates)
 
 
 def test_start_timeout() -> None:
@@ -114,8 +125,8 @@ def test_start_failure() -> None:
 
 def test_options_are_value_errors() -> None:
     """A program may catch ValueError."""
-    with pytest.raises(ValueError, match="update_interval"):
-        Client(update_interval=0)
+    with pytest.raises(ValueError, match="start_timeout"):
+        Client(start_timeout=0)
 
 
 def test_features_may_be_any_iterable() -> None:

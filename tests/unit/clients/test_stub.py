@@ -45,11 +45,11 @@ def test_value_for_all_contexts(client: SyncStubHeksherClient) -> None:
 
 
 def test_setting_from_before() -> None:
-    """Answers can be set before the stub is main, for settings from before."""
+    """Answers can be set before the stub is main, for settings from before; they hold at once."""
     setting = make_setting()
     client = SyncStubHeksherClient()
     client[setting].rules = 5
-    assert setting.get() == 0
+    assert setting.get() == 5
     with client:
         assert setting.get() == 5
     assert setting.get() == 0
@@ -79,11 +79,11 @@ def test_none_is_a_wildcard(client: SyncStubHeksherClient) -> None:
 
 
 def test_empty_list(client: SyncStubHeksherClient) -> None:
-    """An empty list is no rules, but for a setting whose values are lists it is a value."""
+    """An empty list is a value, whatever the type of the setting."""
     size, sizes = make_setting(), Setting("sizes", Sequence[int], ["a"], [1])
     client[size].rules = []
     client[sizes].rules = []
-    assert (size.get(), sizes.get()) == (0, [])
+    assert (size.get(), sizes.get()) == ([], [])
 
 
 def test_list_as_a_value(client: SyncStubHeksherClient) -> None:
@@ -108,11 +108,11 @@ class Upper(SettingType[str]):
     def heksher_string(self) -> str:
         return "str"
 
-    def convert_from_heksher(self, value: object) -> Conversion[str]:
-        return Conversion(str(value).upper())
+    def convert_from_heksher(self, x: object) -> Conversion[str]:
+        return Conversion(str(x).upper())
 
-    def convert_to_heksher(self, value: str) -> JSON:
-        return value.lower()
+    def convert_to_heksher(self, x: str) -> JSON:
+        return x.lower()
 
 
 def test_own_type(client: SyncStubHeksherClient) -> None:
@@ -150,7 +150,7 @@ def test_no_rules_of_a_list_setting(client: SyncStubHeksherClient) -> None:
     """What the rules read as before they are set restores the default of a setting with lists, too."""
     sizes = Setting("sizes", Sequence[int], ["a"], [1])
     client[sizes].rules = client[sizes].rules
-    assert sizes.get() == (1,)
+    assert sizes.get() == [1]
 
 
 def test_monkeypatch(client: SyncStubHeksherClient) -> None:
@@ -176,15 +176,15 @@ def test_mock_patch_object(client: SyncStubHeksherClient) -> None:
 
 
 def test_patch(client: SyncStubHeksherClient) -> None:
-    """The deprecated patch sets answers for a block, also where that fails, and points to its own caller."""
+    """The deprecated patch sets answers at once, restores them after a block that fails, and points to its caller."""
     setting = make_setting()
     client[setting].rules = 1
-    block = client.patch(setting, [Rule({"a": "x"}, 2)])
     with pytest.warns(DeprecationWarning, match="patch") as warned:
-        block.__enter__()
+        patch = client.patch(setting, [Rule({"a": "x"}, 2)])
     assert warned[0].filename == __file__
     assert setting.get(a="x") == 2
-    assert not block.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
+    with pytest.raises(ZeroDivisionError), patch:
+        raise ZeroDivisionError
     assert setting.get() == 1
 
 

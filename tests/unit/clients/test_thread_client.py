@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from heksher import ThreadHeksherClient, main_client
-from heksher.exceptions import InvalidOptionError, StatusError
+from heksher.exceptions import StatusError
 from heksher.setting import Setting
 from tests.support.fake_service import DEADLINE_S, QUERY, FakeService, answer
 from tests.support.threads import NewThreads
@@ -36,12 +36,6 @@ def test_arguments() -> None:
         "updates": "auto",
         "on_missing_context": "raise",
     }
-
-
-def test_wrong_url() -> None:
-    """A wrong URL shows when the client is created."""
-    with pytest.raises(InvalidOptionError):
-        ThreadHeksherClient("heksher", 60, ["a"])
 
 
 def test_one_thread_in_the_background(service: FakeService, new_threads: NewThreads) -> None:

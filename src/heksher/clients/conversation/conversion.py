@@ -66,7 +66,7 @@ class _Converter(Generic[T]):
 
     def __init__(self, setting: Setting[T]) -> None:
         self._setting = setting
-        self._previous = setting._evaluation
+        self._previous = setting._received
         self._known_rules = {rule.rule_id: rule for rule in self._previous.rules.rules}
         self._remarks: list[Remark] = []
         self._is_complete = True
@@ -82,7 +82,7 @@ class _Converter(Generic[T]):
             default_value,
             "server default" if is_server_default else "local default",
             context,
-            self._setting.configurable_features,
+            tuple(self._setting.configurable_features),
         )
         return ConvertedSetting(evaluation, tuple(self._remarks), self._is_complete)
 

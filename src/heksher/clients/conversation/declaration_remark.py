@@ -54,10 +54,10 @@ def read_declaration(setting: Setting[Any], request: Request, response: Response
     if answer.get("outcome") != "outdated":
         return ReadDeclaration()
     latest = str(answer.get("latest_version"))
-    is_major = setting.version.partition(".")[0] != latest.partition(".")[0]
+    is_major = setting.version_str.partition(".")[0] != latest.partition(".")[0]
     began = "setting is outdated by a major version" if is_major else "setting is outdated"
     differences = answer.get("differences")
-    versions = f"setting {setting.name} is declared with the version {setting.version}, the service has {latest}"
+    versions = f"setting {setting.name} is declared with the version {setting.version_str}, the service has {latest}"
     text = f"{began}: {versions}: {differences}"
     extra = {"latest_version": latest, "differences": differences}
     remark = Remark(logging.WARNING if is_major else logging.INFO, text, extra)

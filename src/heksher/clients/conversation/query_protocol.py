@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 from heksher import wire
+from heksher.backoff import FailureRow
 from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
 from heksher.clients.conversation.response_reader import (
     QueryAnswer,
@@ -126,6 +127,8 @@ class QueryProtocol:
         self._left_out: Mapping[str, frozenset[str]] = {}
         # The least revision that the next answer must be of; None if any will do.
         self._required: int | None = None
+        # Of the request for the context features.
+        self._feature_failures = FailureRow()
 
     def require_revision(self, revision: int | None) -> None:
         """Have the next answers be of this revision, or a later one; ``None`` requires nothing."""
@@ -192,8 +195,16 @@ class QueryProtocol:
     def ask_features(self) -> Flow[tuple[str, ...]]:
         """Ask for the context features, in their order."""
         request = Request("GET", wire.CONTEXT_FEATURES_PATH)
-        response = expect(request, (yield (request,))[0])
-        features = read_features(request, response)
+        (outcome,) = yield (request,)
+        try:
+            response = expect(request, outcome)
+            features = read_features(request, response)
+        except ServiceError as error:
+            level = self._feature_failures.fail(logging.ERROR)
+            text = "failure to get context_features from heksher service: %s"
+            logger.log(level, text, error, extra={"service_url": self._base_url})
+            raise
+        self._feature_failures.end()
         self.note(response)
         return features
 

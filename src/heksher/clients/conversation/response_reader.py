@@ -132,7 +132,7 @@ def read_features(request: Request, response: Response) -> tuple[str, ...]:
     """Read the answer to a request for the context features, in their order."""
     features = read_object(request, response).get("context_features")
     try:
-        return _read_names(features)
+        return tuple(_read_names(features))
     except TypeError as error:
         raise _wrong_shape(request, response, f"context_features is no list of names ({error})") from None
 
@@ -251,8 +251,8 @@ def _write_body(body: JSON) -> bytes:
     return body.encode(errors="backslashreplace") if isinstance(body, str) else json.dumps(body).encode()
 
 
-def _read_names(value: JSON) -> tuple[str, ...]:
-    return tuple(_typed(name, str) for name in _typed(value, list))
+def _read_names(value: JSON) -> list[str]:
+    return [_typed(name, str) for name in _typed(value, list)]
 
 
 def _typed(value: JSON, expected: type[T]) -> T:

@@ -32,16 +32,20 @@ MAX_NUDGE_DELAY_S = 0.25
 # However long a service asks its clients to stay away (Retry-After), they look again after this time.
 MAX_RETRY_AFTER_S = 3600.0
 
+# How long a client without an interval sleeps, in vain: what wakes it is a setting that is to be declared.
+IDLE_S = 3600.0
+
 
 class Schedule:
     """The moments of a client's updates, in the caller's seconds (such as ``time.monotonic()``).
 
     Args:
-        interval_s: the longest time from one update to the next.
+        interval_s: the longest time from one update to the next; ``None`` for no updates but those that are hurried.
     """
 
-    def __init__(self, interval_s: float) -> None:
-        self._interval_s = interval_s
+    def __init__(self, interval_s: float | None) -> None:
+        self._is_idle = interval_s is None
+        self._interval_s = IDLE_S if interval_s is None else interval_s
         self._failures = FailureRow()
         # The refusals at the end of that row.
         self._refusals = FailureRow()
@@ -65,6 +69,8 @@ class Schedule:
         due, nudged_s = self._due, self._nudged_s
         if self._is_hurried or due is None:
             return 0.0
+        if self._is_idle:
+            return IDLE_S
         due_s = due[0] + due[1] * (max(self._interval_s, NET_INTERVAL_S) if self._has_stream else self._interval_s)
         if nudged_s is not None:
             due_s = min(due_s, max(nudged_s, self._not_before_s))

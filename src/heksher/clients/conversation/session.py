@@ -138,7 +138,7 @@ class Session:
     def recompile(self) -> None:
         """Have all settings follow defaults and tracked values that have changed."""
         for _, setting in self._live():
-            setting._switch_to(setting._evaluation.compile())
+            setting._recompile()
 
     def make_stream_request(self, query: Query) -> Request:
         """Return the request for the changes of what a query answers, since what was published."""
@@ -391,7 +391,7 @@ class Session:
 def _switch(setting: Setting[Any], compiled: CompiledEvaluation[Any]) -> Replacement:
     before = setting._evaluation
     setting._switch_to(compiled)
-    return Replacement(setting, before, compiled.evaluation)
+    return Replacement(setting, before, setting._evaluation)
 
 
 def _read_etag(answer: _Answer) -> tuple[Query, str] | None:

@@ -1,12 +1,12 @@
 """A setting as a service describes it, for programs that ask for all settings."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from heksher.value_type import JSON
 
 
-class SettingData(NamedTuple):
+@dataclass
+class SettingData:
     """A setting as the service holds it, in the words of the wire.
 
     Attributes:
@@ -20,9 +20,9 @@ class SettingData(NamedTuple):
     """
 
     name: str
-    configurable_features: Sequence[str]
+    configurable_features: list[str]
     type: str
     default_value: JSON
-    metadata: Mapping[str, JSON]
-    aliases: Sequence[str]
+    metadata: dict[str, JSON]
+    aliases: list[str]
     version: str

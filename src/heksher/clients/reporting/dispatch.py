@@ -60,7 +60,7 @@ class Dispatcher:
         """Have a setting answer from another evaluation from now on, and post that. Does not call anything."""
         before = setting._evaluation
         setting._switch_to(compiled)
-        self.post(setting, before, compiled.evaluation)
+        self.post(setting, before, setting._evaluation)
 
     def post(self, setting: Setting[T], before: Evaluation[T], after: Evaluation[T]) -> None:
         """Note that a setting answers from another evaluation. Does not compare or call anything.

@@ -52,10 +52,11 @@ class ClientSettings:
     Attributes:
         library: the library, imported.
         base_url: the service's URL, without credentials, and without a slash at its end.
+        url_problem: why no request can be sent to it; ``None`` if one can. Programs may create a client with any text.
         is_following: whether redirects are followed.
 
     Raises:
-        InvalidOptionError: the URL cannot be one, or that of a proxy.
+        InvalidOptionError: the URL of a proxy cannot be one.
         ArgumentTypeError: (a ``TypeError``) ``http_client_args`` is no mapping, or ``auth`` nothing that the library
             takes.
     """
@@ -64,10 +65,17 @@ class ClientSettings:
         args = _copy_args(http_client_args)
         name = _choose_library(args)
         self.library: Any = import_module(name)
-        url = _parse_service_url(self.library, service_url)
-        self.base_url: str = str(url.copy_with(userinfo=b"")).rstrip("/")
-        if url.userinfo and args.get("auth") is None:
-            args["auth"] = (url.username, url.password)
+        self.url_problem: str | None = None
+        try:
+            url = _parse_service_url(self.library, service_url)
+        except InvalidOptionError as error:
+            self.url_problem = str(error)
+            # Whatever stands before it may be a password.
+            self.base_url: str = str(service_url).rpartition("@")[2]
+        else:
+            self.base_url = str(url.copy_with(userinfo=b"")).rstrip("/")
+            if url.userinfo and args.get("auth") is None:
+                args["auth"] = (url.username, url.password)
         _check_auth(self.library, args.get("auth"))
         _check_proxy(args.get("proxy"))
         args["auth"] = name_errors_of_auth(self.library, args.get("auth"))

@@ -18,7 +18,7 @@ from heksher.clients.transport.network import find_unreached
 from heksher.clients.transport.private_part import has_pool, renew_pool
 from heksher.clients.transport.program_code import ProgramCodeError
 from heksher.clients.transport.receiving import STREAM_EXTENSION, ResponseTooLargeError
-from heksher.exceptions import TransportError
+from heksher.exceptions import InvalidOptionError, TransportError
 
 if TYPE_CHECKING:
     import httpx2
@@ -154,6 +154,8 @@ class Sender(ABC, Generic[C]):
         return former
 
     def _arguments(self, request: Request) -> dict[str, Any]:
+        if self._settings.url_problem is not None:
+            raise InvalidOptionError(self._settings.url_problem)
         headers = dict(request.headers)
         content = None
         if request.body is not None:

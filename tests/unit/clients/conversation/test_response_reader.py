@@ -284,7 +284,7 @@ def test_no_rule(broken: JSON) -> None:
 def test_settings() -> None:
     """All settings are given by name, their values as JSON."""
     [data] = read_settings(REQUEST, listing(listed("size", "width"))).values()
-    assert SettingData("size", ("a",), "int", 0, {}, ("width",), "1.0") == data
+    assert SettingData("size", ["a"], "int", 0, {}, ["width"], "1.0") == data
 
 
 @pytest.mark.parametrize(

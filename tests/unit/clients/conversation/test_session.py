@@ -844,4 +844,4 @@ def test_get_settings() -> None:
     talk = Conversation(make_session().get_settings())
     assert talk.requests[0].params == {"include_additional_data": "true"}
     talk.play((SETTINGS, listing(listed("size", "width"), listed("color"))))
-    assert {name: data.aliases for name, data in talk.result().items()} == {"size": ("width",), "color": ()}
+    assert {name: data.aliases for name, data in talk.result().items()} == {"size": ["width"], "color": []}

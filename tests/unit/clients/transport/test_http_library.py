@@ -15,7 +15,6 @@ from heksher.clients.transport.http_library import (
     check_request,
     mask_userinfo,
 )
-from heksher.exceptions import InvalidOptionError
 
 URL = "http://heksher.test"
 
@@ -57,16 +56,21 @@ def test_new_library() -> None:
     ["", "heksher.test", "ftp://heksher.test", "http://", "http://h/?x=1", "http://h/#x", "http://h:port", "Ellipsis"],
 )
 def test_no_url(url: str) -> None:
-    """A service URL that cannot be one is refused when the client is created."""
-    with pytest.raises(InvalidOptionError, match="service_url "):
-        ClientSettings(url, None)
+    """A service URL that cannot be one is taken, and it is said why nothing can be sent there."""
+    settings = ClientSettings(url, None)
+    assert (url, True) == (settings.base_url, str(settings.url_problem).startswith("service_url "))
 
 
 def test_no_url_tells_no_password() -> None:
-    """The error for a wrong URL does not show the credentials in it."""
-    with pytest.raises(InvalidOptionError) as raised:
-        ClientSettings("ftp://me:secret@heksher.test", None)
-    assert str(raised.value) == ("service_url must be http(s)://host, with or without a path, not 'ftp://heksher.test'")
+    """What is said of a wrong URL does not show the credentials in it."""
+    settings = ClientSettings("ftp://me:secret@heksher.test", None)
+    problem = "service_url must be http(s)://host, with or without a path, not 'ftp://heksher.test'"
+    assert ("heksher.test", problem) == (settings.base_url, settings.url_problem)
+
+
+def test_url() -> None:
+    """Nothing is said of a URL that can be one."""
+    assert ClientSettings(URL, None).url_problem is None
 
 
 def test_url_without_credentials() -> None:
