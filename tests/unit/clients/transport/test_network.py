@@ -34,6 +34,8 @@ from tests.support.raw_service import (
     count_sockets,
 )
 
+# How long the service has to hear of what should not be done to a connection.
+NOTICE_S = 0.2
 HEALTH = Request("GET", "/api/health")
 OK = always(answer_with(body=b"{}"))
 Make = Callable[..., ThreadTransport]
@@ -283,6 +285,9 @@ def test_inherited_loops_are_left_alone(library: Any) -> None:
         outcomes.append(await transport.run(ask()))
         assert [True] == [connection.is_idle() for connection in connections]
         await transport.close()
+        # The later one is closed; the service would hear of it if anything were done to the other.
+        assert await asyncio.to_thread(service.connections[1].is_ended.wait, DEADLINE_S)
+        assert not await asyncio.to_thread(service.connections[0].is_ended.wait, NOTICE_S)
         for connection in connections:
             await connection.aclose()
         return outcomes
