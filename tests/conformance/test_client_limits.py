@@ -17,13 +17,12 @@ from heksher import Setting
 from heksher.exceptions import InvalidOptionError, ServiceError, StatusError, TransportError
 from tests.support.drivers import SHORT_S, DrivenClient, Driver
 from tests.support.fake_service import DEADLINE_S, FEATURES, HEALTH, QUERY, FakeService, answer
+from tests.support.open_sockets import await_sockets, count_sockets
 from tests.support.raw_service import (
     Handler,
     RawConnection,
     RawService,
     answer_with,
-    await_sockets,
-    count_sockets,
     forever,
     speak_http,
     unreachable_port,
@@ -162,7 +161,7 @@ def test_close_during_a_start_that_hangs(
     new_threads: NewThreads, driver: Driver, service: FakeService, hanging_url: str
 ):
     """Closing does not wait for a service, wherever it hangs; neither a socket nor a thread of the client is left."""
-    before = count_sockets()
+    before = count_sockets(hanging_url)
     client = driver.create(service, url=hanging_url, http_client_args=ARGS, on_start_failure="raise")
     starting = client.begin("set_as_main")
     # Nobody can tell when it hangs. Before that, closing is only easier.
@@ -171,7 +170,7 @@ def test_close_during_a_start_that_hangs(
     client.close()
     assert time.monotonic() - begin < 1
     assert isinstance(starting.exception(DEADLINE_S), Exception)
-    assert before == await_sockets(before)
+    assert before == await_sockets(hanging_url, before)
     assert [] == new_threads.names()
 
 
@@ -187,7 +186,7 @@ def test_close_during_an_update_that_hangs(new_threads: NewThreads, driver: Driv
     """It is the same in the background, and with calls of the program's under way in other threads or tasks."""
     particular: dict[str, Handler] = {}
     with RawService(speak_http(service, particular)) as raw:
-        before = count_sockets()
+        before = count_sockets(raw.url)
         client = start(driver, service, raw.url, interval_s=SHORT_S)
         arrived = threading.Semaphore(0)
         particular.update({QUERY: note_arrival(arrived, RawConnection.hang), HEALTH: note_arrival(arrived, drip_body)})
@@ -198,17 +197,17 @@ def test_close_during_an_update_that_hangs(new_threads: NewThreads, driver: Driv
         client.close()
         assert time.monotonic() - begin < 1
         assert all(isinstance(ping.exception(DEADLINE_S), TransportError) for ping in pings)
-        assert before == await_sockets(before)
+        assert before == await_sockets(raw.url, before)
         assert [] == new_threads.names()
 
 
 def test_failed_start_leaves_nothing(new_threads: NewThreads, driver: Driver, service: FakeService):
     """A start that takes too long leaves no request behind, though the service would go on hanging."""
     with RawService(RawConnection.hang) as raw:
-        before = count_sockets()
+        before = count_sockets(raw.url)
         with pytest.raises(ServiceError, match="the start took longer"):
             start(driver, service, raw.url, start_timeout=0.2)
-        assert before == await_sockets(before)
+        assert before == await_sockets(raw.url, before)
         assert [] == new_threads.names()
 
 

@@ -19,15 +19,9 @@ from heksher.exceptions import InvalidOptionError
 from tests.support.drivers import SHORT_S, DrivenClient, Driver
 from tests.support.event_streams import HEAD, HEARTBEAT, STREAM, StreamingService, chunk
 from tests.support.fake_service import DECLARE, FEATURES, QUERY, FakeService, answer, for_setting
+from tests.support.open_sockets import await_sockets, count_sockets
 from tests.support.processes import in_child
-from tests.support.raw_service import (
-    Handler,
-    RawConnection,
-    answer_with,
-    await_sockets,
-    count_sockets,
-    forever,
-)
+from tests.support.raw_service import Handler, RawConnection, answer_with, forever
 from tests.support.waiting import wait_until
 
 ARGS = {"timeout": 5.0, "trust_env": False, "verify": ssl.create_default_context()}
@@ -491,28 +485,28 @@ def test_service_that_no_longer_has_streams(driver: Driver, service: FakeService
 
 def test_close_ends_the_stream(driver: Driver, service: FakeService, streams: StreamingService):
     """Closing does not wait for a stream; the service sees its end, and neither a socket nor a thread is left."""
-    before = count_sockets()
+    before = count_sockets(streams.url)
     client = start_streaming(driver, service, streams)
     begin = time.monotonic()
     client.close()
     assert time.monotonic() - begin < 1
     assert wait_until(lambda: streams.count_open() == 0)
     assert ([], False) == (driver.find_leftovers(), client.native.status.is_streaming)
-    assert before == await_sockets(before)
+    assert before == await_sockets(streams.url, before)
 
 
 @pytest.mark.parametrize("refusal", [RawConnection.hang, keep_back, replying("501 Not Implemented")])
 def test_close_while_there_is_no_stream_yet(driver: Driver, service: FakeService, refusal: Handler):
     """So it is while a stream is being opened, and while the client waits to try again."""
     with StreamingService(service, {STREAM: refusal}) as streams:
-        before = count_sockets()
+        before = count_sockets(streams.url)
         client = start(driver, service, streams)
         assert wait_until(lambda: state_of_stream(client) in {StreamState.OPENING, StreamState.REFUSED})
         begin = time.monotonic()
         client.close()
         assert time.monotonic() - begin < 1
         assert [] == driver.find_leftovers()
-        assert before == await_sockets(before)
+        assert before == await_sockets(streams.url, before)
 
 
 def test_failed_start_leaves_no_stream(driver: Driver, service: FakeService, streams: StreamingService):

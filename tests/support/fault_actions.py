@@ -379,7 +379,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "no UTF-8": Action(take_turns([b'{"settings": "\xff\xfe"}', b"\x80\x81"])),
     "NaN": Action(rewrite_settings(give_values(float("nan")), give_values(float("inf")))),
     "deep JSON": Action(take_turns(["[" * 100_000, '{"a":' * 100_000])),
-    "deep values": Action(rewrite_settings(give_values(_nest(900)))),
+    "deep values": Action(rewrite_settings(give_values(_nest(700)))),
     "no settings": Action(take_turns(['{"settings": {}}'])),
     "other settings": Action(rewrite_settings(*map(say_instead, NOT_A_SETTING))),
     "other types": Action(rewrite_settings(*map(give_values, NOT_A_NUMBER))),

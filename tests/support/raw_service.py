@@ -10,14 +10,12 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
 import httpx2
 
 from tests.support.fake_service import DEADLINE_S, FakeService
-from tests.support.waiting import wait_until
 
 Handler = Callable[["RawConnection"], None]
 
@@ -224,21 +222,6 @@ def unreachable_port() -> Iterator[int]:
         finally:
             for connection in waiting:
                 connection.close()
-
-
-def count_sockets() -> int:
-    """Count the open sockets of this process."""
-    count = 0
-    for descriptor in Path("/proc/self/fd").iterdir():
-        with suppress(OSError):
-            count += descriptor.readlink().name.startswith("socket:")
-    return count
-
-
-def await_sockets(number: int) -> int:
-    """Wait until no more than so many sockets are open, and give how many there are."""
-    wait_until(lambda: count_sockets() <= number)
-    return count_sockets()
 
 
 def forever(piece: bytes) -> Iterator[bytes]:

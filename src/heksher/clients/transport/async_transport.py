@@ -146,7 +146,9 @@ class _AsyncClient:
                     await backend.close_connections()
 
     def leave_to_parent(self) -> None:
-        """Do nothing: the connections belong to the loop of the parent, which is not to be touched."""
+        """Forget the connections, also those that a transport of the program's own goes on with."""
+        for backend in self._backends:
+            backend.leave_to_parent()
 
 
 # What the library's client calls for each request and response. Not methods: a transport and its client would keep one

@@ -203,6 +203,10 @@ class AsyncBackend:
     async def connect_unix_socket(self, *args: Any, **options: Any) -> "_AsyncGuardedStream":
         return _AsyncGuardedStream(await self._inner.connect_unix_socket(*args, **options), self._streams)
 
+    def leave_to_parent(self) -> None:
+        """Forget the connections, in a forked child: they belong to the loop of the parent."""
+        self._streams = weakref.WeakSet()
+
     async def close_connections(self) -> None:
         """Close the connections that are left after the library has closed its own."""
         for stream in list(self._streams):

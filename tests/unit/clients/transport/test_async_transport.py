@@ -13,17 +13,8 @@ from heksher.clients.transport.async_transport import AsyncTransport
 from heksher.clients.transport.receiving import STEP_BYTES
 from heksher.clients.transport.sender import MAX_CONCURRENT_REQUESTS, Limits
 from heksher.exceptions import TransportError
-from tests.support.raw_service import (
-    DEADLINE_S,
-    RawConnection,
-    RawService,
-    always,
-    answer_with,
-    await_sockets,
-    count_sockets,
-    endless,
-    forever,
-)
+from tests.support.open_sockets import await_sockets, count_sockets
+from tests.support.raw_service import DEADLINE_S, RawConnection, RawService, always, answer_with, endless, forever
 from tests.support.transports import (
     HEALTH,
     MANY,
@@ -139,7 +130,6 @@ def test_closing_after_the_loop_has_ended() -> None:
 @pytest.mark.parametrize("steps", range(12))
 def test_connections_that_are_being_closed(steps: int) -> None:
     """A task that is cancelled while the library closes connections that the service has closed leaves none open."""
-    before = count_sockets()
     is_over = threading.Event()
 
     def serve(connection: RawConnection) -> None:
@@ -162,6 +152,6 @@ def test_connections_that_are_being_closed(steps: int) -> None:
         await transport.close()
 
     with RawService(serve) as service:
+        before = count_sockets(service.url)
         asyncio.run(run(service))
-        # That of the service.
-        assert await_sockets(before + 1) == before + 1
+        assert before == await_sockets(service.url, before)

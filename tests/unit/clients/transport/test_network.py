@@ -24,16 +24,11 @@ from heksher.clients.transport.network import protect, protect_async
 from heksher.clients.transport.private_part import count_connections
 from heksher.clients.transport.sender import Limits
 from heksher.clients.transport.thread_transport import ThreadTransport
-from tests.support.raw_service import (
-    DEADLINE_S,
-    RawConnection,
-    RawService,
-    always,
-    answer_with,
-    await_sockets,
-    count_sockets,
-)
+from tests.support.open_sockets import await_sockets, count_sockets
+from tests.support.raw_service import DEADLINE_S, RawConnection, RawService, always, answer_with
 
+# How long the service has to hear of what should not be done to a connection.
+NOTICE_S = 0.2
 HEALTH = Request("GET", "/api/health")
 OK = always(answer_with(body=b"{}"))
 Make = Callable[..., ThreadTransport]
@@ -91,9 +86,9 @@ def test_name_with_several_addresses(make: Make, name_service: dict[str, list[An
     """Addresses are tried one after the other."""
     name_service["many.test"] = ["127.0.0.2", "127.0.0.1"]
     with RawService(OK) as service:
-        before = count_sockets()
+        before = count_sockets(service.url)
         assert make(f"http://many.test:{service.port}").run(ask()).body == b"{}"
-        assert count_sockets() == before + 2
+        assert count_sockets(service.url) == before + 2
 
 
 def test_name_without_addresses(make: Make, name_service: dict[str, list[Any]]) -> None:
@@ -106,10 +101,10 @@ def test_name_without_addresses(make: Make, name_service: dict[str, list[Any]]) 
 def test_nobody_there(make: Make) -> None:
     """A port that nobody listens at is told of in the system's words, and leaves no socket."""
     with RawService(OK) as service:
-        port = service.port
-    before = count_sockets()
-    assert "ConnectError: [Errno 111] Connection refused" in str(make(f"http://127.0.0.1:{port}").run(ask()))
-    assert before == count_sockets()
+        url = service.url
+    before = count_sockets(url)
+    assert "ConnectError: [Errno 111] Connection refused" in str(make(url).run(ask()))
+    assert before == await_sockets(url, before)
 
 
 def test_looking_up_without_threads(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,10 +137,10 @@ def test_options_of_the_librarys_transport(make: Make) -> None:
 def test_option_that_cannot_be_set(make: Make) -> None:
     """An option that the system refuses is a failure to connect, and leaves no socket."""
     with RawService(OK) as service:
-        before = count_sockets()
+        before = count_sockets(service.url)
         outcome = make(service.url, socket_options=[(socket.SOL_SOCKET, -1, 1)]).run(ask())
         assert "ConnectError: [Errno " in str(outcome)
-        assert before == await_sockets(before)
+        assert before == await_sockets(service.url, before)
 
 
 def test_socket_of_the_file_system(make: Make, tmp_path: Path) -> None:
@@ -209,12 +204,12 @@ def test_closing_before_the_handshake(library: Any) -> None:
     requests = RequestsInFlight()
     with RawService(RawConnection.hang) as service, library.Client(verify=False, trust_env=False) as client:
         protect(client)
-        before = count_sockets()
+        before = count_sockets(service.url)
         url = service.url.replace("http:", "https:")
         trace = {"trace": lambda event, _: event == "connection.start_tls.started" and requests.abort()}
         with pytest.raises(ConnectionAbortedError), requests.request(DEADLINE_S):
             client.get(url, extensions=trace)
-        assert await_sockets(before) == before
+        assert before == await_sockets(service.url, before)
 
 
 # ---- later versions of the libraries
@@ -283,6 +278,9 @@ def test_inherited_loops_are_left_alone(library: Any) -> None:
         outcomes.append(await transport.run(ask()))
         assert [True] == [connection.is_idle() for connection in connections]
         await transport.close()
+        # The later one is closed; the service would hear of it if anything were done to the other.
+        assert await asyncio.to_thread(service.connections[1].is_ended.wait, DEADLINE_S)
+        assert not await asyncio.to_thread(service.connections[0].is_ended.wait, NOTICE_S)
         for connection in connections:
             await connection.aclose()
         return outcomes

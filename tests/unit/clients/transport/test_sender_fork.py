@@ -16,7 +16,7 @@ import {library}
 from heksher.clients.conversation.exchange import Request
 from heksher.clients.transport.async_transport import AsyncTransport
 from heksher.clients.transport.thread_transport import ThreadTransport
-from tests.support.raw_service import count_sockets
+from tests.support.open_sockets import count_sockets
 
 _, url, authority, kind, is_shared = sys.argv
 trusting = ssl.create_default_context(cafile=authority)
@@ -38,7 +38,7 @@ if kind == "thread":
     # Requests of other threads, which are nowhere in the child, and whatever locks they may hold.
     hanging = threading.Thread(target=lambda: transport.run(ask("/hang")), daemon=True)
     hanging.start()
-    while not count_sockets():
+    while not count_sockets(url):
         time.sleep(0.001)
 assert run(ask("/parent")) == 200
 locks = []
@@ -52,9 +52,9 @@ if not child:
     transport.reset_after_fork()
     if kind == "async":
         loop = asyncio.new_event_loop()
-    assert kind == "async" or count_sockets() == 0
+    assert kind == "async" or count_sockets(url) == 0
     assert [run(ask("/child")) for _ in range(2)] == [200, 200]
-    assert kind == "async" or count_sockets() == 1
+    assert kind == "async" or count_sockets(url) == 1
     if kind == "thread":
         transport.close()
     os._exit(0)

@@ -26,6 +26,7 @@ from heksher.clients.transport.sender import Limits
 from heksher.clients.transport.thread_transport import ThreadTransport
 from heksher.exceptions import TransportError
 from tests.support.drivers import AsyncDriver, Driver, ThreadDriver
+from tests.support.open_sockets import await_sockets, count_sockets
 from tests.support.raw_service import (
     DEADLINE_S,
     Handler,
@@ -33,8 +34,6 @@ from tests.support.raw_service import (
     RawService,
     always,
     answer_with,
-    await_sockets,
-    count_sockets,
     endless,
     forever,
     unreachable_port,
@@ -291,10 +290,10 @@ def expect_timeout(sender: Sender, limits: Limits = SHORT) -> None:
 @pytest.mark.parametrize("handle", SLOW.values(), ids=SLOW)
 def test_slow_answer(connect: Connect, handle: Handler) -> None:
     """A request ends in time, whatever trickles in."""
-    before = count_sockets()
     with RawService(handle) as service:
+        before = count_sockets(service.url)
         expect_timeout(connect(service.url, SHORT))
-        assert await_sockets(before + 1) == before + 1
+        assert before == await_sockets(service.url, before)
 
 
 def test_slow_handshake(connect: Connect) -> None:
@@ -382,7 +381,7 @@ def hanging(phase: str) -> Iterator[tuple[str, RawService | None]]:
 def test_close_while_a_request_hangs(new_threads: NewThreads, connect: Connect, phase: str, requests: int) -> None:
     """Closing ends requests at once, wherever they are; afterwards there is no socket and no thread of them."""
     with hanging(phase) as (url, service):
-        before = count_sockets()
+        before = count_sockets(url)
         sender = connect(url)
         sending = sender.begin(*[HEALTH] * requests)
         if service is None:
@@ -394,7 +393,7 @@ def test_close_while_a_request_hangs(new_threads: NewThreads, connect: Connect, 
         sender.close()
         outcomes = sending.result(DEADLINE_S)
         assert time.monotonic() - begin < 1
-        assert before == await_sockets(before)
+        assert before == await_sockets(url, before)
         assert [] == new_threads.await_none()
     assert [TransportError] * requests == [type(outcome) for outcome in outcomes]
     assert all("broken off by the client itself" in str(outcome) for outcome in outcomes)
@@ -427,12 +426,12 @@ def test_close_twice_and_from_many_threads(connect: Connect) -> None:
 def test_idle_connections_are_closed(connect: Connect) -> None:
     """Closing also ends connections that wait for the next request."""
     with RawService(always(answer_with())) as service:
-        before = count_sockets()
+        before = count_sockets(service.url)
         sender = connect(service.url)
         sender.begin(*MANY).result(DEADLINE_S)
-        assert count_sockets() > before
+        assert count_sockets(service.url) > before
         sender.close()
-        assert before == await_sockets(before)
+        assert before == await_sockets(service.url, before)
 
 
 def test_reset_while_a_request_hangs(connect: Connect) -> None:

@@ -15,7 +15,8 @@ from heksher.clients.conversation.exchange import Flow, Outcome, Request, Respon
 from heksher.clients.transport.sender import MAX_CONCURRENT_REQUESTS
 from heksher.clients.transport.thread_transport import ThreadTransport
 from heksher.exceptions import TransportError
-from tests.support.raw_service import DEADLINE_S, RawConnection, RawService, answer_with, await_sockets, count_sockets
+from tests.support.open_sockets import await_sockets, count_sockets
+from tests.support.raw_service import DEADLINE_S, RawConnection, RawService, answer_with
 from tests.support.threads import NewThreads
 from tests.support.transports import (
     HEALTH,
@@ -161,8 +162,8 @@ def test_interrupt_by_the_keyboard(
     requests: tuple[Request, ...],
 ) -> None:
     """Ctrl-C during a request, or while waiting for several, leaves none of them behind."""
-    before = count_sockets()
     with RawService(RawConnection.hang) as service:
+        before = count_sockets(service.url)
         native = transport(service.url)
         main = threading.get_ident()
 
@@ -176,5 +177,5 @@ def test_interrupt_by_the_keyboard(
             native.run(ask(*requests))
         for connection in service.connections:
             assert connection.is_ended.wait(DEADLINE_S)
-        assert before + 1 == await_sockets(before + 1)
+        assert before == await_sockets(service.url, before)
         assert [] == new_threads.await_none()
