@@ -6,7 +6,6 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +17,7 @@ from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
 from heksher.clients.conversation.update import Replacement, Update
 from heksher.clients.offline.fallback import Fallback
 from heksher.clients.option import StartFailure, check_choice, read_seconds
+from heksher.clients.phase import Phased
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.reporting.observed import Observed
 from heksher.clients.reporting.snapshot import Snapshot
@@ -43,15 +43,7 @@ CLOSE_TIMEOUT_S = 1.0
 RESUME_S = 1.0
 
 
-class ClientPhase(Enum):
-    """Where a client is in its life."""
-
-    NEW = "not started"
-    RUNNING = "running"
-    CLOSED = "closed"
-
-
-class BaseHeksherClient(Observed, ABC):
+class BaseHeksherClient(Observed, Phased, ABC):
     """The part of a client that does not block. Thread-safe.
 
     Only names without an underscore are public. Methods that ``main_client`` and ``fork`` call have one, too, so that
@@ -83,7 +75,8 @@ class BaseHeksherClient(Observed, ABC):
         fallback: Fallback,
         dispatcher: Dispatcher,
     ) -> None:
-        super().__init__(dispatcher)
+        Observed.__init__(self, dispatcher)
+        Phased.__init__(self)
         check_choice("on_start_failure", on_start_failure, StartFailure)
         check_choice("updates", updates, UpdateMode)
         self._context: ClientContext = ClientContext(tuple(context_features))
@@ -92,7 +85,8 @@ class BaseHeksherClient(Observed, ABC):
         self._schedule = Schedule(read_seconds("update_interval", update_interval))
         self._session = Session(self._context, base_url)
         self._updates: UpdateMode = updates
-        self._state = ClientPhase.NEW
+        # Why nothing updates the client any more, as far as that was told; None while something does.
+        self._told_end: str | None = None
         # A new object for each start, None while the client is not running: by it an update knows whether it has
         # outlived the run that it was for.
         self._run: object | None = None
@@ -170,6 +164,7 @@ class BaseHeksherClient(Observed, ABC):
     def status(self) -> ClientStatus:
         """How the client is doing: whether settings are current, and if not, since when and why."""
         fork.notice_fork()
+        self._notice_end()
         return self._make_status()
 
     def _adopt(self, settings: list[Setting[Any]]) -> None:
@@ -189,10 +184,6 @@ class BaseHeksherClient(Observed, ABC):
         """Return whether settings are still to be declared."""
         return self._session.has_undeclared()
 
-    def _is_over(self) -> bool:
-        """Return whether the client is closed."""
-        return self._state is ClientPhase.CLOSED
-
     # ---- for the process
 
     def _survive_fork(self) -> None:
@@ -206,7 +197,7 @@ class BaseHeksherClient(Observed, ABC):
 
     def _note_failed_fork(self, error: Exception) -> None:
         """Have the status say that nothing keeps the client current in a forked process. Called by ``fork``."""
-        if self._state is ClientPhase.RUNNING:
+        if self._is_started and not self._is_closed:
             self._note(error)
 
     def _retry_after_fork(self) -> bool:
@@ -246,18 +237,32 @@ class BaseHeksherClient(Observed, ABC):
 
         return StreamPolicy(self._updates, self._session, self._schedule, wake_up)
 
+    @abstractmethod
+    def _explain_end(self) -> str | None:
+        """Return why nothing updates the settings any more, although the client runs; ``None`` if something does."""
+
+    def _notice_end(self) -> None:
+        """Say so if nothing updates the settings any more. May be called from any thread."""
+        reason = self._explain_end()
+        if reason is not None:
+            self._tell_end(reason)
+
+    def _tell_end(self, reason: str) -> None:
+        with self._publish_lock:
+            if reason == self._told_end:
+                return
+            is_first, self._told_end = self._told_end is None, reason
+            if self._health.fail(reason):
+                self._dispatcher.post_call(self._status_subscribers, self._make_status())
+        if is_first:
+            logger.warning("the settings are not updated any more: %s", reason)
+        # Should it go on after all, the status is to be right soon.
+        self._schedule.hurry()
+        self._wake_up()
+        self._dispatcher.drain()
+
     def _make_status(self) -> ClientStatus:
         return self._health.make_status(MappingProxyType(self._session.statuses()), self._stream_runner.is_streaming)
-
-    def _require_open(self) -> None:
-        fork.notice_fork()
-        if self._state is ClientPhase.CLOSED:
-            raise ClientStateError("this client is closed; create a new one")
-
-    def _require_running(self) -> None:
-        self._require_open()
-        if self._state is ClientPhase.NEW:
-            raise ClientStateError("this client is not started; call set_as_main() first")
 
     def _publish(self, update: Update) -> None:
         with self._publish_lock:
@@ -290,6 +295,7 @@ class BaseHeksherClient(Observed, ABC):
         if run is None or self._run is not run:
             # The run is over: this must reach neither the schedule nor the callbacks.
             return ClientStateError("the client was closed before the update came to its end")
+        self._told_end = None
         if error is None:
             self._schedule.succeed(now_s)
         else:
@@ -340,13 +346,13 @@ class BaseHeksherClient(Observed, ABC):
         return self._on_start_failure == "raise" and self._health.source not in {"file", "bootstrap"}
 
     def _begin_run(self) -> None:
-        self._state = ClientPhase.RUNNING
+        self._is_started = True
         self._run = object()
         self._stream_runner.stop()
         self._stream_runner = self._make_stream_runner(self._make_stream_policy())
 
     def _end_run(self) -> None:
-        self._state = ClientPhase.CLOSED
+        self._is_closed = True
         self._run = None
         self._stream_runner.stop()
         with self._publish_lock:
@@ -357,6 +363,4 @@ class BaseHeksherClient(Observed, ABC):
         main_client.restore_main(self, previous)
         self._run = None
         self._stream_runner.stop()
-        # One that was closed meanwhile stays closed.
-        if self._state is ClientPhase.RUNNING:
-            self._state = ClientPhase.NEW
+        self._is_started = False

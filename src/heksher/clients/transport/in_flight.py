@@ -238,6 +238,10 @@ class TasksInFlight:
         finally:
             self._tasks.pop(guard, None)
 
+    def has_task(self, task: asyncio.Task[Any]) -> bool:
+        """Return whether a task sends one of them."""
+        return task in self._tasks.values()
+
     async def close(self, timeout_s: float) -> None:
         """Interrupt all requests, also later ones, and wait for their end.
 

@@ -177,9 +177,16 @@ def _receive(is_following: bool, max_bytes: int, native: "httpx2.Response") -> N
 
 def _run_side_by_side(work: Callable[[], None], count: int) -> None:
     # Daemons, unlike the threads of an executor: a service that does not answer must not keep a program from ending.
-    threads = [threading.Thread(target=work, name="heksher-request", daemon=True) for _ in range(count)]
-    for thread in threads:
-        thread.start()
+    threads: list[threading.Thread] = []
+    try:
+        for _ in range(count):
+            thread = threading.Thread(target=work, name="heksher-request", daemon=True)
+            thread.start()
+            threads.append(thread)
+    except RuntimeError:
+        # No more threads can be started, as when the interpreter is about to end: those that there are do all of it.
+        if not threads:
+            work()
     for thread in threads:
         thread.join()
 
