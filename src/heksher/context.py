@@ -70,17 +70,16 @@ class ClientContext:
             InvalidContextError: a feature has a default already.
             TypeError: a default is neither a string nor a ContextVar.
         """
-        for feature, default in defaults.items():
-            if feature in self.defaults:
-                raise InvalidContextError(
-                    f"context feature {feature!r} already has the default {self.defaults[feature]!r}"
-                )
-            if not isinstance(default, str | ContextVar):
-                raise TypeError(
-                    f"the default of context feature {feature!r} must be a str or a ContextVar, not {default!r}"
-                )
+        while True:
+            present = self.defaults
+            _check_defaults(present, defaults)
+            merged = MappingProxyType({**present, **defaults})
+            # The handler of a signal may have added some meanwhile. It does not come between these two lines: signals
+            # are handled at calls and at the end of loops.
+            if self.defaults is present:
+                self.defaults = merged
+                break
         self._warn_of_unknown("the client", defaults)
-        self.defaults = MappingProxyType({**self.defaults, **defaults})
 
     def track(self, tracked: Mapping[str, TrackedValues]) -> None:
         """Add tracked values; all of them, or, if one cannot be used, none.
@@ -91,11 +90,14 @@ class ClientContext:
             TypeError: something else than strings.
         """
         added = {feature: _read_tracked(feature, values) for feature, values in tracked.items()}
+        while True:
+            present = self.tracked
+            merged = _merge_all(present or {}, added)
+            # As in set_defaults.
+            if self.tracked is present:
+                self.tracked = merged
+                break
         self._warn_of_unknown("server", added)
-        merged = dict(self.tracked or {})
-        for feature, values in added.items():
-            merged[feature] = _merge_tracked(feature, merged[feature], values) if feature in merged else values
-        self.tracked = MappingProxyType(merged)
 
     def complete(self, contexts: Mapping[str, str]) -> dict[str, str]:
         """Return the contexts, completed with the defaults; a ContextVar without a value counts as no default."""
@@ -146,6 +148,16 @@ class ClientContext:
             )
 
 
+def _check_defaults(present: Mapping[str, ContextDefault], added: Mapping[str, ContextDefault]) -> None:
+    for feature, default in added.items():
+        if feature in present:
+            raise InvalidContextError(f"context feature {feature!r} already has the default {present[feature]!r}")
+        if not isinstance(default, str | ContextVar):
+            raise TypeError(
+                f"the default of context feature {feature!r} must be a str or a ContextVar, not {default!r}"
+            )
+
+
 def _look_up(variable: ContextVar[str]) -> str | None:
     try:
         # Not get(None), which would pass over the default that the variable itself may have.
@@ -182,6 +194,13 @@ def _read_tracked(feature: str, values: TrackedValues) -> FeatureFilter:
                 f"context feature {feature!r} cannot have the value {value!r}: values consist of A-Z, a-z, 0-9 and _"
             )
     return listed
+
+
+def _merge_all(present: Mapping[str, FeatureFilter], added: Mapping[str, FeatureFilter]) -> Mapping[str, FeatureFilter]:
+    merged = dict(present)
+    for feature, values in added.items():
+        merged[feature] = _merge_tracked(feature, merged[feature], values) if feature in merged else values
+    return MappingProxyType(merged)
 
 
 def _merge_tracked(feature: str, present: FeatureFilter, added: FeatureFilter) -> FeatureFilter:

@@ -1,7 +1,6 @@
 """What the asynchronous and the thread client have in common: everything that does not block."""
 
 import logging
-import threading
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -23,6 +22,7 @@ from heksher.clients.reporting.observed import Observed
 from heksher.clients.reporting.snapshot import Snapshot
 from heksher.clients.reporting.status import ClientHealth, ClientStatus
 from heksher.clients.stream_runner import StreamRunner
+from heksher.clients.switching import Switching
 from heksher.context import ClientContext, ContextDefault, TrackedValues
 from heksher.exceptions import ClientStateError, ServiceError, StatusError
 from heksher.setting import Setting
@@ -96,9 +96,7 @@ class BaseHeksherClient(Observed, Phased, ABC):
         self._stream_runner = self._make_stream_runner(self._make_stream_policy())
         # Of updates.
         self._failures = FailureRow()
-        # Guards that a snapshot sees all of an update or nothing, and that an update and a change of the context take
-        # turns. Never held while waiting for the service.
-        self._publish_lock = threading.Lock()
+        self._switching = Switching(self._context, self._session)
         fork.join(self)
 
     # ---- contexts
@@ -114,9 +112,9 @@ class BaseHeksherClient(Observed, Phased, ABC):
             InvalidContextError: (a ``ValueError``) a feature already has a default.
             TypeError: a default is neither.
         """
-        with self._publish_lock:
+        with self._switching.lock:
             self._context.set_defaults(defaults)
-            self._session.recompile()
+            self._switching.recompile()
 
     def track_contexts(self, /, **tracked: TrackedValues) -> None:
         """Restrict the rules that are fetched to those for the given values. Calls add up.
@@ -133,9 +131,9 @@ class BaseHeksherClient(Observed, Phased, ABC):
             TrackingConflictError: (a ``RuntimeError``) both ``TRACK_ALL`` and values for one feature.
             TypeError: something else than strings.
         """
-        with self._publish_lock:
+        with self._switching.lock:
             self._context.track(tracked)
-            self._session.recompile()
+            self._switching.recompile()
 
     def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:
         """Return the contexts completed with the defaults, as ``get`` does."""
@@ -155,8 +153,7 @@ class BaseHeksherClient(Observed, Phased, ABC):
 
     def snapshot(self) -> Snapshot:
         """Return a consistent view of all settings: each as the same update left it."""
-        with self._publish_lock:
-            return Snapshot({setting: setting._evaluation for setting in self._session.settings()})
+        return Snapshot(self._switching.look())
 
     # ---- status and changes
 
@@ -177,7 +174,7 @@ class BaseHeksherClient(Observed, Phased, ABC):
 
     def _release(self) -> None:
         """Give up all settings. Called by ``main_client`` when another client becomes main."""
-        with self._publish_lock:
+        with self._switching.lock:
             self._session.release()
 
     def _has_undeclared_settings(self) -> bool:
@@ -188,8 +185,8 @@ class BaseHeksherClient(Observed, Phased, ABC):
 
     def _survive_fork(self) -> None:
         """Go on in a forked process. Called by ``fork``."""
-        # Held, perhaps, by a thread that this process does not have.
-        self._publish_lock = threading.Lock()
+        # The lock is held, perhaps, by a thread that this process does not have.
+        self._switching = Switching(self._context, self._session)
         self._stream_runner.abandon()
         self._stream_runner = self._make_stream_runner(self._make_stream_policy())
         # The fork may have come between two assignments.
@@ -248,7 +245,7 @@ class BaseHeksherClient(Observed, Phased, ABC):
             self._tell_end(reason)
 
     def _tell_end(self, reason: str) -> None:
-        with self._publish_lock:
+        with self._switching.lock:
             if reason == self._told_end:
                 return
             is_first, self._told_end = self._told_end is None, reason
@@ -265,7 +262,8 @@ class BaseHeksherClient(Observed, Phased, ABC):
         return self._health.make_status(MappingProxyType(self._session.statuses()), self._stream_runner.is_streaming)
 
     def _publish(self, update: Update) -> None:
-        with self._publish_lock:
+        # Most have nothing new.
+        with self._switching.change() if update.renewals else self._switching.lock:
             replacements = self._session.publish(update)
             self._health.confirm(update.revision)
             self._post(replacements)
@@ -273,7 +271,7 @@ class BaseHeksherClient(Observed, Phased, ABC):
     def _fall_back(self) -> None:
         """Have settings that never had values from the service answer from the fallback. Reads a file."""
         for source, state in self._fallback.find(self._session.context_filters()):
-            with self._publish_lock:
+            with self._switching.change():
                 replacements = self._session.restore(state)
                 is_of_use = bool(replacements) or not self._session.settings()
                 if is_of_use and self._health.source == "defaults":
@@ -309,7 +307,7 @@ class BaseHeksherClient(Observed, Phased, ABC):
 
     def _note(self, error: Exception | None) -> None:
         """Record the outcome of an update in the status, and log it if it differs from the last one."""
-        with self._publish_lock:
+        with self._switching.lock:
             has_changed = self._health.succeed() if error is None else self._health.fail(str(error) or repr(error))
             if has_changed:
                 self._dispatcher.post_call(self._status_subscribers, self._make_status())
@@ -355,7 +353,7 @@ class BaseHeksherClient(Observed, Phased, ABC):
         self._is_closed = True
         self._run = None
         self._stream_runner.stop()
-        with self._publish_lock:
+        with self._switching.lock:
             if self._health.close():
                 self._dispatcher.post_call(self._status_subscribers, self._make_status())
 

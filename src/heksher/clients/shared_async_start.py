@@ -26,9 +26,12 @@ class _AsyncAttempt:
         self.task = asyncio.current_task()
         self.ended: asyncio.Future[None] = self.loop.create_future()
 
-    async def wait(self) -> bool:
-        """Wait for the outcome; return whether there is one. Raises the start's error."""
+    async def wait(self) -> None:
+        """Wait for the end. To be called in the start's loop."""
         await asyncio.wait([self.ended])
+
+    def has_outcome(self) -> bool:
+        """Return whether there is an outcome, once the start has ended. Raises the start's error."""
         if self.ended.cancelled():
             return False
         self.ended.result()
@@ -65,7 +68,7 @@ class SharedAsyncStart:
             while (attempt := self._attempts.setdefault(_PRESENT, own)) is not own:
                 if attempt.task is own.task:
                     raise ClientStateError("set_as_main() was called within a start of the same client")
-                if await do_in(attempt.loop, attempt.wait()):
+                if await _is_shared(attempt):
                     return
             await start()
             own.ended.set_result(None)
@@ -78,3 +81,14 @@ class SharedAsyncStart:
             # A loop that is closed has nobody who waits.
             with suppress(RuntimeError):
                 own.ended.cancel()
+
+
+async def _is_shared(attempt: _AsyncAttempt) -> bool:
+    """Wait for a start of another call; return whether it had an outcome, which an interrupted one has not."""
+    try:
+        await do_in(attempt.loop, attempt.wait())
+    except ClientStateError:
+        # Its loop has ended. It may have ended together with the start.
+        if not attempt.ended.done():
+            raise
+    return attempt.has_outcome()

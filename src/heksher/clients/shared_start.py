@@ -44,7 +44,7 @@ class SharedStart:
         """Whether there is a start at the moment."""
         return bool(self._attempts)
 
-    def run(self, start: Callable[[], None]) -> None:
+    def run(self, start: Callable[[], object]) -> None:
         """Run a start, or wait for the one that is under way.
 
         Raises:

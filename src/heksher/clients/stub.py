@@ -169,7 +169,7 @@ class _BaseStub(Observed):
     def _adopt(self, settings: list[Setting[Any]]) -> None:
         """Have settings answer their stub rules, or else their local defaults. Called by ``main_client``."""
         for setting in settings:
-            self._before[setting] = setting._evaluation
+            self._before.setdefault(setting, setting._evaluation)
             self._answer(setting)
 
     def _release(self) -> None:

@@ -12,11 +12,7 @@ from types import BuiltinFunctionType, TracebackType
 from typing import Any, Self
 
 from heksher import main_client
-from heksher.clients.base_client import (
-    CLOSE_TIMEOUT_S,
-    DEFAULT_START_TIMEOUT_S,
-    BaseHeksherClient,
-)
+from heksher.clients.base_client import CLOSE_TIMEOUT_S, DEFAULT_START_TIMEOUT_S, BaseHeksherClient
 from heksher.clients.conversation.setting_data import SettingData
 from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
 from heksher.clients.offline.bootstrap import Bootstrap
@@ -30,6 +26,7 @@ from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.transport.sender import DEFAULT_LIMITS
 from heksher.clients.transport.thread_transport import ThreadTransport
 from heksher.clients.update_thread import FirstOutcome, start_thread
+from heksher.clients.update_turn import WITHIN, UpdateTurn
 from heksher.clients.wake import Wake
 from heksher.exceptions import ClientStateError, TransportError
 
@@ -106,8 +103,8 @@ class ThreadHeksherClient(BaseHeksherClient):
 
     def _make_own_tools(self) -> None:
         """Make what belongs to this process: a forked one gets its own."""
-        # Held for a whole update: the session's flows must not run at the same time.
-        self._update_lock = threading.Lock()
+        # Taken for a whole update: the session's flows must not run at the same time.
+        self._turn = UpdateTurn()
         # Has one call at a time start the client, or bring its thread back.
         self._starts = SharedStart()
         # Wakes the thread that is to update. One that finds another one's here is to end: it may be that of a start
@@ -131,12 +128,13 @@ class ThreadHeksherClient(BaseHeksherClient):
             ClientStateError: (a ``RuntimeError``) the client is closed, or cannot follow the present main client; the
                 process can have no more threads; or this is called within a start of the client.
         """
+        if self._switching.is_interrupted_here():
+            raise ClientStateError(WITHIN)
         self._starts.run(self._start)
 
     def _start(self) -> None:
         self._require_open()
-        if self._state is ClientPhase.RUNNING:
-            self._revive()
+        if self._revive():
             return
         previous = main_client.make_main(self)
         try:
@@ -162,9 +160,12 @@ class ThreadHeksherClient(BaseHeksherClient):
 
         Raises:
             ServiceError: (an ``httpx.HTTPError``) the update failed, or a declaration did.
-            ClientStateError: (a ``RuntimeError``) the client is not started, or closed, and nothing can update it.
+            ClientStateError: (a ``RuntimeError``) the client is not started, or closed, and nothing can update it; or
+                this is called within an update or a start of the client, or by the handler of a signal that has come
+                within one of its methods: it would wait for itself.
         """
         self._require_running()
+        self._refuse_to_wait()
         self._bring_back()
         error = self._update_and_announce()
         if error is not None:
@@ -239,11 +240,7 @@ class ThreadHeksherClient(BaseHeksherClient):
         return ThreadStreamRunner(policy, self._transport)
 
     def _resume(self) -> None:
-        self._starts.run(self._resume_once)
-
-    def _resume_once(self) -> None:
-        if self._state is ClientPhase.RUNNING and self._thread is None:
-            self._go_on()
+        self._starts.run(self._revive)
 
     def _go_on(self) -> None:
         self._is_settling = True
@@ -271,23 +268,25 @@ class ThreadHeksherClient(BaseHeksherClient):
         return _ENDED if thread is not None and not thread.is_alive() else None
 
     def _bring_back(self) -> None:
-        """Start the thread again if it has ended.
-
-        Raises:
-            ClientStateError: that is not possible.
-        """
+        """Start the thread again if it has ended; raise a ClientStateError if that is not possible."""
         reason = self._explain_end()
         if reason == _LEFT:
             raise ClientStateError(f"this client updates no more: {reason}")
         if reason is not None:
             self._starts.run(self._revive)
 
-    def _revive(self) -> None:
+    def _revive(self) -> bool:
+        """Start the thread again if it has ended; return whether the client runs."""
+        if self._state is not ClientPhase.RUNNING:
+            return False
         thread = self._thread
-        if thread is not None and not thread.is_alive():
+        if thread is None:
+            self._go_on()
+        elif not thread.is_alive():
             self._dismiss_thread()
             self._schedule.hurry()
             self._start_thread(is_first=False)
+        return True
 
     def _settle(self, now_s: float) -> float:
         """Begin to follow in a forked process, if it is time for that; return the seconds until then."""
@@ -344,12 +343,20 @@ class ThreadHeksherClient(BaseHeksherClient):
 
     def _update_and_announce(self) -> Exception | None:
         """Update once, after any update under way, and tell the program; return why it failed, or ``None``."""
-        with self._update_lock:
-            run = self._run
-            error = self._update()
-            error = self._conclude(run, time.monotonic(), error)
+        error = self._turn.run(self._update_and_conclude)
         self._announce(error)
         return error
+
+    def _update_and_conclude(self) -> Exception | None:
+        run = self._run
+        error = self._update()
+        return self._conclude(run, time.monotonic(), error)
+
+    def _refuse_to_wait(self) -> None:
+        """Raise a ClientStateError in a thread that an update would wait for."""
+        is_within = self._turn.is_taken_here() or self._starts.is_called_here()
+        if is_within or self._switching.is_interrupted_here() or self._transport.is_sending_here():
+            raise ClientStateError(WITHIN)
 
     def _update(self) -> Exception | None:
         self._schedule.begin()
