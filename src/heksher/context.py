@@ -34,7 +34,7 @@ class TrackAll(Enum):
 TRACK_ALL: Final = TrackAll.TRACK_ALL
 """Given to ``track_contexts`` for a feature all of whose values are to be tracked."""
 
-ContextDefault: TypeAlias = "str | ContextVar[str]"
+ContextDefault: TypeAlias = str | ContextVar[str]
 TrackedValues: TypeAlias = str | Collection[str] | TrackAll
 
 

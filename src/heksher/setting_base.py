@@ -5,7 +5,7 @@ that is the local default and no rules. What ``get`` runs is compiled from it, s
 """
 
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, Self, TypeVar
 
 from heksher.context import ClientContext
 from heksher.declaration_check import check_declaration, check_default
@@ -116,6 +116,21 @@ class SettingBase(Readable[T]):
             "alias": self.alias,
             "version": self.version,
         }
+
+    def __copy__(self) -> Self:
+        """Return the setting itself: a copy would be another setting of the same name, which nothing updates."""
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        """Do the same."""
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled."""
+        raise TypeError(
+            f"setting {self.name} cannot be pickled: it belongs to this process; import it in the other one, or send"
+            " its name or what get() returns"
+        )
 
     def __repr__(self) -> str:
         return f"<Setting {self.name} ({self.type.heksher_string()})>"

@@ -86,7 +86,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         on_start_failure: StartFailure = "raise",
         start_timeout: float | timedelta | None = DEFAULT_START_TIMEOUT_S,
         last_known_file: FilePath | None = None,
-        bootstrap: "Bootstrap | None" = None,
+        bootstrap: Bootstrap | None = None,
         max_response_bytes: int = DEFAULT_LIMITS.max_response_bytes,
         request_timeout: float | timedelta = DEFAULT_LIMITS.request_timeout_s,
         updates: UpdateMode = "auto",
