@@ -162,9 +162,10 @@ stream-table: env-demo ## writes the table of a stream's states in docs/explanat
 	PYTHONPATH=. $(RUN) -m tools.stream_table
 
 .PHONY: stress
-stress: env-all ## two hundred forks in each way, and many threads at once (FORKS=20)
+stress: env-all ## two hundred forks in each way, many threads at once, and signals at any moment (FORKS=20)
 	$(RUN) -m tests.process_models.fork_stress $(if $(FORKS),--forks '$(FORKS)') $(ARGS)
 	$(RUN) -m tests.process_models.thread_stress
+	$(RUN) -m tests.process_models.signal_stress
 
 .PHONY: bench-service
 bench-service: ## the service under load: requests per second, streams, a large database; needs wrk (QUICK=1)

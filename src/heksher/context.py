@@ -28,10 +28,10 @@ TRACK_ALL: Final = "*"
 """Given to ``track_contexts`` for a feature all of whose values are to be tracked."""
 
 # What a read does that lacks a feature which rules depend on: raise, or pass over those rules.
-OnMissingContext = Literal["raise", "no_match"]
+OnMissingContext: TypeAlias = Literal["raise", "no_match"]
 
 # Both forms of ContextVar: to a type checker, neither stands for the other.
-ContextDefault: TypeAlias = "str | ContextVar[str] | ContextVar[str | None]"
+ContextDefault: TypeAlias = str | ContextVar[str] | ContextVar[str | None]
 TrackedValues: TypeAlias = str | Collection[str]
 
 
@@ -75,17 +75,16 @@ class ClientContext:
             InvalidContextError: a feature has a default already.
             ArgumentTypeError: (a ``TypeError``) a default is neither a string nor a ContextVar.
         """
-        for feature, default in defaults.items():
-            if feature in self.defaults:
-                raise InvalidContextError(
-                    f"context feature {feature!r} already has the default {self.defaults[feature]!r}"
-                )
-            if not isinstance(default, str | ContextVar):
-                raise ArgumentTypeError(
-                    f"the default of context feature {feature!r} must be a str or a ContextVar, not {default!r}"
-                )
+        while True:
+            present = self.defaults
+            _check_defaults(present, defaults)
+            merged = MappingProxyType({**present, **defaults})
+            # The handler of a signal may have added some meanwhile. It does not come between these two lines: signals
+            # are handled at calls and at the end of loops.
+            if self.defaults is present:
+                self.defaults = merged
+                break
         self._warn_of_unknown("the client", defaults)
-        self.defaults = MappingProxyType({**self.defaults, **defaults})
 
     def track(self, tracked: Mapping[str, TrackedValues], *, plain_only: bool = False) -> None:
         """Add tracked values; all of them, or, if one cannot be used, none.
@@ -102,12 +101,15 @@ class ClientContext:
         added = {feature: _read_tracked(feature, values) for feature, values in tracked.items()}
         for feature, values in added.items():
             _check_listed(feature, values or (), plain_only)
+        while True:
+            present = self.tracked
+            merged = _merge_all(present or {}, added)
+            # As in set_defaults.
+            if self.tracked is present:
+                self.tracked = merged
+                break
         self._warn_of_unknown("server", added)
         _warn_of_stars(added)
-        merged = dict(self.tracked or {})
-        for feature, values in added.items():
-            merged[feature] = _merge_tracked(feature, merged[feature], values) if feature in merged else values
-        self.tracked = MappingProxyType(merged)
 
     def complete(self, contexts: Mapping[str, str | None]) -> dict[str, str]:
         """Return the contexts, completed with the defaults.
@@ -220,6 +222,16 @@ class ClientContext:
             )
 
 
+def _check_defaults(present: Mapping[str, ContextDefault], added: Mapping[str, ContextDefault]) -> None:
+    for feature, default in added.items():
+        if feature in present:
+            raise InvalidContextError(f"context feature {feature!r} already has the default {present[feature]!r}")
+        if not isinstance(default, str | ContextVar):
+            raise ArgumentTypeError(
+                f"the default of context feature {feature!r} must be a str or a ContextVar, not {default!r}"
+            )
+
+
 def _look_up(variable: ContextVar[str] | ContextVar[str | None]) -> str | None:
     try:
         # Not get(None), which would pass over the default that the variable itself may have.
@@ -287,6 +299,13 @@ def _list_tracked(feature: str, values: object) -> frozenset[str]:
                 f"a tracked value of context feature {feature!r} must be a str, not {show_value(value)}"
             )
     return frozenset(listed)
+
+
+def _merge_all(present: Mapping[str, FeatureFilter], added: Mapping[str, FeatureFilter]) -> Mapping[str, FeatureFilter]:
+    merged = dict(present)
+    for feature, values in added.items():
+        merged[feature] = _merge_tracked(feature, merged[feature], values) if feature in merged else values
+    return MappingProxyType(merged)
 
 
 def _merge_tracked(feature: str, present: FeatureFilter, added: FeatureFilter) -> FeatureFilter:

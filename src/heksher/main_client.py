@@ -26,7 +26,7 @@ class MainClient(Protocol):
     _context: "ClientContext"
 
     def _adopt(self, settings: list[Any]) -> None:
-        """Take over settings. Called with the lock held, so it must not block."""
+        """Take over settings, of which it may have some. Called with the lock held, so it must not block."""
 
     def _release(self) -> None:
         """Give up all settings: another client is main now."""
@@ -96,13 +96,18 @@ def make_main(client: MainClient) -> MainClient | None:
         previous = _main
         if previous is client:
             return None
-        if previous is not None:
-            if not (previous._is_stub or client._is_stub):
-                _check_change(previous, client)
-            previous._release()
+        is_second = previous is not None and not (previous._is_stub or client._is_stub)
+        if previous is not None and is_second:
+            _check_change(previous, client)
         _main = client
-        client._adopt(_live_settings())
-        return previous
+    # From here on without the lock: each of these may wait for a lock of its client, whose holder may wait for ours, as
+    # the handler of a signal may create a setting at any moment.
+    if previous is not None:
+        if is_second:
+            _warn_of_change(previous, client)
+        previous._release()
+    _hand_over(client)
+    return previous
 
 
 def restore_main(client: MainClient, previous: MainClient | None) -> None:
@@ -112,12 +117,20 @@ def restore_main(client: MainClient, previous: MainClient | None) -> None:
     """
     global _main  # noqa: PLW0603 - as above
     with _lock:
+        is_undone = _main is client
+        if is_undone:
+            _main = None if previous is None or previous._is_over() else previous
+        restored = _main
+    client._release()
+    if is_undone and restored is not None:
+        _hand_over(restored)
+
+
+def _hand_over(client: MainClient) -> None:
+    client._adopt(_live_settings())
+    # Another thread may have made another client the main one meanwhile.
+    if _main is not client:
         client._release()
-        if _main is not client:
-            return
-        _main = None if previous is None or previous._is_over() else previous
-        if _main is not None:
-            _main._adopt(_live_settings())
 
 
 def _check_change(previous: MainClient, client: MainClient) -> None:
@@ -131,6 +144,9 @@ def _check_change(previous: MainClient, client: MainClient) -> None:
             "a client cannot become main while the main client has settings that are still to be declared;"
             " reload() that one, or close it, first"
         )
+
+
+def _warn_of_change(previous: MainClient, client: MainClient) -> None:
     logger.warning(
         "the main client changes while another one is open: using multiple clients in a process is NOT recommended!"
         " All settings belong to the new one from now on"

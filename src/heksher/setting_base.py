@@ -10,7 +10,7 @@ kept beside that, so that deleting what was set brings it back.
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, Self, TypeVar
 
 from heksher.context import ClientContext
 from heksher.declaration_check import MISSING, DeclaredAttributes, parse_version, warn_of_refusal
@@ -219,6 +219,21 @@ class SettingBase(Readable[T], ABC):
                 extra={"setting": self.name},
             )
         return True
+
+    def __copy__(self) -> Self:
+        """Return the setting itself: a copy would be another setting of the same name, which nothing updates."""
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        """Do the same."""
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled."""
+        raise TypeError(
+            f"setting {self.name} cannot be pickled: it belongs to this process; import it in the other one, or send"
+            " its name or what get() returns"
+        )
 
     def __repr__(self) -> str:
         return f"<Setting {self.name} ({self.type.heksher_string()})>"

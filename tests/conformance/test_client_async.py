@@ -51,6 +51,41 @@ def test_a_cancelled_start_is_undone(async_driver: AsyncDriver, service: FakeSer
     assert client.native is main_client.get()
 
 
+def test_a_start_that_waits_for_a_cancelled_one(async_driver: AsyncDriver, service: FakeService):
+    """A start that comes to no outcome, as its task is cancelled, is made by the next call that waits for it."""
+    client = async_driver.create(service)
+    with service.holding(QUERY) as gate:
+        first = client.begin("set_as_main")
+        gate.await_requests()
+        second = client.begin("set_as_main")
+        async_driver.run(asyncio.sleep, 0)
+        first.cancel()
+        gate.open()
+        assert second.exception(DEADLINE_S) is None
+    assert client.native is main_client.get()
+
+
+def test_a_start_that_waits_for_one_in_another_loop(async_driver: AsyncDriver, service: FakeService):
+    """A call from another loop waits for the start under way, too; the client lives in the first loop."""
+    setting = Setting("s", int, ["a"], 0)
+    service.set_default("s", 1)
+    client = async_driver.create(service)
+
+    async def start_here() -> int:
+        start = asyncio.create_task(client.native.set_as_main())
+        await asyncio.sleep(0)
+        gate.open()
+        await start
+        return setting.get()
+
+    with service.holding(QUERY) as gate:
+        first = client.begin("set_as_main")
+        gate.await_requests()
+        assert 1 == asyncio.run(start_here())
+        assert first.exception(DEADLINE_S) is None
+    client.reload()
+
+
 def test_a_cancelled_reload_leaves_the_updates_alone(async_driver: AsyncDriver, service: FakeService):
     """A program that gives up waiting for a reload ends this reload only."""
     setting = Setting("s", int, ["a"], 0)

@@ -21,9 +21,14 @@ pytestmark = [
 
 def follows(driver: Driver, native, setting: Setting[int], value: int) -> bool:
     """Return whether a client in a child reads a value, and is current again, if the program does what it has to."""
-    if isinstance(driver, AsyncDriver):
-        asyncio.run(native.set_as_main())
-    return wait_until(lambda: native.status.state == "current" and setting.get() == value)
+    if not isinstance(driver, AsyncDriver):
+        return wait_until(lambda: native.status.state == "current" and setting.get() == value)
+
+    async def start() -> bool:
+        await native.set_as_main()
+        return native.status.state == "current" and setting.get() == value
+
+    return asyncio.run(start())
 
 
 def refuse(*_args: object) -> None:

@@ -96,7 +96,7 @@ def test_a_forked_child_keeps_answering(driver: Driver, service: FakeService):
     setting = Setting("s", int, ["a"], 0)
     service.add_rule("s", 1, 5, a="x")
     client = driver.start(service)
-    with client.native._publish_lock, main_client._lock:
+    with client.native._switching.lock, main_client._lock:
         assert in_child(
             lambda: (
                 setting.get(a="x") == 5
@@ -117,6 +117,6 @@ def test_a_fork_in_the_middle_of_an_update(driver: Driver, service: FakeService)
     with service.holding(QUERY) as gate:
         reload = client.begin("reload")
         gate.await_requests()
-        assert in_child(lambda: setting.get() == 0 and not client.native._publish_lock.locked())
+        assert in_child(lambda: setting.get() == 0 and client.native._switching.lock.acquire(blocking=False))
     reload.result(DEADLINE_S)
     assert 1 == setting.get()

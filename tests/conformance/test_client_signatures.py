@@ -148,3 +148,12 @@ def test_the_package_is_typed():
     """Type checkers take heksher's own annotations; ``get`` gives the setting's type."""
     assert files(heksher).joinpath("py.typed").is_file()
     assert "T" == str(get_type_hints(Readable.get)["return"]).removeprefix("~")
+
+
+@pytest.mark.parametrize("client_class", [AsyncHeksherClient, ThreadHeksherClient])
+def test_annotations_can_be_read_at_run_time(client_class: type):
+    """Frameworks that inject objects look at the hints of classes and methods, also where another module wrote them."""
+    get_type_hints(client_class)
+    methods = inspect.getmembers(client_class, inspect.isfunction)
+    hints = {name: get_type_hints(method) for name, method in methods if not name.startswith("_") or name == "__init__"}
+    assert {"set_defaults", "track_contexts", "reload", "__init__"} <= set(hints)

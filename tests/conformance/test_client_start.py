@@ -1,8 +1,10 @@
 """How both clients start: become main, declare what there is, read it, and go on in the background."""
 
+import asyncio
 import gc
 import threading
 import time
+from concurrent.futures import Future
 from contextlib import ExitStack
 from datetime import timedelta
 
@@ -12,8 +14,21 @@ import pytest
 from heksher import Setting, main_client
 from heksher.clients.conversation.schedule import IDLE_S
 from heksher.exceptions import ClientStateError, InvalidOptionError
-from tests.support.drivers import LONG_S, SHORT_S, Driver
-from tests.support.fake_service import DECLARE, FEATURES, HEALTH, QUERY, Busy, FakeService, Gate, answer, fail, in_turn
+from tests.support.drivers import LONG_S, SHORT_S, DrivenClient, Driver
+from tests.support.fake_service import (
+    DEADLINE_S,
+    DECLARE,
+    FEATURES,
+    HEALTH,
+    QUERY,
+    Busy,
+    FakeService,
+    Gate,
+    answer,
+    fail,
+    in_turn,
+)
+from tests.support.waiting import wait_until
 
 
 def test_a_started_client_gives_settings_their_values(driver: Driver, service: FakeService):
@@ -264,6 +279,47 @@ def test_no_time_limit(driver: Driver, service: FakeService):
     """``start_timeout=None`` leaves the limit to the HTTP client."""
     client = driver.start(service, start_timeout=None)
     assert client.native is main_client.get()
+
+
+# ---- starts at once
+
+
+def begin_ten_starts(driver: Driver, client: DrivenClient) -> "list[Future[None]]":
+    """Begin ten starts, and wait until all of them are under way; the service has to hold the first one."""
+    starts = [client.begin("set_as_main") for _ in range(10)]
+    if driver.kind == "async":
+        # A loop runs what was begun in this order.
+        driver.run(asyncio.sleep, 0)
+    else:
+        assert wait_until(lambda: [10] == [len(start.callers) for start in client.native._starts._attempts.values()])
+    return starts
+
+
+def test_starts_at_once_share_a_success(driver: Driver, service: FakeService):
+    """Of ten calls at once one starts; all return after that start, and there is one client in the background."""
+    setting = Setting("s", int, ["a"], 0)
+    service.set_default("s", 1)
+    client = driver.create(service)
+    with service.holding(QUERY) as gate:
+        starts = begin_ten_starts(driver, client)
+        gate.await_requests()
+        assert [False] * 10 == [start.done() for start in starts]
+        gate.open()
+        assert [None] * 10 == [start.exception(DEADLINE_S) for start in starts]
+    assert (1, 1) == (setting.get(), len(service.queries()))
+
+
+def test_starts_at_once_share_a_failure(driver: Driver, service: FakeService):
+    """When the start fails, it fails for all that wait for it."""
+    client = driver.create(service, on_start_failure="raise")
+    gate = Gate()
+    with service.behaving(QUERY, gate.hold(answer(500))):
+        starts = begin_ten_starts(driver, client)
+        gate.open()
+        errors = [start.exception(DEADLINE_S) for start in starts]
+    assert [True] * 10 == [isinstance(error, httpx2.HTTPStatusError) for error in errors]
+    assert 1 == len(service.queries())
+    assert main_client.get() is None
 
 
 # ---- declarations

@@ -7,8 +7,7 @@ import math
 import os
 import time
 import warnings
-import weakref
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
@@ -18,22 +17,24 @@ from heksher import main_client
 from heksher.clients.base_client import (
     CLOSE_TIMEOUT_S,
     DEFAULT_START_TIMEOUT_S,
-    RESUME_S,
     BaseHeksherClient,
-    ClientPhase,
 )
 from heksher.clients.conversation.exchange import Flow
 from heksher.clients.conversation.setting_data import SettingData
 from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
+from heksher.clients.home_loop import STOPPED, Callbacks, do_in
 from heksher.clients.offline.bootstrap import Bootstrap
 from heksher.clients.offline.fallback import Fallback
 from heksher.clients.offline.file_path import FilePath
 from heksher.clients.option import StartFailure, read_limits
+from heksher.clients.phase import ClientPhase
 from heksher.clients.reporting.dispatch import Dispatcher
+from heksher.clients.shared_async_start import SharedAsyncStart
 from heksher.clients.stream_runner import TaskStreamRunner
-from heksher.clients.transport.async_transport import AsyncTransport
+from heksher.clients.transport.async_transport import AsyncTransport, run_aside
 from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.transport.sender import DEFAULT_LIMITS
+from heksher.clients.update_task import start_task
 from heksher.context import OnMissingContext
 from heksher.exceptions import ClientStateError, TransportError
 
@@ -43,29 +44,10 @@ _ORPHANED = (
     "the event loop that this client was started in is closed, or in the process that this one was forked from; call"
     " set_as_main() again, in this loop"
 )
+_CANCELLED = "the task that updates them has ended, cancelled perhaps; reload() or set_as_main() starts another one"
+_WITHIN = "this was called within an update of the same client (by a hook, perhaps), which would wait for itself"
 
 T = TypeVar("T")
-
-
-class _Callbacks:
-    """Runs the program's functions that are coroutines. Does not hold the client, which would hold itself then.
-
-    Attributes:
-        loop: where they run; ``None`` before the start.
-        tasks: those that run, which the loop holds weakly.
-    """
-
-    def __init__(self) -> None:
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self.tasks: set[asyncio.Task[None]] = set()
-
-    def spawn(self, callback: Coroutine[Any, Any, None]) -> None:
-        """Run one; raise a ``RuntimeError`` where there is no loop to do it in."""
-        if self.loop is None:
-            raise RuntimeError("the client is not started")
-        task = self.loop.create_task(callback, name="heksher callback")
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
 
 
 class AsyncHeksherClient(BaseHeksherClient):
@@ -114,7 +96,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         on_start_failure: StartFailure = "raise",
         start_timeout: float | timedelta | None = DEFAULT_START_TIMEOUT_S,
         last_known_file: FilePath | None = None,
-        bootstrap: "Bootstrap | None" = None,
+        bootstrap: Bootstrap | None = None,
         max_response_bytes: int = DEFAULT_LIMITS.max_response_bytes,
         request_timeout: float | timedelta = DEFAULT_LIMITS.request_timeout_s,
         updates: UpdateMode = "auto",
@@ -124,7 +106,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         self._transport = AsyncTransport(service_url, http_client_args, limits)
         fallback = Fallback(last_known_file, bootstrap, self._transport.base_url)
         # The functions of the program that are coroutines.
-        self._callbacks = _Callbacks()
+        self._callbacks = Callbacks()
         dispatcher = Dispatcher(self._callbacks.spawn)
         super().__init__(
             update_interval,
@@ -137,6 +119,8 @@ class AsyncHeksherClient(BaseHeksherClient):
             fallback,
             dispatcher,
         )
+        # Has one call at a time start the client.
+        self._starts = SharedAsyncStart()
         self._make_own_tools()
 
     def _make_own_tools(self) -> None:
@@ -144,6 +128,9 @@ class AsyncHeksherClient(BaseHeksherClient):
         self.modification_lock: asyncio.Lock = asyncio.Lock()
         # Held for a whole update: the session's flows must not run at the same time.
         self._update_lock = asyncio.Lock()
+        # The tasks that update, or wait for their turn.
+        self._updating: set[asyncio.Task[Any] | None] = set()
+        # Wakes the task that is to update. One that finds another one's here is to end: it is that of another process.
         self._wake = asyncio.Event()
         # The loop of the background task, and the task; None before the start.
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -152,19 +139,29 @@ class AsyncHeksherClient(BaseHeksherClient):
     async def set_as_main(self) -> None:
         """Become the process's main client: declare all settings, update them, and go on doing so in the background.
 
-        Does nothing if the client is running already. In a forked process, or when the loop that it ran in is closed,
-        it starts anew.
+        Does nothing if the client is running already, but for starting its task again if that has ended. In a forked
+        process, or when the loop that it ran in is closed, it starts anew. During a start of another task it waits for
+        that start, and has the same outcome.
 
         Raises:
             ServiceError: (an ``httpx.HTTPError``) the start failed. Nothing keeps running then, the previous main
                 client is main again, and the call may be repeated.
-            ClientStateError: (a ``RuntimeError``) the client is closed, or cannot follow the present main client.
+            ClientStateError: (a ``RuntimeError``) the client is closed, or cannot follow the present main client; or
+                this is called within a start of the client.
             InvalidOptionError: (a ``ValueError``) ``update_interval`` is no time that can pass.
         """
         self._require_open()
         self._require_interval()
+        if self._starts.is_under_way:
+            self._refuse_to_wait()
+        await self._starts.run(self._start)
+
+    async def _start(self) -> None:
+        self._require_open()
         if self._state is ClientPhase.RUNNING:
             if not self._is_orphaned():
+                if self._is_task_over():
+                    await do_in(self._find_home(), self._revive())
                 return
             self._make_own_tools()
             await self._transport.reset()
@@ -172,13 +169,14 @@ class AsyncHeksherClient(BaseHeksherClient):
         self._begin_run()
         self._loop = self._callbacks.loop = asyncio.get_running_loop()
         try:
-            error = await self._start()
+            error = await self._update_first()
             # Another task may have closed the client meanwhile.
             self._require_open()
             if error is not None and self._must_raise():
                 raise error
         except BaseException:
             self._abandon_start(previous)
+            self._loop = None
             await self._transport.reset()
             raise
         self._start_task()
@@ -190,10 +188,12 @@ class AsyncHeksherClient(BaseHeksherClient):
 
         Raises:
             ServiceError: (an ``httpx.HTTPError``) the update failed. A declaration that does is no failed update.
-            ClientStateError: (a ``RuntimeError``) the client is not started, or closed.
+            ClientStateError: (a ``RuntimeError``) the client is not started, or closed; the loop that it was started in
+                does not run; or this is called within an update.
         """
         self._require_running()
-        error = await _do_in(self._find_home(), self._update_and_announce())
+        self._refuse_to_wait()
+        error = await do_in(self._find_home(), self._revive_and_update())
         if error is not None:
             # The background may be asleep until a later moment than the next try.
             self._wake_up()
@@ -201,14 +201,16 @@ class AsyncHeksherClient(BaseHeksherClient):
 
     async def aclose(self) -> None:
         """Stop the updates and close all connections. Settings keep their values. May be called more than once."""
-        if self._state is ClientPhase.CLOSED:
+        if self._is_over():
             return
         self._end_run()
         main_client.restore_main(self, None)
-        if self._loop is None or self._loop.is_closed():
-            await self._end()
-        else:
-            await _do_in(self._loop, self._end())
+        if self._loop is not None and self._loop.is_running():
+            # It may stop in this very moment.
+            with contextlib.suppress(ClientStateError):
+                await do_in(self._loop, self._end())
+                return
+        await self._end_abroad()
 
     async def close(self) -> None:
         """Do what ``aclose`` does; deprecated."""
@@ -245,11 +247,14 @@ class AsyncHeksherClient(BaseHeksherClient):
     def _survive_fork(self) -> None:
         """Keep answering in a forked process; ``set_as_main`` there starts again. Called by ``fork``."""
         super()._survive_fork()
-        self._loop = self._task = self._callbacks.loop = None
+        self._make_own_tools()
+        self._starts = SharedAsyncStart()
+        self._callbacks.loop = None
         self._callbacks.tasks.clear()
         if self._state is ClientPhase.RUNNING:
             # Nothing updates until then, so the client must not call itself current.
             self._health.fail(_ORPHANED)
+            self._told_end = _ORPHANED
             logger.warning("in the forked process %d %s", os.getpid(), _ORPHANED)
         try:
             self._transport.reset_after_fork()
@@ -278,23 +283,36 @@ class AsyncHeksherClient(BaseHeksherClient):
         return self._loop
 
     async def _run_at_home(self, flow: Flow[T]) -> T:
-        """Run a flow, before the start as well, where the client's connections belong."""
+        """Run a flow where the client's connections belong. Before the start, that is nowhere yet."""
         if self._loop is None or self._loop.is_closed():
-            return await self._transport.run(flow)
-        return await _do_in(self._loop, self._transport.run(flow))
+            return await self._transport.run_apart(flow)
+        return await do_in(self._loop, self._transport.run(flow))
 
     async def _end(self) -> None:
-        # A callback may be what closes the client.
-        tasks = (self._task, self._stream_runner.task, *self._callbacks.tasks)
-        others = [task for task in tasks if task and task is not asyncio.current_task()]
         try:
-            # Nothing can wait for the tasks of a loop that is closed.
-            if not self._is_orphaned() and (pending := [task for task in others if task.cancel()]):
+            if pending := self._cancel_tasks():
                 # Not "await task", which could not tell the task's cancellation from one of this very call.
                 await asyncio.wait(pending, timeout=CLOSE_TIMEOUT_S)
         finally:
             await self._transport.close()
             self._dispatcher.drain()
+
+    async def _end_abroad(self) -> None:
+        """Do so where the client's loop does not run: what its tasks and connections wait for may never come."""
+        try:
+            if not self._is_orphaned():
+                self._cancel_tasks()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await self._transport.close()
+        finally:
+            self._dispatcher.drain()
+
+    def _cancel_tasks(self) -> list[asyncio.Task[None]]:
+        # A callback may be what closes the client.
+        tasks = (self._task, self._stream_runner.task, *self._callbacks.tasks)
+        others = [task for task in tasks if task and task is not asyncio.current_task()]
+        return [task for task in others if task.cancel()]
 
     def _wake_up(self) -> None:
         if self._loop is not None:
@@ -302,7 +320,7 @@ class AsyncHeksherClient(BaseHeksherClient):
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._wake.set)
 
-    async def _start(self) -> Exception | None:
+    async def _update_first(self) -> Exception | None:
         try:
             async with asyncio.timeout(self._start_timeout_s) as limit:
                 with self._session.declarations.telling_progress(self._make_extension(limit)):
@@ -331,10 +349,15 @@ class AsyncHeksherClient(BaseHeksherClient):
         Args:
             now_s: declarations that failed are tried again if they are due by then; infinity for all of them.
         """
-        async with self._update_lock:
-            run = self._run
-            error = await self._update(now_s)
-            error = self._conclude(run, time.monotonic(), error)
+        task = asyncio.current_task()
+        try:
+            self._updating.add(task)
+            async with self._update_lock:
+                run = self._run
+                error = await self._update(now_s)
+                error = self._conclude(run, time.monotonic(), error)
+        finally:
+            self._updating.discard(task)
         self._announce(error)
         return error
 
@@ -345,7 +368,7 @@ class AsyncHeksherClient(BaseHeksherClient):
             async with self.modification_lock:
                 self._publish(update)
             if self._fallback.is_kept:
-                await asyncio.to_thread(self._keep, update)
+                await run_aside(self._keep, update)
         # Also unforeseen errors: the loop must go on.
         except Exception as failure:  # noqa: BLE001 - see above
             await self._fall_back_aside()
@@ -355,41 +378,44 @@ class AsyncHeksherClient(BaseHeksherClient):
     async def _fall_back_aside(self) -> None:
         # Reads files, and what is in them may be large.
         if self._fallback.has_any:
-            await asyncio.to_thread(self._fall_back)
+            await run_aside(self._fall_back)
 
     def _start_task(self) -> None:
-        self._task = asyncio.create_task(_update_periodically(weakref.ref(self), self._wake), name="heksher updates")
+        self._task = start_task(self, self._wake)
 
-    async def _tend(self) -> float | None:
+    def _is_task_over(self) -> bool:
+        return self._task is not None and self._task.done()
+
+    async def _revive(self) -> None:
+        """Start the task again if it has ended."""
+        if self._is_task_over():
+            self._schedule.hurry()
+            self._start_task()
+
+    async def _revive_and_update(self) -> Exception | None:
+        await self._revive()
+        return await self._update_and_announce()
+
+    def _explain_end(self) -> str | None:
+        if self._state is not ClientPhase.RUNNING or self._starts.is_under_way:
+            return None
+        if self._loop is None or self._loop.is_closed():
+            return _ORPHANED
+        if not self._loop.is_running():
+            return STOPPED
+        return _CANCELLED if self._is_task_over() else None
+
+    def _refuse_to_wait(self) -> None:
+        """Raise a ClientStateError in a task that an update of this client waits for, or that is one."""
+        task = asyncio.current_task()
+        if task is not None and (task in self._updating or self._transport.is_sending_in(task)):
+            raise ClientStateError(_WITHIN)
+
+    async def _tend(self, wake: asyncio.Event) -> float | None:
         """Update if that is due; return the seconds until it is again, or ``None`` when there is nothing more to do."""
-        if self._run is None:
+        if self._run is None or self._wake is not wake:
             return None
         now_s = time.monotonic()
         if self._schedule.remaining(now_s) == 0:
             await self._update_and_announce(now_s)
         return self._schedule.remaining(time.monotonic())
-
-
-async def _do_in(loop: asyncio.AbstractEventLoop, action: Coroutine[Any, Any, T]) -> T:
-    """Do something in a loop, which may be another thread's: locks and connections belong to their loop."""
-    if loop is asyncio.get_running_loop():
-        return await action
-    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(action, loop))
-
-
-async def _update_periodically(reference: "weakref.ref[AsyncHeksherClient]", wake: asyncio.Event) -> None:
-    """Update until cancelled, or until the client is gone: between updates the task does not hold it."""
-    while (client := reference()) is not None:
-        # Cleared before looking at the schedule, so that no call for an update falls in between.
-        wake.clear()
-        try:
-            delay_s: float | None = await client._tend()
-        except Exception:
-            logger.exception("the background updates were interrupted; they go on")
-            delay_s = RESUME_S
-        del client
-        if delay_s is None:
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(delay_s):
-                await wake.wait()

@@ -1,12 +1,10 @@
 """What the asynchronous and the thread client have in common: everything that does not block."""
 
 import logging
-import threading
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
@@ -18,11 +16,13 @@ from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
 from heksher.clients.conversation.update import Replacement, Update
 from heksher.clients.offline.fallback import Fallback
 from heksher.clients.option import StartFailure, check_choice, read_features, read_seconds
+from heksher.clients.phase import Phased
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.reporting.observed import Observed
 from heksher.clients.reporting.snapshot import Snapshot
 from heksher.clients.reporting.status import ClientHealth, ClientStatus, count_by_setting
 from heksher.clients.stream_runner import StreamRunner
+from heksher.clients.switching import Switching
 from heksher.context import ClientContext, ContextDefault, OnMissingContext, TrackedValues
 from heksher.exceptions import ClientStateError, InvalidOptionError, ServiceError, StatusError
 from heksher.setting import Setting
@@ -44,15 +44,7 @@ CLOSE_TIMEOUT_S = 1.0
 RESUME_S = 1.0
 
 
-class ClientPhase(Enum):
-    """Where a client is in its life."""
-
-    NEW = "not started"
-    RUNNING = "running"
-    CLOSED = "closed"
-
-
-class BaseHeksherClient(Observed, ABC):
+class BaseHeksherClient(Observed, Phased, ABC):
     """The part of a client that does not block. Thread-safe.
 
     Only names without an underscore are public. Methods that ``main_client`` and ``fork`` call have one, too, so that
@@ -87,7 +79,8 @@ class BaseHeksherClient(Observed, ABC):
         fallback: Fallback,
         dispatcher: Dispatcher,
     ) -> None:
-        super().__init__(dispatcher)
+        Observed.__init__(self, dispatcher)
+        Phased.__init__(self)
         check_choice("on_start_failure", on_start_failure, StartFailure)
         check_choice("updates", updates, UpdateMode)
         check_choice("on_missing_context", on_missing_context, OnMissingContext)
@@ -104,7 +97,8 @@ class BaseHeksherClient(Observed, ABC):
         self._session = Session(self._context, base_url)
         self._session.tell_defaults = _call_weakly(self._publish_defaults)
         self._updates: UpdateMode = "poll" if interval_s is None else updates
-        self._state = ClientPhase.NEW
+        # Why nothing updates the client any more, as far as that was told; None while something does.
+        self._told_end: str | None = None
         # A new object for each start, None while the client is not running: by it an update knows whether it has
         # outlived the run that it was for.
         self._run: object | None = None
@@ -114,9 +108,7 @@ class BaseHeksherClient(Observed, ABC):
         self._stream_runner = self._make_stream_runner(self._make_stream_policy())
         # Of updates.
         self._failures = FailureRow()
-        # Guards that a snapshot sees all of an update or nothing, and that an update and a change of the context take
-        # turns. Never held while waiting for the service.
-        self._publish_lock = threading.Lock()
+        self._switching = Switching(self._context, self._session)
         fork.join(self)
 
     # ---- contexts
@@ -132,9 +124,9 @@ class BaseHeksherClient(Observed, ABC):
             InvalidContextError: (a ``ValueError``) a feature already has a default.
             ArgumentTypeError: (a ``TypeError``) a default is neither.
         """
-        with self._publish_lock:
+        with self._switching.lock:
             self._context.set_defaults(defaults)
-            self._session.recompile()
+            self._switching.recompile()
 
     def track_contexts(self, /, **tracked: TrackedValues) -> None:
         """Restrict the rules that are fetched to those for the given values. Calls add up.
@@ -155,12 +147,12 @@ class BaseHeksherClient(Observed, ABC):
             TrackingConflictError: (a ``RuntimeError``) both ``TRACK_ALL`` and values for one feature.
             ArgumentTypeError: (a ``TypeError``) something else than strings.
         """
-        with self._publish_lock:
+        with self._switching.lock:
             # Of a service that has not answered yet, nothing is known.
             is_known = self._session.query is not None
             plain_only = is_known and ANY_VALUES_CAPABILITY not in self._session.capabilities
             self._context.track(tracked, plain_only=plain_only)
-            self._session.recompile()
+            self._switching.recompile()
 
     def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:
         """Return the contexts completed with the defaults, as ``get`` does; what is ``None`` in them is left out."""
@@ -180,8 +172,7 @@ class BaseHeksherClient(Observed, ABC):
 
     def snapshot(self) -> Snapshot:
         """Return a consistent view of all settings: each as the same update left it."""
-        with self._publish_lock:
-            return Snapshot({setting: setting._evaluation for setting in self._session.settings()})
+        return Snapshot(self._switching.look())
 
     # ---- status and changes
 
@@ -189,6 +180,7 @@ class BaseHeksherClient(Observed, ABC):
     def status(self) -> ClientStatus:
         """How the client is doing: whether settings are current, and if not, since when and why."""
         fork.notice_fork()
+        self._notice_end()
         return self._make_status()
 
     def _adopt(self, settings: list[Setting[Any]]) -> None:
@@ -201,12 +193,12 @@ class BaseHeksherClient(Observed, ABC):
 
     def _release(self) -> None:
         """Give up all settings. Called by ``main_client`` when another client becomes main."""
-        with self._publish_lock:
+        with self._switching.lock:
             self._session.release()
 
     def _follow_default(self, setting: Setting[Any]) -> None:
         """Have a setting follow a default that the program has set. Called by ``main_client``."""
-        with self._publish_lock:
+        with self._switching.lock:
             self._dispatcher.switch(setting, setting._received.compile())
         self._dispatcher.drain()
 
@@ -214,16 +206,12 @@ class BaseHeksherClient(Observed, ABC):
         """Return whether settings are still to be declared for the first time."""
         return self._session.has_undeclared()
 
-    def _is_over(self) -> bool:
-        """Return whether the client is closed."""
-        return self._state is ClientPhase.CLOSED
-
     # ---- for the process
 
     def _survive_fork(self) -> None:
         """Go on in a forked process. Called by ``fork``."""
-        # Held, perhaps, by a thread that this process does not have.
-        self._publish_lock = threading.Lock()
+        # The lock is held, perhaps, by a thread that this process does not have.
+        self._switching = Switching(self._context, self._session)
         self._stream_runner.abandon()
         self._stream_runner = self._make_stream_runner(self._make_stream_policy())
         # The fork may have come between two assignments.
@@ -231,7 +219,7 @@ class BaseHeksherClient(Observed, ABC):
 
     def _note_failed_fork(self, error: Exception) -> None:
         """Have the status say that nothing keeps the client current in a forked process. Called by ``fork``."""
-        if self._state is ClientPhase.RUNNING:
+        if self._is_started and not self._is_closed:
             self._note(error)
 
     def _retry_after_fork(self) -> bool:
@@ -267,6 +255,30 @@ class BaseHeksherClient(Observed, ABC):
     def _make_stream_policy(self) -> StreamPolicy:
         return StreamPolicy(self._updates, self._session, self._schedule, _call_weakly(self._wake_up))
 
+    @abstractmethod
+    def _explain_end(self) -> str | None:
+        """Return why nothing updates the settings any more, although the client runs; ``None`` if something does."""
+
+    def _notice_end(self) -> None:
+        """Say so if nothing updates the settings any more. May be called from any thread."""
+        reason = self._explain_end()
+        if reason is not None:
+            self._tell_end(reason)
+
+    def _tell_end(self, reason: str) -> None:
+        with self._switching.lock:
+            if reason == self._told_end:
+                return
+            is_first, self._told_end = self._told_end is None, reason
+            if self._health.fail(reason):
+                self._dispatcher.post_call(self._status_subscribers, self._make_status())
+        if is_first:
+            logger.warning("the settings are not updated any more: %s", reason)
+        # Should it go on after all, the status is to be right soon.
+        self._schedule.hurry()
+        self._wake_up()
+        self._dispatcher.drain()
+
     def _make_status(self) -> ClientStatus:
         return self._health.make_status(
             MappingProxyType(self._session.statuses()),
@@ -275,35 +287,26 @@ class BaseHeksherClient(Observed, ABC):
             missing_contexts=count_by_setting(self._context.missing_reads),
         )
 
-    def _require_open(self) -> None:
-        fork.notice_fork()
-        if self._state is ClientPhase.CLOSED:
-            raise ClientStateError("this client is closed; create a new one")
-
     def _require_interval(self) -> None:
         if self._interval_problem is not None:
             raise InvalidOptionError(str(self._interval_problem))
 
-    def _require_running(self) -> None:
-        self._require_open()
-        if self._state is ClientPhase.NEW:
-            raise ClientStateError("this client is not started; call set_as_main() first")
-
     def _publish(self, update: Update) -> None:
-        with self._publish_lock:
+        # Most have nothing new.
+        with self._switching.change() if update.renewals else self._switching.lock:
             replacements = self._session.publish(update)
             self._health.confirm(update.revision)
             self._post(replacements)
 
     def _publish_defaults(self) -> None:
         """Make the defaults visible that declarations were answered with. May be called from any thread."""
-        with self._publish_lock:
+        with self._switching.change():
             self._post(self._session.publish_defaults())
 
     def _fall_back(self) -> None:
         """Have settings that never had values from the service answer from the fallback. Reads a file."""
         for source, state in self._fallback.find(self._session.context_filters()):
-            with self._publish_lock:
+            with self._switching.change():
                 replacements = self._session.restore(state)
                 is_of_use = bool(replacements) or not self._session.settings()
                 if is_of_use and self._health.source == "defaults":
@@ -325,6 +328,7 @@ class BaseHeksherClient(Observed, ABC):
         if run is None or self._run is not run:
             # The run is over: this must reach neither the schedule nor the callbacks.
             return ClientStateError("the client was closed before the update came to its end")
+        self._told_end = None
         if error is None:
             self._schedule.succeed(now_s)
         else:
@@ -338,7 +342,7 @@ class BaseHeksherClient(Observed, ABC):
 
     def _note(self, error: Exception | None) -> None:
         """Record the outcome of an update in the status, and log it if it differs from the last one."""
-        with self._publish_lock:
+        with self._switching.lock:
             has_changed = self._health.succeed() if error is None else self._health.fail(str(error) or repr(error))
             if has_changed:
                 self._dispatcher.post_call(self._status_subscribers, self._make_status())
@@ -375,16 +379,16 @@ class BaseHeksherClient(Observed, ABC):
         return self._on_start_failure == "raise" and self._health.source not in {"file", "bootstrap"}
 
     def _begin_run(self) -> None:
-        self._state = ClientPhase.RUNNING
+        self._is_started = True
         self._run = object()
         self._stream_runner.stop()
         self._stream_runner = self._make_stream_runner(self._make_stream_policy())
 
     def _end_run(self) -> None:
-        self._state = ClientPhase.CLOSED
+        self._is_closed = True
         self._run = None
         self._stream_runner.stop()
-        with self._publish_lock:
+        with self._switching.lock:
             if self._health.close():
                 self._dispatcher.post_call(self._status_subscribers, self._make_status())
 
@@ -392,9 +396,7 @@ class BaseHeksherClient(Observed, ABC):
         main_client.restore_main(self, previous)
         self._run = None
         self._stream_runner.stop()
-        # One that was closed meanwhile stays closed.
-        if self._state is ClientPhase.RUNNING:
-            self._state = ClientPhase.NEW
+        self._is_started = False
 
 
 def _call_weakly(method: Callable[[], object]) -> Callable[[], None]:

@@ -18,6 +18,7 @@ from heksher.clients.conversation.stream_policy import OPENING_S, SILENCE_S, Str
 from heksher.clients.transport.async_transport import AsyncTransport
 from heksher.clients.transport.sender import StreamTimeouts
 from heksher.clients.transport.thread_transport import ThreadTransport
+from heksher.clients.wake import Wake
 
 _TIMEOUTS: Final = StreamTimeouts(OPENING_S, SILENCE_S)
 
@@ -37,8 +38,12 @@ class StreamRunner(ABC):
 
     @property
     def is_streaming(self) -> bool:
-        """Whether a stream is alive."""
-        return self._policy.is_streaming
+        """Whether a stream is alive, and something reads it."""
+        return self._policy.is_streaming and self._is_running()
+
+    @abstractmethod
+    def _is_running(self) -> bool:
+        """Return whether what follows the changes is there, and can go on."""
 
     @property
     def problem(self) -> str | None:
@@ -97,6 +102,15 @@ class TaskStreamRunner(StreamRunner):
         if not is_running:
             work = _follow_in_task(self._policy, self._transport, self._wake)
             self.task = asyncio.get_running_loop().create_task(work, name="heksher stream")
+            self.task.add_done_callback(self._note_end)
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        # When another one has taken its place, the end is that of a stream which nobody misses.
+        if task is self.task:
+            self._policy.interrupt(time.monotonic())
+
+    def _is_running(self) -> bool:
+        return self.task is not None and not self.task.done() and self.task.get_loop().is_running()
 
     def stop(self) -> None:
         super().stop()
@@ -126,7 +140,7 @@ class ThreadStreamRunner(StreamRunner):
         # Guards that there is one thread at a time.
         self._lock = threading.Lock()
         # Ends the wait for the next attempt.
-        self._wake = threading.Event()
+        self._wake = Wake()
 
     def tend(self) -> None:
         with self._lock:
@@ -141,6 +155,9 @@ class ThreadStreamRunner(StreamRunner):
                 self._start()
             elif self._policy.is_outdated:
                 self._transport.abort(self._policy)
+
+    def _is_running(self) -> bool:
+        return self.thread is not None and self.thread.is_alive()
 
     def _start(self) -> None:
         arguments = (self._policy, self._transport, self._wake)
@@ -180,7 +197,14 @@ async def _follow_in_task(policy: StreamPolicy, transport: AsyncTransport, wake:
             policy.conclude(outcome, time.monotonic())
 
 
-def _follow_in_thread(policy: StreamPolicy, transport: ThreadTransport, wake: threading.Event) -> None:
+def _follow_in_thread(policy: StreamPolicy, transport: ThreadTransport, wake: Wake) -> None:
+    try:
+        _follow_until_the_end(policy, transport, wake)
+    finally:
+        policy.interrupt(time.monotonic())
+
+
+def _follow_until_the_end(policy: StreamPolicy, transport: ThreadTransport, wake: Wake) -> None:
     policy.resume(time.monotonic())
     while True:
         wake.clear()

@@ -7,31 +7,30 @@ import queue
 import threading
 import time
 import warnings
-import weakref
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from types import BuiltinFunctionType, TracebackType
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Self
 
 from heksher import main_client
-from heksher.clients.base_client import (
-    CLOSE_TIMEOUT_S,
-    DEFAULT_START_TIMEOUT_S,
-    RESUME_S,
-    BaseHeksherClient,
-    ClientPhase,
-)
+from heksher.clients.base_client import CLOSE_TIMEOUT_S, DEFAULT_START_TIMEOUT_S, BaseHeksherClient
 from heksher.clients.conversation.setting_data import SettingData
 from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
 from heksher.clients.offline.bootstrap import Bootstrap
 from heksher.clients.offline.fallback import Fallback
 from heksher.clients.offline.file_path import FilePath
 from heksher.clients.option import StartFailure, read_limits
+from heksher.clients.phase import ClientPhase
 from heksher.clients.reporting.dispatch import Dispatcher
+from heksher.clients.shared_start import SharedStart
 from heksher.clients.stream_runner import ThreadStreamRunner
 from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.transport.sender import DEFAULT_LIMITS
 from heksher.clients.transport.thread_transport import ThreadTransport
+from heksher.clients.update_thread import FirstOutcome, start_thread
+from heksher.clients.update_turn import WITHIN, UpdateTurn
+from heksher.clients.wake import Wake
 from heksher.context import OnMissingContext
 from heksher.exceptions import ClientStateError, TransportError
 
@@ -41,9 +40,8 @@ logger: logging.Logger = logging.getLogger(__name__)
 # then there is to be no second thread, see ``stream_runner``.
 SETTLING_S = 1.0
 
-# Passes to the call that starts a client that declarations were answered, and in the end the outcome of the first
-# update, or that the client was closed meanwhile.
-_Started: TypeAlias = queue.SimpleQueue[Exception | Literal["progress"] | None]
+_LEFT = "the interpreter is about to end"
+_ENDED = "the thread that updates them has ended; reload() or set_as_main() starts another one"
 
 
 class ThreadHeksherClient(BaseHeksherClient):
@@ -92,7 +90,7 @@ class ThreadHeksherClient(BaseHeksherClient):
         on_start_failure: StartFailure = "continue",
         start_timeout: float | timedelta | None = DEFAULT_START_TIMEOUT_S,
         last_known_file: FilePath | None = None,
-        bootstrap: "Bootstrap | None" = None,
+        bootstrap: Bootstrap | None = None,
         max_response_bytes: int = DEFAULT_LIMITS.max_response_bytes,
         request_timeout: float | timedelta = DEFAULT_LIMITS.request_timeout_s,
         updates: UpdateMode = "auto",
@@ -117,50 +115,53 @@ class ThreadHeksherClient(BaseHeksherClient):
 
     def _make_own_tools(self) -> None:
         """Make what belongs to this process: a forked one gets its own."""
-        # Held for a whole update: the session's flows must not run at the same time.
-        self._update_lock = threading.Lock()
-        # Guards the changes of _state, so that of several threads one starts, and one closes.
-        self._state_lock = threading.Lock()
+        # Taken for a whole update: the session's flows must not run at the same time.
+        self._turn = UpdateTurn()
+        # Has one call at a time start the client, or bring its thread back.
+        self._starts = SharedStart()
         # Wakes the thread that is to update. One that finds another one's here is to end: it may be that of a start
         # that failed, or of a client that is closed.
-        self._wake = threading.Event()
+        self._wake = Wake()
         # The thread that is to update; None before the start, and once it is to end.
         self._thread: threading.Thread | None = None
         # Whether this is a forked process that has not begun to follow the service's changes.
         self._is_settling = False
-        # Where the call that starts the client waits for its first update.
-        self._started = _Started()
+        self._started: FirstOutcome = queue.SimpleQueue()
 
     def set_as_main(self) -> None:
         """Become the process's main client: declare all settings, update them, and go on doing so in the background.
 
-        Does nothing if the client is running already.
+        Does nothing if the client is running already, but for starting its thread again if that has ended. During a
+        start of another thread it waits for that start, and has the same outcome.
 
         Raises:
             ServiceError: (an ``httpx.HTTPError``) the start failed, and ``on_start_failure`` is ``"raise"``. Nothing
                 keeps running then, the previous main client is main again, and the call may be repeated.
-            ClientStateError: (a ``RuntimeError``) the client is closed, or cannot follow the present main client.
+            ClientStateError: (a ``RuntimeError``) the client is closed, or cannot follow the present main client; the
+                process can have no more threads; or this is called within a start of the client.
             InvalidOptionError: (a ``ValueError``) ``update_interval`` is no time that can pass.
         """
-        with self._state_lock:
-            self._require_open()
-            self._require_interval()
-            if self._state is ClientPhase.RUNNING:
-                return
-            previous = main_client.make_main(self)
-            self._begin_run()
+        self._require_interval()
+        if self._switching.is_interrupted_here():
+            raise ClientStateError(WITHIN)
+        self._starts.run(self._start)
+
+    def _start(self) -> None:
+        self._require_open()
+        if self._revive():
+            return
+        previous = main_client.make_main(self)
         try:
-            with self._state_lock:
-                self._require_open()
-                started = self._start_thread()
-            error = self._await_start(started)
+            self._begin_run()
+            started = self._start_thread()
             # Another thread may have closed the client meanwhile.
+            self._require_open()
+            error = self._await_start(started)
             self._require_open()
             if error is not None and self._must_raise():
                 raise error
         except BaseException:
-            with self._state_lock:
-                self._abandon_start(previous)
+            self._abandon_start(previous)
             thread = self._dismiss_thread()
             self._transport.reset()
             _await_end(thread)
@@ -173,9 +174,13 @@ class ThreadHeksherClient(BaseHeksherClient):
 
         Raises:
             ServiceError: (an ``httpx.HTTPError``) the update failed. A declaration that does is no failed update.
-            ClientStateError: (a ``RuntimeError``) the client is not started, or closed.
+            ClientStateError: (a ``RuntimeError``) the client is not started, or closed, and nothing can update it; or
+                this is called within an update or a start of the client, or by the handler of a signal that has come
+                within one of its methods: it would wait for itself.
         """
         self._require_running()
+        self._refuse_to_wait()
+        self._bring_back()
         error = self._update_and_announce()
         if error is not None:
             # The background may be asleep until a later moment than the next try.
@@ -187,10 +192,9 @@ class ThreadHeksherClient(BaseHeksherClient):
 
         Requests that are under way are broken off. Takes about two seconds at most, even if one cannot be.
         """
-        with self._state_lock:
-            if self._state is ClientPhase.CLOSED:
-                return
-            self._end_run()
+        if self._is_over():
+            return
+        self._end_run()
         main_client.restore_main(self, None)
         self._started.put(None)
         thread = self._dismiss_thread()
@@ -250,19 +254,12 @@ class ThreadHeksherClient(BaseHeksherClient):
         return ThreadStreamRunner(policy, self._transport)
 
     def _resume(self) -> None:
-        with self._state_lock:
-            if self._state is ClientPhase.RUNNING and self._thread is None:
-                self._go_on()
+        self._starts.run(self._revive)
 
     def _go_on(self) -> None:
         self._is_settling = True
         self._stream_runner.not_before_s = time.monotonic() + SETTLING_S
-        try:
-            self._start_thread(is_first=False)
-        except RuntimeError:
-            # The process may have no more threads at the moment.
-            self._thread = None
-            raise
+        self._start_thread(is_first=False)
 
     def _note_failed_fork(self, error: Exception) -> None:
         super()._note_failed_fork(error)
@@ -270,14 +267,39 @@ class ThreadHeksherClient(BaseHeksherClient):
         self._schedule.fail(time.monotonic())
 
     def _retry_after_fork(self) -> bool:
-        # The caller may be what holds the lock. There will be another occasion.
-        if not self._state_lock.acquire(blocking=False):
+        # The caller may be what is starting the client. There will be another occasion.
+        if self._starts.is_under_way:
             return False
-        try:
-            if self._state is ClientPhase.RUNNING and self._thread is None:
-                self._go_on()
-        finally:
-            self._state_lock.release()
+        self._resume()
+        return True
+
+    def _explain_end(self) -> str | None:
+        if self._state is not ClientPhase.RUNNING or self._starts.is_under_way:
+            return None
+        if self._run is None:
+            return _LEFT
+        thread = self._thread
+        return _ENDED if thread is not None and not thread.is_alive() else None
+
+    def _bring_back(self) -> None:
+        """Start the thread again if it has ended; raise a ClientStateError if that is not possible."""
+        reason = self._explain_end()
+        if reason == _LEFT:
+            raise ClientStateError(f"this client updates no more: {reason}")
+        if reason is not None:
+            self._starts.run(self._revive)
+
+    def _revive(self) -> bool:
+        """Start the thread again if it has ended; return whether the client runs."""
+        if self._state is not ClientPhase.RUNNING:
+            return False
+        thread = self._thread
+        if thread is None:
+            self._go_on()
+        elif not thread.is_alive():
+            self._dismiss_thread()
+            self._schedule.hurry()
+            self._start_thread(is_first=False)
         return True
 
     def _settle(self, now_s: float) -> float:
@@ -304,15 +326,18 @@ class ThreadHeksherClient(BaseHeksherClient):
     def _wake_up(self) -> None:
         self._wake.set()
 
-    def _start_thread(self, *, is_first: bool = True) -> _Started:
-        started = self._started = _Started()
-        self._wake = threading.Event()
-        arguments = (weakref.ref(self), self._wake, started if is_first else None)
-        self._thread = threading.Thread(target=_update_periodically, args=arguments, name="heksher", daemon=True)
-        self._thread.start()
+    def _start_thread(self, *, is_first: bool = True) -> FirstOutcome:
+        started: FirstOutcome = queue.SimpleQueue()
+        self._started = started
+        self._wake = Wake()
+        try:
+            self._thread = start_thread(self, self._wake, started if is_first else None)
+        except ClientStateError as error:
+            self._tell_end(str(error))
+            raise
         return started
 
-    def _await_start(self, started: _Started) -> Exception | None:
+    def _await_start(self, started: FirstOutcome) -> Exception | None:
         try:
             while isinstance(outcome := started.get(timeout=self._start_timeout_s), str):
                 pass
@@ -328,7 +353,7 @@ class ThreadHeksherClient(BaseHeksherClient):
     def _dismiss_thread(self) -> threading.Thread | None:
         """Have the thread end, without waiting, and return it; ``None`` if there is none."""
         thread, self._thread = self._thread, None
-        wake, self._wake = self._wake, threading.Event()
+        wake, self._wake = self._wake, Wake()
         wake.set()
         return thread
 
@@ -338,12 +363,20 @@ class ThreadHeksherClient(BaseHeksherClient):
         Args:
             now_s: declarations that failed are tried again if they are due by then; infinity for all of them.
         """
-        with self._update_lock:
-            run = self._run
-            error = self._update(now_s)
-            error = self._conclude(run, time.monotonic(), error)
+        error = self._turn.run(partial(self._update_and_conclude, now_s))
         self._announce(error)
         return error
+
+    def _update_and_conclude(self, now_s: float) -> Exception | None:
+        run = self._run
+        error = self._update(now_s)
+        return self._conclude(run, time.monotonic(), error)
+
+    def _refuse_to_wait(self) -> None:
+        """Raise a ClientStateError in a thread that an update would wait for."""
+        is_within = self._turn.is_taken_here() or self._starts.is_called_here()
+        if is_within or self._switching.is_interrupted_here() or self._transport.is_sending_here():
+            raise ClientStateError(WITHIN)
 
     def _update(self, now_s: float) -> Exception | None:
         self._schedule.begin()
@@ -358,12 +391,13 @@ class ThreadHeksherClient(BaseHeksherClient):
             return failure
         return None
 
-    def _tend(self, wake: threading.Event, started: _Started | None) -> float | None:
+    def _tend(self, wake: Wake, started: FirstOutcome | None) -> float | None:
         """Update if that is due; return the seconds until it is again, or ``None`` when there is nothing more to do."""
         # Not the current thread: gevent, patched in late, makes another one of it.
         if self._wake is not wake:
             return None
         if started is not None:
+            self._starts.help()
             error: Exception | None = ClientStateError("the start was interrupted")
             try:
                 with self._session.declarations.telling_progress(lambda: started.put("progress")):
@@ -383,25 +417,3 @@ def _await_end(thread: threading.Thread | None) -> None:
     # A callback may close the client in the very thread that updates; and a thread may have failed to start.
     if thread is not None and thread is not threading.current_thread() and thread.is_alive():
         thread.join(CLOSE_TIMEOUT_S)
-
-
-def _update_periodically(
-    reference: "weakref.ref[ThreadHeksherClient]",
-    wake: threading.Event,
-    started: _Started | None,
-) -> None:
-    """Update until the client is closed, or gone: between updates the thread does not hold it."""
-    while (client := reference()) is not None:
-        # Cleared before looking at the schedule, so that no call for an update falls in between.
-        wake.clear()
-        try:
-            delay_s = client._tend(wake, started)
-        # Not even a callback that raises SystemExit is to end the updates.
-        except BaseException:
-            logger.exception("the background updates were interrupted; they go on")
-            delay_s = RESUME_S
-        started = None
-        del client
-        if delay_s is None:
-            return
-        wake.wait(delay_s)

@@ -29,6 +29,9 @@ class IdleFollower(StreamRunner):
     def tend(self) -> None:
         self.calls.append("tend")
 
+    def _is_running(self) -> bool:
+        return True
+
     def stop(self) -> None:
         super().stop()
         self.calls.append("stop")
@@ -53,6 +56,9 @@ class Client(BaseHeksherClient):
 
     def _wake_up(self) -> None:
         self.wake_ups += 1
+
+    def _explain_end(self) -> str | None:
+        return None
 
     def _make_stream_runner(self, policy: StreamPolicy) -> IdleFollower:
         return IdleFollower(policy)

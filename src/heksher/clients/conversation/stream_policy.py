@@ -180,9 +180,13 @@ class StreamPolicy:
             self._act(choose_step(self._state, StreamEvent.END).actions, _Occasion(now_s))
 
     def resume(self, now_s: float) -> None:
-        """Begin to run the stream, in a thread or task that is new: one before it may have ended without a word."""
+        """Begin to run the stream, in a thread or task that is new: one before it may have been ended for this one."""
         if self._stream is not None:
             self._finish(StreamEvent.REPLACEMENT, now_s)
+
+    def interrupt(self, now_s: float) -> None:
+        """Note that the thread or task that ran the stream has ended: there is polling until another one runs it."""
+        self._finish(StreamEvent.INTERRUPTION, now_s)
 
     def remaining(self, now_s: float) -> float | None:
         """Return the seconds until a stream is to be opened; ``None`` if there is nothing to follow any more."""

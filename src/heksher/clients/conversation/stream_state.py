@@ -48,7 +48,8 @@ class StreamEvent(Enum):
     LOSS = "a stream that was alive has ended, or was silent for too long"
     FAILURE = "the attempt failed in a way that may soon be well again"
     REFUSAL = "the answer says that a stream is not to be had, or none came in time"
-    REPLACEMENT = "the stream was ended because the client asks for something else, or the task that ran it is gone"
+    REPLACEMENT = "the stream was ended because the client asks for something else"
+    INTERRUPTION = "the task or thread that ran it has ended, cancelled by the program perhaps"
     END = "the client is closed, dropped, forked or started anew"
 
 
@@ -94,12 +95,14 @@ TABLE: Final[Mapping[StreamState, Mapping[StreamEvent, StreamStep]]] = MappingPr
         _S.IDLE: {
             _E.AVAILABLE: _step(_S.WAITING, _A.PLAN_FIRST),
             _E.UNAVAILABLE: _step(_S.IDLE),
+            _E.INTERRUPTION: _step(_S.IDLE),
             _E.END: _step(_S.OVER),
         },
         _S.WAITING: {
             _E.AVAILABLE: _step(_S.WAITING),
             _E.UNAVAILABLE: _step(_S.IDLE),
             _E.BEGIN: _step(_S.OPENING),
+            _E.INTERRUPTION: _step(_S.WAITING),
             _E.END: _step(_S.OVER),
         },
         _S.OPENING: {
@@ -107,18 +110,21 @@ TABLE: Final[Mapping[StreamState, Mapping[StreamEvent, StreamStep]]] = MappingPr
             _E.FAILURE: _step(_S.WAITING, _A.PLAN_RETRY),
             _E.REFUSAL: _step(_S.REFUSED, _A.PLAN_RARE),
             _E.REPLACEMENT: _step(_S.WAITING, _A.PLAN_AT_ONCE),
+            _E.INTERRUPTION: _step(_S.WAITING, _A.PLAN_AT_ONCE),
             _E.END: _step(_S.OVER),
         },
         _S.ALIVE: {
             _E.SIGN_OF_LIFE: _step(_S.ALIVE),
             _E.LOSS: _step(_S.WAITING, _A.PLAN_AFTER_LOSS, _A.POLL_AGAIN),
             _E.REPLACEMENT: _step(_S.SWITCHING, _A.PLAN_AT_ONCE),
+            _E.INTERRUPTION: _step(_S.WAITING, _A.PLAN_AT_ONCE, _A.POLL_AGAIN),
             _E.END: _step(_S.OVER, _A.STOP),
         },
         _S.SWITCHING: {
             _E.AVAILABLE: _step(_S.SWITCHING),
             _E.UNAVAILABLE: _step(_S.IDLE, _A.POLL_AGAIN),
             _E.BEGIN: _step(_S.REOPENING),
+            _E.INTERRUPTION: _step(_S.WAITING, _A.POLL_AGAIN),
             _E.END: _step(_S.OVER, _A.STOP),
         },
         _S.REOPENING: {
@@ -127,6 +133,7 @@ TABLE: Final[Mapping[StreamState, Mapping[StreamEvent, StreamStep]]] = MappingPr
             _E.FAILURE: _step(_S.WAITING, _A.PLAN_RETRY, _A.POLL_AGAIN),
             _E.REFUSAL: _step(_S.REFUSED, _A.PLAN_RARE, _A.POLL_AGAIN),
             _E.REPLACEMENT: _step(_S.SWITCHING, _A.PLAN_AT_ONCE),
+            _E.INTERRUPTION: _step(_S.WAITING, _A.PLAN_AT_ONCE, _A.POLL_AGAIN),
             _E.END: _step(_S.OVER, _A.STOP),
         },
         _S.REFUSED: {
@@ -135,6 +142,7 @@ TABLE: Final[Mapping[StreamState, Mapping[StreamEvent, StreamStep]]] = MappingPr
             _E.UNAVAILABLE: _step(_S.IDLE, _A.PLAN_AT_ONCE),
             _E.CHANGED_SERVICE: _step(_S.WAITING, _A.PLAN_AT_ONCE),
             _E.BEGIN: _step(_S.OPENING),
+            _E.INTERRUPTION: _step(_S.REFUSED),
             _E.END: _step(_S.OVER),
         },
         _S.OVER: {event: _step(_S.OVER) for event in StreamEvent},

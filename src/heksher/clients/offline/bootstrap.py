@@ -27,7 +27,7 @@ from heksher.exceptions import InvalidOptionError
 from heksher.value_type import JSON
 from heksher.wording import describe_value
 
-Bootstrap: TypeAlias = "Mapping[str, Any] | str | os.PathLike[str]"
+Bootstrap: TypeAlias = Mapping[str, Any] | str | os.PathLike[str]
 
 # It is not known when the service confirmed the values: a file's time is that of a build, or of an installation.
 _UNKNOWN_TIME: Final = datetime.fromtimestamp(0, UTC)

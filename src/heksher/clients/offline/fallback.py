@@ -33,7 +33,7 @@ class Fallback:
         ArgumentTypeError: (a ``TypeError``) the latter is no path.
     """
 
-    def __init__(self, last_known_file: FilePath | None, bootstrap: "Bootstrap | None", service: str) -> None:
+    def __init__(self, last_known_file: FilePath | None, bootstrap: Bootstrap | None, service: str) -> None:
         self._service = service
         self._file = None if last_known_file is None else _open(last_known_file)
         # Read at once, so that a mistake in it does not show only when it is needed.

@@ -88,11 +88,16 @@ class _Facts(NamedTuple):
 
 
 class ClientHealth:
-    """The mutable side of ``ClientStatus``. Any thread may read it; calls that change it must not overlap."""
+    """The mutable side of ``ClientStatus``. Any thread may read it; calls that change it must not overlap.
+
+    But for ``close``, which the handler of a signal may call within any other: what is closed stays so.
+    """
 
     def __init__(self) -> None:
         # Replaced as a whole, so that readers need no lock.
         self._facts = _Facts("starting", _now())
+        # None before that.
+        self._closed_at: datetime | None = None
 
     @property
     def source(self) -> DataSource:
@@ -123,7 +128,9 @@ class ClientHealth:
 
     def close(self) -> bool:
         """Note that the client was closed; return whether the state changed."""
-        return self._enter("closed")
+        was_closed = self._closed_at is not None
+        self._closed_at = self._closed_at or _now()
+        return not was_closed
 
     def make_status(
         self,
@@ -135,8 +142,8 @@ class ClientHealth:
         """Return the status at this moment."""
         facts = self._facts
         return ClientStatus(
-            state=facts.state,
-            since=facts.since,
+            state="closed" if self._closed_at else facts.state,
+            since=self._closed_at or facts.since,
             last_success=facts.last_success,
             last_error=facts.last_error,
             last_error_at=facts.last_error_at,
@@ -150,7 +157,7 @@ class ClientHealth:
         )
 
     def _enter(self, state: ClientState) -> bool:
-        if state == self._facts.state:
+        if self._closed_at is not None or state == self._facts.state:
             return False
         self._facts = self._facts._replace(state=state, since=_now())
         return True

@@ -8,10 +8,11 @@ an error of the HTTP library, too (``http_errors``).
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
+from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
 from heksher.clients.transport.http_errors import raised_as_http_errors
@@ -22,14 +23,16 @@ from heksher.clients.transport.private_part import count_connections
 from heksher.clients.transport.receiving import is_event_stream, receive_async
 from heksher.clients.transport.sender import (
     CLOSE_TIMEOUT_S,
+    DEFAULT_LIMITS,
     MAX_CONCURRENT_REQUESTS,
     End,
+    Limits,
     Sender,
     StreamTimeouts,
     advance,
     translate,
 )
-from heksher.exceptions import TransportError
+from heksher.exceptions import ClientStateError, TransportError
 
 if TYPE_CHECKING:
     import httpx2
@@ -44,24 +47,48 @@ MIN_BYTES_FOR_THREAD: Final = 50_000
 class AsyncTransport(Sender["_AsyncClient"]):
     """Runs flows on the event loop. Arguments as for ``Sender``."""
 
+    def __init__(
+        self, service_url: str, http_client_args: Mapping[str, Any] | None, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        super().__init__(service_url, http_client_args, limits)
+        # The clients of the flows that run apart.
+        self._apart: set[_AsyncClient] = set()
+
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow to its end and return its result; raise what it raises, as an error of the HTTP library, too."""
-        received_bytes = 0
         with raised_as_http_errors():
             # One client for all of it: a flow that outlives close() or reset() must not open connections again.
-            client = self._require_client()
-            slots = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
-            step = advance(flow, None)
-            while not isinstance(step, End):
-                outcomes = tuple(await asyncio.gather(*(self._send(client, slots, request) for request in step)))
-                # In all: a flow may ask for something else before it reads a large answer.
-                received_bytes += sum(map(_count_bytes, outcomes))
-                if received_bytes < MIN_BYTES_FOR_THREAD:
-                    step = advance(flow, outcomes)
-                else:
-                    step = await asyncio.to_thread(advance, flow, outcomes)
-            result: T = step.result
-            return result
+            return await self._run_with(self._require_client(), flow)
+
+    async def run_apart(self, flow: Flow[T]) -> T:
+        """Run a flow with connections of its own, which are closed at its end.
+
+        To be used as long as there is no loop that connections could be kept in: each call may come from another one.
+        """
+        with raised_as_http_errors():
+            self._require_client()
+            client = self._make_client()
+            self._apart.add(client)
+            try:
+                return await self._run_with(client, flow)
+            finally:
+                self._apart.discard(client)
+                await client.close()
+
+    async def _run_with(self, client: "_AsyncClient", flow: Flow[T]) -> T:
+        received_bytes = 0
+        slots = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
+        step = advance(flow, None)
+        while not isinstance(step, End):
+            outcomes = tuple(await asyncio.gather(*(self._send(client, slots, request) for request in step)))
+            # In all: a flow may ask for something else before it reads a large answer.
+            received_bytes += sum(map(_count_bytes, outcomes))
+            if received_bytes < MIN_BYTES_FOR_THREAD:
+                step = advance(flow, outcomes)
+            else:
+                step = await run_aside(advance, flow, outcomes)
+        result: T = step.result
+        return result
 
     async def follow(
         self, request: Request, receive: Callable[[bytes], bool], timeouts: StreamTimeouts
@@ -98,8 +125,14 @@ class AsyncTransport(Sender["_AsyncClient"]):
     async def close(self) -> None:
         """Interrupt all requests and close all connections, for good."""
         self._is_closed = True
-        if self._client is not None:
-            await self._client.close()
+        for client in (self._client, *self._apart):
+            if client is not None:
+                await client.close()
+
+    def is_sending_in(self, task: "asyncio.Task[Any]") -> bool:
+        """Return whether a task sends one of the requests that are in flight."""
+        client = self._client
+        return client is not None and client.requests.has_task(task)
 
     async def reset(self) -> None:
         """Interrupt all requests and close all connections, as ``close`` does; later flows open new ones."""
@@ -163,6 +196,20 @@ async def _receive(is_following: bool, max_bytes: int, native: "httpx2.Response"
     check_redirect(native, is_followed=is_following)
     if not is_event_stream(native):
         await receive_async(native, max_bytes)
+
+
+async def run_aside(function: Callable[..., T], *args: Any) -> T:
+    """Run something that takes long in a worker thread, so that the event loop goes on meanwhile.
+
+    Raises:
+        ClientStateError: the process can have no more threads, or is about to end.
+    """
+    call = partial(copy_context().run, function, *args)
+    try:
+        future = asyncio.get_running_loop().run_in_executor(None, call)
+    except RuntimeError as error:
+        raise ClientStateError(f"there can be no thread that this is done in: {error}") from error
+    return await future
 
 
 def _count_bytes(outcome: Outcome) -> int:

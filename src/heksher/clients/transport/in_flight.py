@@ -145,9 +145,14 @@ class RequestsInFlight:
     def abort(self, owner: object = None) -> None:
         """Interrupt all requests in flight; or those of one owner."""
         with self._changed:
-            for guard in self._guards:
+            # A copy: a signal's handler may send a request meanwhile.
+            for guard in list(self._guards):
                 if owner is None or guard.owner is owner:
                     guard.abort()
+
+    def is_within_one(self) -> bool:
+        """Return whether the running code is part of one of them."""
+        return _active.get() in self._guards
 
     def close(self, timeout_s: float) -> None:
         """Interrupt all requests, also later ones, and wait until they have let go of their sockets.
@@ -237,6 +242,10 @@ class TasksInFlight:
             raise
         finally:
             self._tasks.pop(guard, None)
+
+    def has_task(self, task: asyncio.Task[Any]) -> bool:
+        """Return whether a task sends one of them."""
+        return task in self._tasks.values()
 
     async def close(self, timeout_s: float) -> None:
         """Interrupt all requests, also later ones, and wait for their end.

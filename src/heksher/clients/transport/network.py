@@ -35,6 +35,7 @@ from typing import Any, Final
 
 from heksher.clients.transport.in_flight import Guard, active_guard
 from heksher.clients.transport.private_part import find_pools, find_stream_class, replace_backend
+from heksher.clients.wake import Wake
 
 _NO_DELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -139,7 +140,7 @@ class _Backend:
             return _GuardedStream(self._core, self._inner.connect_unix_socket(path, timeout_s, socket_options))
 
     def sleep(self, seconds: float) -> None:
-        interrupted = threading.Event()
+        interrupted = Wake()
         with _raised_as(self._core, "Connect"), active_guard().blocking(seconds, interrupted.set) as timeout_s:
             interrupted.wait(timeout_s)
 

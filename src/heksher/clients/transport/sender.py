@@ -89,8 +89,8 @@ class Sender(ABC, Generic[C]):
     ) -> None:
         self._settings = ClientSettings(service_url, http_client_args)
         self._limits = limits
-        # Guards that of several threads one makes the client in a forked child.
-        self._making_lock = threading.Lock()
+        # Guards that of several threads one makes the client in a forked child. A handler of a signal may, within that.
+        self._making_lock = threading.RLock()
         self._is_closed = False
         # Made here, so that wrong arguments are the constructor's error. Until the first request it has no connection.
         # None in a forked child as long as none could be made there.
@@ -109,7 +109,7 @@ class Sender(ABC, Generic[C]):
         Raises:
             TransportError: the child cannot have connections of its own. Each request tries again.
         """
-        self._making_lock = threading.Lock()
+        self._making_lock = threading.RLock()
         inherited, self._client = self._client, None
         _inherited.append(inherited)
         if inherited is not None:
@@ -136,9 +136,11 @@ class Sender(ABC, Generic[C]):
             if self._client is None:
                 try:
                     self._renew_pools()
-                    self._client = self._make_client()
+                    made = self._make_client()
                 except Exception as error:
                     raise TransportError(f"no connections in this forked process: {error}", error) from error
+                if self._client is None:
+                    self._client = made
             return self._client
 
     def _renew_pools(self) -> None:

@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -87,13 +88,18 @@ class ThreadTransport(Sender["_ThreadClient"]):
         """Interrupt all requests and close all connections, for good."""
         self._is_closed = True
         if self._client is not None:
-            self._client.close()
+            _run_aside(self._client.close)
 
     def reset(self) -> None:
         """Interrupt all requests and close all connections, as ``close`` does; later flows open new ones."""
         former = self._replace_client()
         if former is not None:
-            former.close()
+            _run_aside(former.close)
+
+    def is_sending_here(self) -> bool:
+        """Return whether what runs here is part of a request that is in flight: a hook of the program's."""
+        client = self._client
+        return client is not None and client.requests.is_within_one()
 
     def _make_client(self) -> "_ThreadClient":
         receive_response = partial(_receive, self._settings.is_following, self._limits.max_response_bytes)
@@ -112,7 +118,7 @@ class ThreadTransport(Sender["_ThreadClient"]):
     def _send_all(self, client: "_ThreadClient", requests: tuple[Request, ...]) -> tuple[Outcome, ...]:
         """Send requests side by side; return their outcomes in the same order."""
         owner = object()
-        if len(requests) == 1:
+        if len(requests) == 1 and not _handles_signals():
             return (self._send(client, owner, requests[0]),)
         outcomes: dict[int, Outcome] = {}
         waiting = queue.SimpleQueue[int]()
@@ -175,11 +181,47 @@ def _receive(is_following: bool, max_bytes: int, native: "httpx2.Response") -> N
         receive(native, max_bytes, active_guard().check)
 
 
+def _handles_signals() -> bool:
+    """Return whether signals are handled in this thread.
+
+    It must not run what belongs to the HTTP library: that has locks, and a handler that calls the client may have
+    interrupted the very code that holds one.
+    """
+    return threading.current_thread() is threading.main_thread()
+
+
+def _run_aside(action: Callable[[], None]) -> None:
+    if not _handles_signals():
+        action()
+        return
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            action()
+        # Whatever it is, it is the caller's.
+        except Exception as error:  # noqa: BLE001 - see above
+            errors.append(error)
+
+    _run_side_by_side(run, 1)
+    if errors:
+        raise errors[0]
+
+
 def _run_side_by_side(work: Callable[[], None], count: int) -> None:
     # Daemons, unlike the threads of an executor: a service that does not answer must not keep a program from ending.
-    threads = [threading.Thread(target=work, name="heksher-request", daemon=True) for _ in range(count)]
-    for thread in threads:
-        thread.start()
+    threads: list[threading.Thread] = []
+    try:
+        for _ in range(count):
+            # With the context of the call, which the program's hooks may look at.
+            target = partial(copy_context().run, work)
+            thread = threading.Thread(target=target, name="heksher-request", daemon=True)
+            thread.start()
+            threads.append(thread)
+    except RuntimeError:
+        # No more threads can be started, as when the interpreter is about to end: those that there are do all of it.
+        if not threads:
+            work()
     for thread in threads:
         thread.join()
 

@@ -438,6 +438,7 @@ TELLING: Final[Mapping[StreamEvent, Sequence[Callable[[Stage], object]]]] = {
     StreamEvent.FAILURE: [lambda stage: stage.policy.conclude(LOST, NOW_S)],
     StreamEvent.REFUSAL: [lambda stage: stage.policy.conclude(respond("", 404), NOW_S)],
     StreamEvent.REPLACEMENT: [lambda stage: stage.policy.resume(NOW_S)],
+    StreamEvent.INTERRUPTION: [lambda stage: stage.policy.interrupt(NOW_S)],
     StreamEvent.END: [lambda stage: stage.policy.end(NOW_S)],
 }
 

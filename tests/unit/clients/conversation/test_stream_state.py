@@ -18,33 +18,40 @@ from heksher.clients.conversation.stream_state import (
 EXPECTED: Final = """
     IDLE       AVAILABLE        WAITING     PLAN_FIRST
     IDLE       UNAVAILABLE      IDLE
+    IDLE       INTERRUPTION     IDLE
     IDLE       END              OVER
     WAITING    AVAILABLE        WAITING
     WAITING    UNAVAILABLE      IDLE
     WAITING    BEGIN            OPENING
+    WAITING    INTERRUPTION     WAITING
     WAITING    END              OVER
     OPENING    SIGN_OF_LIFE     ALIVE       RELY_ON_STREAM
     OPENING    FAILURE          WAITING     PLAN_RETRY
     OPENING    REFUSAL          REFUSED     PLAN_RARE
     OPENING    REPLACEMENT      WAITING     PLAN_AT_ONCE
+    OPENING    INTERRUPTION     WAITING     PLAN_AT_ONCE
     OPENING    END              OVER
     ALIVE      SIGN_OF_LIFE     ALIVE
     ALIVE      LOSS             WAITING     PLAN_AFTER_LOSS POLL_AGAIN
     ALIVE      REPLACEMENT      SWITCHING   PLAN_AT_ONCE
+    ALIVE      INTERRUPTION     WAITING     PLAN_AT_ONCE POLL_AGAIN
     ALIVE      END              OVER        STOP
     SWITCHING  AVAILABLE        SWITCHING
     SWITCHING  UNAVAILABLE      IDLE        POLL_AGAIN
     SWITCHING  BEGIN            REOPENING
+    SWITCHING  INTERRUPTION     WAITING     POLL_AGAIN
     SWITCHING  END              OVER        STOP
     REOPENING  SIGN_OF_LIFE     ALIVE
     REOPENING  FAILURE          WAITING     PLAN_RETRY POLL_AGAIN
     REOPENING  REFUSAL          REFUSED     PLAN_RARE POLL_AGAIN
     REOPENING  REPLACEMENT      SWITCHING   PLAN_AT_ONCE
+    REOPENING  INTERRUPTION     WAITING     PLAN_AT_ONCE POLL_AGAIN
     REOPENING  END              OVER        STOP
     REFUSED    AVAILABLE        REFUSED
     REFUSED    UNAVAILABLE      IDLE        PLAN_AT_ONCE
     REFUSED    CHANGED_SERVICE  WAITING     PLAN_AT_ONCE
     REFUSED    BEGIN            OPENING
+    REFUSED    INTERRUPTION     REFUSED
     REFUSED    END              OVER
     OVER       AVAILABLE        OVER
     OVER       UNAVAILABLE      OVER
@@ -55,6 +62,7 @@ EXPECTED: Final = """
     OVER       FAILURE          OVER
     OVER       REFUSAL          OVER
     OVER       REPLACEMENT      OVER
+    OVER       INTERRUPTION     OVER
     OVER       END              OVER
 """
 STEPS: Final = {tuple(line.split()[:2]): line.split()[2:] for line in EXPECTED.strip().splitlines()}
