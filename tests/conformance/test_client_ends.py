@@ -262,17 +262,17 @@ def test_a_thread_that_has_ended(
 ):
     """A client whose thread something has ended is stale, warns once, and is brought back by either call."""
     setting = Setting("s", int, ["a"], 0)
-    thread = thread_client._thread
+    thread = thread_client._background.native
     with monkeypatch.context() as context:
         context.setattr(Wake, "wait", lambda *_: sys.exit())
-        thread_client._wake.set()
+        thread_client._background.wake.set()
         thread.join(DEADLINE_S)
     states = [thread_client.status.state for _ in range(2)]
     assert (["stale"] * 2, 1) == (states, count_told(caplog))
     service.set_default("s", 1)
     getattr(thread_client, method)()
     assert wait_until(lambda: thread_client.status.state == "current" and setting.get() == 1)
-    assert thread_client._thread.is_alive()
+    assert thread_client._background.native.is_alive()
 
 
 @ends_thread
@@ -280,8 +280,8 @@ def test_a_thread_that_cannot_be_replaced(thread_client: ThreadHeksherClient, mo
     """Where there can be no thread, ``reload`` says so, and so does the status."""
     with monkeypatch.context() as context:
         context.setattr(Wake, "wait", lambda *_: sys.exit())
-        thread_client._wake.set()
-        thread_client._thread.join(DEADLINE_S)
+        thread_client._background.wake.set()
+        thread_client._background.native.join(DEADLINE_S)
         context.setattr(threading.Thread, "start", refuse)
         with pytest.raises(ClientStateError, match="can't start new thread"):
             thread_client.reload()

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.trap(22)
 @pytest.fixture(autouse=True)
 def short_close(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the thread client wait only a moment for a request that hangs."""
-    monkeypatch.setattr("heksher.clients.thread_client.CLOSE_TIMEOUT_S", SHORT_S)
+    monkeypatch.setattr("heksher.clients.update_thread.CLOSE_TIMEOUT_S", SHORT_S)
 
 
 def test_close_ends_the_updates(driver: Driver, service: FakeService):

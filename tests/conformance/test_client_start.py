@@ -246,7 +246,7 @@ def test_a_repeated_start_declares_everything_again(driver: Driver, service: Fak
 @pytest.mark.parametrize("route", [FEATURES, DECLARE, QUERY])
 def test_the_start_has_a_time_limit(driver: Driver, service: FakeService, monkeypatch: pytest.MonkeyPatch, route: str):
     """A start that takes too long is a failed start, an httpx TimeoutException; it asks nothing after that."""
-    monkeypatch.setattr("heksher.clients.thread_client.CLOSE_TIMEOUT_S", SHORT_S)
+    monkeypatch.setattr("heksher.clients.update_thread.CLOSE_TIMEOUT_S", SHORT_S)
     setting = Setting("s", int, ["a"], 0)
     client = driver.create(service, on_start_failure="raise", start_timeout=0.05)
     with service.holding(route) as gate:

@@ -7,9 +7,8 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -22,7 +21,7 @@ from heksher.clients.base_client import (
 from heksher.clients.conversation.exchange import Flow
 from heksher.clients.conversation.setting_data import SettingData
 from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
-from heksher.clients.home_loop import STOPPED, Callbacks, do_in
+from heksher.clients.home_loop import STOPPED, Callbacks, do_in, make_extension
 from heksher.clients.offline.bootstrap import Bootstrap
 from heksher.clients.offline.fallback import Fallback
 from heksher.clients.offline.file_path import FilePath
@@ -35,6 +34,7 @@ from heksher.clients.transport.async_transport import AsyncTransport, run_aside
 from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.transport.sender import DEFAULT_LIMITS
 from heksher.clients.update_task import start_task
+from heksher.clients.update_turn import AsyncUpdateTurn
 from heksher.context import OnMissingContext
 from heksher.exceptions import ClientStateError, TransportError
 
@@ -126,10 +126,8 @@ class AsyncHeksherClient(BaseHeksherClient):
     def _make_own_tools(self) -> None:
         """Make what belongs to one loop of one process: another one gets its own."""
         self.modification_lock: asyncio.Lock = asyncio.Lock()
-        # Held for a whole update: the session's flows must not run at the same time.
-        self._update_lock = asyncio.Lock()
-        # The tasks that update, or wait for their turn.
-        self._updating: set[asyncio.Task[Any] | None] = set()
+        # Taken for a whole update: the session's flows must not run at the same time.
+        self._turn = AsyncUpdateTurn()
         # Wakes the task that is to update. One that finds another one's here is to end: it is that of another process.
         self._wake = asyncio.Event()
         # The loop of the background task, and the task; None before the start.
@@ -179,7 +177,7 @@ class AsyncHeksherClient(BaseHeksherClient):
             self._loop = None
             await self._transport.reset()
             raise
-        self._start_task()
+        self._task = start_task(self, self._wake)
 
     async def reload(self) -> None:
         """Declare what is pending and update now; the interval starts again.
@@ -323,7 +321,7 @@ class AsyncHeksherClient(BaseHeksherClient):
     async def _update_first(self) -> Exception | None:
         try:
             async with asyncio.timeout(self._start_timeout_s) as limit:
-                with self._session.declarations.telling_progress(self._make_extension(limit)):
+                with self._session.declarations.telling_progress(make_extension(limit, self._start_timeout_s)):
                     return await self._update_and_announce()
         except TimeoutError as timeout:
             error = as_http_error(TransportError(f"the start took longer than {self._start_timeout_s} s", timeout))
@@ -332,32 +330,16 @@ class AsyncHeksherClient(BaseHeksherClient):
             self._announce(concluded)
             return concluded
 
-    def _make_extension(self, limit: asyncio.Timeout) -> Callable[[], object]:
-        """Make what starts a time limit anew; it may be called from any thread."""
-        loop, timeout_s = asyncio.get_running_loop(), self._start_timeout_s
-
-        def reschedule() -> None:
-            # The start may be over by now.
-            with contextlib.suppress(RuntimeError):
-                limit.reschedule(None if timeout_s is None else loop.time() + timeout_s)
-
-        return partial(loop.call_soon_threadsafe, reschedule)
-
     async def _update_and_announce(self, now_s: float = math.inf) -> Exception | None:
         """Update once, after any update under way, and tell the program; return why it failed, or ``None``.
 
         Args:
             now_s: declarations that failed are tried again if they are due by then; infinity for all of them.
         """
-        task = asyncio.current_task()
-        try:
-            self._updating.add(task)
-            async with self._update_lock:
-                run = self._run
-                error = await self._update(now_s)
-                error = self._conclude(run, time.monotonic(), error)
-        finally:
-            self._updating.discard(task)
+        async with self._turn.taken():
+            run = self._run
+            error = await self._update(now_s)
+            error = self._conclude(run, time.monotonic(), error)
         self._announce(error)
         return error
 
@@ -380,9 +362,6 @@ class AsyncHeksherClient(BaseHeksherClient):
         if self._fallback.has_any:
             await run_aside(self._fall_back)
 
-    def _start_task(self) -> None:
-        self._task = start_task(self, self._wake)
-
     def _is_task_over(self) -> bool:
         return self._task is not None and self._task.done()
 
@@ -390,7 +369,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         """Start the task again if it has ended."""
         if self._is_task_over():
             self._schedule.hurry()
-            self._start_task()
+            self._task = start_task(self, self._wake)
 
     async def _revive_and_update(self) -> Exception | None:
         await self._revive()
@@ -408,7 +387,7 @@ class AsyncHeksherClient(BaseHeksherClient):
     def _refuse_to_wait(self) -> None:
         """Raise a ClientStateError in a task that an update of this client waits for, or that is one."""
         task = asyncio.current_task()
-        if task is not None and (task in self._updating or self._transport.is_sending_in(task)):
+        if task is not None and (self._turn.is_taken_in(task) or self._transport.is_sending_in(task)):
             raise ClientStateError(_WITHIN)
 
     async def _tend(self, wake: asyncio.Event) -> float | None:

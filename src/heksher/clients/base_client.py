@@ -10,6 +10,7 @@ from typing import Any
 
 from heksher import fork, main_client
 from heksher.backoff import FailureRow
+from heksher.clients.contextual import Contextual
 from heksher.clients.conversation.schedule import Schedule
 from heksher.clients.conversation.session import Session
 from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
@@ -23,10 +24,9 @@ from heksher.clients.reporting.snapshot import Snapshot
 from heksher.clients.reporting.status import ClientHealth, ClientStatus, count_by_setting
 from heksher.clients.stream_runner import StreamRunner
 from heksher.clients.switching import Switching
-from heksher.context import ClientContext, ContextDefault, OnMissingContext, TrackedValues
+from heksher.context import ClientContext, OnMissingContext
 from heksher.exceptions import ClientStateError, InvalidOptionError, ServiceError, StatusError
 from heksher.setting import Setting
-from heksher.wire import ANY_VALUES_CAPABILITY
 
 # Statuses that a service answers with until its configuration, or the client's, is corrected.
 _REFUSALS = frozenset({401, 403, 404})
@@ -44,7 +44,7 @@ CLOSE_TIMEOUT_S = 1.0
 RESUME_S = 1.0
 
 
-class BaseHeksherClient(Observed, Phased, ABC):
+class BaseHeksherClient(Contextual, Observed, Phased, ABC):
     """The part of a client that does not block. Thread-safe.
 
     Only names without an underscore are public. Methods that ``main_client`` and ``fork`` call have one, too, so that
@@ -110,58 +110,6 @@ class BaseHeksherClient(Observed, Phased, ABC):
         self._failures = FailureRow()
         self._switching = Switching(self._context, self._session)
         fork.join(self)
-
-    # ---- contexts
-
-    def set_defaults(self, /, **defaults: ContextDefault) -> None:
-        """Set values of context features that ``get`` uses where the call names none.
-
-        Args:
-            defaults: a string, or a ``ContextVar`` that is looked up at each ``get``; one that is not set, or is
-                ``None``, counts as no default. A feature that this client does not have is a warning.
-
-        Raises:
-            InvalidContextError: (a ``ValueError``) a feature already has a default.
-            ArgumentTypeError: (a ``TypeError``) a default is neither.
-        """
-        with self._switching.lock:
-            self._context.set_defaults(defaults)
-            self._switching.recompile()
-
-    def track_contexts(self, /, **tracked: TrackedValues) -> None:
-        """Restrict the rules that are fetched to those for the given values. Calls add up.
-
-        Without any call every rule is fetched. Once it was called, rules with a condition on a feature that no call
-        names are not fetched. Takes effect with the next update.
-
-        Before the service has answered for the first time, nobody knows whether it takes any text as a value. If it
-        does not, the start says so in a warning, and such values are not asked for.
-
-        Args:
-            tracked: one value, a collection of values, or ``TRACK_ALL`` (``"*"`` is the same, but inside a collection
-                it is a value like others). A feature that this client does not have is a warning.
-
-        Raises:
-            InvalidContextError: (a ``ValueError``) a feature or a value that no rule can have, or no rule of this
-                service; or an empty collection.
-            TrackingConflictError: (a ``RuntimeError``) both ``TRACK_ALL`` and values for one feature.
-            ArgumentTypeError: (a ``TypeError``) something else than strings.
-        """
-        with self._switching.lock:
-            # Of a service that has not answered yet, nothing is known.
-            is_known = self._session.query is not None
-            plain_only = is_known and ANY_VALUES_CAPABILITY not in self._session.capabilities
-            self._context.track(tracked, plain_only=plain_only)
-            self._switching.recompile()
-
-    def context_namespace(self, contexts: Mapping[str, str]) -> dict[str, str]:
-        """Return the contexts completed with the defaults, as ``get`` does; what is ``None`` in them is left out."""
-        return self._context.complete(contexts)
-
-    @property
-    def untracked_reads(self) -> Mapping[tuple[str, str], int]:
-        """How often settings were read with values that are not tracked, by setting and context feature."""
-        return MappingProxyType(self._context.untracked_reads)
 
     # ---- settings
 

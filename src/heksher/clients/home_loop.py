@@ -1,7 +1,9 @@
 """The event loop that an asynchronous client lives in, as seen from others: its locks and connections belong there."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from heksher.exceptions import ClientStateError
@@ -62,3 +64,20 @@ async def do_in(loop: asyncio.AbstractEventLoop, action: Coroutine[Any, Any, T])
         # By the end of that loop: to raise this as it is would look like the end of the calling task.
         raise ClientStateError(STOPPED)
     return future.result()
+
+
+def make_extension(limit: asyncio.Timeout, timeout_s: float | None) -> Callable[[], object]:
+    """Make what starts a time limit of the running loop anew; it may be called from any thread.
+
+    Args:
+        limit: is to be extended.
+        timeout_s: seconds from then on; ``None`` for no limit.
+    """
+    loop = asyncio.get_running_loop()
+
+    def reschedule() -> None:
+        # What was limited may be over by now.
+        with suppress(RuntimeError):
+            limit.reschedule(None if timeout_s is None else loop.time() + timeout_s)
+
+    return partial(loop.call_soon_threadsafe, reschedule)

@@ -14,7 +14,7 @@ from types import BuiltinFunctionType, TracebackType
 from typing import Any, Self
 
 from heksher import main_client
-from heksher.clients.base_client import CLOSE_TIMEOUT_S, DEFAULT_START_TIMEOUT_S, BaseHeksherClient
+from heksher.clients.base_client import DEFAULT_START_TIMEOUT_S, BaseHeksherClient
 from heksher.clients.conversation.setting_data import SettingData
 from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
 from heksher.clients.offline.bootstrap import Bootstrap
@@ -28,7 +28,7 @@ from heksher.clients.stream_runner import ThreadStreamRunner
 from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.transport.sender import DEFAULT_LIMITS
 from heksher.clients.transport.thread_transport import ThreadTransport
-from heksher.clients.update_thread import FirstOutcome, start_thread
+from heksher.clients.update_thread import FirstOutcome, UpdateThread, await_end
 from heksher.clients.update_turn import WITHIN, UpdateTurn
 from heksher.clients.wake import Wake
 from heksher.context import OnMissingContext
@@ -119,14 +119,9 @@ class ThreadHeksherClient(BaseHeksherClient):
         self._turn = UpdateTurn()
         # Has one call at a time start the client, or bring its thread back.
         self._starts = SharedStart()
-        # Wakes the thread that is to update. One that finds another one's here is to end: it may be that of a start
-        # that failed, or of a client that is closed.
-        self._wake = Wake()
-        # The thread that is to update; None before the start, and once it is to end.
-        self._thread: threading.Thread | None = None
+        self._background = UpdateThread()
         # Whether this is a forked process that has not begun to follow the service's changes.
         self._is_settling = False
-        self._started: FirstOutcome = queue.SimpleQueue()
 
     def set_as_main(self) -> None:
         """Become the process's main client: declare all settings, update them, and go on doing so in the background.
@@ -162,9 +157,9 @@ class ThreadHeksherClient(BaseHeksherClient):
                 raise error
         except BaseException:
             self._abandon_start(previous)
-            thread = self._dismiss_thread()
+            thread = self._background.dismiss()
             self._transport.reset()
-            _await_end(thread)
+            await_end(thread)
             raise
 
     def reload(self) -> None:
@@ -196,12 +191,12 @@ class ThreadHeksherClient(BaseHeksherClient):
             return
         self._end_run()
         main_client.restore_main(self, None)
-        self._started.put(None)
-        thread = self._dismiss_thread()
+        self._background.started.put(None)
+        thread = self._background.dismiss()
         # First, so that the thread has nothing to wait for any more.
         self._transport.close()
-        _await_end(thread)
-        _await_end(self._stream_runner.thread)
+        await_end(thread)
+        await_end(self._stream_runner.thread)
         self._dispatcher.drain()
 
     def ping(self) -> None:
@@ -278,7 +273,7 @@ class ThreadHeksherClient(BaseHeksherClient):
             return None
         if self._run is None:
             return _LEFT
-        thread = self._thread
+        thread = self._background.native
         return _ENDED if thread is not None and not thread.is_alive() else None
 
     def _bring_back(self) -> None:
@@ -293,11 +288,11 @@ class ThreadHeksherClient(BaseHeksherClient):
         """Start the thread again if it has ended; return whether the client runs."""
         if self._state is not ClientPhase.RUNNING:
             return False
-        thread = self._thread
+        thread = self._background.native
         if thread is None:
             self._go_on()
         elif not thread.is_alive():
-            self._dismiss_thread()
+            self._background.dismiss()
             self._schedule.hurry()
             self._start_thread(is_first=False)
         return True
@@ -314,7 +309,7 @@ class ThreadHeksherClient(BaseHeksherClient):
     def _leave(self) -> None:
         """Stop the background work, without waiting, so that the interpreter can exit. Called by ``fork``."""
         super()._leave()
-        self._dismiss_thread()
+        self._background.dismiss()
 
     def __del__(self) -> None:
         # Not there if the constructor failed.
@@ -324,18 +319,14 @@ class ThreadHeksherClient(BaseHeksherClient):
             self._transport.close()
 
     def _wake_up(self) -> None:
-        self._wake.set()
+        self._background.wake.set()
 
     def _start_thread(self, *, is_first: bool = True) -> FirstOutcome:
-        started: FirstOutcome = queue.SimpleQueue()
-        self._started = started
-        self._wake = Wake()
         try:
-            self._thread = start_thread(self, self._wake, started if is_first else None)
+            return self._background.start(self, is_first=is_first)
         except ClientStateError as error:
             self._tell_end(str(error))
             raise
-        return started
 
     def _await_start(self, started: FirstOutcome) -> Exception | None:
         try:
@@ -349,13 +340,6 @@ class ThreadHeksherClient(BaseHeksherClient):
             self._note(error)
             self._announce(error)
             return error
-
-    def _dismiss_thread(self) -> threading.Thread | None:
-        """Have the thread end, without waiting, and return it; ``None`` if there is none."""
-        thread, self._thread = self._thread, None
-        wake, self._wake = self._wake, Wake()
-        wake.set()
-        return thread
 
     def _update_and_announce(self, now_s: float = math.inf) -> Exception | None:
         """Update once, after any update under way, and tell the program; return why it failed, or ``None``.
@@ -394,7 +378,7 @@ class ThreadHeksherClient(BaseHeksherClient):
     def _tend(self, wake: Wake, started: FirstOutcome | None) -> float | None:
         """Update if that is due; return the seconds until it is again, or ``None`` when there is nothing more to do."""
         # Not the current thread: gevent, patched in late, makes another one of it.
-        if self._wake is not wake:
+        if self._background.wake is not wake:
             return None
         if started is not None:
             self._starts.help()
@@ -411,9 +395,3 @@ class ThreadHeksherClient(BaseHeksherClient):
         if self._is_settling and (settling_s := self._settle(now_s)) > 0:
             return min(left_s, settling_s)
         return left_s
-
-
-def _await_end(thread: threading.Thread | None) -> None:
-    # A callback may close the client in the very thread that updates; and a thread may have failed to start.
-    if thread is not None and thread is not threading.current_thread() and thread.is_alive():
-        thread.join(CLOSE_TIMEOUT_S)

@@ -4,9 +4,9 @@ import logging
 import queue
 import threading
 import weakref
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
-from heksher.clients.base_client import RESUME_S
+from heksher.clients.base_client import CLOSE_TIMEOUT_S, RESUME_S
 from heksher.clients.wake import Wake
 from heksher.exceptions import ClientStateError
 
@@ -24,25 +24,59 @@ class Updating(Protocol):
         """Update if that is due; return the seconds until it is again, or ``None`` when there is nothing more to do."""
 
 
-def start_thread(client: Updating, wake: Wake, started: FirstOutcome | None) -> threading.Thread:
-    """Start the thread.
+class UpdateThread:
+    """The thread of one client in one process, if there is one at present, and how others reach it.
 
-    Args:
-        client: is updated.
-        wake: has the thread look again whether that is due.
-        started: is given that declarations were answered, and the outcome of the first update; ``None`` if nobody
-            waits for it.
-
-    Raises:
-        ClientStateError: the process can have no more threads.
+    Attributes:
+        native: the thread; ``None`` before the start, and once it is to end.
+        wake: wakes the thread that is to update. One that finds another one's here is to end: it may be that of a start
+            that failed, or of a client that is closed.
+        started: where the call that starts the client waits for its first update.
     """
-    reference: weakref.ref[Any] = weakref.ref(client)
-    thread = threading.Thread(target=_update_periodically, args=(reference, wake, started), name="heksher", daemon=True)
-    try:
-        thread.start()
-    except RuntimeError as error:
-        raise ClientStateError(f"there can be no thread that updates the settings: {error}") from error
-    return thread
+
+    def __init__(self) -> None:
+        self.native: threading.Thread | None = None
+        self.wake = Wake()
+        self.started: FirstOutcome = queue.SimpleQueue()
+
+    def start(self, client: Updating, *, is_first: bool) -> FirstOutcome:
+        """Start a thread.
+
+        Args:
+            client: is updated.
+            is_first: whether somebody waits for the first update.
+
+        Returns:
+            What is given, if so, that declarations were answered, and the outcome of the first update.
+
+        Raises:
+            ClientStateError: the process can have no more threads.
+        """
+        started: FirstOutcome = queue.SimpleQueue()
+        self.started = started
+        self.wake = Wake()
+        arguments = (weakref.ref(client), self.wake, started if is_first else None)
+        thread = threading.Thread(target=_update_periodically, args=arguments, name="heksher", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise ClientStateError(f"there can be no thread that updates the settings: {error}") from error
+        self.native = thread
+        return started
+
+    def dismiss(self) -> threading.Thread | None:
+        """Have the thread end, without waiting, and return it; ``None`` if there is none."""
+        thread, self.native = self.native, None
+        wake, self.wake = self.wake, Wake()
+        wake.set()
+        return thread
+
+
+def await_end(thread: threading.Thread | None) -> None:
+    """Wait until a thread has ended, or for as long as closing a client may take."""
+    # A callback may close the client in the very thread that updates; and a thread may have failed to start.
+    if thread is not None and thread is not threading.current_thread() and thread.is_alive():
+        thread.join(CLOSE_TIMEOUT_S)
 
 
 def _update_periodically(reference: "weakref.ref[Updating]", wake: Wake, started: FirstOutcome | None) -> None:

@@ -1,8 +1,10 @@
-"""One update of a thread client at a time, and which threads are within one: they would wait for themselves."""
+"""One update of a client at a time, and which threads or tasks are within one: they would wait for themselves."""
 
+import asyncio
 import threading
-from collections.abc import Callable
-from typing import Final, TypeVar
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
 
 from heksher.clients.held_lock import is_held_here
 from heksher.exceptions import ClientStateError
@@ -49,3 +51,27 @@ class UpdateTurn:
             if is_held_here(self._lock):
                 self._lock.release()
             self._threads.discard(own)
+
+
+class AsyncUpdateTurn:
+    """Has the tasks of one loop update one after the other."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        # Those that update, or wait for their turn.
+        self._tasks: set[asyncio.Task[Any] | None] = set()
+
+    def is_taken_in(self, task: "asyncio.Task[Any]") -> bool:
+        """Return whether a task updates, or waits for its turn."""
+        return task in self._tasks
+
+    @asynccontextmanager
+    async def taken(self) -> AsyncIterator[None]:
+        """Wait for the updates under way, and keep others waiting."""
+        task = asyncio.current_task()
+        try:
+            self._tasks.add(task)
+            async with self._lock:
+                yield
+        finally:
+            self._tasks.discard(task)
