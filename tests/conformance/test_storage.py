@@ -271,7 +271,7 @@ VIOLATIONS: dict[str, Callable[[Writer], object]] = {
     "a change that is no JSON": lambda writer: writer.record(LoggedChange("a", "rule", "1", None, {"value": NAN})),
     "the id of no rule": lambda writer: writer.add_rule("cache_ttl", {"user": "x"}, 1, {}, rule_id=9),
     "the id of a rule": lambda writer: writer.add_rule("cache_ttl", {"user": "x"}, 1, {}, rule_id=1),
-    "load where settings are": lambda writer: writer.load([a_setting("new")], [], 10),
+    "load an id beyond the next": lambda writer: writer.load([], [RuleRecord(12, "cache_ttl", {"user": "x"}, 1)], 12),
 }
 
 
