@@ -13,11 +13,11 @@ the database.
 
 import os
 import platform
-import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -25,7 +25,7 @@ from heksher.server.errors import StartupError
 from heksher.version import __version__
 
 if TYPE_CHECKING:
-    from prometheus_client import Counter, Gauge, Histogram
+    from prometheus_client import Counter, Gauge, Histogram, Metric
 
 # Name of the environment variable that the library reads; the parent of several workers sets it.
 DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -33,10 +33,6 @@ DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 _BUCKETS_S = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
-
-# How often files are read that another worker is creating or removing, which takes it far less than a millisecond.
-_MAX_COLLECTIONS: Final = 5
-_RETRY_S: Final = 0.02
 
 _Count = Callable[[], None]
 _Observe = Callable[[float], None]
@@ -197,7 +193,7 @@ class _Registry:
         self._own = self._read = prometheus_client.CollectorRegistry()
         if directory := os.environ.get(DIRECTORY_VARIABLE):
             self._read = prometheus_client.CollectorRegistry()
-            MultiProcessCollector(self._read, directory)  # type: ignore[no-untyped-call]  # it has no annotations
+            self._read.register(_Workers(directory, MultiProcessCollector.merge))
         else:
             # It describes the scraped process, so with several workers each scrape would show another one.
             prometheus_client.ProcessCollector(registry=self._own)
@@ -214,13 +210,29 @@ class _Registry:
         return self._library.Histogram(f"heksher_{name}", text, labels, registry=self._own, buckets=_BUCKETS_S)
 
     def render(self) -> tuple[bytes, str]:
-        return self._collect(), self._library.CONTENT_TYPE_PLAIN_0_0_4
+        return self._library.generate_latest(self._read), self._library.CONTENT_TYPE_PLAIN_0_0_4
 
-    def _collect(self) -> bytes:
-        # While another worker starts or ends, one of its files may have no content yet, or be gone once it is opened;
-        # the library takes neither.
-        for _ in range(_MAX_COLLECTIONS - 1):
-            with suppress(FileNotFoundError, struct.error):
-                return self._library.generate_latest(self._read)
-            time.sleep(_RETRY_S)
-        return self._library.generate_latest(self._read)
+
+class _Workers:
+    """What the files of all workers say, as a collector of the library.
+
+    Args:
+        directory: where the files are.
+        merge: the library's, for paths of files.
+    """
+
+    def __init__(self, directory: str, merge: "Callable[[list[str]], Iterable[Metric]]") -> None:
+        self._directory = directory
+        self._merge = merge
+
+    def collect(self) -> "Iterable[Metric]":
+        return self._merge(list(self._list_files()))
+
+    def _list_files(self) -> Iterator[str]:
+        for path in Path(self._directory).glob("*.db"):
+            # The gauges of a worker that has ended may be removed meanwhile.
+            with suppress(FileNotFoundError):
+                # The library does not take a file without content: a worker is creating it, which may have been
+                # stopped or killed right then.
+                if path.stat().st_size:
+                    yield str(path)
