@@ -21,6 +21,13 @@ BEYOND = {
     "MAX_JSON_NESTING": ("PUT", METADATA, '{"metadata": {"a": ' + "[" * 63 + "]" * 63 + "}}", 422),
     "MAX_INTEGER_DIGITS": ("PUT", METADATA, '{"metadata": {"a": 1' + "0" * 300 + "}}", 422),
     "MAX_NAME_CHARACTERS": ("POST", DECLARE, DECLARATION | {"name": "a" * 256}, 422),
+    "MAX_VALUE_CHARACTERS": (
+        "POST",
+        "/api/v1/rules",
+        {"setting": "a", "feature_values": {"user": "u" * 257}, "value": 1},
+        422,
+    ),
+    "MAX_DECLARATIONS": ("POST", f"{DECLARE}-many", [DECLARATION] * 1001, 422),
     "MAX_VERSION_DIGITS": ("POST", DECLARE, DECLARATION | {"version": "1.0000000000"}, 422),
     "MAX_CONTEXT_FEATURES": ("POST", DECLARE, DECLARATION | {"configurable_features": repeat(257)}, 422),
     "MAX_METADATA_KEYS": ("PUT", METADATA, {"metadata": dict.fromkeys(repeat(1001))}, 422),
