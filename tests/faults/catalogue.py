@@ -50,7 +50,6 @@ class Fault:
         before: what the proxy does until the fault begins, and after it ended.
         is_secure: whether the client talks TLS.
         updates: how many updates have to end while the fault lasts.
-        recovery_s: within what time after its end a client must be current again.
         remarks: how many lines the client writes at most, beside the one for each change of its state. Refused values
             are told of each time that they are other ones.
     """
@@ -62,7 +61,6 @@ class Fault:
     before: str = "pass"
     is_secure: bool = False
     updates: int = 2
-    recovery_s: float = 2.0
     remarks: int = 0
 
 
@@ -126,11 +124,11 @@ STATUS: Final = (
     Fault("403", "403"),
     Fault("404 from a proxy", "404"),
     Fault("429", "429"),
-    Fault("429, Retry-After: 1", "429 for a second", updates=1, recovery_s=3.0),
+    Fault("429, Retry-After: 1", "429 for a second", updates=1),
     Fault("500", "500"),
     Fault("502", "502"),
     Fault("503", "503"),
-    Fault("503, Retry-After: 1", "503 for a second", updates=1, recovery_s=3.0),
+    Fault("503, Retry-After: 1", "503 for a second", updates=1),
     Fault("503, Retry-After that is no time", "503 for nonsense"),
 )
 

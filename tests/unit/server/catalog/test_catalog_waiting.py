@@ -1,6 +1,6 @@
 """Who waits for a database that does not answer, and for how long."""
 
-import itertools
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,12 +23,13 @@ class CountingClock:
 
     def __init__(self) -> None:
         self._start_s = time.monotonic()
-        self._count = itertools.count(1)
+        self._counting = threading.Lock()
         self.looks = 0
 
     def monotonic(self) -> float:
-        self.looks = next(self._count)
-        return self._start_s + self.looks
+        with self._counting:
+            self.looks += 1
+            return self._start_s + self.looks
 
 
 @pytest.fixture
