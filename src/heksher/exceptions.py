@@ -120,17 +120,25 @@ class StatusError(ServiceError):
         status: that status, such as 503; ``None`` where it is not known.
         retry_after_s: for how many seconds the service asks not to be asked again, never negative; ``None`` if it does
             not ask for that.
+        content: the beginning of the answer, up to some thousand characters; ``None`` where it is not known.
     """
 
     status: int | None
     retry_after_s: float | None
+    content: str | None
 
     def __init__(
-        self, message: str, native: object = None, status: int | None = None, retry_after_s: float | None = None
+        self,
+        message: str,
+        native: object = None,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        content: str | None = None,
     ) -> None:
         ServiceError.__init__(self, message, native)
         self.status = status
         self.retry_after_s = retry_after_s
+        self.content = content
 
 
 class InvalidResponseError(ServiceError):

@@ -5,7 +5,9 @@ They use nothing of this project: on the published package they run in an enviro
 
 import asyncio
 import inspect
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -25,6 +27,11 @@ class OldService:
         declared: the bodies of declarations.
         default_value: the default of every setting.
         rules: the rules of every setting.
+        outcomes: the status and body of answers to declarations, by setting, where it is not created.
+        failures: the status of answers, by path, where it is not 200.
+        features: the context features.
+        is_empty: whether answers to queries have no setting.
+        most_at_once: how many declarations there were at a time, at most.
     """
 
     def __init__(self) -> None:
@@ -32,21 +39,51 @@ class OldService:
         self.declared: list[dict[str, Any]] = []
         self.default_value: Any = 1
         self.rules: list[dict[str, Any]] = []
+        self.outcomes: dict[str, tuple[int, Any]] = {}
+        self.failures: dict[str, int] = {}
+        self.features = ["a", "b"]
+        self.is_empty = False
+        self.most_at_once = self._at_once = 0
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         """Answer, as the transport of a client."""
         path = request.url.path.removeprefix("/api/v1/")
         self.calls.append((request.method, path))
+        if path in self.failures:
+            return httpx.Response(self.failures[path], text="oops")
         return getattr(self, f"_answer_{path.replace('/', '_')}")(request)
 
+    def answer_slowly(self, request: httpx.Request) -> httpx.Response:
+        """Do so as a transport whose requests may be under way at once."""
+        with self._noting(request):
+            time.sleep(0.002)
+            return self(request)
+
+    async def answer_slowly_on_a_loop(self, request: httpx.Request) -> httpx.Response:
+        """Do so for an asynchronous client."""
+        with self._noting(request):
+            await asyncio.sleep(0.002)
+            return self(request)
+
+    @contextmanager
+    def _noting(self, request: httpx.Request) -> Iterator[None]:
+        is_declaration = request.url.path.endswith("/declare")
+        self._at_once += is_declaration
+        self.most_at_once = max(self.most_at_once, self._at_once)
+        yield
+        self._at_once -= is_declaration
+
     def _answer_context_features(self, _request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json={"context_features": ["a", "b"]})
+        return httpx.Response(200, json={"context_features": self.features})
 
     def _answer_settings_declare(self, request: httpx.Request) -> httpx.Response:
         self.declared.append(httpx.Response(200, content=request.content).json())
-        return httpx.Response(200, json={"outcome": "created"})
+        status, body = self.outcomes.get(self.declared[-1]["name"], (200, {"outcome": "created"}))
+        return httpx.Response(status, json=body)
 
-    def _answer_settings(self, _request: httpx.Request) -> httpx.Response:
+    def _answer_settings(self, request: httpx.Request) -> httpx.Response:
+        if request.url.params.get("include_additional_data", "").lower() != "true":
+            return httpx.Response(200, json={"settings": [{"name": "size"}]})
         setting = {
             "name": "size",
             "configurable_features": ["a", "b"],
@@ -60,7 +97,7 @@ class OldService:
 
     def _answer_query(self, request: httpx.Request) -> httpx.Response:
         answer = {"default_value": self.default_value, "rules": self.rules}
-        names = request.url.params["settings"].split(",")
+        names = [] if self.is_empty else request.url.params["settings"].split(",")
         return httpx.Response(200, json={"settings": {name: answer for name in names if name}})
 
 
@@ -77,6 +114,10 @@ class Client:
         self._is_started |= method == "set_as_main"
         result = getattr(self.native, method)()
         return self._loop.run_until_complete(result) if inspect.isawaitable(result) else result
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, in which the client goes on."""
+        self._loop.run_until_complete(asyncio.sleep(seconds))
 
     def close(self) -> None:
         """Close the client, if it can be: the published thread client cannot before its start."""
@@ -100,7 +141,9 @@ def make_client(request: pytest.FixtureRequest, service: OldService) -> Iterator
     loop = asyncio.new_event_loop()
 
     def make(url: str = "http://heksher.test", interval: Any = 3600) -> Client:
-        arguments = {"transport": httpx.MockTransport(service)} if url.startswith("http") else {}
+        is_async = request.param == "AsyncHeksherClient"
+        handle = service.answer_slowly_on_a_loop if is_async else service.answer_slowly
+        arguments = {"transport": httpx.MockTransport(handle)} if url.startswith("http") else {}
         native = getattr(heksher, request.param)(url, interval, ["a", "b"], http_client_args=arguments)
         clients.append(Client(native, loop))
         return clients[-1]

@@ -299,7 +299,9 @@ class BaseHeksherClient(Contextual, Observed, Phased, ABC):
             # or the network; anything else is a fault in this process, for which the traceback is needed.
             level = self._failures.fail(logging.ERROR)
             traceback = None if isinstance(error, ServiceError) else error
-            logger.log(level, _FAILED_UPDATE, error, exc_info=traceback)
+            # As the existing client logs it.
+            extra = {"response_content": error.content} if isinstance(error, StatusError) else None
+            logger.log(level, _FAILED_UPDATE, error, exc_info=traceback, extra=extra)
         elif self._failures.end():
             logger.info("updating settings works again")
 

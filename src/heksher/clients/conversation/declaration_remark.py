@@ -79,4 +79,6 @@ def describe_failed_declaration(setting: Setting[Any], error: ServiceError) -> R
     began = "error when declaring setting" if isinstance(error, StatusError) else "setting declaration failed:"
     status = error.status if isinstance(error, StatusError) else None
     remedy = _PATIENCE if status is None else _REMEDIES.get(status, _PATIENCE)
-    return Remark(logging.ERROR, f"{began} {setting.name}: {error}; {remedy}", is_rejection=True)
+    # As the existing client logs it.
+    details = {"response_content": error.content} if isinstance(error, StatusError) else {}
+    return Remark(logging.ERROR, f"{began} {setting.name}: {error}; {remedy}", details, is_rejection=True)

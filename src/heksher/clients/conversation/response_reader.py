@@ -25,6 +25,8 @@ _SECRETS_PATTERN: Final = r"(?s:(?<=//)[^/?#]*@|[?#].*)"
 # How much of an answer an error shows, in characters, and how much of it is looked at for that.
 _MAX_SHOWN: Final = 300
 _MAX_SHOWN_BYTES: Final = 4 * _MAX_SHOWN + 1000
+# Of an error's answer, what is kept for the log.
+_MAX_CONTENT_BYTES: Final = 4096
 _RULE_KEYS = frozenset({"rule_id", "value", "context_features"})
 
 
@@ -65,7 +67,8 @@ def expect(request: Request, outcome: Outcome, *statuses: int) -> Response:
     is_expected = outcome.status in statuses if statuses else 200 <= outcome.status < 300  # noqa: PLR2004 - HTTP's own
     if not is_expected:
         text = f"{request} was answered with status {outcome.status}{_describe_unexpected(outcome)}"
-        raise StatusError(text, outcome.native, outcome.status, read_retry_after(outcome.headers))
+        content = outcome.body[:_MAX_CONTENT_BYTES].decode(errors="replace")
+        raise StatusError(text, outcome.native, outcome.status, read_retry_after(outcome.headers), content)
     return outcome
 
 

@@ -14,7 +14,7 @@ from heksher.exceptions import InvalidResponseError, ServiceError, StatusError
 
 _LIBRARIES: Final = ("httpx2", "httpx")
 # The attributes of an error that can go into another process; the library's objects cannot.
-_PORTABLE: Final = ("status", "retry_after_s")
+_PORTABLE: Final = ("status", "retry_after_s", "content")
 # The classes of errors that are also errors of HTTP libraries, made when they are first needed.
 _mixed: dict[tuple[type[ServiceError], tuple[type[Exception], ...]], type[ServiceError]] = {}
 
