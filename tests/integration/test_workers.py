@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from tests.support.postgres import private_postgres
+from tests.support.processes import read_state, stop_process
 from tests.support.service import START_TIMEOUT_S, ServiceProcess
 from tests.support.waiting import wait_until
 
@@ -37,10 +38,7 @@ def list_workers(service: ServiceProcess) -> set[int]:
 
 def is_running(pid: int) -> bool:
     """Return whether a process is there, and is more than what is left of it until somebody asks for its status."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
+    return read_state(pid) not in "ZX"
 
 
 def is_healthy(service: ServiceProcess) -> bool:
@@ -51,7 +49,7 @@ def is_healthy(service: ServiceProcess) -> bool:
 def suspended(pids: set[int]) -> Iterator[None]:
     """Keep processes from running for a while."""
     for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+        stop_process(pid)
     try:
         yield
     finally:
@@ -135,7 +133,7 @@ def test_workers_that_do_not_end_are_killed(service: ServiceProcess):
     """After the time that they have for it."""
     workers = list_workers(service)
     stuck = min(workers)
-    os.kill(stuck, signal.SIGSTOP)
+    stop_process(stuck)
     assert 0 == service.stop()
     assert wait_until(lambda: not any(map(is_running, workers)))
     assert any("1 workers do not end and are killed" in line for line in service.lines)

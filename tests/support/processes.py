@@ -2,12 +2,15 @@
 
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Generous, for machines that are busy; nothing waits that long unless something is wrong.
@@ -77,3 +80,17 @@ class LineReader:
         for line in self._process.stdout:
             self._lines.put(line.rstrip())
         self._lines.put(None)
+
+
+def read_state(pid: int) -> str:
+    """Return the letter of a process's state (``T``: stopped); that of a process which is gone is ``X``."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
+
+
+def stop_process(pid: int) -> None:
+    """Keep a process from running: when this returns it does not, which ``kill`` alone only asks for."""
+    os.kill(pid, signal.SIGSTOP)
+    assert wait_until(lambda: read_state(pid) in "TZX")
