@@ -151,8 +151,8 @@ class BaseHeksherClient(Contextual, Observed, Phased, ABC):
         self._dispatcher.drain()
 
     def _has_undeclared_settings(self) -> bool:
-        """Return whether settings are still to be declared for the first time."""
-        return self._session.has_undeclared()
+        """Return whether the client is still to declare settings for the first time, and can."""
+        return self._session.has_undeclared() and self._explain_end() is None
 
     # ---- for the process
 
