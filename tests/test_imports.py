@@ -39,7 +39,7 @@ heksher.clients.offline.bootstrap heksher.clients.offline.fallback heksher.clien
 heksher.clients.option heksher.clients.phase heksher.clients.reporting heksher.clients.reporting.dispatch
 heksher.clients.reporting.observed heksher.clients.reporting.snapshot heksher.clients.reporting.status
 heksher.clients.shared_async_start heksher.clients.shared_start heksher.clients.stream_runner
-heksher.clients.switching heksher.clients.thread_client heksher.clients.transport
+heksher.clients.switching heksher.clients.takeover heksher.clients.thread_client heksher.clients.transport
 heksher.clients.transport.async_transport heksher.clients.transport.http_errors heksher.clients.transport.http_library
 heksher.clients.transport.in_flight heksher.clients.transport.network heksher.clients.transport.private_part
 heksher.clients.transport.program_code heksher.clients.transport.receiving heksher.clients.transport.sender

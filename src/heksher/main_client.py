@@ -7,7 +7,7 @@ until a client becomes main. From then on each new setting goes to the main clie
 import logging
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from heksher import fork
 from heksher.exceptions import ClientStateError
@@ -40,6 +40,11 @@ class MainClient(Protocol):
     def _is_over(self) -> bool:
         """Return whether the client has ended, so that it must not become main again."""
 
+
+_STUB_DISPLACED: Final = (
+    "a client becomes main while a stub client is: settings do not answer the stub's rules from now on. In a test, have"
+    " the program use the stub in place of its own client, for instance by patching the name of the client's class"
+)
 
 # Guards _main, and that a setting created while the main client changes goes to exactly one of the two.
 _lock = threading.RLock()
@@ -82,6 +87,14 @@ def follow_default(setting: Any) -> None:
         client._follow_default(setting)
 
 
+def must_wait(client: MainClient) -> bool:
+    """Return whether a client cannot become main yet, because the main client is just declaring settings."""
+    main = _main
+    if main is None or main is client or not _are_both_real(main, client):
+        return False
+    return _have_same_features(main, client) and main._has_undeclared_settings()
+
+
 def make_main(client: MainClient) -> MainClient | None:
     """Make a client the main one, and hand it all settings.
 
@@ -96,7 +109,7 @@ def make_main(client: MainClient) -> MainClient | None:
         previous = _main
         if previous is client:
             return None
-        is_second = previous is not None and not (previous._is_stub or client._is_stub)
+        is_second = previous is not None and _are_both_real(previous, client)
         if previous is not None and is_second:
             _check_change(previous, client)
         _main = client
@@ -105,6 +118,8 @@ def make_main(client: MainClient) -> MainClient | None:
     if previous is not None:
         if is_second:
             _warn_of_change(previous, client)
+        elif previous._is_stub and not client._is_stub:
+            logger.warning(_STUB_DISPLACED)
         previous._release()
     _hand_over(client)
     return previous
@@ -133,11 +148,20 @@ def _hand_over(client: MainClient) -> None:
         client._release()
 
 
+def _are_both_real(one: MainClient, other: MainClient) -> bool:
+    return not (one._is_stub or other._is_stub)
+
+
+def _have_same_features(one: MainClient, other: MainClient) -> bool:
+    return set(one._context.features) == set(other._context.features)
+
+
 def _check_change(previous: MainClient, client: MainClient) -> None:
-    if set(previous._context.features) != set(client._context.features):
+    if not _have_same_features(previous, client):
         raise ClientStateError(
             f"a client with the context features {list(client._context.features)} cannot become main:"
             f" the main client has {list(previous._context.features)}; close that one first"
+            " (heksher.main_client.get() returns it)"
         )
     if previous._has_undeclared_settings():
         raise ClientStateError(

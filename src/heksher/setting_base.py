@@ -25,6 +25,7 @@ from heksher.rule_set import RuleSet
 from heksher.setting_type import SettingType, setting_type
 from heksher.subscription import Subscribers
 from heksher.value_type import JSON
+from heksher.wording import show_value
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -236,7 +237,8 @@ class SettingBase(Readable[T], ABC):
         )
 
     def __repr__(self) -> str:
-        return f"<Setting {self.name} ({self.type.heksher_string()})>"
+        default = f"default {show_value(self.default_value)}"
+        return f"<Setting {self.name} ({self.type.heksher_string()}), {default}, version {self.version_str}>"
 
 
 def _has_same_default(one: Evaluation[Any], other: Evaluation[Any]) -> bool:

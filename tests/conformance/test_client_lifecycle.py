@@ -354,3 +354,15 @@ def _wait_for_end(driver: Driver, client: DrivenClient) -> list[str]:
         task = client.native._task
         driver.run(asyncio.wait, [task])
     return driver.find_leftovers()
+
+
+def test_what_a_shell_shows_of_a_client(driver: Driver, service: FakeService):
+    """A client shows where its service is, without credentials, how it is doing, and how many settings it has."""
+    setting = Setting("s", int, ["a"], 0)
+    client = driver.create(service, url=service.url.replace("://", "://mia:s3cret@"))
+    shown = f"<{type(client.native).__name__} of {service.url}: "
+    assert f"{shown}starting, 0 settings>" == repr(client.native)
+    client.start()
+    assert f"{shown}current, 1 setting>" == repr(client.native)
+    client.close()
+    assert (f"{shown}closed, 0 settings>", 0) == (repr(client.native), setting.get())

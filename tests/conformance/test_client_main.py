@@ -8,10 +8,11 @@ from unittest.mock import MagicMock
 import pytest
 
 from heksher import Setting, main_client
+from heksher.clients import takeover
 from heksher.clients.stub import AsyncStubHeksherClient, SyncStubHeksherClient
 from heksher.exceptions import ClientStateError
 from tests.support.drivers import Driver
-from tests.support.fake_service import DECLARE, QUERY, FakeService, answer
+from tests.support.fake_service import DEADLINE_S, DECLARE, QUERY, FakeService, answer
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture, part: str) -> int:
@@ -86,8 +87,11 @@ def test_the_order_of_the_features_may_differ(driver: Driver, service: FakeServi
     assert second.native is main_client.get()
 
 
-def test_a_second_main_client_waits_for_pending_declarations(driver: Driver, service: FakeService):
-    """As long as the first has settings to declare, a second one cannot become main."""
+def test_a_second_main_client_does_not_wait_for_ever(
+    driver: Driver, service: FakeService, monkeypatch: pytest.MonkeyPatch
+):
+    """As long as the first has settings to declare, a second one cannot become main, which it says after a while."""
+    monkeypatch.setattr(takeover, "MAX_WAIT_S", 0.1)
     first = driver.start(service)
     with service.holding(DECLARE):
         setting = Setting("s", int, ["a"], 0)
@@ -97,6 +101,42 @@ def test_a_second_main_client_waits_for_pending_declarations(driver: Driver, ser
     first.reload()
     second.start()
     assert (0, second.native) == (setting.get(), main_client.get())
+
+
+def test_a_cell_that_makes_a_client_and_settings_is_run_again(driver: Driver, service: FakeService):
+    """The client waits for what the one before it has still to declare, and takes all settings over."""
+    clients, settings = [], []
+    for _ in range(3):
+        clients.append(driver.create(service, on_start_failure="raise"))
+        settings.append(Setting("s", int, ["a"], 0))
+        clients[-1].start()
+        assert clients[-1].native is main_client.get()
+    service.set_default("s", 1)
+    clients[-1].reload()
+    assert 1 == settings[-1].get()
+
+
+def test_a_second_main_client_waits_for_a_declaration_under_way(driver: Driver, service: FakeService):
+    """A declaration that takes a while does not make the second client's start fail."""
+    driver.start(service)
+    with service.holding(DECLARE):
+        setting = Setting("s", int, ["a"], 0)
+        second = driver.create(service, on_start_failure="raise")
+        start = second.begin("set_as_main")
+        service.await_calls(DECLARE, 1)
+        assert not start.done()
+    start.result(DEADLINE_S)
+    assert ({setting.name}, second.native) == (set(second.native.settings), main_client.get())
+
+
+def test_a_real_client_that_displaces_a_stub_says_so(
+    driver: Driver, service: FakeService, stub, caplog: pytest.LogCaptureFixture
+):
+    """A test whose program starts its own client all the same learns why its stub has no effect, and what to do."""
+    enter(driver, stub)
+    driver.start(service)
+    assert 1 == warnings_of(caplog, "have the program use the stub in place of its own client")
+    leave(driver, stub)
 
 
 def test_a_second_main_client_does_not_wait_for_a_refused_declaration(driver: Driver, service: FakeService):

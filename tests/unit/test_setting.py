@@ -374,8 +374,9 @@ def test_queried_rule() -> None:
 
 
 def test_repr() -> None:
-    """A setting shows its name and type."""
-    assert repr(Setting("sizes", Sequence[int], ["a"], [])) == "<Setting sizes (Sequence<int>)>"
+    """A setting shows its name, type, default and version."""
+    setting = Setting("sizes", Sequence[int], ["a"], [1], version="1.2")
+    assert repr(setting) == "<Setting sizes (Sequence<int>), default [1], version 1.2>"
 
 
 def test_help() -> None:

@@ -13,11 +13,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from heksher import main_client
-from heksher.clients.base_client import (
-    CLOSE_TIMEOUT_S,
-    DEFAULT_START_TIMEOUT_S,
-    BaseHeksherClient,
-)
+from heksher.clients.base_client import CLOSE_TIMEOUT_S, DEFAULT_START_TIMEOUT_S, BaseHeksherClient
 from heksher.clients.conversation.exchange import Flow
 from heksher.clients.conversation.setting_data import SettingData
 from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
@@ -30,6 +26,7 @@ from heksher.clients.phase import ClientPhase
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.shared_async_start import SharedAsyncStart
 from heksher.clients.stream_runner import TaskStreamRunner
+from heksher.clients.takeover import take_over_in_task
 from heksher.clients.transport.async_transport import AsyncTransport, run_aside
 from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.transport.sender import DEFAULT_LIMITS
@@ -163,7 +160,7 @@ class AsyncHeksherClient(BaseHeksherClient):
                 return
             self._make_own_tools()
             await self._transport.reset()
-        previous = main_client.make_main(self)
+        previous = await take_over_in_task(self)
         self._begin_run()
         self._loop = self._callbacks.loop = asyncio.get_running_loop()
         try:

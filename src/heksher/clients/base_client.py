@@ -21,7 +21,7 @@ from heksher.clients.phase import Phased
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.reporting.observed import Observed
 from heksher.clients.reporting.snapshot import Snapshot
-from heksher.clients.reporting.status import ClientHealth, ClientStatus, count_by_setting
+from heksher.clients.reporting.status import ClientHealth, ClientStatus, count_by_setting, count_settings
 from heksher.clients.stream_runner import StreamRunner
 from heksher.clients.switching import Switching
 from heksher.context import ClientContext, OnMissingContext
@@ -94,6 +94,7 @@ class BaseHeksherClient(Contextual, Observed, Phased, ABC):
         except InvalidOptionError as error:
             interval_s, self._interval_problem = None, error
         self._schedule = Schedule(interval_s)
+        self._base_url = base_url
         self._session = Session(self._context, base_url)
         self._session.tell_defaults = _call_weakly(self._publish_defaults)
         self._updates: UpdateMode = "poll" if interval_s is None else updates
@@ -121,6 +122,10 @@ class BaseHeksherClient(Contextual, Observed, Phased, ABC):
     def snapshot(self) -> Snapshot:
         """Return a consistent view of all settings: each as the same update left it."""
         return Snapshot(self._switching.look())
+
+    def __repr__(self) -> str:
+        state = "not updated any more" if self._explain_end() is not None else self._health.state
+        return f"<{type(self).__name__} of {self._base_url}: {state}, {count_settings(self._session.settings())}>"
 
     # ---- status and changes
 
@@ -151,8 +156,8 @@ class BaseHeksherClient(Contextual, Observed, Phased, ABC):
         self._dispatcher.drain()
 
     def _has_undeclared_settings(self) -> bool:
-        """Return whether settings are still to be declared for the first time."""
-        return self._session.has_undeclared()
+        """Return whether the client is still to declare settings for the first time, and can."""
+        return self._session.has_undeclared() and self._explain_end() is None
 
     # ---- for the process
 

@@ -27,11 +27,12 @@ from heksher import rule_set as core
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.reporting.observed import Observed
 from heksher.clients.reporting.snapshot import Snapshot
-from heksher.clients.reporting.status import ClientHealth, ClientStatus, SettingStatus, count_by_setting
+from heksher.clients.reporting.status import ClientHealth, ClientStatus, SettingStatus, count_by_setting, count_settings
 from heksher.context import ClientContext, ContextDefault, OnMissingContext, TrackedValues
 from heksher.evaluation import Evaluation
 from heksher.setting import Setting
 from heksher.subscription import Spawn
+from heksher.wording import show_value
 
 
 @dataclass
@@ -85,6 +86,10 @@ class StubSetting:
         if setting is not None:
             self.__dict__["_client"]._answer_rules(setting)
 
+    def __repr__(self) -> str:
+        setting = self.__dict__["_setting"]()
+        return f"<StubSetting {'(gone)' if setting is None else setting.name}: {show_value(self.rules)}>"
+
 
 class Patch:
     """What ``patch`` has done, and undoes at the end of a ``with`` block."""
@@ -129,6 +134,9 @@ class _BaseStub(Observed):
         if stub is None:
             stub = self._stubs[setting] = StubSetting(self, setting)
         return stub
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {count_settings(self._before)}>"
 
     def patch(self, setting: Setting[Any], value_or_rules: StubAnswers) -> "Patch":
         """Set a setting's answers at once; deprecated: patch ``client[setting].rules``.

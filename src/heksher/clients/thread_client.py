@@ -25,6 +25,7 @@ from heksher.clients.phase import ClientPhase
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.shared_start import SharedStart
 from heksher.clients.stream_runner import ThreadStreamRunner
+from heksher.clients.takeover import take_over
 from heksher.clients.transport.http_errors import as_http_error
 from heksher.clients.transport.sender import DEFAULT_LIMITS
 from heksher.clients.transport.thread_transport import ThreadTransport
@@ -145,7 +146,7 @@ class ThreadHeksherClient(BaseHeksherClient):
         self._require_open()
         if self._revive():
             return
-        previous = main_client.make_main(self)
+        previous = take_over(self)
         try:
             self._begin_run()
             started = self._start_thread()

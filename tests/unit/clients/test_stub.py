@@ -347,3 +347,11 @@ def test_mapping_value(client: SyncStubHeksherClient) -> None:
     limits = Setting("limits", Mapping[str, int], ["a"], {})
     client[limits].rules = {"m": 1}
     assert limits.get() == {"m": 1}
+
+
+def test_repr() -> None:
+    """A stub shows how many settings it has, and what stands for one of them which rules it has."""
+    setting = Setting("size", int, ["a"], 0)
+    stub = SyncStubHeksherClient()
+    stub[setting].rules = 5
+    assert ["<SyncStubHeksherClient: 1 setting>", "<StubSetting size: 5>"] == [repr(stub), repr(stub[setting])]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from heksher.clients.reporting.status import count_settings
 from heksher.evaluation import Evaluation
 from heksher.exceptions import UnknownSettingError
 from heksher.explanation import Explanation
@@ -36,6 +37,9 @@ class Snapshot:
     def explain(self, setting: Setting[T], /, **contexts: str | None) -> Explanation[T]:
         """Return what ``setting.explain(**contexts)`` gave at that moment; errors as for ``get``."""
         return self._evaluation_of(setting).explain(contexts)
+
+    def __repr__(self) -> str:
+        return f"<Snapshot of {count_settings(self)}>"
 
     def _evaluation_of(self, setting: Setting[T]) -> Evaluation[T]:
         try:

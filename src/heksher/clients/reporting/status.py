@@ -4,13 +4,14 @@
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from heksher.record import Record
+from heksher.value_type import shorten
 
 ClientState = Literal["starting", "current", "stale", "failed", "closed"]
 DataSource = Literal["defaults", "service", "file", "bootstrap"]
@@ -72,6 +73,14 @@ class ClientStatus(Record):
     stream_problem: str | None
     missing_contexts: Mapping[str, Mapping[str, int]]
 
+    def __repr__(self) -> str:
+        # What there is in all is in as_dict().
+        since = self.since.isoformat(timespec="seconds")
+        error = (
+            "" if self.state == "current" or self.last_error is None else f", last error: {shorten(self.last_error)}"
+        )
+        return f"<ClientStatus {self.state} since {since}, {count_settings(self.settings)} from {self.source}{error}>"
+
 
 class _Facts(NamedTuple):
     """All that ``ClientHealth`` knows, but for the settings."""
@@ -98,6 +107,11 @@ class ClientHealth:
         self._facts = _Facts("starting", _now())
         # None before that.
         self._closed_at: datetime | None = None
+
+    @property
+    def state(self) -> ClientState:
+        """How the client is doing."""
+        return "closed" if self._closed_at else self._facts.state
 
     @property
     def source(self) -> DataSource:
@@ -175,6 +189,11 @@ def combine_statuses(statuses: Iterable[tuple[str, SettingStatus]]) -> dict[str,
             is_stale=known.is_stale or status.is_stale,
         )
     return combined
+
+
+def count_settings(settings: Sized) -> str:
+    """Say how many settings there are, as the texts that ``repr()`` returns do."""
+    return "1 setting" if len(settings) == 1 else f"{len(settings)} settings"
 
 
 def count_by_setting(reads: Mapping[tuple[str, str], int]) -> Mapping[str, Mapping[str, int]]:

@@ -314,5 +314,10 @@ def _look_up(guard: Guard, host: str, port: int) -> list[Any]:
 
 def _shut_down(connection: socket.socket) -> None:
     # The socket's own method, not that of a socket with TLS: what still came in would be taken for plain text.
+    own = [vars(base)["shutdown"] for base in type(connection).__mro__ if "shutdown" in vars(base)]
     with suppress(OSError):
-        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+        if own:
+            own[-1](connection, socket.SHUT_RDWR)
+        else:
+            # The class of eventlet's sockets has no such method, each of them has its own.
+            connection.shutdown(socket.SHUT_RDWR)

@@ -96,3 +96,9 @@ def test_unknown_setting() -> None:
     assert str(raised.value) == (
         "setting 'size' is not in this snapshot: it was created later, or belongs to another client"
     )
+
+
+def test_repr() -> None:
+    """A snapshot shows how many settings it has."""
+    sizes = [Setting(name, int, ["a"], 0) for name in ("height", "width")]
+    assert ["<Snapshot of 1 setting>", "<Snapshot of 2 settings>"] == [repr(take(sizes[0])), repr(take(*sizes))]

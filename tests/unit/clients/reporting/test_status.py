@@ -148,3 +148,13 @@ def test_settings_are_shown(health: ClientHealth):
     """The status_seen has what is known of each setting."""
     settings = {"size": SettingStatus(is_declared=True, is_missing=False, rejected=("bad",), is_stale=True)}
     assert settings == health.make_status(settings).settings
+
+
+def test_repr(health: ClientHealth):
+    """A status shows in a line how the client is doing, and while it is not well, what failed last."""
+    health.confirm(7)
+    health.succeed()
+    since = health.make_status({}).since.isoformat(timespec="seconds")
+    assert f"<ClientStatus current since {since}, 0 settings from service>" == repr(health.make_status({}))
+    health.fail("no answer")
+    assert repr(health.make_status({})).endswith("0 settings from service, last error: no answer>")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ import httpx2
 import pytest
 
 from heksher.clients.conversation.exchange import Flow, Outcome, Request
+from heksher.clients.transport import network
 from heksher.clients.transport.async_transport import AsyncTransport
 from heksher.clients.transport.in_flight import RequestsInFlight
 from heksher.clients.transport.network import protect, protect_async
@@ -376,3 +378,23 @@ def test_connections_are_counted(library: Any, kind: str) -> None:
     assert 1 == count_connections(make_client(limits=limits, trust_env=False))
     assert count_connections(make_client(trust_env=False)) > 1
     assert math.inf == count_connections(make_client(transport=library.MockTransport(repr), trust_env=False))
+
+
+class GreenSocket:
+    """A socket as eventlet makes them: its class has no methods, each object takes those of the real socket."""
+
+    def __init__(self, *kind: Any) -> None:
+        self._native = socket.socket(*kind)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._native, name)
+
+
+def test_sockets_whose_class_has_no_methods(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing breaks off a request on a socket of eventlet, too."""
+    monkeypatch.setattr(network, "socket", SimpleNamespace(**{**vars(socket), "socket": GreenSocket}))
+    with RawService(RawConnection.hang) as service:
+        sending = begin(transport := make(service.url))
+        service.await_connections(1)
+        transport.close()
+        assert "broken off" in str(sending.result(DEADLINE_S))
