@@ -25,11 +25,13 @@ CORE_STANDARD = "copy dataclasses json json.decoder json.encoder json.scanner _j
 
 # What a program needs besides that makes a client. The HTTP library is loaded when the client is made.
 CLIENT = """
-heksher.backoff heksher.changes heksher.clients heksher.clients.async_client heksher.clients.base_client heksher.clients.contextual
+heksher.backoff heksher.changes heksher.clients heksher.clients.async_client heksher.clients.base_client
+heksher.clients.contextual
 heksher.clients.conversation heksher.clients.conversation.conflict heksher.clients.conversation.conversion
-heksher.clients.conversation.declaration_protocol heksher.clients.conversation.declaration_remark
-heksher.clients.conversation.declaration_retry heksher.clients.conversation.event_stream
-heksher.clients.conversation.exchange heksher.clients.conversation.query_protocol
+heksher.clients.conversation.declaration_difference heksher.clients.conversation.declaration_protocol
+heksher.clients.conversation.declaration_remark heksher.clients.conversation.declaration_retry
+heksher.clients.conversation.event_stream heksher.clients.conversation.exchange
+heksher.clients.conversation.query_protocol
 heksher.clients.conversation.registration heksher.clients.conversation.response_reader
 heksher.clients.conversation.saved_state heksher.clients.conversation.schedule heksher.clients.conversation.session
 heksher.clients.conversation.setting_data heksher.clients.conversation.stream_policy
