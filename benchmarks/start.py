@@ -145,7 +145,6 @@ def _describe_failures(report: Report) -> str:
 def measure_rush(rush: Rush, source: Path) -> Line:
     """Start processes at once, on a service without settings."""
     what = f"{rush.service}, {rush.client}, {rush.processes} of {rush.settings:,}"
-    print(f"{what} …", file=sys.stderr, flush=True)
     with running(rush.service, source) as url:
         before = count_writes(rush.service, url)
         fleet = Fleet(Plan(url, rush.client, rush.processes, rush.settings), source)
@@ -163,7 +162,10 @@ def measure_rush(rush: Rush, source: Path) -> Line:
         f"{sum(outcome.failures for outcome in outcomes):,} failed",
     ]
     is_met = not report.failed and len(declared) == rush.processes
-    return Line(what, ", ".join(figures) + _describe_failures(report), is_met)
+    line = Line(what, ", ".join(figures) + _describe_failures(report), is_met)
+    # Some take minutes, and whoever interrupts them has those before.
+    print(f"{line.what}: {line.figure}", file=sys.stderr, flush=True)
+    return line
 
 
 def shrink(rush: Rush) -> Rush:
