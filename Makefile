@@ -145,6 +145,11 @@ bench-first-start: env-test ## eight replicas that are started at once on a data
 bench-import: env-test ## an import of 10,000 settings and 100,000 rules from a simulated existing service (QUICK=1: a tenth)
 	$(BENCH) benchmarks.import_from $(BENCH_ARGS) $(ARGS)
 
+# SOURCE=DIR measures another source tree, such as a worktree of an earlier commit.
+.PHONY: bench-start
+bench-start: env-test ## starts of many processes and settings, and what one bad setting does to updates (QUICK=1: a tenth)
+	$(BENCH) benchmarks.start $(BENCH_ARGS) $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)
+
 .PHONY: bench-outage-db
 bench-outage-db: env-test ## two replicas under load while PostgreSQL is stopped, then frozen (SECONDS=10; default 30)
 	$(BENCH) benchmarks.database_outage $(if $(SECONDS),--seconds '$(SECONDS)') $(ARGS)

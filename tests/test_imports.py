@@ -27,24 +27,24 @@ CORE_STANDARD = "copy dataclasses json json.decoder json.encoder json.scanner _j
 CLIENT = """
 heksher.backoff heksher.changes heksher.clients heksher.clients.async_client heksher.clients.base_client
 heksher.clients.contextual heksher.clients.conversation heksher.clients.conversation.conflict
-heksher.clients.conversation.conversion heksher.clients.conversation.declaration_protocol
-heksher.clients.conversation.declaration_remark heksher.clients.conversation.declaration_retry
-heksher.clients.conversation.event_stream heksher.clients.conversation.exchange
-heksher.clients.conversation.query_protocol heksher.clients.conversation.registration
-heksher.clients.conversation.response_reader heksher.clients.conversation.saved_state
-heksher.clients.conversation.schedule heksher.clients.conversation.session heksher.clients.conversation.setting_data
-heksher.clients.conversation.stream_policy heksher.clients.conversation.stream_state
-heksher.clients.conversation.update heksher.clients.held_lock heksher.clients.home_loop heksher.clients.offline
-heksher.clients.offline.bootstrap heksher.clients.offline.fallback heksher.clients.offline.file_path
-heksher.clients.option heksher.clients.phase heksher.clients.reporting heksher.clients.reporting.dispatch
-heksher.clients.reporting.observed heksher.clients.reporting.snapshot heksher.clients.reporting.status
-heksher.clients.shared_async_start heksher.clients.shared_start heksher.clients.stream_runner
-heksher.clients.switching heksher.clients.takeover heksher.clients.thread_client heksher.clients.transport
-heksher.clients.transport.async_transport heksher.clients.transport.http_errors heksher.clients.transport.http_library
-heksher.clients.transport.in_flight heksher.clients.transport.network heksher.clients.transport.private_part
-heksher.clients.transport.program_code heksher.clients.transport.receiving heksher.clients.transport.sender
-heksher.clients.transport.thread_transport heksher.clients.update_task heksher.clients.update_thread
-heksher.clients.update_turn heksher.clients.util heksher.clients.wake
+heksher.clients.conversation.conversion heksher.clients.conversation.declaration_difference
+heksher.clients.conversation.declaration_protocol heksher.clients.conversation.declaration_remark
+heksher.clients.conversation.declaration_retry heksher.clients.conversation.event_stream
+heksher.clients.conversation.exchange heksher.clients.conversation.query_protocol
+heksher.clients.conversation.registration heksher.clients.conversation.response_reader
+heksher.clients.conversation.saved_state heksher.clients.conversation.schedule heksher.clients.conversation.session
+heksher.clients.conversation.setting_data heksher.clients.conversation.stream_policy
+heksher.clients.conversation.stream_state heksher.clients.conversation.update heksher.clients.held_lock
+heksher.clients.home_loop heksher.clients.offline heksher.clients.offline.bootstrap heksher.clients.offline.fallback
+heksher.clients.offline.file_path heksher.clients.option heksher.clients.phase heksher.clients.reporting
+heksher.clients.reporting.dispatch heksher.clients.reporting.observed heksher.clients.reporting.snapshot
+heksher.clients.reporting.status heksher.clients.shared_async_start heksher.clients.shared_start
+heksher.clients.stream_runner heksher.clients.switching heksher.clients.takeover heksher.clients.thread_client
+heksher.clients.transport heksher.clients.transport.async_transport heksher.clients.transport.http_errors
+heksher.clients.transport.http_library heksher.clients.transport.in_flight heksher.clients.transport.network
+heksher.clients.transport.private_part heksher.clients.transport.program_code heksher.clients.transport.receiving
+heksher.clients.transport.sender heksher.clients.transport.thread_transport heksher.clients.update_task
+heksher.clients.update_thread heksher.clients.update_turn heksher.clients.util heksher.clients.wake
 """
 # Those of all versions of Python.
 CLIENT_STANDARD = """

@@ -1,6 +1,7 @@
 """Servers in processes of their own: the service, the service without its catalog, and a constant answer."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -36,9 +37,16 @@ class RunningServer(NamedTuple):
 
 
 @contextmanager
-def running_service(database: Path, *options: str) -> Iterator[RunningServer]:
-    """Run the service, as everybody runs it."""
-    with _running("/api/health", ["-m", "heksher", "serve", "--db", str(database), *options, "--port"]) as server:
+def running_service(database: Path, *options: str, source: Path = ROOT) -> Iterator[RunningServer]:
+    """Run the service, as everybody runs it.
+
+    Args:
+        database: a file.
+        options: further ones of the command.
+        source: the source tree that it is run from.
+    """
+    arguments = ["-m", "heksher", "serve", "--db", str(database), *options, "--port"]
+    with _running("/api/health", arguments, source) as server:
         yield server
 
 
@@ -46,6 +54,13 @@ def running_service(database: Path, *options: str) -> Iterator[RunningServer]:
 def running_without_catalog(database: Path) -> Iterator[RunningServer]:
     """Run the service with every query answered from the database."""
     with _running("/api/health", ["-m", "benchmarks.load.without_catalog", str(database)]) as server:
+        yield server
+
+
+@contextmanager
+def running_existing() -> Iterator[RunningServer]:
+    """Run what stands for an existing service when clients start."""
+    with _running("/writes", ["-m", "benchmarks.starting.existing"]) as server:
         yield server
 
 
@@ -70,11 +85,15 @@ def running_constant(answer: Sample) -> Iterator[RunningServer]:
 
 
 @contextmanager
-def _running(probe: str, arguments: Sequence[str]) -> Iterator[RunningServer]:
+def _running(probe: str, arguments: Sequence[str], source: Path = ROOT) -> Iterator[RunningServer]:
     port = _find_port()
     began_s = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, *arguments, str(port)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, *arguments, str(port)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{source / 'src'}:{ROOT}"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{port}"
     try:

@@ -65,6 +65,9 @@ def test_a_failure_to_get_the_features_is_one_error(
 
 # ---- declarations
 
+DIFFERENCE = {"level": "minor", "attribute": "default_value", "latest_value": 7}
+CHANGE = "default changed 0 → 7"
+
 
 @pytest.mark.parametrize(
     ("declared", "latest", "level"),
@@ -73,16 +76,16 @@ def test_a_failure_to_get_the_features_is_one_error(
 def test_an_outdated_declaration(
     driver: Driver, service: FakeService, caplog: pytest.LogCaptureFixture, declared: str, latest: str, level: str
 ):
-    """An outdated version is a warning if the major version has changed, else an information; with both versions."""
+    """An outdated version is a warning if the major version has changed, else an information; with what changed."""
     setting = Setting("s", int, ["a"], 0, version=declared)
     service.set_default("s", 7)
-    outcome = {"outcome": "outdated", "latest_version": latest, "differences": [{"level": "minor", "message": "m"}]}
+    outcome = {"outcome": "outdated", "latest_version": latest, "differences": [DIFFERENCE]}
     with service.behaving(DECLARE, answer(200, outcome)):
         client = driver.start(service)
         client.reload()
     assert ([(level, "heksher")], 7) == (find(caplog, "outdated"), setting.get())
     message = next(record.getMessage() for record in caplog.records if "outdated" in record.getMessage())
-    assert all(part in message for part in ("setting s", declared, latest))
+    assert message.endswith(f"setting s is declared with the version {declared}, the service has {latest}: {CHANGE}")
 
 
 @pytest.mark.parametrize("outcome", ["created", "uptodate", "upgraded"])

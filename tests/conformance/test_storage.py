@@ -88,6 +88,16 @@ def test_finds_settings_by_any_name(filled: Storage, name: str, found: str | Non
     assert (setting and setting.name) == found
 
 
+def test_finds_several_settings_at_once(filled: Storage) -> None:
+    """Those that are there are found by the name or alias that was asked for, complete, among any number of others."""
+    others = [*(f"other_{number}" for number in range(3000)), "", "TTL", "\0", "x\ud800"]
+    setting = filled.read(lambda reader: reader.find_setting("cache_ttl"))
+    assert [{"cache_ttl": setting, "ttl": setting}, {"ttl": setting}, {}, {}] == [
+        filled.read(lambda reader, names=names: reader.find_settings(names))
+        for names in (["cache_ttl", "ttl", *others], {"ttl"}, others, [])
+    ]
+
+
 @pytest.mark.parametrize("name", ["\0", "cache_ttl\0", "\ud800", "cache_ttl\udfff", "é", "x" * 100_000, "%", "ttl'"])
 def test_finds_nothing_by_impossible_names(filled: Storage, name: str) -> None:
     """A name that no database could hold is nobody's name, and no error."""

@@ -267,7 +267,7 @@ def test_conflicts_and_outdated_declarations(driver: Driver, service: RunningSer
     assert (1, 3) == (mismatched.get(), outdated.get())
     levels = {
         part: [record.levelname for record in caplog.records if part in record.getMessage()]
-        for part in ("conflict when declaring setting mismatched", "the version 1.0, the service has 2.0")
+        for part in ("conflict when declaring setting mismatched", "the service has 2.0: default changed 1 → 3")
     }
     assert [["ERROR"], ["WARNING"]] == list(levels.values())
 

@@ -3,15 +3,12 @@
 import json
 import logging
 from collections.abc import Mapping
-from typing import Any, Final
 
 from heksher.clients.conversation.conversion import Remark
+from heksher.clients.conversation.declaration_difference import MALFORMED, describe_differences
 from heksher.clients.conversation.exchange import Request, Response
-from heksher.value_type import JSON, shorten
+from heksher.value_type import JSON
 from heksher.wire import is_version, version_key
-
-# Of each of two values, in characters.
-_MAX_SHOWN: Final = 60
 
 
 def remark_conflict(setting_name: str, request: Request, response: Response) -> Remark:
@@ -31,10 +28,9 @@ def describe_conflict(declared: Mapping[str, JSON], content: str) -> str:
     """
     try:
         answer = json.loads(content)
-        changes = [_describe_difference(declared, difference) for difference in answer["differences"]]
+        changes = describe_differences(declared, answer["differences"], is_service_newer=False)
         levels = {difference["level"] for difference in answer["differences"]}
-    # What stands in the answer decides how this fails.
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except MALFORMED:
         return content
     version = declared["version"]
     if not changes or not isinstance(version, str) or not is_version(version):
@@ -42,17 +38,6 @@ def describe_conflict(declared: Mapping[str, JSON], content: str) -> str:
     if answer.get("outcome") == "mismatch":
         return f"{'; '.join(changes)}; the version is still {version}: {_advise(version, levels)}"
     return f"{'; '.join(changes)}; version {version} may not change that: {_advise(version, levels)}"
-
-
-# Any: what is not as promised is noticed by the caller.
-def _describe_difference(declared: Mapping[str, JSON], difference: Any) -> str:
-    if "message" in difference:
-        return str(difference["message"])
-    attribute = difference["attribute"]
-    before, after = (
-        shorten(json.dumps(value), _MAX_SHOWN) for value in (difference["latest_value"], declared[attribute])
-    )
-    return f"{'default' if attribute == 'default_value' else attribute} changed {before} → {after}"
 
 
 def _advise(version: str, levels: set[str]) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from heksher.clients.conversation.conflict import remark_conflict
 from heksher.clients.conversation.conversion import Remark
+from heksher.clients.conversation.declaration_difference import MALFORMED, describe_differences
 from heksher.clients.conversation.exchange import Request, Response
 from heksher.clients.conversation.response_reader import QueriedSetting, read_object
 from heksher.exceptions import ServiceError, StatusError
@@ -53,15 +54,30 @@ def read_declaration(setting: Setting[Any], request: Request, response: Response
     answer = read_object(request, response)
     if answer.get("outcome") != "outdated":
         return ReadDeclaration()
+    return ReadDeclaration((_remark_outdated(setting, request, answer),), _find_default(answer.get("differences")))
+
+
+def _remark_outdated(setting: Setting[Any], request: Request, answer: Mapping[str, JSON]) -> Remark:
+    """Make the remark on a declaration that is older than what the service has."""
     latest = str(answer.get("latest_version"))
     is_major = setting.version_str.partition(".")[0] != latest.partition(".")[0]
     began = "setting is outdated by a major version" if is_major else "setting is outdated"
     differences = answer.get("differences")
     versions = f"setting {setting.name} is declared with the version {setting.version_str}, the service has {latest}"
-    text = f"{began}: {versions}: {differences}"
+    text = f"{began}: {versions}: {_describe_since(request, differences)}"
     extra = {"latest_version": latest, "differences": differences}
-    remark = Remark(logging.WARNING if is_major else logging.INFO, text, extra)
-    return ReadDeclaration((remark,), _find_default(differences))
+    return Remark(logging.WARNING if is_major else logging.INFO, text, extra)
+
+
+def _describe_since(request: Request, differences: JSON) -> str:
+    """Say what has changed since the version that was declared."""
+    if not isinstance(request.body, Mapping) or not isinstance(differences, list):
+        return str(differences)
+    try:
+        changes = describe_differences(request.body, differences, is_service_newer=True)
+    except MALFORMED:
+        return str(differences)
+    return "; ".join(changes) or "nothing else differs"
 
 
 def _find_default(differences: JSON) -> QueriedSetting | None:

@@ -3,7 +3,7 @@
 Source: docs/reference/compatibility.md, *Declarations and versions*, *Renaming*, *Declare*.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,7 +59,10 @@ def declare(
     """
     check_consistency(declaration)
     return storage.write(
-        lambda writer: _declare(writer, declaration, writer.context_features(), is_any_version_first), origin
+        lambda writer: _declare(
+            writer, _Finder(writer, [declaration]), declaration, writer.context_features(), is_any_version_first
+        ),
+        origin,
     )
 
 
@@ -81,8 +84,10 @@ def declare_many(
     """
 
     def work(writer: Writer) -> tuple[DeclarationResult | OperationError, ...]:
-        order = writer.context_features()
-        return tuple(_try_declare(writer, declaration, order, is_any_version_first) for declaration in declarations)
+        order, finder = writer.context_features(), _Finder(writer, declarations)
+        return tuple(
+            _try_declare(writer, finder, declaration, order, is_any_version_first) for declaration in declarations
+        )
 
     return storage.write(work, origin)
 
@@ -100,23 +105,51 @@ def check_consistency(declaration: Declaration) -> None:
         raise InvalidInputError("the alias is the name itself: give the other name, or none", ("alias",))
 
 
+class _Finder:
+    """Finds the settings that declarations are about.
+
+    All are read together, before the first change: a program repeats hundreds of declarations at each start, while
+    others wait to write. What has changed since is read again.
+
+    Args:
+        writer: reads them.
+        declarations: what they are about.
+    """
+
+    def __init__(self, writer: Writer, declarations: Iterable[Declaration]) -> None:
+        self._writer = writer
+        names = {name for declared in declarations for name in (declared.name, declared.alias) if name is not None}
+        self._stored = writer.find_settings(names)
+        # Names and aliases that were given or taken away since.
+        self._changed: set[str] = set()
+
+    def find(self, name: str) -> SettingRecord | None:
+        """Return the setting with a name or alias, or ``None``."""
+        return self._writer.find_setting(name) if name in self._changed else self._stored.get(name)
+
+    def note_change(self, *settings: SettingRecord) -> None:
+        """Note that settings are as they were not before, or not any more."""
+        for setting in settings:
+            self._changed.update({setting.name}, setting.aliases)
+
+
 def _try_declare(
-    writer: Writer, declaration: Declaration, order: Sequence[str], is_any_version_first: bool
+    writer: Writer, finder: _Finder, declaration: Declaration, order: Sequence[str], is_any_version_first: bool
 ) -> DeclarationResult | OperationError:
     # Each of these errors is raised before anything is changed.
     try:
-        return _declare(writer, declaration, order, is_any_version_first)
+        return _declare(writer, finder, declaration, order, is_any_version_first)
     except OperationError as error:
         return error
 
 
 def _declare(
-    writer: Writer, declaration: Declaration, order: Sequence[str], is_any_version_first: bool
+    writer: Writer, finder: _Finder, declaration: Declaration, order: Sequence[str], is_any_version_first: bool
 ) -> DeclarationResult:
     """Declare a setting; ``order`` has the service's context features."""
-    stored = _find_target(writer, declaration, is_any_version_first)
+    stored = _find_target(finder, declaration, is_any_version_first)
     if stored is None:
-        return _create(writer, declaration, order, is_any_version_first)
+        return _create(writer, finder, declaration, order, is_any_version_first)
     # Rules stand against differences only, so what is the same needs none. That is nearly every declaration: a program
     # repeats all of them at each start.
     if declaration.version == stored.version and not Comparison(declaration, stored, order, ()).list_for_upgrade():
@@ -127,15 +160,15 @@ def _declare(
     _require_known_features(comparison)
     if declaration.version == stored.version:
         return DeclarationResult("mismatch", stored.version, comparison.list_for_upgrade())
-    return _upgrade(writer, comparison)
+    return _upgrade(writer, finder, comparison)
 
 
-def _find_target(writer: Writer, declaration: Declaration, is_any_version_first: bool) -> SettingRecord | None:
+def _find_target(finder: _Finder, declaration: Declaration, is_any_version_first: bool) -> SettingRecord | None:
     """Return the stored setting that a declaration is about; ``None`` if the setting is new."""
-    stored = writer.find_setting(declaration.name)
+    stored = finder.find(declaration.name)
     if declaration.alias is None:
         return stored
-    holder = writer.find_setting(declaration.alias)
+    holder = finder.find(declaration.alias)
     if holder is None:
         if stored is None and is_any_version_first:
             return None
@@ -152,7 +185,7 @@ def _find_target(writer: Writer, declaration: Declaration, is_any_version_first:
 
 
 def _create(
-    writer: Writer, declaration: Declaration, order: Sequence[str], is_any_version_first: bool
+    writer: Writer, finder: _Finder, declaration: Declaration, order: Sequence[str], is_any_version_first: bool
 ) -> DeclarationResult:
     if declaration.version != FIRST_VERSION and not is_any_version_first:
         raise NotAcceptableError(
@@ -171,6 +204,7 @@ def _create(
         aliases=frozenset() if declaration.alias is None else frozenset({declaration.alias}),
     )
     writer.add_setting(created)
+    finder.note_change(created)
     writer.record(change_setting("declare", None, created, order))
     return DeclarationResult("created")
 
@@ -181,7 +215,7 @@ def _require_known_features(comparison: Comparison) -> None:
         raise NotFoundError(_tell_unknown(unknown, comparison.order), "configurable feature")
 
 
-def _upgrade(writer: Writer, comparison: Comparison) -> DeclarationResult:
+def _upgrade(writer: Writer, finder: _Finder, comparison: Comparison) -> DeclarationResult:
     declared, stored, order = comparison.declared, comparison.stored, comparison.order
     differences = comparison.list_for_upgrade()
     acceptable = {"minor", "major"} if is_major_upgrade(stored.version, declared.version) else {"minor"}
@@ -189,6 +223,7 @@ def _upgrade(writer: Writer, comparison: Comparison) -> DeclarationResult:
         return DeclarationResult("rejected", stored.version, differences)
     upgraded = _apply(declared, stored)
     writer.replace_setting(stored.name, upgraded)
+    finder.note_change(stored, upgraded)
     writer.record(change_setting("declare", stored, upgraded, order))
     return DeclarationResult("upgraded", stored.version, differences)
 

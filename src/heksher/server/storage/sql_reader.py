@@ -30,6 +30,17 @@ _SETTINGS: Final = select(SETTING)
 _SETTING_NAMES: Final = select(SETTING_NAME.c.setting_id, SETTING_NAME.c.name)
 _SETTING_FEATURES: Final = select(SETTING_FEATURE.c.setting_id, SETTING_FEATURE.c.feature)
 _SETTING_BY_NAME: Final = _SETTINGS.join(SETTING_NAME).where(SETTING_NAME.c.name == bindparam("name"))
+_SETTINGS_BY_NAMES: Final = (
+    select(SETTING, SETTING_NAME.c.name.label("asked"))
+    .join(SETTING_NAME)
+    .where(SETTING_NAME.c.name.in_(bindparam("names", expanding=True)))
+)
+_NAMES_OF_SETTINGS: Final = _SETTING_NAMES.where(
+    SETTING_NAME.c.setting_id.in_(bindparam("setting_ids", expanding=True))
+)
+_FEATURES_OF_SETTINGS: Final = _SETTING_FEATURES.where(
+    SETTING_FEATURE.c.setting_id.in_(bindparam("setting_ids", expanding=True))
+)
 _NAMES_OF_SETTING: Final = _SETTING_NAMES.where(SETTING_NAME.c.setting_id == bindparam("setting_id"))
 _FEATURES_OF_SETTING: Final = _SETTING_FEATURES.where(SETTING_FEATURE.c.setting_id == bindparam("setting_id"))
 _RULES: Final = select(
@@ -70,6 +81,20 @@ class SqlReader(Reader):
                 row, self._statements.fetch(_NAMES_OF_SETTING, key), self._statements.fetch(_FEATURES_OF_SETTING, key)
             )
         return None
+
+    def find_settings(self, names: Collection[str]) -> dict[str, SettingRecord]:
+        found = {}
+        for batch in in_batches(name for name in frozenset(names) if is_storable(name)):
+            rows = self._statements.fetch(_SETTINGS_BY_NAMES, {"names": batch})
+            if not rows:
+                continue
+            key = {"setting_ids": sorted({row.id for row in rows})}
+            names_by_id = _group_by_setting(self._statements.fetch(_NAMES_OF_SETTINGS, key))
+            features = _group_by_setting(self._statements.fetch(_FEATURES_OF_SETTINGS, key))
+            for row in rows:
+                self._setting_ids[row.name] = row.id
+                found[row.asked] = _read_setting(row, names_by_id[row.id], features[row.id])
+        return found
 
     def settings(self) -> list[SettingRecord]:
         names = _group_by_setting(self._statements.fetch(_SETTING_NAMES))

@@ -246,12 +246,32 @@ def test_outdated_declaration(latest: str, level: str, log: pytest.LogCaptureFix
     """An outdated declaration is followed all the same; another major version is a warning."""
     setting = make_setting(version="1.2")
     session = make_session(setting)
-    start(session, declared("outdated", latest_version=latest, differences=[{"level": "minor"}]))
+    difference = {"level": "minor", "attribute": "default_value", "latest_value": 7}
+    start(session, declared("outdated", latest_version=latest, differences=[difference]))
     began = {"INFO": "setting is outdated", "WARNING": "setting is outdated by a major version"}[level]
     versions = f"setting size is declared with the version 1.2, the service has {latest}"
     [record] = log.records
-    assert (latest, "size") == (record.latest_version, record.setting_name)  # type: ignore[attr-defined]
-    assert [(level, f"{began}: {versions}: [{{'level': 'minor'}}]")] == messages(log)
+    said = (record.latest_version, record.setting_name, record.differences)  # type: ignore[attr-defined]
+    assert (latest, "size", [difference]) == said
+    assert [(level, f"{began}: {versions}: default changed 0 → 7")] == messages(log)
+
+
+@pytest.mark.parametrize(
+    ("differences", "said"),
+    [
+        ([], "nothing else differs"),
+        ([{"level": "minor", "message": "m"}, {"level": "minor", "message": "n"}], "m; n"),
+        ([{"level": "minor"}], "[{'level': 'minor'}]"),
+        ({}, "{}"),
+        (None, "None"),
+    ],
+)
+def test_differences_of_an_outdated_declaration(differences: object, said: str, log: pytest.LogCaptureFixture) -> None:
+    """They are said in words, also that there are none; what is not as the API promises is shown as it is."""
+    setting = make_setting()
+    start(make_session(setting), declared("outdated", latest_version="1.1", differences=differences))
+    [(_, text)] = messages(log)
+    assert f"the service has 1.1: {said}" == text.partition(", ")[2]
 
 
 def test_conflict(log: pytest.LogCaptureFixture) -> None:

@@ -107,6 +107,18 @@ def test_unit_that_begins_while_its_storage_is_closed(place: SqlPlace) -> None:
         assert connections == set()
 
 
+def test_finds_many_settings_with_few_statements(storage: Storage) -> None:
+    """The number of statements depends on neither how many are there nor how many are asked for."""
+    store(storage, lambda writer: [writer.add_setting(a_setting(f"setting{number}", ())) for number in range(50)])
+    counts = []
+    for count in (1, 50):
+        with counting_statements() as statements:
+            names = [f"setting{number}" for number in range(count)]
+            assert count == len(storage.read(lambda reader, names=names: reader.find_settings(names)))
+        counts.append(len([statement for statement in statements if statement.startswith("SELECT setting")]))
+    assert [3, 3] == counts
+
+
 @pytest.mark.parametrize("count", [1, 50])
 def test_reads_everything_with_few_statements(place: SqlPlace, count: int) -> None:
     """The number of statements does not depend on the number of settings and rules."""
