@@ -67,6 +67,8 @@ MAX_VERSION_DIGITS: Final = 9
 
 # How many declarations one request may have: they are one transaction, and other writes wait for it.
 MAX_DECLARATIONS: Final = 1_000
+# How many settings a query may name.
+MAX_QUERY_SETTINGS: Final = 10_000
 
 
 def make_version_pattern(max_digits: int) -> str:

@@ -289,10 +289,14 @@ class FakeService:
 
     def _query(self, request: httpx2.Request) -> httpx2.Response:
         names, has_aliases = _read_question(request)
+        content = self.settings if names is None else {}
+        names = names or []
         unknown = [name for name in names if self.aliases.get(name, name) not in self.settings]
         if unknown:
             return answer(404, f"unknown settings: {unknown}")(request)
-        content = {self.aliases.get(name, name): self.settings[self.aliases.get(name, name)] for name in names}
+        content = content or {
+            self.aliases.get(name, name): self.settings[self.aliases.get(name, name)] for name in names
+        }
         parts: dict[str, Any] = {"settings": content}
         if has_aliases and "aliases" in self.capabilities:
             parts["aliases"] = {name: self.aliases[name] for name in names if name in self.aliases}
@@ -342,13 +346,15 @@ class FakeService:
         return httpx.Response(response.status_code, headers=response.headers.raw, content=response.content)
 
 
-def _read_question(request: httpx2.Request) -> tuple[list[str], bool]:
-    """Read which settings a query names, and whether it asks for aliases."""
+def _read_question(request: httpx2.Request) -> tuple[list[str] | None, bool]:
+    """Read which settings a query names, of which ``None`` are all, and whether it asks for aliases."""
     if request.method == "POST":
         body = json.loads(request.content)
-        return body["settings"], body.get("include_aliases", False)
+        return body.get("settings"), body.get("include_aliases", False)
     params = parse_qs(request.url.query.decode(), keep_blank_values=True)
-    return [name for name in params["settings"][0].split(",") if name], params.get("include_aliases") == ["true"]
+    named = params.get("settings")
+    names = None if named is None else [name for name in named[0].split(",") if name]
+    return names, params.get("include_aliases") == ["true"]
 
 
 class _Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):

@@ -28,6 +28,6 @@ MAX_DECLARATIONS: Final = wire.MAX_DECLARATIONS
 
 MAX_CONTEXT_FEATURES: Final = 256
 MAX_METADATA_KEYS: Final = 1_000
-MAX_QUERY_SETTINGS: Final = 10_000
+MAX_QUERY_SETTINGS: Final = wire.MAX_QUERY_SETTINGS
 # One filter for each feature; clients may also name features that the service does not know.
 MAX_QUERY_FILTERS: Final = 1_000

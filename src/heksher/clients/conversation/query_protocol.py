@@ -26,6 +26,7 @@ from heksher.clients.conversation.response_reader import (
     read_capabilities,
     read_features,
     read_object,
+    read_query,
     read_settings,
 )
 from heksher.clients.conversation.setting_data import SettingData
@@ -42,6 +43,10 @@ T = TypeVar("T")
 # for the whole head; half of that leaves room for the rest.
 MAX_URL_BYTES: Final = 4096
 
+# A service that takes no body has to take a URL that is longer, up to what the HTTP libraries send at most (64 KiB).
+# What would not fit in there, and more names than our service takes, are a question for all settings.
+MAX_NAMING_URL_BYTES: Final = 60_000
+
 # How many requests of one kind are sent side by side to a service that announces what it can do: enough that hundreds
 # take few round trips, few enough that a fleet that starts does not overrun it. The existing service announces nothing,
 # and has a pool of so few connections that sixteen requests of three clients each run it dry (known fault 39).
@@ -50,6 +55,8 @@ MAX_SIDE_BY_SIDE: Final = 16
 # How many values one log message names.
 _MAX_NAMED_VALUES: Final = 10
 
+_OK: Final = 200
+_NOT_FOUND: Final = 404
 # What a service may answer that does not know the method, the body or the parameter that it is sent.
 _MISUNDERSTOOD: Final = frozenset({400, 404, 405, 415, 422, 501})
 
@@ -61,18 +68,21 @@ class Query(NamedTuple):
         names: the settings that are asked for, as the client knows them.
         tracked: the filters for context features; ``None`` for every rule.
         has_aliases: whether the answer is to say which of the names are aliases.
+        is_for_all: whether all settings of the service are asked for, because the names are too many.
     """
 
     names: tuple[str, ...]
     tracked: Mapping[str, FeatureFilter] | None
     has_aliases: bool
+    is_for_all: bool = False
 
     @property
     def params(self) -> dict[str, str]:
         """The question as the parameters of a URL."""
+        names = {} if self.is_for_all else {"settings": ",".join(self.names)}
         aliases = {"include_aliases": "true"} if self.has_aliases else {}
         filters = format_tracked(self.tracked)
-        return {"settings": ",".join(self.names), "context_filters": filters, "include_metadata": "false", **aliases}
+        return {**names, "context_filters": filters, "include_metadata": "false", **aliases}
 
     @property
     def body(self) -> JSON:
@@ -81,7 +91,8 @@ class Query(NamedTuple):
         filters: JSON = "*"
         if self.tracked is not None:
             filters = {name: "*" if values is None else sorted(values) for name, values in sorted(self.tracked.items())}
-        return {"settings": list(self.names), "context_filters": filters, "include_metadata": False, **aliases}
+        names: dict[str, JSON] = {} if self.is_for_all else {"settings": list(self.names)}
+        return {**names, "context_filters": filters, "include_metadata": False, **aliases}
 
     @property
     def has_other_than_plain_values(self) -> bool:
@@ -162,8 +173,7 @@ class QueryProtocol:
         """
         if self._required is not None:
             headers = {**headers, wire.MIN_REVISION_HEADER: str(self._required)}
-        takes_body = wire.POST_QUERY_CAPABILITY in self.capabilities
-        if takes_body and (query.has_other_than_plain_values or self._is_too_long(path, query)):
+        if self._takes_body() and (query.has_other_than_plain_values or self._measure_url(path, query) > MAX_URL_BYTES):
             return Request("POST", path, headers=headers, body=query.body)
         return Request("GET", path, query.params, headers)
 
@@ -231,6 +241,16 @@ class QueryProtocol:
         """Note what an answer announces."""
         self.capabilities = read_capabilities(response)
 
+    def lacks_settings(self, sent: SentQuery) -> bool:
+        """Return whether the service has not all settings that a query is for.
+
+        It says so by a 404 where they were named. An answer for all settings just leaves them out.
+        """
+        if not isinstance(sent.outcome, Response) or sent.outcome.status != _OK or not sent.query.is_for_all:
+            return isinstance(sent.outcome, Response) and sent.outcome.status == _NOT_FOUND
+        answer = read_query(sent.request, sent.outcome)
+        return not answer.settings.keys() | answer.aliases.keys() >= set(sent.query.names)
+
     def resolve_names(self, query: Query, answer: QueryAnswer) -> Flow[dict[str, str]]:
         """Find the canonical names of the settings that were answered under another name (known fault 5).
 
@@ -244,7 +264,7 @@ class QueryProtocol:
         names.update((name, answer.aliases[name]) for name in sent.difference(names).intersection(answer.aliases))
         renamed = sorted(sent.difference(names))
         unexplained = set(answer.settings).difference(names.values())
-        if len(renamed) == 1 and len(unexplained) == 1:
+        if len(renamed) == 1 and len(unexplained) == 1 and not query.is_for_all:
             names[renamed[0]] = unexplained.pop()
         else:
             names.update((yield from self._ask_canonical_names(renamed)))
@@ -254,16 +274,26 @@ class QueryProtocol:
         self, names: Sequence[str], tracked: Mapping[str, FeatureFilter] | None, etag: tuple[Query, str] | None
     ) -> Flow[SentQuery]:
         query = Query(tuple(names), self._leave_out(tracked), wire.ALIASES_CAPABILITY in self.capabilities)
+        if self._names_too_many(query):
+            query = query._replace(is_for_all=True)
         headers = {"If-None-Match": etag[1]} if etag is not None and etag[0] == query else {}
         required = self._required
         request = self.write(query, wire.QUERY_PATH, headers)
         return SentQuery(query, request, (yield (request,))[0], required)
 
-    def _is_too_long(self, path: str, query: Query) -> bool:
+    def _takes_body(self) -> bool:
+        return wire.POST_QUERY_CAPABILITY in self.capabilities
+
+    def _names_too_many(self, query: Query) -> bool:
+        if len(query.names) > wire.MAX_QUERY_SETTINGS:
+            return True
+        return not self._takes_body() and self._measure_url(wire.QUERY_PATH, query) > MAX_NAMING_URL_BYTES
+
+    def _measure_url(self, path: str, query: Query) -> int:
         # Not before it is needed: the HTTP library has it loaded by then.
         from urllib.parse import urlencode  # noqa: PLC0415 - see above
 
-        return len(f"{self._base_url}{path}?{urlencode(query.params)}") > MAX_URL_BYTES
+        return len(f"{self._base_url}{path}?{urlencode(query.params)}")
 
     def _leave_out(self, tracked: Mapping[str, FeatureFilter] | None) -> Mapping[str, FeatureFilter] | None:
         """Return the tracked values without those that the service does not take; say so when there are others."""

@@ -54,7 +54,6 @@ from heksher.value_type import JSON
 logger: logging.Logger = logging.getLogger(__name__)
 
 _NOT_MODIFIED = 304
-_NOT_FOUND = 404
 
 
 class _Answer(NamedTuple):
@@ -303,7 +302,7 @@ class Session:
             former: the answer to the query before, in the same update, if there was one: its feature order holds.
         """
         sent = yield from self._ask(etag)
-        if isinstance(sent.outcome, Response) and sent.outcome.status == _NOT_FOUND:
+        if self._protocol.lacks_settings(sent):
             yield from self._declare_unknown()
             sent = yield from self._ask(None)
         response = sent.expect()
