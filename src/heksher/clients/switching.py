@@ -33,7 +33,7 @@ class Switching:
     """
 
     def __init__(self, context: ClientContext, session: Session) -> None:
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self._context = context
         self._session = session
         # What settings answered before the change that is being made; None while none is.

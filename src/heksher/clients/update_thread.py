@@ -36,7 +36,7 @@ class UpdateThread:
 
     def __init__(self) -> None:
         self.native: threading.Thread | None = None
-        self.wake = Wake()
+        self.wake: Wake = Wake()
         self.started: FirstOutcome = queue.SimpleQueue()
 
     def start(self, client: Updating, *, is_first: bool) -> FirstOutcome:

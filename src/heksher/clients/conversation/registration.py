@@ -41,9 +41,9 @@ class Registration:
     def __init__(self, setting: Setting[Any], forget: Callable[[object], object]) -> None:
         self.name: str = setting.name
         self.setting: Callable[[], Setting[Any] | None] = weakref.ref(setting, forget)
-        self.is_declared = False
-        self.is_followed = False
-        self.is_missing = False
+        self.is_declared: bool = False
+        self.is_followed: bool = False
+        self.is_missing: bool = False
         self.retry: DeclarationRetry = DeclarationRetry()
         self.known_as: str = setting.name
         self.is_received: bool = False
