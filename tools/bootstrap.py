@@ -153,13 +153,18 @@ def install_with_uv(profile: str, venv: Path, python: str) -> bool:
         "UV_PYTHON_DOWNLOADS": "never",  # the interpreter is the user's choice, and no download can surprise
         "UV_LINK_MODE": "copy",  # the cache is often on another file system, where linking fails with a warning
     }
-    if has_system_certificates():
-        # Else uv trusts only the authorities that it was built with, and fails behind a company's proxy.
-        environment["UV_SYSTEM_CERTS"] = "true"
-    if run(command, environment) == 0:
+    if run(command, environment | certificate_environment()) == 0:
         return True
     say("uv could not install what uv.lock names (its reason stands above)")
     return False
+
+
+def certificate_environment() -> dict[str, str]:
+    """Return what has uv trust the authorities that the machine trusts, if it has a store of them.
+
+    Else uv trusts only those that it was built with, and fails behind a company's proxy.
+    """
+    return {"UV_SYSTEM_CERTS": "true"} if has_system_certificates() else {}
 
 
 def has_system_certificates() -> bool:

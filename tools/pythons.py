@@ -1,8 +1,9 @@
 """Run the client's tests on each Python version that heksher supports.
 
-Interpreters are looked for on PATH and below ``~/.pyenv/versions``; nothing is downloaded. A version without one is
-named, and makes the result a failure: what was not tested is not known to work. Each version has an environment of its
-own in ``.pythons``, built from uv.lock. The client's tests are all but those of the service and its command line.
+Interpreters are looked for on PATH, below ``~/.pyenv/versions``, and beside the one that runs this; nothing is
+downloaded. A version without one is named, and makes the result a failure: what was not tested is not known to work.
+Each version has an environment of its own in ``.pythons``, built from uv.lock. The client's tests are all but those of
+the service and its command line.
 """
 
 import os
@@ -41,7 +42,7 @@ def test_version(version: str) -> str:
     """Run the tests on one version; say what came of it."""
     python = next(find_interpreters(version), None)
     if python is None:
-        return f"missing: no python{version} on PATH or below ~/.pyenv/versions that runs"
+        return f"missing: {describe_missing(version)}"
     print(f"\nPython {version}: {python}", flush=True)
     environment = ENVIRONMENTS / version
     if not install_with_uv("test", environment, python):
@@ -51,10 +52,18 @@ def test_version(version: str) -> str:
     return "passed" if subprocess.run(command, cwd=ROOT, check=False).returncode == 0 else "failed"
 
 
+def describe_missing(version: str) -> str:
+    """Say that there is no interpreter of a version, and where one was looked for."""
+    return f"no python{version} that runs on PATH, below ~/.pyenv/versions or beside {sys.base_prefix}"
+
+
 def find_interpreters(version: str) -> Iterator[str]:
     """Find the interpreters of a version that can be started, the preferred one first."""
     candidates = [shutil.which(f"python{version}", path=directory) for directory in os.get_exec_path()]
-    homes = sorted(Path.home().glob(f".pyenv/versions/{version}.*"), key=patch_number, reverse=True)
+    # A version manager keeps one beside the other, also where this process has another home directory.
+    places = dict.fromkeys([Path.home() / ".pyenv" / "versions", Path(sys.base_prefix).parent])
+    found = [home for place in places for home in place.glob(f"{version}.*")]
+    homes = sorted(found, key=patch_number, reverse=True)
     candidates += [str(home / "bin" / "python") for home in homes]
     for candidate in candidates:
         # A version manager's shim may exist and yet only print that no such version is chosen.

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.request import urlopen
 
-from bootstrap import ROOT, UV, prepare_uv, python_of
-from pythons import VERSIONS, find_interpreters
+from bootstrap import ROOT, UV, certificate_environment, prepare_uv, python_of
+from pythons import VERSIONS, describe_missing, find_interpreters
 
 TIMEOUT_S = 300
 CLIENT = """\
@@ -50,7 +50,7 @@ def try_version(version: str, wheel: Path) -> str:
     """Install with one version of Python; say what came of it."""
     python = next(find_interpreters(version), None)
     if python is None:
-        return f"missing: no python{version} on PATH or below ~/.pyenv/versions that runs"
+        return f"missing: {describe_missing(version)}"
     return attempt(lambda place: try_python(place, python, wheel))
 
 
@@ -111,7 +111,8 @@ def run(command: Sequence[str | Path], place: Path) -> None:
 
 def clean_environment() -> dict[str, str]:
     """Return the environment without what would lead to the sources."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    return kept | certificate_environment()
 
 
 if __name__ == "__main__":

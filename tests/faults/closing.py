@@ -16,13 +16,14 @@ from tests.support.waiting import wait_until
 
 # Within which a fault is met by an update, if the proxy can see that at all: nobody sees a connection that is refused.
 NOTICE_S: Final = 0.3
-LEFTOVER_S: Final = 2.0
+# The proxy, which sends without end under some faults, is one process of a busy machine.
+LEFTOVER_S: Final = 8.0
 # Fewer tell little, as a program's end takes some hundredths of a second.
 EXIT_RUNS: Final = 5
 
 
 class Closing(NamedTuple):
-    """How a client was closed: in what time, and how many connections it still had two seconds later."""
+    """How a client was closed: in what time, and how many connections it still had some seconds later."""
 
     close_s: float
     connections: int
