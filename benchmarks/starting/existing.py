@@ -98,7 +98,8 @@ class PooledService:
                 return Answer(200, {"outcome": "created"})
 
     async def _query(self, params: Mapping[str, list[str]], headers: Mapping[bytes, bytes]) -> Answer:
-        names = params["settings"][0].split(",")
+        # Without the parameter: all of them.
+        names = params["settings"][0].split(",") if "settings" in params else list(self._settings)
         async with self._connected():
             if unknown := set(names).difference(self._settings):
                 return Answer(404, f"the following are not setting names: {sorted(unknown)}")
