@@ -89,7 +89,7 @@ def _tell(outcome: "Outcome", place: str, *, is_skipping_conflicts: bool) -> Non
     for refused in found.refused:
         click.echo(f"not taken: {_describe(refused)}: {refused.reason}")
     if outcome.plan is None and outcome.revision is None:
-        _end(_NOT_TAKEN, f"nothing was written: {len(found.refused)} objects cannot be taken; --skip-invalid goes on")
+        _end(_NOT_TAKEN, f"nothing was written: {_count(len(found.refused))} cannot be taken; --skip-invalid goes on")
     left = [] if outcome.plan is None else outcome.plan.left
     for each in left:
         click.echo(f"left as it is: {_describe(each)}: {each.reason}")
@@ -98,7 +98,7 @@ def _tell(outcome: "Outcome", place: str, *, is_skipping_conflicts: bool) -> Non
     if outcome.revision is None:
         click.echo("nothing was written")
         if left and not is_skipping_conflicts:
-            _end(_CHANGED_HERE, f"{len(left)} objects were changed here; --skip-conflicts goes on without them")
+            _end(_CHANGED_HERE, f"changed here: {_count(len(left))}; --skip-conflicts goes on without that")
         return
     counts = f"{len(found.contents.settings)} settings and {len(found.contents.rules)} rules"
     click.echo(f"imported {counts} into {place}, at revision {outcome.revision}")
@@ -107,6 +107,10 @@ def _tell(outcome: "Outcome", place: str, *, is_skipping_conflicts: bool) -> Non
     if outcome.differing:
         _end(_DIFFERING, "both were read again, and are not the same: repeat this with --update")
     click.echo("both were read again, and are the same, apart from what is listed above")
+
+
+def _count(objects: int) -> str:
+    return "1 object" if objects == 1 else f"{objects} objects"
 
 
 def _end(status: int, message: str) -> NoReturn:

@@ -111,7 +111,7 @@ def test_what_was_changed_here_is_named(simulated: SimulatedService, database: P
         for option in ("--update", "--dry-run"):
             result = invoke(url, "--db", database, "--update", option)
             assert (4, [left, plan, "nothing was written"]) == (result.exit_code, result.stdout.splitlines())
-            assert "1 objects were changed here; --skip-conflicts goes on without them" in result.stderr
+            assert "changed here: 1 object; --skip-conflicts goes on without that" in result.stderr
         skipping = invoke(url, "--db", database, "--update", "--skip-conflicts")
     assert (0, [left, plan]) == (skipping.exit_code, skipping.stdout.splitlines()[:2])
 
