@@ -1,5 +1,8 @@
 """Moving from one running service to another: what is asked of both by HTTP is answered the same."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +12,10 @@ from click.testing import CliRunner
 
 from heksher.cli.root import heksher
 from heksher.server.storage.sql import SqlStorage
+from tests.support.existing_service import SimulatedService, fill
+from tests.support.processes import ROOT
 from tests.support.service import RunningService
+from tests.support.storages import SqlPlace, make_place, opened
 from tests.support.waiting import wait_until
 
 QUESTIONS = (
@@ -83,3 +89,28 @@ def test_clients_get_the_same_of_both(old: RunningService, tmp_path: Path):
     storage.close()
     assert answers[0].json() == answers[1].json()
     assert answers[0].headers["etag"] == answers[1].headers["etag"]
+
+
+def kill_while_writing(url: str, database: str) -> int:
+    """Run the command, and kill it as soon as it begins to write; return its exit status."""
+    command = [sys.executable, "-m", "heksher", "import-from", url, "--db", database]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr or ():
+            if line.startswith("writing"):
+                process.kill()
+        return process.wait()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_killed_while_it_writes(tmp_path: Path, kind: str):
+    """Then nothing is there, and the command can be run again."""
+    old = SimulatedService("environment", "user")
+    fill(old, 1_000, 5)
+    with old.serving() as url, make_place(kind, tmp_path) as place:
+        assert isinstance(place, SqlPlace)
+        assert -signal.SIGKILL == kill_while_writing(url, place.url)
+        with opened(place.url) as storage:
+            assert 0 == storage.read(lambda reader: len(reader.settings()))
+        assert 0 == CliRunner().invoke(heksher, ["import-from", url, "--db", place.url]).exit_code
+        with opened(place.url) as storage:
+            assert 1_000 == storage.read(lambda reader: len(reader.settings()))
