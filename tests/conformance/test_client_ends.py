@@ -155,7 +155,7 @@ async def _now() -> float:
 
 
 @pytest.mark.usefixtures("own_process")
-@pytest.mark.parametrize("method", ["reload", "ping", "get_settings"])
+@pytest.mark.parametrize("method", ["set_as_main", "reload", "ping", "get_settings"])
 def test_a_loop_that_is_stopped(service: FakeService, stopped_loop: asyncio.AbstractEventLoop, method: str):
     """From another loop calls say at once that the client's loop does not run; once it does, they work again."""
     client = make_client(service)

@@ -141,8 +141,8 @@ class AsyncHeksherClient(BaseHeksherClient):
         Raises:
             ServiceError: (an ``httpx.HTTPError``) the start failed. Nothing keeps running then, the previous main
                 client is main again, and the call may be repeated.
-            ClientStateError: (a ``RuntimeError``) the client is closed, or cannot follow the present main client; or
-                this is called within a start of the client.
+            ClientStateError: (a ``RuntimeError``) the client is closed, or cannot follow the present main client; the
+                loop that it was started in does not run; or this is called within a start of the client.
             InvalidOptionError: (a ``ValueError``) ``update_interval`` is no time that can pass.
         """
         self._require_open()
@@ -155,8 +155,7 @@ class AsyncHeksherClient(BaseHeksherClient):
         self._require_open()
         if self._state is ClientPhase.RUNNING:
             if not self._is_orphaned():
-                if self._is_task_over():
-                    await do_in(self._find_home(), self._revive())
+                await do_in(self._find_home(), self._revive())
                 return
             self._make_own_tools()
             await self._transport.reset()

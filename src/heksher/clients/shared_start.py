@@ -5,7 +5,8 @@ call makes the start is decided by one operation on a dictionary, which nothing 
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from heksher.exceptions import ClientStateError
@@ -67,11 +68,18 @@ class SharedStart:
                 self._attempts.pop(_PRESENT)
             own.ended.set()
 
-    def help(self) -> None:
-        """Note that this thread works for the start under way, if there is one."""
-        attempt = self._attempts.get(_PRESENT)
+    @contextmanager
+    def helping(self) -> Iterator[None]:
+        """Have this thread work for the start under way, if there is one."""
+        attempt, own = self._attempts.get(_PRESENT), threading.get_ident()
         if attempt is not None:
-            attempt.helpers.add(threading.get_ident())
+            attempt.helpers.add(own)
+        try:
+            yield
+        finally:
+            # Another thread may be given the number of one that has ended.
+            if attempt is not None:
+                attempt.helpers.discard(own)
 
     def is_called_here(self) -> bool:
         """Return whether this thread makes a start, or waits for one."""

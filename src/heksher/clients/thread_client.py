@@ -382,10 +382,10 @@ class ThreadHeksherClient(BaseHeksherClient):
         if self._background.wake is not wake:
             return None
         if started is not None:
-            self._starts.help()
             error: Exception | None = ClientStateError("the start was interrupted")
             try:
-                with self._session.declarations.telling_progress(lambda: started.put("progress")):
+                tell = partial(started.put, "progress")
+                with self._starts.helping(), self._session.declarations.telling_progress(tell):
                     error = self._update_and_announce()
             finally:
                 started.put(error)

@@ -31,8 +31,8 @@ def test_a_start_within_itself() -> None:
             shared.run(lambda: None)
 
     def help_and_start_again() -> None:
-        shared.help()
-        start_again()
+        with shared.helping():
+            start_again()
 
     def start() -> None:
         assert shared.is_called_here()
@@ -43,8 +43,21 @@ def test_a_start_within_itself() -> None:
 
     shared.run(start)
     # There is nothing to work for any more.
-    shared.help()
-    assert not shared.is_called_here()
+    with shared.helping():
+        assert not shared.is_called_here()
+
+
+def test_a_number_that_a_thread_has_left() -> None:
+    """A thread that has worked for a start does so no more: its number may be another's, who waits like others."""
+    shared = SharedStart()
+
+    def start() -> None:
+        with shared.helping():
+            pass
+        (attempt,) = shared._attempts.values()
+        assert set() == attempt.helpers
+
+    shared.run(start)
 
 
 def test_a_start_that_is_interrupted() -> None:
