@@ -18,6 +18,17 @@ from heksher import main_client
 
 IS_OURS = heksher.__version__ != "0.2.2"
 
+# What the service has, in the words of ``GET /settings``.
+SETTING: dict[str, Any] = {
+    "name": "size",
+    "configurable_features": ["a", "b"],
+    "type": "int",
+    "default_value": 1,
+    "metadata": {"owner": "me"},
+    "aliases": ["width"],
+    "version": "1.0",
+}
+
 
 class OldService:
     """A service with the context features ``a`` and ``b``, as far as a client asks it.
@@ -54,7 +65,7 @@ class OldService:
         return getattr(self, f"_answer_{path.replace('/', '_')}")(request)
 
     def answer_slowly(self, request: httpx.Request) -> httpx.Response:
-        """Do so as a transport whose requests may be under way at once."""
+        """Do so as a transport whose requests may be under way at once, which takes that each lasts a moment."""
         with self._noting(request):
             time.sleep(0.002)
             return self(request)
@@ -84,16 +95,7 @@ class OldService:
     def _answer_settings(self, request: httpx.Request) -> httpx.Response:
         if request.url.params.get("include_additional_data", "").lower() != "true":
             return httpx.Response(200, json={"settings": [{"name": "size"}]})
-        setting = {
-            "name": "size",
-            "configurable_features": ["a", "b"],
-            "type": "int",
-            "default_value": 1,
-            "metadata": {"owner": "me"},
-            "aliases": ["width"],
-            "version": "1.0",
-        }
-        return httpx.Response(200, json={"settings": [setting]})
+        return httpx.Response(200, json={"settings": [SETTING]})
 
     def _answer_query(self, request: httpx.Request) -> httpx.Response:
         answer = {"default_value": self.default_value, "rules": self.rules}

@@ -25,7 +25,7 @@ from heksher.clients.stub import Rule
 from heksher.clients.util import SettingData
 from heksher.setting import QueriedRule
 from heksher.setting_type import Conversion, setting_type
-from tests.compatibility.conftest import IS_OURS, MakeClient, OldService
+from tests.compatibility.conftest import IS_OURS, SETTING, MakeClient, OldService
 
 
 class Access(IntFlag):
@@ -76,16 +76,7 @@ def test_row_2_setting_data_is_a_mutable_dataclass(make_client: MakeClient):
         data = SettingData("size", ["a", "b"], "int", 1, {"owner": "me"}, ["width"], "1.0")  # it fails there, row 30a
     else:
         data = make_client().call("get_settings")["size"]
-    expected = {
-        "name": "size",
-        "configurable_features": ["a", "b"],
-        "type": "int",
-        "default_value": 1,
-        "metadata": {"owner": "me"},
-        "aliases": ["width"],
-        "version": "1.0",
-    }
-    assert expected == dataclasses.asdict(data) == vars(data)
+    assert SETTING == dataclasses.asdict(data) == vars(data)
     data.version = "1.1"
     data.aliases.append("breadth")
     assert ("1.1", ["width", "breadth"]) == (data.version, data.aliases)
