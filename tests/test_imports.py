@@ -17,9 +17,9 @@ CLIENTS = "import asyncio; from heksher import AsyncHeksherClient, ThreadHeksher
 CORE = """
 heksher heksher.argument_check heksher.change_base heksher.context heksher.context_value heksher.declaration_check
 heksher.declared_metadata heksher.difference heksher.evaluation heksher.exceptions heksher.explanation
-heksher.feature_set heksher.fork heksher.get_source heksher.main_client heksher.read_only_dict heksher.record
-heksher.resolver heksher.rule_set heksher.setting heksher.setting_base heksher.setting_type heksher.subscription
-heksher.value_type heksher.version heksher.wire heksher.wording
+heksher.feature_set heksher.fork heksher.get_source heksher.main_client heksher.process_bound heksher.read_only_dict
+heksher.record heksher.resolver heksher.rule_set heksher.setting heksher.setting_base heksher.setting_type
+heksher.subscription heksher.value_type heksher.version heksher.wire heksher.wording
 """
 CORE_STANDARD = "copy dataclasses json json.decoder json.encoder json.scanner _json"
 

@@ -10,7 +10,7 @@ kept beside that, so that deleting what was set brings it back.
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, NoReturn, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 from heksher.context import ClientContext
 from heksher.declaration_check import MISSING, DeclaredAttributes, parse_version, warn_of_refusal
@@ -20,6 +20,7 @@ from heksher.evaluation import CompiledEvaluation, Evaluation
 from heksher.exceptions import ArgumentTypeError
 from heksher.explanation import Explanation
 from heksher.feature_set import FeatureSet
+from heksher.process_bound import ProcessBound
 from heksher.resolver import make_get
 from heksher.rule_set import RuleSet
 from heksher.setting_type import SettingType, setting_type
@@ -58,7 +59,7 @@ class Readable(Generic[T]):
         return self._evaluation.resolve(contexts)
 
 
-class SettingBase(Readable[T], ABC):
+class SettingBase(Readable[T], ProcessBound, ABC):
     """Attributes, evaluation and declaration of a setting, without subscriptions.
 
     Names that begin with an underscore are for the library. Every other name is public, so a program's subclass
@@ -221,20 +222,8 @@ class SettingBase(Readable[T], ABC):
             )
         return True
 
-    def __copy__(self) -> Self:
-        """Return the setting itself: a copy would be another setting of the same name, which nothing updates."""
-        return self
-
-    def __deepcopy__(self, _memo: object) -> Self:
-        """Do the same."""
-        return self
-
-    def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled."""
-        raise TypeError(
-            f"setting {self.name} cannot be pickled: it belongs to this process; import it in the other one, or send"
-            " its name or what get() returns"
-        )
+    def _describe(self) -> str:
+        return f"setting {self.name}"
 
     def __repr__(self) -> str:
         default = f"default {show_value(self.default_value)}"

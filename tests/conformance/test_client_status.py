@@ -1,5 +1,7 @@
 """What both clients say of themselves: their state, since when and why, and what each setting is worth."""
 
+import copy
+import pickle
 import queue
 
 import pytest
@@ -105,3 +107,19 @@ def test_the_end_is_told(driver: Driver, service: FakeService):
     client.close()
     assert ["current", "closed"] == [heard.get(timeout=DEADLINE_S).state for _ in range(2)]
     assert heard.empty()
+
+
+def test_a_status_can_be_kept_and_sent(driver: Driver, service: FakeService):
+    """A status is a record of one moment: copied, or pickled for another process, it says the same."""
+    setting = Setting("s", int, ["a"], 0)
+    service.add_rule("s", 1, 10, a="x")
+    client = driver.start(service, on_missing_context="no_match")
+    setting.get()
+    status = client.native.status
+    assert {"s": {"a": 1}} == status.missing_contexts
+    sent = pickle.loads(pickle.dumps(status))  # noqa: S301 - its own
+    for kept in (copy.copy(status), copy.deepcopy(status), sent):
+        assert status == kept
+        for mapping in (kept.settings, kept.missing_contexts, kept.missing_contexts["s"]):
+            with pytest.raises(TypeError):
+                mapping["s"] = None

@@ -1,9 +1,7 @@
 """Settings: how they are declared, what is refused, how they are read, and how long they live."""
 
-import copy
 import inspect
 import json
-import pickle
 import pydoc
 import warnings
 import weakref
@@ -452,16 +450,3 @@ def test_setting_of_a_client_dies_at_once() -> None:
         del setting
         assert reference() is None
         assert session.settings() == []
-
-
-def test_a_copy_is_the_setting_itself() -> None:
-    """Objects that hold a setting can be copied, and hold the same one then, which goes on being updated."""
-    setting = Setting("size", int, ["a"], 0)
-    assert copy.copy(setting) is setting
-    assert copy.deepcopy({"setting": setting})["setting"] is setting
-
-
-def test_a_setting_cannot_be_pickled() -> None:
-    """The error says what to send to another process instead."""
-    with pytest.raises(TypeError, match=r"setting size cannot be pickled: .* import it in the other one"):
-        pickle.dumps(Setting("size", int, ["a"], 0))

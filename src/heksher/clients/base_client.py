@@ -234,7 +234,7 @@ class BaseHeksherClient(Contextual, Observed, Phased, ABC):
 
     def _make_status(self) -> ClientStatus:
         return self._health.make_status(
-            MappingProxyType(self._session.statuses()),
+            self._session.statuses(),
             self._stream_runner.is_streaming,
             stream_problem=self._stream_runner.problem,
             missing_contexts=count_by_setting(self._context.missing_reads),

@@ -27,6 +27,7 @@ from heksher.clients.conversation.response_reader import (
     read_features,
     read_object,
     read_query,
+    read_setting_names,
     read_settings,
 )
 from heksher.clients.conversation.setting_data import SettingData
@@ -194,13 +195,13 @@ class QueryProtocol:
 
     def ask_settings(self) -> Flow[dict[str, SettingData]]:
         """Ask for all settings that the service has."""
-        request = Request("GET", wire.SETTINGS_PATH, {"include_additional_data": "true"})
+        request = _make_settings_request()
         return read_settings(request, expect(request, (yield (request,))[0]))
 
     def ask_names(self) -> Flow[frozenset[str]]:
         """Ask for the names and aliases of all settings that the service has."""
-        settings = yield from self.ask_settings()
-        return frozenset(settings).union(*(data.aliases for data in settings.values()))
+        request = _make_settings_request()
+        return read_setting_names(request, expect(request, (yield (request,))[0]))
 
     def ask_features(self) -> Flow[tuple[str, ...]]:
         """Ask for the context features, in their order."""
@@ -325,6 +326,10 @@ class QueryProtocol:
             except ServiceError as error:
                 logger.info("the name that setting %s has on the service is not known: %s", name, error)
         return names
+
+
+def _make_settings_request() -> Request:
+    return Request("GET", wire.SETTINGS_PATH, {"include_additional_data": "true"})
 
 
 def _warn_of_left_out(left_out: Mapping[str, frozenset[str]]) -> None:

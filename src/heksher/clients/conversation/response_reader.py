@@ -212,13 +212,32 @@ def parse_settings(text: bytes | str) -> JSON:
 
 def read_settings(request: Request, response: Response) -> dict[str, SettingData]:
     """Read the list of all settings with their additional data."""
-    settings = read_object(request, response).get("settings")
-    if not isinstance(settings, list):
-        raise _wrong_shape(request, response, "settings is no list")
+    settings = _read_setting_list(request, response)
     try:
         return {setting.name: setting for setting in map(_read_setting_data, settings)}
     except (KeyError, TypeError) as error:
         raise _wrong_shape(request, response, f"a setting is incomplete ({error!r})") from None
+
+
+def read_setting_names(request: Request, response: Response) -> frozenset[str]:
+    """Read the names and aliases in the list of all settings. What is wrong with one of them is no matter of others."""
+    names: set[str] = set()
+    for setting in _read_setting_list(request, response):
+        if isinstance(setting, Mapping):
+            aliases = setting.get("aliases")
+            names.update(
+                name
+                for name in (setting.get("name"), *(aliases if isinstance(aliases, list) else ()))
+                if isinstance(name, str)
+            )
+    return frozenset(names)
+
+
+def _read_setting_list(request: Request, response: Response) -> list[JSON]:
+    settings = read_object(request, response).get("settings")
+    if not isinstance(settings, list):
+        raise _wrong_shape(request, response, "settings is no list")
+    return settings
 
 
 def _read_queried_setting(answer: JSON, previous: QueriedSetting | None) -> QueriedSetting:

@@ -5,11 +5,12 @@ from typing import Any
 
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.reporting.status import ClientStatus
+from heksher.process_bound import ProcessBound
 from heksher.setting import Change
 from heksher.subscription import Subscribers, Subscription
 
 
-class Observed:
+class Observed(ProcessBound):
     """The part of a client that programs subscribe to. Thread-safe.
 
     Args:

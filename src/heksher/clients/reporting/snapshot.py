@@ -8,12 +8,13 @@ from heksher.clients.reporting.status import count_settings
 from heksher.evaluation import Evaluation
 from heksher.exceptions import UnknownSettingError
 from heksher.explanation import Explanation
+from heksher.process_bound import ProcessBound
 from heksher.setting import Setting
 
 T = TypeVar("T")
 
 
-class Snapshot:
+class Snapshot(ProcessBound):
     """The settings of a client at one moment. Immutable: later updates do not show in it.
 
     Two settings read one after the other can come from two updates; read from one snapshot they cannot. Context

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from heksher.read_only_dict import ReadOnlyDict
 from heksher.record import Record
 from heksher.value_type import shorten
 
@@ -151,7 +151,7 @@ class ClientHealth:
         settings: Mapping[str, SettingStatus],
         is_streaming: bool = False,
         stream_problem: str | None = None,
-        missing_contexts: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
+        missing_contexts: Mapping[str, Mapping[str, int]] = ReadOnlyDict(),
     ) -> ClientStatus:
         """Return the status at this moment."""
         facts = self._facts
@@ -164,7 +164,7 @@ class ClientHealth:
             age_s=None if facts.confirmed is None else _age_s(*facts.confirmed),
             revision=facts.revision,
             source=facts.source,
-            settings=settings,
+            settings=ReadOnlyDict(settings),
             is_streaming=is_streaming,
             stream_problem=stream_problem,
             missing_contexts=missing_contexts,
@@ -202,7 +202,7 @@ def count_by_setting(reads: Mapping[tuple[str, str], int]) -> Mapping[str, Mappi
     # list() of it is atomic: other threads go on reading.
     for (setting, feature), count in list(reads.items()):
         counts.setdefault(setting, {})[feature] = count
-    return MappingProxyType(counts)
+    return ReadOnlyDict({setting: ReadOnlyDict(features) for setting, features in counts.items()})
 
 
 def _age_s(at: datetime, monotonic_s: float) -> float:

@@ -18,6 +18,7 @@ from heksher.clients.conversation.response_reader import (
     read_query,
     read_retry_after,
     read_revision,
+    read_setting_names,
     read_settings,
 )
 from heksher.clients.util import SettingData
@@ -307,8 +308,15 @@ def test_incomplete_setting(answer: JSON) -> None:
 
 def test_no_settings() -> None:
     """An answer without a list of settings is an error."""
-    with pytest.raises(InvalidResponseError, match="JSON of another shape: settings is no list"):
-        read_settings(REQUEST, respond({"settings": {}}))
+    for read in (read_settings, read_setting_names):
+        with pytest.raises(InvalidResponseError, match="JSON of another shape: settings is no list"):
+            read(REQUEST, respond({"settings": {}}))
+
+
+def test_names_of_settings() -> None:
+    """Names and aliases are read; what one setting lacks, or has of another kind, is no matter of the others."""
+    settings = [{**listed("size"), "aliases": ["width", 1]}, {}, "x", {"name": 1}, {"name": "a", "aliases": None}, None]
+    assert {"size", "width", "a"} == read_setting_names(REQUEST, respond({"settings": settings}))
 
 
 # ---- revision
