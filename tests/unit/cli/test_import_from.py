@@ -79,6 +79,26 @@ def test_each_object_that_cannot_be_taken_is_named(simulated: SimulatedService, 
     assert (0, lines) == (skipping.exit_code, skipping.stdout.splitlines()[:1000])
 
 
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")], ids=["its owner first", "its owner last"])
+def test_an_alias_that_is_the_name_of_another_setting_is_named(
+    simulated: SimulatedService, database: Path, names: tuple[str, str]
+):
+    """With what to do about it; the setting that is called so is taken."""
+    for name in names:
+        simulated.add_setting(name, aliases=["a"] if name == "b" else [])
+    line = (
+        "not taken: alias 'a' of setting 'b': another setting is called so, and keeps the name: programs that mean 'b'"
+        " by it have to say 'b'"
+    )
+    with simulated.serving() as url:
+        refused = invoke(url, "--db", database)
+        skipping = invoke(url, "--db", database, "--skip-invalid")
+    assert (3, [line]) == (refused.exit_code, refused.stdout.splitlines())
+    assert (0, line) == (skipping.exit_code, skipping.stdout.splitlines()[0])
+    with opened(str(database)) as storage:
+        assert {"a", "b"} <= {setting.name for setting in storage.read(lambda reader: reader.settings())}
+
+
 def test_a_dry_run_makes_no_database(simulated: SimulatedService, database: Path):
     """It says what there is to do."""
     with simulated.serving() as url:

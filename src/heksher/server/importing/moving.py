@@ -114,8 +114,7 @@ def read_everything(service: ExistingService, next_rule_id: int | None, say: Say
     """
     intake = Intake(service.read_features())
     settings = service.read_settings()
-    for setting in settings:
-        intake.add_setting(setting)
+    intake.add_settings(settings)
     names = [setting["name"] for setting in settings]
     done = rules = 0
     last_said_s = time.monotonic()

@@ -174,7 +174,7 @@ CONFLICTS: dict[str, tuple[Callable[[Storage], object], Contents, list[LeftOut]]
         add_rule("b", "z"),
         change(settings=[A, replace(B, type="str", default_value="")], rules=[RULE_1, RULE_2]),
         [
-            LeftOut("setting", "b", "rule 6, which was changed here, does not fit to it"),
+            LeftOut("setting", "b", "rule 6, which stays as it is here, does not fit to it"),
             LeftOut("rule", "6", ONLY_HERE, "b"),
         ],
     ),
@@ -266,6 +266,17 @@ def test_what_cannot_be_taken_stays_as_it_is(storage: Storage):
     there = change(settings=[A], rules=[RULE_1])
     plan = update(storage, there, refused, SOMEBODY).result
     assert ([], []) == (plan.left, list(plan.list_objects()))
+
+
+@pytest.mark.parametrize("rules", [[], [replace(RULE_5, setting="z")]], ids=["it is refused", "it is another one's"])
+def test_a_setting_that_a_rule_which_stays_does_not_fit_to_is_left(storage: Storage, rules: list[RuleRecord]):
+    """Nothing invalid is ever stored, though nobody has changed that rule here."""
+    text = replace(B, type="str", default_value="")
+    there = change(settings=[A, text, a_setting("z", ORDER)], rules=[RULE_1, RULE_2, *rules])
+    refused = set() if rules else {("rule", "5")}
+    plan = update(storage, there, refused, SOMEBODY, is_skipping=True).result
+    assert LeftOut("setting", "b", "rule 5, which stays as it is here, does not fit to it") == plan.left[0]
+    assert ["int", 50] == storage.read(lambda reader: [reader.find_setting("b").type, reader.find_rule(5).value])
 
 
 def test_what_could_not_be_taken_before_is_taken_now():
