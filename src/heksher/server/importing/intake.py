@@ -175,17 +175,31 @@ def _read_conditions(pairs: object) -> dict[str, object]:
 
 def _validate(model: Any, raw: object) -> Any:
     """Return what a model makes of JSON that a service has sent."""
+    _require_json(raw)
     try:
-        check_json(raw)  # type: ignore[arg-type]  # it was parsed as JSON
         if isinstance(model, TypeAdapter):
             return model.validate_python(raw)
         return model.model_validate(raw)
-    except json.JSONDecodeError as error:
-        raise _RefusalError(error.msg) from None
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         place = ".".join(map(str, fault["loc"]))
         raise _RefusalError(f"{place}: {fault['msg'].removeprefix('Value error, ')}".removeprefix(": ")) from None
+
+
+def _require_json(raw: object) -> None:
+    if fault := _find_json_fault(raw):
+        parts = raw.items() if isinstance(raw, dict) else ()
+        place = next((f"{name}: " for name, part in parts if _find_json_fault(part)), "")
+        raise _RefusalError(f"{place}{fault}")
+
+
+def _find_json_fault(raw: Any) -> str:
+    """Return what some readers of JSON could not read, in words; ``""`` if there is nothing."""
+    try:
+        check_json(raw)
+    except json.JSONDecodeError as error:
+        return error.msg
+    return ""
 
 
 def _write(value: object) -> str:

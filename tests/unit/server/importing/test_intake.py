@@ -1,5 +1,7 @@
 """What can be taken of an existing service, and why the rest cannot."""
 
+import json
+
 import pytest
 
 from heksher.server.importing.intake import Intake
@@ -17,6 +19,8 @@ SETTING = {
     "version": "02.10",
     "extra": 1,
 }
+NAN, INFINITY = float("nan"), float("inf")
+NESTED = json.loads("[" * 63 + "]" * 63)
 RULE = {"rule_id": 7, "value": [3], "context_features": [["user", "x"]], "metadata": {"by": "me"}}
 
 
@@ -78,8 +82,11 @@ def test_a_feature_that_cannot_be_taken_is_told(features: list[str], refused: Le
         ({"name": "a b"}, "name: String should match"),
         ({"default_value": None}, "its default is null"),
         ({"default_value": ["x"]}, 'its default ["x"] is no value of its type Sequence<int>'),
-        ({"default_value": [float("inf")]}, "too large"),
-        ({"metadata": {"a": "\ud800"}}, "surrogate"),
+        ({"default_value": [NAN]}, "default_value: NaN is no JSON, which has finite numbers only"),
+        ({"default_value": [-INFINITY]}, "default_value: a number is infinite, or too large"),
+        ({"metadata": {"a": NAN}}, "metadata: NaN is no JSON"),
+        ({"metadata": {"a": "\ud800"}}, "metadata: half a surrogate"),
+        ({"metadata": {"a": NESTED}}, "the JSON is nested deeper than 64 levels"),
         ({"type": "Set<int>"}, "type: 'Set<int>' is not a type"),
         ({"type": None}, "type: a type is written as a string"),
         ({"configurable_features": []}, "configurable_features: "),
@@ -156,6 +163,9 @@ def test_an_alias_that_is_no_name_is_left_out(alias: str):
         ({"rule_id": 7}, "two rules with this id"),
         ({"value": [1.5]}, "its value [1.5] is no value of the type Sequence<int>"),
         ({"value": None}, "its value null is no value"),
+        ({"value": [NAN]}, "value: NaN is no JSON, which has finite numbers only"),
+        ({"value": [INFINITY]}, "value: a number is infinite, or too large"),
+        ({"metadata": {"a": NAN}}, "metadata: NaN is no JSON"),
         ({"context_features": []}, "feature_values: "),
         ({"context_features": None}, "its conditions are no pairs"),
         ({"context_features": [["user"]]}, "its conditions are no pairs"),
