@@ -94,19 +94,34 @@ def _tell(outcome: "Outcome", place: str, *, is_skipping_conflicts: bool) -> Non
     for each in left:
         click.echo(f"left as it is: {_describe(each)}: {each.reason}")
     if outcome.plan is not None:
-        click.echo(_describe_plan(outcome.plan))
+        _tell_plan(outcome.plan)
     if outcome.revision is None:
         click.echo("nothing was written")
         if left and not is_skipping_conflicts:
             _end(_CHANGED_HERE, f"changed here: {_count(len(left))}; --skip-conflicts goes on without that")
         return
-    counts = f"{len(found.contents.settings)} settings and {len(found.contents.rules)} rules"
-    click.echo(f"imported {counts} into {place}, at revision {outcome.revision}")
+    click.echo(_describe_writing(outcome, place))
+    _tell_comparison(outcome, has_exceptions=bool(found.refused or left))
+
+
+def _describe_writing(outcome: "Outcome", place: str) -> str:
+    plan, contents = outcome.plan, outcome.found.contents
+    if plan is None:
+        counts = f"{len(contents.settings)} settings and {len(contents.rules)} rules"
+        return f"imported {counts} into {place}, at revision {outcome.revision}"
+    if plan.is_empty:
+        return f"there was nothing to write into {place}, which stays at revision {outcome.revision}"
+    return f"wrote what is new, changed or gone into {place}, at revision {outcome.revision}"
+
+
+def _tell_comparison(outcome: "Outcome", *, has_exceptions: bool) -> None:
     for kind, key in outcome.differing:
         click.echo(f"differs: {_name(kind, key)}")
     if outcome.differing:
         _end(_DIFFERING, "both were read again, and are not the same: repeat this with --update")
-    click.echo("both were read again, and are the same, apart from what is listed above")
+    click.echo(
+        "both were read again, and are the same" + (", apart from what is listed above" if has_exceptions else "")
+    )
 
 
 def _count(objects: int) -> str:
@@ -128,9 +143,15 @@ def _name(kind: str, key: str) -> str:
     return f"{kind.replace('_', ' ')} {key!r}" if key else f"the {kind.replace('_', ' ')}"
 
 
-def _describe_plan(plan: "Plan") -> str:
+def _tell_plan(plan: "Plan") -> None:
+    if plan.has_other_features:
+        click.echo(f"context features: now {', '.join(plan.features) or 'none'}")
     settings = (
-        f"{len(plan.added_settings)} new, {len(plan.changed_settings)} changed, {len(plan.deleted_settings)} gone"
+        f"{len(plan.added_settings)} new, {len(plan.changed_settings)} changed, {len(plan.deleted_settings)} gone,"
+        f" {plan.same_settings} unchanged"
     )
-    rules = f"{len(plan.added_rules)} new, {len(plan.changed_rules)} changed, {len(plan.deleted_rules)} gone"
-    return f"settings: {settings}; rules: {rules}"
+    rules = (
+        f"{len(plan.added_rules)} new, {len(plan.changed_rules)} changed, {len(plan.deleted_rules)} gone,"
+        f" {plan.same_rules} unchanged"
+    )
+    click.echo(f"settings: {settings}; rules: {rules}")

@@ -44,7 +44,7 @@ def test_says_what_was_imported(simulated: SimulatedService, database: Path):
     assert 0 == result.exit_code
     assert [
         f"imported 2 settings and 6 rules into {database}, at revision 1",
-        "both were read again, and are the same, apart from what is listed above",
+        "both were read again, and are the same",
     ] == result.stdout.splitlines()
     assert "read 2 of 2 settings, 6 rules\nwriting 2 settings and 6 rules\n" in result.stderr
 
@@ -105,7 +105,8 @@ def test_a_dry_run_makes_no_database(simulated: SimulatedService, database: Path
         result = invoke(url, "--db", database, "--dry-run")
     assert (0, False) == (result.exit_code, database.exists())
     assert [
-        "settings: 2 new, 0 changed, 0 gone; rules: 6 new, 0 changed, 0 gone",
+        "context features: now user",
+        "settings: 2 new, 0 changed, 0 gone, 0 unchanged; rules: 6 new, 0 changed, 0 gone, 0 unchanged",
         "nothing was written",
     ] == result.stdout.splitlines()
 
@@ -127,13 +128,54 @@ def test_what_was_changed_here_is_named(simulated: SimulatedService, database: P
             rules.set_value(storage, 3, 9, NOBODY)
         simulated.rules["domain.setting_1"].pop()
         left = "left as it is: rule 3 of setting 'domain.setting_0': it was changed here, and is another one there"
-        plan = "settings: 0 new, 0 changed, 0 gone; rules: 0 new, 0 changed, 1 gone"
+        plan = "settings: 0 new, 0 changed, 0 gone, 2 unchanged; rules: 0 new, 0 changed, 1 gone, 4 unchanged"
         for option in ("--update", "--dry-run"):
             result = invoke(url, "--db", database, "--update", option)
             assert (4, [left, plan, "nothing was written"]) == (result.exit_code, result.stdout.splitlines())
             assert "changed here: 1 object; --skip-conflicts goes on without that" in result.stderr
         skipping = invoke(url, "--db", database, "--update", "--skip-conflicts")
-    assert (0, [left, plan]) == (skipping.exit_code, skipping.stdout.splitlines()[:2])
+    assert (
+        0,
+        [
+            left,
+            plan,
+            f"wrote what is new, changed or gone into {database}, at revision 3",
+            "both were read again, and are the same, apart from what is listed above",
+        ],
+    ) == (skipping.exit_code, skipping.stdout.splitlines())
+
+
+def test_an_update_that_changes_nothing_says_so(simulated: SimulatedService, database: Path):
+    """It does not claim to have imported or written what was there already; nor on the standard error."""
+    with simulated.serving() as url:
+        invoke(url, "--db", database)
+        result = invoke(url, "--db", database, "--update")
+    assert (0, "writing 2" in result.stderr) == (result.exit_code, False)
+    assert [
+        "settings: 0 new, 0 changed, 0 gone, 2 unchanged; rules: 0 new, 0 changed, 0 gone, 6 unchanged",
+        f"there was nothing to write into {database}, which stays at revision 1",
+        "both were read again, and are the same",
+    ] == result.stdout.splitlines()
+
+
+def test_an_update_says_what_it_has_written(simulated: SimulatedService, database: Path):
+    """And what was there already; another order of the context features is something, too."""
+    with simulated.serving() as url:
+        invoke(url, "--db", database)
+        simulated.features.insert(0, "zone")
+        result = invoke(url, "--db", database, "--update")
+        simulated.rules["domain.setting_0"][0]["value"] = 99
+        simulated.add_setting("new")
+        again = invoke(url, "--db", database, "--update")
+    assert [
+        "context features: now zone, user",
+        "settings: 0 new, 0 changed, 0 gone, 2 unchanged; rules: 0 new, 0 changed, 0 gone, 6 unchanged",
+        f"wrote what is new, changed or gone into {database}, at revision 2",
+    ] == result.stdout.splitlines()[:3]
+    assert [
+        "settings: 1 new, 0 changed, 0 gone, 2 unchanged; rules: 0 new, 1 changed, 0 gone, 5 unchanged",
+        f"wrote what is new, changed or gone into {database}, at revision 3",
+    ] == again.stdout.splitlines()[:2]
 
 
 def test_what_differs_in_the_end_is_named(simulated: SimulatedService, database: Path):

@@ -98,7 +98,8 @@ def move_in(service: ExistingService, storage: Storage, options: MovingOptions, 
     if options.is_dry:
         outcome.plan = _make_plan(storage, found)
         return outcome
-    say(f"writing {_count(found.contents)}")
+    # How much of it an update has to write, only the transaction knows.
+    say("writing what has changed" if options.is_updating else f"writing {_count(found.contents)}")
     _store(service, storage, options, outcome)
     if outcome.revision is not None:
         say("reading both again, to compare them")

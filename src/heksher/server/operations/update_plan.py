@@ -33,13 +33,16 @@ class Plan:
     """What is to be done.
 
     Attributes:
+        features_before: the context features that are here.
         features: the context features in the end.
         added_settings, added_rules: what is new; rules have the canonical names that their settings have in the end.
         changed_settings, changed_rules: what is to be replaced, and by what.
         deleted_settings, deleted_rules: what is no longer there; rules of deleted settings are not in it.
         left: what is left as it is here although it is another one there.
+        same_settings, same_rules: how many are here already as they are there.
     """
 
+    features_before: tuple[str, ...]
     features: tuple[str, ...]
     added_settings: list[SettingRecord] = field(default_factory=list)
     changed_settings: list[tuple[SettingRecord, SettingRecord]] = field(default_factory=list)
@@ -48,6 +51,18 @@ class Plan:
     changed_rules: list[tuple[RuleRecord, RuleRecord]] = field(default_factory=list)
     deleted_rules: list[RuleRecord] = field(default_factory=list)
     left: list[LeftOut] = field(default_factory=list)
+    same_settings: int = 0
+    same_rules: int = 0
+
+    @property
+    def has_other_features(self) -> bool:
+        """Whether the context features or their order are to be changed."""
+        return self.features != self.features_before
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.has_other_features and not any(True for _ in self.list_objects())
 
     def list_objects(self) -> Iterator[tuple[str, str]]:
         """Yield the settings and rules that are to be added, changed or deleted, as kind and key."""
@@ -94,7 +109,7 @@ class _SettingPlanner:
         self._features = features
         self._refused = refused
         self._rules_there = {rule.rule_id: rule for rule in theirs.rules}
-        self.plan = Plan(features)
+        self.plan = Plan(ours.features, features)
         self._pairs = [(setting, ours.find_counterpart(setting)) for setting in theirs.settings]
         # Why settings there are not taken, by their names there.
         self._reasons: dict[str, str] = {}
@@ -190,7 +205,9 @@ class _SettingPlanner:
             self.plan.added_settings.append(there)
             return
         self.names[here.name] = there.name
-        if not is_same_setting(there, here):
+        if is_same_setting(there, here):
+            self.plan.same_settings += 1
+        else:
             self.plan.changed_settings.append((here, there))
 
 
@@ -230,6 +247,7 @@ class _RulePlanner:
     def _plan_one(self, rule: RuleRecord, setting: SettingRecord, taken: dict[object, int]) -> None:
         here = self._ours.rules.get(rule.rule_id)
         if here is not None and self._is_same_place(here, rule) and is_same_rule(here, rule):
+            self._plan.same_rules += 1
             return
         reason = self._find_reason(rule, here, setting, taken)
         if reason is not None:

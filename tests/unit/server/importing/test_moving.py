@@ -66,6 +66,7 @@ def test_it_says_how_far_it_is(simulated: SimulatedService, storage: Storage, mo
     said.clear()
     move(simulated, storage, said, is_updating=True)
     assert ["read 200 of 401 settings, 200 rules", "read 400 of 401 settings, 400 rules"] == said[:2]
+    assert "writing what has changed" == said[3]
 
 
 def test_nothing_is_imported_where_there_are_settings(simulated: SimulatedService, storage: Storage):

@@ -57,8 +57,14 @@ def take_over(storage: Storage, there: Contents) -> None:
 
 
 def test_nothing_new_is_nothing_written(storage: Storage):
-    """Not even an entry of the log."""
-    assert 1 == update(storage, THERE, frozenset(), SOMEBODY).revision
+    """Not even an entry of the log; the plan says how much is the same."""
+    written = update(storage, THERE, frozenset(), SOMEBODY)
+    assert (1, True, 2, 3) == (
+        written.revision,
+        written.result.is_empty,
+        written.result.same_settings,
+        written.result.same_rules,
+    )
     assert 1 == read_revision(storage)
 
 
@@ -101,8 +107,10 @@ CHANGES: dict[str, Contents] = {
 @pytest.mark.parametrize("there", CHANGES.values(), ids=CHANGES.keys())
 def test_what_changed_there_is_taken_over(storage: Storage, there: Contents):
     """All of it, as one entry."""
+    assert not storage.read(lambda reader: make_plan(reader, there)).is_empty
     take_over(storage, there)
     assert 2 == read_revision(storage)
+    assert storage.read(lambda reader: make_plan(reader, there)).is_empty
 
 
 def test_an_update_can_be_repeated(storage: Storage):
