@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from heksher.cli.request_header import HEADERS_VARIABLE
 from heksher.cli.root import heksher as command
 from heksher.server.operations import rules
 from heksher.server.storage.base import NOBODY
@@ -19,7 +20,8 @@ from tests.support.waiting import wait_until
 
 
 def invoke(*arguments: object, **environment: str) -> Result:
-    cleared = dict.fromkeys(("HEKSHER_DB_CONNECTION_STRING", "HEKSHER_STARTUP_CONTEXT_FEATURES", "DOC_ONLY"))
+    variables = (HEADERS_VARIABLE, "HEKSHER_DB_CONNECTION_STRING", "HEKSHER_STARTUP_CONTEXT_FEATURES", "DOC_ONLY")
+    cleared = dict.fromkeys(variables)
     return CliRunner(env=cleared | environment).invoke(command, ["import-from", *map(str, arguments)])
 
 
@@ -35,6 +37,14 @@ def simulated() -> SimulatedService:
 def database(tmp_path: Path) -> Path:
     """The path of a database that is not there yet."""
     return tmp_path / "new.db"
+
+
+def test_the_help_says_what_each_exit_status_means():
+    """And how to give credentials."""
+    output = CliRunner().invoke(command, ["import-from", "--help"], terminal_width=10_000).output
+    assert all(f"\n    {status}  " in output for status in range(6))
+    assert "@FILE reads them from a file" in output
+    assert "[env: HEKSHER_IMPORT_HEADERS, a line for each; default: none]" in output
 
 
 def test_says_what_was_imported(simulated: SimulatedService, database: Path):
@@ -207,13 +217,23 @@ def test_headers_are_sent(simulated: SimulatedService, database: Path):
     assert "answered 401" in refused.output
 
 
-@pytest.mark.parametrize("header", ["secret", ": secret", "a: secret\n", "a: secreté"])
-def test_a_header_that_cannot_be_sent_is_an_error(header: str):
+def test_credentials_need_not_stand_in_the_command_line(simulated: SimulatedService, tmp_path: Path):
+    """They are read from a file, or from the environment."""
+    simulated.headers = {"Authorization": "Bearer a:b"}
+    file = tmp_path / "headers"
+    file.write_text("Authorization: Bearer a:b\n", encoding="ascii")
+    with simulated.serving() as url:
+        by_file = invoke(url, "--db", tmp_path / "a.db", "--header", f"@{file}")
+        by_variable = invoke(url, "--db", tmp_path / "b.db", HEKSHER_IMPORT_HEADERS="Authorization: Bearer a:b")
+    assert (0, 0) == (by_file.exit_code, by_variable.exit_code)
+
+
+def test_a_header_that_cannot_be_sent_is_an_error():
     """Of use; the message does not have it, as it may be a secret."""
-    result = invoke("http://127.0.0.1:1", "--header", header)
-    assert 2 == result.exit_code
-    assert "name: value" in result.output
-    assert "secret" not in result.output
+    for result in (invoke("http://x", "--header", "secret"), invoke("http://x", HEKSHER_IMPORT_HEADERS="secret")):
+        assert 2 == result.exit_code
+        assert "name: value" in result.output
+        assert "secret" not in result.output
 
 
 def test_an_error_is_one_line(database: Path):
