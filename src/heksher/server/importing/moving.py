@@ -76,13 +76,14 @@ class Outcome:
 def move_in(service: ExistingService, storage: Storage, options: MovingOptions, say: Say) -> Outcome:
     """Take everything from an existing service into a storage, in one transaction, or nothing.
 
-    Nothing is written if something cannot be taken, or was changed here, unless that is to be skipped.
+    Nothing is written if something cannot be taken, or was changed here, unless that is to be skipped. An error while
+    both are compared leaves what is stored; the line before has said so.
 
     Args:
         service: what to read.
         storage: an open storage.
         options: how.
-        say: called with a line about how far it is, each second at most.
+        say: called with a line about how far it is; while it reads, each second at most.
 
     Raises:
         ExistingServiceError: the existing service cannot be read.
@@ -102,7 +103,8 @@ def move_in(service: ExistingService, storage: Storage, options: MovingOptions, 
     say("writing what has changed" if options.is_updating else f"writing {_count(found.contents)}")
     _store(service, storage, options, outcome)
     if outcome.revision is not None:
-        say("reading both again, to compare them")
+        # Whatever fails from now on, whoever reads this knows that it is stored.
+        say(f"stored, at revision {outcome.revision}; reading both again, to compare them")
         _compare(service, storage, outcome, say)
     return outcome
 
