@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from heksher.cli.database import load_config, telling_errors
+from heksher.cli.request_header import header_option
 from heksher.cli.service_option import database_option
 
 if TYPE_CHECKING:
@@ -16,40 +17,65 @@ if TYPE_CHECKING:
     from heksher.server.operations.update_plan import Plan
     from heksher.server.storage.base import Storage
 
-# The exit status by what came of it, besides 0, and 1 for errors.
+# The exit status by what came of it, besides 0, 1 for errors and 2 for options.
 _NOT_TAKEN: Final = 3
 _CHANGED_HERE: Final = 4
 _DIFFERING: Final = 5
 
-_HEADER_HINT: Final = "write it as 'name: value', in ASCII"
+# "\b" keeps the lines as they are.
+_EPILOG: Final = """\b
+Exit status:
+  0  everything was taken, but for what was to be skipped; or, with
+     --dry-run, would be
+  1  an error, which is said in one line
+  2  options that make no sense
+  3  something cannot be taken, and nothing was written
+  4  something was changed here, and nothing was written
+  5  everything was taken, but both were not the same at the end
+"""
 
 
-def _read_headers(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    headers = {}
-    for text in given:
-        name, colon, value = text.partition(":")
-        if not colon or not name.strip() or not (text.isascii() and text.isprintable()):
-            raise click.BadParameter(_HEADER_HINT)  # without its value, which may be a secret
-        headers[name.strip()] = value.strip()
-    return headers
-
-
-@click.command("import-from")
+@click.command("import-from", epilog=_EPILOG)
 @click.argument("url")
 @database_option
-@click.option("--header", "headers", multiple=True, metavar="'K: V'", callback=_read_headers, help="Send this, too.")
-@click.option("--next-rule-id", type=click.IntRange(1), help="The lowest id for new rules; default: the highest + 1.")
-@click.option("--dry-run", "is_dry", is_flag=True, help="Read and check everything, and write nothing.")
-@click.option("--skip-invalid", "is_skipping_invalid", is_flag=True, help="Go on without what cannot be taken.")
-@click.option("--update", "is_updating", is_flag=True, help="Repeat an import: take over what has changed there.")
+@header_option
+@click.option(
+    "--next-rule-id",
+    type=click.IntRange(1),
+    metavar="N",
+    help="The lowest id that new rules get in the database.  [default: the highest one there + 1]",
+)
+@click.option(
+    "--dry-run", "is_dry", is_flag=True, help="Read and check everything, say what there is to do, and write nothing."
+)
+@click.option(
+    "--skip-invalid",
+    "is_skipping_invalid",
+    is_flag=True,
+    help="Go on without what cannot be taken; otherwise nothing is written then.",
+)
+@click.option(
+    "--update",
+    "is_updating",
+    is_flag=True,
+    help="Repeat an import: take over what has changed in the existing service since.",
+)
 @click.option(
     "--skip-conflicts",
     "is_skipping_conflicts",
     is_flag=True,
-    help="With --update: leave what was changed here as it is, and take over the rest.",
+    help="With --update: leave what was changed in the database as it is, and take over the rest; otherwise nothing is"
+    " written then.",
 )
 def import_from(url: str, database: str | None, headers: dict[str, str], **options: "bool | int | None") -> None:
-    """Take everything from the existing Heksher service at URL into the database, which must be empty."""
+    """Take everything from the existing Heksher service at URL into the database.
+
+    URL is what the programs of that service have, such as http://old-heksher; it is only read. The database must be
+    empty, or, with --update, have what was imported before. All is written or nothing, and then both are read again and
+    compared. Begin with --dry-run.
+
+    In what it says, "here" is the database, and "there" the existing service.
+    """
     with telling_errors():
         config = load_config(database)
         from heksher.server.importing.existing_service import ExistingService  # noqa: PLC0415 - see cli.serve
@@ -89,24 +115,42 @@ def _tell(outcome: "Outcome", place: str, *, is_skipping_conflicts: bool) -> Non
     for refused in found.refused:
         click.echo(f"not taken: {_describe(refused)}: {refused.reason}")
     if outcome.plan is None and outcome.revision is None:
-        _end(_NOT_TAKEN, f"nothing was written: {_count(len(found.refused))} cannot be taken; --skip-invalid goes on")
+        _end(
+            _NOT_TAKEN,
+            f"nothing was written: {_count(len(found.refused))} cannot be taken; --skip-invalid goes on without that",
+        )
     left = [] if outcome.plan is None else outcome.plan.left
     for each in left:
         click.echo(f"left as it is: {_describe(each)}: {each.reason}")
     if outcome.plan is not None:
-        click.echo(_describe_plan(outcome.plan))
+        _tell_plan(outcome.plan)
     if outcome.revision is None:
         click.echo("nothing was written")
         if left and not is_skipping_conflicts:
             _end(_CHANGED_HERE, f"changed here: {_count(len(left))}; --skip-conflicts goes on without that")
         return
-    counts = f"{len(found.contents.settings)} settings and {len(found.contents.rules)} rules"
-    click.echo(f"imported {counts} into {place}, at revision {outcome.revision}")
+    click.echo(_describe_writing(outcome, place))
+    _tell_comparison(outcome, has_exceptions=bool(found.refused or left))
+
+
+def _describe_writing(outcome: "Outcome", place: str) -> str:
+    plan, contents = outcome.plan, outcome.found.contents
+    if plan is None:
+        counts = f"{len(contents.settings)} settings and {len(contents.rules)} rules"
+        return f"imported {counts} into {place}, at revision {outcome.revision}"
+    if plan.is_empty:
+        return f"there was nothing to write into {place}, which stays at revision {outcome.revision}"
+    return f"wrote what is new, changed or gone into {place}, at revision {outcome.revision}"
+
+
+def _tell_comparison(outcome: "Outcome", *, has_exceptions: bool) -> None:
     for kind, key in outcome.differing:
         click.echo(f"differs: {_name(kind, key)}")
     if outcome.differing:
         _end(_DIFFERING, "both were read again, and are not the same: repeat this with --update")
-    click.echo("both were read again, and are the same, apart from what is listed above")
+    click.echo(
+        "both were read again, and are the same" + (", apart from what is listed above" if has_exceptions else "")
+    )
 
 
 def _count(objects: int) -> str:
@@ -128,9 +172,15 @@ def _name(kind: str, key: str) -> str:
     return f"{kind.replace('_', ' ')} {key!r}" if key else f"the {kind.replace('_', ' ')}"
 
 
-def _describe_plan(plan: "Plan") -> str:
+def _tell_plan(plan: "Plan") -> None:
+    if plan.has_other_features:
+        click.echo(f"context features: now {', '.join(plan.features) or 'none'}")
     settings = (
-        f"{len(plan.added_settings)} new, {len(plan.changed_settings)} changed, {len(plan.deleted_settings)} gone"
+        f"{len(plan.added_settings)} new, {len(plan.changed_settings)} changed, {len(plan.deleted_settings)} gone,"
+        f" {plan.same_settings} unchanged"
     )
-    rules = f"{len(plan.added_rules)} new, {len(plan.changed_rules)} changed, {len(plan.deleted_rules)} gone"
-    return f"settings: {settings}; rules: {rules}"
+    rules = (
+        f"{len(plan.added_rules)} new, {len(plan.changed_rules)} changed, {len(plan.deleted_rules)} gone,"
+        f" {plan.same_rules} unchanged"
+    )
+    click.echo(f"settings: {settings}; rules: {rules}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from heksher.cli.request_header import HEADERS_VARIABLE
 from heksher.cli.root import heksher as command
 from heksher.server.operations import rules
 from heksher.server.storage.base import NOBODY
@@ -19,7 +20,8 @@ from tests.support.waiting import wait_until
 
 
 def invoke(*arguments: object, **environment: str) -> Result:
-    cleared = dict.fromkeys(("HEKSHER_DB_CONNECTION_STRING", "HEKSHER_STARTUP_CONTEXT_FEATURES", "DOC_ONLY"))
+    variables = (HEADERS_VARIABLE, "HEKSHER_DB_CONNECTION_STRING", "HEKSHER_STARTUP_CONTEXT_FEATURES", "DOC_ONLY")
+    cleared = dict.fromkeys(variables)
     return CliRunner(env=cleared | environment).invoke(command, ["import-from", *map(str, arguments)])
 
 
@@ -37,6 +39,14 @@ def database(tmp_path: Path) -> Path:
     return tmp_path / "new.db"
 
 
+def test_the_help_says_what_each_exit_status_means():
+    """And how to give credentials."""
+    output = CliRunner().invoke(command, ["import-from", "--help"], terminal_width=10_000).output
+    assert all(f"\n    {status}  " in output for status in range(6))
+    assert "@FILE reads them from a file" in output
+    assert "[env: HEKSHER_IMPORT_HEADERS, a line for each; default: none]" in output
+
+
 def test_says_what_was_imported(simulated: SimulatedService, database: Path):
     """How much and to where, and how far it is on the standard error."""
     with simulated.serving() as url:
@@ -44,7 +54,7 @@ def test_says_what_was_imported(simulated: SimulatedService, database: Path):
     assert 0 == result.exit_code
     assert [
         f"imported 2 settings and 6 rules into {database}, at revision 1",
-        "both were read again, and are the same, apart from what is listed above",
+        "both were read again, and are the same",
     ] == result.stdout.splitlines()
     assert "read 2 of 2 settings, 6 rules\nwriting 2 settings and 6 rules\n" in result.stderr
 
@@ -79,13 +89,34 @@ def test_each_object_that_cannot_be_taken_is_named(simulated: SimulatedService, 
     assert (0, lines) == (skipping.exit_code, skipping.stdout.splitlines()[:1000])
 
 
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")], ids=["its owner first", "its owner last"])
+def test_an_alias_that_is_the_name_of_another_setting_is_named(
+    simulated: SimulatedService, database: Path, names: tuple[str, str]
+):
+    """With what to do about it; the setting that is called so is taken."""
+    for name in names:
+        simulated.add_setting(name, aliases=["a"] if name == "b" else [])
+    line = (
+        "not taken: alias 'a' of setting 'b': another setting is called so, and keeps the name: programs that mean 'b'"
+        " by it have to say 'b'"
+    )
+    with simulated.serving() as url:
+        refused = invoke(url, "--db", database)
+        skipping = invoke(url, "--db", database, "--skip-invalid")
+    assert (3, [line]) == (refused.exit_code, refused.stdout.splitlines())
+    assert (0, line) == (skipping.exit_code, skipping.stdout.splitlines()[0])
+    with opened(str(database)) as storage:
+        assert {"a", "b"} <= {setting.name for setting in storage.read(lambda reader: reader.settings())}
+
+
 def test_a_dry_run_makes_no_database(simulated: SimulatedService, database: Path):
     """It says what there is to do."""
     with simulated.serving() as url:
         result = invoke(url, "--db", database, "--dry-run")
     assert (0, False) == (result.exit_code, database.exists())
     assert [
-        "settings: 2 new, 0 changed, 0 gone; rules: 6 new, 0 changed, 0 gone",
+        "context features: now user",
+        "settings: 2 new, 0 changed, 0 gone, 0 unchanged; rules: 6 new, 0 changed, 0 gone, 0 unchanged",
         "nothing was written",
     ] == result.stdout.splitlines()
 
@@ -107,13 +138,54 @@ def test_what_was_changed_here_is_named(simulated: SimulatedService, database: P
             rules.set_value(storage, 3, 9, NOBODY)
         simulated.rules["domain.setting_1"].pop()
         left = "left as it is: rule 3 of setting 'domain.setting_0': it was changed here, and is another one there"
-        plan = "settings: 0 new, 0 changed, 0 gone; rules: 0 new, 0 changed, 1 gone"
+        plan = "settings: 0 new, 0 changed, 0 gone, 2 unchanged; rules: 0 new, 0 changed, 1 gone, 4 unchanged"
         for option in ("--update", "--dry-run"):
             result = invoke(url, "--db", database, "--update", option)
             assert (4, [left, plan, "nothing was written"]) == (result.exit_code, result.stdout.splitlines())
             assert "changed here: 1 object; --skip-conflicts goes on without that" in result.stderr
         skipping = invoke(url, "--db", database, "--update", "--skip-conflicts")
-    assert (0, [left, plan]) == (skipping.exit_code, skipping.stdout.splitlines()[:2])
+    assert (
+        0,
+        [
+            left,
+            plan,
+            f"wrote what is new, changed or gone into {database}, at revision 3",
+            "both were read again, and are the same, apart from what is listed above",
+        ],
+    ) == (skipping.exit_code, skipping.stdout.splitlines())
+
+
+def test_an_update_that_changes_nothing_says_so(simulated: SimulatedService, database: Path):
+    """It does not claim to have imported or written what was there already; nor on the standard error."""
+    with simulated.serving() as url:
+        invoke(url, "--db", database)
+        result = invoke(url, "--db", database, "--update")
+    assert (0, "writing 2" in result.stderr) == (result.exit_code, False)
+    assert [
+        "settings: 0 new, 0 changed, 0 gone, 2 unchanged; rules: 0 new, 0 changed, 0 gone, 6 unchanged",
+        f"there was nothing to write into {database}, which stays at revision 1",
+        "both were read again, and are the same",
+    ] == result.stdout.splitlines()
+
+
+def test_an_update_says_what_it_has_written(simulated: SimulatedService, database: Path):
+    """And what was there already; another order of the context features is something, too."""
+    with simulated.serving() as url:
+        invoke(url, "--db", database)
+        simulated.features.insert(0, "zone")
+        result = invoke(url, "--db", database, "--update")
+        simulated.rules["domain.setting_0"][0]["value"] = 99
+        simulated.add_setting("new")
+        again = invoke(url, "--db", database, "--update")
+    assert [
+        "context features: now zone, user",
+        "settings: 0 new, 0 changed, 0 gone, 2 unchanged; rules: 0 new, 0 changed, 0 gone, 6 unchanged",
+        f"wrote what is new, changed or gone into {database}, at revision 2",
+    ] == result.stdout.splitlines()[:3]
+    assert [
+        "settings: 1 new, 0 changed, 0 gone, 2 unchanged; rules: 0 new, 1 changed, 0 gone, 5 unchanged",
+        f"wrote what is new, changed or gone into {database}, at revision 3",
+    ] == again.stdout.splitlines()[:2]
 
 
 def test_what_differs_in_the_end_is_named(simulated: SimulatedService, database: Path):
@@ -145,13 +217,23 @@ def test_headers_are_sent(simulated: SimulatedService, database: Path):
     assert "answered 401" in refused.output
 
 
-@pytest.mark.parametrize("header", ["secret", ": secret", "a: secret\n", "a: secreté"])
-def test_a_header_that_cannot_be_sent_is_an_error(header: str):
+def test_credentials_need_not_stand_in_the_command_line(simulated: SimulatedService, tmp_path: Path):
+    """They are read from a file, or from the environment."""
+    simulated.headers = {"Authorization": "Bearer a:b"}
+    file = tmp_path / "headers"
+    file.write_text("Authorization: Bearer a:b\n", encoding="ascii")
+    with simulated.serving() as url:
+        by_file = invoke(url, "--db", tmp_path / "a.db", "--header", f"@{file}")
+        by_variable = invoke(url, "--db", tmp_path / "b.db", HEKSHER_IMPORT_HEADERS="Authorization: Bearer a:b")
+    assert (0, 0) == (by_file.exit_code, by_variable.exit_code)
+
+
+def test_a_header_that_cannot_be_sent_is_an_error():
     """Of use; the message does not have it, as it may be a secret."""
-    result = invoke("http://127.0.0.1:1", "--header", header)
-    assert 2 == result.exit_code
-    assert "name: value" in result.output
-    assert "secret" not in result.output
+    for result in (invoke("http://x", "--header", "secret"), invoke("http://x", HEKSHER_IMPORT_HEADERS="secret")):
+        assert 2 == result.exit_code
+        assert "name: value" in result.output
+        assert "secret" not in result.output
 
 
 def test_an_error_is_one_line(database: Path):

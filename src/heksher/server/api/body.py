@@ -78,8 +78,11 @@ def _check_scalar(value: JSON) -> None:
         if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
             _refuse("half a surrogate pair is no character: strings must be valid Unicode")
     elif isinstance(value, float):
-        if not math.isfinite(value):
-            _refuse("a number is too large for a double-precision float")
+        if math.isnan(value):
+            _refuse_constant("NaN")
+        if math.isinf(value):
+            # Whoever has parsed it has made the same of both.
+            _refuse("a number is infinite, or too large for a double-precision float: JSON has finite numbers only")
     elif isinstance(value, int) and not -_INTEGER_END < value < _INTEGER_END:
         _refuse_integer()
 
@@ -93,7 +96,7 @@ def _make_object(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    _refuse(f"{name} is no JSON")
+    _refuse(f"{name} is no JSON, which has finite numbers only")
 
 
 def _refuse_integer() -> NoReturn:
@@ -101,7 +104,7 @@ def _refuse_integer() -> NoReturn:
 
 
 def _refuse_nesting() -> NoReturn:
-    _refuse(f"the body is nested deeper than {MAX_JSON_NESTING} levels")
+    _refuse(f"the JSON is nested deeper than {MAX_JSON_NESTING} levels")
 
 
 def _refuse(message: str) -> NoReturn:

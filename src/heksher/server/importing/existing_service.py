@@ -20,6 +20,11 @@ _MAX_NAMES_CHARACTERS: Final = 4_000
 _MAX_NAMES: Final = 200
 _TIMEOUT_S: Final = 120.0
 
+_URL_FORM: Final = (
+    "write http://host:port/path, with '/', '?', '#' and '@' in a user or a password as %2F, %3F, %23 and %40, and send"
+    " a token as a header field"
+)
+
 # JSON of another service: of any shape until it is checked.
 AnyJSON = Any
 
@@ -43,14 +48,13 @@ class ExistingService:
     """
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        try:
-            parsed = httpx2.URL(url)
-        except httpx2.InvalidURL as error:
-            raise ExistingServiceError(f"the URL of the existing service cannot be read: {error}") from None
-        if parsed.scheme not in {"http", "https"} or not parsed.host:
-            raise ExistingServiceError("the URL of the existing service must begin with http:// or https:// and a host")
+        parsed = _parse_url(url)
         self.name: str = str(parsed.copy_with(userinfo=b"")).rstrip("/")
         auth = (parsed.username, parsed.password) if parsed.userinfo else None
+        # The secret of a header field is its last word: "Bearer ...". Some services answer with it where it is wrong.
+        self._secrets = [
+            word for text in (*headers.values(), parsed.password or parsed.username) for word in text.split()[-1:]
+        ]
         self._client = httpx2.Client(base_url=self.name, headers=headers, auth=auth, timeout=_TIMEOUT_S)
 
     def __enter__(self) -> Self:
@@ -123,7 +127,7 @@ class ExistingService:
 
     def _read(self, response: httpx2.Response, path: str, key: str) -> AnyJSON:
         if response.status_code != HTTPStatus.OK:
-            raise self._fail(path, f"answered {response.status_code}: {shorten(response.text)}")
+            raise self._fail(path, f"answered {response.status_code}: {shorten(self._hide_secrets(response.text))}")
         try:
             content = json.loads(response.content)
         except (ValueError, RecursionError):
@@ -132,8 +136,27 @@ class ExistingService:
             raise self._fail(path, f"answered without {key!r}: it is no Heksher service")
         return content[key]
 
+    def _hide_secrets(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
     def _fail(self, path: str, what: str) -> ExistingServiceError:
         return ExistingServiceError(f"the existing service {self.name} {what} (GET {path})")
+
+
+def _parse_url(url: str) -> httpx2.URL:
+    """Return a URL that can be shown without its user and password. No message has anything of one that cannot."""
+    try:
+        parsed = httpx2.URL(url)
+    except httpx2.InvalidURL:
+        raise ExistingServiceError(f"the URL of the existing service cannot be read: {_URL_FORM}") from None
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise ExistingServiceError("the URL of the existing service must begin with http:// or https:// and a host")
+    if parsed.query or parsed.fragment or b"@" in parsed.raw_path:
+        # Behind a host there are credentials at most: a token, or the rest of a password that has a slash in it.
+        raise ExistingServiceError(f"the URL of the existing service has more than a host and a path: {_URL_FORM}")
+    return parsed
 
 
 def _divide(names: Sequence[str]) -> Iterator[list[str]]:

@@ -1,7 +1,8 @@
 """Checks what an existing service has, object by object, by the rules that every write here is checked by.
 
 An existing service may hold what cannot be here: defaults of null, values that do not fit, a rule twice (known faults
-33, 35, 40 and 41). Such an object is left out, with the reason.
+33, 35, 40 and 41). Such an object is left out, with the reason. An alias that cannot be taken is left out alone: who
+uses the setting's name misses nothing.
 """
 
 import json
@@ -14,14 +15,15 @@ from pydantic import TypeAdapter, ValidationError
 from heksher.server.api.body import check_json
 from heksher.server.api.models import Feature, NewRule, SettingDeclaration, SettingName
 from heksher.server.limits import MAX_CONTEXT_FEATURES
-from heksher.server.operations.imported import LeftOut
+from heksher.server.operations.imported import ALIAS, LeftOut
 from heksher.server.operations.loading import Contents
 from heksher.server.storage.base import CONTEXT_FEATURES, RULE, SETTING, RuleRecord, SettingRecord
 from heksher.server.storage.unit import MAX_ID
 from heksher.value_type import ValueType, shorten
 
 _FEATURE: Final[TypeAdapter[str]] = TypeAdapter(Feature)
-_ALIASES: Final[TypeAdapter[list[str]]] = TypeAdapter(list[SettingName])
+_NAME: Final[TypeAdapter[str]] = TypeAdapter(SettingName)
+_ALIASES: Final[TypeAdapter[list[str]]] = TypeAdapter(list[str])
 
 
 class _RefusalError(Exception):
@@ -29,7 +31,7 @@ class _RefusalError(Exception):
 
 
 class Intake:
-    """Takes objects in, one after the other: the settings first, then the rules.
+    """Takes objects in: all settings first, then the rules, one after the other.
 
     Args:
         features: the context features there, in their order.
@@ -43,16 +45,22 @@ class Intake:
         self._features: list[str] = []
         self._settings: dict[str, SettingRecord] = {}
         self._types: dict[str, ValueType] = {}
-        # Whom each name and alias belongs to.
-        self._owners: dict[str, str] = {}
+        # The settings that each name and each alias stands for there, whether they can be taken or not.
+        self._named: set[str] = set()
+        self._renamed: dict[str, set[str]] = {}
         self._rules: dict[int, RuleRecord] = {}
         self._conditions: dict[object, int] = {}
         for feature in features:
             self._take(LeftOut(CONTEXT_FEATURES, feature, ""), partial(self._add_feature, feature))
 
-    def add_setting(self, raw: Mapping[str, Any]) -> None:
-        """Take a setting, as the existing service lists it."""
-        self._take(LeftOut(SETTING, raw["name"], ""), partial(self._add_setting, raw))
+    def add_settings(self, raws: Sequence[Mapping[str, Any]]) -> None:
+        """Take the settings, as the existing service lists them: all at once, as one may have a name of another."""
+        self._named.update(raw["name"] for raw in raws)
+        for raw in raws:
+            for alias in _list_texts(raw.get("aliases")):
+                self._renamed.setdefault(alias, set()).add(raw["name"])
+        for raw in raws:
+            self._take(LeftOut(SETTING, raw["name"], ""), partial(self._add_setting, raw))
 
     def add_rule(self, setting: str, raw: Mapping[str, Any]) -> None:
         """Take a rule of a setting, as the existing service answers a query."""
@@ -91,11 +99,9 @@ class Intake:
             raise _RefusalError(f"its default {_write(declared.default_value)} is no value of its type {declared.type}")
         if unknown := sorted(declared.configurable_features.difference(self._features)):
             raise _RefusalError(f"it is configurable by {unknown}, which are no context features that can be taken")
-        aliases = frozenset(_validate(_ALIASES, raw.get("aliases") or [])) - {declared.name}
-        for name in (declared.name, *sorted(aliases)):
-            if name in self._owners:
-                raise _RefusalError(f"the name {name!r} belongs to setting {self._owners[name]!r}, too")
-        self._owners.update(dict.fromkeys((declared.name, *aliases), declared.name))
+        if declared.name in self._settings:
+            raise _RefusalError("there are two settings with this name")
+        aliases = _validate(_ALIASES, raw.get("aliases") or [])
         self._types[declared.name] = declared.type
         self._settings[declared.name] = SettingRecord(
             name=declared.name,
@@ -104,8 +110,24 @@ class Intake:
             configurable_features=declared.configurable_features,
             version=declared.version,
             metadata=declared.metadata,
-            aliases=aliases,
+            aliases=self._take_aliases(declared.name, aliases),
         )
+
+    def _take_aliases(self, setting: str, aliases: Sequence[str]) -> frozenset[str]:
+        taken: set[str] = set()
+        for alias in aliases:
+            if alias != setting:
+                self._take(LeftOut(ALIAS, alias, "", setting), partial(self._add_alias, setting, alias, taken))
+        return frozenset(taken)
+
+    def _add_alias(self, setting: str, alias: str, taken: set[str]) -> None:
+        name = _validate(_NAME, alias)
+        remedy = f"programs that mean {setting!r} by it have to say {setting!r}"
+        if name in self._named:
+            raise _RefusalError(f"another setting is called so, and keeps the name: {remedy}")
+        if others := self._renamed[name] - {setting}:
+            raise _RefusalError(f"it is an alias of setting {min(others)!r}, too: {remedy}")
+        taken.add(name)
 
     def _add_rule(self, setting: str, raw: Mapping[str, Any]) -> None:
         if setting not in self._settings:
@@ -138,6 +160,10 @@ class Intake:
         return rule_id
 
 
+def _list_texts(given: object) -> list[str]:
+    return [each for each in given if isinstance(each, str)] if isinstance(given, list) else []
+
+
 def _read_conditions(pairs: object) -> dict[str, object]:
     if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):  # noqa: PLR2004 - a feature and a value
         raise _RefusalError("its conditions are no pairs of a context feature and a value")
@@ -149,17 +175,31 @@ def _read_conditions(pairs: object) -> dict[str, object]:
 
 def _validate(model: Any, raw: object) -> Any:
     """Return what a model makes of JSON that a service has sent."""
+    _require_json(raw)
     try:
-        check_json(raw)  # type: ignore[arg-type]  # it was parsed as JSON
         if isinstance(model, TypeAdapter):
             return model.validate_python(raw)
         return model.model_validate(raw)
-    except json.JSONDecodeError as error:
-        raise _RefusalError(error.msg) from None
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         place = ".".join(map(str, fault["loc"]))
         raise _RefusalError(f"{place}: {fault['msg'].removeprefix('Value error, ')}".removeprefix(": ")) from None
+
+
+def _require_json(raw: object) -> None:
+    if fault := _find_json_fault(raw):
+        parts = raw.items() if isinstance(raw, dict) else ()
+        place = next((f"{name}: " for name, part in parts if _find_json_fault(part)), "")
+        raise _RefusalError(f"{place}{fault}")
+
+
+def _find_json_fault(raw: Any) -> str:
+    """Return what some readers of JSON could not read, in words; ``""`` if there is nothing."""
+    try:
+        check_json(raw)
+    except json.JSONDecodeError as error:
+        return error.msg
+    return ""
 
 
 def _write(value: object) -> str:

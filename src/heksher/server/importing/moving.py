@@ -76,13 +76,14 @@ class Outcome:
 def move_in(service: ExistingService, storage: Storage, options: MovingOptions, say: Say) -> Outcome:
     """Take everything from an existing service into a storage, in one transaction, or nothing.
 
-    Nothing is written if something cannot be taken, or was changed here, unless that is to be skipped.
+    Nothing is written if something cannot be taken, or was changed here, unless that is to be skipped. An error while
+    both are compared leaves what is stored; the line before has said so.
 
     Args:
         service: what to read.
         storage: an open storage.
         options: how.
-        say: called with a line about how far it is, each second at most.
+        say: called with a line about how far it is; while it reads, each second at most.
 
     Raises:
         ExistingServiceError: the existing service cannot be read.
@@ -98,10 +99,12 @@ def move_in(service: ExistingService, storage: Storage, options: MovingOptions, 
     if options.is_dry:
         outcome.plan = _make_plan(storage, found)
         return outcome
-    say(f"writing {_count(found.contents)}")
+    # How much of it an update has to write, only the transaction knows.
+    say("writing what has changed" if options.is_updating else f"writing {_count(found.contents)}")
     _store(service, storage, options, outcome)
     if outcome.revision is not None:
-        say("reading both again, to compare them")
+        # Whatever fails from now on, whoever reads this knows that it is stored.
+        say(f"stored, at revision {outcome.revision}; reading both again, to compare them")
         _compare(service, storage, outcome, say)
     return outcome
 
@@ -114,8 +117,7 @@ def read_everything(service: ExistingService, next_rule_id: int | None, say: Say
     """
     intake = Intake(service.read_features())
     settings = service.read_settings()
-    for setting in settings:
-        intake.add_setting(setting)
+    intake.add_settings(settings)
     names = [setting["name"] for setting in settings]
     done = rules = 0
     last_said_s = time.monotonic()

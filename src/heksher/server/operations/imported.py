@@ -13,6 +13,9 @@ from heksher.server.operations.loading import IMPORTING
 from heksher.server.storage.base import CONTEXT_FEATURES, LogEntry, Reader, RuleRecord, SettingRecord
 from heksher.value_type import is_written_same, parse_value_type
 
+# An alias that an import does not take, although it takes the setting.
+ALIAS: Final = "alias"
+
 # A service that is to be moved into has a few entries about its context features at most.
 _MAX_FIRST_ENTRIES: Final = 100
 
@@ -22,9 +25,9 @@ class LeftOut:
     """An object that an import does not take, or does not touch, and why.
 
     Attributes:
-        kind, key: the object, as in a ``LoggedChange``.
+        kind, key: the object, as in a ``LoggedChange``, or ``ALIAS`` and an alias.
         reason: in words.
-        setting: for a rule, the name of its setting; ``""`` for other kinds.
+        setting: for a rule or an alias, the name of its setting; ``""`` for other kinds.
     """
 
     kind: str
@@ -75,9 +78,13 @@ class Holdings:
         renamed = [owner for owner in owners if owner.name in setting.aliases and self.is_imported(owner.revision)]
         return next(iter(renamed or owners), None)
 
+    def list_rules(self, setting: str) -> list[RuleRecord]:
+        """Return the rules of a setting."""
+        return self._rules_of.get(setting, [])
+
     def list_changed_rules(self, setting: str) -> list[RuleRecord]:
         """Return the rules of a setting that were added or changed here."""
-        return [rule for rule in self._rules_of.get(setting, ()) if not self.is_imported(rule.revision)]
+        return [rule for rule in self.list_rules(setting) if not self.is_imported(rule.revision)]
 
     def had_setting(self, setting: SettingRecord) -> bool:
         """Return whether a setting there that is not here, under any of its names, was deleted here."""

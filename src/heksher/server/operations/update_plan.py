@@ -33,13 +33,16 @@ class Plan:
     """What is to be done.
 
     Attributes:
+        features_before: the context features that are here.
         features: the context features in the end.
         added_settings, added_rules: what is new; rules have the canonical names that their settings have in the end.
         changed_settings, changed_rules: what is to be replaced, and by what.
         deleted_settings, deleted_rules: what is no longer there; rules of deleted settings are not in it.
         left: what is left as it is here although it is another one there.
+        same_settings, same_rules: how many are here already as they are there.
     """
 
+    features_before: tuple[str, ...]
     features: tuple[str, ...]
     added_settings: list[SettingRecord] = field(default_factory=list)
     changed_settings: list[tuple[SettingRecord, SettingRecord]] = field(default_factory=list)
@@ -48,6 +51,18 @@ class Plan:
     changed_rules: list[tuple[RuleRecord, RuleRecord]] = field(default_factory=list)
     deleted_rules: list[RuleRecord] = field(default_factory=list)
     left: list[LeftOut] = field(default_factory=list)
+    same_settings: int = 0
+    same_rules: int = 0
+
+    @property
+    def has_other_features(self) -> bool:
+        """Whether the context features or their order are to be changed."""
+        return self.features != self.features_before
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.has_other_features and not any(True for _ in self.list_objects())
 
     def list_objects(self) -> Iterator[tuple[str, str]]:
         """Yield the settings and rules that are to be added, changed or deleted, as kind and key."""
@@ -92,11 +107,13 @@ class _SettingPlanner:
     def __init__(self, ours: Holdings, theirs: Contents, features: tuple[str, ...], refused: Keys) -> None:
         self._ours = ours
         self._features = features
-        self.plan = Plan(features)
+        self._refused = refused
+        self._rules_there = {rule.rule_id: rule for rule in theirs.rules}
+        self.plan = Plan(ours.features, features)
         self._pairs = [(setting, ours.find_counterpart(setting)) for setting in theirs.settings]
         # Why settings there are not taken, by their names there.
         self._reasons: dict[str, str] = {}
-        self._settle(refused)
+        self._settle()
         self.final: dict[str, SettingRecord] = {}
         self.names: dict[str, str] = {name: name for name in ours.settings}
         for gone in self.plan.deleted_settings:
@@ -110,7 +127,7 @@ class _SettingPlanner:
         stay = [self._ours.settings[name] for name in self.names if name not in changed]
         return any(not setting.configurable_features <= set(self._features) for setting in stay)
 
-    def _settle(self, refused: Keys) -> None:
+    def _settle(self) -> None:
         """Decide which settings there are not taken, and which ones here are deleted."""
         claimed: set[str] = set()
         for setting, counterpart in self._pairs:
@@ -120,7 +137,7 @@ class _SettingPlanner:
             if reason is not None:
                 self._reasons[setting.name] = reason
         only_here = [setting for name, setting in self._ours.settings.items() if name not in claimed]
-        kept = [setting for setting in only_here if not self._is_deletable(setting, refused)]
+        kept = [setting for setting in only_here if not self._is_deletable(setting)]
         self._refuse_taken_names(kept)
 
     def _find_reason(self, setting: SettingRecord, here: SettingRecord | None, claimed: set[str]) -> str | None:
@@ -137,11 +154,20 @@ class _SettingPlanner:
     def _find_change_here(self, setting: SettingRecord, here: SettingRecord) -> str | None:
         if not self._ours.is_imported(here.revision):
             return _CHANGED_HERE
-        misfit = find_misfit(self._ours.list_changed_rules(here.name), setting)
-        return None if misfit is None else f"rule {misfit.rule_id}, which was changed here, does not fit to it"
+        staying = [rule for rule in self._ours.list_rules(here.name) if self._is_staying(rule, setting)]
+        misfit = find_misfit(staying, setting)
+        return None if misfit is None else f"rule {misfit.rule_id}, which stays as it is here, does not fit to it"
 
-    def _is_deletable(self, setting: SettingRecord, refused: Keys) -> bool:
-        if any((SETTING, name) in refused for name in list_names(setting)):
+    def _is_staying(self, rule: RuleRecord, setting: SettingRecord) -> bool:
+        """Return whether a rule here is left as it is, although its setting becomes the one there."""
+        if not self._ours.is_imported(rule.revision) or (RULE, str(rule.rule_id)) in self._refused:
+            return True
+        there = self._rules_there.get(rule.rule_id)
+        # Ids are never given again: one that is another rule's there cannot be had by that one here.
+        return there is not None and (there.setting, there.conditions) != (setting.name, rule.conditions)
+
+    def _is_deletable(self, setting: SettingRecord) -> bool:
+        if any((SETTING, name) in self._refused for name in list_names(setting)):
             return False
         is_untouched = self._ours.is_imported(setting.revision) and not self._ours.list_changed_rules(setting.name)
         if is_untouched:
@@ -179,7 +205,9 @@ class _SettingPlanner:
             self.plan.added_settings.append(there)
             return
         self.names[here.name] = there.name
-        if not is_same_setting(there, here):
+        if is_same_setting(there, here):
+            self.plan.same_settings += 1
+        else:
             self.plan.changed_settings.append((here, there))
 
 
@@ -219,6 +247,7 @@ class _RulePlanner:
     def _plan_one(self, rule: RuleRecord, setting: SettingRecord, taken: dict[object, int]) -> None:
         here = self._ours.rules.get(rule.rule_id)
         if here is not None and self._is_same_place(here, rule) and is_same_rule(here, rule):
+            self._plan.same_rules += 1
             return
         reason = self._find_reason(rule, here, setting, taken)
         if reason is not None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from heksher.server.api.body import parse_json
+from heksher.server.api.body import check_json, parse_json
 from heksher.server.config import Config
 from tests.support.api import Api, locations
 
@@ -32,7 +32,7 @@ def test_json_is_read(body: bytes, expected: object):
 
 
 BAD = [
-    (b"NaN", "NaN is no JSON"),
+    (b"NaN", "NaN is no JSON, which has finite numbers only"),
     (b'{"a": [Infinity]}', "Infinity is no JSON"),
     (b"[-Infinity]", "-Infinity is no JSON"),
     (b"1e999", "too large"),
@@ -70,6 +70,17 @@ def test_what_is_no_json_is_refused(body: bytes, message: str):
     """So is what not every reader of JSON can take; the message says what is wrong."""
     with pytest.raises(json.JSONDecodeError, match=message):
         parse_json(body)
+
+
+@pytest.mark.trap(35)
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [("NaN", "^NaN is no JSON"), ("Infinity", "^a number is infinite, or"), ("-Infinity", "^a number is infinite, or")],
+)
+def test_a_document_that_others_have_parsed_is_refused_for_what_it_is(number: str, message: str):
+    """What is not a number is not called too large."""
+    with pytest.raises(json.JSONDecodeError, match=message):
+        check_json({"a": [float(number)]})
 
 
 @pytest.mark.trap(35)

@@ -88,6 +88,50 @@ def test_headers_and_credentials_are_sent(simulated: SimulatedService):
         assert "u:p" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("headers", "userinfo"),
+    [({"X-Token": "secret"}, ""), ({"Authorization": "Bearer secret"}, ""), ({}, "u:secret@"), ({}, "secret@")],
+)
+def test_an_answer_that_has_a_credential_is_shown_without(
+    simulated: SimulatedService, headers: dict[str, str], userinfo: str
+):
+    """Some services say which token they do not know."""
+    simulated.answer = lambda _target: (403, {"detail": "unknown token secret", "headers": headers})
+    with (
+        simulated.serving() as url,
+        ExistingService(url.replace("//", f"//{userinfo}"), headers) as service,
+        pytest.raises(ExistingServiceError, match=r"answered 403: .*unknown token \*\*\*") as caught,
+    ):
+        service.read_features()
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.trap(28)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://host/?token=secret",
+        "http://host/#secret",
+        "http://u:1/secret@host",
+        "http://u:secret/x@host",
+        "http://u:secret?x@host",
+        "http://u:sec\nret@host",
+        "http://u:secret@host:x",
+    ],
+)
+def test_a_url_whose_credentials_cannot_be_told_apart_is_an_error(url: str):
+    """It would stand in messages and in the change log; this message has nothing of it."""
+    with pytest.raises(ExistingServiceError, match=r"the URL of the existing service .* as %2F") as caught:
+        ExistingService(url, {})
+    assert "sec" not in str(caught.value)
+
+
+def test_a_url_can_have_a_path_and_credentials_in_which_any_character_is_written_as_it_must_be():
+    """Such as an at sign."""
+    with ExistingService("http://u%40x:p%2Fw@host/a%40b/", {}) as service:
+        assert "http://host/a%40b" == service.name
+
+
 @pytest.mark.parametrize("url", ["", "host", "ftp://host", "http://", "http://host:x"])
 def test_a_url_that_cannot_be_one_is_an_error(url: str):
     """In words."""

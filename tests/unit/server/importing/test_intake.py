@@ -1,5 +1,7 @@
 """What can be taken of an existing service, and why the rest cannot."""
 
+import json
+
 import pytest
 
 from heksher.server.importing.intake import Intake
@@ -17,14 +19,20 @@ SETTING = {
     "version": "02.10",
     "extra": 1,
 }
+NAN, INFINITY = float("nan"), float("inf")
+NESTED = json.loads("[" * 63 + "]" * 63)
 RULE = {"rule_id": 7, "value": [3], "context_features": [["user", "x"]], "metadata": {"by": "me"}}
 
 
 @pytest.fixture
 def intake() -> Intake:
     """One that has taken the setting ``ttl``."""
+    return take_in(SETTING)
+
+
+def take_in(*settings: dict) -> Intake:
     intake = Intake(["environment", "user"])
-    intake.add_setting(SETTING)
+    intake.add_settings(settings)
     return intake
 
 
@@ -74,28 +82,75 @@ def test_a_feature_that_cannot_be_taken_is_told(features: list[str], refused: Le
         ({"name": "a b"}, "name: String should match"),
         ({"default_value": None}, "its default is null"),
         ({"default_value": ["x"]}, 'its default ["x"] is no value of its type Sequence<int>'),
-        ({"default_value": [float("inf")]}, "too large"),
-        ({"metadata": {"a": "\ud800"}}, "surrogate"),
+        ({"default_value": [NAN]}, "default_value: NaN is no JSON, which has finite numbers only"),
+        ({"default_value": [-INFINITY]}, "default_value: a number is infinite, or too large"),
+        ({"metadata": {"a": NAN}}, "metadata: NaN is no JSON"),
+        ({"metadata": {"a": "\ud800"}}, "metadata: half a surrogate"),
+        ({"metadata": {"a": NESTED}}, "the JSON is nested deeper than 64 levels"),
         ({"type": "Set<int>"}, "type: 'Set<int>' is not a type"),
         ({"type": None}, "type: a type is written as a string"),
         ({"configurable_features": []}, "configurable_features: "),
         ({"configurable_features": ["theme"]}, "it is configurable by ['theme']"),
         ({"version": "1"}, "version: "),
-        ({"aliases": ["a b"]}, "String should match"),
-        ({"aliases": ["old_ttl"]}, "the name 'old_ttl' belongs to setting 'ttl', too"),
-        ({"name": "old_ttl"}, "the name 'old_ttl' belongs to setting 'ttl', too"),
+        ({"aliases": "old"}, "Input should be a valid list"),
+        ({"aliases": [1]}, "0: Input should be a valid string"),
     ],
 )
-def test_a_setting_that_cannot_be_taken_is_told(intake: Intake, change: dict, reason: str):
+def test_a_setting_that_cannot_be_taken_is_told(change: dict, reason: str):
     """With its rules, each of them."""
     bad = {**SETTING, "name": "bad", "aliases": [], **change}
-    intake.add_setting(bad)
+    intake = take_in(SETTING, bad)
     intake.add_rule("bad", RULE)
     setting, rule = intake.refused
     assert ("setting", bad["name"]) == (setting.kind, setting.key)
     assert reason in setting.reason
     assert LeftOut("rule", "7", "its setting cannot be taken", "bad") == rule
     assert (1, 0) == (len(intake.make_contents(None).settings), len(intake.make_contents(None).rules))
+
+
+def test_a_setting_that_is_listed_twice_is_taken_once():
+    """The first one."""
+    intake = take_in(SETTING, {**SETTING, "default_value": []})
+    assert [LeftOut("setting", "ttl", "there are two settings with this name")] == intake.refused
+    assert [[1, 2.0]] == [setting.default_value for setting in intake.make_contents(None).settings]
+
+
+OTHER = {**SETTING, "name": "other", "aliases": ["ttl", "before"]}
+REMEDY = "programs that mean 'other' by it have to say 'other'"
+
+
+@pytest.mark.parametrize("settings", [(SETTING, OTHER), (OTHER, SETTING)], ids=["before", "after"])
+@pytest.mark.parametrize("default", [[1], None], ids=["taken", "refused"])
+def test_an_alias_that_is_the_name_of_another_setting_is_left_out(settings: tuple[dict, dict], default: object):
+    """And nothing else, whichever is listed first, and whether the other setting can be taken or not."""
+    intake = take_in(*({**setting, "default_value": [2] if setting is OTHER else default} for setting in settings))
+    taken = {setting.name: set(setting.aliases) for setting in intake.make_contents(None).settings}
+    assert {"other": {"before"}} | ({} if default is None else {"ttl": {"old_ttl"}}) == taken
+    reason = f"another setting is called so, and keeps the name: {REMEDY}"
+    assert LeftOut("alias", "ttl", reason, "other") in intake.refused
+    assert (1 if default else 2) == len(intake.refused)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_an_alias_of_two_settings_is_left_out_of_both(*, is_first: bool):
+    """Nobody can say whose it is."""
+    other = {**OTHER, "aliases": ["old_ttl"]}
+    intake = take_in(*((other, SETTING) if is_first else (SETTING, other)))
+    assert [set(), set()] == [set(setting.aliases) for setting in intake.make_contents(None).settings]
+    told = {(each.key, each.setting): each.reason for each in intake.refused}
+    assert {("old_ttl", "ttl"), ("old_ttl", "other")} == told.keys()
+    assert f"it is an alias of setting 'ttl', too: {REMEDY}" == told["old_ttl", "other"]
+
+
+@pytest.mark.trap(35)
+@pytest.mark.parametrize("alias", ["a b", "old\n", ""])
+def test_an_alias_that_is_no_name_is_left_out(alias: str):
+    """The setting is taken."""
+    intake = take_in({**SETTING, "aliases": [alias, "old_ttl"]})
+    (told,) = intake.refused
+    assert ("alias", alias, "ttl") == (told.kind, told.key, told.setting)
+    assert "String should" in told.reason
+    assert [{"old_ttl"}] == [set(setting.aliases) for setting in intake.make_contents(None).settings]
 
 
 @pytest.mark.parametrize(
@@ -108,6 +163,9 @@ def test_a_setting_that_cannot_be_taken_is_told(intake: Intake, change: dict, re
         ({"rule_id": 7}, "two rules with this id"),
         ({"value": [1.5]}, "its value [1.5] is no value of the type Sequence<int>"),
         ({"value": None}, "its value null is no value"),
+        ({"value": [NAN]}, "value: NaN is no JSON, which has finite numbers only"),
+        ({"value": [INFINITY]}, "value: a number is infinite, or too large"),
+        ({"metadata": {"a": NAN}}, "metadata: NaN is no JSON"),
         ({"context_features": []}, "feature_values: "),
         ({"context_features": None}, "its conditions are no pairs"),
         ({"context_features": [["user"]]}, "its conditions are no pairs"),

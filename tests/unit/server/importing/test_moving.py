@@ -61,11 +61,13 @@ def test_it_says_how_far_it_is(simulated: SimulatedService, storage: Storage, mo
     expected = "read 401 of 401 settings, 401 rules"
     said: list[str] = []
     move(simulated, storage, said)
-    assert [expected, "writing 401 settings and 401 rules", "reading both again, to compare them", expected] == said
+    comparing = "stored, at revision 1; reading both again, to compare them"
+    assert [expected, "writing 401 settings and 401 rules", comparing, expected] == said
     monkeypatch.setattr(moving, "_PROGRESS_INTERVAL_S", -1.0)
     said.clear()
     move(simulated, storage, said, is_updating=True)
     assert ["read 200 of 401 settings, 200 rules", "read 400 of 401 settings, 400 rules"] == said[:2]
+    assert "writing what has changed" == said[3]
 
 
 def test_nothing_is_imported_where_there_are_settings(simulated: SimulatedService, storage: Storage):
@@ -135,3 +137,17 @@ def test_a_service_that_fails_in_between_leaves_nothing(simulated: SimulatedServ
     with pytest.raises(ExistingServiceError):
         move(simulated, storage)
     assert 0 == read_revision(storage)
+
+
+def test_a_service_that_fails_in_the_end_leaves_what_is_stored(simulated: SimulatedService, storage: Storage):
+    """And that was said before, as the error does not say it."""
+
+    def fail(path: str) -> None:
+        if simulated.paths.count(path) == 2:
+            simulated.features = None
+
+    simulated.before_answer = fail
+    said: list[str] = []
+    with pytest.raises(ExistingServiceError):
+        move(simulated, storage, said)
+    assert (1, "stored, at revision 1; reading both again, to compare them") == (read_revision(storage), said[-1])

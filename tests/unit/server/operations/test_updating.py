@@ -57,8 +57,14 @@ def take_over(storage: Storage, there: Contents) -> None:
 
 
 def test_nothing_new_is_nothing_written(storage: Storage):
-    """Not even an entry of the log."""
-    assert 1 == update(storage, THERE, frozenset(), SOMEBODY).revision
+    """Not even an entry of the log; the plan says how much is the same."""
+    written = update(storage, THERE, frozenset(), SOMEBODY)
+    assert (1, True, 2, 3) == (
+        written.revision,
+        written.result.is_empty,
+        written.result.same_settings,
+        written.result.same_rules,
+    )
     assert 1 == read_revision(storage)
 
 
@@ -101,8 +107,10 @@ CHANGES: dict[str, Contents] = {
 @pytest.mark.parametrize("there", CHANGES.values(), ids=CHANGES.keys())
 def test_what_changed_there_is_taken_over(storage: Storage, there: Contents):
     """All of it, as one entry."""
+    assert not storage.read(lambda reader: make_plan(reader, there)).is_empty
     take_over(storage, there)
     assert 2 == read_revision(storage)
+    assert storage.read(lambda reader: make_plan(reader, there)).is_empty
 
 
 def test_an_update_can_be_repeated(storage: Storage):
@@ -174,7 +182,7 @@ CONFLICTS: dict[str, tuple[Callable[[Storage], object], Contents, list[LeftOut]]
         add_rule("b", "z"),
         change(settings=[A, replace(B, type="str", default_value="")], rules=[RULE_1, RULE_2]),
         [
-            LeftOut("setting", "b", "rule 6, which was changed here, does not fit to it"),
+            LeftOut("setting", "b", "rule 6, which stays as it is here, does not fit to it"),
             LeftOut("rule", "6", ONLY_HERE, "b"),
         ],
     ),
@@ -266,6 +274,17 @@ def test_what_cannot_be_taken_stays_as_it_is(storage: Storage):
     there = change(settings=[A], rules=[RULE_1])
     plan = update(storage, there, refused, SOMEBODY).result
     assert ([], []) == (plan.left, list(plan.list_objects()))
+
+
+@pytest.mark.parametrize("rules", [[], [replace(RULE_5, setting="z")]], ids=["it is refused", "it is another one's"])
+def test_a_setting_that_a_rule_which_stays_does_not_fit_to_is_left(storage: Storage, rules: list[RuleRecord]):
+    """Nothing invalid is ever stored, though nobody has changed that rule here."""
+    text = replace(B, type="str", default_value="")
+    there = change(settings=[A, text, a_setting("z", ORDER)], rules=[RULE_1, RULE_2, *rules])
+    refused = set() if rules else {("rule", "5")}
+    plan = update(storage, there, refused, SOMEBODY, is_skipping=True).result
+    assert LeftOut("setting", "b", "rule 5, which stays as it is here, does not fit to it") == plan.left[0]
+    assert ["int", 50] == storage.read(lambda reader: [reader.find_setting("b").type, reader.find_rule(5).value])
 
 
 def test_what_could_not_be_taken_before_is_taken_now():
