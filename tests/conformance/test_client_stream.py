@@ -432,6 +432,8 @@ def test_stream_that_falls_silent(driver: Driver, service: FakeService, log, mon
     with StreamingService(service, {STREAM: fall_silent}) as streams:
         client = start_streaming(driver, service, streams)
         assert wait_until(lambda: not client.native.status.is_streaming)
+        # Which the log says in the next moment.
+        assert wait_until(lambda: len(read_log(log)) > 1)
         assert "nothing came in for 0.3 s" in read_log(log)[1]
 
 

@@ -1,5 +1,6 @@
 """Moving in: reading, storing and comparing together. What the operations do is in their own tests."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -60,6 +61,7 @@ def test_it_says_how_far_it_is(simulated: SimulatedService, storage: Storage, mo
     fill(simulated, settings=401, rules_each=1)
     expected = "read 401 of 401 settings, 401 rules"
     said: list[str] = []
+    monkeypatch.setattr(moving, "_PROGRESS_INTERVAL_S", math.inf)
     move(simulated, storage, said)
     comparing = "stored, at revision 1; reading both again, to compare them"
     assert [expected, "writing 401 settings and 401 rules", comparing, expected] == said
