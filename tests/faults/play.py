@@ -88,8 +88,10 @@ class Run:
         self.backstage.publish(encode(generation))
 
     def begin(self) -> None:
-        """Start the client."""
+        """Start the client, and wait until it has what the service says."""
         start(self.client)
+        # A declaration may take too long for the client's limits on a busy machine: it fails no start, and is repeated.
+        assert wait_until(lambda: self.probe.generations() == {1}, poll_s=POLL_S)
         self.forget()
         # Also if it took more than one attempt.
         self.changes, self._is_failing = 0, False
