@@ -18,6 +18,7 @@ from heksher.server.api.query_parameters import (
 )
 from heksher.server.api.responses import NO_SETTING, READ_FAILURES, WRITE_FAILURES, Responses, document, problem
 from heksher.server.api.routing import ServicesDependency, make_router
+from heksher.server.asgi.access import reads
 from heksher.server.asgi.streaming import OpenedStream, send_stream
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.queries.query_service import make_key
@@ -76,6 +77,7 @@ LastRevisionDependency = Annotated[int | None, Depends(_get_last_revision)]
     summary="Be told when the answer to a query has changed",
     responses=document(_RESPONSES, READ_FAILURES),
 )
+@reads
 async def open_stream(
     request: Request, services: ServicesDependency, last_revision: LastRevisionDependency, query: QueryDependency
 ) -> Response:
@@ -94,6 +96,7 @@ async def open_stream(
     summary="Be told when the answer to a query has changed, with the parameters in the body",
     responses=document(_RESPONSES, WRITE_FAILURES),
 )
+@reads
 async def open_stream_by_post(
     request: Request, services: ServicesDependency, last_revision: LastRevisionDependency, query: PostedQueryDependency
 ) -> Response:
