@@ -50,9 +50,14 @@ def mark_access(endpoint: T, access: Access) -> T:
     return endpoint
 
 
+def get_access(endpoint: object) -> Access | None:
+    """Return what an endpoint says about itself; ``None`` if it says nothing."""
+    return getattr(endpoint, _ATTRIBUTE, None)
+
+
 def read_access(route: BaseRoute) -> Access | None:
     """Return what a route says about itself; ``None`` if it says nothing."""
-    return getattr(getattr(route, "endpoint", None), _ATTRIBUTE, None)
+    return get_access(getattr(route, "endpoint", None))
 
 
 def find_access(routes: Iterable[BaseRoute], scope: Scope) -> Access:

@@ -1,9 +1,10 @@
 """The header fields of a request by name, looked at once for all steps.
 
-A name that stands twice has its last value here, so names that decide on something may stand only once: of two values
-a proxy could have checked the one, and the service would use the other.
+What stands on several lines is one value, as the lines are parts of a list (RFC 9110, section 5.3). Names that decide
+on something may stand only once: of two values a proxy could have checked the one, and the service would use the other.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -29,9 +30,10 @@ def put_fields(scope: Scope) -> HeaderFields:
         ValueError: a header that may stand only once stands more often; the message names it.
     """
     headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
-    fields = scope[_KEY] = dict(headers)
+    fields: HeaderFields = dict(headers)
     if len(fields) != len(headers):
-        _check_single(headers)
+        fields = _combine(headers)
+    scope[_KEY] = fields
     return fields
 
 
@@ -41,9 +43,11 @@ def get_fields(scope: Scope) -> HeaderFields:
     return fields
 
 
-def _check_single(headers: Sequence[tuple[bytes, bytes]]) -> None:
-    seen: set[bytes] = set()
-    for name, _ in headers:
-        if name in seen and name in _SINGLE:
-            raise ValueError(f"{_SINGLE[name]}: the header stands more than once; a request has one")
-        seen.add(name)
+def _combine(headers: Sequence[tuple[bytes, bytes]]) -> HeaderFields:
+    lines: defaultdict[bytes, list[bytes]] = defaultdict(list)
+    for name, value in headers:
+        lines[name].append(value)
+    for name, shown in _SINGLE.items():
+        if len(lines.get(name, ())) > 1:
+            raise ValueError(f"{shown}: the header stands more than once; a request has one")
+    return {name: b",".join(values) for name, values in lines.items()}

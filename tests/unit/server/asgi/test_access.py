@@ -33,6 +33,15 @@ def test_each_route_says_whether_it_writes(route: BaseRoute):
     assert read_access(route) in {READ, WRITE}
 
 
+def test_what_is_refused_is_documented():
+    """For each route that the documentation shows, as it is nothing that the route itself would answer."""
+    document = Application(Config("unused"), open_fragile()).api.openapi()
+    for route in ROUTES:
+        for method in route.methods if route.include_in_schema else ():
+            responses = document["paths"][route.path][method.lower()]["responses"]
+            assert (True, read_access(route).is_write) == ("421" in responses, "403" in responses)
+
+
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.methods <= SAFE_METHODS], ids=name_route)
 def test_no_route_writes_by_a_method_that_is_safe(route: BaseRoute):
     """Browsers send those for any page, without a word about it in the request."""

@@ -26,6 +26,7 @@ def test_what_decides_stands_once(name: bytes, shown: str):
         put_fields({"headers": [(name, b"ada"), (b"accept", b"b"), (name, b"ada")]})
 
 
-def test_other_headers_may_stand_more_than_once():
-    """As HTTP allows it."""
-    put_fields({"headers": [(b"accept", b"a"), (b"host", b"a"), (b"accept", b"b"), (b"x-forwarded-for", b"c")]})
+def test_other_headers_may_stand_on_several_lines():
+    """They are one list then."""
+    headers = [(b"accept", b"a"), (b"host", b"c"), (b"accept", b"b, d"), (b"x-request-id", b"e"), (b"accept", b"")]
+    assert {b"accept": b"a,b, d,", b"host": b"c", b"x-request-id": b"e"} == put_fields({"headers": headers})
