@@ -16,6 +16,8 @@ SEED := $(shell date +%s)
 # What --full makes a difference to, and the contract of storages.
 FULL_TESTS = tests/unit/server/api tests/property tests/conformance/test_storage*.py \
 	tests/integration/test_kill.py tests/integration/test_api_schemathesis.py
+# What make types and make test-browser run.
+NOT_TESTED = --ignore=tests/typing --ignore=tests/browser
 PYTEST = $(RUN) -m pytest -n auto --dist worksteal
 
 ##@ Two commands to begin with
@@ -24,15 +26,15 @@ PYTEST = $(RUN) -m pytest -n auto --dist worksteal
 demo: env-demo ## a service, an application, and a rule that changes what the application reads (ONCE=1: then end)
 	@$(RUN) examples/demo.py $(if $(filter-out 0,$(ONCE)),--once)
 
-# What type checkers say of programs is tested by make types.
+# What type checkers say of programs is tested by make types, and what browsers do by make test-browser.
 .PHONY: test
 test: env-test ## all tests (ARGS='-k rules' for some)
-	$(PYTEST) --ignore=tests/typing $(ARGS)
+	$(PYTEST) $(NOT_TESTED) $(ARGS)
 
 ##@ What CI runs
 
 .PHONY: check
-check: static test-install test-storages test test-published ## everything that CI runs: format, lint, types, imports, lock, docs, tests
+check: static test-install test-storages test test-browser test-published ## everything that CI runs: format, lint, types, imports, lock, docs, tests
 
 .PHONY: static
 static: lint types imports import-time lock-check docs ## all of check but the tests
@@ -49,10 +51,14 @@ test-install: dist ## install what make dist builds into empty environments, on 
 test-published: env-test ## what tests/compatibility says of the published client 0.2.2, run on that one (in .published)
 	PYTHONPATH=. $(RUN) -m tools.published $(ARGS)
 
+.PHONY: test-browser
+test-browser: env-all ## what web pages can do to the service, in a real browser, which is installed if there is none
+	browser="$$($(RUN) tools/browser.py)" && HEKSHER_TEST_BROWSER="$$browser" $(RUN) -m pytest tests/browser $(ARGS)
+
 # Another order, and so other neighbours, in each run; SEED=... repeats one.
 .PHONY: test-random
 test-random: env-test ## all tests in random order
-	$(PYTEST) --ignore=tests/typing --shuffle $(SEED) $(ARGS)
+	$(PYTEST) $(NOT_TESTED) --shuffle $(SEED) $(ARGS)
 
 .PHONY: lint
 lint: env-all ## format and lint, changing nothing
@@ -85,7 +91,7 @@ traps: env-test ## which faults of the existing software are shown to be absent,
 .PHONY: coverage
 coverage: env-test ## branch coverage of src/heksher, its subprocesses included; fails below the bound in pyproject.toml
 	rm -f .coverage .coverage.*
-	$(RUN) -m coverage run -m pytest -n auto --ignore=tests/typing $(ARGS)
+	$(RUN) -m coverage run -m pytest -n auto $(NOT_TESTED) $(ARGS)
 	$(RUN) -m coverage combine --quiet
 	$(RUN) -m coverage report
 
@@ -213,7 +219,7 @@ lock: env-all ## bring uv.lock and requirements/ in step with pyproject.toml
 
 .PHONY: clean
 clean: ## remove everything that was built: environments, caches, reports
-	rm -rf .venv .tools .pythons .canary .published .benchmarks .bootstrap.lock build dist .coverage .coverage.* htmlcov
+	rm -rf .venv .tools .pythons .canary .published .browsers .benchmarks .bootstrap.lock build dist .coverage .coverage.* htmlcov
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -90,7 +90,9 @@ class _Stream:
 
     async def open(self) -> None:
         path = f"/api/v1/stream?{PAGE_QUERY}"
-        self._writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\nLast-Event-ID: {_FIRST_REVISION}\r\n\r\n".encode())
+        self._writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: {_FIRST_REVISION}\r\n\r\n".encode()
+        )
         head = await self._reader.readuntil(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200"):
             raise AssertionError(f"a stream was answered with {head!r}")
@@ -123,7 +125,7 @@ async def _change(connection: _Connection, value: int) -> float:
     """Change a rule; return the moment at which that was acknowledged."""
     reader, writer = connection
     body = json.dumps({"value": 1000 + value}).encode()
-    head = f"PUT {CHANGED_RULE_PATH} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"PUT {CHANGED_RULE_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     writer.write(head.encode() + body)
     answer = await reader.readuntil(b"\r\n\r\n")
     if not answer.startswith(b"HTTP/1.1 204"):

@@ -31,7 +31,7 @@ def send(service: RunningService, request: bytes) -> int:
 
 
 def make(method: bytes, target: bytes, body: bytes = b"", *headers: bytes) -> bytes:
-    lines = [method + b" " + target + b" HTTP/1.1", b"Host: a", b"Connection: close", *headers]
+    lines = [method + b" " + target + b" HTTP/1.1", b"Host: localhost", b"Connection: close", *headers]
     if body:
         lines.append(b"Content-Length: %d" % len(body))
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
@@ -224,10 +224,10 @@ def test_strange_headers_are_the_clients_fault(service: RunningService, headers:
 @pytest.mark.trap(44)
 def test_a_large_body_is_refused_without_being_read(service: RunningService):
     """By its length, or, when it comes in chunks, as soon as it is too large; the connection can be read from."""
-    declared = b"POST /api/v1/rules HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n"
+    declared = b"POST /api/v1/rules HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n"
     assert 413 == send(service, declared)
     chunk = b"%x\r\n%s\r\n" % (50_000, b" " * 50_000)
-    chunked = b"POST /api/v1/rules HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunked = b"POST /api/v1/rules HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert 413 == send(service, chunked + chunk * 3)
 
 
@@ -255,6 +255,6 @@ def test_a_client_that_goes_away_is_no_error(service: RunningService, caplog: py
     parts = urlsplit(service.url)
     with caplog.at_level(logging.WARNING):
         with socket.create_connection((parts.hostname, parts.port)) as connection:
-            connection.sendall(b"POST /api/v1/rules HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
+            connection.sendall(b"POST /api/v1/rules HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         assert 200 == send(service, make(b"GET", b"/api/health"))
     assert [] == [record for record in caplog.records if record.levelno >= logging.ERROR]

@@ -139,6 +139,25 @@ def test_log_messages_are_documented():
     assert len(logged) > 15
 
 
+def list_proxied_locations() -> list[tuple[str, str]]:
+    """List the locations of nginx that the pages show, which pass requests on: the page, and what stands in them."""
+    pages = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md")}
+    found = [
+        (name, body) for name, page in pages.items() for body in re.findall(r"location [^{]*\{(.*?)\}", page, re.DOTALL)
+    ]
+    return [(name, body) for name, body in found if "proxy_pass" in body]
+
+
+def test_each_proxy_that_is_shown_passes_the_host_on():
+    """A location with a header of its own has none of those around it, so each says it."""
+    locations = list_proxied_locations()
+    told = [
+        f"proxy_set_header {field}" for field in ("Host $host;", "X-Forwarded-For $remote_addr;", "X-Forwarded-Proto $")
+    ]
+    assert [] == [name for name, body in locations if not all(line in body for line in told)]
+    assert len(locations) >= 2
+
+
 def test_errors_are_documented():
     """The page of errors shows the tree of all errors, which is the documentation of their module."""
     assert "automodule:: heksher.exceptions" in read("reference/errors.md")

@@ -63,11 +63,32 @@ def test_the_service_ends_although_a_request_is_not_finished():
     service = ServiceProcess("memory:").start()
     host, port = service.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(b"POST /api/v1/rules HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
+        connection.sendall(b"POST /api/v1/rules HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         assert 200 == httpx2.get(f"{service.url}/api/health").status_code  # so the other request has been read as well
         started = time.monotonic()
         assert 0 == service.stop()
         assert time.monotonic() - started < 9
+
+
+def test_nobody_is_believed_for_whom_a_request_comes_from():
+    """Not on the machine itself, unless the service is told to: the log says where the connection came from."""
+    forged = {"X-Forwarded-For": "9.9.9.9", "X-Forwarded-Proto": "https"}
+    for options, address in (((), "127.0.0.1"), (("--trusted-proxies", "127.0.0.1"), "9.9.9.9")):
+        with ServiceProcess("memory:", "--access-log", *options) as service:
+            httpx2.get(f"{service.url}/api/v1/context_features", headers=forged).raise_for_status()
+        (line,) = [line for line in service.lines if "GET /api/v1/context_features 200" in line]
+        assert f" to {address} [" in line
+
+
+def test_only_the_names_of_the_service_are_answered_at_a_loopback_address():
+    """Those of the machine, and those that it is started with."""
+    options = ("--allowed-hosts", "heksher.internal", "--public-url", "https://heksher.example.com")
+    with ServiceProcess("memory:", *options) as service:
+        _, _, port = service.url.rpartition(":")
+        names = [f"localhost:{port}", "HEKSHER.internal", "heksher.example.com", "evil.example", f"evil.example:{port}"]
+        url = f"{service.url}/api/v1/query"
+        statuses = [httpx2.get(url, headers={"Host": name}).status_code for name in names]
+    assert [200, 200, 200, 421, 421] == statuses
 
 
 def test_the_service_starts_quickly(tmp_path: Path):

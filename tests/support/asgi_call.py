@@ -16,14 +16,20 @@ class Call:
     """
 
     def __init__(
-        self, app: Application, method: str, path: str, headers: Iterable[tuple[bytes, bytes]] = (), body: bytes = b""
+        self,
+        app: Application,
+        method: str,
+        path: str,
+        headers: Iterable[tuple[bytes, bytes]] = (),
+        body: bytes = b"",
+        **connection: object,
     ) -> None:
         path, _, query = path.partition("?")
         self.messages: list[dict] = []
         self._scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
             "path": path, "raw_path": path.encode(), "query_string": query.encode(), "headers": list(headers),
-            "server": ("heksher", 80), "client": ("10.0.0.7", 1), "root_path": "",
+            "server": ("heksher", 80), "client": ("10.0.0.7", 1), "root_path": "", **connection,
         }  # fmt: skip
         self._received = [{"type": "http.request", "body": body, "more_body": False}]
         self._is_gone = asyncio.Event()
@@ -68,12 +74,26 @@ class Call:
 
 
 def send(
-    app: Application, method: str, path: str, headers: Iterable[tuple[bytes, bytes]] = (), body: bytes = b""
+    app: Application,
+    method: str,
+    path: str,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+    body: bytes = b"",
+    **connection: object,
 ) -> Call:
-    """Send a request, wait for the first part of the answer, and go."""
+    """Send a request, wait for the first part of the answer, and go.
+
+    Args:
+        app: the application.
+        method: the method of the request.
+        path: its path, with its query.
+        headers: its header fields.
+        body: its body.
+        connection: what its scope has besides, such as ``server``, the address that the connection arrived at.
+    """
 
     async def call() -> Call:
-        made = Call(app, method, path, headers, body)
+        made = Call(app, method, path, headers, body, **connection)
         await made.leave()
         return made
 

@@ -125,6 +125,7 @@ class _ThreadServer(uvicorn.Server):
                 lifespan="off",
                 log_config=None,
                 access_log=False,
+                proxy_headers=False,
                 timeout_graceful_shutdown=2,
                 # A busy machine may let seconds pass between two requests; then one would meet a closing connection.
                 timeout_keep_alive=3600,

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import click
 
+from heksher.server.address_kind import PublicURL
 from heksher.server.option_kind import Choice, Number, OptionKind, Text, Truth
 from heksher.server.options import DATABASE, OPTIONS, Option
 
@@ -47,6 +48,8 @@ def _find_metavar(option: Option) -> str | None:
     match option.kind:
         case Text(metavar):
             return metavar
+        case PublicURL():
+            return "URL"
         case Number():
             return "N"
         case Choice() | Truth():

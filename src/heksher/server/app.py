@@ -1,6 +1,6 @@
 """The application: the only module that puts the API, the operations, the catalog and a storage together."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from types import MappingProxyType
 
@@ -26,6 +26,7 @@ from heksher.server.api.routes import (
 from heksher.server.api.routing import provide_services
 from heksher.server.asgi.body_limit import BodyLimit
 from heksher.server.asgi.caller import CallerStep
+from heksher.server.asgi.entrance import Entrance
 from heksher.server.asgi.fast_path import FastPath
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.request_log import RequestLog, tells_routes
@@ -92,7 +93,7 @@ class Application:
         self.services: Services = self._make_services()
         self.end_streams: Callable[[], None] = self.services.streams.end_all
         self.api: FastAPI = self._make_api(mounted)
-        self.front: ASGIApp = make_front(self.api, self.services)
+        self.front: ASGIApp = make_front(self.api, self.services, self.api.router.routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (self.front if scope["type"] == "http" else self.api)(scope, receive, send)
@@ -206,7 +207,7 @@ class _AddSlash:
         await RedirectResponse(location, 307)(scope, receive, send)
 
 
-def make_front(framework: ASGIApp, services: Services) -> ASGIApp:
+def make_front(framework: ASGIApp, services: Services, routes: Sequence[BaseRoute]) -> ASGIApp:
     """Return the steps of a request's path. The last step added here is the first one that a request passes."""
     config = services.config
     recorder = Recorder(services.metrics, is_logging=config.has_access_log)
@@ -215,6 +216,7 @@ def make_front(framework: ASGIApp, services: Services) -> ASGIApp:
     front = Streaming(front, services.streams).__call__
     front = FastPath(front, services.query_service, recorder).__call__
     front = CallerStep(front, recorder).__call__
+    front = Entrance(front, recorder, config, routes).__call__
     return BodyLimit(front, config.max_body_bytes).__call__
 
 

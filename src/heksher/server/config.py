@@ -30,6 +30,12 @@ class Config:
         first_version: the version that the first declaration of a setting must have.
         host: the name or address to listen on.
         port: the port to listen on; 0 lets the system choose.
+        public_url: the URL at which browsers reach the service, without a slash at its end; ``None`` if they reach it
+            at the host that they name in their requests.
+        allowed_hosts: the names, besides those of the machine itself, that a request which arrives at a loopback
+            address may have been sent to.
+        cors_origins: the origins of web pages that may call the routes which are open to them.
+        trusted_proxies: the addresses and networks of the proxies that are believed for whom a request comes from.
     """
 
     database: str
@@ -44,3 +50,7 @@ class Config:
     first_version: FirstVersion = "1.0"
     host: str = "127.0.0.1"
     port: int = 8000
+    public_url: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()

@@ -3,7 +3,8 @@
 The code that answers a request sets ``request_id`` for its duration. A context variable follows the request through the
 event loop and onto threads, so no function has to pass the id on.
 
-Clients cannot inject text into log lines: a malformed id is replaced, and paths are quoted.
+Clients cannot inject text into log lines: a malformed id is replaced, and what a request's line has of the request is
+quoted and cut off.
 """
 
 import json
@@ -25,8 +26,11 @@ access_logger: logging.Logger = logging.getLogger("heksher.access")
 
 _REQUEST_ID_HEADER = b"x-request-id"
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-# The characters that a path may contain unquoted: RFC 3986, section 3.3.
+# The characters that a path may contain unquoted: RFC 3986, section 3.3. Brackets, which are none, stand around ids.
 _PATH_CHARACTERS = "/:@!$&'()*+,;=-._~"
+# A field of a request's line is cut off after this many characters.
+_MAX_FIELD_CHARACTERS = 1000
+_CUT_OFF = "..."
 # The attributes that every record has. All others were passed as ``extra`` by the caller.
 _USUAL_ATTRIBUTES = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
@@ -75,15 +79,25 @@ def log_request(method: str, path: str, status: int, seconds: float, size_bytes:
         size_bytes: the size of the answer's body.
         client: the address of the client; ``None`` if unknown.
     """
-    quoted = quote(path, safe=_PATH_CHARACTERS, errors="replace")
+    method, path = _escape(method), _escape(path)
+    client = None if client is None else _escape(client)
     duration_ms = round(seconds * 1000, 3)
     access_logger.info(
-        "%s %s %d, %d bytes in %s ms to %s", method, quoted, status, size_bytes, duration_ms, client or "?",
+        "%s %s %d, %d bytes in %s ms to %s", method, path, status, size_bytes, duration_ms, client or "?",
         extra={
-            "method": method, "path": quoted, "status": status, "bytes": size_bytes, "duration_ms": duration_ms,
+            "method": method, "path": path, "status": status, "bytes": size_bytes, "duration_ms": duration_ms,
             "client": client,
         },
     )  # fmt: skip
+
+
+def _escape(text: str) -> str:
+    """Return a text of a request as a field of its line: percent-encoded, and cut off where it is long."""
+    # Cut off first as well: a path can be as long as a request may be.
+    quoted = quote(text[: _MAX_FIELD_CHARACTERS + 1], safe=_PATH_CHARACTERS, errors="replace")
+    if len(quoted) <= _MAX_FIELD_CHARACTERS:
+        return quoted
+    return quoted[: _MAX_FIELD_CHARACTERS - len(_CUT_OFF)] + _CUT_OFF
 
 
 class TextFormatter(logging.Formatter):

@@ -9,6 +9,7 @@ Source: docs/reference/compatibility.md, *Start-up configuration of the existing
 from dataclasses import dataclass
 from typing import Final
 
+from heksher.server.address_kind import Hosts, Networks, PublicURL, WebOrigins
 from heksher.server.config import MAX_WORKERS, Config
 from heksher.server.option_kind import Choice, FeatureNames, Number, OptionKind, OptionValue, Text, Truth
 
@@ -122,5 +123,40 @@ OPTIONS: Final = (
         variable="HEKSHER_FIRST_VERSION",
         help="the version that the first declaration of a setting must have; any lets an empty service accept programs"
         " that are beyond 1.0",
+    ),
+    Option(
+        name="public_url",
+        kind=PublicURL(),
+        flag="--public-url",
+        variable="HEKSHER_PUBLIC_URL",
+        help="the URL at which browsers reach the service, if there is a proxy: only its pages may write",
+        default_help="the host that a request names",
+    ),
+    Option(
+        name="allowed_hosts",
+        kind=Hosts(),
+        flag="--allowed-hosts",
+        variable="HEKSHER_ALLOWED_HOSTS",
+        help="names that a request to a loopback address may be for, besides localhost, loopback addresses and the"
+        " public URL's; separated by commas",
+        default_help="none",
+    ),
+    Option(
+        name="cors_origins",
+        kind=WebOrigins(),
+        flag="--cors-origins",
+        variable="HEKSHER_CORS_ORIGINS",
+        help="origins of web pages elsewhere that may call the routes which are open to them (as yet there are none);"
+        " separated by commas",
+        default_help="none",
+    ),
+    Option(
+        name="trusted_proxies",
+        kind=Networks(),
+        flag="--trusted-proxies",
+        variable="HEKSHER_TRUSTED_PROXIES",
+        help="addresses and networks of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; separated"
+        " by commas",
+        default_help="nobody, not even 127.0.0.1",
     ),
 )

@@ -26,6 +26,10 @@ def test_everything_has_a_default():
         has_access_log=False,
         host="127.0.0.1",
         port=8000,
+        public_url=None,
+        allowed_hosts=(),
+        cors_origins=(),
+        trusted_proxies=(),
     ) == load_config(HOME)
 
 
@@ -50,6 +54,23 @@ def test_the_variables_of_this_service_work():
     }
     config = load_config(HOME | environment)
     assert (0, 4, "json", True) == (config.max_cache_bytes, config.workers, config.log_format, config.has_access_log)
+
+
+def test_hosts_origins_and_proxies_are_lists():
+    """Separated by commas, in variables as on the command line."""
+    environment = {
+        "HEKSHER_PUBLIC_URL": "https://heksher.example.com",
+        "HEKSHER_ALLOWED_HOSTS": "a,b",
+        "HEKSHER_CORS_ORIGINS": "https://a.example,https://b.example",
+        "HEKSHER_TRUSTED_PROXIES": "10.0.0.1, 10.1.0.0/16",
+    }
+    config = load_config(HOME | environment, {"allowed_hosts": "c,d"})
+    assert ("https://heksher.example.com", ("c", "d"), ("https://a.example", "https://b.example")) == (
+        config.public_url,
+        config.allowed_hosts,
+        config.cors_origins,
+    )
+    assert ("10.0.0.1/32", "10.1.0.0/16") == config.trusted_proxies
 
 
 def test_options_win_over_variables():

@@ -117,6 +117,27 @@ def test_a_path_cannot_forge_lines(caplog: pytest.LogCaptureFixture):
     assert "GET /a%20b%0A%1B%22%25%E2%80%A8%3F 404, 0 bytes in 0 ms to ?" == caplog.messages[0]
 
 
+def test_no_field_can_forge_lines(caplog: pytest.LogCaptureFixture):
+    """Not the method or the address either: a field has none of the brackets and blanks of a line."""
+    with caplog.at_level(logging.INFO, "heksher.access"):
+        log_request("A [x]", "/", 200, 0, 0, "9.9.9.9 [x]\nDELETE / 204")
+    assert "A%20%5Bx%5D / 200, 0 bytes in 0 ms to 9.9.9.9%20%5Bx%5D%0ADELETE%20/%20204" == caplog.messages[0]
+    assert "9.9.9.9%20%5Bx%5D%0ADELETE%20/%20204" == caplog.records[0].client
+
+
+@pytest.mark.parametrize("character", ["a", "\n", "\u2028"])
+def test_no_field_is_long(caplog: pytest.LogCaptureFixture, character: str):
+    """At most a thousand characters, encoded ones included; one that was cut off ends with dots."""
+    with caplog.at_level(logging.INFO, "heksher.access"):
+        log_request(character * 5_000, "/" + character * 100_000, 200, 0, 0, character * 5_000)
+        log_request("GET", "/" + "a" * 999, 200, 0, 0, None)
+    record, complete = caplog.records
+    fields = (record.method, record.path, record.client)
+    assert [1000] * 3 == [len(field) for field in fields]
+    assert [True] * 3 == [field.endswith("...") for field in fields]
+    assert "/" + "a" * 999 == complete.path
+
+
 @pytest.mark.parametrize(
     ("log_format", "expected"),
     [("text", "INFO heksher.server.a: started"), ("json", '"message": "started"')],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from heksher.server.address_kind import Hosts, Networks, PublicURL, WebOrigins
 from heksher.server.config import Config, FirstVersion
 from heksher.server.logs import LogFormat
 from heksher.server.option_kind import Choice, FeatureNames, Number, Text, Truth
@@ -19,6 +20,10 @@ TYPES = {
     Truth: {bool},
     Choice: {LogFormat, FirstVersion},
     FeatureNames: {tuple[str, ...] | None},
+    PublicURL: {str | None},
+    Hosts: {tuple[str, ...]},
+    WebOrigins: {tuple[str, ...]},
+    Networks: {tuple[str, ...]},
 }
 
 

@@ -238,6 +238,8 @@ INVALID: Responses = model(422, Invalid, "The request breaks the rules.")
 UNAVAILABLE: Responses = problem(503, "The database cannot be reached; try again later.")
 TOO_LARGE: Responses = problem(413, "The body is too large.")
 BAD_ACTOR: Responses = problem(400, "The header `Heksher-Actor` is malformed.")
+FOREIGN_PAGE: Responses = problem(403, "A web page that is not the service's own has sent the request.")
+FOREIGN_HOST: Responses = problem(421, "The request is for a name that is not the service's own.")
 # What every route with a body can answer.
 READ_FAILURES: Responses = document(INVALID, UNAVAILABLE)
 WRITE_FAILURES: Responses = document(INVALID, TOO_LARGE, UNAVAILABLE)

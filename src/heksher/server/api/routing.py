@@ -1,7 +1,7 @@
 """What all groups of routes are built with."""
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Path
 from fastapi.params import Depends as Dependency
@@ -9,6 +9,8 @@ from pydantic import BeforeValidator
 from starlette.requests import Request
 
 from heksher.server.api.body import StrictRoute
+from heksher.server.api.responses import FOREIGN_HOST, FOREIGN_PAGE, document
+from heksher.server.asgi.access import UNKNOWN_ACCESS, get_access
 from heksher.server.asgi.caller import MAX_ACTOR_CHARACTERS, get_caller
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
@@ -61,6 +63,16 @@ NameInPath = Annotated[str, Path(examples=["cache_ttl"])]
 RuleIdInPath = Annotated[int, BeforeValidator(_read_rule_id), Path(ge=0, examples=[7])]
 
 
+class _DocumentedRoute(StrictRoute):
+    """A route whose documentation has what is answered before it is reached."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **arguments: Any) -> None:
+        access = get_access(endpoint) or UNKNOWN_ACCESS
+        refusals = document(FOREIGN_HOST, FOREIGN_PAGE) if access.is_write else FOREIGN_HOST
+        arguments["responses"] = document(arguments.get("responses") or {}, refusals)
+        super().__init__(path, endpoint, **arguments)
+
+
 def make_router(tag: str, dependencies: Sequence[Dependency] | None = None) -> APIRouter:
     """Return a router for one group of routes that parses requests strictly.
 
@@ -69,7 +81,7 @@ def make_router(tag: str, dependencies: Sequence[Dependency] | None = None) -> A
         dependencies: checked first for each request of the group; ``None`` for none.
     """
     # Existing clients send JSON without a Content-Type.
-    return APIRouter(tags=[tag], route_class=StrictRoute, strict_content_type=False, dependencies=dependencies)
+    return APIRouter(tags=[tag], route_class=_DocumentedRoute, strict_content_type=False, dependencies=dependencies)
 
 
 def provide_services(api: FastAPI, services: Services) -> None:

@@ -3,6 +3,7 @@
 In the order in which a request passes them (``make_front`` in ``heksher.server.app`` puts them together)::
 
     BodyLimit     ends the reading of a body that is too large
+    Entrance      refuses requests for other hosts, and writes of web pages that are not the service's own
     CallerStep    puts the sender of the request into the scope
     FastPath      answers a query from memory
     Streaming     runs a stream after all later steps have returned

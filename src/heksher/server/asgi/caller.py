@@ -4,13 +4,14 @@ It comes before the answers from memory, so a request that it refuses is refused
 """
 
 import re
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from heksher.server.asgi.header_fields import ACTOR, HeaderFields, get_fields
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.refusal import refuse
 from heksher.server.storage.base import Origin
@@ -19,7 +20,6 @@ from heksher.wire import ACTOR_HEADER
 MAX_ACTOR_CHARACTERS: Final = 100
 
 _KEY: Final = "heksher.caller"
-_ACTOR: Final = ACTOR_HEADER.lower().encode()
 # RFC 3986: visible ASCII, and a percent sign only before two hexadecimal digits.
 _ENCODED = re.compile(rb"(?:[!-$&-~]|%[0-9A-Fa-f]{2})*")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -59,7 +59,7 @@ class CallerStep:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         try:
-            scope[_KEY] = read_caller(scope["headers"])
+            scope[_KEY] = read_caller(get_fields(scope))
         except ValueError as error:
             return refuse(scope, send, self._recorder, 400, f"{ACTOR_HEADER}: {error}")
         return self._app(scope, receive, send)
@@ -71,19 +71,14 @@ def get_caller(scope: Scope) -> Caller:
     return caller
 
 
-def read_caller(headers: Iterable[tuple[bytes, bytes]]) -> Caller:
+def read_caller(fields: HeaderFields) -> Caller:
     """Return the sender of a request with these header fields.
 
     Raises:
         ValueError: a header field is malformed; the message says what is allowed.
     """
-    caller = UNKNOWN_CALLER
-    for name, value in headers:
-        if name == _ACTOR:
-            if caller is not UNKNOWN_CALLER:
-                raise ValueError("the header stands more than once; a request has one actor")
-            caller = Caller(_decode_actor(value))
-    return caller
+    actor = fields.get(ACTOR)
+    return UNKNOWN_CALLER if actor is None else Caller(_decode_actor(actor))
 
 
 def _decode_actor(value: bytes) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heksher.server.asgi.body_limit import BodyTooLargeError
+from heksher.server.asgi.header_fields import get_fields
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.queries.query_service import AskedQuery, QueryService, Reply, make_key
 from heksher.wire import QUERY_PATH
@@ -40,7 +41,7 @@ class FastPath:
         return self._app(scope, receive, send)
 
     def _answer(self, scope: Scope, receive: Receive, send: Send, key: bytes, started_s: float) -> Awaitable[None]:
-        preferences = self._query_service.read_preferences(scope["headers"])
+        preferences = self._query_service.read_preferences(get_fields(scope))
         reply = self._query_service.find_reply(key, preferences)
         if reply is not None:
             return self._send_reply(scope, send, reply, started_s)

@@ -5,6 +5,7 @@ import time
 from starlette.types import Scope, Send
 
 from heksher.server.asgi.recorder import UNMATCHED, Recorder, identifying
+from heksher.server.catalog.answer import NOSNIFF
 from heksher.server.json_bytes import encode
 
 
@@ -24,6 +25,7 @@ async def refuse(scope: Scope, send: Send, recorder: Recorder, status: int, deta
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
+            NOSNIFF,
             id_field,
         ]
         await send({"type": "http.response.start", "status": status, "headers": headers})

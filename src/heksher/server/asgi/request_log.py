@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heksher.server.asgi.recorder import UNMATCHED, Recorder, identifying
+from heksher.server.catalog.answer import NOSNIFF, HeaderField
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class RequestLog:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started_s = time.perf_counter()
         with identifying(scope) as id_field:
-            watch = _Watch(send, id_field)
+            watch = _Watch(send, (NOSNIFF, id_field))
             try:
                 await self._app(scope, receive, watch.send)
             finally:
@@ -45,16 +46,16 @@ class _Watch:
 
     Args:
         send: the ASGI callable of the connection.
-        field: a header field to add to the answer.
+        fields: header fields to add to the answer.
 
     Attributes:
         status: the status of the answer; 500 until the answer begins, because a request without an answer has failed.
         size_bytes: the size of the answer's body.
     """
 
-    def __init__(self, send: Send, field: tuple[bytes, bytes]) -> None:
+    def __init__(self, send: Send, fields: tuple[HeaderField, ...]) -> None:
         self._send = send
-        self._field = field
+        self._fields = fields
         self.status: int = 500
         self.size_bytes = 0
 
@@ -62,7 +63,7 @@ class _Watch:
         """Pass on a message."""
         if "status" in message:
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), self._field]
+            message["headers"] = [*message.get("headers", ()), *self._fields]
         else:
             self.size_bytes += len(message.get("body", b""))
         return self._send(message)

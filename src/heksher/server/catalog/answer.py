@@ -38,7 +38,11 @@ CAPABILITIES: Final = ", ".join(
 # An answer that fits into one packet does not arrive sooner when compressed.
 MIN_COMPRESSED_BYTES: Final = 1400
 
+# On every answer of the service: a browser must not take it for a script or a page, whatever a page tells it.
+NOSNIFF: Final[HeaderField] = (b"x-content-type-options", b"nosniff")
+
 _CONSTANT_HEADERS: Final[tuple[HeaderField, ...]] = (
+    NOSNIFF,
     (b"cache-control", b"no-cache"),
     (b"vary", b"accept-encoding"),
     (CAPABILITIES_HEADER.lower().encode(), CAPABILITIES.encode()),

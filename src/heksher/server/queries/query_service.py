@@ -6,7 +6,7 @@ key is in the cache needs no parsing, no thread and no database (known fault 42)
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
@@ -107,18 +107,18 @@ class QueryService:
         """Shut the threads down without waiting for them. Afterwards no large answer can be computed."""
         self._makers.shutdown(wait=False)
 
-    def read_preferences(self, headers: Iterable[HeaderField]) -> ResponsePreferences:
-        """Return how the client wants the answer."""
-        none_match = min_revision = b""
-        encoding: Encoding = ""
-        for name, value in headers:
-            if name == b"if-none-match":
-                none_match = none_match + b"," + value if none_match else value
-            elif name == b"accept-encoding":
-                encoding = self._read_encoding(value)
-            elif name == _MIN_REVISION:
-                min_revision = value
-        return ResponsePreferences(none_match, encoding, min_revision)
+    def read_preferences(self, fields: Mapping[bytes, bytes]) -> ResponsePreferences:
+        """Return how the client wants the answer.
+
+        Args:
+            fields: the header fields by name, in lower case.
+        """
+        accepted = fields.get(b"accept-encoding")
+        return ResponsePreferences(
+            fields.get(b"if-none-match", b""),
+            "" if accepted is None else self._read_encoding(accepted),
+            fields.get(_MIN_REVISION, b"").rpartition(b",")[2].strip(),  # of several demands the last one counts
+        )
 
     def find_reply(self, key: bytes, preferences: ResponsePreferences) -> Reply | None:
         """Return the reply to a query if it is in memory."""

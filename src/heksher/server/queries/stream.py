@@ -19,6 +19,7 @@ from typing import Final
 from starlette.types import Receive, Send
 
 from heksher.server.catalog.advance import Step
+from heksher.server.catalog.answer import NOSNIFF
 from heksher.server.catalog.catalog import Catalog, CatalogState
 from heksher.server.catalog.effect import shows_any
 from heksher.server.catalog.query import CatalogQuery
@@ -39,6 +40,7 @@ _NOWHERE: Final[_Position] = (-1, -1)
 _TICK_S: Final = 1.0
 _HEARTBEAT: Final = b":\n\n"
 _HEADERS: Final = (
+    NOSNIFF,
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
     # Keeps nginx from buffering the answer.

@@ -51,6 +51,7 @@ def test_the_headers_say_what_is_sent():
         b"content-encoding": b"gzip",
     } == dict(compressed.headers)
     assert {
+        b"x-content-type-options": b"nosniff",
         b"cache-control": b"no-cache",
         b"vary": b"accept-encoding",
         b"heksher-capabilities": b"post-query, aliases, stream, any-values, declare-many",

@@ -193,25 +193,22 @@ def test_nobody_waits_for_a_database_that_is_known_to_be_away(
 
 
 def test_a_wish_is_read_from_headers(query_service: Desk):
-    """Several lines of tags are one list; other headers are nobody's business here."""
-    headers = [
-        (b"host", b"heksher"),
-        (b"if-none-match", b'"a"'),
-        (b"accept-encoding", b"gzip"),
-        (b"if-none-match", b'W/"b"'),
-        (b"heksher-min-revision", b"17"),
-    ]
-    assert ResponsePreferences(b'"a",W/"b"', "gzip", b"17") == query_service.query_service.read_preferences(headers)
-    assert PLAIN == query_service.query_service.read_preferences([])
+    """Tags can be a list; other headers are nobody's business here."""
+    fields = {
+        b"host": b"heksher",
+        b"if-none-match": b'"a",W/"b"',
+        b"accept-encoding": b"gzip",
+        b"heksher-min-revision": b"17",
+    }
+    assert ResponsePreferences(b'"a",W/"b"', "gzip", b"17") == query_service.query_service.read_preferences(fields)
+    assert PLAIN == query_service.query_service.read_preferences({})
 
 
 def test_made_up_encodings_are_not_remembered(query_service: Desk):
     """Whoever makes up thousands gets an answer, and takes no memory."""
     for number in range(1000):
-        assert (
-            "gzip"
-            == query_service.query_service.read_preferences([(b"accept-encoding", b"gzip, x%d" % number)]).encoding
-        )
+        fields = {b"accept-encoding": b"gzip, x%d" % number}
+        assert "gzip" == query_service.query_service.read_preferences(fields).encoding
     assert 64 == len(query_service.query_service._known_encodings)
 
 

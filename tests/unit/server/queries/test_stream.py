@@ -144,6 +144,7 @@ def test_a_stream_begins_at_once():
         start = connection.messages[0]
         assert ("http.response.start", 200) == (start["type"], start["status"])
         assert {
+            b"x-content-type-options": b"nosniff",
             b"content-type": b"text/event-stream",
             b"cache-control": b"no-store",
             b"x-accel-buffering": b"no",

@@ -21,6 +21,7 @@ from heksher.server.api.responses import (
     text,
 )
 from heksher.server.api.routing import OriginDependency, StorageDependency, make_router
+from heksher.server.asgi.access import reads, writes
 from heksher.server.catalog.answer import CAPABILITIES
 from heksher.server.operations import context_features
 from heksher.server.operations.context_features import Side
@@ -36,6 +37,7 @@ FeatureInPath = Annotated[str, Path(examples=["environment"])]
     summary="List the context features in their order, the most general one first",
     responses=document(model(200, ContextFeatures, "The context features."), UNAVAILABLE),
 )
+@reads
 def list_features(storage: StorageDependency) -> Response:
     """Earlier features are more general, later ones more specific: a rule on a later feature wins."""
     announcement = {CAPABILITIES_HEADER: CAPABILITIES}
@@ -47,6 +49,7 @@ def list_features(storage: StorageDependency) -> Response:
     summary="Tell the place of a context feature in the order",
     responses=document(model(200, Index, "Its place, counted from 0."), NO_FEATURE, READ_FAILURES),
 )
+@reads
 def find_index(name: FeatureInPath, storage: StorageDependency) -> Response:
     """The index of the first, most general feature is 0."""
     return JSONAnswer({"index": context_features.find_index(storage, name)})
@@ -62,6 +65,7 @@ def find_index(name: FeatureInPath, storage: StorageDependency) -> Response:
         WRITE_FAILURES,
     ),
 )
+@writes
 def add_feature(body: NewContextFeature, storage: StorageDependency, origin: OriginDependency) -> Response:
     """Settings can be made configurable by it from now on."""
     return answer_written(context_features.add_feature(storage, body.context_feature, origin))
@@ -73,6 +77,7 @@ def add_feature(body: NewContextFeature, storage: StorageDependency, origin: Ori
     summary="Move a context feature to just before or after another one",
     responses=document(BAD_ACTOR, NO_FEATURE, WRITE_FAILURES),
 )
+@writes
 def move_feature(
     name: FeatureInPath, body: ContextFeatureMove, storage: StorageDependency, origin: OriginDependency
 ) -> Response:
@@ -97,6 +102,7 @@ def move_feature(
         READ_FAILURES,
     ),
 )
+@writes
 def delete_feature(name: FeatureInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
     """The order of the others stays."""
     return answer_written(context_features.delete_feature(storage, name, origin))

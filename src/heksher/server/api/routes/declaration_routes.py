@@ -24,6 +24,7 @@ from heksher.server.api.responses import (
     text_or_problem,
 )
 from heksher.server.api.routing import OriginDependency, ServicesDependency, make_router
+from heksher.server.asgi.access import writes
 from heksher.server.errors import InvalidInputError, OperationError
 from heksher.server.json_form import JSONObject
 from heksher.server.operations.declaration import (
@@ -60,6 +61,7 @@ _VERSION_KEYS: dict[OutcomeName, str] = {
         WRITE_FAILURES,
     ),
 )
+@writes
 def declare_setting(body: SettingDeclaration, services: ServicesDependency, origin: OriginDependency) -> Response:
     """Applications declare each setting at start, with a version that they raise when they change its attributes.
 
@@ -81,6 +83,7 @@ def declare_setting(body: SettingDeclaration, services: ServicesDependency, orig
         TOO_LARGE,
     ),
 )
+@writes
 def declare_many_settings(
     body: SettingDeclarations, services: ServicesDependency, origin: OriginDependency
 ) -> Response:

@@ -5,6 +5,7 @@ from starlette.concurrency import run_in_threadpool
 
 from heksher.server.api.responses import HealthResponse, JSONAnswer, Live, Problem, Ready, document, model, text
 from heksher.server.api.routing import ServicesDependency, StorageDependency, make_router
+from heksher.server.asgi.access import reads
 from heksher.server.health import is_healthy
 from heksher.version import __version__
 from heksher.wire import HEALTH_PATH
@@ -19,6 +20,7 @@ router: APIRouter = make_router("service")
         model(200, HealthResponse, "The service works."), model(500, Problem, "The database cannot be reached.")
     ),
 )
+@reads
 def check_health(storage: StorageDependency) -> Response:
     """For load balancers and clients that ping."""
     if is_healthy(storage):
@@ -27,6 +29,7 @@ def check_health(storage: StorageDependency) -> Response:
 
 
 @router.get("/healthz/live", summary="Tell that the process answers", responses=model(200, Live, "It does."))
+@reads
 async def check_live() -> Response:
     """A process that does not answer this is to be started again; the database has nothing to do with it."""
     return JSONAnswer({"live": True})
@@ -40,6 +43,7 @@ async def check_live() -> Response:
         model(503, Ready, "It has not loaded the settings yet, or is about to end."),
     ),
 )
+@reads
 async def check_ready(services: ServicesDependency) -> Response:
     """A process whose database is away is ready: it answers queries from memory, and refuses writes."""
     picture = services.readiness.describe()
@@ -51,6 +55,7 @@ async def check_ready(services: ServicesDependency) -> Response:
     summary="Give the metrics, for Prometheus",
     responses=text(200, "The metrics, in Prometheus' text format.", "heksher_streams 5.0"),
 )
+@reads
 async def show_metrics(services: ServicesDependency) -> Response:
     """Of all workers together."""
     # With several workers they are read from files.

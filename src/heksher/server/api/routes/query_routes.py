@@ -24,6 +24,7 @@ from heksher.server.api.responses import (
     problem,
 )
 from heksher.server.api.routing import ServicesDependency, make_router
+from heksher.server.asgi.access import reads
 from heksher.server.asgi.fast_path import get_asked_query
 from heksher.server.queries.query_service import AskedQuery, Reply
 from heksher.wire import QUERY_PATH
@@ -57,6 +58,7 @@ AskedDependency = Annotated[AskedQuery, Depends(_get_asked)]
     summary="Query settings and their rules: the call that every client repeats",
     responses=document(_RESPONSES, READ_FAILURES),
 )
+@reads
 async def query_settings(services: ServicesDependency, asked: AskedDependency, query: QueryDependency) -> Response:
     """A rule is returned when each of its conditions is let through by the filter for its feature.
 
@@ -70,6 +72,7 @@ async def query_settings(services: ServicesDependency, asked: AskedDependency, q
     summary="Query settings and their rules, with the parameters in the body",
     responses=document(_RESPONSES, WRITE_FAILURES),
 )
+@reads
 async def query_settings_by_post(
     services: ServicesDependency, asked: AskedDependency, query: PostedQueryDependency
 ) -> Response:

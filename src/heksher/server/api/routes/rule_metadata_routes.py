@@ -18,6 +18,7 @@ from heksher.server.api.responses import (
 )
 from heksher.server.api.routes.rule_routes import RULE_PATH
 from heksher.server.api.routing import OriginDependency, RuleIdInPath, StorageDependency, make_router
+from heksher.server.asgi.access import reads, writes
 from heksher.server.operations import metadata
 
 router: APIRouter = make_router("metadata of rules")
@@ -31,6 +32,7 @@ _TOO_MANY: Responses = problem(400, "There would be too many keys.")
     summary="Get the metadata of a rule",
     responses=document(model(200, MetadataResponse, "The metadata."), NO_RULE, READ_FAILURES),
 )
+@reads
 def get_metadata(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
     """An empty object if the rule has none."""
     return JSONAnswer({"metadata": metadata.get_of_rule(storage, rule_id)})
@@ -42,6 +44,7 @@ def get_metadata(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
     summary="Set some keys of a rule's metadata",
     responses=document(NO_RULE, _TOO_MANY, WRITE_FAILURES),
 )
+@writes
 def merge_metadata(
     rule_id: RuleIdInPath, body: RuleMetadata, storage: StorageDependency, origin: OriginDependency
 ) -> Response:
@@ -55,6 +58,7 @@ def merge_metadata(
     summary="Replace the metadata of a rule",
     responses=document(BAD_ACTOR, NO_RULE, WRITE_FAILURES),
 )
+@writes
 def replace_metadata(
     rule_id: RuleIdInPath, body: RuleMetadata, storage: StorageDependency, origin: OriginDependency
 ) -> Response:
@@ -68,6 +72,7 @@ def replace_metadata(
     summary="Empty the metadata of a rule",
     responses=document(BAD_ACTOR, NO_RULE, READ_FAILURES),
 )
+@writes
 def clear_metadata(rule_id: RuleIdInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
     """Takes no body: rules have no versions."""
     return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.overwrite({}), origin))
@@ -79,6 +84,7 @@ def clear_metadata(rule_id: RuleIdInPath, storage: StorageDependency, origin: Or
     summary="Set one key of a rule's metadata",
     responses=document(NO_RULE, _TOO_MANY, WRITE_FAILURES),
 )
+@writes
 def set_key(
     rule_id: RuleIdInPath,
     key: MetadataKey,
@@ -96,6 +102,7 @@ def set_key(
     summary="Remove one key from a rule's metadata",
     responses=document(BAD_ACTOR, NO_RULE, READ_FAILURES),
 )
+@writes
 def remove_key(rule_id: RuleIdInPath, key: str, storage: StorageDependency, origin: OriginDependency) -> Response:
     """A key that the metadata lacks is gone already."""
     return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.remove_key(key), origin))

@@ -23,6 +23,7 @@ from heksher.server.api.responses import (
     text,
 )
 from heksher.server.api.routing import OriginDependency, RuleIdInPath, StorageDependency, make_router
+from heksher.server.asgi.access import reads, writes
 from heksher.server.operations import rules
 from heksher.wire import CONDITION_PATTERN, RULES_PATH, parse_conditions
 
@@ -42,6 +43,7 @@ RULE_PATH = RULES_PATH + "/{rule_id}"
         WRITE_FAILURES,
     ),
 )
+@writes
 def add_rule(body: NewRule, storage: StorageDependency, origin: OriginDependency) -> Response:
     """The rule's value applies where all of its `feature_values` hold, unless a more specific rule does too."""
     written = rules.add(storage, body.setting, body.feature_values, body.value, body.metadata, origin)
@@ -54,6 +56,7 @@ def add_rule(body: NewRule, storage: StorageDependency, origin: OriginDependency
     summary="Find the rule of a setting with exactly these conditions",
     responses=document(model(200, RuleId, "Its id."), empty(404, "There is no such rule or setting."), READ_FAILURES),
 )
+@reads
 def search_rule(
     setting: Annotated[SettingName, Query(examples=["cache_ttl"])],
     feature_values: Annotated[
@@ -73,6 +76,7 @@ def search_rule(
 @router.get(
     RULE_PATH, summary="Get a rule", responses=document(model(200, RuleResponse, "The rule."), NO_RULE, READ_FAILURES)
 )
+@reads
 def get_rule(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
     """Conditions stand in feature order."""
     return JSONAnswer(rules.get(storage, rule_id))
@@ -82,6 +86,7 @@ _VALUE_RESPONSES = document(problem(400, "The value is not of the setting's type
 
 
 @router.put(RULE_PATH + "/value", status_code=204, summary="Change the value of a rule", responses=_VALUE_RESPONSES)
+@writes
 def set_value(rule_id: RuleIdInPath, body: RuleValue, storage: StorageDependency, origin: OriginDependency) -> Response:
     """The conditions of a rule never change."""
     return answer_written(rules.set_value(storage, rule_id, body.value, origin))
@@ -94,6 +99,7 @@ def set_value(rule_id: RuleIdInPath, body: RuleValue, storage: StorageDependency
     summary="Change the value of a rule; use PUT on its value",
     responses=_VALUE_RESPONSES,
 )
+@writes
 def patch_rule(
     rule_id: RuleIdInPath, body: RuleValue, storage: StorageDependency, origin: OriginDependency
 ) -> Response:
@@ -104,6 +110,7 @@ def patch_rule(
 @router.delete(
     RULE_PATH, status_code=204, summary="Delete a rule", responses=document(BAD_ACTOR, NO_RULE, READ_FAILURES)
 )
+@writes
 def delete_rule(rule_id: RuleIdInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
     """Its id is given to no other rule."""
     return answer_written(rules.delete(storage, rule_id, origin))

@@ -18,6 +18,7 @@ from heksher.server.api.responses import (
 )
 from heksher.server.api.routes.setting_routes import SETTING_PATH
 from heksher.server.api.routing import NameInPath, OriginDependency, StorageDependency, make_router
+from heksher.server.asgi.access import reads, writes
 from heksher.server.operations import metadata
 
 router: APIRouter = make_router("metadata of settings")
@@ -32,6 +33,7 @@ _TOO_MANY: Responses = problem(400, "There would be too many keys.")
     summary="Get the metadata of a setting",
     responses=document(model(200, MetadataResponse, "The metadata."), NO_SETTING, READ_FAILURES),
 )
+@reads
 def get_metadata(name: NameInPath, storage: StorageDependency) -> Response:
     """An empty object if the setting has none."""
     return JSONAnswer({"metadata": metadata.get_of_setting(storage, name)})
@@ -43,6 +45,7 @@ def get_metadata(name: NameInPath, storage: StorageDependency) -> Response:
     summary="Set some keys of a setting's metadata",
     responses=document(NO_SETTING, _NOT_NEWER, _TOO_MANY, WRITE_FAILURES),
 )
+@writes
 def merge_metadata(
     name: NameInPath, body: SettingMetadata, storage: StorageDependency, origin: OriginDependency
 ) -> Response:
@@ -56,6 +59,7 @@ def merge_metadata(
     summary="Replace the metadata of a setting",
     responses=document(BAD_ACTOR, NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
 )
+@writes
 def replace_metadata(
     name: NameInPath, body: SettingMetadata, storage: StorageDependency, origin: OriginDependency
 ) -> Response:
@@ -71,6 +75,7 @@ def replace_metadata(
     summary="Empty the metadata of a setting",
     responses=document(BAD_ACTOR, NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
 )
+@writes
 def clear_metadata(name: NameInPath, body: Versioned, storage: StorageDependency, origin: OriginDependency) -> Response:
     """The version stands in the body, as everywhere."""
     return answer_written(metadata.edit_of_setting(storage, name, metadata.overwrite({}), body.version, origin))
@@ -82,6 +87,7 @@ def clear_metadata(name: NameInPath, body: Versioned, storage: StorageDependency
     summary="Set one key of a setting's metadata",
     responses=document(NO_SETTING, _NOT_NEWER, _TOO_MANY, WRITE_FAILURES),
 )
+@writes
 def set_key(
     name: NameInPath, key: MetadataKey, body: SettingMetadataValue, storage: StorageDependency, origin: OriginDependency
 ) -> Response:
@@ -97,6 +103,7 @@ def set_key(
     summary="Remove one key from a setting's metadata",
     responses=document(BAD_ACTOR, NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
 )
+@writes
 def remove_key(
     name: NameInPath, key: str, body: Versioned, storage: StorageDependency, origin: OriginDependency
 ) -> Response:

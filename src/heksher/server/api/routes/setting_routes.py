@@ -23,6 +23,7 @@ from heksher.server.api.responses import (
     text_or_problem,
 )
 from heksher.server.api.routing import NameInPath, OriginDependency, StorageDependency, make_router
+from heksher.server.asgi.access import reads, writes
 from heksher.server.operations import settings
 from heksher.wire import SETTINGS_PATH
 
@@ -36,6 +37,7 @@ SETTING_PATH = SETTINGS_PATH + "/{name}"
     summary="List all settings, sorted by name",
     responses=document(model(200, Settings, "All settings."), READ_FAILURES),
 )
+@reads
 def list_settings(
     storage: StorageDependency,
     include_additional_data: Annotated[bool, Query(description="all attributes, not only the main ones")] = False,
@@ -52,6 +54,7 @@ def list_settings(
     summary="Get a setting",
     responses=document(model(200, SettingResponse, "Its seven attributes."), NO_SETTING, READ_FAILURES),
 )
+@reads
 def get_setting(name: NameInPath, storage: StorageDependency) -> Response:
     """As everywhere, the name may be an alias; the answer has the canonical name."""
     return JSONAnswer(settings.get(storage, name))
@@ -63,6 +66,7 @@ def get_setting(name: NameInPath, storage: StorageDependency) -> Response:
     summary="Delete a setting and its rules",
     responses=document(BAD_ACTOR, NO_SETTING, READ_FAILURES),
 )
+@writes
 def delete_setting(name: NameInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
     """Its name and aliases are free again."""
     return answer_written(settings.delete(storage, name, origin))
@@ -79,6 +83,7 @@ def delete_setting(name: NameInPath, storage: StorageDependency, origin: OriginD
         WRITE_FAILURES,
     ),
 )
+@writes
 def set_type(name: NameInPath, body: NewType, storage: StorageDependency, origin: OriginDependency) -> Response:
     """The default value and the values of all rules must fit. In a minor version the type can only get narrower."""
     return answer_written(settings.set_type(storage, name, body.type, body.version, origin))
@@ -95,6 +100,7 @@ def set_type(name: NameInPath, body: NewType, storage: StorageDependency, origin
         WRITE_FAILURES,
     ),
 )
+@writes
 def rename(name: NameInPath, body: NewName, storage: StorageDependency, origin: OriginDependency) -> Response:
     """The old name becomes an alias, so applications that use it keep working."""
     return answer_written(settings.rename(storage, name, body.name, body.version, origin))
@@ -111,6 +117,7 @@ def rename(name: NameInPath, body: NewName, storage: StorageDependency, origin: 
         WRITE_FAILURES,
     ),
 )
+@writes
 def set_configurable_features(
     name: NameInPath, body: NewFeatures, storage: StorageDependency, origin: OriginDependency
 ) -> Response:

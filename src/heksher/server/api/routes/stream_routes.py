@@ -18,6 +18,8 @@ from heksher.server.api.query_parameters import (
 )
 from heksher.server.api.responses import NO_SETTING, READ_FAILURES, WRITE_FAILURES, Responses, document, problem
 from heksher.server.api.routing import ServicesDependency, make_router
+from heksher.server.asgi.access import reads
+from heksher.server.asgi.header_fields import get_fields
 from heksher.server.asgi.streaming import OpenedStream, send_stream
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.queries.query_service import make_key
@@ -76,6 +78,7 @@ LastRevisionDependency = Annotated[int | None, Depends(_get_last_revision)]
     summary="Be told when the answer to a query has changed",
     responses=document(_RESPONSES, READ_FAILURES),
 )
+@reads
 async def open_stream(
     request: Request, services: ServicesDependency, last_revision: LastRevisionDependency, query: QueryDependency
 ) -> Response:
@@ -94,6 +97,7 @@ async def open_stream(
     summary="Be told when the answer to a query has changed, with the parameters in the body",
     responses=document(_RESPONSES, WRITE_FAILURES),
 )
+@reads
 async def open_stream_by_post(
     request: Request, services: ServicesDependency, last_revision: LastRevisionDependency, query: PostedQueryDependency
 ) -> Response:
@@ -105,7 +109,7 @@ async def open_stream_by_post(
 async def _open(
     services: Services, scope: Scope, key: bytes, query: CatalogQuery, last_revision: int | None
 ) -> Response:
-    preferences = services.query_service.read_preferences(scope["headers"])
+    preferences = services.query_service.read_preferences(get_fields(scope))
     check_preferences(preferences)
     await services.query_service.check(query, preferences)
     return _StreamResponse(OpenedStream(key, query, last_revision))

@@ -1,0 +1,71 @@
+"""One request for each route that writes, which stores something when a program sends it."""
+
+from typing import NamedTuple
+
+from tests.support.service import HttpOperations
+
+SETTING = {"configurable_features": ["user"], "type": "int", "default_value": 1}
+
+
+class Write(NamedTuple):
+    """A request that writes.
+
+    Attributes:
+        route: the path of its route.
+        body: anything that JSON can say; ``None`` for no body.
+        arguments: what the route's path is filled in with.
+    """
+
+    method: str
+    route: str
+    body: object = None
+    arguments: dict[str, object] = {}  # noqa: RUF012 - nobody changes it
+
+    @property
+    def path(self) -> str:
+        return self.route.format(**self.arguments)
+
+
+SETTING_ROUTE = "/api/v1/settings/{name}"
+RULE_ROUTE = "/api/v1/rules/{rule_id}"
+FEATURE_ROUTE = "/api/v1/context_features/{name}"
+
+WRITES = [
+    Write("POST", "/api/v1/context_features", {"context_feature": "stolen"}),
+    Write("PATCH", f"{FEATURE_ROUTE}/index", {"to_before": "user"}, {"name": "spare"}),
+    Write("DELETE", FEATURE_ROUTE, None, {"name": "spare"}),
+    Write("POST", "/api/v1/settings/declare", {"name": "stolen", **SETTING}),
+    Write("POST", "/api/v1/settings/declare-many", [{"name": "stolen2", **SETTING}]),
+    Write("PUT", f"{SETTING_ROUTE}/type", {"type": "float", "version": "2.0"}, {"name": "typed"}),
+    Write("PUT", f"{SETTING_ROUTE}/name", {"name": "stolen3", "version": "2.0"}, {"name": "named"}),
+    Write(
+        "PUT", f"{SETTING_ROUTE}/configurable_features",
+        {"configurable_features": ["user", "theme"], "version": "2.0"}, {"name": "featured"},
+    ),
+    Write("POST", f"{SETTING_ROUTE}/metadata", {"metadata": {"a": 2}, "version": "2.0"}, {"name": "posted"}),
+    Write("PUT", f"{SETTING_ROUTE}/metadata", {"metadata": {"a": 2}, "version": "2.0"}, {"name": "put"}),
+    Write("DELETE", f"{SETTING_ROUTE}/metadata", {"version": "2.0"}, {"name": "cleared"}),
+    Write("PUT", f"{SETTING_ROUTE}/metadata/{{key}}", {"value": 2, "version": "2.0"}, {"name": "keyed", "key": "a"}),
+    Write("DELETE", f"{SETTING_ROUTE}/metadata/{{key}}", {"version": "2.0"}, {"name": "unkeyed", "key": "a"}),
+    Write("DELETE", SETTING_ROUTE, None, {"name": "doomed"}),
+    Write("POST", "/api/v1/rules", {"setting": "ruled", "feature_values": {"user": "stolen"}, "value": 5}),
+    Write("PUT", f"{RULE_ROUTE}/value", {"value": 6}, {"rule_id": 1}),
+    Write("PATCH", RULE_ROUTE, {"value": 7}, {"rule_id": 2}),
+    Write("POST", f"{RULE_ROUTE}/metadata", {"metadata": {"a": 2}}, {"rule_id": 3}),
+    Write("PUT", f"{RULE_ROUTE}/metadata", {"metadata": {"a": 2}}, {"rule_id": 4}),
+    Write("DELETE", f"{RULE_ROUTE}/metadata", None, {"rule_id": 5}),
+    Write("PUT", f"{RULE_ROUTE}/metadata/{{key}}", {"value": 2}, {"rule_id": 6, "key": "a"}),
+    Write("DELETE", f"{RULE_ROUTE}/metadata/{{key}}", None, {"rule_id": 7, "key": "a"}),
+    Write("DELETE", RULE_ROUTE, None, {"rule_id": 8}),
+]  # fmt: skip
+
+
+def fill(service: HttpOperations) -> None:
+    """Give a service what each of the requests changes."""
+    service.add_features("user", "theme", "spare")
+    named = [write.arguments.get("name") for write in WRITES if write.route.startswith(SETTING_ROUTE)]
+    for name in ("ruled", *named):
+        service.declare(name, configurable_features=["user"], metadata={"a": 1})
+    for number in range(1, 9):
+        body = {"setting": "ruled", "feature_values": {"user": f"u{number}"}, "value": number, "metadata": {"a": 1}}
+        service.http.post("/api/v1/rules", json=body).raise_for_status()
