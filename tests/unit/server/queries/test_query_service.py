@@ -6,7 +6,8 @@ import pytest
 
 from heksher.server.catalog.answer import MIN_COMPRESSED_BYTES
 from heksher.server.catalog.availability import Availability
-from heksher.server.catalog.catalog import Catalog
+from heksher.server.catalog.cache import AnswerCache
+from heksher.server.catalog.catalog import Catalog, CatalogState
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.errors import NotFoundError
 from heksher.server.metrics import Metrics
@@ -15,7 +16,7 @@ from heksher.server.queries import query_service as module
 from heksher.server.queries.query_service import QueryService, Reply, ResponsePreferences, make_key
 from heksher.server.storage.base import NOBODY
 from heksher.server.storage.storage_errors import StorageUnavailableError
-from tests.support.catalogs import FragileStorage, open_fragile
+from tests.support.catalogs import FragileStorage, a_picture, open_fragile
 from tests.support.operations import declaring
 from tests.support.storages import write_something
 
@@ -200,8 +201,11 @@ def test_a_wish_is_read_from_headers(query_service: Desk):
         (b"accept-encoding", b"gzip"),
         (b"if-none-match", b'W/"b"'),
         (b"heksher-min-revision", b"17"),
+        (b"heksher-min-revision", b"16-0123456789ab"),
     ]
-    assert ResponsePreferences(b'"a",W/"b"', "gzip", b"17") == query_service.query_service.read_preferences(headers)
+    assert ResponsePreferences(
+        b'"a",W/"b"', "gzip", b"17,16-0123456789ab"
+    ) == query_service.query_service.read_preferences(headers)
     assert PLAIN == query_service.query_service.read_preferences([])
 
 
@@ -217,11 +221,25 @@ def test_made_up_encodings_are_not_remembered(query_service: Desk):
 
 @pytest.mark.parametrize(
     ("text", "is_met"),
-    [(b"0", True), (b"17", True), (b"9" * 18, True), (b"9" * 19, False), (b"x", False), ("²".encode(), False)],
+    [
+        (b"0", True),
+        (b"17", True),
+        (b"17,16, 3", True),
+        (b"16-0123456789ab,16", True),
+        (b"18", False),
+        (b"18,17", False),
+        (b",".join([b"17"] * 8), True),
+        (b",".join([b"17"] * 9), False),
+        (b"9" * 19, False),
+        (b"x", False),
+        (b"17,", False),
+        ("²".encode(), False),
+    ],
 )
 def test_what_is_no_revision_is_never_met(text: bytes, is_met: bool):
-    """Only a demand that is a revision can be met."""
-    assert is_met == ResponsePreferences(b"", "", text).is_met_by(10**18)
+    """Only a demand that consists of revisions can be met: by a state that has all of them."""
+    state = CatalogState(a_picture(revision=17), AnswerCache(0), ())
+    assert is_met == ResponsePreferences(b"", "", text).is_met_by(state)
 
 
 def test_a_query_is_known_by_what_was_sent():
