@@ -107,7 +107,7 @@ class PostgresServer:
     def __init__(self) -> None:
         self._programs = _find_programs()
         self.directory = make_directory("postgres")
-        self._become_user = _become_user(self.directory)
+        self._become_user = become_postgres_user(self.directory)
         self.url = add_parameters("postgresql:///postgres", host=str(self.directory), user="heksher")
         # None while it does not run.
         self._process: subprocess.Popen[bytes] | None = None
@@ -229,7 +229,7 @@ def _find_programs() -> Path:
     )
 
 
-def _become_user(directory: Path) -> list[str]:
+def become_postgres_user(directory: Path) -> list[str]:
     """Return the command that starts another as a user who may run PostgreSQL, and give that user the directory."""
     if os.geteuid() != 0:
         return []
