@@ -133,10 +133,16 @@ class Stage:
         return looks_s[-1]
 
     def _read(self, http: httpx2.Client, demand: str) -> int:
-        answer = http.get(
-            f"/api/v1/query?settings={SETTING}", headers={"Heksher-Min-Revision": demand}
-        ).raise_for_status()
-        return int(answer.json()["settings"][SETTING]["rules"][0]["value"])
+        answers: list[httpx2.Response] = []
+
+        def is_answered() -> bool:
+            path = f"/api/v1/query?settings={SETTING}"
+            answers.append(http.get(path, headers={"Heksher-Min-Revision": demand}))
+            # A replica may not know yet that its database is there again.
+            return answers[-1].status_code != HTTPStatus.SERVICE_UNAVAILABLE
+
+        wait_until(is_answered, PATIENCE_S, _RETRY_S)
+        return int(answers[-1].raise_for_status().json()["settings"][SETTING]["rules"][0]["value"])
 
 
 @contextmanager

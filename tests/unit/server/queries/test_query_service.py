@@ -1,6 +1,7 @@
 """Where queries get their answers."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -8,6 +9,7 @@ from heksher.server.catalog.answer import MIN_COMPRESSED_BYTES
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.cache import AnswerCache
 from heksher.server.catalog.catalog import Catalog, CatalogState
+from heksher.server.catalog.picture import Picture
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.errors import NotFoundError
 from heksher.server.metrics import Metrics
@@ -15,8 +17,10 @@ from heksher.server.operations.declaration import declare
 from heksher.server.queries import query_service as module
 from heksher.server.queries.query_service import QueryService, Reply, ResponsePreferences, make_key
 from heksher.server.storage.base import NOBODY
+from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.storage_errors import StorageUnavailableError
 from tests.support.catalogs import FragileStorage, a_picture, open_fragile
+from tests.support.fake_service import DEADLINE_S
 from tests.support.operations import declaring
 from tests.support.storages import write_something
 
@@ -143,6 +147,35 @@ def test_what_many_ask_at_once_is_made_once(query_service: Desk, monkeypatch: py
     assert isinstance(first, asyncio.CancelledError)
     assert [200] * 4 == [reply.status for reply in others]
     assert [1] == made
+
+
+def test_what_is_made_of_two_histories_is_made_twice(query_service: Desk, monkeypatch: pytest.MonkeyPatch):
+    """The answer at a revision that the database has lost is not that at the revision which has its number now."""
+    monkeypatch.setattr(module, "_MAX_RULES_ON_EVENT_LOOP", -1)
+    gate, build = threading.Event(), module.build_answer
+    query_service.catalog.load()
+
+    def build_later(picture: Picture, query: CatalogQuery) -> bytes:
+        assert gate.wait(DEADLINE_S)
+        return build(picture, query)
+
+    monkeypatch.setattr(module, "build_answer", build_later)
+
+    async def ask_both() -> list[Reply]:
+        lost = asyncio.create_task(query_service.query_service.reply(b"", CatalogQuery(), PLAIN))
+        await asyncio.sleep(0)
+        query_service.storage.inner = MemoryStorage()
+        query_service.storage.open()
+        write_something(query_service.storage)
+        query_service.catalog.refresh()
+        new = asyncio.create_task(query_service.query_service.reply(b"", CatalogQuery(), PLAIN))
+        await asyncio.sleep(0)
+        gate.set()
+        return [await lost, await new]
+
+    lost, new = asyncio.run(ask_both())
+    assert [b"1", b"1"] == [read_header(reply, b"heksher-revision") for reply in (lost, new)]
+    assert [True, False] == [b"cache_ttl" in reply.body for reply in (lost, new)]
 
 
 @pytest.mark.parametrize(

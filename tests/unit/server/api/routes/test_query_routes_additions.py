@@ -206,6 +206,34 @@ def test_answers_tell_the_stamp_of_their_revision(ruled: Api):
     assert [(str(entry.revision), f"{entry.revision}-{entry.stamp}")] * 3 == told
 
 
+DECLARATION = {"name": "A", "configurable_features": ["environment", "user"], "type": "int", "default_value": 0}
+
+
+@pytest.mark.storages
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "context_features", {"context_feature": "new"}),
+        ("POST", "settings/declare", DECLARATION),
+        ("POST", "settings/declare", {**DECLARATION, "name": "new"}),
+        ("POST", "settings/declare", {**DECLARATION, "default_value": 1}),
+        ("POST", "settings/declare-many", [DECLARATION]),
+        ("PUT", "settings/A/name", {"name": "new", "version": "1.1"}),
+        ("DELETE", "settings/A", None),
+        ("POST", "rules", {"setting": "A", "feature_values": {"user": "x"}, "value": 1}),
+        ("PUT", "rules/1/value", {"value": 1}),
+        ("PUT", "rules/1/metadata/key", {"value": 1}),
+        ("DELETE", "rules/1", None),
+        ("DELETE", "rules/1/metadata/nothing", None),
+    ],
+)
+def test_writes_tell_the_stamp_of_their_revision(ruled: Api, method: str, path: str, body: object):
+    """Whether they had anything to change or not: it is that of the newest change, which a query can demand."""
+    response = ruled.request(method, f"/api/v1/{path}", json=body)
+    assert str(ruled.read_log()[-1].revision_id) == response.headers[ID]
+    assert response.headers[ID] == ruled.get(PATH, headers={DEMAND: response.headers[ID]}).headers[ID]
+
+
 def test_before_the_first_change_there_is_no_stamp():
     """The number 0 is the same in every history."""
     answer = Api().get(PATH)
