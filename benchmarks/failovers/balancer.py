@@ -25,6 +25,8 @@ class Balancer:
     def __init__(self, urls: Sequence[str]) -> None:
         ports = [int(urlsplit(url).port or 80) for url in urls]
         self._turns = itertools.cycle(ports)
+        # Of the connections that are open, both ends.
+        self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -46,13 +48,16 @@ class Balancer:
     async def _end(self) -> None:
         self._server.close()
         passing = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in passing:
-            task.cancel()
+        for writer in self._writers:
+            writer.transport.abort()
         await asyncio.gather(*passing, return_exceptions=True)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         replica_reader, replica_writer = await asyncio.open_connection("127.0.0.1", next(self._turns))
+        ends = {writer, replica_writer}
+        self._writers |= ends
         await asyncio.gather(_copy(reader, replica_writer), _copy(replica_reader, writer))
+        self._writers -= ends
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

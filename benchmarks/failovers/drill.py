@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from benchmarks.failovers.clients import Kind
+from benchmarks.failovers.reader import Reader
 from benchmarks.failovers.stage import Setup, Stage, Write
 
 # How long the load lasts before the primary is killed, where no write is to be lost.
@@ -49,28 +50,34 @@ class Outcome(NamedTuple):
 
 def play(stage: Stage, scenario: Scenario, number: int) -> Outcome:
     """Play a drill; the killed server is back as the standby in the end."""
-    first = stage.write()
-    stage.await_clients(first.value)
+    stage.await_clients(stage.write().value)
+    with Reader(stage.replicas.urls) as reader:
+        outcome = _fail_over(stage, scenario, scenario.later[number % len(scenario.later)])
+    stage.note_reads(len(reader.values), max(0, reader.count_setbacks() - bool(outcome.lost)))
+    stage.pair.swap()
+    return outcome
+
+
+def _fail_over(stage: Stage, scenario: Scenario, count: int) -> Outcome:
+    """Have the standby take over, then make so many writes."""
     acknowledged = _lose_writes(stage, scenario.lost) if scenario.lost else _write_until_the_end(stage)
     failed_s = time.monotonic()
     stage.fail()
     stage.promote()
     promoted_s = time.monotonic()
     stored = stage.read_stored()
-    later = [stage.write() for _ in range(scenario.later[number % len(scenario.later)])]
+    later = [stage.write() for _ in range(count)]
     looks_s = stage.await_looks_s(promoted_s)
     truth, since_s = (later[-1].value, later[-1].at_s) if later else (stored, promoted_s)
     delays_s = _measure_delays_s(stage, truth, [max(look_s, since_s) for look_s in looks_s])
     lost = range(stored + 1, acknowledged[-1].value + 1) if acknowledged else range(0)
     news = range(lost.stop, truth + 1)
-    outcome = Outcome(
+    return Outcome(
         lost=sum(write.value in lost for write in acknowledged),
         until_writes_s=later[0].at_s - failed_s if later else None,
         delays_s=delays_s,
         went_back=sum(client.has_gone_back(lost, news) for client in stage.clients),
     )
-    stage.pair.swap()
-    return outcome
 
 
 def _lose_writes(stage: Stage, count: int) -> list[Write]:

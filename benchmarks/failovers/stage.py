@@ -55,8 +55,8 @@ class Stage:
     """The servers, with one rule, the replicas and the clients.
 
     Attributes:
-        demands: how many queries have demanded a write.
-        broken: how many of them were answered with something older.
+        demands: how many queries have demanded a revision.
+        broken: how many of them were answered with something older that was not the truth.
     """
 
     def __init__(
@@ -91,9 +91,13 @@ class Stage:
         if not wait_until(lambda: written.extend(filter(None, [self.try_to_write()])) or written, PATIENCE_S, _RETRY_S):
             raise AssertionError("no write was acknowledged in time")
         for http in self._http:
-            self.demands += 1
-            self.broken += self._read(http, written[0].demand) < written[0].value
+            self.note_reads(1, self._read(http, written[0].demand) < written[0].value)
         return written[0]
+
+    def note_reads(self, demands: int, broken: int) -> None:
+        """Count queries that were made besides, each with a demand."""
+        self.demands += demands
+        self.broken += broken
 
     def read_stored(self) -> int:
         """Return the value that the server has which takes writes now, or is to take them."""
