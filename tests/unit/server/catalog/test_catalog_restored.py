@@ -3,16 +3,21 @@
 A backup is restored, or a standby takes over that lacks the last changes, and then it is written to.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import pytest
 
 from heksher.revision_id import RevisionId
+from heksher.server.catalog import history
 from heksher.server.catalog.catalog import Catalog
-from heksher.server.storage.base import Storage
+from heksher.server.storage.base import Reader, Storage
 from heksher.server.storage.memory import MemoryStorage
 from tests.support.restorable_storage import RestorableStorage
 from tests.support.storages import a_setting, store, write_something
+
+T = TypeVar("T")
 
 
 def make_content(*settings: str) -> MemoryStorage:
@@ -54,3 +59,32 @@ def test_same_history_is_not_restored() -> None:
         write_something(storage)
         assert (era, read_revision_id(storage)) == catalog.refresh().position
     assert catalog.history_lost_at is None
+
+
+class SwappedStorage(RestorableStorage):
+    """A storage that gets another content between two units of reading work.
+
+    Attributes:
+        next: what it gets after the next one; ``None`` for nothing else.
+    """
+
+    next: MemoryStorage | None = None
+
+    def read(self, work: Callable[[Reader], T]) -> T:
+        try:
+            return super().read(work)
+        finally:
+            self.content, self.next = self.next or self.content, None
+
+
+def test_loss_between_a_look_and_loading_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is far behind loads everything, and the database may have lost changes since it was looked at."""
+    monkeypatch.setattr(history, "_MAX_ENTRIES", 0)
+    storage = SwappedStorage(make_content("a"))
+    catalog = Catalog(storage, 1_000_000)
+    era, known = catalog.load().position
+    write_something(storage)
+    storage.next = make_content("b")
+    state = catalog.refresh()
+    assert (["b"], era + 1, known.number) == (list(state.picture.settings), state.era, state.picture.revision)
+    assert catalog.history_lost_at is not None
