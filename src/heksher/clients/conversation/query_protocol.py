@@ -154,16 +154,18 @@ class QueryProtocol:
         """Note that the answer to a query was published.
 
         From now on its revision is required, even if that is lower than what the query required: a service that was
-        restored from a backup goes on from an earlier one. What was required since the query was sent still is.
+        restored from a backup goes on from an earlier one. What was required since the query was sent still is, and is
+        newer: the answer may be one of a process that does not know it yet.
 
         Args:
             sent: the query.
             revision: that of the answer; ``None`` if the service does not tell.
         """
-        if self._demand == sent.demand:
-            self._demand = () if revision is None else (revision,)
-        else:
-            self.require_revision(revision)
+        demand: tuple[RevisionId, ...] = () if revision is None else (revision,)
+        for told in self._demand:
+            if told not in sent.demand:
+                demand = _demand_also(demand, told)
+        self._demand = demand
 
     def write(self, query: Query, path: str, headers: Mapping[str, str]) -> Request:
         """Write a query as a request.

@@ -450,6 +450,25 @@ def test_demand_stays_small() -> None:
     assert f"15-{OTHER_STAMP}" == demanded(session)
 
 
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ((18, OTHER_STAMP), f"18-{OTHER_STAMP}"),
+        ((17, OTHER_STAMP), f"17-{OTHER_STAMP}"),
+        ((16, OTHER_STAMP), f"17-{STAMP},16-{OTHER_STAMP}"),
+    ],
+)
+def test_answer_is_older_than_what_was_told_meanwhile(told: tuple[int, str], expected: str) -> None:
+    """An answer may come from a process that does not know of a loss yet which another one has told of meanwhile."""
+    session = start(SIZE)
+    publish(session, (QUERY, telling(queried({"size": 2}), revision=17, stamp=STAMP)))
+    talk, _ = begin(session)
+    session.require_revision(RevisionId(*told))
+    talk.answer(telling(not_modified(), revision=17, stamp=STAMP))
+    session.publish(talk.result())
+    assert expected == demanded(session)
+
+
 def test_older_service_in_place_of_one_with_stamps() -> None:
     """A service that does not know stamps refuses them; it is asked again at once, without."""
     session = start(SIZE)
