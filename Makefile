@@ -156,6 +156,10 @@ bench-import: env-test ## an import of 10,000 settings and 100,000 rules from a 
 bench-start: env-test ## starts of many processes and settings, and what one bad setting does to updates (QUICK=1: a tenth)
 	$(BENCH) benchmarks.start $(BENCH_ARGS) $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)
 
+.PHONY: bench-failover
+bench-failover: env-test ## a standby of PostgreSQL takes over, 20 times in each of 9 ways (ARGS='--drills 5 --only synchronous')
+	$(BENCH) benchmarks.failover $(ARGS)
+
 .PHONY: bench-outage-db
 bench-outage-db: env-test ## two replicas under load while PostgreSQL is stopped, then frozen (SECONDS=10; default 30)
 	$(BENCH) benchmarks.database_outage $(if $(SECONDS),--seconds '$(SECONDS)') $(ARGS)

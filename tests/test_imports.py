@@ -45,6 +45,7 @@ heksher.clients.transport.http_library heksher.clients.transport.in_flight heksh
 heksher.clients.transport.private_part heksher.clients.transport.program_code heksher.clients.transport.receiving
 heksher.clients.transport.sender heksher.clients.transport.thread_transport heksher.clients.update_task
 heksher.clients.update_thread heksher.clients.update_turn heksher.clients.util heksher.clients.wake
+heksher.revision_id
 """
 # Those of all versions of Python.
 CLIENT_STANDARD = """

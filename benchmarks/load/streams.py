@@ -100,7 +100,7 @@ class _Stream:
 
     async def read_change(self, revision: int) -> float:
         """Wait for the event with a revision; return the moment at which it came."""
-        wanted = b"id: %d\n" % revision
+        wanted = b"id: %d-" % revision
         while wanted not in self._text:
             self._text += await asyncio.wait_for(self._reader.read(65536), _DEADLINE_S)
         self._text = b""

@@ -28,8 +28,11 @@ FEATURE_ORDER_HEADER: Final = "Heksher-Context-Features"
 # queries the one that they are of.
 REVISION_HEADER: Final = "Heksher-Revision"
 
-# A query may demand to be answered with at least this revision: whoever has written to one replica, or was answered by
-# it, never gets anything older from another.
+# The same with the stamp of that change, see ``revision_id``: it tells revisions of one number in two histories apart.
+REVISION_ID_HEADER: Final = "Heksher-Revision-Id"
+
+# A query may demand to be answered with at least this revision, with or without its stamp: whoever has written to one
+# replica, or was answered by it, never gets anything older from another. Several are separated by commas.
 MIN_REVISION_HEADER: Final = "Heksher-Min-Revision"
 
 # Who acts, percent-encoded: what the history of changes names, marked as not proved.
@@ -64,6 +67,9 @@ MAX_NUMBER_DIGITS: Final = 18
 # Names stand in URLs and in database indexes, which end at about 2,700 bytes on PostgreSQL.
 MAX_NAME_CHARACTERS: Final = 255
 MAX_VERSION_DIGITS: Final = 9
+
+# How many revisions a query may demand. Our client demands two at most.
+MAX_DEMANDED_REVISIONS: Final = 8
 
 # How many declarations one request may have: they are one transaction, and other writes wait for it.
 MAX_DECLARATIONS: Final = 1_000
@@ -115,12 +121,6 @@ def version_key(version: str) -> tuple[int, int]:
     """Return what versions are compared by: ``1.10`` is newer than ``1.9``."""
     major, minor = version.split(".")
     return int(major), int(minor)
-
-
-def parse_revision(text: str | bytes) -> int | None:
-    """Return the revision that a header field or the id of an event tells; ``None`` if it tells none."""
-    is_number = text.isdigit() and text.isascii() and len(text) <= MAX_NUMBER_DIGITS
-    return int(text) if is_number else None
 
 
 def setting_path(name: str) -> str:

@@ -18,13 +18,15 @@ from heksher.clients.transport.sender import StreamTimeouts
 from heksher.exceptions import InvalidOptionError
 from tests.support.drivers import SHORT_S, DrivenClient, Driver
 from tests.support.event_streams import HEAD, HEARTBEAT, STREAM, StreamingService, chunk
-from tests.support.fake_service import DECLARE, FEATURES, QUERY, FakeService, answer, for_setting
+from tests.support.fake_service import DECLARE, FEATURES, POST_QUERY, QUERY, FakeService, answer, for_setting
 from tests.support.open_sockets import await_sockets, count_sockets
 from tests.support.processes import in_child
 from tests.support.raw_service import Handler, RawConnection, answer_with, forever
 from tests.support.waiting import wait_until
 
 ARGS = {"timeout": 5.0, "trust_env": False, "verify": ssl.create_default_context()}
+# An update within this time is not one of those by which a client polls beside a stream.
+SOON_S = 200
 # As long as the tests wait for what does not come.
 BRIEF = StreamTimeouts(opening_s=0.3, silence_s=0.3)
 
@@ -61,9 +63,15 @@ def start(driver: Driver, service: FakeService, streams: StreamingService, **opt
 
 
 def start_streaming(driver: Driver, service: FakeService, streams: StreamingService, **options: object) -> DrivenClient:
+    """Start a client that streams, and has asked once, as it does when a stream opens."""
     client = start(driver, service, streams, **options)
     assert is_streaming(client)
+    assert wait_until(lambda: count_queries(service) > 1 and next_update_s(client) > SOON_S)
     return client
+
+
+def count_queries(service: FakeService) -> int:
+    return len(service.asked(QUERY)) + len(service.asked(POST_QUERY))
 
 
 def is_streaming(client: DrivenClient) -> bool:
@@ -142,7 +150,7 @@ def test_change_that_is_known(driver: Driver, service: FakeService, streams: Str
 def test_polling_is_a_net(driver: Driver, service: FakeService, streams: StreamingService):
     """While the service tells of changes, a client asks every five minutes only, however short its interval is."""
     client = start_streaming(driver, service, streams, interval_s=SHORT_S)
-    assert wait_until(lambda: next_update_s(client) > 200)
+    assert wait_until(lambda: next_update_s(client) > SOON_S)
 
 
 def test_lost_stream_means_polling(driver: Driver, service: FakeService, streams: StreamingService, log):
@@ -195,6 +203,48 @@ def test_restored_service(driver: Driver, service: FakeService, streams: Streami
     streams.tell()
     assert wait_until(lambda: setting.get() == 1)
     assert 30 == client.native.status.revision
+
+
+STAMPS = ("0123456789ab", "fedcba987654")
+
+
+@pytest.mark.parametrize("revision", [4, 5, 6])
+def test_service_that_has_lost_changes(driver: Driver, service: FakeService, streams: StreamingService, revision: int):
+    """After a failover that lost a change, another one has its number, or a lower or a higher one: that is news."""
+    setting = Setting("s", int, ["a"], 0)
+    service.revision, service.stamp = 5, STAMPS[0]
+    client = start_streaming(driver, service, streams)
+    service.settings["s"]["default_value"], service.revision, service.stamp = 1, revision, STAMPS[1]
+    streams.tell()
+    assert wait_until(lambda: setting.get() == 1)
+    demanded = service.asked(QUERY)[-1].headers["Heksher-Min-Revision"]
+    lost = f"6-{STAMPS[0]}," if revision < 6 else ""
+    assert (f"{lost}{revision}-{STAMPS[1]}", revision) == (demanded, client.native.status.revision)
+
+
+def test_opening_asks_for_what_no_event_tells(driver: Driver, service: FakeService, streams: StreamingService):
+    """What happened while there was no stream is asked for when there is one, whatever the service knows of it."""
+    setting = Setting("s", int, ["a"], 0)
+    start_streaming(driver, service, streams)
+    # Under the number that the client has: no service could tell that without stamps.
+    service.settings["s"]["default_value"] = 1
+    streams.end(retry_ms=1)
+    assert wait_until(lambda: setting.get() == 1)
+
+
+def test_older_service_takes_the_place(driver: Driver, service: FakeService, streams: StreamingService):
+    """A service that does not know stamps refuses them; the client goes on without, and is current."""
+    setting = Setting("s", int, ["a"], 0)
+    service.stamp = STAMPS[0]
+    client = start_streaming(driver, service, streams)
+    service.stamp = None
+    service.set_default("s", 1)
+    usual = service.usual(QUERY)
+    service.behaviours[QUERY] = lambda request: (
+        answer(422) if "-" in request.headers["Heksher-Min-Revision"] else usual
+    )(request)
+    client.reload()
+    assert (1, "current") == (setting.get(), client.native.status.state)
 
 
 def test_new_setting_is_followed(driver: Driver, service: FakeService, streams: StreamingService):
@@ -445,7 +495,8 @@ def test_garbage_on_a_living_stream(driver: Driver, service: FakeService, stream
     streams.send(b"x" * 70_000)
     streams.await_streams(2)
     assert is_streaming(client)
-    assert before == len(service.queries())
+    # The one that comes with a new stream.
+    assert wait_until(lambda: before + 1 == len(service.queries()) and next_update_s(client) > SOON_S)
 
 
 def test_change_without_a_number(driver: Driver, service: FakeService, streams: StreamingService):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from heksher.revision_id import RevisionId
 from heksher.server.operations import logged_change
 from heksher.server.storage.base import (
     LogEntry,
@@ -444,3 +445,22 @@ def test_stamps_stay(place: Place, featured: Storage) -> None:
     reopened.open()
     assert reopened.read(lambda reader: reader.log()) == entries
     reopened.close()
+
+
+def test_the_newest_entry_is_told_with_its_stamp(storage: Storage) -> None:
+    """By a reader, by the write that has made it, and within that; a write that records nothing tells the one before.
+
+    There is no stamp before the first entry.
+    """
+    assert storage.read(lambda reader: reader.revision_id()) == RevisionId(0)
+    assert storage.write(lambda _: None).revision_id == RevisionId(0)
+    for revision in (1, 2):
+        written = storage.write(lambda writer: (writer.record(SOME_CHANGE), writer.revision_id())[1])
+        entry = storage.read(lambda reader: reader.log())[-1]
+        assert RevisionId(revision, entry.stamp) == entry.revision_id
+        assert [entry.revision_id] * 2 == [written.result, written.revision_id]
+        assert [entry.revision_id] * 2 == [
+            storage.read(lambda reader: reader.revision_id()),
+            storage.write(lambda writer: writer.revision_id()).result,
+        ]
+        assert storage.write(lambda _: None).revision_id == entry.revision_id

@@ -169,7 +169,7 @@ def test_table_of_streams_is_the_one_that_clients_run_on():
     """The page on streams shows each state, each event and each step as they are in the code."""
     page = stream_table.PAGE.read_text(encoding="utf-8")
     assert stream_table.insert(page, stream_table.render()) == page
-    assert "| opening | sign of life | alive | poll each five minutes only |" in page
+    assert "| opening | sign of life | alive | poll each five minutes only; poll once, within a moment |" in page
 
 
 @pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"])

@@ -8,6 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from heksher.revision_id import RevisionId
 from heksher.server.catalog.answer import Answer
 from heksher.server.catalog.catalog import Catalog, CatalogState
 from heksher.server.catalog.picture import Picture, take_picture
@@ -251,7 +252,7 @@ class CatalogMachine(RuleBasedStateMachine):
             for revision, then in self.history.items():
                 if now is not None and revision < state.picture.revision:
                     changed = [query for query, *tags in zip(self.asked, then, now, strict=True) if tags[0] != tags[1]]
-                    assert [] == [query for query in changed if not state.has_changed(query, revision)]
+                    assert [] == [query for query in changed if not state.has_changed(query, RevisionId(revision))]
 
     @invariant()
     def reads_like_the_storage(self) -> None:

@@ -52,13 +52,18 @@ def a_picture(
         )
         for setting in settings
     ]
-    return make_picture(revision, tuple(order), entered)
+    return make_picture(revision, tuple(order), entered, stamp=make_stamp(revision))
 
 
 def an_entry(revision: int, *changes: LoggedChange) -> LogEntry:
     """Make an entry of the change log."""
-    stamp = f"{revision:012x}"
-    return LogEntry(revision, datetime(2026, 11, 1, tzinfo=UTC), NOBODY, stamp, len(changes), changes)
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    return LogEntry(revision, at, NOBODY, make_stamp(revision), len(changes), changes)
+
+
+def make_stamp(revision: int) -> str:
+    """Make the stamp that an entry and a picture of this revision have, if they are made by hand."""
+    return f"{revision:012x}"
 
 
 class FragileStorage(Storage):
@@ -121,9 +126,9 @@ class FragileStorage(Storage):
         return self.inner.write(work, origin, expected)
 
 
-def open_fragile(poll_interval_s: float = 3600) -> FragileStorage:
+def open_fragile(inner: Storage | None = None, poll_interval_s: float = 3600) -> FragileStorage:
     """Make a storage that can go away, which is there and open, with three context features and one setting."""
-    storage = FragileStorage(poll_interval_s=poll_interval_s)
+    storage = FragileStorage(inner, poll_interval_s)
     storage.open()
     fill(storage)
     return storage

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Self
 
+from heksher.revision_id import parse_revision_id
 from tests.support.fake_service import DEADLINE_S
 
 PATH = "/api/v1/stream"
@@ -29,7 +30,7 @@ class EventStream:
         self,
         port: int,
         query: str | Mapping[str, object] = "",
-        last_revision: int | None = None,
+        last_revision: int | str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
@@ -60,9 +61,11 @@ class EventStream:
         """Return the revision that the next event tells of, after checking its form."""
         fields = self.read_event()
         assert fields is not None, "the stream has ended"
-        revision = int(fields["id"])
-        assert {"event": "change", "id": str(revision), "data": f'{{"revision":{revision}}}'} == fields
-        return revision
+        revision = parse_revision_id(fields["id"])
+        assert revision is not None
+        assert (12, "change") == (len(revision.stamp), fields["event"])
+        assert f'{{"revision":{revision.number}}}' == fields["data"]
+        return revision.number
 
     def close(self) -> None:
         self.response.close()

@@ -74,7 +74,7 @@ class StreamingService:
             self._open.append(connection)
             self._changed.notify_all()
             connection.send(HEAD, chunk(HEARTBEAT))
-            if connection.request.headers.get("Last-Event-ID") != str(self._service.revision):
+            if connection.request.headers.get("Last-Event-ID") != self._service.revision_id:
                 connection.send(chunk(self._write_change()))
         connection.hang()
 
@@ -108,5 +108,5 @@ class StreamingService:
         self.send(b"")
 
     def _write_change(self) -> bytes:
-        revision = str(self._service.revision).encode()
-        return b'event: change\nid: %s\ndata: {"revision":%s}\n\n' % (revision, revision)
+        told = self._service.revision_id.encode()
+        return b'event: change\nid: %b\ndata: {"revision":%d}\n\n' % (told, self._service.revision)

@@ -149,6 +149,7 @@ class FakeService:
             the existing one does not.
         capabilities: what the service announces that it can do beyond the contract, and can do then.
         revision: what is told of the revision, which each write raises; ``None`` for a service that does not tell.
+        stamp: what is told as the stamp of each revision; ``None`` for a service that has no stamps.
         behaviours: by ``METHOD path``; what is missing is answered as usual.
         calls: what was asked: ``(METHOD path, request)``.
     """
@@ -162,6 +163,7 @@ class FakeService:
         self.announces_features = True
         self.capabilities: list[str] = []
         self.revision: int | None = None
+        self.stamp: str | None = None
         self.behaviours: dict[str, Behaviour] = {}
         self.calls: list[tuple[str, httpx2.Request]] = []
         self._called = threading.Condition()
@@ -312,8 +314,14 @@ class FakeService:
     def _announcement(self) -> dict[str, str]:
         return {"Heksher-Capabilities": ", ".join(self.capabilities)} if self.capabilities else {}
 
+    @property
+    def revision_id(self) -> str:
+        """The revision with its stamp, as far as the service tells them."""
+        return str(self.revision) if self.stamp is None else f"{self.revision}-{self.stamp}"
+
     def _tell_revision(self) -> dict[str, str]:
-        return {} if self.revision is None else {"Heksher-Revision": str(self.revision)}
+        stamp = {} if self.stamp is None else {"Heksher-Revision-Id": self.revision_id}
+        return {} if self.revision is None else {"Heksher-Revision": str(self.revision), **stamp}
 
     def _move_on(self) -> None:
         if self.revision is not None:

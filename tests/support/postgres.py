@@ -15,7 +15,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
@@ -107,7 +107,7 @@ class PostgresServer:
     def __init__(self) -> None:
         self._programs = _find_programs()
         self.directory = make_directory("postgres")
-        self._become_user = _become_user(self.directory)
+        self._become_user = become_postgres_user(self.directory)
         self.url = add_parameters("postgresql:///postgres", host=str(self.directory), user="heksher")
         # None while it does not run.
         self._process: subprocess.Popen[bytes] | None = None
@@ -115,9 +115,13 @@ class PostgresServer:
         self._frozen: list[int] = []
         _initialize(self._programs, self.directory, self._become_user)
 
-    def start(self) -> None:
-        """Start the server, and wait until it answers."""
-        self._process = _start(self._programs, self.directory, self._become_user)
+    def start(self, *settings: str) -> None:
+        """Start the server, and wait until it answers.
+
+        Args:
+            settings: what its configuration says besides, each as ``name=value``.
+        """
+        self._process = _start(self._programs, self.directory, self._become_user, (*_SETTINGS, *settings))
         _wait_until_ready(self.url, self._process, self.directory)
 
     def stop(self) -> None:
@@ -128,6 +132,44 @@ class PostgresServer:
             # SIGQUIT is PostgreSQL's immediate shutdown. Only the server itself may have it.
             process.send_signal(signal.SIGQUIT)
             process.wait(timeout=_START_TIMEOUT_S)
+
+    def kill(self) -> None:
+        """Stop the server as ``stop`` does, but end its frozen processes without letting them go on before."""
+        frozen, self._frozen = self._frozen, []
+        if self._process is not None:
+            # First, so that the server does not take the end of the others for something to recover from.
+            self._process.send_signal(signal.SIGQUIT)
+        for process_id in frozen:
+            with suppress(ProcessLookupError):
+                os.kill(process_id, signal.SIGKILL)
+        self.stop()
+
+    def shut_down(self) -> None:
+        """Stop the server with everything on its disk, so that its data can be copied: connections are broken off."""
+        process, self._process = self._process, None
+        if process is not None:
+            # PostgreSQL's fast shutdown.
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=_START_TIMEOUT_S)
+
+    def become_copy_of(self, original: "PostgresServer", *marks: str) -> None:
+        """Replace the data by that of another server. Neither must run.
+
+        Args:
+            original: the other server.
+            marks: the names of empty files in the data that tell the server how to start.
+        """
+        shutil.rmtree(self.directory / "data", ignore_errors=True)
+        # With its owner and its modes, which PostgreSQL insists on.
+        subprocess.run(["cp", "-a", str(original.directory / "data"), str(self.directory)], check=True)
+        for mark in marks:
+            path = self.directory / "data" / mark
+            path.touch()
+            shutil.chown(path, path.parent.owner(), path.parent.group())
+
+    def freeze_process(self, process_id: int) -> None:
+        """Stop one of the server's processes without ending it."""
+        self._freeze(process_id)
 
     def freeze(self) -> None:
         """Stop the server's processes without ending them: connections stay, and nothing is answered."""
@@ -187,7 +229,7 @@ def _find_programs() -> Path:
     )
 
 
-def _become_user(directory: Path) -> list[str]:
+def become_postgres_user(directory: Path) -> list[str]:
     """Return the command that starts another as a user who may run PostgreSQL, and give that user the directory."""
     if os.geteuid() != 0:
         return []
@@ -212,9 +254,11 @@ def _initialize(programs: Path, directory: Path, become_user: list[str]) -> None
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
 
 
-def _start(programs: Path, directory: Path, become_user: list[str]) -> "subprocess.Popen[bytes]":
-    settings = [part for setting in _SETTINGS for part in ("-c", setting)]
-    command = [*become_user, str(programs / "postgres"), "-D", str(directory / "data"), "-k", str(directory), *settings]
+def _start(
+    programs: Path, directory: Path, become_user: list[str], settings: Iterable[str]
+) -> "subprocess.Popen[bytes]":
+    options = [part for setting in settings for part in ("-c", setting)]
+    command = [*become_user, str(programs / "postgres"), "-D", str(directory / "data"), "-k", str(directory), *options]
     with (directory / "log").open("wb") as log:
         return subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 

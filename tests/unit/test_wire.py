@@ -15,7 +15,6 @@ from heksher.wire import (
     lets_through,
     parse_conditions,
     parse_context_filters,
-    parse_revision,
     setting_path,
     version_key,
 )
@@ -90,31 +89,6 @@ def test_versions_compare_as_numbers() -> None:
 def test_leading_zeros_do_not_make_another_version() -> None:
     """``01.0`` is version ``1.0``."""
     assert version_key("1.0") == version_key("01.00")
-
-
-@pytest.mark.parametrize(
-    ("text", "revision"),
-    [
-        ("0", 0),
-        ("17", 17),
-        ("007", 7),
-        ("9" * 18, 10**18 - 1),
-        ("9" * 19, None),
-        ("9" * 5000, None),
-        ("", None),
-        ("-1", None),
-        ("+1", None),
-        ("1.0", None),
-        ("1_0", None),
-        (" 1", None),
-        ("1\n", None),
-        ("\u0661", None),
-        ("\u00b2", None),
-    ],
-)
-def test_a_revision_is_a_whole_number(text: str, revision: int | None) -> None:
-    """A revision is written in digits, as many as a database counts with, whether read as text or as bytes."""
-    assert [revision] * 2 == [parse_revision(text), parse_revision(text.encode())]
 
 
 def test_setting_path() -> None:

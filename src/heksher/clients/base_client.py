@@ -248,7 +248,7 @@ class BaseHeksherClient(Contextual, Observed, Phased, ABC):
         # Most have nothing new.
         with self._switching.change() if update.renewals else self._switching.lock:
             replacements = self._session.publish(update)
-            self._health.confirm(update.revision)
+            self._health.confirm(update.revision and update.revision.number)
             self._post(replacements)
 
     def _publish_defaults(self) -> None:

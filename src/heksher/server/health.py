@@ -30,9 +30,12 @@ class Readiness:
     def describe(self) -> JSONObject:
         """Return the facts: ``ready`` decides; the age is in seconds, ``null`` before the first look."""
         state, checked_at_s = self._catalog.state, self._catalog.checked_at_s
+        lost_at = self._catalog.history_lost_at
         return {
             "ready": state is not None and not self._is_ending(),
             "revision": None if state is None else state.picture.revision,
+            "revision_id": None if state is None else str(state.picture.revision_id),
+            "history_lost_at": None if lost_at is None else lost_at.isoformat(timespec="seconds"),
             "age_s": None if checked_at_s is None else round(time.monotonic() - checked_at_s, 3),
             "database": "up" if self._availability.problem is None else "down",
         }

@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Literal
 
+from heksher.revision_id import RevisionId
 from heksher.server.errors import StartupError
 from heksher.version import __version__
 
@@ -61,6 +62,15 @@ class Metrics:
         self._stream_events = counter("stream_events", "Events that were sent on streams.")
         self._dropped_streams = counter("streams_dropped", "Streams that were ended because the client did not read.")
         self._revision = gauge("catalog_revision", "Revision of the catalog; of several workers the lowest.", "livemin")
+        self._stamp = gauge(
+            "catalog_stamp",
+            "Stamp of that revision as a number: services of one database have the same stamp at the same revision.",
+            "livemin",
+        )  # fmt: skip
+        self._lost_histories = counter(
+            "histories_lost", "How often changes were lost that this process had: by a restored backup, or a failover.",
+        )  # fmt: skip
+        self._noted_losses = 0
         self._settings = gauge("catalog_settings", "Settings in the catalog.", "livemax")
         self._rules = gauge("catalog_rules", "Rules in the catalog.", "livemax")
         self._current = gauge(
@@ -115,11 +125,18 @@ class Metrics:
         """Count a stream that was closed because its client did not read."""
         self._dropped_streams.inc()
 
-    def set_catalog(self, revision: int, settings: int, rules: int) -> None:
+    def set_catalog(self, revision: RevisionId, settings: int, rules: int) -> None:
         """Record the size and revision of this process's catalog."""
-        self._revision.set(revision)
+        self._revision.set(revision.number)
+        # Its 48 bits fit a number of Prometheus.
+        self._stamp.set(int(revision.stamp or "0", 16))
         self._settings.set(settings)
         self._rules.set(rules)
+
+    def note_lost_histories(self, count: int) -> None:
+        """Record how often this process has found so far that the database had lost changes."""
+        self._lost_histories.inc(count - self._noted_losses)
+        self._noted_losses = count
 
     def note_catalog_current(self) -> None:
         """Record that the catalog is known to match the database at this moment."""

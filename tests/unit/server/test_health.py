@@ -1,6 +1,7 @@
 """Whether the service works."""
 
 import logging
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,6 +10,7 @@ from heksher.server.catalog.catalog import Catalog
 from heksher.server.health import Readiness, is_healthy
 from heksher.server.storage.memory import MemoryStorage
 from tests.support.catalogs import open_fragile
+from tests.support.restorable_storage import RestorableStorage
 
 
 def test_health_is_that_of_the_storage(caplog: pytest.LogCaptureFixture):
@@ -27,10 +29,31 @@ def test_readiness_is_that_of_the_catalog(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("time.monotonic", lambda: time_s[0])
     catalog, availability, is_ending = Catalog(open_fragile(), 0), Availability(), [False]
     readiness = Readiness(catalog, availability, lambda: is_ending[0])
-    assert {"ready": False, "revision": None, "age_s": None, "database": "up"} == readiness.describe()
+    unknown = {"revision": None, "revision_id": None, "history_lost_at": None, "age_s": None}
+    assert {"ready": False, **unknown, "database": "up"} == readiness.describe()
     catalog.load()
     time_s[0] = 102.5
     availability.note("away")
-    assert {"ready": True, "revision": 1, "age_s": 2.5, "database": "down"} == readiness.describe()
+    known = {
+        "revision": 1,
+        "revision_id": str(catalog.state.picture.revision_id),
+        "history_lost_at": None,
+        "age_s": 2.5,
+    }
+    assert {"ready": True, **known, "database": "down"} == readiness.describe()
     is_ending[0] = True
     assert not readiness.describe()["ready"]
+
+
+def test_lost_changes_are_told() -> None:
+    """Since when the database is known to have another history, and which one it has now."""
+    storage = RestorableStorage(open_fragile())
+    catalog = Catalog(storage, 0)
+    before = catalog.load().picture.revision_id
+    storage.content = open_fragile()
+    catalog.refresh()
+    facts = Readiness(catalog, Availability(), lambda: False).describe()
+    assert (True, 1) == (facts["ready"], facts["revision"])
+    assert str(before) != facts["revision_id"]
+    age = datetime.now(UTC) - datetime.fromisoformat(str(facts["history_lost_at"]))
+    assert timedelta(0) <= age < timedelta(minutes=1)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from heksher.revision_id import RevisionId
 from heksher.server.errors import StartupError
 from heksher.server.metrics import Metrics, sharing_metrics
 from heksher.version import __version__
@@ -55,7 +56,9 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
     metrics.count_stream_events(3)
     metrics.count_stream_events(4)
     metrics.count_dropped_stream()
-    metrics.set_catalog(17, 200, 3000)
+    metrics.set_catalog(RevisionId(17, "ffffffffffff"), 200, 3000)
+    metrics.note_lost_histories(2)
+    metrics.note_lost_histories(3)
     metrics.note_catalog_current()
     metrics.set_database_up(True)
     metrics.set_cache(12, 34_567)
@@ -67,6 +70,8 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
         "heksher_stream_events_total": 7,
         "heksher_streams_dropped_total": 1,
         "heksher_catalog_revision": 17,
+        "heksher_catalog_stamp": 2**48 - 1,
+        "heksher_histories_lost_total": 3,
         "heksher_catalog_settings": 200,
         "heksher_catalog_rules": 3000,
         "heksher_catalog_current_timestamp_seconds": 1_700_000_000,
@@ -103,6 +108,7 @@ def test_the_content_type_is_that_of_prometheus():
 
 WORKERS = """
 import os, sys
+from heksher.revision_id import RevisionId
 from heksher.server.metrics import Metrics
 
 for number in (1, 2):
@@ -110,14 +116,14 @@ for number in (1, 2):
         metrics = Metrics()
         metrics.observe_request("/a", 200, 0.1)
         metrics.set_streams(number)
-        metrics.set_catalog(10 + number, 20 + number, 30 + number)
+        metrics.set_catalog(RevisionId(10 + number), 20 + number, 30 + number)
         metrics.set_database_up(number == 2)
         metrics.set_cache(number, 100)
         os._exit(0)
     pid, status = os.wait()
     assert status == 0
 metrics = Metrics()
-metrics.set_catalog(99, 0, 0)
+metrics.set_catalog(RevisionId(99), 0, 0)
 metrics.set_database_up(True)
 if sys.argv[1:] == ["bury"]:
     from prometheus_client.multiprocess import mark_process_dead

@@ -8,7 +8,8 @@ understands.
 A service that does not take any text has no rules with such values, so nothing is lost by not asking it for them.
 
 A service that tells its revision is asked for an answer of at least the revision that this client has seen or heard of,
-because the next answer may come from another replica.
+because the next answer may come from another replica. One that tells the stamps of revisions is asked for these very
+changes: a replica may not know yet that the database has lost what has the same number.
 
 Source: docs/adr/0010-answers-from-memory.md; known faults 5 and 43.
 """
@@ -33,6 +34,7 @@ from heksher.clients.conversation.response_reader import (
 from heksher.clients.conversation.setting_data import SettingData
 from heksher.context_value import is_plain_value
 from heksher.exceptions import ServiceError
+from heksher.revision_id import RevisionId
 from heksher.value_type import JSON
 from heksher.wire import FeatureFilter
 
@@ -58,6 +60,7 @@ _MAX_NAMED_VALUES: Final = 10
 
 _OK: Final = 200
 _NOT_FOUND: Final = 404
+_UNPROCESSABLE: Final = 422
 # What a service may answer that does not know the method, the body or the parameter that it is sent.
 _MISUNDERSTOOD: Final = frozenset({400, 404, 405, 415, 422, 501})
 
@@ -107,13 +110,13 @@ class SentQuery(NamedTuple):
 
     Attributes:
         request: how it was sent.
-        required: the least revision that was asked for; ``None`` if any would do.
+        demand: the revisions that the answer had to have; empty if any would do.
     """
 
     query: Query
     request: Request
     outcome: Outcome
-    required: int | None
+    demand: tuple[RevisionId, ...]
 
     def expect(self) -> Response:
         """Return the response, or raise the error for what came in its place."""
@@ -137,30 +140,33 @@ class QueryProtocol:
         self.capabilities: frozenset[str] = frozenset()
         # The tracked values that the service was not asked for, by feature, when that was logged last.
         self._left_out: Mapping[str, frozenset[str]] = {}
-        # The least revision that the next answer must be of; None if any will do.
-        self._required: int | None = None
+        # The revisions that the next answer must have: the highest one, and one told since that may be of another
+        # history. Empty if any will do.
+        self._demand: tuple[RevisionId, ...] = ()
         # Of the request for the context features.
         self._feature_failures = FailureRow()
 
-    def require_revision(self, revision: int | None) -> None:
+    def require_revision(self, revision: RevisionId | None) -> None:
         """Have the next answers be of this revision, or a later one; ``None`` requires nothing."""
         if revision is not None:
-            self._required = max(revision, self._required or 0)
+            self._demand = _demand_also(self._demand, revision)
 
-    def confirm_revision(self, sent: SentQuery, revision: int | None) -> None:
+    def confirm_revision(self, sent: SentQuery, revision: RevisionId | None) -> None:
         """Note that the answer to a query was published.
 
         From now on its revision is required, even if that is lower than what the query required: a service that was
-        restored from a backup goes on from an earlier one. What was required since the query was sent still is.
+        restored from a backup goes on from an earlier one. What was required since the query was sent still is, and is
+        newer: the answer may be one of a process that does not know it yet.
 
         Args:
             sent: the query.
             revision: that of the answer; ``None`` if the service does not tell.
         """
-        if self._required == sent.required:
-            self._required = revision
-        else:
-            self.require_revision(revision)
+        demand: tuple[RevisionId, ...] = () if revision is None else (revision,)
+        for told in self._demand:
+            if told not in sent.demand:
+                demand = _demand_also(demand, told)
+        self._demand = demand
 
     def write(self, query: Query, path: str, headers: Mapping[str, str]) -> Request:
         """Write a query as a request.
@@ -172,8 +178,10 @@ class QueryProtocol:
             path: where to.
             headers: to be sent in any case.
         """
-        if self._required is not None:
-            headers = {**headers, wire.MIN_REVISION_HEADER: str(self._required)}
+        # A stream is opened with the identifier of what was published, and an older service refuses stamps here.
+        demand = self._demand if path == wire.QUERY_PATH else _drop_stamps(self._demand)
+        if demand:
+            headers = {**headers, wire.MIN_REVISION_HEADER: ",".join(map(str, demand))}
         if self._takes_body() and (query.has_other_than_plain_values or self._measure_url(path, query) > MAX_URL_BYTES):
             return Request("POST", path, headers=headers, body=query.body)
         return Request("GET", path, query.params, headers)
@@ -230,6 +238,9 @@ class QueryProtocol:
             etag: of an answer that is known, and the query that it belongs to; ``None`` to be given a full answer.
         """
         sent = yield from self._send(names, tracked, etag)
+        if _is_stamp_refused(sent):
+            self._demand = _drop_stamps(self._demand)
+            sent = yield from self._send(names, tracked, etag)
         announced = self.capabilities
         if announced and isinstance(sent.outcome, Response) and sent.outcome.status in _MISUNDERSTOOD:
             # An older service may have taken the place of the one that announced them.
@@ -278,9 +289,9 @@ class QueryProtocol:
         if self._names_too_many(query):
             query = query._replace(is_for_all=True)
         headers = {"If-None-Match": etag[1]} if etag is not None and etag[0] == query else {}
-        required = self._required
+        demand = self._demand
         request = self.write(query, wire.QUERY_PATH, headers)
-        return SentQuery(query, request, (yield (request,))[0], required)
+        return SentQuery(query, request, (yield (request,))[0], demand)
 
     def _takes_body(self) -> bool:
         return wire.POST_QUERY_CAPABILITY in self.capabilities
@@ -330,6 +341,31 @@ class QueryProtocol:
 
 def _make_settings_request() -> Request:
     return Request("GET", wire.SETTINGS_PATH, {"include_additional_data": "true"})
+
+
+def _demand_also(demand: tuple[RevisionId, ...], revision: RevisionId) -> tuple[RevisionId, ...]:
+    """Return a demand that includes a revision which was told now."""
+    highest = max(demand, default=RevisionId(-1))
+    if revision.number > highest.number:
+        return (revision,)
+    if not revision.stamp:
+        return demand
+    if revision.number == highest.number:
+        # Of two stamps, one was lost: not the one that was told last.
+        return (revision,)
+    # Usually that is in the history of the highest one. If it is not, that one was lost, and a service that has it
+    # nevertheless has not noticed yet.
+    return (highest, revision)
+
+
+def _drop_stamps(demand: tuple[RevisionId, ...]) -> tuple[RevisionId, ...]:
+    return tuple(RevisionId(revision.number) for revision in demand[:1])
+
+
+def _is_stamp_refused(sent: SentQuery) -> bool:
+    """Return whether an older service may have refused a query because it does not know stamps."""
+    is_refused = isinstance(sent.outcome, Response) and sent.outcome.status == _UNPROCESSABLE
+    return is_refused and any(revision.stamp for revision in sent.demand)
 
 
 def _warn_of_left_out(left_out: Mapping[str, frozenset[str]]) -> None:

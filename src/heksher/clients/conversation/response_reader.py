@@ -13,9 +13,10 @@ from typing import Final, NamedTuple, NoReturn, TypeVar
 from heksher.clients.conversation.exchange import Outcome, Request, Response
 from heksher.clients.conversation.setting_data import SettingData
 from heksher.exceptions import InvalidResponseError, StatusError, TransportError
+from heksher.revision_id import RevisionId, parse_revision, parse_revision_id
 from heksher.rule_set import Rule
 from heksher.value_type import JSON, is_written_same, shorten
-from heksher.wire import CAPABILITIES_HEADER, FEATURE_ORDER_HEADER, REVISION_HEADER, parse_revision
+from heksher.wire import CAPABILITIES_HEADER, FEATURE_ORDER_HEADER, REVISION_HEADER, REVISION_ID_HEADER
 
 T = TypeVar("T")
 
@@ -146,9 +147,16 @@ def announced_features(response: Response) -> tuple[str, ...] | None:
     return None if announced is None else tuple(filter(None, announced.split(",")))
 
 
-def read_revision(response: Response) -> int | None:
-    """Return the service's revision that an answer belongs to; ``None`` if the service does not tell."""
-    return parse_revision(response.headers.get(REVISION_HEADER.lower(), ""))
+def read_revision(response: Response) -> RevisionId | None:
+    """Return the service's revision that an answer belongs to; ``None`` if the service does not tell.
+
+    A service that tells no stamps is older, or does not know the one of this revision.
+    """
+    told = parse_revision_id(response.headers.get(REVISION_ID_HEADER.lower(), ""))
+    if told is not None:
+        return told
+    number = parse_revision(response.headers.get(REVISION_HEADER.lower(), ""))
+    return None if number is None else RevisionId(number)
 
 
 def read_capabilities(response: Response) -> frozenset[str]:

@@ -48,6 +48,7 @@ from heksher.clients.reporting.status import SettingStatus, combine_statuses
 from heksher.context import ClientContext
 from heksher.evaluation import CompiledEvaluation
 from heksher.exceptions import InvalidResponseError
+from heksher.revision_id import RevisionId
 from heksher.setting import Setting
 from heksher.value_type import JSON
 
@@ -97,7 +98,7 @@ class Session:
         self._is_order_fresh = False
         # The tag of the published data, and the query that it belongs to.
         self._etag: tuple[Query, str] | None = None
-        self.revision: int | None = None
+        self.revision: RevisionId | None = None
         self.query: Query | None = None
 
     def register(self, setting: Setting[Any]) -> None:
@@ -130,7 +131,7 @@ class Session:
         """What the service announced last."""
         return self._protocol.capabilities
 
-    def require_revision(self, revision: int) -> None:
+    def require_revision(self, revision: RevisionId) -> None:
         """Have the next updates be of this revision, or a later one. May be called from any thread."""
         self._protocol.require_revision(revision)
 
@@ -238,7 +239,8 @@ class Session:
             if registration.last_answer is not None
         }
         order = self._feature_order or self._context.features
-        return SavedState(now, service, self.context_filters(), order, self.revision, answers)
+        revision = self.revision and self.revision.number
+        return SavedState(now, service, self.context_filters(), order, revision, answers)
 
     def context_filters(self) -> str:
         """Return the tracked values, as a query says them."""

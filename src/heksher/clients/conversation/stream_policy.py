@@ -36,7 +36,8 @@ from heksher.clients.conversation.stream_state import (
     choose_step,
 )
 from heksher.exceptions import TransportError
-from heksher.wire import STREAM_CAPABILITY, parse_revision
+from heksher.revision_id import parse_revision_id
+from heksher.wire import STREAM_CAPABILITY
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -268,12 +269,12 @@ class StreamPolicy:
             stream.retry_s = min(event.retry_ms / 1000, MAX_RETRY_S)
 
     def _handle_change(self, event: ServerEvent, now_s: float) -> None:
-        published, revision = self._session.revision, parse_revision(event.last_id)
-        if revision is not None and revision == published:
+        published, told = self._session.revision, parse_revision_id(event.last_id)
+        if told is not None and published is not None and told.may_be(published):
             return
-        # An earlier one is news, too: that the service was restored from a backup.
-        if revision is not None and (published is None or revision > published):
-            self._session.require_revision(revision)
+        # An earlier one is news, too, and so is the same number with another stamp: that the service has lost changes.
+        if told is not None:
+            self._session.require_revision(told)
         self._schedule.nudge(now_s)
         self._wake_up()
 
@@ -319,6 +320,10 @@ class StreamPolicy:
         level = logging.INFO if self._losses.count <= 1 else logging.DEBUG
         logger.log(level, "following the changes of the service by a stream")
 
+    def _poll_once(self, occasion: _Occasion) -> None:
+        self._schedule.nudge(occasion.now_s)
+        self._wake_up()
+
     def _poll_again(self, occasion: _Occasion) -> None:
         self._stop(occasion)
         self._wake_up()
@@ -345,6 +350,7 @@ _ACTIONS: Final[Mapping[StreamAction, Callable[[StreamPolicy, _Occasion], None]]
     StreamAction.PLAN_AFTER_LOSS: StreamPolicy._plan_after_loss,
     StreamAction.PLAN_RARE: StreamPolicy._plan_rare,
     StreamAction.RELY_ON_STREAM: StreamPolicy._rely_on_stream,
+    StreamAction.POLL_ONCE: StreamPolicy._poll_once,
     StreamAction.POLL_AGAIN: StreamPolicy._poll_again,
     StreamAction.STOP: StreamPolicy._stop,
 }

@@ -64,6 +64,7 @@ class StreamAction(Enum):
     )
     PLAN_RARE = "plan an attempt after five to ten minutes"
     RELY_ON_STREAM = "poll each five minutes only"
+    POLL_ONCE = "poll once, within a moment"
     POLL_AGAIN = "poll in the usual interval again, from a random moment within it on"
     STOP = "poll in the usual interval again, if the client goes on"
 
@@ -106,7 +107,8 @@ TABLE: Final[Mapping[StreamState, Mapping[StreamEvent, StreamStep]]] = MappingPr
             _E.END: _step(_S.OVER),
         },
         _S.OPENING: {
-            _E.SIGN_OF_LIFE: _step(_S.ALIVE, _A.RELY_ON_STREAM),
+            # What happened before is not for sure told on this stream.
+            _E.SIGN_OF_LIFE: _step(_S.ALIVE, _A.RELY_ON_STREAM, _A.POLL_ONCE),
             _E.FAILURE: _step(_S.WAITING, _A.PLAN_RETRY),
             _E.REFUSAL: _step(_S.REFUSED, _A.PLAN_RARE),
             _E.REPLACEMENT: _step(_S.WAITING, _A.PLAN_AT_ONCE),
@@ -129,7 +131,7 @@ TABLE: Final[Mapping[StreamState, Mapping[StreamEvent, StreamStep]]] = MappingPr
         },
         _S.REOPENING: {
             # It was said before that the service tells of its changes, and nothing said otherwise since.
-            _E.SIGN_OF_LIFE: _step(_S.ALIVE),
+            _E.SIGN_OF_LIFE: _step(_S.ALIVE, _A.POLL_ONCE),
             _E.FAILURE: _step(_S.WAITING, _A.PLAN_RETRY, _A.POLL_AGAIN),
             _E.REFUSAL: _step(_S.REFUSED, _A.PLAN_RARE, _A.POLL_AGAIN),
             _E.REPLACEMENT: _step(_S.SWITCHING, _A.PLAN_AT_ONCE),

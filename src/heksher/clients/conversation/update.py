@@ -7,6 +7,7 @@ from heksher.clients.conversation.registration import Registration
 from heksher.clients.conversation.response_reader import QueriedSetting
 from heksher.context import ContextState
 from heksher.evaluation import CompiledEvaluation, Evaluation
+from heksher.revision_id import RevisionId
 from heksher.setting import Setting
 
 
@@ -46,7 +47,7 @@ class Update(NamedTuple):
     """
 
     sent: SentQuery
-    revision: int | None
+    revision: RevisionId | None
     etag: tuple[Query, str] | None
     feature_order: tuple[str, ...]
     compiled_for: ContextState

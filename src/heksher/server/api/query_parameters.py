@@ -8,15 +8,17 @@ from typing import Annotated, Final, NoReturn
 
 from fastapi import Depends, Header, HTTPException, Query
 from fastapi.exceptions import RequestValidationError
-from pydantic import JsonValue
+from pydantic import JsonValue, WithJsonSchema
 from starlette.concurrency import run_in_threadpool
 
 from heksher.context_value import EVERY_VALUE, find_listed_fault
+from heksher.revision_id import MAX_REVISION_DIGITS, REVISION_ID_PATTERN
 from heksher.server.api.models import QueryBody, read_value_text
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.limits import MAX_QUERY_FILTERS, MAX_QUERY_SETTINGS
 from heksher.server.queries.query_service import ResponsePreferences
 from heksher.wire import (
+    MAX_DEMANDED_REVISIONS,
     MIN_REVISION_HEADER,
     FeatureFilter,
     RepeatedFilterError,
@@ -28,13 +30,28 @@ from heksher.wire import (
 _QUERY: Final = "query"
 _BODY: Final = "body"
 
+_REVISION_RULE: Final = (
+    f"a revision is a whole number of at most {MAX_REVISION_DIGITS} digits, alone or with a hyphen and its stamp of 12"
+    f" hexadecimal digits; at most {MAX_DEMANDED_REVISIONS} of them are separated by commas"
+)
+
 # Checking this many values, or reading a text of this many characters, takes a millisecond or two; more would block the
 # event loop for everyone.
 _MAX_VALUES_ON_EVENT_LOOP: Final = 1_000
 
 # The query service reads these headers, also for answers from memory; routes declare them only for the documentation.
 MinRevisionHeader = Annotated[
-    int | None, Header(alias=MIN_REVISION_HEADER, ge=0, description="the oldest revision to be answered with")
+    Annotated[
+        str,
+        WithJsonSchema({"type": "string", "pattern": f"^{REVISION_ID_PATTERN}(?:,{REVISION_ID_PATTERN})*$"}),
+    ]
+    | None,
+    Header(
+        alias=MIN_REVISION_HEADER,
+        description="the oldest revision to be answered with, as a number or as `Heksher-Revision-Id` told it;"
+        " several are separated by commas",
+        examples=["17", "17-0123456789ab"],
+    ),
 ]
 
 
@@ -81,13 +98,13 @@ PostedQueryDependency = Annotated[CatalogQuery, Depends(_read_posted_query)]
 
 
 def check_preferences(preferences: ResponsePreferences) -> None:
-    """Check that the client's minimum revision is well-formed.
+    """Check that the revisions which the client demands are well-formed.
 
     Raises:
         RequestValidationError: it is malformed.
     """
     if not preferences.is_valid():
-        _refuse("header", MIN_REVISION_HEADER, "a revision is a whole number of at most 18 digits")
+        _refuse("header", MIN_REVISION_HEADER, _REVISION_RULE)
 
 
 def _count_values(body: QueryBody) -> int:

@@ -1,6 +1,6 @@
 """How answers are made, and how they are documented."""
 
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, JsonValue
@@ -8,7 +8,9 @@ from pydantic import BaseModel, JsonValue
 from heksher.server.json_bytes import encode
 from heksher.server.json_form import JSONObject
 from heksher.server.storage.base import Written
-from heksher.wire import REVISION_HEADER
+from heksher.wire import REVISION_HEADER, REVISION_ID_HEADER
+
+T = TypeVar("T")
 
 # FastAPI's own annotation of this argument; the inner dictionaries are OpenAPI's "Response Object".
 Responses: TypeAlias = dict[int | str, dict[str, object]]
@@ -30,12 +32,13 @@ def answer_text(text: str, status_code: int) -> Response:
 
 def answer_written(written: Written[None]) -> Response:
     """Return an answer without a body for a write."""
-    return Response(status_code=204, headers=tell_revision(written.revision))
+    return Response(status_code=204, headers=tell_revision(written))
 
 
-def tell_revision(revision: int) -> dict[str, str]:
-    """Return the header for the revision that a write is visible at or a query was answered at."""
-    return {REVISION_HEADER: str(revision)}
+def tell_revision(written: Written[T]) -> dict[str, str]:
+    """Return the headers for the revision that a write is visible at."""
+    number = {REVISION_HEADER: str(written.revision)}
+    return {**number, REVISION_ID_HEADER: str(written.revision_id)} if written.stamp else number
 
 
 def strip_keys(content: JSONObject, *keys: str) -> JSONObject:
@@ -196,6 +199,8 @@ class Ready(BaseModel):
 
     ready: bool
     revision: int | None
+    revision_id: str | None
+    history_lost_at: str | None
     age_s: float | None
     database: Literal["up", "down"]
 

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from heksher.revision_id import RevisionId
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.queries.stream import ABORT_EXTENSION, Streams
 from heksher.wire import STREAM_PATH
@@ -27,7 +28,7 @@ class OpenedStream(NamedTuple):
 
     key: bytes
     query: CatalogQuery
-    last_revision: int | None
+    last_revision: RevisionId | None
 
 
 async def send_stream(send: Send, stream: OpenedStream) -> None:

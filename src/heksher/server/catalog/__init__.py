@@ -7,6 +7,7 @@
     advance    a picture and the log entries after it -> the next picture, and their effects
     query      a query on a picture -> the bytes of its answer
     answer     an answer as it is sent: bytes, compressed bytes, entity tags
+    history    the log entries after a revision, and whether the database has lost that one
     cache      the answers to recent queries, bounded
     catalog    the current picture with its cache, replaced by one assignment; follows the change log
     availability    whether the database can be reached

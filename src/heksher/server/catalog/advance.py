@@ -1,7 +1,7 @@
 """Advances a picture: applies the entries of the change log that follow it, and finds their effects."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from heksher.server.catalog.effect import Effect, find_effects
@@ -29,10 +29,15 @@ from heksher.server.storage.base import (
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One revision and the effects of its changes: none if no query can show them."""
+    """One revision and the effects of its changes: none if no query can show them.
+
+    Attributes:
+        stamp: the stamp of its log entry; it does not count for equality.
+    """
 
     revision: int
     effects: tuple[Effect, ...]
+    stamp: str = field(default="", compare=False)
 
 
 def advance(picture: Picture, entries: Iterable[LogEntry]) -> tuple[Picture, list[Step]]:
@@ -46,7 +51,7 @@ def advance(picture: Picture, entries: Iterable[LogEntry]) -> tuple[Picture, lis
     for entry in entries:
         effects = find_effects(entry.changes, draft.picture)
         draft.apply(entry)
-        steps.append(Step(entry.revision, effects))
+        steps.append(Step(entry.revision, effects, entry.stamp))
     return draft.finish(), steps
 
 
@@ -72,7 +77,7 @@ class _Draft:
             )
         for change in entry.changes:
             self._apply_change(change, entry.revision)
-        self.picture = replace(self.picture, revision=entry.revision)
+        self.picture = replace(self.picture, revision=entry.revision, stamp=entry.stamp)
 
     def finish(self) -> Picture:
         """Return the finished picture."""
@@ -83,6 +88,7 @@ class _Draft:
             self.picture.feature_order,
             self._settings.values(),
             self.picture.features_revision,
+            self.picture.stamp,
         )
 
     def _apply_change(self, change: LoggedChange, revision: int) -> None:

@@ -4,60 +4,80 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final
 
+from heksher.revision_id import RevisionId
 from heksher.server.catalog.advance import Step, advance
+from heksher.server.catalog.answer import HeaderField
 from heksher.server.catalog.cache import AnswerCache
 from heksher.server.catalog.effect import EVERYWHERE, Effect, find_effects, shows_any
+from heksher.server.catalog.history import News, find_last_common, read_news
 from heksher.server.catalog.picture import Picture, take_picture
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.storage.base import LogEntry, Reader, Storage
 from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.wire import REVISION_HEADER, REVISION_ID_HEADER
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 # For how many revisions back the catalog knows the effects of changes, for clients that reconnect.
 _MAX_STEPS: Final = 1000
-# When the catalog is further behind than this, in entries or in changes, it reloads, which is cheaper then.
-_MAX_ENTRIES: Final = 5000
-_MAX_CHANGES: Final = 20_000
-# How many entries are read at once.
-_BATCH_ENTRIES: Final = 500
 # Of past entries, at most this many changes are examined; an entry with more counts as affecting every query.
 _MAX_CHANGES_OF_STEP: Final = 100
 
 
-class CatalogState(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CatalogState:
     """What the catalog holds at one revision. Each state is replaced as a whole.
 
     Attributes:
         cache: answers from this very picture.
         steps: the last revisions up to the picture's, without gaps.
-        era: how often the database was restored; revisions of different eras are unrelated.
-        newest: the log entry of the picture's revision; ``None`` for an empty log.
+        era: how often the history of the database was found to be another; revisions of different eras are unrelated.
+        headers: the header fields that tell the revision, made once for all answers.
+        own_ids: what a demand can say that means exactly this revision.
     """
 
     picture: Picture
     cache: AnswerCache
     steps: tuple[Step, ...]
     era: int = 0
-    newest: LogEntry | None = None
+    headers: tuple[HeaderField, ...] = field(init=False, repr=False, compare=False)
+    own_ids: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        number, whole = str(self.picture.revision).encode(), str(self.picture.revision_id).encode()
+        headers: tuple[HeaderField, ...] = ((REVISION_HEADER.lower().encode(), number),)
+        if whole != number:
+            headers = (*headers, (REVISION_ID_HEADER.lower().encode(), whole))
+        object.__setattr__(self, "headers", headers)
+        object.__setattr__(self, "own_ids", (whole, number))
 
     @property
-    def position(self) -> tuple[int, int]:
+    def position(self) -> tuple[int, RevisionId]:
         """Return the era and the revision, a pair that only ever grows."""
-        return self.era, self.picture.revision
+        return self.era, self.picture.revision_id
 
-    def has_changed(self, query: CatalogQuery, since_revision: int) -> bool:
+    def has(self, revision: RevisionId) -> bool:
+        """Return whether this has a change: it is not newer, and of no other history, as far as that is known."""
+        age = self.picture.revision - revision.number
+        return age >= 0 and revision.may_be(self._find_id(revision.number))
+
+    def has_changed(self, query: CatalogQuery, since: RevisionId) -> bool:
         """Return whether the answer to a query may have changed since a revision."""
-        age = self.picture.revision - since_revision
-        if age == 0:
-            return False
-        # A revision in the future is another process's, or from before a backup was restored.
-        if not 0 < age <= len(self.steps):
+        age = self.picture.revision - since.number
+        # A change that is not here is another process's, or was lost; of one that is too old, nobody knows.
+        if not 0 <= age <= len(self.steps) - bool(since.stamp) or not self.has(since):
             return True
-        return shows_any((effect for step in self.steps[-age:] for effect in step.effects), query)
+        return shows_any((effect for step in self.steps[len(self.steps) - age :] for effect in step.effects), query)
+
+    def _find_id(self, number: int) -> RevisionId:
+        """Return a revision with its stamp, if that is still known."""
+        age = self.picture.revision - number
+        return RevisionId(number, self.steps[-1 - age].stamp if age < len(self.steps) else "")
 
 
 # Called with the published state and the steps to it.
@@ -75,6 +95,7 @@ class Catalog:
         state: ``None`` until loaded.
         checked_at_s: when the catalog was last known to be as new as the database, by ``time.monotonic()``; ``None``
             before.
+        history_lost_at: when the database was last found with another history, in UTC; ``None`` if it never was.
     """
 
     def __init__(self, storage: Storage, max_cache_bytes: int) -> None:
@@ -87,6 +108,7 @@ class Catalog:
         self._subscribers: list[Subscriber] = []
         self.state: CatalogState | None = None
         self.checked_at_s: float | None = None
+        self.history_lost_at: datetime | None = None
 
     def subscribe(self, listener: Subscriber) -> None:
         """Register a function to call after each change of the state, in the thread that made the change."""
@@ -98,15 +120,15 @@ class Catalog:
         Raises:
             StorageUnavailableError: the database cannot be reached.
         """
-        return self.state or self.refresh(0)
+        return self.state or self.refresh(())
 
-    def refresh(self, at_least: int | None = None) -> CatalogState:
-        """Bring the state up to the newest revision, or leave it if it has the revision that is enough.
+    def refresh(self, at_least: Collection[RevisionId] | None = None) -> CatalogState:
+        """Bring the state up to the newest revision, or leave it if it has the revisions that are enough.
 
         Of concurrent callers, one looks at the database, and all of them use its result.
 
         Args:
-            at_least: the revision that is enough; ``None`` for the newest one.
+            at_least: the revisions that are enough; ``None`` for the newest one.
 
         Raises:
             StorageUnavailableError: the database cannot be reached.
@@ -125,8 +147,8 @@ class Catalog:
                 self._failure = time.monotonic(), str(error)
                 raise
 
-    def _is_new_enough(self, state: CatalogState, at_least: int | None, asked_s: float) -> bool:
-        if at_least is not None and state.picture.revision >= at_least:
+    def _is_new_enough(self, state: CatalogState, at_least: Collection[RevisionId] | None, asked_s: float) -> bool:
+        if at_least is not None and all(map(state.has, at_least)):
             return True
         return self.checked_at_s is not None and self.checked_at_s > asked_s
 
@@ -134,48 +156,52 @@ class Catalog:
         now_s = time.monotonic()
         picture, entries = self._storage.read(_take_picture_and_log)
         self.checked_at_s = now_s
-        steps = tuple(Step(entry.revision, _find_effects(entry, picture)) for entry in entries)
-        newest = entries[-1] if entries else None
-        return CatalogState(picture, AnswerCache(self._max_cache_bytes), steps, era, newest)
+        steps = tuple(Step(entry.revision, _find_effects(entry, picture), entry.stamp) for entry in entries)
+        return CatalogState(picture, AnswerCache(self._max_cache_bytes), steps, era)
 
     def _follow(self, state: CatalogState) -> CatalogState:
         now_s = time.monotonic()
-        revision, entries = self._storage.read(lambda reader: _read_news(reader, state.picture.revision))
-        if revision != state.picture.revision:
-            state = self._advance(state, revision, entries)
+        news = self._storage.read(lambda reader: read_news(reader, state.picture.revision_id))
+        if news.is_lost:
+            state = self._reload(state, is_lost=True)
+        elif news.newest != state.picture.revision_id:
+            state = self._advance(state, news)
         self.checked_at_s = now_s
         return state
 
-    def _advance(self, state: CatalogState, revision: int, entries: Sequence[LogEntry]) -> CatalogState:
-        if revision < state.picture.revision:
-            logger.error(
-                "the database has gone back from revision %d to %d: was it restored? Everything is loaded anew",
-                state.picture.revision,
-                revision,
-            )
-            return self._reload(state.era + 1)
-        if state.newest is not None and entries:
-            known, *entries = entries
-            # The stamp distinguishes it from another entry with the same number.
-            if known.stamp != state.newest.stamp:
-                logger.error("change %d is another one now: was the database restored?", state.picture.revision)
-                return self._reload(state.era + 1)
-        if len(entries) < revision - state.picture.revision:
-            logger.info("%d changes behind: everything is loaded anew", revision - state.picture.revision)
-            return self._reload(state.era)
+    def _note_loss(self, state: CatalogState, reloaded: CatalogState) -> None:
+        self.history_lost_at = datetime.now(UTC)
+        logger.error(
+            "the database has lost changes: this process had revision %s, the newest one is %s now, the last that both"
+            " have is %s; was a backup restored, or did a standby take over that lacked them? All is loaded anew",
+            state.picture.revision_id,
+            reloaded.picture.revision_id,
+            find_last_common(state.steps, reloaded.steps) or "not known",
+        )
+
+    def _advance(self, state: CatalogState, news: News) -> CatalogState:
+        behind = news.newest.number - state.picture.revision
+        if len(news.entries) < behind:
+            logger.info("%d changes behind: everything is loaded anew", behind)
+            return self._reload(state)
         try:
-            picture, steps = advance(state.picture, entries)
+            picture, steps = advance(state.picture, news.entries)
         except (LookupError, TypeError, ValueError):
             logger.exception("the change log does not fit what is in memory: everything is loaded anew")
-            return self._reload(state.era)
+            return self._reload(state)
         effects = [effect for step in steps for effect in step.effects]
         recent = deque((*state.steps, *steps), maxlen=_MAX_STEPS)
         cache = state.cache.carry_over(effects)
-        return self._publish(CatalogState(picture, cache, tuple(recent), state.era, entries[-1]), steps)
+        return self._publish(CatalogState(picture, cache, tuple(recent), state.era), steps)
 
-    def _reload(self, era: int) -> CatalogState:
-        state = self._load(era)
-        return self._publish(state, [Step(state.picture.revision, (EVERYWHERE,))])
+    def _reload(self, state: CatalogState, *, is_lost: bool = False) -> CatalogState:
+        reloaded = self._load(state.era)
+        # It may have been lost since that was looked at.
+        if is_lost or not reloaded.has(state.picture.revision_id):
+            reloaded = replace(reloaded, era=state.era + 1)
+            self._note_loss(state, reloaded)
+        picture = reloaded.picture
+        return self._publish(reloaded, [Step(picture.revision, (EVERYWHERE,), picture.stamp)])
 
     def _publish(self, state: CatalogState, steps: Sequence[Step]) -> CatalogState:
         self.state = state
@@ -195,20 +221,3 @@ def _find_effects(entry: LogEntry, picture: Picture) -> tuple[Effect, ...]:
     except (LookupError, TypeError, ValueError):
         # Written by another version of the service; the picture is right nevertheless, as it comes from the tables.
         return (EVERYWHERE,)
-
-
-def _read_news(reader: Reader, known_revision: int) -> tuple[int, list[LogEntry]]:
-    """Return the newest revision and the entries from the known one on, or fewer if reloading is cheaper."""
-    revision = reader.revision()
-    entries: list[LogEntry] = []
-    changes = 0
-    if 0 < revision - known_revision <= _MAX_ENTRIES:
-        after = known_revision - 1
-        while after < revision and changes <= _MAX_CHANGES:
-            some = reader.log(after, _BATCH_ENTRIES, _MAX_CHANGES)
-            if not some or not all(entry.is_whole or entry.revision == known_revision for entry in some):
-                break
-            entries += some
-            changes += sum(len(entry.changes) for entry in some if entry.revision != known_revision)
-            after = some[-1].revision
-    return revision, entries

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from heksher.revision_id import RevisionId
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.catalog.reader import PictureReader
@@ -69,12 +70,13 @@ class GuardedStorage(Storage):
         except StorageUnavailableError:
             self._look()
             raise
-        self._follow(written.revision)
+        self._follow(written.revision_id)
         return written
 
-    def _follow(self, revision: int) -> None:
+    def _follow(self, revision: RevisionId) -> None:
         try:
-            self._catalog.refresh(revision)
+            # With its stamp: a number that is there already may be that of a change which the database has lost.
+            self._catalog.refresh((revision,))
         except StorageError:
             # The write is stored, so its caller must not get an error. The updater brings the catalog up to date, and
             # logs what is wrong.

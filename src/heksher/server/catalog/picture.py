@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from heksher.revision_id import RevisionId
 from heksher.server.json_bytes import decode, encode
 from heksher.server.storage.base import Reader, RuleRecord, SettingRecord
 from heksher.value_type import JSON
@@ -68,6 +69,7 @@ class Picture:
         settings: the settings by canonical name, sorted.
         names: the canonical name for each name and alias.
         features_revision: the revision of the last change of the list of context features.
+        stamp: the stamp of the revision's entry in the log; empty at revision 0.
     """
 
     revision: int
@@ -75,6 +77,12 @@ class Picture:
     settings: Mapping[str, CatalogSetting]
     names: Mapping[str, str]
     features_revision: int = 0
+    stamp: str = ""
+
+    @property
+    def revision_id(self) -> RevisionId:
+        """The number and the stamp of the revision."""
+        return RevisionId(self.revision, self.stamp)
 
     def count_rules(self) -> int:
         """Return the number of rules of all settings."""
@@ -88,17 +96,22 @@ def take_picture(reader: Reader) -> Picture:
     for rule in reader.rules():
         rules[rule.setting][rule.rule_id] = enter_rule(rule, order)
     settings = [enter_setting(record, rules.get(record.name, {})) for record in reader.settings()]
-    return make_picture(reader.revision(), order, settings, reader.features_revision())
+    revision, stamp = reader.revision_id()
+    return make_picture(revision, order, settings, reader.features_revision(), stamp)
 
 
 def make_picture(
-    revision: int, order: tuple[str, ...], settings: Iterable[CatalogSetting], features_revision: int = 0
+    revision: int,
+    order: tuple[str, ...],
+    settings: Iterable[CatalogSetting],
+    features_revision: int = 0,
+    stamp: str = "",
 ) -> Picture:
     """Return a picture of settings that may come in any order."""
     in_order = sorted(settings, key=lambda setting: setting.record.name)
     names = {name: setting.record.name for setting in in_order for name in setting.all_names}
     by_name = {setting.record.name: setting for setting in in_order}
-    return Picture(revision, order, by_name, names, features_revision)
+    return Picture(revision, order, by_name, names, features_revision, stamp)
 
 
 def enter_setting(record: SettingRecord, rules: Mapping[int, CatalogRule]) -> CatalogSetting:

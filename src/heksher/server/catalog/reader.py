@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import NoReturn
 
+from heksher.revision_id import RevisionId
 from heksher.server.catalog.picture import Picture, restore_rule
 from heksher.server.storage.base import Conditions, Reader, RuleRecord, SettingRecord
 from heksher.server.storage.storage_errors import StorageUnavailableError
@@ -14,8 +15,8 @@ class PictureReader(Reader):
     def __init__(self, picture: Picture) -> None:
         self._picture = picture
 
-    def revision(self) -> int:
-        return self._picture.revision
+    def revision_id(self) -> RevisionId:
+        return self._picture.revision_id
 
     def context_features(self) -> tuple[str, ...]:
         return self._picture.feature_order

@@ -6,21 +6,23 @@ key is in the cache needs no parsing, no thread and no database (known fault 42)
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from contextlib import suppress
 from typing import Final, NamedTuple, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
 
+from heksher.revision_id import RevisionId, parse_revision_id
 from heksher.server.catalog.answer import Answer, Encoding, HeaderField, Representation, choose_encoding
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog, CatalogState
 from heksher.server.catalog.query import CatalogQuery, build_answer, find_settings
 from heksher.server.errors import NotFoundError
 from heksher.server.metrics import Metrics
-from heksher.wire import MIN_REVISION_HEADER, REVISION_HEADER, parse_revision
+from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.wire import MAX_DEMANDED_REVISIONS, MIN_REVISION_HEADER
 
 T = TypeVar("T")
 
@@ -46,7 +48,7 @@ class ResponsePreferences(NamedTuple):
     Attributes:
         none_match: the entity tags that the client has, as sent.
         encoding: the compression.
-        min_revision: the lowest revision that the answer may have, as sent; empty if any will do.
+        min_revision: the revisions that the answer must have, as sent; empty if any will do.
     """
 
     none_match: bytes
@@ -54,15 +56,21 @@ class ResponsePreferences(NamedTuple):
     min_revision: bytes
 
     def is_valid(self) -> bool:
-        """Return whether the minimum revision is missing or well-formed."""
-        return not self.min_revision or parse_revision(self.min_revision) is not None
+        """Return whether the demanded revisions are missing or well-formed."""
+        return self.read_demand() is not None
 
-    def is_met_by(self, revision: int) -> bool:
-        """Return whether a revision is new enough; a malformed minimum is met by no revision."""
-        if not self.min_revision:
+    def is_met_by(self, state: CatalogState) -> bool:
+        """Return whether a state has the demanded revisions; none meets a malformed demand."""
+        if not self.min_revision or self.min_revision in state.own_ids:
             return True
-        demanded = parse_revision(self.min_revision)
-        return demanded is not None and demanded <= revision
+        demand = self.read_demand()
+        return demand is not None and all(map(state.has, demand))
+
+    def read_demand(self) -> tuple[RevisionId, ...] | None:
+        """Return the demanded revisions; ``None`` if they are malformed."""
+        written = self.min_revision.split(b",", MAX_DEMANDED_REVISIONS) if self.min_revision else ()
+        revisions = tuple(filter(None, (parse_revision_id(one.strip()) for one in written)))
+        return revisions if len(revisions) == len(written) <= MAX_DEMANDED_REVISIONS else None
 
 
 class AskedQuery(NamedTuple):
@@ -101,7 +109,7 @@ class QueryService:
         self._makers = ThreadPoolExecutor(_MAX_MAKERS, "heksher-answers")
         self._known_encodings: dict[bytes, Encoding] = {}
         # The answers being computed, by key, so that no answer is computed twice at once.
-        self._in_the_making: dict[tuple[int, bytes], asyncio.Task[Answer]] = {}
+        self._in_the_making: dict[tuple[RevisionId, bytes], asyncio.Task[Answer]] = {}
 
     def close(self) -> None:
         """Shut the threads down without waiting for them. Afterwards no large answer can be computed."""
@@ -117,14 +125,14 @@ class QueryService:
         return ResponsePreferences(
             fields.get(b"if-none-match", b""),
             "" if accepted is None else self._read_encoding(accepted),
-            fields.get(_MIN_REVISION, b"").rpartition(b",")[2].strip(),  # of several demands the last one counts
+            fields.get(_MIN_REVISION, b""),
         )
 
     def find_reply(self, key: bytes, preferences: ResponsePreferences) -> Reply | None:
         """Return the reply to a query if it is in memory."""
         state = self._catalog.state
         slot = None if state is None else state.cache.get(key)
-        if state is None or slot is None or slot.answer is None or not preferences.is_met_by(state.picture.revision):
+        if state is None or slot is None or slot.answer is None or not preferences.is_met_by(state):
             return None
         slot.is_used = True
         reply = make_reply(state, slot.answer, preferences)
@@ -166,14 +174,27 @@ class QueryService:
         except NotFoundError:
             find_settings((await self._refresh()).picture, query)
 
+    async def look_for(self, revision: RevisionId | None) -> None:
+        """Look at the database if a revision that a client was told of is not here: this process may be behind.
+
+        While the database cannot be reached, what is here has to do.
+
+        Args:
+            revision: what the client was told; ``None`` for nothing.
+        """
+        state = self._catalog.state
+        if revision is not None and (state is None or not state.has(revision)):
+            with suppress(StorageUnavailableError):
+                await self._refresh((revision,))
+
     async def _find_state(self, preferences: ResponsePreferences) -> CatalogState:
         state = self._catalog.state
-        if state is not None and preferences.is_met_by(state.picture.revision):
+        if state is not None and preferences.is_met_by(state):
             return state
-        # If even the database lacks that revision, it does not exist: the database was restored from a backup.
-        return await self._refresh(parse_revision(preferences.min_revision) or 0)
+        # A revision that even the database lacks was lost: the answer is what there is.
+        return await self._refresh(preferences.read_demand())
 
-    async def _refresh(self, at_least: int | None = None) -> CatalogState:
+    async def _refresh(self, at_least: Collection[RevisionId] | None = None) -> CatalogState:
         # While the database is known to be unreachable no query waits for it: that would block all threads.
         self._availability.require()
         return await run_in_threadpool(self._catalog.refresh, at_least)
@@ -187,7 +208,7 @@ class QueryService:
         self._metrics.count_miss()
         if rules <= _MAX_RULES_ON_EVENT_LOOP:
             return _make_answer(state, key, query)
-        flight = (state.picture.revision, key)
+        flight = (state.picture.revision_id, key)
         task = self._in_the_making.get(flight)
         if task is None:
             task = asyncio.create_task(self._compute(lambda: _make_answer(state, key, query)))
@@ -238,14 +259,8 @@ def make_reply(state: CatalogState, answer: Answer, preferences: ResponsePrefere
     """Return the reply if the answer exists in the requested encoding."""
     tag = answer.find_known_tag(preferences.none_match, preferences.encoding) if preferences.none_match else None
     if tag is not None:
-        return Reply(304, [(b"etag", tag), *answer.shared_headers, _tell_revision(state.picture.revision)], b"")
+        return Reply(304, [(b"etag", tag), *answer.shared_headers, *state.headers], b"")
     form: Representation | None = answer.find(preferences.encoding)
     if form is None:
         return None
-    return Reply(200, [*form.headers, *answer.shared_headers, _tell_revision(state.picture.revision)], form.body)
-
-
-@lru_cache(maxsize=4)
-def _tell_revision(revision: int) -> HeaderField:
-    # Nearly all replies have the same revision.
-    return REVISION_HEADER.lower().encode(), str(revision).encode()
+    return Reply(200, [*form.headers, *answer.shared_headers, *state.headers], form.body)

@@ -18,6 +18,7 @@ from typing import Final
 
 from starlette.types import Receive, Send
 
+from heksher.revision_id import RevisionId
 from heksher.server.catalog.advance import Step
 from heksher.server.catalog.answer import NOSNIFF
 from heksher.server.catalog.catalog import Catalog, CatalogState
@@ -34,8 +35,8 @@ MAX_RETURN_MS: Final = 5000
 ABORT_EXTENSION: Final = "heksher.abort"
 
 # The position of a catalog's state: an era and a revision.
-_Position = tuple[int, int]
-_NOWHERE: Final[_Position] = (-1, -1)
+_Position = tuple[int, RevisionId]
+_NOWHERE: Final[_Position] = (-1, RevisionId(-1))
 
 _TICK_S: Final = 1.0
 _HEARTBEAT: Final = b":\n\n"
@@ -76,7 +77,7 @@ class Streams:
         send: Send,
         key: bytes,
         query: CatalogQuery,
-        last_revision: int | None,
+        last_revision: RevisionId | None,
         abort: Callable[[], object] | None,
     ) -> None:
         """Serve one stream until its client disconnects or ``end_all`` is called.
@@ -259,6 +260,6 @@ class _Stream:
             self._told, self._is_beat_due = self.newest, False
             self._count_events(1)
             _, revision = self._told
-            return b'event: change\nid: %d\ndata: {"revision":%d}\n\n' % (revision, revision)
+            return b'event: change\nid: %b\ndata: {"revision":%d}\n\n' % (str(revision).encode(), revision.number)
         is_beat_due, self._is_beat_due = self._is_beat_due, False
         return _HEARTBEAT if is_beat_due else b""

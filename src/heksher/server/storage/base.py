@@ -9,6 +9,8 @@ Guarantees of every storage, checked by ``tests/conformance``
 * **Logged**: a unit of work that changes anything appends exactly one entry to the change log. Its parts are the
   changes that the unit recorded, in their order; its number is the storage's new revision. Revisions grow by one,
   without gaps, and are never reused.
+* **Stamped**: each entry has a random stamp, which stays with it. So the newest number and stamp say which history of
+  the database this is; where a backup was restored, or writes were lost, one number can stand for two entries.
 * **Dated**: each setting, each rule and the list of context features has the revision of its last change.
 * **Unique**: a name or alias belongs to one setting, and no two rules of a setting have the same conditions. The id of
   a deleted rule is reused only for that rule: for one of the same setting with the same conditions, and only if the log
@@ -30,6 +32,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from heksher.revision_id import RevisionId
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.records import (
     CONTEXT_FEATURES,
@@ -74,8 +77,12 @@ class Reader(ABC):
     """The state at one revision."""
 
     @abstractmethod
+    def revision_id(self) -> RevisionId:
+        """Return the number and the stamp of the newest entry of the change log; 0 without a stamp if there is none."""
+
     def revision(self) -> int:
         """Return the number of the newest entry of the change log; 0 if there is none."""
+        return self.revision_id().number
 
     @abstractmethod
     def context_features(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from heksher.revision_id import RevisionId
 from heksher.server.storage.base import (
     NOBODY,
     RULE,
@@ -96,15 +97,15 @@ class MemoryStorage(Storage):
             result = work(writer)
             if unit.is_to_store():
                 self._state = draft
-            return Written(result, len(self._state.log))
+            return Written(result, *_MemoryReader(self._state).revision_id())
 
 
 class _MemoryReader(Reader):
     def __init__(self, state: MemoryState) -> None:
         self._state = state
 
-    def revision(self) -> int:
-        return len(self._state.log)
+    def revision_id(self) -> RevisionId:
+        return self._state.log[-1].entry.revision_id if self._state.log else RevisionId(0)
 
     def context_features(self) -> tuple[str, ...]:
         return self._state.features

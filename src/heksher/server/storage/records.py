@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Generic, TypeVar
 
+from heksher.revision_id import RevisionId
 from heksher.value_type import JSON
 
 T = TypeVar("T")
@@ -120,6 +121,11 @@ class LogEntry:
     changes: tuple[LoggedChange, ...]
 
     @property
+    def revision_id(self) -> RevisionId:
+        """The number and the stamp."""
+        return RevisionId(self.revision, self.stamp)
+
+    @property
     def is_whole(self) -> bool:
         """Whether this has all changes of the entry."""
         return len(self.changes) == self.size
@@ -151,7 +157,18 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Written(Generic[T]):
-    """The result of a unit of writing work, and the revision at which it is visible."""
+    """The result of a unit of writing work, and the revision at which it is visible.
+
+    Attributes:
+        revision: the number of the log entry that makes it visible; 0 if the log is empty.
+        stamp: the stamp of that entry; empty if the log is. It does not count for equality.
+    """
 
     result: T
     revision: int
+    stamp: str = field(default="", compare=False)
+
+    @property
+    def revision_id(self) -> RevisionId:
+        """The number and the stamp."""
+        return RevisionId(self.revision, self.stamp)

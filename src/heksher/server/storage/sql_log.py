@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, insert, select, update
 
+from heksher.revision_id import RevisionId
 from heksher.server.storage.dialect import MAX_BIG_KEY
 from heksher.server.storage.json_text import decode_json, encode_json, is_storable
 from heksher.server.storage.log_text import list_digests, read_fields, write_fields
@@ -69,7 +70,7 @@ _IS_OF_SETTING: Final = LOG_PART.c.setting_id == bindparam("setting_id")
 _IS_OF_OBJECT: Final = and_(LOG_PART.c.kind == bindparam("kind"), LOG_PART.c.key == bindparam("object_key"))
 _AFTER: Final[BindParameter[int]] = bindparam("after_revision")
 
-_REVISION: Final = select(func.coalesce(func.max(LOG_ENTRY.c.revision), 0).label("revision"))
+_NEWEST: Final = select(LOG_ENTRY.c.revision, LOG_ENTRY.c.stamp).order_by(LOG_ENTRY.c.revision.desc()).limit(1)
 _LOG: Final = _make_page(LOG_ENTRY.c.revision > _AFTER, LOG_PART.c.revision > _AFTER, is_descending=False)
 _HISTORY: Final = _make_page(LOG_ENTRY.c.revision < _BEFORE, LOG_PART.c.revision < _BEFORE, is_descending=True)
 _REVISIONS_OF_SETTING: Final = _find_revisions(_IS_OF_SETTING)
@@ -106,9 +107,11 @@ class SqlLog:
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
-    def revision(self) -> int:
-        """Return the number of the newest entry."""
-        return int(self._statements.fetch(_REVISION)[0].revision)
+    def revision_id(self) -> RevisionId:
+        """Return the number and the stamp of the newest entry; 0 without a stamp if there is none."""
+        for row in self._statements.fetch(_NEWEST):
+            return RevisionId(row.revision, row.stamp)
+        return RevisionId(0)
 
     def list_forwards(self, after_revision: int, limit: int, max_changes: int) -> list[LogEntry]:
         """Return entries, ascending."""
@@ -193,16 +196,20 @@ class SqlLogAppender:
         statements: sends the statements of the transaction.
         origin: who requested the changes, and why.
         now: returns the time.
-        stamp: returns a stamp.
+        make_stamp: returns a stamp.
+
+    Attributes:
+        stamp: of the entry; empty before that exists.
     """
 
     def __init__(
-        self, statements: Statements, origin: Origin, now: Callable[[], datetime], stamp: Callable[[], str]
+        self, statements: Statements, origin: Origin, now: Callable[[], datetime], make_stamp: Callable[[], str]
     ) -> None:
         self._statements = statements
         self._origin = origin
         self._now = now
-        self._stamp = stamp
+        self._make_stamp = make_stamp
+        self.stamp: str = ""
         # The number of changes in the entry so far; the entry does not exist while this is 0.
         self._size = 0
 
@@ -220,13 +227,14 @@ class SqlLogAppender:
         return self._size > 0
 
     def _add_entry(self, revision: int, size: int) -> None:
+        self.stamp = self._make_stamp()
         row = {
             "revision": revision,
             "at": self._now().astimezone(UTC).isoformat(),
             "actor": encode_json(self._origin.actor),
             "is_proved": self._origin.is_proved,
             "reason": encode_json(self._origin.reason),
-            "stamp": self._stamp(),
+            "stamp": self.stamp,
             "size": size,
         }
         self._statements.run(_ADD_ENTRY, row, "recording a change")

@@ -10,6 +10,7 @@ from typing import Final, cast
 
 from sqlalchemy import Connection, bindparam, select
 
+from heksher.revision_id import RevisionId
 from heksher.server.storage.base import Conditions, LogEntry, LoggedChange, Reader, RuleRecord, SettingRecord
 from heksher.server.storage.dialect import MAX_BIG_KEY, Dialect
 from heksher.server.storage.json_text import decode_json, decode_json_object, is_storable
@@ -62,8 +63,8 @@ class SqlReader(Reader):
         # The numbers of settings by canonical name, as far as they are known.
         self._setting_ids: dict[str, int] = {}
 
-    def revision(self) -> int:
-        return self._log.revision()
+    def revision_id(self) -> RevisionId:
+        return self._log.revision_id()
 
     def context_features(self) -> tuple[str, ...]:
         return tuple(row.name for row in self._statements.fetch(_FEATURES))

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, insert, literal, select, update
 
+from heksher.revision_id import RevisionId
 from heksher.server.storage.base import RULE as RULE_KIND
 from heksher.server.storage.base import SETTING as SETTING_KIND
 from heksher.server.storage.base import Conditions, LoggedChange, Origin, RuleRecord, SettingRecord, Writer
@@ -84,7 +85,7 @@ class SqlWriter(SqlReader, Writer):
         self._counters: dict[str, int] = {}
         self._stored_counters: dict[str, int] = {}
         # The newest revision before this unit of work; None until it is needed.
-        self._old_revision: int | None = None
+        self._old_revision: RevisionId | None = None
         # The numbers of the settings that this unit has deleted, by name.
         self._gone: dict[str, int] = {}
 
@@ -103,18 +104,24 @@ class SqlWriter(SqlReader, Writer):
         if self._counters != self._stored_counters:
             self._statements.run(_SET_WRITE_STATE, self._counters, "storing the last ids")
 
-    def revision(self) -> int:
-        return self._new_revision - (not self._unit.has_record)
+    def revision_id(self) -> RevisionId:
+        if self._unit.has_record:
+            return RevisionId(self._new_revision, self._appender.stamp)
+        return self._read_old_revision()
 
     def features_revision(self) -> int:
         return self._counters["features_revision"]
 
     @property
     def _new_revision(self) -> int:
-        """The revision that this unit of work creates. No other writer can create one meanwhile, so it is read once."""
+        """The revision that this unit of work creates."""
+        return self._read_old_revision().number + 1
+
+    def _read_old_revision(self) -> RevisionId:
+        # No other writer can create one meanwhile, so it is read once.
         if self._old_revision is None:
-            self._old_revision = super().revision()
-        return self._old_revision + 1
+            self._old_revision = super().revision_id()
+        return self._old_revision
 
     def set_context_features(self, features: Sequence[str]) -> None:
         with self._unit.change():

@@ -8,6 +8,7 @@ from heksher.clients.conversation.session import Session
 from heksher.clients.conversation.update import Update
 from heksher.context import TRACK_ALL, ClientContext
 from heksher.exceptions import StatusError
+from heksher.revision_id import RevisionId
 from heksher.setting import Setting
 from heksher.wire import QUERY_PATH
 from tests.support.conversation import (
@@ -27,13 +28,16 @@ BASE_URL = "http://heksher.test"
 PLAIN = {"settings": "size", "context_filters": "*", "include_metadata": "false"}
 WITH_ALIASES = {**PLAIN, "include_aliases": "true"}
 ALL = ("post-query", "aliases", "stream")
+STAMP, OTHER_STAMP = "0123456789ab", "fedcba987654"
 
 
-def telling(response: Response, *capabilities: str, revision: int | None = None) -> Response:
-    """Have an answer announce capabilities, and tell a revision."""
+def telling(response: Response, *capabilities: str, revision: int | None = None, stamp: str = "") -> Response:
+    """Have an answer announce capabilities, and tell a revision, with its stamp or without."""
     told = {"heksher-capabilities": ", ".join(capabilities)} if capabilities else {}
     if revision is not None:
         told["heksher-revision"] = str(revision)
+    if stamp:
+        told["heksher-revision-id"] = f"{revision}-{stamp}"
     return response._replace(headers={**response.headers, **told})
 
 
@@ -367,7 +371,7 @@ def test_declaration_is_seen_by_the_next_query() -> None:
 def test_restored_service() -> None:
     """A service that was restored from a backup has a lower revision than before; that is the one that counts."""
     session = start(SIZE)
-    session.require_revision(50)
+    session.require_revision(RevisionId(50))
     publish(session, (QUERY, telling(queried({"size": 2}), revision=30)))
     assert "30" == demanded(session)
 
@@ -375,10 +379,10 @@ def test_restored_service() -> None:
 def test_demand_during_an_update() -> None:
     """What is demanded while a query is under way is demanded of the next one."""
     session = start(SIZE)
-    session.require_revision(16)
+    session.require_revision(RevisionId(16))
     talk, request = begin(session)
     assert "16" == request.headers["Heksher-Min-Revision"]
-    session.require_revision(17)
+    session.require_revision(RevisionId(17))
     talk.answer(telling(queried({"size": 2}), revision=16))
     session.publish(talk.result())
     assert "17" == demanded(session)
@@ -395,10 +399,94 @@ def test_service_that_no_longer_tells() -> None:
 def test_service_that_cannot_look() -> None:
     """A 503 for a revision is a failure like any other, with the time that the service asks for."""
     session = start(SIZE)
-    session.require_revision(16)
+    session.require_revision(RevisionId(16))
     talk, _ = begin(session)
     talk.answer(respond("", 503, {"retry-after": "7"}))
     with pytest.raises(StatusError) as caught:
         talk.result()
     assert 7 == caught.value.retry_after_s
     assert "16" == demanded(session)
+
+
+# ---- stamps
+
+
+def test_stamp_is_demanded_of_who_tells_it() -> None:
+    """A service that tells the stamps of its revisions is asked for these very changes, as long as it does."""
+    session = start(SIZE)
+    publish(session, (QUERY, telling(queried({"size": 2}), revision=17, stamp=STAMP)))
+    assert f"17-{STAMP}" == demanded(session)
+    publish(session, (QUERY, telling(not_modified(), revision=18)))
+    assert "18" == demanded(session)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ((18, OTHER_STAMP), f"18-{OTHER_STAMP}"),
+        ((17, STAMP), f"17-{STAMP}"),
+        ((17, OTHER_STAMP), f"17-{OTHER_STAMP}"),
+        ((17, ""), f"17-{STAMP}"),
+        ((16, OTHER_STAMP), f"17-{STAMP},16-{OTHER_STAMP}"),
+        ((16, ""), f"17-{STAMP}"),
+    ],
+)
+def test_demand_of_what_may_be_another_history(told: tuple[int, str], expected: str) -> None:
+    """What was told last holds, and what is higher holds with it: the one may be lost, or its process be behind."""
+    session = start(SIZE)
+    publish(session, (QUERY, telling(queried({"size": 2}), revision=17, stamp=STAMP)))
+    session.require_revision(RevisionId(*told))
+    assert expected == demanded(session)
+
+
+def test_demand_stays_small() -> None:
+    """However much is told, two revisions are demanded at most; an answer replaces both."""
+    session = start(SIZE)
+    session.require_revision(RevisionId(17, STAMP))
+    for number in (12, 14, 13):
+        session.require_revision(RevisionId(number, OTHER_STAMP))
+    assert f"17-{STAMP},13-{OTHER_STAMP}" == demanded(session)
+    publish(session, (QUERY, telling(queried({"size": 2}), revision=15, stamp=OTHER_STAMP)))
+    assert f"15-{OTHER_STAMP}" == demanded(session)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ((18, OTHER_STAMP), f"18-{OTHER_STAMP}"),
+        ((17, OTHER_STAMP), f"17-{OTHER_STAMP}"),
+        ((16, OTHER_STAMP), f"17-{STAMP},16-{OTHER_STAMP}"),
+    ],
+)
+def test_answer_is_older_than_what_was_told_meanwhile(told: tuple[int, str], expected: str) -> None:
+    """An answer may come from a process that does not know of a loss yet which another one has told of meanwhile."""
+    session = start(SIZE)
+    publish(session, (QUERY, telling(queried({"size": 2}), revision=17, stamp=STAMP)))
+    talk, _ = begin(session)
+    session.require_revision(RevisionId(*told))
+    talk.answer(telling(not_modified(), revision=17, stamp=STAMP))
+    session.publish(talk.result())
+    assert expected == demanded(session)
+
+
+def test_older_service_in_place_of_one_with_stamps() -> None:
+    """A service that does not know stamps refuses them; it is asked again at once, without."""
+    session = start(SIZE)
+    session.require_revision(RevisionId(17, STAMP))
+    session.require_revision(RevisionId(16, OTHER_STAMP))
+    talk, _ = begin(session)
+    talk.answer(respond("", 422))
+    assert "17" == talk.requests[0].headers["Heksher-Min-Revision"]
+    talk.answer(telling(queried({"size": 2}), revision=18))
+    session.publish(talk.result())
+    assert "18" == demanded(session)
+
+
+def test_refusal_without_stamps_is_one() -> None:
+    """A service that refuses a query without stamps is not asked again."""
+    session = start(SIZE)
+    session.require_revision(RevisionId(17))
+    talk, _ = begin(session)
+    talk.answer(respond("", 422))
+    with pytest.raises(StatusError):
+        talk.result()

@@ -23,6 +23,7 @@ from heksher.clients.conversation.response_reader import (
 )
 from heksher.clients.util import SettingData
 from heksher.exceptions import InvalidResponseError, StatusError, TransportError
+from heksher.revision_id import RevisionId
 from heksher.rule_set import Rule
 from heksher.value_type import JSON
 from tests.support.conversation import listed, listing, respond, rule
@@ -328,7 +329,22 @@ def test_names_of_settings() -> None:
 )
 def test_revision(told: str, revision: int | None) -> None:
     """A revision is a number of a length that a database counts to, and anything else is none."""
-    assert revision == read_revision(Response(200, {"heksher-revision": told}, b"", NATIVE))
+    expected = None if revision is None else RevisionId(revision)
+    assert expected == read_revision(Response(200, {"heksher-revision": told}, b"", NATIVE))
+
+
+@pytest.mark.parametrize(
+    ("told", "revision"),
+    [
+        ("7-0123456789ab", RevisionId(7, "0123456789ab")),
+        ("7", RevisionId(7)),
+        ("7-stamp", RevisionId(8)),
+        ("", RevisionId(8)),
+    ],
+)
+def test_revision_with_its_stamp(told: str, revision: RevisionId) -> None:
+    """A service may tell the stamp as well; where that makes no sense, the number counts that stands alone."""
+    assert revision == read_revision(Response(200, {"heksher-revision": "8", "heksher-revision-id": told}, b"", NATIVE))
 
 
 def test_a_value_that_is_nested_deep_is_one_settings_problem() -> None:

@@ -37,6 +37,8 @@ NOW_S: Final = 1000.0
 INTERVAL_S: Final = 60.0
 HEARTBEAT: Final = b":\n\n"
 LOST: Final = TransportError("reset by peer")
+STAMP: Final = "0123456789ab"
+OTHER_STAMP: Final = "fedcba987654"
 FOLLOWING: Final = "following the changes of the service by a stream"
 
 
@@ -62,11 +64,13 @@ class Stage:
         self.policy = StreamPolicy(mode, self.session, self.schedule, self._wake_up)
         self.update(*(capabilities or ("stream",)))
 
-    def update(self, *capabilities: str, revision: int | None = 17) -> None:
+    def update(self, *capabilities: str, revision: int | None = 17, stamp: str = "") -> None:
         """Have an update succeed, from a service that announces these capabilities."""
         told = {"heksher-capabilities": ",".join(capabilities)}
         if revision is not None:
             told["heksher-revision"] = str(revision)
+        if stamp:
+            told["heksher-revision-id"] = f"{revision}-{stamp}"
         talk = Conversation(self.session.update())
         if talk.asked == [FEATURES]:
             talk.answer(features("a"))
@@ -77,9 +81,12 @@ class Stage:
         self.schedule.succeed(NOW_S)
 
     def open(self, now_s: float = NOW_S) -> Request:
-        """Open a stream that is alive."""
+        """Open a stream that is alive, and have the client ask once, as it does then."""
         request = self.begin(now_s)
         assert self.policy.receive(HEARTBEAT, now_s)
+        self.schedule.begin()
+        self.schedule.succeed(NOW_S)
+        self.wake_ups = 0
         return request
 
     def begin(self, now_s: float = NOW_S) -> Request:
@@ -145,7 +152,15 @@ def test_request() -> None:
     stage = Stage()
     request = stage.begin()
     assert {"settings": "", "context_filters": "*", "include_metadata": "false"} == request.params
-    assert "17" == request.headers["Last-Event-ID"]
+    assert ("17", "17") == (request.headers["Last-Event-ID"], request.headers["Heksher-Min-Revision"])
+
+
+def test_request_with_a_stamp() -> None:
+    """The stamp is told with the last event, where an older service ignores it, and not with what is demanded."""
+    stage = Stage()
+    stage.update("stream", stamp=STAMP)
+    request = stage.begin()
+    assert (f"17-{STAMP}", "17") == (request.headers["Last-Event-ID"], request.headers["Heksher-Min-Revision"])
 
 
 def test_request_without_a_revision() -> None:
@@ -166,7 +181,17 @@ def test_alive(log: Callable[[], list[tuple[str, str]]]) -> None:
     assert (False, []) == (stage.policy.is_streaming, log())
     assert stage.policy.receive(HEARTBEAT, NOW_S)
     assert (True, [("INFO", FOLLOWING)]) == (stage.policy.is_streaming, log())
+    stage.schedule.begin()
+    stage.schedule.succeed(NOW_S)
     assert 0.8 * NET_INTERVAL_S <= stage.schedule.remaining(NOW_S) <= NET_INTERVAL_S
+
+
+def test_opening_asks_once() -> None:
+    """What happened before a stream was alive may not be told on it, so the client asks within a moment."""
+    stage = Stage()
+    stage.begin()
+    stage.policy.receive(HEARTBEAT, NOW_S)
+    assert (1, True) == (stage.wake_ups, stage.schedule.remaining(NOW_S) <= MAX_NUDGE_DELAY_S)
 
 
 def test_heartbeats_are_no_news() -> None:
@@ -187,18 +212,46 @@ def test_change(revision: int | str) -> None:
     assert 1 == stage.wake_ups
 
 
-def test_change_that_is_published() -> None:
-    """The published revision is no change."""
+@pytest.mark.parametrize(("stamp", "told"), [("", "17"), ("", f"17-{STAMP}"), (STAMP, "17"), (STAMP, f"17-{STAMP}")])
+def test_change_that_is_published(stamp: str, told: str) -> None:
+    """The published revision is no change, whoever knows its stamp."""
     stage = Stage()
+    stage.update("stream", stamp=stamp)
     stage.open()
-    stage.tell(17)
+    stage.tell(told)
     assert (0, False) == (stage.wake_ups, stage.schedule.remaining(NOW_S) < 1)
 
 
-@pytest.mark.parametrize(("revision", "demanded"), [(18, "18"), (16, "17"), ("unknown", "17")])
-def test_change_is_demanded(revision: int | str, demanded: str) -> None:
-    """The update asks for what the service told of; an earlier revision is not one that could be demanded."""
+def test_other_change_with_the_published_number() -> None:
+    """The number of what is published, with another stamp, means that the service has lost what is published."""
     stage = Stage()
+    stage.update("stream", stamp=STAMP)
+    stage.open()
+    stage.tell(f"17-{OTHER_STAMP}")
+    assert (1, True) == (stage.wake_ups, stage.schedule.remaining(NOW_S) <= MAX_NUDGE_DELAY_S)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "revision", "demanded"),
+    [
+        ("", 18, "18"),
+        ("", 16, "17"),
+        ("", "unknown", "17"),
+        (STAMP, 18, "18"),
+        (STAMP, 16, f"17-{STAMP}"),
+        (STAMP, f"18-{OTHER_STAMP}", f"18-{OTHER_STAMP}"),
+        (STAMP, f"17-{OTHER_STAMP}", f"17-{OTHER_STAMP}"),
+        (STAMP, f"16-{OTHER_STAMP}", f"17-{STAMP},16-{OTHER_STAMP}"),
+    ],
+)
+def test_change_is_demanded(stamp: str, revision: int | str, demanded: str) -> None:
+    """The update asks for what the service told of.
+
+    An earlier number says nothing without its stamp. With that, it may be of another history: then the answer must have
+    both, which no process can give that has not noticed yet.
+    """
+    stage = Stage()
+    stage.update("stream", stamp=stamp)
     stage.open()
     stage.tell(revision)
     [request] = Conversation(stage.session.update()).requests
@@ -451,6 +504,7 @@ EFFECTS: Final[Mapping[StreamAction, tuple[float | None, float | None, int]]] = 
     StreamAction.PLAN_AFTER_LOSS: (1, None, 0),
     StreamAction.PLAN_RARE: (600, None, 0),
     StreamAction.RELY_ON_STREAM: (None, 300, 0),
+    StreamAction.POLL_ONCE: (None, MAX_NUDGE_DELAY_S, 1),
     StreamAction.POLL_AGAIN: (None, 60, 1),
     StreamAction.STOP: (None, 60, 0),
 }

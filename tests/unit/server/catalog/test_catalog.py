@@ -5,7 +5,9 @@ import threading
 
 import pytest
 
+from heksher.revision_id import RevisionId
 from heksher.server.catalog import catalog as module
+from heksher.server.catalog import history
 from heksher.server.catalog.advance import Step
 from heksher.server.catalog.answer import Answer
 from heksher.server.catalog.catalog import Catalog, CatalogState
@@ -110,13 +112,14 @@ def test_a_revision_that_is_there_is_enough(
     """Else the database is looked at, once."""
     before = storage.reads
     add_rule(storage.inner, "new")
-    assert (2 if reads else 1) == catalog.refresh(at_least).picture.revision
+    enough = None if at_least is None else (RevisionId(at_least),)
+    assert (2 if reads else 1) == catalog.refresh(enough).picture.revision
     assert reads == storage.reads - before
 
 
 def test_to_refresh_loads_what_was_not_loaded(storage: FragileStorage):
     """Whatever is enough."""
-    assert 1 == Catalog(storage, 1_000_000).refresh(0).picture.revision
+    assert 1 == Catalog(storage, 1_000_000).refresh(()).picture.revision
 
 
 def test_listeners_are_told_of_each_change(storage: FragileStorage, catalog: Catalog):
@@ -158,13 +161,13 @@ def test_a_restored_database_is_loaded_anew(
     for user in "xyz":
         add_rule(storage, user)
     catalog.refresh().cache.put(b"", CatalogQuery(), ANSWER)
-    news = note_news(catalog)
+    before, news = catalog.state.picture.revision_id, note_news(catalog)
     restore(storage, 2)
     state = catalog.refresh()
     assert storage.inner.read(take_picture) == state.picture
     assert [(state, [Step(2, (EVERYWHERE,))])] == news
     assert (0, 2) == (len(state.cache), len(state.steps))
-    assert "has gone back from revision 4 to 2" in caplog.text
+    assert f"this process had revision {before}, the newest one is {state.picture.revision_id} now" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["rule", "setting", "unheard_of"])
@@ -193,7 +196,7 @@ def test_who_is_far_behind_loads_anew(
     storage: FragileStorage, catalog: Catalog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     """It costs less than to follow; up to there the catalog follows."""
-    monkeypatch.setattr(module, "_MAX_ENTRIES", 3)
+    monkeypatch.setattr(history, "_MAX_ENTRIES", 3)
     for user in "abc":
         add_rule(storage, user)
     news = note_news(catalog)
@@ -213,10 +216,12 @@ def test_it_is_known_what_has_changed_since(storage: FragileStorage, catalog: Ca
     add_rule(storage, "y")
     add_rule(storage, "z")
     state = Catalog(storage, 0).load() if is_new else catalog.refresh()
-    asked = [state.has_changed(CatalogQuery(filters={"user": frozenset("y")}), revision) for revision in range(6)]
+    asked = [
+        state.has_changed(CatalogQuery(filters={"user": frozenset("y")}), RevisionId(revision)) for revision in range(6)
+    ]
     assert [True, True, True, False, False, True] == asked
     assert [True] + [False] * 4 + [True] == [
-        state.has_changed(CatalogQuery(("other",)), revision) for revision in range(6)
+        state.has_changed(CatalogQuery(("other",)), RevisionId(revision)) for revision in range(6)
     ]
 
 
@@ -228,7 +233,12 @@ def test_what_is_long_ago_may_have_changed(storage: FragileStorage, catalog: Cat
     followed, loaded = catalog.refresh(), Catalog(storage, 0).load()
     assert [[3, 4]] * 2 == [[step.revision for step in state.steps] for state in (followed, loaded)]
     nobody = CatalogQuery(("other",))
-    assert [True, True, False, False, False] == [followed.has_changed(nobody, revision) for revision in range(5)]
+    assert [True, True, False, False, False] == [
+        followed.has_changed(nobody, RevisionId(revision)) for revision in range(5)
+    ]
+    # Of the oldest one, nobody knows the stamp.
+    stamped = [RevisionId(2, "0123456789ab"), *(RevisionId(step.revision, step.stamp) for step in followed.steps)]
+    assert [True, False, False] == [followed.has_changed(nobody, revision) for revision in stamped]
 
 
 def test_an_order_of_features_that_changed_is_a_change(storage: FragileStorage, catalog: Catalog):
@@ -239,14 +249,14 @@ def test_an_order_of_features_that_changed_is_a_change(storage: FragileStorage, 
         writer.record(change_features("move", ORDER, ORDER[::-1]))
 
     storage.write(work)
-    assert catalog.refresh().has_changed(CatalogQuery(()), 1)
+    assert catalog.refresh().has_changed(CatalogQuery(()), RevisionId(1))
 
 
 def test_an_entry_with_many_changes_is_loaded(
     storage: FragileStorage, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ):
     """To load everything costs less than to follow; afterwards the catalog follows again."""
-    monkeypatch.setattr(module, "_MAX_CHANGES", 3)
+    monkeypatch.setattr(history, "_MAX_CHANGES", 3)
 
     def add_rules(writer: Writer, count: int) -> None:
         for number in range(count):
@@ -265,8 +275,8 @@ def test_many_changes_in_many_entries_are_loaded(
     storage: FragileStorage, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ):
     """What counts is how many there are in all, however they are read."""
-    monkeypatch.setattr(module, "_MAX_CHANGES", 4)
-    monkeypatch.setattr(module, "_BATCH_ENTRIES", 2)
+    monkeypatch.setattr(history, "_MAX_CHANGES", 4)
+    monkeypatch.setattr(history, "_BATCH_ENTRIES", 2)
     news = note_news(catalog)
     for user in "abcd":
         add_rule(storage, user)
@@ -287,12 +297,3 @@ def test_what_a_large_entry_of_the_past_shows_in_is_not_looked_at(
     storage.write(lambda writer: writer.record_all([silent, silent]))
     steps = Catalog(storage, 0).load().steps
     assert [False, True] == [step.effects == (EVERYWHERE,) for step in steps[1:]]
-
-
-def test_a_stamp_tells_entries_apart(storage: FragileStorage, catalog: Catalog, caplog: pytest.LogCaptureFixture):
-    """A restored database may have the very same change under the same number, and others before it."""
-    add_rule(storage, "x")
-    catalog.refresh()
-    restore(storage, 3)
-    assert 1 == catalog.refresh().era
-    assert "change 2 is another one now" in caplog.text

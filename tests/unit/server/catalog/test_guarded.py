@@ -2,6 +2,7 @@
 
 import pytest
 
+from heksher.revision_id import RevisionId
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.catalog.guarded import GuardedStorage
@@ -124,7 +125,7 @@ def test_what_is_stored_is_answered_so(guarded: Guarded):
 def test_what_is_stored_is_answered_so_whatever_the_catalog_meets(guarded: Guarded, monkeypatch: pytest.MonkeyPatch):
     """A database that cannot be read afterwards is no failure of the write, and somebody looks after it."""
 
-    def fail(_revision: int) -> None:
+    def fail(_revisions: tuple[RevisionId, ...]) -> None:
         raise StorageCorruptError("a page is damaged")
 
     monkeypatch.setattr(guarded.catalog, "refresh", fail)

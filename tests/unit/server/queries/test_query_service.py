@@ -1,12 +1,15 @@
 """Where queries get their answers."""
 
 import asyncio
+import threading
 
 import pytest
 
 from heksher.server.catalog.answer import MIN_COMPRESSED_BYTES
 from heksher.server.catalog.availability import Availability
-from heksher.server.catalog.catalog import Catalog
+from heksher.server.catalog.cache import AnswerCache
+from heksher.server.catalog.catalog import Catalog, CatalogState
+from heksher.server.catalog.picture import Picture
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.errors import NotFoundError
 from heksher.server.metrics import Metrics
@@ -14,8 +17,10 @@ from heksher.server.operations.declaration import declare
 from heksher.server.queries import query_service as module
 from heksher.server.queries.query_service import QueryService, Reply, ResponsePreferences, make_key
 from heksher.server.storage.base import NOBODY
+from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.storage_errors import StorageUnavailableError
-from tests.support.catalogs import FragileStorage, open_fragile
+from tests.support.catalogs import FragileStorage, a_picture, open_fragile
+from tests.support.fake_service import DEADLINE_S
 from tests.support.operations import declaring
 from tests.support.storages import write_something
 
@@ -144,6 +149,35 @@ def test_what_many_ask_at_once_is_made_once(query_service: Desk, monkeypatch: py
     assert [1] == made
 
 
+def test_what_is_made_of_two_histories_is_made_twice(query_service: Desk, monkeypatch: pytest.MonkeyPatch):
+    """The answer at a revision that the database has lost is not that at the revision which has its number now."""
+    monkeypatch.setattr(module, "_MAX_RULES_ON_EVENT_LOOP", -1)
+    gate, build = threading.Event(), module.build_answer
+    query_service.catalog.load()
+
+    def build_later(picture: Picture, query: CatalogQuery) -> bytes:
+        assert gate.wait(DEADLINE_S)
+        return build(picture, query)
+
+    monkeypatch.setattr(module, "build_answer", build_later)
+
+    async def ask_both() -> list[Reply]:
+        lost = asyncio.create_task(query_service.query_service.reply(b"", CatalogQuery(), PLAIN))
+        await asyncio.sleep(0)
+        query_service.storage.inner = MemoryStorage()
+        query_service.storage.open()
+        write_something(query_service.storage)
+        query_service.catalog.refresh()
+        new = asyncio.create_task(query_service.query_service.reply(b"", CatalogQuery(), PLAIN))
+        await asyncio.sleep(0)
+        gate.set()
+        return [await lost, await new]
+
+    lost, new = asyncio.run(ask_both())
+    assert [b"1", b"1"] == [read_header(reply, b"heksher-revision") for reply in (lost, new)]
+    assert [True, False] == [b"cache_ttl" in reply.body for reply in (lost, new)]
+
+
 @pytest.mark.parametrize(
     ("min_revision", "answered_with", "reads"), [(b"", 1, 0), (b"1", 1, 0), (b"2", 2, 1), (b"99", 2, 1)]
 )
@@ -194,13 +228,14 @@ def test_nobody_waits_for_a_database_that_is_known_to_be_away(
 
 def test_a_wish_is_read_from_headers(query_service: Desk):
     """Tags can be a list; other headers are nobody's business here."""
+    demand = b"17,16-0123456789ab"
     fields = {
         b"host": b"heksher",
         b"if-none-match": b'"a",W/"b"',
         b"accept-encoding": b"gzip",
-        b"heksher-min-revision": b"17",
+        b"heksher-min-revision": demand,
     }
-    assert ResponsePreferences(b'"a",W/"b"', "gzip", b"17") == query_service.query_service.read_preferences(fields)
+    assert ResponsePreferences(b'"a",W/"b"', "gzip", demand) == query_service.query_service.read_preferences(fields)
     assert PLAIN == query_service.query_service.read_preferences({})
 
 
@@ -214,11 +249,25 @@ def test_made_up_encodings_are_not_remembered(query_service: Desk):
 
 @pytest.mark.parametrize(
     ("text", "is_met"),
-    [(b"0", True), (b"17", True), (b"9" * 18, True), (b"9" * 19, False), (b"x", False), ("²".encode(), False)],
+    [
+        (b"0", True),
+        (b"17", True),
+        (b"17,16, 3", True),
+        (b"16-0123456789ab,16", True),
+        (b"18", False),
+        (b"18,17", False),
+        (b",".join([b"17"] * 8), True),
+        (b",".join([b"17"] * 9), False),
+        (b"9" * 19, False),
+        (b"x", False),
+        (b"17,", False),
+        ("²".encode(), False),
+    ],
 )
 def test_what_is_no_revision_is_never_met(text: bytes, is_met: bool):
-    """Only a demand that is a revision can be met."""
-    assert is_met == ResponsePreferences(b"", "", text).is_met_by(10**18)
+    """Only a demand that consists of revisions can be met: by a state that has all of them."""
+    state = CatalogState(a_picture(revision=17), AnswerCache(0), ())
+    assert is_met == ResponsePreferences(b"", "", text).is_met_by(state)
 
 
 def test_a_query_is_known_by_what_was_sent():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
+from heksher.revision_id import RevisionId
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.metrics import Metrics
@@ -22,8 +23,17 @@ ALL = CatalogQuery()
 NOBODYS = CatalogQuery(("unheard_of",))
 
 
+STAMP = "0123456789ab"
+FIRST = RevisionId(1)
+
+
+def make_storage() -> MemoryStorage:
+    """Make a storage all of whose stamps are the same."""
+    return MemoryStorage(stamp=lambda: STAMP)
+
+
 def event(revision: int) -> bytes:
-    return b'event: change\nid: %d\ndata: {"revision":%d}\n\n' % (revision, revision)
+    return b'event: change\nid: %d-%b\ndata: {"revision":%d}\n\n' % (revision, STAMP.encode(), revision)
 
 
 class Connection:
@@ -82,7 +92,7 @@ class Scene:
     """Streams on a catalog at revision 1, with the clients that have opened one."""
 
     def __init__(self) -> None:
-        self.storage: FragileStorage = open_fragile()
+        self.storage: FragileStorage = open_fragile(make_storage())
         self.catalog = Catalog(self.storage, 1_000_000)
         self.catalog.load()
         self.metrics = Metrics()
@@ -92,7 +102,7 @@ class Scene:
     def open(
         self,
         query: CatalogQuery = ALL,
-        last_revision: int | None = 1,
+        last_revision: RevisionId | None = FIRST,
         *,
         can_abort: bool = True,
     ) -> Connection:
@@ -157,20 +167,24 @@ def test_a_stream_begins_at_once():
     ("query", "last_revision", "expected"),
     [
         (CatalogQuery(), None, event(2)),
-        (CatalogQuery(), 0, event(2)),
-        (CatalogQuery(), 1, event(2)),
-        (CatalogQuery(), 2, BEAT),
-        (CatalogQuery(), 3, event(2)),
+        (CatalogQuery(), RevisionId(0), event(2)),
+        (CatalogQuery(), RevisionId(1), event(2)),
+        (CatalogQuery(), RevisionId(2), BEAT),
+        (CatalogQuery(), RevisionId(2, STAMP), BEAT),
+        (CatalogQuery(), RevisionId(2, STAMP[::-1]), event(2)),
+        (CatalogQuery(), RevisionId(3), event(2)),
         (NOBODYS, None, event(2)),
-        (NOBODYS, 1, BEAT),
-        (CatalogQuery(filters={"user": frozenset({"guest"})}), 1, BEAT),
-        (CatalogQuery(filters={"user": frozenset({"new"})}), 1, event(2)),
+        (NOBODYS, RevisionId(1), BEAT),
+        (NOBODYS, RevisionId(1, STAMP), BEAT),
+        (NOBODYS, RevisionId(1, STAMP[::-1]), event(2)),
+        (CatalogQuery(filters={"user": frozenset({"guest"})}), RevisionId(1), BEAT),
+        (CatalogQuery(filters={"user": frozenset({"new"})}), RevisionId(1), event(2)),
     ],
 )
 def test_the_first_event_comes_where_something_has_changed(
-    query: CatalogQuery, last_revision: int | None, expected: bytes
+    query: CatalogQuery, last_revision: RevisionId | None, expected: bytes
 ):
-    """Since the revision that the client knows; to one that knows none, or one that nobody has, it always comes."""
+    """Since the revision that the client knows; to one that knows none, or one that is not here, it always comes."""
 
     async def act(scene: Scene) -> None:
         scene.write("new")
@@ -242,7 +256,7 @@ def test_a_restored_database_is_told_of():
         scene.write("x")
         scene.write("y")
         assert [BEAT, event(3)] == await connection.expect(2)
-        scene.storage.inner = MemoryStorage()
+        scene.storage.inner = make_storage()
         scene.storage.open()
         fill(scene.storage)
         scene.catalog.refresh()

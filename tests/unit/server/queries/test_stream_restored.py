@@ -23,7 +23,7 @@ def make_content(revisions: int) -> MemoryStorage:
 
 def read_ids(stream: httpx2.Response) -> Iterator[int]:
     """Return the ids of the events as they come."""
-    return (int(line.removeprefix("id: ")) for line in stream.iter_lines() if line.startswith("id: "))
+    return (int(line.removeprefix("id: ").partition("-")[0]) for line in stream.iter_lines() if line.startswith("id: "))
 
 
 def test_restoring_is_told() -> None:

@@ -70,7 +70,7 @@ def declare_setting(body: SettingDeclaration, services: ServicesDependency, orig
     """
     is_any_version_first = services.config.first_version == "any"
     written = declare(services.storage, body.to_declaration(), origin, is_any_version_first=is_any_version_first)
-    return JSONAnswer(_picture(written.result), _choose_status(written.result), tell_revision(written.revision))
+    return JSONAnswer(_picture(written.result), _choose_status(written.result), tell_revision(written))
 
 
 @router.post(
@@ -102,7 +102,7 @@ def declare_many_settings(
         return JSONAnswer([unavailable if isinstance(item, Declaration) else item for item in items])
     results = iter(written.result)
     answers = [_show_result(next(results)) if isinstance(item, Declaration) else item for item in items]
-    return JSONAnswer(answers, 200, tell_revision(written.revision))
+    return JSONAnswer(answers, 200, tell_revision(written))
 
 
 def _read(item: object) -> Declaration | JSONObject:

@@ -47,7 +47,7 @@ RULE_PATH = RULES_PATH + "/{rule_id}"
 def add_rule(body: NewRule, storage: StorageDependency, origin: OriginDependency) -> Response:
     """The rule's value applies where all of its `feature_values` hold, unless a more specific rule does too."""
     written = rules.add(storage, body.setting, body.feature_values, body.value, body.metadata, origin)
-    headers = {"Location": f"/{written.result}", **tell_revision(written.revision)}
+    headers = {"Location": f"/{written.result}", **tell_revision(written)}
     return JSONAnswer({"rule_id": written.result}, 201, headers)
 
 

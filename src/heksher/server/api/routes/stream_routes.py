@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
 from pydantic import WithJsonSchema
 from starlette.types import Receive, Scope, Send
 
+from heksher.revision_id import REVISION_ID_PATTERN, RevisionId, parse_revision_id
 from heksher.server.api.query_parameters import (
     MinRevisionHeader,
     PostedQueryDependency,
@@ -24,7 +25,7 @@ from heksher.server.asgi.streaming import OpenedStream, send_stream
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.queries.query_service import make_key
 from heksher.server.services import Services
-from heksher.wire import STREAM_PATH, parse_revision
+from heksher.wire import STREAM_PATH
 
 _LAST_EVENT_ID: Final = b"last-event-id"
 _EVENTS: Responses = {200: {"description": "The events."}}
@@ -57,18 +58,18 @@ class _StreamResponse(Response):
 async def _get_last_revision(
     request: Request,
     last_event_id: Annotated[
-        Annotated[str, WithJsonSchema({"type": "integer", "minimum": 0})] | None,
+        Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^{REVISION_ID_PATTERN}$"})] | None,
         Header(
             description="the revision of the answer that the client has; without it the first event comes at once",
         ),
     ] = None,
     heksher_min_revision: MinRevisionHeader = None,
-) -> int | None:
+) -> RevisionId | None:
     del last_event_id, heksher_min_revision  # for the documentation
     return _read_last_event_id(request.scope["headers"])
 
 
-LastRevisionDependency = Annotated[int | None, Depends(_get_last_revision)]
+LastRevisionDependency = Annotated[RevisionId | None, Depends(_get_last_revision)]
 
 
 @router.get(
@@ -84,8 +85,8 @@ async def open_stream(
 ) -> Response:
     """Server-sent events.
 
-    `event: change` with `id` and `data.revision` says that the answer is another one since that revision; comments are
-    heartbeats; `event: end` with `retry` says that the service ends.
+    `event: change` with `id` and `data.revision` says that the answer is another one since that revision, whose stamp
+    is in the `id` as well; comments are heartbeats; `event: end` with `retry` says that the service ends.
     """
     return await _open(services, request.scope, make_key(request.scope), query, last_revision)
 
@@ -107,15 +108,16 @@ async def open_stream_by_post(
 
 
 async def _open(
-    services: Services, scope: Scope, key: bytes, query: CatalogQuery, last_revision: int | None
+    services: Services, scope: Scope, key: bytes, query: CatalogQuery, last_revision: RevisionId | None
 ) -> Response:
     preferences = services.query_service.read_preferences(get_fields(scope))
     check_preferences(preferences)
+    await services.query_service.look_for(last_revision)
     await services.query_service.check(query, preferences)
     return _StreamResponse(OpenedStream(key, query, last_revision))
 
 
-def _read_last_event_id(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+def _read_last_event_id(headers: Iterable[tuple[bytes, bytes]]) -> RevisionId | None:
     # Ignore an id that the service cannot have sent.
     ids = [value for name, value in headers if name == _LAST_EVENT_ID]
-    return parse_revision(ids[-1]) if ids else None
+    return parse_revision_id(ids[-1]) if ids else None

@@ -3,11 +3,16 @@
 import pytest
 
 from heksher.server.catalog.answer import MIN_COMPRESSED_BYTES
+from heksher.server.storage.memory import MemoryStorage
 from tests.support.api import Api, locations
 from tests.support.catalogs import open_fragile
-from tests.support.storages import write_something
+from tests.support.restorable_storage import RestorableStorage
+from tests.support.storages import a_setting, store, write_something
 
 PATH = "/api/v1/query"
+DEMAND, ID = "Heksher-Min-Revision", "Heksher-Revision-Id"
+STAMP = "0123456789ab"
+MALFORMED = ("-1", "+1", "1.0", "1_0", "x", "9" * 19, "1,", "1-", "1-x", f"1-{STAMP}0", f"1-{STAMP},x")
 
 
 @pytest.mark.storages
@@ -170,7 +175,7 @@ def test_a_demand_is_a_503_while_the_database_is_away():
     assert 200 == api.get(PATH, headers={"Heksher-Min-Revision": "1"}).status_code
 
 
-@pytest.mark.parametrize("demand", ["-1", "+1", "1.0", "1_0", "x", "9" * 19, "9" * 10_000])
+@pytest.mark.parametrize("demand", [*MALFORMED, "9" * 10_000, ",".join(["1"] * 9)])
 def test_a_demand_that_makes_no_sense_is_refused(ruled: Api, demand: str):
     """Whether the answer is in memory already or not."""
     for _ in range(2):
@@ -180,7 +185,105 @@ def test_a_demand_that_makes_no_sense_is_refused(ruled: Api, demand: str):
 
 
 def test_one_of_two_demands_cannot_hide_the_other(ruled: Api):
-    """Whichever of them is read."""
+    """All of them are read."""
     for demands in (["1", "x"], ["x", "1"]):
         headers = [("Heksher-Min-Revision", demand) for demand in demands]
-        assert ruled.get(PATH, headers=headers).status_code in {200, 422}
+        assert 422 == ruled.get(PATH, headers=headers).status_code
+
+
+# ---- the identity of history
+
+
+@pytest.mark.storages
+def test_answers_tell_the_stamp_of_their_revision(ruled: Api):
+    """An answer, a 304, and the answer to the write before it name the same change; the log has its stamp."""
+    written = ruled.put("/api/v1/rules/1/value", json={"value": 99})
+    answer = ruled.get(PATH)
+    known = ruled.get(PATH, headers={"If-None-Match": answer.headers["etag"]})
+    entry = ruled.read_log()[-1]
+    assert [204, 200, 304] == [response.status_code for response in (written, answer, known)]
+    told = [(response.headers["Heksher-Revision"], response.headers[ID]) for response in (written, answer, known)]
+    assert [(str(entry.revision), f"{entry.revision}-{entry.stamp}")] * 3 == told
+
+
+DECLARATION = {"name": "A", "configurable_features": ["environment", "user"], "type": "int", "default_value": 0}
+
+
+@pytest.mark.storages
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "context_features", {"context_feature": "new"}),
+        ("POST", "settings/declare", DECLARATION),
+        ("POST", "settings/declare", {**DECLARATION, "name": "new"}),
+        ("POST", "settings/declare", {**DECLARATION, "default_value": 1}),
+        ("POST", "settings/declare-many", [DECLARATION]),
+        ("PUT", "settings/A/name", {"name": "new", "version": "1.1"}),
+        ("DELETE", "settings/A", None),
+        ("POST", "rules", {"setting": "A", "feature_values": {"user": "x"}, "value": 1}),
+        ("PUT", "rules/1/value", {"value": 1}),
+        ("PUT", "rules/1/metadata/key", {"value": 1}),
+        ("DELETE", "rules/1", None),
+        ("DELETE", "rules/1/metadata/nothing", None),
+    ],
+)
+def test_writes_tell_the_stamp_of_their_revision(ruled: Api, method: str, path: str, body: object):
+    """Whether they had anything to change or not: it is that of the newest change, which a query can demand."""
+    response = ruled.request(method, f"/api/v1/{path}", json=body)
+    assert str(ruled.read_log()[-1].revision_id) == response.headers[ID]
+    assert response.headers[ID] == ruled.get(PATH, headers={DEMAND: response.headers[ID]}).headers[ID]
+
+
+def test_before_the_first_change_there_is_no_stamp():
+    """The number 0 is the same in every history."""
+    answer = Api().get(PATH)
+    assert ("0", None) == (answer.headers["Heksher-Revision"], answer.headers.get(ID))
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 2])
+def test_a_change_that_was_lost_is_answered_with_the_truth(ahead: int):
+    """However many changes there are since: the demand of a lost change, like that of a new one, makes a process look.
+
+    Whoever demands nothing gets what is known here.
+    """
+    storage = RestorableStorage(make_content("lost"))
+    api = Api(storage)
+    lost = api.get(PATH).headers[ID]
+    storage.content = make_content(*"new"[: ahead + 1])
+    new = str(storage.read(lambda reader: reader.revision_id()))
+    assert lost == api.get(PATH).headers[ID]
+    assert lost == api.get(PATH, headers={DEMAND: lost}).headers[ID]
+    for demand in (new, lost, f"{lost},{new}", "1000", f"1000-{STAMP}"):
+        answer = api.get(PATH, headers={DEMAND: demand})
+        assert (200, new) == (answer.status_code, answer.headers[ID])
+        assert set("new"[: ahead + 1]) == set(answer.json()["settings"])
+
+
+def test_a_change_of_another_history_is_a_503_while_the_database_is_away():
+    """It cannot be asked; what this process knows is answered."""
+    api = Api(storage := open_fragile())
+    own = api.get(PATH).headers[ID]
+    storage.is_away = True
+    statuses = [api.get(PATH, headers={DEMAND: demand}).status_code for demand in (own, f"1-{STAMP}", f"{own},2")]
+    assert [200, 503, 503] == statuses
+
+
+def test_earlier_changes_of_the_same_history_are_there():
+    """Without a look, with their stamps or without; where a stamp is not known any more, the number counts."""
+    api = Api(storage := open_fragile())
+    for _ in range(3):
+        write_something(storage)
+    api.get(PATH)
+    ids = [str(entry.revision_id) for entry in storage.read(lambda reader: reader.log())]
+    storage.is_away = True
+    demands = [*ids, ",".join(ids), "1", f"0-{STAMP}"]
+    assert {200} == {api.get(PATH, headers={DEMAND: demand}).status_code for demand in demands}
+
+
+def make_content(*settings: str) -> MemoryStorage:
+    """Make a storage with these settings, in as many revisions."""
+    content = MemoryStorage()
+    content.open()
+    for name in settings:
+        store(content, lambda writer, name=name: writer.add_setting(a_setting(name, features=())))
+    return content

@@ -44,12 +44,21 @@ def test_a_stream_is_refused_as_its_query_is(app: Application, method: str, ques
 
 @pytest.mark.parametrize(
     ("last_event_id", "has_event"),
-    [(None, True), (b"1", False), (b"0", True), (b"2", True), (b"", True), (b"x", True), (b"9" * 10_000, True)],
+    [
+        (None, True),
+        (b"1", False),
+        (b"1-0123456789ab", True),
+        (b"0", True),
+        (b"2", True),
+        (b"", True),
+        (b"x", True),
+        (b"9" * 10_000, True),
+    ],
 )
 def test_a_client_says_what_it_knows(app: Application, last_event_id: bytes | None, *, has_event: bool):
     """An id that is no revision is none that the service has given, so the client may know nothing."""
     headers = [] if last_event_id is None else [(b"last-event-id", last_event_id)]
-    assert has_event == send(app, "GET", STREAM, headers).body.startswith(b"event: change\nid: 1\n")
+    assert has_event == send(app, "GET", STREAM, headers).body.startswith(b"event: change\nid: 1-")
 
 
 def test_what_a_client_has_of_an_answer_is_not_about_a_stream(app: Application):
@@ -64,9 +73,20 @@ def test_a_stream_can_demand_a_revision(app: Application, storage: FragileStorag
     """As a query can."""
     send(app, "GET", QUERY)
     rules.delete(storage, 1, NOBODY)
-    assert b"id: 2\n" in send(app, "GET", STREAM, [(b"heksher-min-revision", b"2")]).body
+    assert b"id: 2-" in send(app, "GET", STREAM, [(b"heksher-min-revision", b"2")]).body
     storage.is_away = True
     assert 503 == send(app, "GET", STREAM, [(b"heksher-min-revision", b"3")]).status
+
+
+def test_a_stream_is_opened_at_least_where_the_client_is(app: Application, storage: FragileStorage):
+    """A process that lacks the last event's revision looks for it, and does without if the database is away."""
+    send(app, "GET", QUERY)
+    rules.delete(storage, 1, NOBODY)
+    newest = str(storage.read(lambda reader: reader.revision_id())).encode()
+    assert b":\n\n" == send(app, "GET", STREAM, [(b"last-event-id", newest)]).body
+    rules.delete(storage, 2, NOBODY)
+    storage.is_away = True
+    assert b"id: " + newest in send(app, "GET", STREAM, [(b"last-event-id", b"3")]).body
 
 
 def test_a_process_that_is_about_to_end_opens_no_streams(app: Application):
