@@ -32,7 +32,7 @@ REVISION_HEADER: Final = "Heksher-Revision"
 REVISION_ID_HEADER: Final = "Heksher-Revision-Id"
 
 # A query may demand to be answered with at least this revision, with or without its stamp: whoever has written to one
-# replica, or was answered by it, never gets anything older from another. Several are separated by commas.
+# replica, or was answered by it, never gets anything older from another.
 MIN_REVISION_HEADER: Final = "Heksher-Min-Revision"
 
 # Who acts, percent-encoded: what the history of changes names, marked as not proved.
@@ -67,9 +67,6 @@ MAX_NUMBER_DIGITS: Final = 18
 # Names stand in URLs and in database indexes, which end at about 2,700 bytes on PostgreSQL.
 MAX_NAME_CHARACTERS: Final = 255
 MAX_VERSION_DIGITS: Final = 9
-
-# How many revisions a query may demand. Our client demands two at most.
-MAX_DEMANDED_REVISIONS: Final = 8
 
 # How many declarations one request may have: they are one transaction, and other writes wait for it.
 MAX_DECLARATIONS: Final = 1_000

@@ -210,7 +210,7 @@ STAMPS = ("0123456789ab", "fedcba987654")
 
 @pytest.mark.parametrize("revision", [4, 5, 6])
 def test_service_that_has_lost_changes(driver: Driver, service: FakeService, streams: StreamingService, revision: int):
-    """After a failover that lost a change, another one has its number, or a lower or a higher one: that is news."""
+    """After a failover that lost a change, the newest one has its number with another stamp, or a lower one: news."""
     setting = Setting("s", int, ["a"], 0)
     service.revision, service.stamp = 5, STAMPS[0]
     client = start_streaming(driver, service, streams)
@@ -218,8 +218,8 @@ def test_service_that_has_lost_changes(driver: Driver, service: FakeService, str
     streams.tell()
     assert wait_until(lambda: setting.get() == 1)
     demanded = service.asked(QUERY)[-1].headers["Heksher-Min-Revision"]
-    lost = f"6-{STAMPS[0]}," if revision < 6 else ""
-    assert (f"{lost}{revision}-{STAMPS[1]}", revision) == (demanded, client.native.status.revision)
+    # Whichever process answers is to look at its database.
+    assert ("9" * 18, revision) == (demanded, client.native.status.revision)
 
 
 def test_opening_asks_for_what_no_event_tells(driver: Driver, service: FakeService, streams: StreamingService):

@@ -171,7 +171,7 @@ class Application:
             self._metrics.set_cache(len(state.cache), state.cache.size_bytes)
             if state.picture is not self._reported:
                 self._reported = state.picture
-                self._metrics.note_lost_histories(state.era)
+                self._metrics.note_lost_histories(self._catalog.losses)
                 self._metrics.set_catalog(
                     state.picture.revision_id, len(state.picture.settings), state.picture.count_rules()
                 )

@@ -9,7 +9,9 @@ A service that does not take any text has no rules with such values, so nothing 
 
 A service that tells its revision is asked for an answer of at least the revision that this client has seen or heard of,
 because the next answer may come from another replica. One that tells the stamps of revisions is asked for these very
-changes: a replica may not know yet that the database has lost what has the same number.
+changes: a replica may not know yet that the database has lost what has the same number. Where one tells of a revision
+that is not above what this client has, that may have been lost, or the replica may be behind: then any replica is asked
+to look at the database.
 
 Source: docs/adr/0010-answers-from-memory.md; known faults 5 and 43.
 """
@@ -34,7 +36,7 @@ from heksher.clients.conversation.response_reader import (
 from heksher.clients.conversation.setting_data import SettingData
 from heksher.context_value import is_plain_value
 from heksher.exceptions import ServiceError
-from heksher.revision_id import RevisionId
+from heksher.revision_id import MAX_REVISION_DIGITS, RevisionId
 from heksher.value_type import JSON
 from heksher.wire import FeatureFilter
 
@@ -54,6 +56,9 @@ MAX_NAMING_URL_BYTES: Final = 60_000
 # take few round trips, few enough that a fleet that starts does not overrun it. The existing service announces nothing,
 # and has a pool of so few connections that sixteen requests of three clients each run it dry (known fault 39).
 MAX_SIDE_BY_SIDE: Final = 16
+
+# No service has so many changes: one that is asked for this looks at its database, and answers what that has.
+_LOOK: Final = RevisionId(10**MAX_REVISION_DIGITS - 1)
 
 # How many values one log message names.
 _MAX_NAMED_VALUES: Final = 10
@@ -110,13 +115,13 @@ class SentQuery(NamedTuple):
 
     Attributes:
         request: how it was sent.
-        demand: the revisions that the answer had to have; empty if any would do.
+        demand: the revision that the answer had to have; ``None`` if any would do.
     """
 
     query: Query
     request: Request
     outcome: Outcome
-    demand: tuple[RevisionId, ...]
+    demand: RevisionId | None
 
     def expect(self) -> Response:
         """Return the response, or raise the error for what came in its place."""
@@ -140,33 +145,30 @@ class QueryProtocol:
         self.capabilities: frozenset[str] = frozenset()
         # The tracked values that the service was not asked for, by feature, when that was logged last.
         self._left_out: Mapping[str, frozenset[str]] = {}
-        # The revisions that the next answer must have: the highest one, and one told since that may be of another
-        # history. Empty if any will do.
-        self._demand: tuple[RevisionId, ...] = ()
+        # The revision that the next answer must have; None if any will do.
+        self._demand: RevisionId | None = None
+        # What was required since the last query was sent; None if nothing was.
+        self._told: RevisionId | None = None
         # Of the request for the context features.
         self._feature_failures = FailureRow()
 
     def require_revision(self, revision: RevisionId | None) -> None:
         """Have the next answers be of this revision, or a later one; ``None`` requires nothing."""
         if revision is not None:
-            self._demand = _demand_also(self._demand, revision)
+            self._told = _combine(self._told, revision)
+            self._demand = _combine(self._demand, revision)
 
-    def confirm_revision(self, sent: SentQuery, revision: RevisionId | None) -> None:
-        """Note that the answer to a query was published.
+    def confirm_revision(self, revision: RevisionId | None) -> None:
+        """Note that the answer to the last query was published.
 
         From now on its revision is required, even if that is lower than what the query required: a service that was
         restored from a backup goes on from an earlier one. What was required since the query was sent still is, and is
         newer: the answer may be one of a process that does not know it yet.
 
         Args:
-            sent: the query.
             revision: that of the answer; ``None`` if the service does not tell.
         """
-        demand: tuple[RevisionId, ...] = () if revision is None else (revision,)
-        for told in self._demand:
-            if told not in sent.demand:
-                demand = _demand_also(demand, told)
-        self._demand = demand
+        self._demand = revision if self._told is None else _combine(revision, self._told)
 
     def write(self, query: Query, path: str, headers: Mapping[str, str]) -> Request:
         """Write a query as a request.
@@ -179,9 +181,10 @@ class QueryProtocol:
             headers: to be sent in any case.
         """
         # A stream is opened with the identifier of what was published, and an older service refuses stamps here.
-        demand = self._demand if path == wire.QUERY_PATH else _drop_stamps(self._demand)
-        if demand:
-            headers = {**headers, wire.MIN_REVISION_HEADER: ",".join(map(str, demand))}
+        demand = self._demand
+        if demand is not None:
+            written = str(demand if path == wire.QUERY_PATH else demand.number)
+            headers = {**headers, wire.MIN_REVISION_HEADER: written}
         if self._takes_body() and (query.has_other_than_plain_values or self._measure_url(path, query) > MAX_URL_BYTES):
             return Request("POST", path, headers=headers, body=query.body)
         return Request("GET", path, query.params, headers)
@@ -238,8 +241,8 @@ class QueryProtocol:
             etag: of an answer that is known, and the query that it belongs to; ``None`` to be given a full answer.
         """
         sent = yield from self._send(names, tracked, etag)
-        if _is_stamp_refused(sent):
-            self._demand = _drop_stamps(self._demand)
+        if self._demand is not None and _is_stamp_refused(sent):
+            self._demand = RevisionId(self._demand.number)
             sent = yield from self._send(names, tracked, etag)
         announced = self.capabilities
         if announced and isinstance(sent.outcome, Response) and sent.outcome.status in _MISUNDERSTOOD:
@@ -289,6 +292,8 @@ class QueryProtocol:
         if self._names_too_many(query):
             query = query._replace(is_for_all=True)
         headers = {"If-None-Match": etag[1]} if etag is not None and etag[0] == query else {}
+        # In this order: what is required in between counts for both.
+        self._told = None
         demand = self._demand
         request = self.write(query, wire.QUERY_PATH, headers)
         return SentQuery(query, request, (yield (request,))[0], demand)
@@ -343,29 +348,20 @@ def _make_settings_request() -> Request:
     return Request("GET", wire.SETTINGS_PATH, {"include_additional_data": "true"})
 
 
-def _demand_also(demand: tuple[RevisionId, ...], revision: RevisionId) -> tuple[RevisionId, ...]:
-    """Return a demand that includes a revision which was told now."""
-    highest = max(demand, default=RevisionId(-1))
-    if revision.number > highest.number:
-        return (revision,)
-    if not revision.stamp:
-        return demand
-    if revision.number == highest.number:
-        # Of two stamps, one was lost: not the one that was told last.
-        return (revision,)
-    # Usually that is in the history of the highest one. If it is not, that one was lost, and a service that has it
-    # nevertheless has not noticed yet.
-    return (highest, revision)
-
-
-def _drop_stamps(demand: tuple[RevisionId, ...]) -> tuple[RevisionId, ...]:
-    return tuple(RevisionId(revision.number) for revision in demand[:1])
+def _combine(demand: RevisionId | None, told: RevisionId) -> RevisionId:
+    """Return what is to be demanded when a service tells of a revision while another one, or none, is demanded."""
+    if demand is None or told.number > demand.number:
+        return told
+    if told.may_be(demand):
+        return told if told.stamp else demand
+    # Without a stamp, a lower number says nothing new.
+    return _LOOK if told.stamp else demand
 
 
 def _is_stamp_refused(sent: SentQuery) -> bool:
     """Return whether an older service may have refused a query because it does not know stamps."""
     is_refused = isinstance(sent.outcome, Response) and sent.outcome.status == _UNPROCESSABLE
-    return is_refused and any(revision.stamp for revision in sent.demand)
+    return is_refused and sent.demand is not None and bool(sent.demand.stamp)
 
 
 def _warn_of_left_out(left_out: Mapping[str, frozenset[str]]) -> None:

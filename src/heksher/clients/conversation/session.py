@@ -196,7 +196,7 @@ class Session:
         self._etag = update.etag
         self.revision = update.revision
         self.query = update.sent.query
-        self._protocol.confirm_revision(update.sent, update.revision)
+        self._protocol.confirm_revision(update.revision)
         return replacements
 
     def restore(self, state: SavedState) -> list[Replacement]:

@@ -18,7 +18,6 @@ from heksher.server.catalog.query import CatalogQuery
 from heksher.server.limits import MAX_QUERY_FILTERS, MAX_QUERY_SETTINGS
 from heksher.server.queries.query_service import ResponsePreferences
 from heksher.wire import (
-    MAX_DEMANDED_REVISIONS,
     MIN_REVISION_HEADER,
     FeatureFilter,
     RepeatedFilterError,
@@ -32,7 +31,7 @@ _BODY: Final = "body"
 
 _REVISION_RULE: Final = (
     f"a revision is a whole number of at most {MAX_REVISION_DIGITS} digits, alone or with a hyphen and its stamp of 12"
-    f" hexadecimal digits; at most {MAX_DEMANDED_REVISIONS} of them are separated by commas"
+    " hexadecimal digits"
 )
 
 # Checking this many values, or reading a text of this many characters, takes a millisecond or two; more would block the
@@ -43,13 +42,12 @@ _MAX_VALUES_ON_EVENT_LOOP: Final = 1_000
 MinRevisionHeader = Annotated[
     Annotated[
         str,
-        WithJsonSchema({"type": "string", "pattern": f"^{REVISION_ID_PATTERN}(?:,{REVISION_ID_PATTERN})*$"}),
+        WithJsonSchema({"type": "string", "pattern": f"^{REVISION_ID_PATTERN}$"}),
     ]
     | None,
     Header(
         alias=MIN_REVISION_HEADER,
-        description="the oldest revision to be answered with, as a number or as `Heksher-Revision-Id` told it;"
-        " several are separated by commas",
+        description="the oldest revision to be answered with, as a number or as `Heksher-Revision-Id` told it",
         examples=["17", "17-0123456789ab"],
     ),
 ]
@@ -98,7 +96,7 @@ PostedQueryDependency = Annotated[CatalogQuery, Depends(_read_posted_query)]
 
 
 def check_preferences(preferences: ResponsePreferences) -> None:
-    """Check that the revisions which the client demands are well-formed.
+    """Check that the revision which the client demands is well-formed.
 
     Raises:
         RequestValidationError: it is malformed.

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -36,7 +36,8 @@ class CatalogState:
     Attributes:
         cache: answers from this very picture.
         steps: the last revisions up to the picture's, without gaps.
-        era: how often the history of the database was found to be another; revisions of different eras are unrelated.
+        era: how often the history of the database was found to be another, or may have become another one without this
+            process noticing; revisions of different eras may be unrelated.
         headers: the header fields that tell the revision, made once for all answers.
         own_ids: what a demand can say that means exactly this revision.
     """
@@ -95,7 +96,8 @@ class Catalog:
         state: ``None`` until loaded.
         checked_at_s: when the catalog was last known to be as new as the database, by ``time.monotonic()``; ``None``
             before.
-        history_lost_at: when the database was last found with another history, in UTC; ``None`` if it never was.
+        losses: how often the database was found with another history.
+        history_lost_at: when that was last, in UTC; ``None`` if it never was.
     """
 
     def __init__(self, storage: Storage, max_cache_bytes: int) -> None:
@@ -108,6 +110,7 @@ class Catalog:
         self._subscribers: list[Subscriber] = []
         self.state: CatalogState | None = None
         self.checked_at_s: float | None = None
+        self.losses: int = 0
         self.history_lost_at: datetime | None = None
 
     def subscribe(self, listener: Subscriber) -> None:
@@ -120,15 +123,15 @@ class Catalog:
         Raises:
             StorageUnavailableError: the database cannot be reached.
         """
-        return self.state or self.refresh(())
+        return self.state or self.refresh(RevisionId(0))
 
-    def refresh(self, at_least: Collection[RevisionId] | None = None) -> CatalogState:
-        """Bring the state up to the newest revision, or leave it if it has the revisions that are enough.
+    def refresh(self, at_least: RevisionId | None = None) -> CatalogState:
+        """Bring the state up to the newest revision, or leave it if it has the revision that is enough.
 
         Of concurrent callers, one looks at the database, and all of them use its result.
 
         Args:
-            at_least: the revisions that are enough; ``None`` for the newest one.
+            at_least: the revision that is enough; ``None`` for the newest one.
 
         Raises:
             StorageUnavailableError: the database cannot be reached.
@@ -147,8 +150,18 @@ class Catalog:
                 self._failure = time.monotonic(), str(error)
                 raise
 
-    def _is_new_enough(self, state: CatalogState, at_least: Collection[RevisionId] | None, asked_s: float) -> bool:
-        if at_least is not None and all(map(state.has, at_least)):
+    def doubt(self) -> None:
+        """Tell all subscribers of the state that there is, as one in which anything may be another.
+
+        To be called when the database is back: it may have lost changes that only other processes have seen. A client
+        that has such a change from one of those asks then, and one that has this state does not.
+        """
+        with self._lock:
+            if self.state is not None:
+                self._publish_anew(replace(self.state, era=self.state.era + 1))
+
+    def _is_new_enough(self, state: CatalogState, at_least: RevisionId | None, asked_s: float) -> bool:
+        if at_least is not None and state.has(at_least):
             return True
         return self.checked_at_s is not None and self.checked_at_s > asked_s
 
@@ -170,6 +183,7 @@ class Catalog:
         return state
 
     def _note_loss(self, state: CatalogState, reloaded: CatalogState) -> None:
+        self.losses += 1
         self.history_lost_at = datetime.now(UTC)
         logger.error(
             "the database has lost changes: this process had revision %s, the newest one is %s now, the last that both"
@@ -200,8 +214,10 @@ class Catalog:
         if is_lost or not reloaded.has(state.picture.revision_id):
             reloaded = replace(reloaded, era=state.era + 1)
             self._note_loss(state, reloaded)
-        picture = reloaded.picture
-        return self._publish(reloaded, [Step(picture.revision, (EVERYWHERE,), picture.stamp)])
+        return self._publish_anew(reloaded)
+
+    def _publish_anew(self, state: CatalogState) -> CatalogState:
+        return self._publish(state, [Step(state.picture.revision, (EVERYWHERE,), state.picture.stamp)])
 
     def _publish(self, state: CatalogState, steps: Sequence[Step]) -> CatalogState:
         self.state = state

@@ -76,7 +76,7 @@ class GuardedStorage(Storage):
     def _follow(self, revision: RevisionId) -> None:
         try:
             # With its stamp: a number that is there already may be that of a change which the database has lost.
-            self._catalog.refresh((revision,))
+            self._catalog.refresh(revision)
         except StorageError:
             # The write is stored, so its caller must not get an error. The updater brings the catalog up to date, and
             # logs what is wrong.

@@ -92,6 +92,9 @@ class CatalogUpdater:
                 logger.exception("following the change log failed; it is tried again")
             self._fault = repr(error)
         else:
+            if self._availability.problem is not None:
+                # Perhaps it is another one that has taken its place.
+                self._catalog.doubt()
             self._failures.end()
             self._fault = None
             self._availability.note(None)

@@ -6,7 +6,7 @@ key is in the cache needs no parsing, no thread and no database (known fault 42)
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final, NamedTuple, TypeVar
@@ -22,7 +22,7 @@ from heksher.server.catalog.query import CatalogQuery, build_answer, find_settin
 from heksher.server.errors import NotFoundError
 from heksher.server.metrics import Metrics
 from heksher.server.storage.storage_errors import StorageUnavailableError
-from heksher.wire import MAX_DEMANDED_REVISIONS, MIN_REVISION_HEADER
+from heksher.wire import MIN_REVISION_HEADER
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ class ResponsePreferences(NamedTuple):
     Attributes:
         none_match: the entity tags that the client has, as sent.
         encoding: the compression.
-        min_revision: the revisions that the answer must have, as sent; empty if any will do.
+        min_revision: the revision that the answer must have, as sent; empty if any will do.
     """
 
     none_match: bytes
@@ -56,21 +56,15 @@ class ResponsePreferences(NamedTuple):
     min_revision: bytes
 
     def is_valid(self) -> bool:
-        """Return whether the demanded revisions are missing or well-formed."""
-        return self.read_demand() is not None
+        """Return whether the demanded revision is missing or well-formed."""
+        return not self.min_revision or parse_revision_id(self.min_revision) is not None
 
     def is_met_by(self, state: CatalogState) -> bool:
-        """Return whether a state has the demanded revisions; none meets a malformed demand."""
+        """Return whether a state has the demanded revision; none meets a malformed demand."""
         if not self.min_revision or self.min_revision in state.own_ids:
             return True
-        demand = self.read_demand()
-        return demand is not None and all(map(state.has, demand))
-
-    def read_demand(self) -> tuple[RevisionId, ...] | None:
-        """Return the demanded revisions; ``None`` if they are malformed."""
-        written = self.min_revision.split(b",", MAX_DEMANDED_REVISIONS) if self.min_revision else ()
-        revisions = tuple(filter(None, (parse_revision_id(one.strip()) for one in written)))
-        return revisions if len(revisions) == len(written) <= MAX_DEMANDED_REVISIONS else None
+        demanded = parse_revision_id(self.min_revision)
+        return demanded is not None and state.has(demanded)
 
 
 class AskedQuery(NamedTuple):
@@ -125,7 +119,7 @@ class QueryService:
         return ResponsePreferences(
             fields.get(b"if-none-match", b""),
             "" if accepted is None else self._read_encoding(accepted),
-            fields.get(_MIN_REVISION, b""),
+            fields.get(_MIN_REVISION, b"").rpartition(b",")[2].strip(),  # of several demands the last one counts
         )
 
     def find_reply(self, key: bytes, preferences: ResponsePreferences) -> Reply | None:
@@ -185,16 +179,16 @@ class QueryService:
         state = self._catalog.state
         if revision is not None and (state is None or not state.has(revision)):
             with suppress(StorageUnavailableError):
-                await self._refresh((revision,))
+                await self._refresh(revision)
 
     async def _find_state(self, preferences: ResponsePreferences) -> CatalogState:
         state = self._catalog.state
         if state is not None and preferences.is_met_by(state):
             return state
         # A revision that even the database lacks was lost: the answer is what there is.
-        return await self._refresh(preferences.read_demand())
+        return await self._refresh(parse_revision_id(preferences.min_revision) or RevisionId(0))
 
-    async def _refresh(self, at_least: Collection[RevisionId] | None = None) -> CatalogState:
+    async def _refresh(self, at_least: RevisionId | None = None) -> CatalogState:
         # While the database is known to be unreachable no query waits for it: that would block all threads.
         self._availability.require()
         return await run_in_threadpool(self._catalog.refresh, at_least)

@@ -112,14 +112,22 @@ def test_a_revision_that_is_there_is_enough(
     """Else the database is looked at, once."""
     before = storage.reads
     add_rule(storage.inner, "new")
-    enough = None if at_least is None else (RevisionId(at_least),)
+    enough = None if at_least is None else RevisionId(at_least)
     assert (2 if reads else 1) == catalog.refresh(enough).picture.revision
     assert reads == storage.reads - before
 
 
+def test_what_was_not_loaded_is_not_doubted(storage: FragileStorage):
+    """There is nobody to be told of it."""
+    catalog = Catalog(storage, 1_000_000)
+    news = note_news(catalog)
+    catalog.doubt()
+    assert (None, []) == (catalog.state, news)
+
+
 def test_to_refresh_loads_what_was_not_loaded(storage: FragileStorage):
     """Whatever is enough."""
-    assert 1 == Catalog(storage, 1_000_000).refresh(()).picture.revision
+    assert 1 == Catalog(storage, 1_000_000).refresh(RevisionId(0)).picture.revision
 
 
 def test_listeners_are_told_of_each_change(storage: FragileStorage, catalog: Catalog):

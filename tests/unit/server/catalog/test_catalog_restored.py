@@ -46,6 +46,7 @@ def test_other_history_is_noticed(later: tuple[str, ...]) -> None:
     assert {"a", *later} == set(state.picture.settings)
     assert (era + 1, read_revision_id(storage)) == state.position
     assert len(later) + 2 == state.picture.revision
+    assert 1 == catalog.losses
     assert timedelta(0) <= datetime.now(UTC) - catalog.history_lost_at < timedelta(minutes=1)
 
 

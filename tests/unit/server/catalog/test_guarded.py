@@ -125,7 +125,7 @@ def test_what_is_stored_is_answered_so(guarded: Guarded):
 def test_what_is_stored_is_answered_so_whatever_the_catalog_meets(guarded: Guarded, monkeypatch: pytest.MonkeyPatch):
     """A database that cannot be read afterwards is no failure of the write, and somebody looks after it."""
 
-    def fail(_revisions: tuple[RevisionId, ...]) -> None:
+    def fail(_revision: RevisionId) -> None:
         raise StorageCorruptError("a page is damaged")
 
     monkeypatch.setattr(guarded.catalog, "refresh", fail)

@@ -2,12 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
+from heksher.server.catalog.advance import Step
 from heksher.server.catalog.availability import Availability
-from heksher.server.catalog.catalog import Catalog
+from heksher.server.catalog.catalog import Catalog, CatalogState
+from heksher.server.catalog.effect import EVERYWHERE
 from heksher.server.catalog.updater import CatalogUpdater
 from heksher.server.storage.listener import Listener
 from tests.support.catalogs import FragileStorage, open_fragile
@@ -97,6 +99,24 @@ def test_an_outage_is_noted(followed: Followed):
     followed.storage.is_away = False
     followed.look()
     assert (None, 2) == (followed.availability.problem, followed.revision)
+
+
+def test_everybody_is_told_after_an_outage(followed: Followed):
+    """Once: another server may have taken the place of the database, and lost what only other processes have seen."""
+    followed.look()
+    news: list[tuple[CatalogState, Sequence[Step]]] = []
+    followed.catalog.subscribe(lambda state, steps: news.append((state, steps)))
+    before = followed.catalog.state.position
+    followed.look(2)
+    assert [] == news
+    followed.storage.is_away = True
+    followed.look(2)
+    followed.storage.is_away = False
+    followed.look(2)
+    [(state, steps)] = news
+    assert [Step(1, (EVERYWHERE,))] == steps
+    assert (before[0] + 1, before[1]) == state.position == followed.catalog.state.position
+    assert (0, None) == (followed.catalog.losses, followed.catalog.history_lost_at)
 
 
 def test_a_database_that_is_away_is_tried_again_with_back_off(followed: Followed):

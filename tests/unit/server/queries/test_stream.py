@@ -267,6 +267,20 @@ def test_a_restored_database_is_told_of():
     play(act)
 
 
+def test_a_database_that_may_have_lost_something_is_told_of():
+    """With the revision that was told before: clients that have it know it, others ask."""
+
+    async def act(scene: Scene) -> None:
+        connection = scene.open()
+        await connection.expect(1)
+        scene.write("x")
+        assert [BEAT, event(2)] == await connection.expect(2)
+        scene.catalog.doubt()
+        assert event(2) == (await connection.expect(3))[-1]
+
+    play(act)
+
+
 def read_end(connection: Connection) -> int:
     """Return how many milliseconds the client is told to stay away; that is the last that it is told."""
     last = connection.messages[-1]
