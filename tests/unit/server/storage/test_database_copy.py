@@ -1,6 +1,7 @@
 """Tests of copying whole databases: from each kind to a file, and from a file to each kind."""
 
 import dataclasses
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -16,7 +17,16 @@ from heksher.server.storage.database_copy import Copied, back_up, restore
 from heksher.server.storage.storage_errors import StorageError
 from tests.support.old_databases import FixedClock, fill, make_first_database
 from tests.support.operated import ORIGIN, operate
-from tests.support.storages import SOME_CHANGE, SqlPlace, a_setting, make_place, opened, see_everything, store
+from tests.support.storages import (
+    SOME_CHANGE,
+    SqlPlace,
+    a_setting,
+    make_place,
+    opened,
+    see_everything,
+    store,
+    write_something,
+)
 
 KINDS = ("sqlite", "postgres")
 
@@ -163,6 +173,105 @@ def test_does_not_overwrite(place: SqlPlace, storage: Storage, file: Path) -> No
     assert "precious" == file.read_text()
     back_up(place.url, file, is_replacing=True)
     assert see_everything(storage) == see_file(file)
+
+
+def make_link(file: Path, target: Path, *, is_hard: bool) -> None:
+    """Make a link to a file."""
+    if is_hard:
+        file.hardlink_to(target)
+    else:
+        file.symlink_to(target)
+
+
+@pytest.mark.parametrize("ending", ["", "-wal", "-shm"])
+@pytest.mark.parametrize("way", ["itself", "link", "hard link", "link to its directory"])
+def test_never_replaces_the_database_itself(tmp_path: Path, ending: str, way: str) -> None:
+    """Nor what SQLite keeps beside it, whatever it is called, also where replacing is wanted."""
+    (tmp_path / "place").mkdir()
+    live = tmp_path / "place" / "live.db"
+    with opened(str(live)) as running:
+        fill(running)
+        own = live.with_name(f"live.db{ending}")
+        backup = tmp_path / "backup.db"
+        if way == "itself":
+            backup = own
+        elif way == "link to its directory":
+            (tmp_path / "link").symlink_to(live.parent)
+            backup = tmp_path / "link" / own.name
+        else:
+            make_link(backup, own, is_hard=way == "hard link")
+        before = own.read_bytes()
+        with pytest.raises(StorageError, match=f"{backup.resolve()} is a file of the database itself"):
+            back_up(str(live), backup, is_replacing=True)
+        assert before == own.read_bytes()
+        assert 4 == running.write(lambda writer: writer.record(SOME_CHANGE)).revision
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal"])
+def test_never_replaces_a_database_in_use(place: SqlPlace, storage: Storage, file: Path, ending: str) -> None:
+    """What lies beside a file says that it is one, and would be taken for a part of the backup."""
+    file.write_text("precious")
+    beside = file.with_name(file.name + ending)
+    beside.write_text("precious")
+    with pytest.raises(StorageError, match=rf"there is .*{ending}, so .* is a database in use, or was one"):
+        back_up(place.url, file, is_replacing=True)
+    assert ["precious"] * 2 == [file.read_text(), beside.read_text()]
+
+
+def test_a_backup_is_written_where_a_link_leads(place: SqlPlace, storage: Storage, file: Path) -> None:
+    """The link stays."""
+    link = file.with_name("link.db")
+    link.symlink_to(file)
+    back_up(place.url, link)
+    assert (True, see_everything(storage)) == (link.is_symlink(), see_file(file))
+
+
+def test_nobody_else_can_read_a_backup(place: SqlPlace, storage: Storage, file: Path) -> None:
+    """Also where it replaces a file that others can read."""
+    file.write_text("")
+    file.chmod(0o644)
+    back_up(place.url, file, is_replacing=True)
+    assert 0o600 == file.stat().st_mode & 0o777
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(0o600, 0o600), (0o640, 0o640), (0o664, 0o660), (0o444, 0o640)])
+def test_a_restored_database_is_like_its_backup(tmp_path: Path, file: Path, mode: int, expected: int) -> None:
+    """It has its owner and its mode, without what others may do; and so has what SQLite keeps beside it."""
+    with opened(str(tmp_path / "source.db")) as storage:
+        fill(storage)
+    back_up(str(tmp_path / "source.db"), file)
+    file.chmod(mode)
+    if os.geteuid() == 0:
+        os.chown(file, 12345, 12346)
+    target = tmp_path / "target.db"
+    restore(file, str(target))
+    with opened(str(target)) as restored:
+        write_something(restored)
+        for beside in (target, target.with_name("target.db-wal"), target.with_name("target.db-shm")):
+            found = beside.stat()
+            assert (file.stat().st_uid, file.stat().st_gid) == (found.st_uid, found.st_gid)
+            assert expected == found.st_mode & 0o777
+
+
+def test_a_restore_keeps_the_mode_of_an_empty_file(tmp_path: Path, file: Path) -> None:
+    """A file that somebody has made for the database is theirs to share."""
+    with opened(str(tmp_path / "source.db")) as storage:
+        fill(storage)
+    back_up(str(tmp_path / "source.db"), file)
+    target = tmp_path / "target.db"
+    target.touch(0o640)
+    target.chmod(0o640)
+    restore(file, str(target))
+    assert 0o640 == target.stat().st_mode & 0o777
+
+
+def test_what_a_killed_backup_left_is_removed_by_the_next_one(place: SqlPlace, storage: Storage, file: Path) -> None:
+    """Whatever the two are called."""
+    left = file.with_name(".heksher-backup-abcdefgh")
+    left.mkdir()
+    (left / "backup.db").write_text("most of it")
+    back_up(place.url, file)
+    assert [file] == list(file.parent.iterdir())
 
 
 def test_failed_backup_leaves_nothing(place: SqlPlace, storage: Storage, file: Path) -> None:
