@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table, insert, literal, select, update
 from heksher.server import scratch
 from heksher.server.storage.dialect import Dialect
 from heksher.server.storage.maintenance import find_dialect, using
-from heksher.server.storage.schema import has_tables, list_due_migrations, migrate
+from heksher.server.storage.schema import has_tables, list_due_migrations, migrate, migrate_within
 from heksher.server.storage.sql_reader import SqlReader
 from heksher.server.storage.sqlite import SqliteDialect, copy_file, finish_file
 from heksher.server.storage.sqlite_file import copy_owner, require_apart
@@ -109,13 +109,18 @@ def _copy_into_file(source: Dialect, file: Path) -> Copied:
 
 
 def _copy(source: Dialect, target: Dialect) -> Copied:
-    """Copy everything but the records of migrations into an empty database, in one transaction on each side."""
+    """Copy everything but the records of migrations into an empty database, in one transaction on each side.
+
+    The schema is made in the same transaction: a service that runs on the target never sees it empty in between.
+    """
     with using(source) as source_engine, using(target) as target_engine:
-        migrate(target, target_engine)
+        is_new = bool(list_due_migrations(target, target_engine))
         with (
             source.connecting(source_engine.execution_options(**source.reader_options)) as reading,
             target.connecting(target_engine.execution_options(**target.writer_options)) as writing,
         ):
+            if is_new:
+                migrate_within(target, writing)
             _lock_empty(writing, target)
             counts = {table: _copy_table(table, reading, source, writing, target) for table in _TABLES}
             revision = SqlReader(reading, source).revision()

@@ -97,6 +97,10 @@ class PostgresDialect(Dialect):
         driver.answer_timeout_s = _MIGRATION_TIMEOUT_S
         connection.execute(text(f"SET LOCAL lock_timeout = '{_MIGRATION_TIMEOUT_S:.0f}s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('heksher schema'))"))
+        # Writers that have begun finish first, and others wait before they hold anything: either could wait for what
+        # the other one holds otherwise. Readers go on.
+        if connection.execute(text("SELECT to_regclass('write_state')")).scalar() is not None:
+            connection.execute(text("LOCK TABLE write_state IN EXCLUSIVE MODE"))
 
     def check_exists(self) -> None:
         # Nothing to check: connecting never creates a database, it fails if there is none.

@@ -23,11 +23,11 @@ from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Sto
 from heksher.server.storage.dialect import close_engine
 from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.listener import Listener
-from heksher.server.storage.schema import migrate
+from heksher.server.storage.schema import migrate, read_versions, require_version
 from heksher.server.storage.sql_reader import SqlReader
 from heksher.server.storage.sql_writer import Clock, SqlWriter
 from heksher.server.storage.stamp import make_stamp
-from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageError, StorageUnavailableError
 from heksher.server.storage.tables import HEKSHER_VERSION
 from heksher.server.storage.unit import UnitOfWork, require_expected
 
@@ -98,7 +98,7 @@ class SqlStorage(Storage):
         with self._taking_turns(), self._dialect.connecting(engine) as connection:
             self._dialect.check_place()
             writer = SqlWriter(connection, self._dialect, unit, origin, self._clock)
-            writer.lock()
+            self._lock(writer)
             require_expected(writer, expected)
             result = work(writer)
             is_to_store = unit.is_to_store()
@@ -115,6 +115,16 @@ class SqlStorage(Storage):
     @property
     def poll_interval_s(self) -> float:
         return self._dialect.poll_interval_s
+
+    def _lock(self, writer: SqlWriter) -> None:
+        try:
+            writer.lock()
+        except StorageUnavailableError:
+            raise
+        except StorageError:
+            # A later schema may lack what the statement asks for.
+            require_version(read_versions(self._dialect, self._open_engine()), self._dialect.place)
+            raise
 
     def _open_engine(self) -> Engine:
         if self._engine is None:

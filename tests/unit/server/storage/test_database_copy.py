@@ -7,14 +7,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from heksher.server.catalog.catalog import Catalog
 from heksher.server.operations import settings
 from heksher.server.storage import database_copy
 from heksher.server.storage.base import LoggedChange, Storage, Writer
 from heksher.server.storage.database_copy import Copied, back_up, restore
+from heksher.server.storage.maintenance import is_unused
 from heksher.server.storage.storage_errors import StorageError
+from heksher.server.storage.tables import METADATA
 from tests.support.old_databases import FixedClock, fill, make_first_database
 from tests.support.operated import ORIGIN, operate
 from tests.support.storages import (
@@ -356,6 +360,49 @@ def test_refuses_a_database_of_another_program(place: SqlPlace, tmp_path: Path) 
         connection.execute("CREATE TABLE customers (id INTEGER)")
     with pytest.raises(StorageError, match=r"foreign.db holds tables of another program"):
         restore(foreign, place.url)
+
+
+def test_a_restore_is_seen_as_a_whole(place: SqlPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is under way, others find no tables: none finds the database empty, at revision 0."""
+    with opened(str(tmp_path / "source.db")) as storage:
+        fill(storage)
+    seen = []
+    copy_table = database_copy._copy_table
+
+    def look(*arguments: Any) -> int:
+        seen.append(is_unused(place.url))
+        return copy_table(*arguments)
+
+    monkeypatch.setattr(database_copy, "_copy_table", look)
+    restore(tmp_path / "source.db", place.url)
+    assert {True} == set(seen)
+    assert not is_unused(place.url)
+
+
+def test_a_service_goes_from_one_content_to_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its schema is emptied and restored into while it serves: it answers what it had until all of that is there."""
+    seen = []
+    with make_place("postgres", tmp_path) as place, opened(place.url) as running:
+        assert isinstance(place, SqlPlace)
+        fill(running)
+        back_up(place.url, tmp_path / "backup.db")
+        write_something(running)
+        catalog = Catalog(running, 1_000_000)
+        catalog.load()
+        copy_table = database_copy._copy_table
+
+        def look(*arguments: Any) -> int:
+            with pytest.raises(StorageError):
+                catalog.refresh()
+            seen.append(catalog.load().picture.revision)
+            return copy_table(*arguments)
+
+        monkeypatch.setattr(database_copy, "_copy_table", look)
+        for table in reversed(METADATA.sorted_tables):
+            place.run_sql(f"DROP TABLE {table.name}")
+        restore(tmp_path / "backup.db", place.url)
+        assert {4} == set(seen)
+        assert 3 == catalog.refresh().picture.revision
 
 
 def test_tells_services_of_what_was_restored(tmp_path: Path, file: Path) -> None:
