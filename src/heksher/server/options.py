@@ -123,4 +123,12 @@ OPTIONS: Final = (
         help="the version that the first declaration of a setting must have; any lets an empty service accept programs"
         " that are beyond 1.0",
     ),
+    Option(
+        name="max_value_bytes",
+        kind=Number("number of bytes", least=1),
+        flag="--max-value-bytes",
+        variable="HEKSHER_MAX_VALUE_BYTES",
+        help="the most bytes that the JSON of a default value, of a rule's value or of metadata may have; more is"
+        " answered 422",
+    ),
 )

@@ -17,8 +17,9 @@ from heksher.server.api.responses import (
     problem,
 )
 from heksher.server.api.routes.rule_routes import RULE_PATH
-from heksher.server.api.routing import OriginDependency, RuleIdInPath, StorageDependency, make_router
+from heksher.server.api.routing import MaxValueBytes, OriginDependency, RuleIdInPath, StorageDependency, make_router
 from heksher.server.operations import metadata
+from heksher.server.operations.value_size import bound
 
 router: APIRouter = make_router("metadata of rules")
 
@@ -43,10 +44,15 @@ def get_metadata(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
     responses=document(NO_RULE, _TOO_MANY, WRITE_FAILURES),
 )
 def merge_metadata(
-    rule_id: RuleIdInPath, body: RuleMetadata, storage: StorageDependency, origin: OriginDependency
+    rule_id: RuleIdInPath,
+    body: RuleMetadata,
+    storage: StorageDependency,
+    origin: OriginDependency,
+    max_value_bytes: MaxValueBytes,
 ) -> Response:
     """Keys that are not given stay as they are."""
-    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.merge(body.metadata), origin))
+    edit = bound(metadata.merge(body.metadata), max_value_bytes)
+    return answer_written(metadata.edit_of_rule(storage, rule_id, edit, origin))
 
 
 @router.put(
@@ -56,10 +62,15 @@ def merge_metadata(
     responses=document(BAD_ACTOR, NO_RULE, WRITE_FAILURES),
 )
 def replace_metadata(
-    rule_id: RuleIdInPath, body: RuleMetadata, storage: StorageDependency, origin: OriginDependency
+    rule_id: RuleIdInPath,
+    body: RuleMetadata,
+    storage: StorageDependency,
+    origin: OriginDependency,
+    max_value_bytes: MaxValueBytes,
 ) -> Response:
     """Keys that are not given are removed."""
-    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.overwrite(body.metadata), origin))
+    edit = bound(metadata.overwrite(body.metadata), max_value_bytes)
+    return answer_written(metadata.edit_of_rule(storage, rule_id, edit, origin))
 
 
 @router.delete(
@@ -85,9 +96,11 @@ def set_key(
     body: RuleMetadataValue,
     storage: StorageDependency,
     origin: OriginDependency,
+    max_value_bytes: MaxValueBytes,
 ) -> Response:
     """The key is added if the metadata lacks it."""
-    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.merge({key: body.value}), origin))
+    edit = bound(metadata.merge({key: body.value}), max_value_bytes)
+    return answer_written(metadata.edit_of_rule(storage, rule_id, edit, origin))
 
 
 @router.delete(

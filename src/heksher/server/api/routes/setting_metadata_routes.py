@@ -17,8 +17,9 @@ from heksher.server.api.responses import (
     problem,
 )
 from heksher.server.api.routes.setting_routes import SETTING_PATH
-from heksher.server.api.routing import NameInPath, OriginDependency, StorageDependency, make_router
+from heksher.server.api.routing import MaxValueBytes, NameInPath, OriginDependency, StorageDependency, make_router
 from heksher.server.operations import metadata
+from heksher.server.operations.value_size import bound
 
 router: APIRouter = make_router("metadata of settings")
 
@@ -44,10 +45,15 @@ def get_metadata(name: NameInPath, storage: StorageDependency) -> Response:
     responses=document(NO_SETTING, _NOT_NEWER, _TOO_MANY, WRITE_FAILURES),
 )
 def merge_metadata(
-    name: NameInPath, body: SettingMetadata, storage: StorageDependency, origin: OriginDependency
+    name: NameInPath,
+    body: SettingMetadata,
+    storage: StorageDependency,
+    origin: OriginDependency,
+    max_value_bytes: MaxValueBytes,
 ) -> Response:
     """Keys that are not given stay as they are."""
-    return answer_written(metadata.edit_of_setting(storage, name, metadata.merge(body.metadata), body.version, origin))
+    edit = bound(metadata.merge(body.metadata), max_value_bytes)
+    return answer_written(metadata.edit_of_setting(storage, name, edit, body.version, origin))
 
 
 @router.put(
@@ -57,12 +63,15 @@ def merge_metadata(
     responses=document(BAD_ACTOR, NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
 )
 def replace_metadata(
-    name: NameInPath, body: SettingMetadata, storage: StorageDependency, origin: OriginDependency
+    name: NameInPath,
+    body: SettingMetadata,
+    storage: StorageDependency,
+    origin: OriginDependency,
+    max_value_bytes: MaxValueBytes,
 ) -> Response:
     """Keys that are not given are removed."""
-    return answer_written(
-        metadata.edit_of_setting(storage, name, metadata.overwrite(body.metadata), body.version, origin)
-    )
+    edit = bound(metadata.overwrite(body.metadata), max_value_bytes)
+    return answer_written(metadata.edit_of_setting(storage, name, edit, body.version, origin))
 
 
 @router.delete(
@@ -83,12 +92,16 @@ def clear_metadata(name: NameInPath, body: Versioned, storage: StorageDependency
     responses=document(NO_SETTING, _NOT_NEWER, _TOO_MANY, WRITE_FAILURES),
 )
 def set_key(
-    name: NameInPath, key: MetadataKey, body: SettingMetadataValue, storage: StorageDependency, origin: OriginDependency
+    name: NameInPath,
+    key: MetadataKey,
+    body: SettingMetadataValue,
+    storage: StorageDependency,
+    origin: OriginDependency,
+    max_value_bytes: MaxValueBytes,
 ) -> Response:
     """The key is added if the metadata lacks it."""
-    return answer_written(
-        metadata.edit_of_setting(storage, name, metadata.merge({key: body.value}), body.version, origin)
-    )
+    edit = bound(metadata.merge({key: body.value}), max_value_bytes)
+    return answer_written(metadata.edit_of_setting(storage, name, edit, body.version, origin))
 
 
 @router.delete(
