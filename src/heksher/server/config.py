@@ -23,6 +23,7 @@ class Config:
         doc_only: whether there is no database, so that only the documentation and health routes work.
         max_body_bytes: the largest request body that is read.
         max_value_bytes: the most bytes that the JSON of a value, or of metadata, may have.
+        keep_history_days: for how many days entries of the change log stay; ``None`` for ever.
         is_default_database: whether the database was not configured, so that its directory may not exist yet.
         max_cache_bytes: the size of the cache of answers in each worker, in bytes.
         workers: the number of processes that answer.
@@ -44,5 +45,6 @@ class Config:
     has_access_log: bool = False
     first_version: FirstVersion = "1.0"
     max_value_bytes: int = MAX_VALUE_BYTES
+    keep_history_days: int | None = None
     host: str = "127.0.0.1"
     port: int = 8000

@@ -131,4 +131,12 @@ OPTIONS: Final = (
         help="the most bytes that the JSON of a default value, of a rule's value or of metadata may have; more is"
         " answered 422",
     ),
+    Option(
+        name="keep_history_days",
+        kind=Number("number of days", least=1),
+        flag="--keep-history-days",
+        variable="HEKSHER_KEEP_HISTORY_DAYS",
+        help="for how many days entries of the change log stay; older ones are removed daily, except for the newest",
+        default_help="they stay for ever",
+    ),
 )

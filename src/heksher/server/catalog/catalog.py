@@ -155,6 +155,9 @@ class Catalog:
             )
             return self._reload(state.era + 1)
         if state.newest is not None and entries:
+            if entries[0].revision != state.picture.revision:
+                logger.info("change %d is not in the log any more: everything is loaded anew", state.picture.revision)
+                return self._reload(state.era)
             known, *entries = entries
             # The stamp distinguishes it from another entry with the same number.
             if known.stamp != state.newest.stamp:

@@ -232,7 +232,8 @@ class SqlWriter(SqlReader, Writer):
             self._counters["last_rule_id"] = max(self._counters["last_rule_id"], next_rule_id - 1)
 
     def _is_logged(self, rule_id: int) -> bool:
-        return self._log.find_last(RULE_KIND, str(rule_id)) is not None
+        key = str(rule_id)
+        return self._log.find_last(RULE_KIND, key) is not None or self._log.find_forgotten(RULE_KIND, key) is not None
 
     def record_all(self, changes: Iterable[LoggedChange]) -> None:
         with self._unit.record():
@@ -289,7 +290,10 @@ class SqlWriter(SqlReader, Writer):
         if name in self._gone:
             return self._gone[name]
         last = self._log.find_last(SETTING_KIND, name)
-        return None if last is None or last[0].after is not None else last[1]
+        if last is not None:
+            return None if last[0].after is not None else last[1]
+        forgotten = self._log.find_forgotten(SETTING_KIND, name)
+        return None if forgotten is None else forgotten.setting_id
 
     def _add_names_and_features(self, numbered: Sequence[tuple[int, SettingRecord]]) -> None:
         doing = f"naming setting {numbered[0][1].name!r}"
