@@ -49,6 +49,10 @@ test-install: dist ## install what make dist builds into empty environments, on 
 test-published: env-test ## what tests/compatibility says of the published client 0.2.2, run on that one (in .published)
 	PYTHONPATH=. $(RUN) -m tools.published $(ARGS)
 
+.PHONY: restore-drills
+restore-drills: env-test ## 200 random sequences of writes, backups, kills, copies put in place and restores
+	$(RUN) -m tests.hostile.restores $(ARGS)
+
 # Another order, and so other neighbours, in each run; SEED=... repeats one.
 .PHONY: test-random
 test-random: env-test ## all tests in random order

@@ -55,6 +55,10 @@ class Dialect(ABC):
         """
 
     @abstractmethod
+    def note_start(self) -> None:
+        """Leave a mark in the database, if copies of its files that were made before have to differ from it."""
+
+    @abstractmethod
     def lock_schema(self, connection: Connection) -> None:
         """Keep other processes from migrating until the transaction ends, which may take long."""
 

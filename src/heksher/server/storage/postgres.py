@@ -91,6 +91,10 @@ class PostgresDialect(Dialect):
         limit_waiting(engine)
         return engine
 
+    def note_start(self) -> None:
+        # Nothing to mark: its files are the server's.
+        pass
+
     def lock_schema(self, connection: Connection) -> None:
         # A statement of a migration may take long, and so may waiting for another process that migrates.
         driver = cast("PatientConnection", connection.connection.driver_connection)

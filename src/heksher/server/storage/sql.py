@@ -71,6 +71,7 @@ class SqlStorage(Storage):
         try:
             migrate(self._dialect, engine)
             self._dialect.check_place()
+            self._dialect.note_start()
         except BaseException:
             close_engine(engine)
             raise

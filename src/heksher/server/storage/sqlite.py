@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from heksher.server.storage.dialect import MAX_POOL_OVERFLOW, POOL_SIZE, Dialect, first_line
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.sqlite_file import create_private
-from heksher.server.storage.sqlite_wal import count_commit, require_own_log
+from heksher.server.storage.sqlite_wal import count_commit, note_start, require_own_log
 from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
 
 
@@ -74,6 +74,9 @@ class SqliteDialect(Dialect):
         )
         event.listen(engine, "begin", _begin)
         return engine
+
+    def note_start(self) -> None:
+        note_start(self._path)
 
     def lock_schema(self, connection: Connection) -> None:
         # BEGIN IMMEDIATE has taken the lock.

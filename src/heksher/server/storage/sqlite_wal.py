@@ -18,6 +18,7 @@ import sqlite3
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
@@ -72,6 +73,22 @@ def count_commit(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA application_id = {secrets.randbelow(_MAX_NUMBER) + 1}")
     ((count,),) = connection.execute("PRAGMA user_version")
     connection.execute(f"PRAGMA user_version = {(count + 1) & _MAX_NUMBER}")
+
+
+def note_start(file: Path) -> None:
+    """Count a commit and move it into the file, so that a copy which was made before has another mark.
+
+    Otherwise all that is written from now on could stand in the log alone, and the file be the same as the copy. Does
+    nothing while another process writes, or where nobody can.
+    """
+    with (
+        suppress(sqlite3.OperationalError),
+        closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as connection,
+    ):
+        connection.execute("BEGIN IMMEDIATE")
+        count_commit(connection)
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def require_own_log(file: Path) -> None:

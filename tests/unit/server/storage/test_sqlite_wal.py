@@ -13,7 +13,7 @@ from heksher.server.storage import sqlite_wal
 from heksher.server.storage.base import Storage
 from heksher.server.storage.database_copy import back_up, restore
 from heksher.server.storage.sql import SqlStorage
-from heksher.server.storage.sqlite_wal import Mark, count_commit, require_own_log
+from heksher.server.storage.sqlite_wal import Mark, count_commit, note_start, require_own_log
 from heksher.server.storage.storage_errors import StorageError
 from tests.support.storages import opened, read_revision, write_something
 
@@ -124,6 +124,16 @@ def test_an_older_copy_of_the_file_is_refused(file: Path) -> None:
         SqlStorage(str(file)).open()
 
 
+def test_a_copy_of_before_the_last_start_is_refused(file: Path) -> None:
+    """Though all that was written since is in the log: without a mark of the start, the file would be the same."""
+    write_often(file, 3)
+    shutil.copyfile(file, file.with_name("copy.db"))
+    crash(file, 2)
+    shutil.copyfile(file.with_name("copy.db"), file)
+    with pytest.raises(StorageError, match=FOREIGN):
+        SqlStorage(str(file)).open()
+
+
 def test_a_database_of_an_earlier_version_goes_on(file: Path) -> None:
     """It has no mark, and may have been killed; the first commit gives it one."""
     write_often(file, 2)
@@ -198,3 +208,17 @@ def test_a_count_begins_anew_after_31_bits() -> None:
         connection.execute("PRAGMA user_version = 2147483647")
         count_commit(connection)
         assert (0,) == connection.execute("PRAGMA user_version").fetchone()
+
+
+def test_a_start_is_not_noted_where_nobody_can_write(file: Path) -> None:
+    """Nor while another process does: it has noted its own."""
+    write_often(file, 1)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        before = other.execute("PRAGMA user_version").fetchone()
+        other.execute("BEGIN IMMEDIATE")
+        note_start(file)
+        other.execute("ROLLBACK")
+        assert before == other.execute("PRAGMA user_version").fetchone()
+    note_start(file.with_name("missing") / "heksher.db")
+    with opened(str(file)) as storage:
+        assert 1 == read_revision(storage)
