@@ -4,11 +4,11 @@ SQLite applies whatever log it finds. A backup that is copied into the place of 
 process left there, gets the changes back that were to be undone, or becomes malformed. So each file carries a mark, in
 two fields of its first page that SQLite leaves to programs:
 
-* ``application_id``: a random number that the file gets with its first commit; each backup has its own;
+* ``application_id``: a random number, another one for each backup and after each start on a file without a log;
 * ``user_version``: counts the commits.
 
-Each commit writes the first page, so each log begins with the count that follows the one in the file. A file that is
-in use begins to have a log only after its header says so, which that of a backup does not.
+Each commit writes the first page, so each log begins with the count that follows the one in the file, and has the same
+number. A file that is in use begins to have a log only after its header says so, which that of a backup does not.
 
 Source: https://www.sqlite.org/fileformat2.html, sections 1.3 and 4.
 """
@@ -17,7 +17,7 @@ import secrets
 import sqlite3
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
@@ -53,9 +53,12 @@ class Mark(NamedTuple):
     file_id: int
     commits: int
 
-    def precedes(self, other: "Mark") -> bool:
-        """Return whether the next commit to a file with this mark makes the other one."""
-        return other.commits == (self.commits + 1) & _MAX_NUMBER and self.file_id in {0, other.file_id}
+    def begins(self, log: Sequence["Mark"]) -> bool:
+        """Return whether these can be the marks of the commits that follow the one with this mark."""
+        if log[0].commits != (self.commits + 1) & _MAX_NUMBER:
+            return False
+        # A process may have been killed right after it has noted its start: then the log has nothing else.
+        return self.file_id == 0 or len(log) == 1 or any(self.file_id == mark.file_id for mark in log)
 
 
 class _Log(NamedTuple):
@@ -68,27 +71,56 @@ class _Log(NamedTuple):
 
 def count_commit(connection: sqlite3.Connection) -> None:
     """Count the commit that is about to follow, in its transaction."""
-    ((file_id,),) = connection.execute("PRAGMA application_id")
-    if file_id == 0:
-        connection.execute(f"PRAGMA application_id = {secrets.randbelow(_MAX_NUMBER) + 1}")
+    if _read_file_id(connection) == 0:
+        _set_file_id(connection, secrets.randbelow(_MAX_NUMBER) + 1)
     ((count,),) = connection.execute("PRAGMA user_version")
     connection.execute(f"PRAGMA user_version = {(count + 1) & _MAX_NUMBER}")
 
 
 def note_start(file: Path) -> None:
-    """Count a commit and move it into the file, so that a copy which was made before has another mark.
+    """Give a file without a log a new mark, so that it differs from copies which were made before.
 
     Otherwise all that is written from now on could stand in the log alone, and the file be the same as the copy. Does
-    nothing while another process writes, or where nobody can.
+    nothing where there is a log, while another process writes, or where nobody can.
     """
+    log = _read_log(_find_log(file))
+    if log is not None and log.has_pages:
+        return
     with (
         suppress(sqlite3.OperationalError),
         closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as connection,
     ):
-        connection.execute("BEGIN IMMEDIATE")
-        count_commit(connection)
-        connection.execute("COMMIT")
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        former_id = _read_file_id(connection)
+        _commit_file_id(connection, secrets.randbelow(_MAX_NUMBER) + 1)
+        if not _move_log(connection):
+            # What follows would be in a log whose file has another mark.
+            _commit_file_id(connection, former_id)
+
+
+def _commit_file_id(connection: sqlite3.Connection, file_id: int) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    _set_file_id(connection, file_id)
+    count_commit(connection)
+    connection.execute("COMMIT")
+
+
+def _move_log(connection: sqlite3.Connection) -> bool:
+    """Move the log into the file, as soon as nobody reads what was there before; return whether that was done."""
+    for _ in range(_MAX_LOOKS):
+        ((_, pages, moved),) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        if pages == moved:
+            return True
+        time.sleep(_LOOK_INTERVAL_S)
+    return False
+
+
+def _read_file_id(connection: sqlite3.Connection) -> int:
+    ((file_id,),) = connection.execute("PRAGMA application_id")
+    return int(file_id)
+
+
+def _set_file_id(connection: sqlite3.Connection, file_id: int) -> None:
+    connection.execute(f"PRAGMA application_id = {file_id}")
 
 
 def require_own_log(file: Path) -> None:
@@ -98,7 +130,7 @@ def require_own_log(file: Path) -> None:
         StorageError: it belongs to another file; the message says what to do.
         OSError: one of the two cannot be read.
     """
-    log_file = file.with_name(f"{file.name}-wal")
+    log_file = _find_log(file)
     for _ in range(_MAX_LOOKS):
         header, log = _read_header(file), _read_log(log_file)
         if log is None or not log.has_pages or _belongs(header, log):
@@ -112,6 +144,10 @@ def require_own_log(file: Path) -> None:
         time.sleep(_LOOK_INTERVAL_S)
 
 
+def _find_log(file: Path) -> Path:
+    return file.with_name(f"{file.name}-wal")
+
+
 def _belongs(header: bytes, log: _Log) -> bool:
     # SQLite itself refuses what is no database, and discards the log beside an empty file.
     if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
@@ -120,7 +156,7 @@ def _belongs(header: bytes, log: _Log) -> bool:
         return False
     mark = _read_mark(header)
     # Part of a log may have been copied into the file already. A log of another program need not have a first page.
-    return not log.marks or mark.precedes(log.marks[0]) or mark in log.marks
+    return not log.marks or mark.begins(log.marks) or mark in log.marks
 
 
 def _read_mark(page: bytes) -> Mark:

@@ -134,6 +134,19 @@ def test_a_copy_of_before_the_last_start_is_refused(file: Path) -> None:
         SqlStorage(str(file)).open()
 
 
+def test_a_copy_of_another_history_is_refused(file: Path) -> None:
+    """Though both come from one backup, and had as many commits since."""
+    write_often(file, 1)
+    back_up(str(file), file.with_name("backup.db"))
+    for name in ("a.db", "heksher.db"):
+        shutil.copyfile(file.with_name("backup.db"), file.with_name(name))
+    write_often(file.with_name("a.db"), 3)
+    crash(file, 3)
+    shutil.copyfile(file.with_name("a.db"), file)
+    with pytest.raises(StorageError, match=FOREIGN):
+        SqlStorage(str(file)).open()
+
+
 def test_a_database_of_an_earlier_version_goes_on(file: Path) -> None:
     """It has no mark, and may have been killed; the first commit gives it one."""
     write_often(file, 2)
@@ -201,9 +214,9 @@ def test_a_file_that_changes_meanwhile_is_looked_at_again(file: Path, monkeypatc
 
 def test_a_count_begins_anew_after_31_bits() -> None:
     """As the field has them; a mark of another file never fits."""
-    assert Mark(5, 2**31 - 1).precedes(Mark(5, 0))
-    assert not Mark(5, 1).precedes(Mark(6, 2))
-    assert not Mark(5, 2).precedes(Mark(5, 2))
+    assert Mark(5, 2**31 - 1).begins([Mark(5, 0)])
+    assert not Mark(5, 1).begins([Mark(6, 2), Mark(6, 3)])
+    assert not Mark(5, 2).begins([Mark(5, 2)])
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("PRAGMA user_version = 2147483647")
         count_commit(connection)
@@ -214,11 +227,46 @@ def test_a_start_is_not_noted_where_nobody_can_write(file: Path) -> None:
     """Nor while another process does: it has noted its own."""
     write_often(file, 1)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
-        before = other.execute("PRAGMA user_version").fetchone()
+        before = other.execute("PRAGMA application_id").fetchone()
         other.execute("BEGIN IMMEDIATE")
         note_start(file)
         other.execute("ROLLBACK")
-        assert before == other.execute("PRAGMA user_version").fetchone()
+        assert before == other.execute("PRAGMA application_id").fetchone()
     note_start(file.with_name("missing") / "heksher.db")
     with opened(str(file)) as storage:
         assert 1 == read_revision(storage)
+
+
+def test_a_process_that_is_killed_when_it_has_noted_its_start_leaves_a_log_that_belongs(file: Path) -> None:
+    """Before it could move that into the file."""
+    write_often(file, 1)
+    main = file.read_bytes()
+    crash(file, 0)
+    file.write_bytes(main)
+    assert sqlite_wal._read_log(file.with_name("heksher.db-wal")).marks
+    require_own_log(file)
+
+
+def test_a_start_that_cannot_be_moved_into_the_file_is_taken_back(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While somebody reads what was there before: what is written then would be in a log that does not belong."""
+    monkeypatch.setattr(sqlite_wal, "_LOOK_INTERVAL_S", 0)
+    write_often(file, 1)
+    with closing(sqlite3.connect(file, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM write_state").fetchall()
+        before = sqlite_wal._read_mark(sqlite_wal._read_header(file))
+        note_start(file)
+        with opened(str(file)) as storage:
+            write_something(storage)
+        assert before == sqlite_wal._read_mark(sqlite_wal._read_header(file))
+        log = sqlite_wal._read_log(file.with_name("heksher.db-wal"))
+        assert before.file_id == log.marks[-1].file_id
+        require_own_log(file)
+
+
+def test_a_start_beside_others_changes_nothing(file: Path) -> None:
+    """The first one has noted it."""
+    with killed(file, 2):
+        before = sqlite_wal._read_log(file.with_name("heksher.db-wal"))
+        note_start(file)
+        assert before == sqlite_wal._read_log(file.with_name("heksher.db-wal"))
