@@ -5,6 +5,7 @@ IMMEDIATE`` takes the only write lock at the start: a transaction that begins wi
 writes. ``synchronous=FULL``: a commit is on the disk when it returns.
 """
 
+import logging
 import math
 import os
 import sqlite3
@@ -19,9 +20,11 @@ from sqlalchemy.exc import DBAPIError
 
 from heksher.server.storage.dialect import MAX_POOL_OVERFLOW, POOL_SIZE, Dialect, first_line
 from heksher.server.storage.listener import Listener
-from heksher.server.storage.sqlite_file import create_private
+from heksher.server.storage.sqlite_file import create_private, is_open_to_all
 from heksher.server.storage.sqlite_wal import count_commit, note_start, require_own_log
 from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class SqliteDialect(Dialect):
@@ -76,6 +79,9 @@ class SqliteDialect(Dialect):
         return engine
 
     def note_start(self) -> None:
+        if is_open_to_all(self._path):
+            # Not changed here: somebody may have wanted it so.
+            logger.warning("the database file %s can be read or written by any user: chmod o-rwx it", self.place)
         note_start(self._path)
 
     def lock_schema(self, connection: Connection) -> None:

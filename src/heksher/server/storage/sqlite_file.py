@@ -33,6 +33,11 @@ def create_private(file: Path, original: Path | None = None) -> None:
             file.chmod(_PRIVATE_MODE | (stat.S_IMODE(original.stat().st_mode) & _MAX_MODE))
 
 
+def is_open_to_all(file: Path) -> bool:
+    """Return whether users besides the owner and the group of a file can read or write it."""
+    return bool(file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
+
+
 def copy_owner(file: Path, original: Path) -> None:
     """Give a file the owner of another one, as far as this process may, and where files have owners."""
     known = original.stat()
