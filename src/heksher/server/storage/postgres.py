@@ -91,7 +91,7 @@ class PostgresDialect(Dialect):
         limit_waiting(engine)
         return engine
 
-    def note_start(self) -> None:
+    def note_start(self, *, is_migrated: bool) -> None:
         # Nothing to mark: its files are the server's.
         pass
 

@@ -69,9 +69,9 @@ class SqlStorage(Storage):
             return
         engine = self._dialect.make_engine()
         try:
-            migrate(self._dialect, engine)
+            done = migrate(self._dialect, engine)
             self._dialect.check_place()
-            self._dialect.note_start()
+            self._dialect.note_start(is_migrated=bool(done))
         except BaseException:
             close_engine(engine)
             raise

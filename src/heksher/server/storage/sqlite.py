@@ -78,11 +78,11 @@ class SqliteDialect(Dialect):
         event.listen(engine, "begin", _begin)
         return engine
 
-    def note_start(self) -> None:
+    def note_start(self, *, is_migrated: bool) -> None:
         if is_open_to_all(self._path):
             # Not changed here: somebody may have wanted it so.
             logger.warning("the database file %s can be read or written by any user: chmod o-rwx it", self.place)
-        note_start(self._path)
+        note_start(self._path, is_migrated=is_migrated)
 
     def lock_schema(self, connection: Connection) -> None:
         # BEGIN IMMEDIATE has taken the lock.

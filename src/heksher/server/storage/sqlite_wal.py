@@ -77,14 +77,15 @@ def count_commit(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {(count + 1) & _MAX_NUMBER}")
 
 
-def note_start(file: Path) -> None:
+def note_start(file: Path, *, is_migrated: bool = False) -> None:
     """Give a file without a log a new mark, so that it differs from copies which were made before.
 
     Otherwise all that is written from now on could stand in the log alone, and the file be the same as the copy. Does
-    nothing where there is a log, while another process writes, or where nobody can.
+    nothing where there is a log, unless this process has just made it by a migration; nor while another process writes,
+    or where nobody can.
     """
     log = _read_log(_find_log(file))
-    if log is not None and log.has_pages:
+    if log is not None and log.has_pages and not is_migrated:
         return
     with (
         suppress(sqlite3.OperationalError),

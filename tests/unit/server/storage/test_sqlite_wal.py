@@ -15,7 +15,8 @@ from heksher.server.storage.database_copy import back_up, restore
 from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.sqlite_wal import Mark, count_commit, note_start, require_own_log
 from heksher.server.storage.storage_errors import StorageError
-from tests.support.storages import opened, read_revision, write_something
+from tests.support.old_databases import make_second_database
+from tests.support.storages import SqlPlace, opened, read_revision, write_something
 
 FOREIGN = r"heksher\.db-wal does not belong to .*heksher\.db: .*remove heksher\.db-wal and heksher\.db-shm"
 
@@ -127,6 +128,16 @@ def test_an_older_copy_of_the_file_is_refused(file: Path) -> None:
 def test_a_copy_of_before_the_last_start_is_refused(file: Path) -> None:
     """Though all that was written since is in the log: without a mark of the start, the file would be the same."""
     write_often(file, 3)
+    shutil.copyfile(file, file.with_name("copy.db"))
+    crash(file, 2)
+    shutil.copyfile(file.with_name("copy.db"), file)
+    with pytest.raises(StorageError, match=FOREIGN):
+        SqlStorage(str(file)).open()
+
+
+def test_a_copy_of_before_a_migration_is_refused(file: Path) -> None:
+    """Though the migration, and all that was written since, is in the log."""
+    make_second_database(SqlPlace(f"sqlite:///{file}"))
     shutil.copyfile(file, file.with_name("copy.db"))
     crash(file, 2)
     shutil.copyfile(file.with_name("copy.db"), file)
