@@ -306,7 +306,7 @@ def test_a_log_that_was_pruned_is_followed(catalog: Catalog, storage: FragileSto
         revision = add_rule(storage, f"user{wait}")
         if wait:
             catalog.refresh()
-        storage.inner.prune(datetime.max.replace(tzinfo=UTC))
+        storage.prune(datetime.max.replace(tzinfo=UTC))
         state = catalog.refresh()
         assert (era, revision) == (state.era, state.picture.revision)
         assert storage.read(take_picture) == state.picture
@@ -316,7 +316,7 @@ def test_a_catalog_of_a_pruned_log_knows_what_has_changed_since(storage: Fragile
     """From the first entry that is left; of what was before, it takes everything for changed."""
     for user in ("a", "b", "c"):
         newest = add_rule(storage, user)
-    storage.inner.prune(datetime.max.replace(tzinfo=UTC))
+    storage.prune(datetime.max.replace(tzinfo=UTC))
     state = Catalog(storage, 1_000_000).load()
     unknown = CatalogQuery(("unknown",))
     assert [newest] == [step.revision for step in state.steps]
