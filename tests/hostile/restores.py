@@ -159,7 +159,7 @@ class Drill:
         """Copy the file as ``cp`` does, while no service runs and nothing is beside it."""
         self._check()
         file = self._directory / "copy.db"
-        shutil.copyfile(self._database, file)
+        shutil.copy(self._database, file)
         self._saved = [saved for saved in self._saved if saved.file != file]
         self._saved.append(Saved(file, self._expected))
         self.counts["copy"] += 1
@@ -172,7 +172,7 @@ class Drill:
         if self._chance.random() < 0.5:
             shutil.copyfile(saved.file, self._database)
         else:
-            shutil.copyfile(saved.file, self._database.with_name("moved.db"))
+            shutil.copy(saved.file, self._database.with_name("moved.db"))
             self._database.with_name("moved.db").replace(self._database)
         self._remove_some(self._chance.choice([(), ("-wal",), ("-shm",), ("-wal", "-shm")]))
         self._expect(saved.state, is_mixed=self._database.with_name("heksher.db-wal").exists())

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from tests.support.storages import (
     make_place,
     opened,
     see_everything,
+    see_last_changes,
     store,
     write_something,
 )
@@ -117,6 +119,22 @@ def test_restores_the_whole_log(place: SqlPlace, file: Path, target_kind: str, f
                     for storage in (original, restored)
                 ]
                 assert revisions[0] == revisions[1]
+
+
+@pytest.mark.parametrize("target_kind", KINDS)
+def test_restores_a_log_that_was_pruned(place: SqlPlace, file: Path, target_kind: str) -> None:
+    """With what stays of removed entries: who made last changes, and what was deleted."""
+    with opened(place.url) as original, make_place(target_kind, file.parent.parent / "target") as target:
+        operate(original)
+        settings.delete(original, "moved", ORIGIN)
+        write_something(original)
+        original.prune(datetime.max.replace(tzinfo=UTC))
+        back_up(place.url, file)
+        restore(file, target.url)
+        with opened(target.url) as restored:
+            for see in (see_everything, see_last_changes):
+                assert see(original) == see(restored)
+            assert "delete" == restored.read(lambda reader: reader.forgotten_deletion("setting", "moved"))
 
 
 def test_restores_a_live_file(place: SqlPlace, storage: Storage, tmp_path: Path) -> None:
