@@ -55,6 +55,10 @@ test-published: env-test ## what tests/compatibility says of the published clien
 test-browser: env-all ## what web pages can do to the service, in a real browser, which is installed if there is none
 	browser="$$($(RUN) tools/browser.py)" && HEKSHER_TEST_BROWSER="$$browser" $(RUN) -m pytest tests/browser $(ARGS)
 
+.PHONY: restore-drills
+restore-drills: env-test ## 200 random sequences of writes, backups, kills, copies put in place and restores
+	$(RUN) -m tests.hostile.restores $(ARGS)
+
 # Another order, and so other neighbours, in each run; SEED=... repeats one.
 .PHONY: test-random
 test-random: env-test ## all tests in random order

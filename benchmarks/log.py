@@ -1,8 +1,8 @@
 """What the change log costs: ``make bench-log``.
 
 A million entries on SQLite and on PostgreSQL: bytes for each, and milliseconds for a page, by setting, by rule, by
-cursor and newest first. Twenty edits of the metadata of a setting whose default value has 4 MB. An import of 1,000
-settings with ten rules each, as one entry. Ends with 1 if an aim is missed.
+cursor and newest first. Bytes for each kind of change, and of twenty edits of the metadata of a setting whose default
+value has 4 MB. An import of 1,000 settings with ten rules each, as one entry. Ends with 1 if an aim is missed.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +19,16 @@ from sqlalchemy import text
 
 from benchmarks.figures import Line, pick
 from benchmarks.report import render_terminal_updates
-from heksher.server.operations import metadata
+from heksher.server.json_bytes import encode
+from heksher.server.json_form import rule_to_json, setting_to_json
+from heksher.server.operations import context_features, metadata, rules, settings
+from heksher.server.operations.declaration import declare
+from heksher.server.operations.differences import Declaration
 from heksher.server.operations.loading import Contents, load
-from heksher.server.storage.base import NOBODY, Reader, RuleRecord, SettingRecord, Storage
+from heksher.server.storage.base import NOBODY, Origin, Reader, RuleRecord, SettingRecord, Storage
 from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.maintenance import using
+from heksher.value_type import parse_value_type
 from tests.support.storages import SqlPlace, make_place, opened
 
 SETTINGS: Final = 1000
@@ -34,6 +40,8 @@ SAMPLES: Final = 100
 MAX_PAGE_MS: Final = 20.0
 MAX_ENTRY_BYTES: Final = 500
 MAX_EDITS_BYTES: Final = 8_500_000
+# Of one change of one setting with at most ten rules, apart from long values.
+MAX_CHANGE_BYTES: Final = 3000
 LARGE: Final = "x" * 4_000_000
 
 _NUMBERS: Final = {
@@ -172,6 +180,70 @@ def measure_edits(kind: str) -> Line:
         return Line(f"{kind}: 20 edits of 60 bytes, default of 4 MB", figure, logged < MAX_EDITS_BYTES // 1000)
 
 
+_WEIGHT: Final = {
+    "entry": "SELECT length(at) + length(actor) + length(reason) + length(stamp) FROM log_entry WHERE revision = {0}",
+    "parts": "SELECT sum(length(action) + length(kind) + length(key) + length(setting) + length(coalesce(before, ''))"
+             " + length(coalesce(after, ''))) FROM log_part WHERE revision = {0}",
+    "values": "SELECT coalesce(sum(length(value)), 0) FROM log_value",
+}  # fmt: skip
+ADA: Final = Origin("ada.lovelace", "less load in the evening")
+MEBIBYTE: Final = "x" * (1024 * 1024 - 2)
+
+
+def list_changes(storage: Storage) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield each kind of change, on a setting with a default value of 1 MiB and its rules, and what makes it."""
+    yield "add a context feature", lambda: context_features.add_feature(storage, "region", ADA)
+    new = Declaration("new", frozenset({"user"}), parse_value_type("int"), 60, "1.0", {"unit": "seconds"})
+    yield "declare a new setting", lambda: declare(storage, new, ADA)
+    upgraded = replace(new, default_value=90, version="1.1")
+    yield "declare another default value", lambda: declare(storage, upgraded, ADA)
+    for number in range(10):
+        rules.add(storage, "new", {"user": f"user_{number}"}, number, {}, ADA)
+    yield (
+        "change metadata of a setting of 1 MiB",
+        lambda: metadata.edit_of_setting(storage, "large", metadata.merge({"note": "x" * 60}), "1.1", ADA),
+    )
+    yield "rename a setting of 1 MiB", lambda: settings.rename(storage, "large", "larger", "1.2", ADA)
+    yield "add a rule", lambda: rules.add(storage, "larger", {"user": "grace"}, "a value", {"by": "ada"}, ADA)
+    yield "change the value of a rule", lambda: rules.set_value(storage, 11, "another value", ADA)
+    yield "change a rule to a value of 1 MiB", lambda: rules.set_value(storage, 11, MEBIBYTE[1:] + "y", ADA)
+    yield "change it back", lambda: rules.set_value(storage, 11, "another value", ADA)
+    yield "and to the same 1 MiB again", lambda: rules.set_value(storage, 11, MEBIBYTE[1:] + "y", ADA)
+    yield "change metadata of a rule", lambda: metadata.edit_of_rule(storage, 11, metadata.merge({"n": 1}), ADA)
+    yield "delete a rule of 1 MiB", lambda: rules.delete(storage, 11, ADA)
+    yield "delete a setting with ten rules", lambda: settings.delete(storage, "new", ADA)
+
+
+def write_all(reader: Reader) -> dict[str, bytes]:
+    """Return the JSON of each object, by what it is."""
+    order = reader.context_features()
+    written = {f"setting {each.name}": encode(setting_to_json(each, order)) for each in reader.settings()}
+    written |= {f"rule {each.rule_id}": encode(rule_to_json(each, order)) for each in reader.rules()}
+    return {**written, "features": encode(order)}
+
+
+def measure_kinds(kind: str) -> Iterator[Line]:
+    """Measure how many bytes the log has of each kind of change, and how many the changed objects have as a whole."""
+    with tempfile.TemporaryDirectory() as directory, make_place(kind, Path(directory)) as place:
+        if not isinstance(place, SqlPlace):
+            raise TypeError(f"{kind} is not a database")
+        with opened(place.url) as storage:
+            large = SettingRecord("large", "str", MEBIBYTE, frozenset({"user"}), "1.0")
+            load(storage, Contents(("user",), [large], [], 1), NOBODY)
+            for what, change in list_changes(storage):
+                before, values_before = storage.read(write_all), read_number(place, _WEIGHT["values"])
+                change()
+                after, values = storage.read(write_all), read_number(place, _WEIGHT["values"])
+                revision = storage.read(lambda reader: reader.revision())
+                entry, parts = (read_number(place, _WEIGHT[part].format(revision)) for part in ("entry", "parts"))
+                whole = sum(len(text) for one, other in ((before, after), (after, before))
+                            for each, text in one.items() if other.get(each) != text)  # fmt: skip
+                figure = (
+                    f"{entry + parts:,} bytes, and {values - values_before:,} in long values; whole objects: {whole:,}"
+                )
+                yield Line(f"{kind}: {what}", figure, entry + parts < MAX_CHANGE_BYTES)
+
+
 def measure_import(kind: str) -> Line:
     """Measure an import as one entry."""
     with tempfile.TemporaryDirectory() as directory, make_place(kind, Path(directory)) as place:
@@ -190,11 +262,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.log", description=__doc__)
     parser.add_argument("--kind", choices=("sqlite", "postgres"), action="append", help="one of the databases only")
     parser.add_argument("--quick", action="store_true", help=f"a tenth of the {ENTRIES:,} entries")
+    parser.add_argument("--kinds-only", action="store_true", help="only the bytes of each kind of change")
     options = parser.parse_args()
     entries = ENTRIES // 10 if options.quick else ENTRIES
     lines: list[Line] = []
     for kind in options.kind or ("sqlite", "postgres"):
-        lines += [*measure_log(kind, entries), measure_edits(kind), measure_import(kind)]
+        lines += [*measure_kinds(kind), measure_edits(kind)]
+        if not options.kinds_only:
+            lines += [*measure_log(kind, entries), measure_import(kind)]
     print(render_terminal_updates({"lines": [line._asdict() for line in lines]}))
     return 1 if any(line.is_met is False for line in lines) else 0
 

@@ -1,5 +1,6 @@
 """The command ``heksher serve`` as its users run it."""
 
+import os
 import resource
 import signal
 import socket
@@ -185,3 +186,31 @@ def test_reads_go_on_while_the_database_is_locked(tmp_path: Path):
         assert 200 == httpx2.get(f"{service.url}/api/health").status_code
         assert [] == list_features(service)
         other.execute("ROLLBACK")
+
+
+def test_a_migration_under_a_running_service_stops_its_writes(tmp_path: Path):
+    """Each is a 503 that says why; reads go on, and the service stays ready."""
+    database = tmp_path / "heksher.db"
+    with ServiceProcess(database, "--context-features", "environment,user") as service:
+        assert 200 == httpx2.post(f"{service.url}/api/v1/settings/declare", json=DECLARATION).status_code
+        with closing(sqlite3.connect(database, isolation_level=None)) as newer:
+            newer.execute("UPDATE heksher_version SET version_num = '0999'")
+        answers = [
+            httpx2.post(f"{service.url}/api/v1/settings/declare", json={**DECLARATION, "name": "b"}),
+            httpx2.delete(f"{service.url}/api/v1/settings/a"),
+        ]
+        assert [503, 503] == [answer.status_code for answer in answers]
+        assert all("another version of heksher has migrated" in answer.json()["detail"] for answer in answers)
+        for path in ("/api/v1/query", "/api/v1/settings/a", "/healthz/ready"):
+            assert 200 == httpx2.get(service.url + path).status_code
+
+
+def test_the_files_of_a_new_database_are_private(tmp_path: Path):
+    """Nobody but the user of the service can read them, whatever the mask of its process allows."""
+    mask = os.umask(0)
+    try:
+        with ServiceProcess(tmp_path / "heksher.db", "--context-features", "user"):
+            modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    finally:
+        os.umask(mask)
+    assert dict.fromkeys(["heksher.db", "heksher.db-wal", "heksher.db-shm"], 0o600) == modes

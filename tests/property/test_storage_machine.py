@@ -32,7 +32,7 @@ from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.storage_errors import StorageError
 from heksher.value_type import JSON
 from tests.support.json_strategies import json_values
-from tests.support.storages import SOME_CHANGE, see_everything
+from tests.support.storages import SOME_CHANGE, see_everything, see_last_changes
 
 
 class OurError(Exception):
@@ -246,6 +246,8 @@ questions = st.one_of(
     st.builds(HistoryOf, st.integers(1, 3), setting=settings_there | st.sampled_from([*NAMES, "unknown", "old_a"])),
     st.builds(HistoryOf, st.integers(1, 3), rule=rules_there | st.integers(-1, 9)),
     calls("features_revision"),
+    calls("last_change", st.integers(-1, 10)),
+    calls("forgotten_deletion", st.sampled_from(["setting", "rule", "token"]), st.sampled_from([*NAMES, "1", "2"])),
 )
 steps: st.SearchStrategy[Step] = st.one_of(
     calls("set_context_features", st.permutations([*FEATURES, "w"])),
@@ -359,6 +361,11 @@ class StorageMachine(RuleBasedStateMachine):
         """Ask several things."""
         self.compare(lambda storage: storage.read(lambda reader: [step(reader) for step in several]))
 
+    @rule(age_s=st.integers(0, 20))
+    def prune(self, age_s: int) -> None:
+        """Remove the entries that are older than so many seconds."""
+        self.compare(lambda storage: storage.prune(self.time - timedelta(seconds=age_s)))
+
     @rule()
     def restart(self) -> None:
         """Open the database anew."""
@@ -370,6 +377,7 @@ class StorageMachine(RuleBasedStateMachine):
     def is_same(self) -> None:
         """Both hold the same, the log included."""
         self.compare(see_everything)
+        self.compare(see_last_changes)
 
 
 def attempt(act: Callable[[Storage], object], storage: Storage) -> object:

@@ -112,6 +112,9 @@ class FragileStorage(Storage):
             raise StorageUnavailableError("the database is away")
         self.inner.check()
 
+    def prune(self, before: datetime) -> int:
+        return self.inner.prune(before)
+
     def read(self, work: Callable[[Reader], T]) -> T:
         self.reads += 1
         self.is_waiting.set()

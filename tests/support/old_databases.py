@@ -33,7 +33,10 @@ def make_first_database(place: SqlPlace) -> None:
             connection.execute((schema + data + _SET_COUNTER).encode())
     else:
         schema = (_DIRECTORY / "0001_sqlite.sql").read_text(encoding="utf-8")
-        with closing(sqlite3.connect(place.url.removeprefix("sqlite:///"))) as file:
+        path = Path(place.url.removeprefix("sqlite:///"))
+        # Not as an earlier version made it: the warning of that is not what its users are about.
+        path.touch(0o600)
+        with closing(sqlite3.connect(path)) as file:
             file.executescript(schema + data)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from heksher.server.operations.logged_change import change_features
-from heksher.server.storage.base import LoggedChange, SettingRecord, Storage, Writer, Written
+from heksher.server.storage.base import LoggedChange, Reader, SettingRecord, Storage, Writer, Written
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.sql import SqlStorage
 from heksher.value_type import JSON
@@ -142,6 +142,17 @@ def see_everything(storage: Storage) -> tuple[object, ...]:
             reader.log(limit=1_000_000, max_changes=1_000_000),
         )
     )
+
+
+def see_last_changes(storage: Storage) -> tuple[object, ...]:
+    """Return what a storage says of the last change of each object."""
+
+    def work(reader: Reader) -> tuple[object, ...]:
+        records = (*reader.settings(), *reader.rules())
+        revisions = [reader.features_revision(), *(record.revision for record in records)]
+        return tuple(reader.last_change(revision) for revision in revisions)
+
+    return storage.read(work)
 
 
 def a_setting(

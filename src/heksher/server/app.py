@@ -38,6 +38,7 @@ from heksher.server.catalog.picture import Picture
 from heksher.server.catalog.updater import CatalogUpdater
 from heksher.server.config import Config
 from heksher.server.health import Readiness
+from heksher.server.history import HistoryPruner
 from heksher.server.metrics import Metrics
 from heksher.server.operations.context_features import ensure_features
 from heksher.server.queries.query_service import QueryService
@@ -90,6 +91,10 @@ class Application:
         self._availability = Availability()
         self._catalog = Catalog(self._storage, config.max_cache_bytes)
         self._updater = CatalogUpdater(self._catalog, self._storage, self._availability, self._report)
+        # None if entries stay for ever.
+        self._pruner: HistoryPruner | None = None
+        if config.keep_history_days is not None:
+            self._pruner = HistoryPruner(self._storage, config.keep_history_days)
         self.services: Services = self._make_services()
         self.end_streams: Callable[[], None] = self.services.streams.end_all
         self.api: FastAPI = self._make_api(mounted)
@@ -116,8 +121,12 @@ class Application:
             with suppress(StorageUnavailableError):
                 self._catalog.load()
             self._updater.start()
+            if self._pruner is not None:
+                self._pruner.start()
             yield
         finally:
+            if self._pruner is not None:
+                self._pruner.close()
             self._updater.close()
             self._metrics.note_hits()
             self.services.query_service.close()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from heksher.server.limits import MAX_BODY_BYTES, MAX_CACHE_BYTES
+from heksher.server.limits import MAX_BODY_BYTES, MAX_CACHE_BYTES, MAX_VALUE_BYTES
 from heksher.server.logs import LogFormat
 
 # Each worker is a process with its own catalog: a higher number is a typing error.
@@ -22,6 +22,8 @@ class Config:
         context_features: the list of context features to set at start; ``None`` keeps the stored list.
         doc_only: whether there is no database, so that only the documentation and health routes work.
         max_body_bytes: the largest request body that is read.
+        max_value_bytes: the most bytes that the JSON of a value, or of metadata, may have.
+        keep_history_days: for how many days entries of the change log stay; ``None`` for ever.
         is_default_database: whether the database was not configured, so that its directory may not exist yet.
         max_cache_bytes: the size of the cache of answers in each worker, in bytes.
         workers: the number of processes that answer.
@@ -48,6 +50,8 @@ class Config:
     log_format: LogFormat = "text"
     has_access_log: bool = False
     first_version: FirstVersion = "1.0"
+    max_value_bytes: int = MAX_VALUE_BYTES
+    keep_history_days: int | None = None
     host: str = "127.0.0.1"
     port: int = 8000
     public_url: str | None = None

@@ -13,6 +13,8 @@ MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 # The default; HEKSHER_CACHE_BYTES overrides it. Bounds the cached answers of each worker: a client that sends a new
 # query every time must not fill the memory, yet a thousand different answers of a hundred kilobytes fit.
 MAX_CACHE_BYTES: Final = 128 * 1024 * 1024
+# The default; HEKSHER_MAX_VALUE_BYTES overrides it. The change log keeps each value that a setting or rule ever had.
+MAX_VALUE_BYTES: Final = 1024 * 1024
 # Each level of a JSON value costs a level of recursion in the code that writes or compares it.
 MAX_JSON_NESTING: Final = 64
 # A double has at most 308 digits, so most JSON readers cannot read a longer integer.

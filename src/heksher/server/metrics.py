@@ -16,12 +16,12 @@ import platform
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Literal
 
 from heksher.revision_id import RevisionId
+from heksher.server import scratch
 from heksher.server.errors import StartupError
 from heksher.version import __version__
 
@@ -172,14 +172,15 @@ def sharing_metrics() -> Iterator[None]:
     Raises:
         StartupError: there is no place for the files; the message says why.
     """
-    try:
-        directory = TemporaryDirectory(prefix="heksher-metrics-")
-    except OSError as error:
-        raise StartupError(
-            f"cannot make a directory for the metrics of several workers: {error}; say with TMPDIR where there is room"
-        ) from None
-    with directory as path:
-        os.environ[DIRECTORY_VARIABLE] = path
+    with ExitStack() as stack:
+        try:
+            directory = stack.enter_context(scratch.scratch_directory(scratch.METRICS))
+        except OSError as error:
+            raise StartupError(
+                f"cannot make a directory for the metrics of several workers: {error};"
+                " say with TMPDIR where there is room"
+            ) from None
+        os.environ[DIRECTORY_VARIABLE] = str(directory)
         try:
             yield
         finally:

@@ -159,4 +159,20 @@ OPTIONS: Final = (
         " by commas",
         default_help="nobody, not even 127.0.0.1",
     ),
+    Option(
+        name="max_value_bytes",
+        kind=Number("number of bytes", least=1),
+        flag="--max-value-bytes",
+        variable="HEKSHER_MAX_VALUE_BYTES",
+        help="the most bytes that the JSON of a default value, of a rule's value or of metadata may have; more is"
+        " answered 422",
+    ),
+    Option(
+        name="keep_history_days",
+        kind=Number("number of days", least=1),
+        flag="--keep-history-days",
+        variable="HEKSHER_KEEP_HISTORY_DAYS",
+        help="for how many days entries of the change log stay; older ones are removed daily, except for the newest",
+        default_help="they stay for ever",
+    ),
 )

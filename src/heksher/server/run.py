@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.types import ASGIApp
 
+from heksher.server import scratch
 from heksher.server.app import Application, open_storage
 from heksher.server.config import Config
 from heksher.server.errors import StartupError
@@ -46,6 +47,8 @@ def run_service(config: Config, say: Callable[[str], object]) -> None:
         StorageError: the database cannot be made ready.
     """
     configure_logging(config.log_format)
+    for prefix in (scratch.METRICS, scratch.RESTORE):
+        scratch.remove_leftovers(prefix)
     with closing(listen(config.host, config.port)) as listener:
         make_default_directory(config)
 

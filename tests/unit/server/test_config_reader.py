@@ -51,8 +51,11 @@ def test_the_variables_of_this_service_work():
         "HEKSHER_WORKERS": "4",
         "HEKSHER_LOG_FORMAT": "json",
         "HEKSHER_ACCESS_LOG": "true",
+        "HEKSHER_MAX_VALUE_BYTES": "1000",
+        "HEKSHER_KEEP_HISTORY_DAYS": "90",
     }
     config = load_config(HOME | environment)
+    assert (1000, 90) == (config.max_value_bytes, config.keep_history_days)
     assert (0, 4, "json", True) == (config.max_cache_bytes, config.workers, config.log_format, config.has_access_log)
 
 
@@ -107,6 +110,8 @@ def test_empty_variables_are_no_variables():
             "HEKSHER_WORKERS",
             "HEKSHER_LOG_FORMAT",
             "HEKSHER_ACCESS_LOG",
+            "HEKSHER_MAX_VALUE_BYTES",
+            "HEKSHER_KEEP_HISTORY_DAYS",
         ),
         "",
     )
@@ -150,7 +155,8 @@ def test_too_many_context_features_are_refused():
      ("HEKSHER_MAX_BODY_BYTES", "0"), ("HEKSHER_DB_CONNECTION_STRING", " "),
      ("HEKSHER_MAX_BODY_BYTES", "9" * 16), ("HEKSHER_MAX_BODY_BYTES", "\u0661"), ("HEKSHER_CACHE_BYTES", "1e6"),
      ("HEKSHER_WORKERS", "0"), ("HEKSHER_WORKERS", "257"), ("HEKSHER_WORKERS", "auto"), ("HEKSHER_LOG_FORMAT", "JSON"),
-     ("HEKSHER_ACCESS_LOG", "maybe")],
+     ("HEKSHER_ACCESS_LOG", "maybe"), ("HEKSHER_MAX_VALUE_BYTES", "0"), ("HEKSHER_MAX_VALUE_BYTES", "1MB"),
+     ("HEKSHER_KEEP_HISTORY_DAYS", "0"), ("HEKSHER_KEEP_HISTORY_DAYS", "-1")],
 )  # fmt: skip
 def test_variables_that_make_no_sense_are_refused(name: str, text: str):
     """The message names the variable."""

@@ -16,7 +16,7 @@ REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "configuration.md
 # What an attribute of the configuration can be, by the kind of its option.
 TYPES = {
     Text: {str},
-    Number: {int},
+    Number: {int, int | None},
     Truth: {bool},
     Choice: {LogFormat, FirstVersion},
     FeatureNames: {tuple[str, ...] | None},

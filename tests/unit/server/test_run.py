@@ -48,6 +48,16 @@ def test_an_address_that_is_none_is_told(host: str):
     assert 1 == len(str(raised.value).splitlines())
 
 
+def test_what_killed_processes_left_is_removed_at_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A copy of the whole database by a restore, and the numbers of several workers."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for name in ("heksher-restore-abcdefgh", "heksher-metrics-abcdefgh", "another"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(StartupError, match="cannot listen"):
+        run_service(Config("memory:", host="host.invalid"), lambda _: None)
+    assert ["another"] == [path.name for path in tmp_path.iterdir()]
+
+
 async def answer_nothing(scope, receive, send) -> None:
     raise AssertionError("nobody asks anything")
 

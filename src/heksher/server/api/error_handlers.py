@@ -32,7 +32,7 @@ from heksher.server.errors import (
     OperationError,
 )
 from heksher.server.limits import MAX_REPORTED_ERRORS
-from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import SchemaChangedError, StorageUnavailableError
 from heksher.value_type import shorten
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -109,6 +109,16 @@ def _(error: ConflictError) -> Response:
 def _(error: StorageUnavailableError) -> Response:
     logger.warning("a request found the storage unavailable: %s", error)
     detail = "the service cannot reach its database; try again later"
+    return JSONAnswer({"detail": detail}, 503, {"Retry-After": str(_RETRY_AFTER_S)})
+
+
+@answer_error.register
+def _(error: SchemaChangedError) -> Response:
+    logger.error("a write was refused: %s", error)
+    detail = (
+        "another version of heksher has migrated the database, so this process writes no more: replace it by one of"
+        " that version; reads go on"
+    )
     return JSONAnswer({"detail": detail}, 503, {"Retry-After": str(_RETRY_AFTER_S)})
 
 

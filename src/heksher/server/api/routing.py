@@ -31,6 +31,10 @@ async def _get_storage(services: ServicesDependency) -> Storage:
     return services.storage
 
 
+async def _get_max_value_bytes(services: ServicesDependency) -> int:
+    return services.config.max_value_bytes
+
+
 # Only described here: the step in front of all routes has read it, and has refused what is malformed.
 _ActorHeader = Annotated[
     str | None,
@@ -56,6 +60,8 @@ def _read_rule_id(text: object) -> object:
 
 
 StorageDependency = Annotated[Storage, Depends(_get_storage)]
+# The most bytes that the JSON of a value may have: each route that takes values checks them.
+MaxValueBytes = Annotated[int, Depends(_get_max_value_bytes)]
 # The origin of a write for the change log.
 OriginDependency = Annotated[Origin, Depends(_get_origin)]
 # A name in a path may be any text; a text that cannot be a name is not found.

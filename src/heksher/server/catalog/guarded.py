@@ -1,6 +1,7 @@
 """A storage backed by the catalog, so that reads work while the database cannot be reached."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 from heksher.revision_id import RevisionId
@@ -43,6 +44,9 @@ class GuardedStorage(Storage):
 
     def close(self) -> None:
         self._inner.close()
+
+    def prune(self, before: datetime) -> int:
+        return self._inner.prune(before)
 
     def listen(self) -> Listener:
         return self._inner.listen()

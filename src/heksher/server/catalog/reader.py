@@ -24,6 +24,14 @@ class PictureReader(Reader):
     def features_revision(self) -> int:
         return self._picture.features_revision
 
+    def last_change(self, revision: int) -> NoReturn:
+        del revision
+        _refuse()
+
+    def forgotten_deletion(self, kind: str, key: str) -> NoReturn:
+        del kind, key
+        _refuse()
+
     def find_setting(self, name: str) -> SettingRecord | None:
         canonical = self._picture.names.get(name)
         return None if canonical is None else self._picture.settings[canonical].record

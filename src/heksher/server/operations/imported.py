@@ -1,7 +1,7 @@
 """What a service holds, as an import that is repeated has to see it: what came from imports, and what was changed here.
 
-An object was changed here if its last change is not that of an import. The change log says which: an entry of an import
-has nothing else in it.
+An object was changed here if its last change is not that of an import. The change log says which, also after its oldest
+entries were removed: an entry of an import has nothing else in it.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final
 
 from heksher.server.operations.loading import IMPORTING
-from heksher.server.storage.base import CONTEXT_FEATURES, LogEntry, Reader, RuleRecord, SettingRecord
+from heksher.server.storage.base import CONTEXT_FEATURES, RULE, SETTING, Reader, RuleRecord, SettingRecord
 from heksher.value_type import is_written_same, parse_value_type
 
 # An alias that an import does not take, although it takes the setting.
@@ -88,18 +88,24 @@ class Holdings:
 
     def had_setting(self, setting: SettingRecord) -> bool:
         """Return whether a setting there that is not here, under any of its names, was deleted here."""
-        return not self._is_new and any(
-            _is_deletion_here(self._reader.history(setting=name, limit=1, max_changes=1))
-            for name in list_names(setting)
-        )
+        return not self._is_new and any(self._was_deleted_here(name) for name in list_names(setting))
 
     def had_rule(self, rule_id: int) -> bool:
         """Return whether there was a rule with an id here once."""
-        return not self._is_new and bool(self._reader.history(rule_id=rule_id, limit=1, max_changes=1))
+        if self._is_new:
+            return False
+        is_forgotten = self._reader.forgotten_deletion(RULE, str(rule_id)) is not None
+        return is_forgotten or bool(self._reader.history(rule_id=rule_id, limit=1, max_changes=1))
+
+    def _was_deleted_here(self, name: str) -> bool:
+        newest = self._reader.history(setting=name, limit=1, max_changes=1)
+        if newest:
+            return newest[0].changes[0].action != IMPORTING
+        return self._reader.forgotten_deletion(SETTING, name) not in {None, IMPORTING}
 
     def _look_up(self, revision: int) -> bool:
-        changes = self._reader.changes(revision, 0, 1)
-        return bool(changes) and changes[0].action == IMPORTING
+        change = self._reader.last_change(revision)
+        return change is not None and change.action == IMPORTING
 
 
 def list_names(setting: SettingRecord) -> tuple[str, ...]:
@@ -136,8 +142,6 @@ def _is_misfit(rule: RuleRecord, accepts: Callable[[object], bool], features: Co
 def _has_features_only(reader: Reader) -> bool:
     """Return whether nothing but context features was ever written: then nothing has to be looked up one by one."""
     entries = reader.log(limit=_MAX_FIRST_ENTRIES, max_changes=1)
+    if entries and entries[0].revision > 1:
+        return False
     return len(entries) < _MAX_FIRST_ENTRIES and all(entry.changes[0].kind == CONTEXT_FEATURES for entry in entries)
-
-
-def _is_deletion_here(newest: list[LogEntry]) -> bool:
-    return bool(newest) and newest[0].changes[0].action != IMPORTING

@@ -11,7 +11,11 @@ Guarantees of every storage, checked by ``tests/conformance``
   without gaps, and are never reused.
 * **Stamped**: each entry has a random stamp, which stays with it. So the newest number and stamp say which history of
   the database this is; where a backup was restored, or writes were lost, one number can stand for two entries.
-* **Dated**: each setting, each rule and the list of context features has the revision of its last change.
+* **Dated**: each setting, each rule and the list of context features has the revision of its last change, and who made
+  that, and when, is known as long as the object exists.
+* **Prunable**: the oldest entries of the log can be removed. It has all entries from some revision to the newest one,
+  which always stays; what else is stored stays as it is. Which settings and rules were deleted stays known, so that no
+  id is given again, and that a deleted setting continues its identity.
 * **Unique**: a name or alias belongs to one setting, and no two rules of a setting have the same conditions. The id of
   a deleted rule is reused only for that rule: for one of the same setting with the same conditions, and only if the log
   records the deletion of the rule with this id. The log decides, so an id whose deletion is not recorded stays unused;
@@ -30,6 +34,7 @@ for raises ``ContractError``; then nothing of its unit of work is stored, even i
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from heksher.revision_id import RevisionId
@@ -42,6 +47,7 @@ from heksher.server.storage.records import (
     Conditions,
     Expectation,
     Fields,
+    LastChange,
     LogEntry,
     LoggedChange,
     Origin,
@@ -59,6 +65,7 @@ __all__ = [
     "Conditions",
     "Expectation",
     "Fields",
+    "LastChange",
     "LogEntry",
     "LoggedChange",
     "Origin",
@@ -91,6 +98,20 @@ class Reader(ABC):
     @abstractmethod
     def features_revision(self) -> int:
         """Return the revision of the last change of the list of context features; 0 if there was none."""
+
+    @abstractmethod
+    def last_change(self, revision: int) -> LastChange | None:
+        """Return who made the change with a revision that an object has, and when.
+
+        Also if its entry was removed from the log. ``None`` if it was, and no object had this revision then.
+        """
+
+    @abstractmethod
+    def forgotten_deletion(self, kind: str, key: str) -> str | None:
+        """Return by which action a setting or rule was deleted, if an entry which was removed says so.
+
+        ``None`` if there is a newer change of it, or no such object was deleted.
+        """
 
     @abstractmethod
     def find_setting(self, name: str) -> SettingRecord | None:
@@ -215,7 +236,8 @@ class Writer(Reader):
         Args:
             settings: as for ``add_setting``.
             rules: rules of these settings, or of others that are there, with ids that were never given: above the
-                highest one, or, below it, unknown to the log.
+                highest one, or, below it, unknown to the log, which also knows those that were deleted by entries that
+                were removed from it.
             next_rule_id: the lowest id that the next new rule may have, above all of these.
         """
 
@@ -278,6 +300,21 @@ class Storage(ABC):
             ExpectationError: the object is gone, or was changed since; the work was not run.
             ContractError: the work broke this contract; nothing was stored.
         """
+
+    def prune(self, before: datetime) -> int:
+        """Remove the oldest entries of the change log, up to the first one that was made later, and return how many.
+
+        The newest entry stays, and so do the last changes of objects as ``Reader.last_change`` returns them. Units of
+        work may run meanwhile; if an error ends it, some entries have been removed. The base storage has no log.
+
+        Args:
+            before: entries made at this time or later stay; with a time zone.
+
+        Raises:
+            StorageUnavailableError: the storage cannot be reached.
+        """
+        del before
+        return 0
 
     def listen(self) -> Listener:
         """Listen for writes of other processes until the listener is closed. The storage need not be open.

@@ -6,7 +6,6 @@ target has its own. Rows pass through memory in batches.
 """
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,13 @@ from typing import Final
 
 from sqlalchemy import Connection, Table, insert, literal, select, update
 
+from heksher.server import scratch
 from heksher.server.storage.dialect import Dialect
 from heksher.server.storage.maintenance import find_dialect, using
-from heksher.server.storage.schema import has_tables, list_due_migrations, migrate
+from heksher.server.storage.schema import has_tables, list_due_migrations, migrate, migrate_within
 from heksher.server.storage.sql_reader import SqlReader
 from heksher.server.storage.sqlite import SqliteDialect, copy_file, finish_file
+from heksher.server.storage.sqlite_file import copy_owner, require_apart
 from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.tables import HEKSHER_VERSION, LOG_VALUE, METADATA, MIGRATION, RULE, SETTING, WRITE_STATE
 
@@ -44,22 +45,27 @@ def back_up(database: str, file: Path, *, is_replacing: bool = False) -> Copied:
 
     Args:
         database: the database to copy; services may be running on it.
-        file: the path of the backup.
-        is_replacing: whether to replace an existing file.
+        file: the path of the backup, which only its owner can read; a link is followed.
+        is_replacing: whether to replace an existing file, unless that is one of a database in use.
 
     Raises:
         StorageError: the database cannot be read, or the file cannot be written; the message says which.
     """
     source = find_dialect(database)
     source.check_exists()
-    if file.exists() and not is_replacing:
+    source_file = source.file if isinstance(source, SqliteDialect) else None
+    place = file.resolve()
+    require_apart(place, source_file)
+    if place.exists() and not is_replacing:
         raise StorageError(f"{file} is there already: choose another name, or add --force to replace it")
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{file.name}-", dir=file.absolute().parent) as directory:
-            unfinished = Path(directory) / "backup.db"
+        with scratch.scratch_directory(scratch.BACKUP, place.parent) as directory:
+            unfinished = directory / "backup.db"
             copied = _copy_into_file(source, unfinished)
-            unfinished.replace(file)
-        _sync(file.absolute().parent)
+            if source_file is not None:
+                copy_owner(unfinished, source_file)
+            unfinished.replace(place)
+        _sync(place.parent)
     except OSError as error:
         raise StorageError(f"the backup {file} cannot be written: {error.strerror}") from error
     return copied
@@ -70,16 +76,19 @@ def restore(file: Path, database: str) -> Copied:
 
     Args:
         file: an SQLite file with any version of the schema up to the current one; only read.
-        database: the target; created if it is a file that does not exist.
+        database: the target; if it is a file that does not exist, it is created, with the owner and the mode of the
+            backup, but without rights for others.
 
     Raises:
         StorageError: the file is not a backup, or the database is not empty.
     """
     target = find_dialect(database)
-    with tempfile.TemporaryDirectory(prefix="heksher-restore-") as directory:
+    if isinstance(target, SqliteDialect):
+        target.belong_like(file)
+    with scratch.scratch_directory(scratch.RESTORE) as directory:
         # A copy, because it may have to be migrated, and because SQLite may create auxiliary files beside the file it
         # opens.
-        copy = Path(directory) / "backup.db"
+        copy = directory / "backup.db"
         copy_file(file, copy)
         source = SqliteDialect.of_file(copy)
         source.place = str(file)
@@ -100,13 +109,18 @@ def _copy_into_file(source: Dialect, file: Path) -> Copied:
 
 
 def _copy(source: Dialect, target: Dialect) -> Copied:
-    """Copy everything but the records of migrations into an empty database, in one transaction on each side."""
+    """Copy everything but the records of migrations into an empty database, in one transaction on each side.
+
+    The schema is made in the same transaction: a service that runs on the target never sees it empty in between.
+    """
     with using(source) as source_engine, using(target) as target_engine:
-        migrate(target, target_engine)
+        is_new = bool(list_due_migrations(target, target_engine))
         with (
             source.connecting(source_engine.execution_options(**source.reader_options)) as reading,
             target.connecting(target_engine.execution_options(**target.writer_options)) as writing,
         ):
+            if is_new:
+                migrate_within(target, writing)
             _lock_empty(writing, target)
             counts = {table: _copy_table(table, reading, source, writing, target) for table in _TABLES}
             revision = SqlReader(reading, source).revision()

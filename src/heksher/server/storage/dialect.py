@@ -55,6 +55,14 @@ class Dialect(ABC):
         """
 
     @abstractmethod
+    def note_start(self, *, is_migrated: bool) -> None:
+        """Leave a mark in the database, if copies of its files that were made before have to differ from it.
+
+        Args:
+            is_migrated: whether this process has just migrated it.
+        """
+
+    @abstractmethod
     def lock_schema(self, connection: Connection) -> None:
         """Keep other processes from migrating until the transaction ends, which may take long."""
 

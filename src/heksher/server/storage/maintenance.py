@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from sqlalchemy import Engine
 
@@ -9,6 +10,7 @@ from heksher.server.storage.dialect import Dialect, close_engine
 from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.migration import Migration
 from heksher.server.storage.schema import has_tables, list_due_migrations, migrate
+from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.storage_errors import StorageError, StorageUnavailableError
 
 
@@ -48,6 +50,27 @@ def is_unused(database: str) -> bool:
         return True
     with using(dialect) as engine:
         return not has_tables(dialect, engine)
+
+
+def prune_database(database: str, before: datetime) -> int:
+    """Remove the oldest entries of the change log, up to the first one that was made later; return how many.
+
+    Raises:
+        StorageError: there is no such database, it has the schema of another version, or it cannot be written to.
+    """
+    dialect = find_dialect(database)
+    dialect.check_exists()
+    with using(dialect) as engine:
+        if list_due_migrations(dialect, engine):
+            raise StorageError(
+                f"the schema of {dialect.place} is not that of this version: run 'heksher migrate' first"
+            )
+    storage = SqlStorage(database)
+    storage.open()
+    try:
+        return storage.prune(before)
+    finally:
+        storage.close()
 
 
 def find_dialect(database: str) -> Dialect:

@@ -18,6 +18,7 @@ from heksher.server.storage.base import (
     SETTING,
     Conditions,
     Expectation,
+    LastChange,
     LogEntry,
     LoggedChange,
     Origin,
@@ -90,7 +91,7 @@ class MemoryStorage(Storage):
             unit = UnitOfWork()
             draft = self._state.copy()
             empty_entry = LogEntry(
-                len(draft.log) + 1, self._now().astimezone(UTC), origin, self._stamp(), size=0, changes=()
+                draft.newest_revision + 1, self._now().astimezone(UTC), origin, self._stamp(), size=0, changes=()
             )
             writer = _MemoryWriter(draft, unit, empty_entry)
             require_expected(writer, expected)
@@ -98,6 +99,14 @@ class MemoryStorage(Storage):
             if unit.is_to_store():
                 self._state = draft
             return Written(result, *_MemoryReader(self._state).revision_id())
+
+    def prune(self, before: datetime) -> int:
+        with self._write_lock:
+            self.check()
+            draft = self._state.copy()
+            removed = draft.prune(before)
+            self._state = draft
+            return removed
 
 
 class _MemoryReader(Reader):
@@ -112,6 +121,16 @@ class _MemoryReader(Reader):
 
     def features_revision(self) -> int:
         return self._state.features_revision
+
+    def last_change(self, revision: int) -> LastChange | None:
+        for kept in self._state.entries_after(revision - 1)[:1]:
+            if kept.entry.revision == revision:
+                return kept.describe()
+        return self._state.kept_changes.get(revision)
+
+    def forgotten_deletion(self, kind: str, key: str) -> str | None:
+        forgotten = self._state.forgotten.get((kind, key))
+        return None if forgotten is None or (kind, key) in self._state.last_changes else forgotten.action
 
     def find_setting(self, name: str) -> SettingRecord | None:
         canonical = self._state.names.get(name)
@@ -133,9 +152,7 @@ class _MemoryReader(Reader):
         return None if rule_id is None else self.find_rule(rule_id)
 
     def log(self, after_revision: int = 0, limit: int = 1000, max_changes: int = 1000) -> list[LogEntry]:
-        # Revisions count from one, so an entry's index in the list is its revision minus one.
-        start = max(after_revision, 0)
-        return [kept.show(max_changes) for kept in self._state.log[start : start + max(limit, 0)]]
+        return [kept.show(max_changes) for kept in self._state.entries_after(after_revision)[: max(limit, 0)]]
 
     def history(
         self,
@@ -146,8 +163,8 @@ class _MemoryReader(Reader):
         setting: str | None = None,
         rule_id: int | None = None,
     ) -> list[LogEntry]:
-        end = len(self._state.log) if before_revision is None else max(before_revision - 1, 0)
-        kept = self._state.log[:end][::-1]
+        later = [] if before_revision is None else self._state.entries_after(before_revision - 1)
+        kept = self._state.log[: len(self._state.log) - len(later)][::-1]
         if setting is not None:
             setting_id = self._state.find_setting_id(setting)
             kept = [] if setting_id is None else [entry.of_setting(setting_id) for entry in kept]
@@ -157,11 +174,9 @@ class _MemoryReader(Reader):
         return [entry.show(max_changes) for entry in kept if entry.changes][: max(limit, 0)]
 
     def changes(self, revision: int, first: int = 0, limit: int = 1000) -> list[LoggedChange]:
-        if not 0 < revision <= len(self._state.log):
-            return []
         start = max(first, 0)
-        kept = self._state.log[revision - 1].changes[start : start + max(limit, 0)]
-        return [copy_change(change) for change, _ in kept]
+        found = [kept for kept in self._state.entries_after(revision - 1)[:1] if kept.entry.revision == revision]
+        return [copy_change(change) for kept in found for change, _ in kept.changes[start : start + max(limit, 0)]]
 
 
 class _MemoryWriter(_MemoryReader, Writer):
@@ -247,7 +262,8 @@ class _MemoryWriter(_MemoryReader, Writer):
             self._state.sort_rules()
 
     def _is_logged(self, rule_id: int) -> bool:
-        return (RULE, str(rule_id)) in self._state.last_changes
+        key = (RULE, str(rule_id))
+        return key in self._state.last_changes or key in self._state.forgotten
 
     def record_all(self, changes: Iterable[LoggedChange]) -> None:
         with self._unit.record():
@@ -271,10 +287,9 @@ class _MemoryWriter(_MemoryReader, Writer):
         return self._gone.get(name, self._state.find_last_id(name))
 
     def _choose_setting_id(self, name: str) -> int:
-        last = self._state.last_changes.get((SETTING, name))
         setting_id = self._gone.get(name)
-        if setting_id is None and last is not None and last[0].after is None:
-            setting_id = last[1]
+        if setting_id is None:
+            setting_id = self._state.find_gone_id(name)
         if setting_id is None or setting_id in self._state.setting_ids.values():
             self._state.last_setting_id += 1
             return self._state.last_setting_id

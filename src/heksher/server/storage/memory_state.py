@@ -3,12 +3,17 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import takewhile
 
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
 from heksher.server.storage.records import (
+    RULE,
     SETTING,
     Conditions,
     Fields,
+    ForgottenObject,
+    LastChange,
     LogEntry,
     LoggedChange,
     RuleRecord,
@@ -37,6 +42,12 @@ class MemoryEntry:
         changes = (*self.changes, *recorded)
         return MemoryEntry(dataclasses.replace(self.entry, size=len(changes)), changes)
 
+    def describe(self) -> LastChange:
+        """Return what is kept of the entry if it is removed."""
+        entry, origin = self.entry, self.entry.origin
+        action = self.changes[0][0].action
+        return LastChange(entry.revision, entry.at, origin.actor, origin.is_proved, entry.stamp, action)
+
     def of_setting(self, setting_id: int) -> "MemoryEntry":
         """Return the entry with only the changes of one setting and its rules."""
         return MemoryEntry(self.entry, tuple(recorded for recorded in self.changes if recorded[1] == setting_id))
@@ -64,7 +75,9 @@ class MemoryState:
         setting_ids: the numbers of settings by canonical name.
         rules: the rules by id, ascending.
         rule_ids: the ids of rules by canonical name of the setting and conditions.
-        last_changes: the newest change of each object, by kind and key.
+        last_changes: the newest change of each object that is in the log, by kind and key.
+        kept_changes: of removed entries, those that were the last change of an object, by revision.
+        forgotten: the settings and rules whose newest change was their deletion by a removed entry, by kind and key.
     """
 
     features: tuple[str, ...] = ()
@@ -78,6 +91,35 @@ class MemoryState:
     last_rule_id: int = 0
     log: list[MemoryEntry] = field(default_factory=list)
     last_changes: dict[tuple[str, str], RecordedChange] = field(default_factory=dict)
+    kept_changes: dict[int, LastChange] = field(default_factory=dict)
+    forgotten: dict[tuple[str, str], ForgottenObject] = field(default_factory=dict)
+
+    @property
+    def newest_revision(self) -> int:
+        """The revision of the newest entry; 0 if there is none."""
+        return self.log[-1].entry.revision if self.log else 0
+
+    def entries_after(self, revision: int) -> list[MemoryEntry]:
+        """Return the entries after a revision, ascending."""
+        # Revisions have no gaps, so an entry's place in the list is its revision minus that of the first one.
+        first = self.log[0].entry.revision if self.log else 1
+        return self.log[max(revision - first + 1, 0) :]
+
+    def prune(self, before: datetime) -> int:
+        """Remove the oldest entries, except for the newest one; return how many."""
+        removed = list(takewhile(lambda kept: kept.entry.at < before, self.log[:-1]))
+        if removed:
+            self.log = self.log[len(removed) :]
+            self.last_changes = {
+                (change.kind, change.key): (change, id_) for kept in self.log for change, id_ in kept.changes
+            }
+            self.kept_changes.update({kept.entry.revision: kept.describe() for kept in removed})
+            for change, id_ in (recorded for kept in removed for recorded in kept.changes):
+                self._forget(change, id_)
+        in_use = {setting.revision for setting in self.settings.values()}
+        in_use |= {rule.revision for rule in self.rules.values()} | {self.features_revision}
+        self.kept_changes = {key: kept for key, kept in self.kept_changes.items() if key in in_use}
+        return len(removed)
 
     def copy(self) -> "MemoryState":
         """Return a copy that may be changed."""
@@ -90,7 +132,21 @@ class MemoryState:
             rule_ids=self.rule_ids.copy(),
             log=self.log.copy(),
             last_changes=self.last_changes.copy(),
+            kept_changes=self.kept_changes.copy(),
+            forgotten=self.forgotten.copy(),
         )
+
+    def _forget(self, change: LoggedChange, setting_id: int | None) -> None:
+        self.forgotten.pop((change.kind, change.key), None)
+        if change.kind in {SETTING, RULE} and change.before is not None and change.after is None:
+            self.forgotten[change.kind, change.key] = ForgottenObject(setting_id, change.action)
+
+    def find_gone_id(self, name: str) -> int | None:
+        """Return the number of the deleted setting that had this canonical name last; ``None`` if there is none."""
+        if last := self.last_changes.get((SETTING, name)):
+            return None if last[0].after is not None else last[1]
+        forgotten = self.forgotten.get((SETTING, name))
+        return None if forgotten is None else forgotten.setting_id
 
     def sort_rules(self) -> None:
         """Sort the rules by id, after rules were added whose ids may be lower than others."""
@@ -103,8 +159,10 @@ class MemoryState:
 
     def find_last_id(self, name: str) -> int | None:
         """Return the number of the setting that last had this canonical name according to the log."""
-        last = self.last_changes.get((SETTING, name))
-        return None if last is None else last[1]
+        if last := self.last_changes.get((SETTING, name)):
+            return last[1]
+        forgotten = self.forgotten.get((SETTING, name))
+        return None if forgotten is None else forgotten.setting_id
 
 
 def rule_key(setting: str, conditions: Conditions) -> RuleKey:

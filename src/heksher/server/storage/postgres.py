@@ -91,12 +91,20 @@ class PostgresDialect(Dialect):
         limit_waiting(engine)
         return engine
 
+    def note_start(self, *, is_migrated: bool) -> None:
+        # Nothing to mark: its files are the server's.
+        pass
+
     def lock_schema(self, connection: Connection) -> None:
         # A statement of a migration may take long, and so may waiting for another process that migrates.
         driver = cast("PatientConnection", connection.connection.driver_connection)
         driver.answer_timeout_s = _MIGRATION_TIMEOUT_S
         connection.execute(text(f"SET LOCAL lock_timeout = '{_MIGRATION_TIMEOUT_S:.0f}s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('heksher schema'))"))
+        # Writers that have begun finish first, and others wait before they hold anything: either could wait for what
+        # the other one holds otherwise. Readers go on.
+        if connection.execute(text("SELECT to_regclass('write_state')")).scalar() is not None:
+            connection.execute(text("LOCK TABLE write_state IN EXCLUSIVE MODE"))
 
     def check_exists(self) -> None:
         # Nothing to check: connecting never creates a database, it fails if there is none.

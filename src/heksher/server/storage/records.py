@@ -142,6 +142,38 @@ class LogEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class LastChange:
+    """Who made the last change of an object, when, and by which entry of the change log.
+
+    Attributes:
+        revision, stamp: of the entry; together they are the tag of the object.
+        at: the time in UTC.
+        actor, is_proved: as of an ``Origin``.
+        action: of the entry's first change.
+    """
+
+    revision: int
+    at: datetime
+    actor: str
+    is_proved: bool
+    stamp: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenObject:
+    """A setting or rule that was deleted by an entry which was removed from the log.
+
+    Attributes:
+        setting_id: the number of the setting, or of the rule's; ``None`` if the entry had none.
+        action: of its deletion.
+    """
+
+    setting_id: int | None
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expectation:
     """What the caller of a write knows of an object: the write is refused if that no longer holds.
 

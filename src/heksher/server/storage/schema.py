@@ -5,6 +5,7 @@ in one transaction; the others wait for it and find nothing left to do.
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, Engine, insert, inspect, select
 
 from heksher.server.storage.dialect import Dialect
 from heksher.server.storage.migration import Migration
-from heksher.server.storage.storage_errors import StorageError
+from heksher.server.storage.storage_errors import SchemaChangedError, StorageError
 from heksher.server.storage.tables import HEKSHER_VERSION, MIGRATION, SCHEMA_VERSION
 from heksher.version import __version__
 
@@ -29,10 +30,17 @@ def migrate(dialect: Dialect, engine: Engine) -> list[Migration]:
     """
     if not list_due_migrations(dialect, engine):
         return []
-    with (
-        dialect.connecting(engine.execution_options(**dialect.writer_options)) as connection,
-        dialect.translating("migrating"),
-    ):
+    with dialect.connecting(engine.execution_options(**dialect.writer_options)) as connection:
+        done = migrate_within(dialect, connection)
+        dialect.commit(connection)
+    for migration in done:
+        logger.info("%s: ran the migration %s (%s)", dialect.place, migration.version, migration.title)
+    return done
+
+
+def migrate_within(dialect: Dialect, connection: Connection) -> list[Migration]:
+    """Bring the schema up to date in a transaction of the caller, as ``migrate`` does in one of its own."""
+    with dialect.translating("migrating"):
         dialect.lock_schema(connection)
         due = _list_due(connection, dialect)
         if not due:
@@ -44,10 +52,34 @@ def migrate(dialect: Dialect, engine: Engine) -> list[Migration]:
 
         done = run_migrations(connection)
         connection.execute(insert(MIGRATION), [_note(migration) for migration in done])
-        dialect.commit(connection)
-    for migration in done:
-        logger.info("%s: ran the migration %s (%s)", dialect.place, migration.version, migration.title)
-    return done
+        return done
+
+
+def require_version(versions: Sequence[str], place: str) -> None:
+    """Check that a database, which this process has opened, still has the schema that it works with.
+
+    Args:
+        versions: what the database says of its schema.
+        place: names the database in the message.
+
+    Raises:
+        SchemaChangedError: it has another one.
+    """
+    if list(versions) != [SCHEMA_VERSION]:
+        raise SchemaChangedError(
+            f"{place} has the schema version {', '.join(versions) or 'none'} now, and this process works with"
+            f" {SCHEMA_VERSION}: another version of heksher has migrated it. This process writes no more; replace it by"
+            " one of that version"
+        )
+
+
+def read_versions(dialect: Dialect, engine: Engine) -> list[str]:
+    """Return what a database says of its schema: one version, unless somebody has changed it by hand."""
+    with (
+        dialect.connecting(engine.execution_options(**dialect.reader_options)) as connection,
+        dialect.translating("looking for the version"),
+    ):
+        return list(connection.execute(_VERSION).scalars())
 
 
 def list_due_migrations(dialect: Dialect, engine: Engine) -> list[Migration]:

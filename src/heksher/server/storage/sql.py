@@ -12,22 +12,24 @@ this module only for services with a database.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
 from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Storage, Writer, Written
 from heksher.server.storage.dialect import close_engine
 from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.listener import Listener
-from heksher.server.storage.schema import migrate
+from heksher.server.storage.schema import migrate, read_versions, require_version
+from heksher.server.storage.sql_pruning import find_first_kept, list_revisions_in_use, remove_oldest
 from heksher.server.storage.sql_reader import SqlReader
+from heksher.server.storage.sql_statements import Statements
 from heksher.server.storage.sql_writer import Clock, SqlWriter
 from heksher.server.storage.stamp import make_stamp
-from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageError, StorageUnavailableError
 from heksher.server.storage.tables import HEKSHER_VERSION
 from heksher.server.storage.unit import UnitOfWork, require_expected
 
@@ -67,8 +69,9 @@ class SqlStorage(Storage):
             return
         engine = self._dialect.make_engine()
         try:
-            migrate(self._dialect, engine)
+            done = migrate(self._dialect, engine)
             self._dialect.check_place()
+            self._dialect.note_start(is_migrated=bool(done))
         except BaseException:
             close_engine(engine)
             raise
@@ -93,12 +96,8 @@ class SqlStorage(Storage):
     def write(
         self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
     ) -> Written[T]:
-        engine = self._open_engine().execution_options(**self._dialect.writer_options)
         unit = UnitOfWork()
-        with self._taking_turns(), self._dialect.connecting(engine) as connection:
-            self._dialect.check_place()
-            writer = SqlWriter(connection, self._dialect, unit, origin, self._clock)
-            writer.lock()
+        with self._writing(origin, unit) as (connection, writer):
             require_expected(writer, expected)
             result = work(writer)
             is_to_store = unit.is_to_store()
@@ -109,12 +108,49 @@ class SqlStorage(Storage):
                 self._dialect.commit(connection)
             return written
 
+    def prune(self, before: datetime) -> int:
+        engine = self._open_engine()
+        with self._dialect.connecting(engine.execution_options(**self._dialect.reader_options)) as connection:
+            statements = Statements(connection, self._dialect)
+            first_kept = find_first_kept(statements, before)
+            in_use = list_revisions_in_use(statements, first_kept)
+        removed = 0
+        while batch := self._remove_oldest(first_kept, in_use):
+            removed += batch
+        return removed
+
+    def _remove_oldest(self, first_kept: int, in_use: Collection[int]) -> int:
+        with self._writing(NOBODY, UnitOfWork()) as (connection, _):
+            removed = remove_oldest(Statements(connection, self._dialect), first_kept, in_use)
+            self._dialect.commit(connection)
+            return removed
+
     def listen(self) -> Listener:
         return self._dialect.listen()
 
     @property
     def poll_interval_s(self) -> float:
         return self._dialect.poll_interval_s
+
+    @contextmanager
+    def _writing(self, origin: Origin, unit: UnitOfWork) -> Iterator[tuple[Connection, SqlWriter]]:
+        """Yield a connection whose transaction has the lock for writing, and a writer on it."""
+        engine = self._open_engine().execution_options(**self._dialect.writer_options)
+        with self._taking_turns(), self._dialect.connecting(engine) as connection:
+            self._dialect.check_place()
+            writer = SqlWriter(connection, self._dialect, unit, origin, self._clock)
+            self._lock(writer)
+            yield connection, writer
+
+    def _lock(self, writer: SqlWriter) -> None:
+        try:
+            writer.lock()
+        except StorageUnavailableError:
+            raise
+        except StorageError:
+            # A later schema may lack what the statement asks for.
+            require_version(read_versions(self._dialect, self._open_engine()), self._dialect.place)
+            raise
 
     def _open_engine(self) -> Engine:
         if self._engine is None:

@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Final
 
-from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, insert, literal, select, update
 
 from heksher.revision_id import RevisionId
 from heksher.server.storage.dialect import MAX_BIG_KEY
 from heksher.server.storage.json_text import decode_json, encode_json, is_storable
 from heksher.server.storage.log_text import list_digests, read_fields, write_fields
-from heksher.server.storage.records import RULE, SETTING, LogEntry, LoggedChange, Origin
+from heksher.server.storage.records import RULE, SETTING, ForgottenObject, LastChange, LogEntry, LoggedChange, Origin
 from heksher.server.storage.sql_statements import MAX_INTEGER, AnyRow, Query, Statements, clip, in_batches
 from heksher.server.storage.storage_errors import StorageCorruptError
-from heksher.server.storage.tables import LOG_ENTRY, LOG_PART, LOG_VALUE
+from heksher.server.storage.tables import FORGOTTEN_OBJECT, KEPT_CHANGE, LOG_ENTRY, LOG_PART, LOG_VALUE
 from heksher.value_type import shorten
 
 _PART: Final = (
@@ -83,6 +83,16 @@ _CHANGES: Final = (
     .order_by(LOG_PART.c.number)
     .limit(_LIMIT)
 )
+_LAST_CHANGE: Final = (
+    select(LOG_ENTRY, LOG_PART.c.action)
+    .join(LOG_PART, and_(LOG_PART.c.revision == LOG_ENTRY.c.revision, LOG_PART.c.number == 0))
+    .where(LOG_ENTRY.c.revision == bindparam("of_revision"))
+)
+_KEPT_CHANGE: Final = select(KEPT_CHANGE).where(KEPT_CHANGE.c.revision == bindparam("of_revision"))
+_HAS_FORGOTTEN: Final = select(literal(1)).select_from(FORGOTTEN_OBJECT).limit(1)
+_FORGOTTEN: Final = select(FORGOTTEN_OBJECT.c.setting_id, FORGOTTEN_OBJECT.c.action).where(
+    FORGOTTEN_OBJECT.c.kind == bindparam("kind"), FORGOTTEN_OBJECT.c.key == bindparam("object_key")
+)
 _LAST_OF_OBJECT: Final = (
     select(*_PART, LOG_PART.c.setting_id)
     .where(_IS_OF_OBJECT)
@@ -106,6 +116,8 @@ class SqlLog:
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
+        # Whether any object is forgotten: one answer for hundreds of new settings; None until it is needed.
+        self._has_forgotten: bool | None = None
 
     def revision_id(self) -> RevisionId:
         """Return the number and the stamp of the newest entry; 0 without a stamp if there is none."""
@@ -147,10 +159,31 @@ class SqlLog:
         rows = self._statements.fetch(_LAST_OF_OBJECT, {"kind": kind, "object_key": key})
         return (self._read_changes(rows)[0], rows[0].setting_id) if rows else None
 
+    def find_last_change(self, revision: int) -> LastChange | None:
+        """Return what is known of the change with a revision, also if its entry was removed."""
+        key = {"of_revision": clip(revision)}
+        for row in self._statements.fetch(_LAST_CHANGE, key) or self._statements.fetch(_KEPT_CHANGE, key):
+            actor = str(decode_json(row.actor))
+            return LastChange(row.revision, read_time(row.at), actor, row.is_proved, row.stamp, row.action)
+        return None
+
     def find_last_id(self, name: str) -> int | None:
         """Return the number of the setting that last had this canonical name according to the log."""
-        last = self.find_last(SETTING, name)
-        return None if last is None else last[1]
+        if last := self.find_last(SETTING, name):
+            return last[1]
+        forgotten = self.find_forgotten(SETTING, name)
+        return None if forgotten is None else forgotten.setting_id
+
+    def find_forgotten(self, kind: str, key: str) -> ForgottenObject | None:
+        """Return the deletion of an object that a removed entry had, unless that had a newer change of it, too."""
+        if not is_storable(key):
+            return None
+        if self._has_forgotten is None:
+            self._has_forgotten = bool(self._statements.fetch(_HAS_FORGOTTEN))
+        if self._has_forgotten:
+            for row in self._statements.fetch(_FORGOTTEN, {"kind": kind, "object_key": key}):
+                return ForgottenObject(row.setting_id, row.action)
+        return None
 
     def _list_about(
         self,
@@ -286,7 +319,7 @@ def _clip_cursor(before_revision: int | None) -> int:
 
 def _read_entry(row: AnyRow, changes: tuple[LoggedChange, ...]) -> LogEntry:
     origin = Origin(str(decode_json(row.actor)), str(decode_json(row.reason)), row.is_proved)
-    return LogEntry(row.revision, _read_time(row.at), origin, row.stamp, row.size, changes)
+    return LogEntry(row.revision, read_time(row.at), origin, row.stamp, row.size, changes)
 
 
 def _read_change(row: AnyRow, long_values: dict[str, str]) -> LoggedChange:
@@ -300,7 +333,12 @@ def _read_change(row: AnyRow, long_values: dict[str, str]) -> LoggedChange:
     )
 
 
-def _read_time(text: str) -> datetime:
+def read_time(text: str) -> datetime:
+    """Return the time that an entry has as text.
+
+    Raises:
+        StorageCorruptError: it is none.
+    """
     try:
         return datetime.fromisoformat(text)
     except ValueError as error:

@@ -11,7 +11,15 @@ from typing import Final, cast
 from sqlalchemy import Connection, bindparam, select
 
 from heksher.revision_id import RevisionId
-from heksher.server.storage.base import Conditions, LogEntry, LoggedChange, Reader, RuleRecord, SettingRecord
+from heksher.server.storage.base import (
+    Conditions,
+    LastChange,
+    LogEntry,
+    LoggedChange,
+    Reader,
+    RuleRecord,
+    SettingRecord,
+)
 from heksher.server.storage.dialect import MAX_BIG_KEY, Dialect
 from heksher.server.storage.json_text import decode_json, decode_json_object, is_storable
 from heksher.server.storage.sql_log import SqlLog
@@ -71,6 +79,13 @@ class SqlReader(Reader):
 
     def features_revision(self) -> int:
         return int(self._statements.fetch(_FEATURES_REVISION)[0].features_revision)
+
+    def last_change(self, revision: int) -> LastChange | None:
+        return self._log.find_last_change(revision)
+
+    def forgotten_deletion(self, kind: str, key: str) -> str | None:
+        forgotten = self._log.find_forgotten(kind, key)
+        return None if forgotten is None or self._log.find_last(kind, key) else forgotten.action
 
     def find_setting(self, name: str) -> SettingRecord | None:
         if not is_storable(name):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, literal, select, true, update
 
 from heksher.revision_id import RevisionId
 from heksher.server.storage.base import RULE as RULE_KIND
@@ -16,6 +16,7 @@ from heksher.server.storage.base import SETTING as SETTING_KIND
 from heksher.server.storage.base import Conditions, LoggedChange, Origin, RuleRecord, SettingRecord, Writer
 from heksher.server.storage.dialect import Dialect
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
+from heksher.server.storage.schema import require_version
 from heksher.server.storage.sql_log import SqlLogAppender
 from heksher.server.storage.sql_reader import SqlReader
 from heksher.server.storage.sql_statements import (
@@ -26,6 +27,7 @@ from heksher.server.storage.sql_statements import (
 from heksher.server.storage.storage_errors import ContractError, StorageCorruptError
 from heksher.server.storage.tables import (
     CONTEXT_FEATURE,
+    HEKSHER_VERSION,
     RULE,
     SETTING,
     SETTING_FEATURE,
@@ -36,7 +38,12 @@ from heksher.server.storage.unit import UnitOfWork, require_new_ids, require_sam
 from heksher.value_type import JSON
 
 _COUNTERS: Final = ("last_rule_id", "last_setting_id", "features_revision")
-_LOCK_WRITE_STATE: Final = select(*(WRITE_STATE.c[name] for name in _COUNTERS)).with_for_update()
+# The version of the schema is locked, too: so it is the newest one also where a migration was waited for.
+_LOCK_WRITE_STATE: Final = (
+    select(*(WRITE_STATE.c[name] for name in _COUNTERS), HEKSHER_VERSION.c.version_num)
+    .join_from(WRITE_STATE, HEKSHER_VERSION, true())
+    .with_for_update()
+)
 _SET_WRITE_STATE: Final = update(WRITE_STATE)
 
 _FEATURE: Final = CONTEXT_FEATURE.c.name == bindparam("feature")
@@ -90,12 +97,18 @@ class SqlWriter(SqlReader, Writer):
         self._gone: dict[str, int] = {}
 
     def lock(self) -> None:
-        """Wait until no other transaction writes, and keep others from writing until this one ends."""
+        """Wait until no other transaction writes, and keep others from writing until this one ends.
+
+        Raises:
+            SchemaChangedError: the schema is not the one that this process works with any more.
+        """
         rows = self._statements.fetch(_LOCK_WRITE_STATE)
         if len(rows) != 1:
             raise StorageCorruptError(
-                f"the table write_state of {self._statements.place} has {len(rows)} rows, not one"
+                f"the tables write_state and heksher_version of {self._statements.place} have {len(rows)} rows"
+                " together, not one each"
             )
+        require_version([rows[0].version_num], self._statements.place)
         self._stored_counters = {name: getattr(rows[0], name) for name in _COUNTERS}
         self._counters = dict(self._stored_counters)
 
@@ -226,7 +239,8 @@ class SqlWriter(SqlReader, Writer):
             self._counters["last_rule_id"] = max(self._counters["last_rule_id"], next_rule_id - 1)
 
     def _is_logged(self, rule_id: int) -> bool:
-        return self._log.find_last(RULE_KIND, str(rule_id)) is not None
+        key = str(rule_id)
+        return self._log.find_last(RULE_KIND, key) is not None or self._log.find_forgotten(RULE_KIND, key) is not None
 
     def record_all(self, changes: Iterable[LoggedChange]) -> None:
         with self._unit.record():
@@ -283,7 +297,10 @@ class SqlWriter(SqlReader, Writer):
         if name in self._gone:
             return self._gone[name]
         last = self._log.find_last(SETTING_KIND, name)
-        return None if last is None or last[0].after is not None else last[1]
+        if last is not None:
+            return None if last[0].after is not None else last[1]
+        forgotten = self._log.find_forgotten(SETTING_KIND, name)
+        return None if forgotten is None else forgotten.setting_id
 
     def _add_names_and_features(self, numbered: Sequence[tuple[int, SettingRecord]]) -> None:
         doing = f"naming setting {numbered[0][1].name!r}"

@@ -5,6 +5,7 @@ IMMEDIATE`` takes the only write lock at the start: a transaction that begins wi
 writes. ``synchronous=FULL``: a commit is on the disk when it returns.
 """
 
+import logging
 import math
 import os
 import sqlite3
@@ -12,14 +13,18 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from heksher.server.storage.dialect import MAX_POOL_OVERFLOW, POOL_SIZE, Dialect, first_line
 from heksher.server.storage.listener import Listener
+from heksher.server.storage.sqlite_file import create_private, is_open_to_all
+from heksher.server.storage.sqlite_wal import count_commit, note_start, require_own_log
 from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class SqliteDialect(Dialect):
@@ -38,6 +43,8 @@ class SqliteDialect(Dialect):
             raise StorageError("an SQLite database needs a file, such as sqlite:///heksher.db; for a test use memory:")
         # A relative path would mean another file once the process changes its directory.
         self._path = Path(str(url.database)).absolute()
+        # The file whose owner and mode a new database gets; None for those of this process.
+        self._original: Path | None = None
         # The file that connections are open to, once known.
         self._inode: int | None = None
         super().__init__(str(self._path), {"heksher_begin": "BEGIN"}, {"heksher_begin": "BEGIN IMMEDIATE"})
@@ -49,8 +56,18 @@ class SqliteDialect(Dialect):
         """Return the dialect for a file, whatever its name looks like."""
         return cls(URL.create("sqlite", database=str(file)))
 
+    @property
+    def file(self) -> Path:
+        """The database file."""
+        return self._path
+
+    def belong_like(self, original: Path) -> None:
+        """Let the database get the owner and the mode of another file, if it has to be created."""
+        self._original = original
+
     def make_engine(self) -> Engine:
         self._inode = None
+        _require_own_log(self._path)
         engine = create_engine(
             URL.create("sqlite", database=str(self._path)),
             creator=self._connect,
@@ -61,6 +78,12 @@ class SqliteDialect(Dialect):
         event.listen(engine, "begin", _begin)
         return engine
 
+    def note_start(self, *, is_migrated: bool) -> None:
+        if is_open_to_all(self._path):
+            # Not changed here: somebody may have wanted it so.
+            logger.warning("the database file %s can be read or written by any user: chmod o-rwx it", self.place)
+        note_start(self._path, is_migrated=is_migrated)
+
     def lock_schema(self, connection: Connection) -> None:
         # BEGIN IMMEDIATE has taken the lock.
         pass
@@ -68,6 +91,11 @@ class SqliteDialect(Dialect):
     def announce(self, connection: Connection, revision: int) -> None:
         # No other process could receive it.
         pass
+
+    def commit(self, connection: Connection) -> None:
+        with self.translating("storing a change"):
+            count_commit(cast("sqlite3.Connection", connection.connection.driver_connection))
+        super().commit(connection)
 
     def listen(self) -> Listener:
         return Listener()
@@ -90,6 +118,7 @@ class SqliteDialect(Dialect):
             )
 
     def _connect(self) -> sqlite3.Connection:
+        create_private(self._path, self._original)
         connection = sqlite3.connect(
             self._path,
             timeout=self._file_lock_timeout_s,
@@ -153,6 +182,7 @@ def copy_file(file: Path, copy: Path) -> None:
     """
     source = SqliteDialect.of_file(file)
     source.check_exists()
+    _require_own_log(file)
     try:
         with (
             closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as reading,
@@ -169,6 +199,13 @@ def finish_file(file: Path) -> None:
         connection.execute("PRAGMA journal_mode = DELETE")
     with file.open("rb") as written:
         os.fsync(written.fileno())
+
+
+def _require_own_log(file: Path) -> None:
+    try:
+        require_own_log(file)
+    except OSError as error:
+        raise StorageUnavailableError(f"{file} cannot be read: {error.strerror}; {_ACCESS_REMEDY}") from error
 
 
 def _read_lock_timeout(url: URL, default_s: float) -> float:

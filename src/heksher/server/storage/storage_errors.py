@@ -12,6 +12,13 @@ class StorageUnavailableError(StorageError):
     """The database cannot be reached, or did not answer in time. The same call may succeed later."""
 
 
+class SchemaChangedError(StorageUnavailableError):
+    """Another version of this program has migrated the database since this process opened it. Nothing was stored.
+
+    What this process would write may not be what that version expects, so it writes no more.
+    """
+
+
 class StorageCorruptError(StorageError):
     """The database holds something that this program did not write."""
 

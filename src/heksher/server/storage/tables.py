@@ -30,7 +30,7 @@ from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, St
 
 from heksher.server.storage.dialect import BIG_KEY
 
-SCHEMA_VERSION: Final = "0003"
+SCHEMA_VERSION: Final = "0004"
 
 # Constraints have names so that a migration can change them on any database.
 METADATA: Final = MetaData(
@@ -154,4 +154,28 @@ LOG_VALUE: Final = Table(
     # The newest entry that has the value, which makes it possible to find values without entries.
     Column("last_revision", BIG_KEY, nullable=False),
     Column("value", Text, nullable=False),
+)
+
+# Of removed entries that were the last change of an object which still has their revision: who made it, and when.
+KEPT_CHANGE: Final = Table(
+    "kept_change",
+    METADATA,
+    Column("revision", BIG_KEY, primary_key=True, autoincrement=False),
+    Column("at", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("is_proved", Boolean, nullable=False),
+    Column("stamp", String(12), nullable=False),
+    # Of the first part.
+    Column("action", Text, nullable=False),
+)
+
+# The settings and rules of which the newest change was their deletion, in an entry that was removed: so that their ids
+# are not given again, and a setting is the same one when it comes back.
+FORGOTTEN_OBJECT: Final = Table(
+    "forgotten_object",
+    METADATA,
+    Column("kind", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("setting_id", BIG_KEY, nullable=True),
+    Column("action", Text, nullable=False),
 )

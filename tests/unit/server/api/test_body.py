@@ -6,6 +6,7 @@ import pytest
 
 from heksher.server.api.body import check_json, parse_json
 from heksher.server.config import Config
+from heksher.server.limits import MAX_BODY_BYTES
 from tests.support.api import Api, locations
 
 DECLARE = "/api/v1/settings/declare"
@@ -125,8 +126,8 @@ def test_a_body_without_a_length_is_limited_as_well():
 
 
 def test_the_limit_on_bodies_is_four_mebibytes_at_first():
-    """A large value, far beyond what the event loop parses by itself, is stored whole."""
-    api = Api()
+    """A large value, far beyond what the event loop parses by itself, is stored whole where the service takes it."""
+    api = Api(config=Config(database="unused", max_value_bytes=MAX_BODY_BYTES))
     api.add_features("user")
     text = "é" * 2_000_000
     body = {"name": "a", "configurable_features": ["user"], "type": "str", "default_value": text}

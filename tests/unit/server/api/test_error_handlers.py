@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 
 from heksher.server.api.error_handlers import LastResort, answer_error
 from heksher.server.storage.memory import MemoryStorage
-from heksher.server.storage.storage_errors import StorageCorruptError, StorageUnavailableError
+from heksher.server.storage.storage_errors import SchemaChangedError, StorageCorruptError, StorageUnavailableError
 from tests.support.api import Api, locations
 
 
@@ -59,6 +59,16 @@ def test_an_unavailable_storage_is_told_with_when_to_come_back(caplog: pytest.Lo
     assert [(logging.WARNING, None)] == [
         (record.levelno, record.exc_info) for record in caplog.records if record.name.startswith("heksher")
     ]
+
+
+def test_a_schema_that_has_changed_is_told_with_what_to_do(caplog: pytest.LogCaptureFixture):
+    """It is a 503 of its own: waiting does not help, another version of the service does."""
+    with caplog.at_level(logging.INFO):
+        response = Api(FailingStorage(SchemaChangedError("secret"))).get("/api/v1/settings")
+    assert (503, "1") == (response.status_code, response.headers["retry-after"])
+    assert "another version of heksher has migrated the database" in response.json()["detail"]
+    assert "secret" not in response.text
+    assert "a write was refused: secret" in caplog.text
 
 
 @pytest.mark.parametrize("path", ["/", "/api", "/api/v1/settings//", "/api/v1/settings/a/b", "/api/v2/query/", "/%00"])

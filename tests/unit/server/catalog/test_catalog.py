@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from datetime import UTC, datetime
 
 import pytest
 
@@ -305,3 +306,27 @@ def test_what_a_large_entry_of_the_past_shows_in_is_not_looked_at(
     storage.write(lambda writer: writer.record_all([silent, silent]))
     steps = Catalog(storage, 0).load().steps
     assert [False, True] == [step.effects == (EVERYWHERE,) for step in steps[1:]]
+
+
+def test_a_log_that_was_pruned_is_followed(catalog: Catalog, storage: FragileStorage) -> None:
+    """From where it begins: also if the change that the catalog has is not there any more, it is no other history."""
+    era, _ = catalog.load().position
+    for wait in (True, False):
+        revision = add_rule(storage, f"user{wait}")
+        if wait:
+            catalog.refresh()
+        storage.prune(datetime.max.replace(tzinfo=UTC))
+        state = catalog.refresh()
+        assert (era, revision) == (state.era, state.picture.revision)
+        assert storage.read(take_picture) == state.picture
+
+
+def test_a_catalog_of_a_pruned_log_knows_what_has_changed_since(storage: FragileStorage) -> None:
+    """From the first entry that is left; of what was before, it takes everything for changed."""
+    for user in ("a", "b", "c"):
+        newest = add_rule(storage, user)
+    storage.prune(datetime.max.replace(tzinfo=UTC))
+    state = Catalog(storage, 1_000_000).load()
+    unknown = CatalogQuery(("unknown",))
+    assert [newest] == [step.revision for step in state.steps]
+    assert [False, False, True] == [state.has_changed(unknown, RevisionId(newest - age)) for age in (0, 1, 2)]

@@ -1,5 +1,7 @@
 """The storage with the catalog behind it."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from heksher.revision_id import RevisionId
@@ -45,6 +47,12 @@ def test_while_the_database_is_there_it_is_read(guarded: Guarded):
     write_something(guarded.inner)
     assert 2 == read_revision(guarded.storage)
     assert PictureReader is not guarded.find_reader()
+
+
+def test_the_log_is_pruned_in_the_database(guarded: Guarded):
+    """Whatever the picture has."""
+    write_something(guarded.inner)
+    assert 1 == guarded.storage.prune(datetime.max.replace(tzinfo=UTC))
 
 
 def test_when_the_database_has_gone_the_picture_is_read(guarded: Guarded):

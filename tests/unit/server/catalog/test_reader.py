@@ -46,6 +46,12 @@ def test_a_rule_is_found_by_its_conditions():
 
 def test_there_is_no_change_log():
     """It is in the database, which is away."""
-    for read in (READER.log, READER.history, lambda: READER.changes(1)):
+    for read in (
+        READER.log,
+        READER.history,
+        lambda: READER.changes(1),
+        lambda: READER.last_change(1),
+        lambda: READER.forgotten_deletion("rule", "1"),
+    ):
         with pytest.raises(StorageUnavailableError, match="change log"):
             read()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -111,6 +112,32 @@ def test_what_changed_there_is_taken_over(storage: Storage, there: Contents):
     take_over(storage, there)
     assert 2 == read_revision(storage)
     assert storage.read(lambda reader: make_plan(reader, there)).is_empty
+
+
+def test_a_log_that_was_pruned_knows_what_was_imported():
+    """What was changed or deleted here is left, and the rest taken over, as without that."""
+    results = []
+    for is_pruned in (False, True):
+        storage = MemoryStorage()
+        storage.open()
+        load(storage, change(settings=[A, B, C], next_rule_id=1000), SOMEBODY)
+        rules.set_value(storage, 1, 12, NOBODY)
+        rules.delete(storage, 2, NOBODY)
+        settings.delete(storage, "c", NOBODY)
+        context_features.add_feature(storage, "late", NOBODY)
+        if is_pruned:
+            assert 4 == storage.prune(datetime.max.replace(tzinfo=UTC))
+        changed = change(
+            settings=[A, replace(B, default_value=2, version="1.1"), C],
+            rules=[*THERE.rules, RuleRecord(7, "a", {"user": "z"}, 1)],
+            next_rule_id=1000,
+        )
+        plan = update(storage, changed, frozenset(), SOMEBODY, is_skipping=True).result
+        left = [(each.kind, each.key) for each in plan.left]
+        results.append((left, storage.read(lambda reader: (reader.settings(), reader.rules()))))
+    assert results[0] == results[1]
+    assert {("rule", "2"), ("setting", "c")} <= set(results[1][0])
+    assert [1, 5, 7] == [rule.rule_id for rule in results[1][1][1]]
 
 
 def test_an_update_can_be_repeated(storage: Storage):

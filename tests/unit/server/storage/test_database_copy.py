@@ -1,22 +1,38 @@
 """Tests of copying whole databases: from each kind to a file, and from a file to each kind."""
 
 import dataclasses
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from heksher.server.catalog.catalog import Catalog
 from heksher.server.operations import settings
 from heksher.server.storage import database_copy
 from heksher.server.storage.base import LoggedChange, Storage, Writer
 from heksher.server.storage.database_copy import Copied, back_up, restore
+from heksher.server.storage.maintenance import is_unused
 from heksher.server.storage.storage_errors import StorageError
+from heksher.server.storage.tables import METADATA
 from tests.support.old_databases import FixedClock, fill, make_first_database
 from tests.support.operated import ORIGIN, operate
-from tests.support.storages import SOME_CHANGE, SqlPlace, a_setting, make_place, opened, see_everything, store
+from tests.support.storages import (
+    SOME_CHANGE,
+    SqlPlace,
+    a_setting,
+    make_place,
+    opened,
+    see_everything,
+    see_last_changes,
+    store,
+    write_something,
+)
 
 KINDS = ("sqlite", "postgres")
 
@@ -105,6 +121,22 @@ def test_restores_the_whole_log(place: SqlPlace, file: Path, target_kind: str, f
                 assert revisions[0] == revisions[1]
 
 
+@pytest.mark.parametrize("target_kind", KINDS)
+def test_restores_a_log_that_was_pruned(place: SqlPlace, file: Path, target_kind: str) -> None:
+    """With what stays of removed entries: who made last changes, and what was deleted."""
+    with opened(place.url) as original, make_place(target_kind, file.parent.parent / "target") as target:
+        operate(original)
+        settings.delete(original, "moved", ORIGIN)
+        write_something(original)
+        original.prune(datetime.max.replace(tzinfo=UTC))
+        back_up(place.url, file)
+        restore(file, target.url)
+        with opened(target.url) as restored:
+            for see in (see_everything, see_last_changes):
+                assert see(original) == see(restored)
+            assert "delete" == restored.read(lambda reader: reader.forgotten_deletion("setting", "moved"))
+
+
 def test_restores_a_live_file(place: SqlPlace, storage: Storage, tmp_path: Path) -> None:
     """The database file of a service can be restored from, too, with what is not in its main file yet."""
     live = tmp_path / "live.db"
@@ -163,6 +195,105 @@ def test_does_not_overwrite(place: SqlPlace, storage: Storage, file: Path) -> No
     assert "precious" == file.read_text()
     back_up(place.url, file, is_replacing=True)
     assert see_everything(storage) == see_file(file)
+
+
+def make_link(file: Path, target: Path, *, is_hard: bool) -> None:
+    """Make a link to a file."""
+    if is_hard:
+        file.hardlink_to(target)
+    else:
+        file.symlink_to(target)
+
+
+@pytest.mark.parametrize("ending", ["", "-wal", "-shm"])
+@pytest.mark.parametrize("way", ["itself", "link", "hard link", "link to its directory"])
+def test_never_replaces_the_database_itself(tmp_path: Path, ending: str, way: str) -> None:
+    """Nor what SQLite keeps beside it, whatever it is called, also where replacing is wanted."""
+    (tmp_path / "place").mkdir()
+    live = tmp_path / "place" / "live.db"
+    with opened(str(live)) as running:
+        fill(running)
+        own = live.with_name(f"live.db{ending}")
+        backup = tmp_path / "backup.db"
+        if way == "itself":
+            backup = own
+        elif way == "link to its directory":
+            (tmp_path / "link").symlink_to(live.parent)
+            backup = tmp_path / "link" / own.name
+        else:
+            make_link(backup, own, is_hard=way == "hard link")
+        before = own.read_bytes()
+        with pytest.raises(StorageError, match=f"{backup.resolve()} is a file of the database itself"):
+            back_up(str(live), backup, is_replacing=True)
+        assert before == own.read_bytes()
+        assert 4 == running.write(lambda writer: writer.record(SOME_CHANGE)).revision
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal"])
+def test_never_replaces_a_database_in_use(place: SqlPlace, storage: Storage, file: Path, ending: str) -> None:
+    """What lies beside a file says that it is one, and would be taken for a part of the backup."""
+    file.write_text("precious")
+    beside = file.with_name(file.name + ending)
+    beside.write_text("precious")
+    with pytest.raises(StorageError, match=rf"there is .*{ending}, so .* is a database in use, or was one"):
+        back_up(place.url, file, is_replacing=True)
+    assert ["precious"] * 2 == [file.read_text(), beside.read_text()]
+
+
+def test_a_backup_is_written_where_a_link_leads(place: SqlPlace, storage: Storage, file: Path) -> None:
+    """The link stays."""
+    link = file.with_name("link.db")
+    link.symlink_to(file)
+    back_up(place.url, link)
+    assert (True, see_everything(storage)) == (link.is_symlink(), see_file(file))
+
+
+def test_nobody_else_can_read_a_backup(place: SqlPlace, storage: Storage, file: Path) -> None:
+    """Also where it replaces a file that others can read."""
+    file.write_text("")
+    file.chmod(0o644)
+    back_up(place.url, file, is_replacing=True)
+    assert 0o600 == file.stat().st_mode & 0o777
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(0o600, 0o600), (0o640, 0o640), (0o664, 0o660), (0o444, 0o640)])
+def test_a_restored_database_is_like_its_backup(tmp_path: Path, file: Path, mode: int, expected: int) -> None:
+    """It has its owner and its mode, without what others may do; and so has what SQLite keeps beside it."""
+    with opened(str(tmp_path / "source.db")) as storage:
+        fill(storage)
+    back_up(str(tmp_path / "source.db"), file)
+    file.chmod(mode)
+    if os.geteuid() == 0:
+        os.chown(file, 12345, 12346)
+    target = tmp_path / "target.db"
+    restore(file, str(target))
+    with opened(str(target)) as restored:
+        write_something(restored)
+        for beside in (target, target.with_name("target.db-wal"), target.with_name("target.db-shm")):
+            found = beside.stat()
+            assert (file.stat().st_uid, file.stat().st_gid) == (found.st_uid, found.st_gid)
+            assert expected == found.st_mode & 0o777
+
+
+def test_a_restore_keeps_the_mode_of_an_empty_file(tmp_path: Path, file: Path) -> None:
+    """A file that somebody has made for the database is theirs to share."""
+    with opened(str(tmp_path / "source.db")) as storage:
+        fill(storage)
+    back_up(str(tmp_path / "source.db"), file)
+    target = tmp_path / "target.db"
+    target.touch(0o640)
+    target.chmod(0o640)
+    restore(file, str(target))
+    assert 0o640 == target.stat().st_mode & 0o777
+
+
+def test_what_a_killed_backup_left_is_removed_by_the_next_one(place: SqlPlace, storage: Storage, file: Path) -> None:
+    """Whatever the two are called."""
+    left = file.with_name(".heksher-backup-abcdefgh")
+    left.mkdir()
+    (left / "backup.db").write_text("most of it")
+    back_up(place.url, file)
+    assert [file] == list(file.parent.iterdir())
 
 
 def test_failed_backup_leaves_nothing(place: SqlPlace, storage: Storage, file: Path) -> None:
@@ -247,6 +378,49 @@ def test_refuses_a_database_of_another_program(place: SqlPlace, tmp_path: Path) 
         connection.execute("CREATE TABLE customers (id INTEGER)")
     with pytest.raises(StorageError, match=r"foreign.db holds tables of another program"):
         restore(foreign, place.url)
+
+
+def test_a_restore_is_seen_as_a_whole(place: SqlPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is under way, others find no tables: none finds the database empty, at revision 0."""
+    with opened(str(tmp_path / "source.db")) as storage:
+        fill(storage)
+    seen = []
+    copy_table = database_copy._copy_table
+
+    def look(*arguments: Any) -> int:
+        seen.append(is_unused(place.url))
+        return copy_table(*arguments)
+
+    monkeypatch.setattr(database_copy, "_copy_table", look)
+    restore(tmp_path / "source.db", place.url)
+    assert {True} == set(seen)
+    assert not is_unused(place.url)
+
+
+def test_a_service_goes_from_one_content_to_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its schema is emptied and restored into while it serves: it answers what it had until all of that is there."""
+    seen = []
+    with make_place("postgres", tmp_path) as place, opened(place.url) as running:
+        assert isinstance(place, SqlPlace)
+        fill(running)
+        back_up(place.url, tmp_path / "backup.db")
+        write_something(running)
+        catalog = Catalog(running, 1_000_000)
+        catalog.load()
+        copy_table = database_copy._copy_table
+
+        def look(*arguments: Any) -> int:
+            with pytest.raises(StorageError):
+                catalog.refresh()
+            seen.append(catalog.load().picture.revision)
+            return copy_table(*arguments)
+
+        monkeypatch.setattr(database_copy, "_copy_table", look)
+        for table in reversed(METADATA.sorted_tables):
+            place.run_sql(f"DROP TABLE {table.name}")
+        restore(tmp_path / "backup.db", place.url)
+        assert {4} == set(seen)
+        assert 3 == catalog.refresh().picture.revision
 
 
 def test_tells_services_of_what_was_restored(tmp_path: Path, file: Path) -> None:

@@ -1,5 +1,7 @@
 """A service that only shows its documentation."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from heksher.server.config import Config
@@ -35,6 +37,7 @@ def test_the_storage_does_nothing():
     storage = DocOnlyStorage()
     storage.open()
     storage.check()
+    assert 0 == storage.prune(datetime.now(UTC))
     storage.close()
     with pytest.raises(StorageUnavailableError, match="DOC_ONLY"):
         storage.read(lambda reader: reader)

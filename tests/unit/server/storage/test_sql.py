@@ -8,20 +8,28 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
 from sqlalchemy.pool import Pool
 
 import heksher.server.storage
 from heksher.server.storage import dialect
 from heksher.server.storage.base import Reader, Storage, Writer
 from heksher.server.storage.dialects import dialect_for
+from heksher.server.storage.maintenance import using
 from heksher.server.storage.sql import SqlStorage
-from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
-from tests.support.storages import SqlPlace, a_setting, make_place, store, write_something
+from heksher.server.storage.storage_errors import (
+    SchemaChangedError,
+    StorageCorruptError,
+    StorageError,
+    StorageUnavailableError,
+)
+from heksher.server.storage.tables import SCHEMA_VERSION
+from tests.support.storages import SqlPlace, a_setting, make_place, see_everything, store, write_something
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -176,8 +184,57 @@ def test_refuses_another_schema_version(place: SqlPlace, storage: Storage, chang
     """A database that was written by another version of this program is left alone, and the versions are named."""
     storage.close()
     place.run_sql(change)
-    with pytest.raises(StorageError, match=f"has the schema version {version}, but .* works with 0003"):
+    with pytest.raises(StorageError, match=f"has the schema version {version}, but .* works with {SCHEMA_VERSION}"):
         place.connect().open()
+
+
+def set_version(place: SqlPlace, version: str) -> None:
+    """Say that the database has another schema, as a migration does."""
+    place.run_sql(f"UPDATE heksher_version SET version_num = '{version}'")  # noqa: S608 - not from outside
+
+
+@pytest.mark.parametrize("version", ["0999", "0001"])
+def test_a_schema_that_changes_stops_writes(place: SqlPlace, storage: Storage, version: str) -> None:
+    """What this program would write may not fit; it goes on reading. The version it knows lets it write again."""
+    before = see_everything(storage)
+    set_version(place, version)
+    for _ in range(2):
+        with pytest.raises(
+            SchemaChangedError, match=f"has the schema version {version} now, .*works with 00.*writes no"
+        ):
+            store(storage, lambda writer: writer.delete_rule(1))
+    assert before == see_everything(storage)
+    set_version(place, SCHEMA_VERSION)
+    store(storage, lambda writer: writer.delete_rule(1))
+
+
+def test_a_schema_that_lacks_what_writers_lock_stops_writes(place: SqlPlace, storage: Storage) -> None:
+    """The reason is told, and not what the database says to the statement."""
+    place.run_sql("ALTER TABLE write_state RENAME COLUMN last_rule_id TO something_else")
+    with pytest.raises(StorageError, match="last_rule_id") as caught:
+        store(storage, lambda writer: writer.delete_rule(1))
+    assert not isinstance(caught.value, SchemaChangedError)
+    set_version(place, "0999")
+    with pytest.raises(SchemaChangedError, match="has the schema version 0999 now"):
+        store(storage, lambda writer: writer.delete_rule(1))
+
+
+def test_a_write_that_waits_for_a_migration_is_refused(place: SqlPlace, storage: Storage) -> None:
+    """Though it has begun before the migration was stored."""
+    dialect_ = dialect_for(place.url)
+    with (
+        using(dialect_) as engine,
+        dialect_.connecting(engine.execution_options(**dialect_.writer_options)) as migrating,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        dialect_.lock_schema(migrating)
+        migrating.execute(text("UPDATE heksher_version SET version_num = '0999'"))
+        waiting = pool.submit(store, storage, lambda writer: writer.delete_rule(1))
+        with pytest.raises(TimeoutError):
+            waiting.result(0.3)
+        dialect_.commit(migrating)
+        with pytest.raises(SchemaChangedError, match="0999"):
+            waiting.result()
 
 
 SPOILT: dict[str, tuple[str, str]] = {
@@ -204,7 +261,7 @@ def test_tells_of_spoilt_rows(place: SqlPlace, storage: Storage, change: str, me
 def test_tells_of_a_missing_write_state(place: SqlPlace, storage: Storage) -> None:
     """Without the row that writers lock, nothing is written."""
     place.run_sql("DELETE FROM write_state")
-    with pytest.raises(StorageCorruptError, match=r"write_state of .* has 0 rows"):
+    with pytest.raises(StorageCorruptError, match=r"write_state and heksher_version of .* have 0 rows"):
         store(storage, lambda writer: writer.delete_rule(1))
 
 

@@ -156,3 +156,33 @@ def test_file_is_replaced(file: Path, file_storage: Storage) -> None:
     for call in (write_something, lambda storage: storage.check()):
         with pytest.raises(StorageUnavailableError, match=f"{file} was replaced"):
             call(file_storage)
+
+
+def test_nobody_else_can_read_a_new_database(file: Path, file_storage: Storage) -> None:
+    """Nor what SQLite keeps beside it."""
+    write_something(file_storage)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in file.parent.iterdir()}
+    assert {"heksher.db": 0o600, "heksher.db-wal": 0o600, "heksher.db-shm": 0o600} == modes
+
+
+def test_who_can_read_a_database_stays(file: Path) -> None:
+    """A mode that somebody has chosen is kept."""
+    file.touch()
+    file.chmod(0o640)
+    with closing(SqlStorage(str(file))) as storage:
+        storage.open()
+        write_something(storage)
+        assert {0o640} == {path.stat().st_mode & 0o777 for path in file.parent.iterdir()}
+
+
+@pytest.mark.parametrize(("mode", "is_told"), [(0o600, False), (0o660, False), (0o644, True), (0o602, True)])
+def test_a_database_that_anybody_can_read_is_warned_of(
+    file: Path, mode: int, is_told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as one that an earlier version has made; its mode stays."""
+    file.touch()
+    file.chmod(mode)
+    with closing(SqlStorage(str(file))) as storage:
+        storage.open()
+    assert is_told == ("can be read or written by any user: chmod o-rwx it" in caplog.text)
+    assert mode == file.stat().st_mode & 0o777

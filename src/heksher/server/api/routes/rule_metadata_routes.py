@@ -17,9 +17,10 @@ from heksher.server.api.responses import (
     problem,
 )
 from heksher.server.api.routes.rule_routes import RULE_PATH
-from heksher.server.api.routing import OriginDependency, RuleIdInPath, StorageDependency, make_router
+from heksher.server.api.routing import MaxValueBytes, OriginDependency, RuleIdInPath, StorageDependency, make_router
 from heksher.server.asgi.access import reads, writes
 from heksher.server.operations import metadata
+from heksher.server.operations.value_size import bound
 
 router: APIRouter = make_router("metadata of rules")
 
@@ -46,10 +47,15 @@ def get_metadata(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
 )
 @writes
 def merge_metadata(
-    rule_id: RuleIdInPath, body: RuleMetadata, storage: StorageDependency, origin: OriginDependency
+    rule_id: RuleIdInPath,
+    body: RuleMetadata,
+    storage: StorageDependency,
+    origin: OriginDependency,
+    max_value_bytes: MaxValueBytes,
 ) -> Response:
     """Keys that are not given stay as they are."""
-    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.merge(body.metadata), origin))
+    edit = bound(metadata.merge(body.metadata), max_value_bytes)
+    return answer_written(metadata.edit_of_rule(storage, rule_id, edit, origin))
 
 
 @router.put(
@@ -60,10 +66,15 @@ def merge_metadata(
 )
 @writes
 def replace_metadata(
-    rule_id: RuleIdInPath, body: RuleMetadata, storage: StorageDependency, origin: OriginDependency
+    rule_id: RuleIdInPath,
+    body: RuleMetadata,
+    storage: StorageDependency,
+    origin: OriginDependency,
+    max_value_bytes: MaxValueBytes,
 ) -> Response:
     """Keys that are not given are removed."""
-    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.overwrite(body.metadata), origin))
+    edit = bound(metadata.overwrite(body.metadata), max_value_bytes)
+    return answer_written(metadata.edit_of_rule(storage, rule_id, edit, origin))
 
 
 @router.delete(
@@ -91,9 +102,11 @@ def set_key(
     body: RuleMetadataValue,
     storage: StorageDependency,
     origin: OriginDependency,
+    max_value_bytes: MaxValueBytes,
 ) -> Response:
     """The key is added if the metadata lacks it."""
-    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.merge({key: body.value}), origin))
+    edit = bound(metadata.merge({key: body.value}), max_value_bytes)
+    return answer_written(metadata.edit_of_rule(storage, rule_id, edit, origin))
 
 
 @router.delete(

@@ -22,9 +22,10 @@ from heksher.server.api.responses import (
     tell_revision,
     text,
 )
-from heksher.server.api.routing import OriginDependency, RuleIdInPath, StorageDependency, make_router
+from heksher.server.api.routing import MaxValueBytes, OriginDependency, RuleIdInPath, StorageDependency, make_router
 from heksher.server.asgi.access import reads, writes
 from heksher.server.operations import rules
+from heksher.server.operations.value_size import require_size
 from heksher.wire import CONDITION_PATTERN, RULES_PATH, parse_conditions
 
 router: APIRouter = make_router("rules")
@@ -44,8 +45,12 @@ RULE_PATH = RULES_PATH + "/{rule_id}"
     ),
 )
 @writes
-def add_rule(body: NewRule, storage: StorageDependency, origin: OriginDependency) -> Response:
+def add_rule(
+    body: NewRule, storage: StorageDependency, origin: OriginDependency, max_value_bytes: MaxValueBytes
+) -> Response:
     """The rule's value applies where all of its `feature_values` hold, unless a more specific rule does too."""
+    require_size(body.value, max_value_bytes, "value")
+    require_size(body.metadata, max_value_bytes, "metadata")
     written = rules.add(storage, body.setting, body.feature_values, body.value, body.metadata, origin)
     headers = {"Location": f"/{written.result}", **tell_revision(written)}
     return JSONAnswer({"rule_id": written.result}, 201, headers)
@@ -87,8 +92,15 @@ _VALUE_RESPONSES = document(problem(400, "The value is not of the setting's type
 
 @router.put(RULE_PATH + "/value", status_code=204, summary="Change the value of a rule", responses=_VALUE_RESPONSES)
 @writes
-def set_value(rule_id: RuleIdInPath, body: RuleValue, storage: StorageDependency, origin: OriginDependency) -> Response:
+def set_value(
+    rule_id: RuleIdInPath,
+    body: RuleValue,
+    storage: StorageDependency,
+    origin: OriginDependency,
+    max_value_bytes: MaxValueBytes,
+) -> Response:
     """The conditions of a rule never change."""
+    require_size(body.value, max_value_bytes, "value")
     return answer_written(rules.set_value(storage, rule_id, body.value, origin))
 
 
@@ -101,10 +113,14 @@ def set_value(rule_id: RuleIdInPath, body: RuleValue, storage: StorageDependency
 )
 @writes
 def patch_rule(
-    rule_id: RuleIdInPath, body: RuleValue, storage: StorageDependency, origin: OriginDependency
+    rule_id: RuleIdInPath,
+    body: RuleValue,
+    storage: StorageDependency,
+    origin: OriginDependency,
+    max_value_bytes: MaxValueBytes,
 ) -> Response:
     """An older form of the same."""
-    return answer_written(rules.set_value(storage, rule_id, body.value, origin))
+    return set_value(rule_id, body, storage, origin, max_value_bytes)
 
 
 @router.delete(

@@ -17,9 +17,10 @@ from heksher.server.api.responses import (
     problem,
 )
 from heksher.server.api.routes.setting_routes import SETTING_PATH
-from heksher.server.api.routing import NameInPath, OriginDependency, StorageDependency, make_router
+from heksher.server.api.routing import MaxValueBytes, NameInPath, OriginDependency, StorageDependency, make_router
 from heksher.server.asgi.access import reads, writes
 from heksher.server.operations import metadata
+from heksher.server.operations.value_size import bound
 
 router: APIRouter = make_router("metadata of settings")
 
@@ -47,10 +48,15 @@ def get_metadata(name: NameInPath, storage: StorageDependency) -> Response:
 )
 @writes
 def merge_metadata(
-    name: NameInPath, body: SettingMetadata, storage: StorageDependency, origin: OriginDependency
+    name: NameInPath,
+    body: SettingMetadata,
+    storage: StorageDependency,
+    origin: OriginDependency,
+    max_value_bytes: MaxValueBytes,
 ) -> Response:
     """Keys that are not given stay as they are."""
-    return answer_written(metadata.edit_of_setting(storage, name, metadata.merge(body.metadata), body.version, origin))
+    edit = bound(metadata.merge(body.metadata), max_value_bytes)
+    return answer_written(metadata.edit_of_setting(storage, name, edit, body.version, origin))
 
 
 @router.put(
@@ -61,12 +67,15 @@ def merge_metadata(
 )
 @writes
 def replace_metadata(
-    name: NameInPath, body: SettingMetadata, storage: StorageDependency, origin: OriginDependency
+    name: NameInPath,
+    body: SettingMetadata,
+    storage: StorageDependency,
+    origin: OriginDependency,
+    max_value_bytes: MaxValueBytes,
 ) -> Response:
     """Keys that are not given are removed."""
-    return answer_written(
-        metadata.edit_of_setting(storage, name, metadata.overwrite(body.metadata), body.version, origin)
-    )
+    edit = bound(metadata.overwrite(body.metadata), max_value_bytes)
+    return answer_written(metadata.edit_of_setting(storage, name, edit, body.version, origin))
 
 
 @router.delete(
@@ -89,12 +98,16 @@ def clear_metadata(name: NameInPath, body: Versioned, storage: StorageDependency
 )
 @writes
 def set_key(
-    name: NameInPath, key: MetadataKey, body: SettingMetadataValue, storage: StorageDependency, origin: OriginDependency
+    name: NameInPath,
+    key: MetadataKey,
+    body: SettingMetadataValue,
+    storage: StorageDependency,
+    origin: OriginDependency,
+    max_value_bytes: MaxValueBytes,
 ) -> Response:
     """The key is added if the metadata lacks it."""
-    return answer_written(
-        metadata.edit_of_setting(storage, name, metadata.merge({key: body.value}), body.version, origin)
-    )
+    edit = bound(metadata.merge({key: body.value}), max_value_bytes)
+    return answer_written(metadata.edit_of_setting(storage, name, edit, body.version, origin))
 
 
 @router.delete(

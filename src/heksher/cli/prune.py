@@ -1,0 +1,32 @@
+"""``heksher prune``: remove the oldest entries of the change log, which ``serve`` can do daily."""
+
+from datetime import UTC, datetime
+
+import click
+
+from heksher.cli.database import load_config, telling_errors
+from heksher.cli.service_option import database_option
+
+
+@click.command()
+@click.option(
+    "--keep-days",
+    type=click.IntRange(0),
+    required=True,
+    metavar="N",
+    help="Entries that were made in the last N days stay; with 0, only the newest one.",
+)
+@database_option
+def prune(keep_days: int, database: str | None) -> None:
+    """Remove the oldest entries of the change log, while services may run on the database.
+
+    The newest entry stays, and so does what each object says of its last change.
+    """
+    with telling_errors():
+        config = load_config(database)
+        from heksher.server.history import read_deadline  # noqa: PLC0415 - see cli.serve
+        from heksher.server.run import describe_database  # noqa: PLC0415
+        from heksher.server.storage.maintenance import prune_database  # noqa: PLC0415
+
+        removed = prune_database(config.database, read_deadline(keep_days, datetime.now(UTC)))
+    click.echo(f"removed {removed} entries older than {keep_days} days from {describe_database(config.database)}")

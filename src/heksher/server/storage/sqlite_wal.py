@@ -1,0 +1,207 @@
+"""Tells whether the write-ahead log beside an SQLite file belongs to that file.
+
+SQLite applies whatever log it finds. A backup that is copied into the place of a database, beside the log that a killed
+process left there, gets the changes back that were to be undone, or becomes malformed. So each file carries a mark, in
+two fields of its first page that SQLite leaves to programs:
+
+* ``application_id``: a random number, another one for each backup and after each start on a file without a log;
+* ``user_version``: counts the commits.
+
+Each commit writes the first page, so each log begins with the count that follows the one in the file, and has the same
+number. A file that is in use begins to have a log only after its header says so, which that of a backup does not.
+
+Source: https://www.sqlite.org/fileformat2.html, sections 1.3 and 4.
+"""
+
+import secrets
+import sqlite3
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+from heksher.server.storage.storage_errors import StorageError
+
+_MAGIC: Final = b"SQLite format 3\0"
+# The parts of the first page: which way of reading it asks for (2 is with a log), and the mark.
+_HEADER_BYTES: Final = 100
+_READING: Final = struct.Struct(">19xB")
+_COUNT: Final = struct.Struct(">60xI")
+_FILE_ID: Final = struct.Struct(">68xI")
+# Of the log: its magic number, version, size of pages, number, and salt; of each of its pages: number and salt.
+_LOG_HEADER: Final = struct.Struct(">4I8s8x")
+_FRAME: Final = struct.Struct(">2I8s8x")
+_LOG_MAGICS: Final = frozenset({0x377F0682, 0x377F0683})
+_WITH_LOG: Final = 2
+
+_MAX_NUMBER: Final = 2**31 - 1
+# Another process may write while the two are compared, so a difference counts only if neither has changed meanwhile.
+_MAX_LOOKS: Final = 50
+_LOOK_INTERVAL_S: Final = 0.02
+
+
+class Mark(NamedTuple):
+    """The mark in a first page.
+
+    Attributes:
+        file_id: 0 in a file that has none yet.
+        commits: how many there were, from 0 again after 31 bits.
+    """
+
+    file_id: int
+    commits: int
+
+    def begins(self, log: Sequence["Mark"]) -> bool:
+        """Return whether these can be the marks of the commits that follow the one with this mark."""
+        if log[0].commits != (self.commits + 1) & _MAX_NUMBER:
+            return False
+        # A process may have been killed right after it has noted its start: then the log has nothing else.
+        return self.file_id == 0 or len(log) == 1 or any(self.file_id == mark.file_id for mark in log)
+
+
+class _Log(NamedTuple):
+    """A log: its header, whether it has any page, and the marks of the first pages in it, oldest first."""
+
+    header: bytes
+    has_pages: bool
+    marks: tuple[Mark, ...]
+
+
+def count_commit(connection: sqlite3.Connection) -> None:
+    """Count the commit that is about to follow, in its transaction."""
+    if _read_file_id(connection) == 0:
+        _set_file_id(connection, secrets.randbelow(_MAX_NUMBER) + 1)
+    ((count,),) = connection.execute("PRAGMA user_version")
+    connection.execute(f"PRAGMA user_version = {(count + 1) & _MAX_NUMBER}")
+
+
+def note_start(file: Path, *, is_migrated: bool = False) -> None:
+    """Give a file without a log a new mark, so that it differs from copies which were made before.
+
+    Otherwise all that is written from now on could stand in the log alone, and the file be the same as the copy. Does
+    nothing where there is a log, unless this process has just made it by a migration; nor while another process writes,
+    or where nobody can.
+    """
+    log = _read_log(_find_log(file))
+    if log is not None and log.has_pages and not is_migrated:
+        return
+    with (
+        suppress(sqlite3.OperationalError),
+        closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as connection,
+    ):
+        former_id = _read_file_id(connection)
+        _commit_file_id(connection, secrets.randbelow(_MAX_NUMBER) + 1)
+        if not _move_log(connection):
+            # What follows would be in a log whose file has another mark.
+            _commit_file_id(connection, former_id)
+
+
+def _commit_file_id(connection: sqlite3.Connection, file_id: int) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    _set_file_id(connection, file_id)
+    count_commit(connection)
+    connection.execute("COMMIT")
+
+
+def _move_log(connection: sqlite3.Connection) -> bool:
+    """Move the log into the file, as soon as nobody reads what was there before; return whether that was done."""
+    for _ in range(_MAX_LOOKS):
+        ((_, pages, moved),) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        if pages == moved:
+            return True
+        time.sleep(_LOOK_INTERVAL_S)
+    return False
+
+
+def _read_file_id(connection: sqlite3.Connection) -> int:
+    ((file_id,),) = connection.execute("PRAGMA application_id")
+    return int(file_id)
+
+
+def _set_file_id(connection: sqlite3.Connection, file_id: int) -> None:
+    connection.execute(f"PRAGMA application_id = {file_id}")
+
+
+def require_own_log(file: Path) -> None:
+    """Check that the log beside a file, if there is one, belongs to it. Others may be using both.
+
+    Raises:
+        StorageError: it belongs to another file; the message says what to do.
+        OSError: one of the two cannot be read.
+    """
+    log_file = _find_log(file)
+    for _ in range(_MAX_LOOKS):
+        header, log = _read_header(file), _read_log(log_file)
+        if log is None or not log.has_pages or _belongs(header, log):
+            return
+        if (header, log.header) == (_read_header(file), _read_start(log_file)):
+            raise StorageError(
+                f"{log_file} does not belong to {file}: it has changes of the file that was there before, which a"
+                " backup or copy has replaced, and SQLite would make them again. To go on with what the file has,"
+                f" remove {log_file.name} and {file.name}-shm while no service runs; or put the former file back"
+            )
+        time.sleep(_LOOK_INTERVAL_S)
+
+
+def _find_log(file: Path) -> Path:
+    return file.with_name(f"{file.name}-wal")
+
+
+def _belongs(header: bytes, log: _Log) -> bool:
+    # SQLite itself refuses what is no database, and discards the log beside an empty file.
+    if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
+        return True
+    if _READING.unpack_from(header)[0] != _WITH_LOG:
+        return False
+    mark = _read_mark(header)
+    # Part of a log may have been copied into the file already. A log of another program need not have a first page.
+    return not log.marks or mark.begins(log.marks) or mark in log.marks
+
+
+def _read_mark(page: bytes) -> Mark:
+    return Mark(_FILE_ID.unpack_from(page)[0], _COUNT.unpack_from(page)[0])
+
+
+def _read_header(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(_HEADER_BYTES)
+    except FileNotFoundError:
+        return b""
+
+
+def _read_start(log_file: Path) -> bytes:
+    try:
+        with log_file.open("rb") as opened:
+            return opened.read(_LOG_HEADER.size)
+    except FileNotFoundError:
+        return b""
+
+
+def _read_log(log_file: Path) -> _Log | None:
+    """Return the log; ``None`` if there is none."""
+    try:
+        with log_file.open("rb") as opened:
+            header = opened.read(_LOG_HEADER.size)
+            if len(header) < _LOG_HEADER.size or _LOG_HEADER.unpack(header)[0] not in _LOG_MAGICS:
+                return None
+            pages = list(_list_first_pages(opened, header))
+    except FileNotFoundError:
+        return None
+    return _Log(header, bool(pages), tuple(mark for mark in pages if mark is not None))
+
+
+def _list_first_pages(log: BinaryIO, header: bytes) -> Iterator[Mark | None]:
+    """Yield for each page of the log its mark if it is the file's first page, else ``None``."""
+    _, _, page_bytes, _, salt = _LOG_HEADER.unpack(header)
+    while len(frame := log.read(_FRAME.size)) == _FRAME.size:
+        number, _, frame_salt = _FRAME.unpack(frame)
+        # What follows is left from an earlier log, which this one overwrites.
+        if frame_salt != salt:
+            return
+        is_first_page = number == 1
+        start = log.read(_HEADER_BYTES) if is_first_page else b""
+        yield _read_mark(start) if len(start) == _HEADER_BYTES else None
+        log.seek(page_bytes - len(start), 1)
