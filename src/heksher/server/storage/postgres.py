@@ -59,10 +59,7 @@ class PostgresDialect(Dialect):
     poll_interval_s: float = 1.0
 
     def __init__(self, url: URL) -> None:
-        user = f"{url.username}@" if url.username else ""
-        port = f":{url.port}" if url.port else ""
-        place = f"postgresql://{user}{url.host or ''}{port}/{url.database or ''}"
-        super().__init__(place, {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}, {})
+        super().__init__(_describe(url), {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}, {})
         self.writer_options: Mapping[str, object] = {
             "isolation_level": "READ COMMITTED",
             "heksher_begin": self._limit_locks(url),
@@ -151,6 +148,14 @@ class PostgresDialect(Dialect):
         if "lock_timeout" in str(url.query.get("options", "")):
             return ""
         return f"SET LOCAL lock_timeout = '{self.lock_timeout_s * 1000:.0f}ms'"
+
+
+def _describe(url: URL) -> str:
+    """Return the URL without its password and its parameters, which may have one, too."""
+    user = f"{url.username}@" if url.username else ""
+    host = f"[{url.host}]" if url.host and ":" in url.host else url.host or ""
+    port = f":{url.port}" if url.port else ""
+    return f"postgresql://{user}{host}{port}/{url.database or ''}"
 
 
 def _read_listen(url: URL) -> bool:
