@@ -1,7 +1,7 @@
 """The application: the only module that puts the API, the operations, the catalog and a storage together."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from types import MappingProxyType
 
 from fastapi import FastAPI
@@ -35,6 +35,7 @@ from heksher.server.catalog.catalog import Catalog
 from heksher.server.catalog.guarded import GuardedStorage
 from heksher.server.catalog.picture import Picture
 from heksher.server.catalog.updater import CatalogUpdater
+from heksher.server.catalog.writability import Writability
 from heksher.server.config import Config
 from heksher.server.health import Readiness
 from heksher.server.metrics import Metrics
@@ -87,8 +88,11 @@ class Application:
         # The picture that the metrics were last set from; None before the first.
         self._reported: Picture | None = None
         self._availability = Availability()
+        self._writability = Writability()
         self._catalog = Catalog(self._storage, config.max_cache_bytes)
-        self._updater = CatalogUpdater(self._catalog, self._storage, self._availability, self._report)
+        self._updater = CatalogUpdater(
+            self._catalog, self._storage, self._availability, self._writability, self._report
+        )
         self.services: Services = self._make_services()
         self.end_streams: Callable[[], None] = self.services.streams.end_all
         self.api: FastAPI = self._make_api(mounted)
@@ -112,9 +116,12 @@ class Application:
             if self._is_owner:
                 prepare_storage(self._storage, self._config)
             # If the database is unreachable again already, the updater keeps trying.
-            with suppress(StorageUnavailableError):
+            try:
                 self._catalog.load()
+            except StorageUnavailableError as error:
+                self._availability.note(error)
             self._updater.start()
+            self._report()
             yield
         finally:
             self._updater.close()
@@ -127,11 +134,13 @@ class Application:
         streams = Streams(self._catalog, self._metrics)
         return Services(
             config=self._config,
-            storage=GuardedStorage(self._storage, self._catalog, self._availability, self._updater.look),
+            storage=GuardedStorage(
+                self._storage, self._catalog, self._availability, self._writability, self._updater.look
+            ),
             query_service=QueryService(self._catalog, self._availability, self._metrics),
             streams=streams,
             metrics=self._metrics,
-            readiness=Readiness(self._catalog, self._availability, lambda: streams.is_ending),
+            readiness=Readiness(self._catalog, self._availability, self._writability, lambda: streams.is_ending),
         )
 
     def _make_api(self, mounted: Mapping[str, MakeMounted]) -> FastAPI:
@@ -164,6 +173,7 @@ class Application:
         self._metrics.note_hits()
         is_up = self._availability.problem is None
         self._metrics.set_database_up(is_up)
+        self._metrics.set_writes_possible(self.services.readiness.find_write_problem() is None)
         if is_up:
             self._metrics.note_catalog_current()
         if (state := self._catalog.state) is not None:

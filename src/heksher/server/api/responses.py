@@ -198,6 +198,7 @@ class Ready(BaseModel):
     revision: int | None
     age_s: float | None
     database: Literal["up", "down"]
+    writes: str
 
 
 def document(*descriptions: Responses) -> Responses:

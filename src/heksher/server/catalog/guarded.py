@@ -6,9 +6,10 @@ from typing import TypeVar
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.catalog.reader import PictureReader
+from heksher.server.catalog.writability import Writability
 from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Storage, Writer, Written
 from heksher.server.storage.listener import Listener
-from heksher.server.storage.storage_errors import StorageError, StorageUnavailableError
+from heksher.server.storage.storage_errors import ContractError, ExpectationError, StorageError
 
 T = TypeVar("T")
 
@@ -21,16 +22,23 @@ class GuardedStorage(Storage):
     Args:
         inner: the storage that is guarded.
         catalog: the catalog of that storage.
-        availability: whether the database can be reached; while it cannot, no call waits for it.
+        availability: whether the database can be read; while it cannot, no call waits for it.
+        writability: is told what becomes of writes.
         look: called when a call finds that the database cannot be reached, to have the updater look at it.
     """
 
     def __init__(
-        self, inner: Storage, catalog: Catalog, availability: Availability, look: Callable[[], object]
+        self,
+        inner: Storage,
+        catalog: Catalog,
+        availability: Availability,
+        writability: Writability,
+        look: Callable[[], object],
     ) -> None:
         self._inner = inner
         self._catalog = catalog
         self._availability = availability
+        self._writability = writability
         self._look = look
 
     @property
@@ -50,11 +58,17 @@ class GuardedStorage(Storage):
         self._availability.require()
         self._inner.check()
 
+    def check_writes(self) -> None:
+        self._availability.require()
+        self._inner.check_writes()
+
     def read(self, work: Callable[[Reader], T]) -> T:
         if self._availability.problem is None:
             try:
                 return self._inner.read(work)
-            except StorageUnavailableError:
+            except ContractError:
+                raise  # a fault of this program
+            except StorageError:
                 self._look()
                 if self._catalog.state is None:
                     raise
@@ -66,9 +80,13 @@ class GuardedStorage(Storage):
         self._availability.require()
         try:
             written = self._inner.write(work, origin, expected)
-        except StorageUnavailableError:
+        except (ContractError, ExpectationError):
+            raise  # the database is well
+        except StorageError as error:
+            self._writability.note_refusal(error)
             self._look()
             raise
+        self._writability.note_success()
         self._follow(written.revision)
         return written
 

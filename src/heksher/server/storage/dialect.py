@@ -67,6 +67,14 @@ class Dialect(ABC):
         """Raise ``StorageUnavailableError`` if open connections lead to a database that is no longer in its place."""
 
     @abstractmethod
+    def check_access(self) -> None:
+        """Do what ``check_place`` does, and raise the same if open connections could do what new ones could not."""
+
+    @abstractmethod
+    def check_writes(self, engine: Engine) -> None:
+        """Raise ``StorageUnavailableError`` if no write can succeed now, without writing anything."""
+
+    @abstractmethod
     def announce(self, connection: Connection, revision: int) -> None:
         """Announce a revision to other processes when the transaction commits, if the database supports that."""
 

@@ -85,6 +85,9 @@ class SqlStorage(Storage):
         with self._dialect.connecting(engine) as connection, self._dialect.translating("checking"):
             connection.execute(_CHECK).all()
 
+    def check_writes(self) -> None:
+        self._dialect.check_writes(self._open_engine())
+
     def read(self, work: Callable[[Reader], T]) -> T:
         engine = self._open_engine().execution_options(**self._dialect.reader_options)
         with self._dialect.connecting(engine) as connection:
@@ -96,7 +99,7 @@ class SqlStorage(Storage):
         engine = self._open_engine().execution_options(**self._dialect.writer_options)
         unit = UnitOfWork()
         with self._taking_turns(), self._dialect.connecting(engine) as connection:
-            self._dialect.check_place()
+            self._dialect.check_access()
             writer = SqlWriter(connection, self._dialect, unit, origin, self._clock)
             writer.lock()
             require_expected(writer, expected)
@@ -126,7 +129,8 @@ class SqlStorage(Storage):
         timeout_s = self._dialect.lock_timeout_s
         if not self._write_lock.acquire(timeout=timeout_s):
             raise StorageUnavailableError(
-                f"writing to {self._dialect.place} failed: other writes of this process took {timeout_s:g} seconds"
+                f"writing to {self._dialect.place} failed: other writes of this process took {timeout_s:g} seconds",
+                "busy",
             )
         try:
             yield

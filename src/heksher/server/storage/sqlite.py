@@ -7,6 +7,7 @@ writes. ``synchronous=FULL``: a commit is on the disk when it returns.
 
 import math
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -19,7 +20,10 @@ from sqlalchemy.exc import DBAPIError
 
 from heksher.server.storage.dialect import MAX_POOL_OVERFLOW, POOL_SIZE, Dialect, first_line
 from heksher.server.storage.listener import Listener
-from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
+from heksher.server.storage.storage_errors import Reason, StorageCorruptError, StorageError, StorageUnavailableError
+
+# What a small change takes, with what SQLite writes besides.
+LEAST_ROOM_BYTES: Final = 256 * 1024
 
 
 class SqliteDialect(Dialect):
@@ -81,17 +85,48 @@ class SqliteDialect(Dialect):
         try:
             inode = self._path.stat().st_ino
         except OSError as error:
-            raise StorageUnavailableError(f"the database file {self.place} is gone: {error}") from error
+            raise StorageUnavailableError(f"the database file {self.place} is gone: {error}", "file gone") from error
         if self._inode is None:
             self._inode = inode
         elif self._inode != inode:
             raise StorageUnavailableError(
-                f"the database file {self.place} was replaced by another one while in use: restart the service"
+                f"the database file {self.place} was replaced by another one while in use: restart the service",
+                "file replaced",
             )
 
+    def check_access(self) -> None:
+        self.check_place()
+        # An open file can be written to whatever its mode has become, until the service is started again.
+        for path in self._list_files():
+            if not os.access(path, os.W_OK):
+                raise StorageUnavailableError(f"the file {path} is read-only; {_ACCESS_REMEDY}", "read-only")
+
+    def check_writes(self, engine: Engine) -> None:
+        del engine  # nothing is asked of the database
+        self.check_access()
+        room = os.statvfs(self._path)
+        # Of what is reserved for root, others can use nothing.
+        free_blocks = room.f_bfree if os.geteuid() == 0 else room.f_bavail
+        if free_blocks * room.f_frsize < LEAST_ROOM_BYTES:
+            raise StorageUnavailableError(
+                f"the file system of {self.place} has less than {LEAST_ROOM_BYTES:,} bytes left; make room on the disk",
+                "disk full",
+            )
+
+    def _list_files(self) -> list[Path]:
+        """Return the file, and those that SQLite keeps beside it, as far as they exist."""
+        beside = [self._path.with_name(f"{self._path.name}{suffix}") for suffix in ("-wal", "-shm")]
+        return [self._path, *filter(Path.exists, beside)]
+
     def _connect(self) -> sqlite3.Connection:
+        # Once the file is known, it is never made anew: in place of one that was deleted, new connections would have an
+        # empty database.
+        is_known = self._inode is not None
+        if is_known:
+            self.check_place()
         connection = sqlite3.connect(
-            self._path,
+            f"{self._path.as_uri()}?mode={'rw' if is_known else 'rwc'}",
+            uri=True,
             timeout=self._file_lock_timeout_s,
             # Transactions begin in _begin: on its own, the driver would begin one too late for readers.
             isolation_level=None,
@@ -99,6 +134,8 @@ class SqliteDialect(Dialect):
             check_same_thread=False,
         )
         try:
+            # The file may have been replaced since the look above.
+            self.check_place()
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")
             self._switch_to_wal(connection)
@@ -126,23 +163,29 @@ class SqliteDialect(Dialect):
         message = f"{doing} failed on the database file {self.place}: {first_line(error)}"
         if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
             return StorageCorruptError(f"{message}; restore it from a backup, or name another file")
+        if code == sqlite3.SQLITE_ERROR and _MISSING.match(first_line(error)):
+            return StorageUnavailableError(f"{message}; were the tables dropped?", "schema missing")
         if code not in _SQLITE_REMEDIES:
             return StorageError(message)
+        reason, remedy = _SQLITE_REMEDIES[code]
         if not self._path.parent.is_dir():
-            return StorageUnavailableError(f"{message}; create the directory {self._path.parent} first")
-        return StorageUnavailableError(f"{message}; {_SQLITE_REMEDIES[code]}")
+            remedy = f"create the directory {self._path.parent} first"
+        return StorageUnavailableError(f"{message}; {remedy}", reason)
 
 
 _ACCESS_REMEDY: Final = "this process must be able to write the file and its directory"
-_SQLITE_REMEDIES: Final[Mapping[int, str]] = {
-    sqlite3.SQLITE_BUSY: "another process holds its lock: find out which (fuser, lsof), or try again",
-    sqlite3.SQLITE_LOCKED: "another process holds its lock: find out which (fuser, lsof), or try again",
-    sqlite3.SQLITE_FULL: "make room on the disk",
-    sqlite3.SQLITE_IOERR: "look at the disk and its file system",
-    sqlite3.SQLITE_CANTOPEN: _ACCESS_REMEDY,
-    sqlite3.SQLITE_PERM: _ACCESS_REMEDY,
-    sqlite3.SQLITE_READONLY: _ACCESS_REMEDY,
+_LOCK_REMEDY: Final = "another process holds its lock: find out which (fuser, lsof), or try again"
+_SQLITE_REMEDIES: Final[Mapping[int, tuple[Reason, str]]] = {
+    sqlite3.SQLITE_BUSY: ("locked", _LOCK_REMEDY),
+    sqlite3.SQLITE_LOCKED: ("locked", _LOCK_REMEDY),
+    sqlite3.SQLITE_FULL: ("disk full", "make room on the disk"),
+    sqlite3.SQLITE_IOERR: ("disk error", "look at the disk and its file system"),
+    sqlite3.SQLITE_CANTOPEN: ("database down", _ACCESS_REMEDY),
+    sqlite3.SQLITE_PERM: ("read-only", _ACCESS_REMEDY),
+    sqlite3.SQLITE_READONLY: ("read-only", _ACCESS_REMEDY),
 }
+# SQLite has no code of its own for it.
+_MISSING: Final = re.compile("no such (table|column)")
 
 
 def copy_file(file: Path, copy: Path) -> None:

@@ -4,8 +4,7 @@ from fastapi import APIRouter, Response
 from starlette.concurrency import run_in_threadpool
 
 from heksher.server.api.responses import HealthResponse, JSONAnswer, Live, Problem, Ready, document, model, text
-from heksher.server.api.routing import ServicesDependency, StorageDependency, make_router
-from heksher.server.health import is_healthy
+from heksher.server.api.routing import ServicesDependency, make_router
 from heksher.version import __version__
 from heksher.wire import HEALTH_PATH
 
@@ -19,9 +18,9 @@ router: APIRouter = make_router("service")
         model(200, HealthResponse, "The service works."), model(500, Problem, "The database cannot be reached.")
     ),
 )
-def check_health(storage: StorageDependency) -> Response:
-    """For load balancers and clients that ping."""
-    if is_healthy(storage):
+async def check_health(services: ServicesDependency) -> Response:
+    """For load balancers and clients that ping. Says what is known, so it never waits for the database."""
+    if services.readiness.is_healthy():
         return JSONAnswer({"version": __version__})
     return JSONAnswer({"detail": "the database cannot be reached"}, 500)
 
@@ -41,7 +40,10 @@ async def check_live() -> Response:
     ),
 )
 async def check_ready(services: ServicesDependency) -> Response:
-    """A process whose database is away is ready: it answers queries from memory, and refuses writes."""
+    """A process whose database is away is ready: it answers queries from memory, and refuses writes.
+
+    `writes` is `possible`, or says in a word or two why no write can succeed.
+    """
     picture = services.readiness.describe()
     return JSONAnswer(picture, 200 if picture["ready"] else 503)
 
