@@ -47,6 +47,7 @@ from heksher.server.storage.base import Origin, Storage
 from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.storage.location import storage_for
 from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.server.write_turns import WriteTurns
 from heksher.version import __version__
 
 _DESCRIPTION = """Settings whose values depend on context.
@@ -141,6 +142,7 @@ class Application:
             streams=streams,
             metrics=self._metrics,
             readiness=Readiness(self._catalog, self._availability, self._writability, lambda: streams.is_ending),
+            write_turns=WriteTurns(),
         )
 
     def _make_api(self, mounted: Mapping[str, MakeMounted]) -> FastAPI:

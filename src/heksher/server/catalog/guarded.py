@@ -1,7 +1,9 @@
 """A storage backed by the catalog, so that reads work while the database cannot be reached."""
 
+import threading
+import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
@@ -12,6 +14,14 @@ from heksher.server.storage.listener import Listener
 from heksher.server.storage.storage_errors import ContractError, ExpectationError, StorageError
 
 T = TypeVar("T")
+
+# How many readers may wait for the database at once: fewer than there are connections, so that the updater has one.
+_MAX_READERS: Final = 8
+# How long the others wait for their turn, before they are answered from memory.
+_TURN_TIMEOUT_S: Final = 1.0
+# How long no read is tried after one has failed, so that not each of them waits for what keeps all waiting, such as a
+# table that is locked. The updater keeps the catalog at the newest revision meanwhile, if it can.
+_REST_S: Final = 5.0
 
 
 class GuardedStorage(Storage):
@@ -40,6 +50,9 @@ class GuardedStorage(Storage):
         self._availability = availability
         self._writability = writability
         self._look = look
+        # Until when reads are answered from memory, by ``time.monotonic()``.
+        self._rest_end_s = 0.0
+        self._turns = threading.BoundedSemaphore(_MAX_READERS)
 
     @property
     def poll_interval_s(self) -> float:
@@ -63,15 +76,19 @@ class GuardedStorage(Storage):
         self._inner.check_writes()
 
     def read(self, work: Callable[[Reader], T]) -> T:
-        if self._availability.problem is None:
+        if self._availability.problem is None and self._take_turn():
             try:
-                return self._inner.read(work)
+                if not self._is_resting():
+                    return self._inner.read(work)
             except ContractError:
                 raise  # a fault of this program
             except StorageError:
+                self._rest_end_s = time.monotonic() + _REST_S
                 self._look()
                 if self._catalog.state is None:
                     raise
+            finally:
+                self._turns.release()
         return work(PictureReader(self._catalog.load().picture))
 
     def write(
@@ -89,6 +106,12 @@ class GuardedStorage(Storage):
         self._writability.note_success()
         self._follow(written.revision)
         return written
+
+    def _take_turn(self) -> bool:
+        return self._turns.acquire(timeout=None if self._catalog.state is None else _TURN_TIMEOUT_S)
+
+    def _is_resting(self) -> bool:
+        return time.monotonic() < self._rest_end_s and self._catalog.state is not None
 
     def _follow(self, revision: int) -> None:
         try:

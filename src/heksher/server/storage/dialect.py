@@ -20,6 +20,8 @@ MAX_BIG_KEY: Final = 2**63 - 1
 # How long a call waits for a lock held by another write or process, or for a free connection, before it fails as
 # unavailable.
 LOCK_TIMEOUT_S: Final = 10.0
+# The same for readers of a service, who can be answered from memory.
+READER_LOCK_TIMEOUT_S: Final = 1.0
 
 # Connections of one process: those kept open, and those opened in addition while all of them are in use. By default
 # PostgreSQL accepts 97 connections of ordinary users: enough for eight processes with all of theirs, plus a listening
@@ -34,6 +36,7 @@ class Dialect(ABC):
     Attributes:
         place: names the database in messages; never includes a password.
         reader_options, writer_options: SQLAlchemy's execution options for units of work.
+        quick_reader_options: the same for readers that do not wait for locks, or only shortly.
         lock_timeout_s: how long a call waits for a lock or a free connection.
         poll_interval_s: how often to look for writes of other processes.
     """
@@ -43,6 +46,7 @@ class Dialect(ABC):
     def __init__(self, place: str, reader_options: Mapping[str, object], writer_options: Mapping[str, object]) -> None:
         self.place = place
         self.reader_options = reader_options
+        self.quick_reader_options = reader_options
         self.writer_options = writer_options
         self.lock_timeout_s = LOCK_TIMEOUT_S
 

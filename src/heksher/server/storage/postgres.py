@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, event, func, select, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
-from heksher.server.storage.dialect import MAX_POOL_OVERFLOW, POOL_SIZE, Dialect, first_line
+from heksher.server.storage.dialect import MAX_POOL_OVERFLOW, POOL_SIZE, READER_LOCK_TIMEOUT_S, Dialect, first_line
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.storage_errors import Reason, StorageCorruptError, StorageError, StorageUnavailableError
 from heksher.server.storage.tables import HEKSHER_VERSION, METADATA, MIGRATION, WRITE_STATE
@@ -106,8 +106,10 @@ class PostgresDialect(Dialect):
         super().__init__(_describe(url), {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}, {})
         self.writer_options: Mapping[str, object] = {
             "isolation_level": "READ COMMITTED",
-            "heksher_begin": self._limit_locks(url),
+            "heksher_begin": _limit_locks(url, self.lock_timeout_s),
         }
+        # A table that somebody alters must not make all readers wait.
+        self.quick_reader_options = {**self.reader_options, "heksher_begin": _limit_locks(url, READER_LOCK_TIMEOUT_S)}
         self._is_listening = _read_listen(url)
         self._url = url.set(drivername="postgresql+psycopg").difference_update_query([_LISTEN])
 
@@ -217,12 +219,6 @@ class PostgresDialect(Dialect):
         # (SQL_ASCII) the driver would not decode any.
         return {**settings, "prepare_threshold": None, "client_encoding": "utf8"}
 
-    def _limit_locks(self, url: URL) -> str:
-        """Return the first statement of a writing transaction; empty if the URL sets a limit of its own."""
-        if "lock_timeout" in str(url.query.get("options", "")):
-            return ""
-        return f"SET LOCAL lock_timeout = '{self.lock_timeout_s * 1000:.0f}ms'"
-
 
 def _describe(url: URL) -> str:
     """Return the URL without its password and its parameters, which may have one, too."""
@@ -230,6 +226,13 @@ def _describe(url: URL) -> str:
     host = f"[{url.host}]" if url.host and ":" in url.host else url.host or ""
     port = f":{url.port}" if url.port else ""
     return f"postgresql://{user}{host}{port}/{url.database or ''}"
+
+
+def _limit_locks(url: URL, timeout_s: float) -> str:
+    """Return the first statement of a transaction; empty if the URL sets a limit of its own."""
+    if "lock_timeout" in str(url.query.get("options", "")):
+        return ""
+    return f"SET LOCAL lock_timeout = '{timeout_s * 1000:.0f}ms'"
 
 
 def _find_problem(*, is_read_only: bool, has_tables: bool, may_write: bool) -> tuple[str, Reason] | None:

@@ -80,7 +80,7 @@ class SqlStorage(Storage):
             close_engine(engine)
 
     def check(self) -> None:
-        engine = self._open_engine()
+        engine = self._open_engine().execution_options(**self._dialect.quick_reader_options)
         self._dialect.check_place()
         with self._dialect.connecting(engine) as connection, self._dialect.translating("checking"):
             connection.execute(_CHECK).all()
@@ -89,7 +89,7 @@ class SqlStorage(Storage):
         self._dialect.check_writes(self._open_engine())
 
     def read(self, work: Callable[[Reader], T]) -> T:
-        engine = self._open_engine().execution_options(**self._dialect.reader_options)
+        engine = self._open_engine().execution_options(**self._dialect.quick_reader_options)
         with self._dialect.connecting(engine) as connection:
             return work(SqlReader(connection, self._dialect))
 

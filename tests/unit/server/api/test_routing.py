@@ -1,6 +1,10 @@
 """What every group of routes is built with."""
 
+import inspect
+
 import pytest
+from fastapi import Response
+from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 
 from heksher.server.api.body import StrictRoute
@@ -23,4 +27,25 @@ def test_what_int_takes_besides_digits_is_no_rule_id(text: str):
 def test_routes_read_their_requests_strictly():
     """All of them, and JSON without a Content-Type too."""
     router = make_router("some")
-    assert (StrictRoute, ["some"], False) == (router.route_class, router.tags, router.strict_content_type)
+    assert issubclass(router.route_class, StrictRoute)
+    assert (["some"], False) == (router.tags, router.strict_content_type)
+
+
+def test_writes_take_turns_and_reads_do_not():
+    """By their method; what the framework is told of a handler is as it was."""
+
+    def handle(name: str) -> Response:
+        """Say it."""
+        return Response(name)
+
+    async def handle_at_once(name: str) -> Response:
+        return Response(name)
+
+    router = make_router("some")
+    router.get("/a/{name}")(handle)
+    router.put("/a/{name}")(handle)
+    router.post("/a/{name}")(handle_at_once)
+    reading, writing, other = (route for route in router.routes if isinstance(route, APIRoute))
+    assert (handle, handle_at_once) == (reading.endpoint, other.endpoint)
+    assert ("handle", "Say it.") == (writing.name, writing.description)
+    assert ["name", "turns"] == list(inspect.signature(writing.endpoint).parameters)

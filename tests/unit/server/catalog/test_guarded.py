@@ -1,5 +1,6 @@
 """The storage with the catalog behind it."""
 
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import NoReturn
 
 import pytest
@@ -19,6 +20,7 @@ from heksher.server.storage.storage_errors import (
     StorageUnavailableError,
 )
 from tests.support.catalogs import FragileStorage, open_fragile
+from tests.support.fake_service import DEADLINE_S
 from tests.support.operations import SOMEBODY, read_last
 from tests.support.storages import SOME_CHANGE, read_revision, write_something
 
@@ -70,6 +72,32 @@ def test_while_the_database_is_known_to_be_away_nobody_waits_for_it(guarded: Gua
     with pytest.raises(StorageUnavailableError):
         write_something(guarded.storage)
     assert (0, 1) == (guarded.looks, read_revision(guarded.inner))
+
+
+def test_after_a_read_that_failed_others_do_not_try(guarded: Guarded, monkeypatch: pytest.MonkeyPatch):
+    """For some seconds: what kept it waiting, such as a table that is locked, would keep each of them."""
+    time_s = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: time_s[0])
+    guarded.inner.is_away = True
+    guarded.find_reader()
+    guarded.inner.is_away = False
+    before = guarded.inner.reads
+    assert (PictureReader, before) == (guarded.find_reader(), guarded.inner.reads)
+    time_s[0] += 5.1
+    assert PictureReader is not guarded.find_reader()
+
+
+def test_only_some_readers_wait_for_the_database(guarded: Guarded, monkeypatch: pytest.MonkeyPatch):
+    """Others are answered from memory after a while, so that there are connections and threads for the rest."""
+    monkeypatch.setattr("heksher.server.catalog.guarded._TURN_TIMEOUT_S", 0.01)
+    before = guarded.inner.reads
+    guarded.inner.gate.clear()
+    with ThreadPoolExecutor(9) as pool:
+        tasks = [pool.submit(guarded.find_reader) for _ in range(9)]
+        first = next(as_completed(tasks, DEADLINE_S))
+        assert (PictureReader, before + 8) == (first.result(), guarded.inner.reads)
+        guarded.inner.gate.set()
+    assert 1 == sum(task.result() is PictureReader for task in tasks)
 
 
 def test_nothing_can_be_read_before_anything_was_loaded():
@@ -132,11 +160,11 @@ def test_a_database_that_fails_in_another_way_is_read_from_memory(guarded: Guard
     def fail(_work: object) -> NoReturn:
         raise errors.pop()
 
-    errors = [ContractError("a fault"), StorageCorruptError("damaged")]
+    errors = [StorageCorruptError("damaged"), ContractError("a fault")]
     monkeypatch.setattr(guarded.inner, "read", fail)
-    assert (PictureReader, 1) == (guarded.find_reader(), guarded.looks)
     with pytest.raises(ContractError):
         guarded.find_reader()
+    assert (PictureReader, 1) == (guarded.find_reader(), guarded.looks)
 
 
 def test_what_is_stored_is_answered_so(guarded: Guarded):

@@ -1,7 +1,8 @@
 """The health routes: for clients, load balancers, orchestrators and Prometheus."""
 
+import asyncio
+
 from fastapi import APIRouter, Response
-from starlette.concurrency import run_in_threadpool
 
 from heksher.server.api.responses import HealthResponse, JSONAnswer, Live, Problem, Ready, document, model, text
 from heksher.server.api.routing import ServicesDependency, make_router
@@ -55,6 +56,7 @@ async def check_ready(services: ServicesDependency) -> Response:
 )
 async def show_metrics(services: ServicesDependency) -> Response:
     """Of all workers together."""
-    # With several workers they are read from files.
-    body, content_type = await run_in_threadpool(services.metrics.render)
+    # With several workers they are read from files. Not in the threads of other routes, which may all wait for the
+    # database.
+    body, content_type = await asyncio.to_thread(services.metrics.render)
     return Response(body, headers={"Content-Type": content_type})
