@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from heksher.server.storage.listener import Listener
-from heksher.server.storage.storage_errors import ContractError, StorageError, StorageUnavailableError
+from heksher.server.storage.storage_errors import ContractError, Reason, StorageError, StorageUnavailableError
 
 # A 64-bit key. SQLite's integers have 64 bits anyway, but only an INTEGER key is the row id itself.
 BIG_KEY: Final = BigInteger().with_variant(Integer(), "sqlite")
@@ -28,6 +28,10 @@ READER_LOCK_TIMEOUT_S: Final = 1.0
 # one each.
 POOL_SIZE: Final = 3
 MAX_POOL_OVERFLOW: Final = 8
+
+# A connection keeps what held when it was opened: a file that was read-only, a search_path, a default of its role. When
+# that is mended, only new connections notice.
+_STALE: Final[frozenset[Reason]] = frozenset({"read-only", "schema missing"})
 
 
 class Dialect(ABC):
@@ -72,7 +76,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def check_access(self) -> None:
-        """Do what ``check_place`` does, and raise the same if open connections could do what new ones could not."""
+        """Do what ``check_place`` does, and raise the same if open connections could write what new ones could not."""
 
     @abstractmethod
     def check_writes(self, engine: Engine) -> None:
@@ -98,6 +102,10 @@ class Dialect(ABC):
             connection = engine.connect()
         try:
             yield connection
+        except StorageUnavailableError as error:
+            if error.reason in _STALE:
+                _drop(connection, engine)
+            raise
         finally:
             # A broken connection has nothing to roll back, and the error that matters is being raised already.
             with suppress(SQLAlchemyError):
@@ -127,6 +135,13 @@ class Dialect(ABC):
     @abstractmethod
     def _translate(self, error: DBAPIError, doing: str) -> StorageError:
         """Return the error of this package that corresponds to a driver's error."""
+
+
+def _drop(connection: Connection, engine: Engine) -> None:
+    """Have no connection used again that is there now."""
+    with suppress(SQLAlchemyError):
+        connection.invalidate()
+    engine.dispose()
 
 
 def close_engine(engine: Engine) -> None:

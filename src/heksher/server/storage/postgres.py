@@ -10,12 +10,11 @@ writes of other processes.
 
 import functools
 import importlib.util
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, event, func, select, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from heksher.server.storage.dialect import MAX_POOL_OVERFLOW, POOL_SIZE, READER_LOCK_TIMEOUT_S, Dialect, first_line
 from heksher.server.storage.listener import Listener
@@ -29,6 +28,9 @@ T = TypeVar("T")
 
 # The channel for announcing revisions. All schemas of a database share it, so a message begins with the schema's name.
 CHANNEL: Final = "heksher_revision"
+# Not by SQLAlchemy's option: it would make the next writer's transaction READ WRITE, against the server's default, with
+# which an operator, or whoever runs the server, may have stopped writes.
+_READ_ONLY: Final = "SET TRANSACTION READ ONLY"
 _LISTEN: Final = "heksher_listen"
 
 # Values of libpq for what the URL leaves open. Units: seconds; tcp_user_timeout in milliseconds. Keepalives detect that
@@ -103,13 +105,16 @@ class PostgresDialect(Dialect):
     poll_interval_s: float = 1.0
 
     def __init__(self, url: URL) -> None:
-        super().__init__(_describe(url), {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}, {})
+        super().__init__(_describe(url), {"isolation_level": "REPEATABLE READ", "heksher_begin": _READ_ONLY}, {})
         self.writer_options: Mapping[str, object] = {
             "isolation_level": "READ COMMITTED",
             "heksher_begin": _limit_locks(url, self.lock_timeout_s),
         }
-        # A table that somebody alters must not make all readers wait.
-        self.quick_reader_options = {**self.reader_options, "heksher_begin": _limit_locks(url, READER_LOCK_TIMEOUT_S)}
+        # A table that somebody alters must not make all readers wait. One statement, because it is one more round trip.
+        self.quick_reader_options = {
+            **self.reader_options,
+            "heksher_begin": f"{_READ_ONLY}; {_limit_locks(url, READER_LOCK_TIMEOUT_S)}",
+        }
         self._is_listening = _read_listen(url)
         self._url = url.set(drivername="postgresql+psycopg").difference_update_query([_LISTEN])
 
@@ -133,18 +138,6 @@ class PostgresDialect(Dialect):
         event.listen(engine, "begin", _begin)
         limit_waiting(engine)
         return engine
-
-    @contextmanager
-    def connecting(self, engine: Engine) -> Iterator[Connection]:
-        with super().connecting(engine) as connection:
-            try:
-                yield connection
-            except StorageUnavailableError:
-                # A session keeps what its role was configured to when it began, such as another search_path: when that
-                # is mended, only new sessions notice.
-                with suppress(SQLAlchemyError):
-                    connection.invalidate()
-                raise
 
     def lock_schema(self, connection: Connection) -> None:
         # A statement of a migration may take long, and so may waiting for another process that migrates.

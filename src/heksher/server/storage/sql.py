@@ -98,8 +98,9 @@ class SqlStorage(Storage):
     ) -> Written[T]:
         engine = self._open_engine().execution_options(**self._dialect.writer_options)
         unit = UnitOfWork()
+        self._dialect.check_access()
         with self._taking_turns(), self._dialect.connecting(engine) as connection:
-            self._dialect.check_access()
+            self._dialect.check_place()
             writer = SqlWriter(connection, self._dialect, unit, origin, self._clock)
             writer.lock()
             require_expected(writer, expected)

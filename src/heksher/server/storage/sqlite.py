@@ -9,6 +9,7 @@ import math
 import os
 import re
 import sqlite3
+import stat
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -97,9 +98,11 @@ class SqliteDialect(Dialect):
     def check_access(self) -> None:
         self.check_place()
         # An open file can be written to whatever its mode has become, until the service is started again.
-        for path in self._list_files():
+        if not os.access(self._path, os.W_OK):
+            raise StorageUnavailableError(f"the database file {self.place} is read-only; {_ACCESS_REMEDY}", "read-only")
+        for path in self._list_files_beside():
             if not os.access(path, os.W_OK):
-                raise StorageUnavailableError(f"the file {path} is read-only; {_ACCESS_REMEDY}", "read-only")
+                self._lend_mode(path)
 
     def check_writes(self, engine: Engine) -> None:
         del engine  # nothing is asked of the database
@@ -113,10 +116,17 @@ class SqliteDialect(Dialect):
                 "disk full",
             )
 
-    def _list_files(self) -> list[Path]:
-        """Return the file, and those that SQLite keeps beside it, as far as they exist."""
+    def _list_files_beside(self) -> list[Path]:
+        """Return what SQLite keeps beside the file, as far as it exists."""
         beside = [self._path.with_name(f"{self._path.name}{suffix}") for suffix in ("-wal", "-shm")]
-        return [self._path, *filter(Path.exists, beside)]
+        return [path for path in beside if path.exists()]
+
+    def _lend_mode(self, path: Path) -> None:
+        """Give a file beside the database the mode of that, as SQLite did when the database was read-only."""
+        try:
+            path.chmod(stat.S_IMODE(self._path.stat().st_mode))
+        except OSError:
+            raise StorageUnavailableError(f"the file {path} is read-only; {_ACCESS_REMEDY}", "read-only") from None
 
     def _connect(self) -> sqlite3.Connection:
         # Once the file is known, it is never made anew: in place of one that was deleted, new connections would have an

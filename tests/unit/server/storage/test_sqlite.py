@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from sqlalchemy import text
@@ -200,11 +201,34 @@ def test_replaced_file_is_not_mixed_with_the_one_in_use(file: Path, file_storage
 def test_read_only_file(file_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that may no longer be written to is left alone, though what is open still could."""
     with monkeypatch.context() as patch:
-        patch.setattr(os, "access", lambda path, mode: (path.suffix, mode) != (".db-wal", os.W_OK))
+        patch.setattr(os, "access", lambda path, mode: (path.suffix, mode) != (".db", os.W_OK))
         assert find_write_reason(file_storage) == "read-only"
-        with pytest.raises(StorageUnavailableError, match=r"heksher\.db-wal is read-only; this process must be able"):
+        with pytest.raises(StorageUnavailableError, match=r"heksher\.db is read-only; this process must be able"):
             write_something(file_storage)
     assert (find_write_reason(file_storage), write_something(file_storage)) == (None, 1)
+
+
+def test_files_beside_a_read_only_file(file: Path, file_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite made them as read-only as the file was, and nobody thinks of them: they get the mode that it has now."""
+    beside = [file.with_name(f"{file.name}{suffix}") for suffix in ("-wal", "-shm")]
+    file.chmod(0o640)
+    for path in beside:
+        path.chmod(0o440)
+
+    def is_owners(path: Path, mode: int) -> bool:
+        return mode == os.W_OK and bool(path.stat().st_mode & 0o200)
+
+    monkeypatch.setattr(os, "access", is_owners)
+    assert find_write_reason(file_storage) is None
+    assert [0o640, 0o640] == [path.stat().st_mode & 0o777 for path in beside]
+    for path in beside:
+        path.chmod(0o440)
+
+    def refuse(*_: object) -> NoReturn:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    assert find_write_reason(file_storage) == "read-only"
 
 
 @pytest.mark.parametrize("is_root", [True, False])
