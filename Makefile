@@ -154,6 +154,10 @@ bench-start: env-test ## starts of many processes and settings, and what one bad
 bench-outage-db: env-test ## two replicas under load while PostgreSQL is stopped, then frozen (SECONDS=10; default 30)
 	$(BENCH) benchmarks.database_outage $(if $(SECONDS),--seconds '$(SECONDS)') $(ARGS)
 
+.PHONY: bench-locks
+bench-locks: env-test ## how long answers take while a table of PostgreSQL is locked (SECONDS=5; SOURCE=DIR: another source tree)
+	$(BENCH) benchmarks.locked_tables $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)
+
 .PHONY: sick-states
 sick-states: env-test ## what a service says while its database cannot be written to (SOURCE=DIR: another source tree)
 	$(BENCH) benchmarks.sick_states $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)
