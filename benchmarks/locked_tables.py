@@ -1,6 +1,6 @@
 """How long answers take while somebody has locked a table of PostgreSQL: ``make bench-locks``.
 
-Sixty writes wait for the lock meanwhile, and twelve readers ask for everything else again and again. Ends with 1 if one
+Sixty writes wait for the lock meanwhile, and two readers for each path ask again and again. Ends with 1 if one
 of these waits for longer than it has to.
 """
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +17,10 @@ from tests.support.service import ServiceProcess
 PATHS: Final = ("/api/v1/query", "/api/v1/settings", "/api/v1/settings/s", "/api/health", "/metrics", "/docs")
 # More than there are threads for all routes.
 WRITES: Final = 60
-READERS: Final = 12
+# Of each path.
+READERS: Final = 2
+# Between two requests of a reader, so that the machine has time for the service.
+_PAUSE_S: Final = 0.02
 
 
 @dataclass
@@ -47,31 +50,32 @@ def serving(url: str) -> Iterator[ServiceProcess]:
 
 def lock_table(url: str, service: ServiceProcess, table: str, lock_s: float) -> Waited:
     """Lock a table for some seconds while a service is asked to write, and asked for everything else all the time."""
-    with ThreadPoolExecutor(WRITES + READERS) as pool, psycopg.connect(url) as other:
+    with ThreadPoolExecutor(WRITES + READERS * len(PATHS)) as pool, psycopg.connect(url) as other:
         other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
         writes = [pool.submit(_write, service, f"{table}_{number}") for number in range(WRITES)]
         until_s = time.monotonic() + lock_s
-        readers = [pool.submit(time_answers, service, until_s) for _ in range(READERS)]
+        readers = [pool.submit(time_answers, service, until_s, (path,)) for path in PATHS * READERS]
         time.sleep(max(0, until_s - time.monotonic()))
         other.rollback()
         answers = [reader.result() for reader in readers]
-        statuses = {path: set().union(*(each.statuses[path] for each in answers)) for path in PATHS}
-        longest_s = {path: max(each.longest_s[path] for each in answers) for path in PATHS}
+        statuses = {path: set().union(*(each.statuses.get(path, ()) for each in answers)) for path in PATHS}
+        longest_s = {path: max(each.longest_s.get(path, 0.0) for each in answers) for path in PATHS}
         return Waited(longest_s, statuses, {write.result() for write in writes})
 
 
-def time_answers(service: ServiceProcess, until_s: float) -> Waited:
-    """Ask for everything again and again, at least once."""
+def time_answers(service: ServiceProcess, until_s: float, paths: Sequence[str] = PATHS) -> Waited:
+    """Ask for some paths again and again, at least once."""
     statuses: defaultdict[str, set[int]] = defaultdict(set)
     longest_s: defaultdict[str, float] = defaultdict(float)
     with httpx2.Client(base_url=service.url, timeout=DEADLINE_S) as client:
         while True:
-            for path in PATHS:
+            for path in paths:
                 start_s = time.monotonic()
                 statuses[path].add(client.get(path).status_code)
                 longest_s[path] = max(longest_s[path], time.monotonic() - start_s)
             if time.monotonic() > until_s:
                 return Waited(longest_s, statuses, set())
+            time.sleep(_PAUSE_S)
 
 
 def _write(service: ServiceProcess, user: str) -> int:
