@@ -168,6 +168,14 @@ bench-failover: env-test ## a standby of PostgreSQL takes over, 20 times in each
 bench-outage-db: env-test ## two replicas under load while PostgreSQL is stopped, then frozen (SECONDS=10; default 30)
 	$(BENCH) benchmarks.database_outage $(if $(SECONDS),--seconds '$(SECONDS)') $(ARGS)
 
+.PHONY: bench-locks
+bench-locks: env-test ## how long answers take while a table of PostgreSQL is locked (SECONDS=5; SOURCE=DIR: another source tree)
+	$(BENCH) benchmarks.locked_tables $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)
+
+.PHONY: sick-states
+sick-states: env-test ## what a service says while its database cannot be written to (SOURCE=DIR: another source tree)
+	$(BENCH) benchmarks.sick_states $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)
+
 .PHONY: soak
 soak: env-all ## both clients under random faults, for half an hour (MINUTES=2)
 	$(RUN) -m tests.faults.soak $(if $(MINUTES),--minutes '$(MINUTES)') $(ARGS)

@@ -1,1 +1,1 @@
-"""What strangers, careless operators and bad days can do to a service; each as a test, and as a command."""
+"""What strangers, careless operators and bad days can do to a service: drivers that tests and commands share."""

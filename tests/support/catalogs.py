@@ -22,7 +22,7 @@ from heksher.server.storage.base import (
 )
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.memory import MemoryStorage
-from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageError, StorageUnavailableError
 from heksher.value_type import JSON
 from tests.support.storages import a_setting
 
@@ -75,6 +75,8 @@ class FragileStorage(Storage):
 
     Attributes:
         is_away: while this is set, whatever is asked of it fails.
+        sickness: what each write fails with; ``None`` while writes work.
+        is_told: whether the check for writes finds the sickness.
         reads: how many units of reading work were asked for.
         gate: no unit of reading work goes on while this is not set.
         is_waiting: set when a unit of reading work has come to the gate.
@@ -83,6 +85,8 @@ class FragileStorage(Storage):
     def __init__(self, inner: Storage | None = None, poll_interval_s: float = 3600) -> None:
         self.inner = inner or MemoryStorage()
         self.is_away = False
+        self.sickness: StorageError | None = None
+        self.is_told = True
         self.reads = 0
         self.gate = threading.Event()
         self.gate.set()
@@ -115,6 +119,11 @@ class FragileStorage(Storage):
     def prune(self, before: datetime) -> int:
         return self.inner.prune(before)
 
+    def check_writes(self) -> None:
+        self.check()
+        if self.sickness is not None and self.is_told:
+            raise self.sickness
+
     def read(self, work: Callable[[Reader], T]) -> T:
         self.reads += 1
         self.is_waiting.set()
@@ -126,6 +135,8 @@ class FragileStorage(Storage):
         self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
     ) -> Written[T]:
         self.check()
+        if self.sickness is not None:
+            raise self.sickness
         return self.inner.write(work, origin, expected)
 
 

@@ -18,10 +18,13 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
+from sqlalchemy import make_url
 
+from heksher.server.storage.maintenance import migrate_database
 from tests.support.guardian import make_directory
 from tests.support.processes import stop_process
 
@@ -45,6 +48,52 @@ def make_postgres_schema(options: str = "") -> Iterator[str]:
         yield add_parameters(server_url, options=f"-csearch_path={schema} {options}")
     finally:
         run_sql(server_url, f'DROP SCHEMA "{schema}" CASCADE')
+
+
+class Role(NamedTuple):
+    """A role that may read and change rows, and nothing else, as that of a service can be.
+
+    Attributes:
+        name: its name.
+        schema: the name of the schema with the tables.
+        url: of the database, for the role; what its sessions are like is up to the role's settings.
+        owner_url: the same for the tables' owner.
+    """
+
+    name: str
+    schema: str
+    url: str
+    owner_url: str
+
+    def run(self, statement: str) -> None:
+        """Run a statement as the owner, with ``{role}`` and ``{schema}`` filled in."""
+        run_sql(self.owner_url, statement.format(role=self.name, schema=self.schema))
+
+
+@contextmanager
+def make_role(owner_url: str) -> Iterator[Role]:
+    """Make a role that works on the tables of a schema, which are made as the owner's.
+
+    Args:
+        owner_url: what ``make_postgres_schema`` gives.
+    """
+    migrate_database(owner_url)
+    name = f"role_{uuid.uuid4().hex}"
+    with psycopg.connect(owner_url) as connection:
+        [schema] = connection.execute("SELECT current_schema()").fetchone()
+    url = make_url(owner_url).difference_update_query(["user", "options"]).set(username=name, password=name)
+    url = url.update_query_dict({"application_name": name})
+    role = Role(name, schema, url.render_as_string(hide_password=False), owner_url)
+    role.run("CREATE ROLE {role} LOGIN PASSWORD '{role}'")
+    try:
+        role.run("ALTER ROLE {role} SET search_path = {schema}")
+        role.run("GRANT USAGE ON SCHEMA {schema} TO {role}")
+        role.run("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}")
+        yield role
+    finally:
+        end_sessions(role.url)
+        role.run("DROP OWNED BY {role}")
+        role.run("DROP ROLE {role}")
 
 
 def run_sql(url: str, statement: str) -> None:

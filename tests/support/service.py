@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -161,6 +161,7 @@ class ServiceProcess:
         database: a path or URL.
         options: further arguments of the command.
         environment: variables on top of this process's, without those that configure a service.
+        prefix: what the command is started with, such as ``setpriv``; it has to become the command.
 
     Attributes:
         url: as the command printed it.
@@ -168,8 +169,14 @@ class ServiceProcess:
         process: the process.
     """
 
-    def __init__(self, database: str | Path | None, *options: str, environment: dict[str, str] | None = None) -> None:
-        self._command = [sys.executable, "-m", "heksher", "serve", "--port", "0", *options]
+    def __init__(
+        self,
+        database: str | Path | None,
+        *options: str,
+        environment: dict[str, str] | None = None,
+        prefix: Sequence[str] = (),
+    ) -> None:
+        self._command = [*prefix, sys.executable, "-m", "heksher", "serve", "--port", "0", *options]
         if database is not None:
             self._command += ["--db", str(database)]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HEKSHER_", "DOC_ONLY"))}

@@ -1,7 +1,7 @@
 """The application: the only module that puts the API, the operations, the catalog and a storage together."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from types import MappingProxyType
 
 from fastapi import FastAPI
@@ -36,6 +36,7 @@ from heksher.server.catalog.catalog import Catalog
 from heksher.server.catalog.guarded import GuardedStorage
 from heksher.server.catalog.picture import Picture
 from heksher.server.catalog.updater import CatalogUpdater
+from heksher.server.catalog.writability import Writability
 from heksher.server.config import Config
 from heksher.server.health import Readiness
 from heksher.server.history import HistoryPruner
@@ -48,6 +49,7 @@ from heksher.server.storage.base import Origin, Storage
 from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.storage.location import storage_for
 from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.server.write_turns import WriteTurns
 from heksher.version import __version__
 
 _DESCRIPTION = """Settings whose values depend on context.
@@ -89,8 +91,11 @@ class Application:
         # The picture that the metrics were last set from; None before the first.
         self._reported: Picture | None = None
         self._availability = Availability()
+        self._writability = Writability()
         self._catalog = Catalog(self._storage, config.max_cache_bytes)
-        self._updater = CatalogUpdater(self._catalog, self._storage, self._availability, self._report)
+        self._updater = CatalogUpdater(
+            self._catalog, self._storage, self._availability, self._writability, self._report
+        )
         # None if entries stay for ever.
         self._pruner: HistoryPruner | None = None
         if config.keep_history_days is not None:
@@ -118,9 +123,12 @@ class Application:
             if self._is_owner:
                 prepare_storage(self._storage, self._config)
             # If the database is unreachable again already, the updater keeps trying.
-            with suppress(StorageUnavailableError):
+            try:
                 self._catalog.load()
+            except StorageUnavailableError as error:
+                self._availability.note(error)
             self._updater.start()
+            self._report()
             if self._pruner is not None:
                 self._pruner.start()
             yield
@@ -137,11 +145,14 @@ class Application:
         streams = Streams(self._catalog, self._metrics)
         return Services(
             config=self._config,
-            storage=GuardedStorage(self._storage, self._catalog, self._availability, self._updater.look),
+            storage=GuardedStorage(
+                self._storage, self._catalog, self._availability, self._writability, self._updater.look
+            ),
             query_service=QueryService(self._catalog, self._availability, self._metrics),
             streams=streams,
             metrics=self._metrics,
-            readiness=Readiness(self._catalog, self._availability, lambda: streams.is_ending),
+            readiness=Readiness(self._catalog, self._availability, self._writability, lambda: streams.is_ending),
+            write_turns=WriteTurns(),
         )
 
     def _make_api(self, mounted: Mapping[str, MakeMounted]) -> FastAPI:
@@ -174,6 +185,7 @@ class Application:
         self._metrics.note_hits()
         is_up = self._availability.problem is None
         self._metrics.set_database_up(is_up)
+        self._metrics.set_writes_possible(self.services.readiness.find_write_problem() is None)
         if is_up:
             self._metrics.note_catalog_current()
         if (state := self._catalog.state) is not None:

@@ -20,7 +20,7 @@ def load_config(environment: Mapping[str, str], given: Given = _NOTHING) -> Conf
     """Return the configuration of a service.
 
     Args:
-        environment: the environment variables; an empty one counts as missing.
+        environment: the environment variables; an empty one counts as missing, except the database's.
         given: the command-line options by name.
 
     Raises:
@@ -46,9 +46,11 @@ def _read_options(
 def _read_option(option: Option, environment: Mapping[str, str], given: OptionValue | None) -> OptionValue | None:
     if given is not None:
         return option.kind.read_argument(option.flag or "", given) if isinstance(given, str) else given
-    if option.variable is not None and (text := environment.get(option.variable)):
-        return option.kind.read(option.variable, text)
-    return None
+    if option.variable is None or (text := environment.get(option.variable)) is None:
+        return None
+    if not text and option.may_be_empty:
+        return None
+    return option.kind.read(option.variable, text)
 
 
 def find_default_database(environment: Mapping[str, str]) -> Path:

@@ -78,6 +78,7 @@ class Metrics:
             "livemin",
         )  # fmt: skip
         self._database_up = gauge("database_up", "Whether the database can be reached: 1 or 0.", "livemin")
+        self._writes_possible = gauge("writes_possible", "Whether the database can be written to: 1 or 0.", "livemin")
         self._cached_answers = gauge("cache_answers", "Answers to queries that are kept.", "livesum")
         self._cached_bytes = gauge("cache_bytes", "Bytes of the answers that are kept.", "livesum")
         self._hits = counter("cache_hits", "Queries that were answered with a kept answer.")
@@ -145,6 +146,10 @@ class Metrics:
     def set_database_up(self, is_up: bool) -> None:
         """Record whether the database can be reached."""
         self._database_up.set(is_up)
+
+    def set_writes_possible(self, is_possible: bool) -> None:
+        """Record whether the database can be written to."""
+        self._writes_possible.set(is_possible)
 
     def set_cache(self, answers: int, size_bytes: int) -> None:
         """Record how many answers this process has cached, and their total size."""

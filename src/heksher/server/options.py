@@ -25,6 +25,7 @@ class Option:
         flag: the command-line option; ``None`` if there is none.
         variable: the environment variable; ``None`` if there is none.
         default_help: what happens without the option; ``None`` if the default says it.
+        may_be_empty: whether an empty variable counts as missing; otherwise it is an error.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Option:
     flag: str | None = None
     variable: str | None = None
     default_help: str | None = None
+    may_be_empty: bool = True
 
     @property
     def default(self) -> OptionValue | None:
@@ -57,6 +59,8 @@ DATABASE: Final = Option(
     help="the database: the path of an SQLite file, or a URL: sqlite:///PATH, postgresql://user:password@host:port/db;"
     " or memory:",
     default_help="a file in the user's data directory",
+    # A secret that was not filled in: the service would start with an empty database, and nobody would know.
+    may_be_empty=False,
 )
 
 OPTIONS: Final = (

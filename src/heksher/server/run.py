@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Final
-from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -232,12 +231,13 @@ def _tell(config: Config, listener: socket.socket, say: Callable[[str], object])
 
 
 def describe_database(database: str) -> str:
-    """Return a description of a database without its password."""
+    """Return where a database is, without anything that may be a secret.
+
+    Raises:
+        StorageError: the text does not name a usable database.
+    """
     if database == "memory:":
         return "in memory, so it ends with the service"
-    if "://" not in database:
-        return str(Path(database).absolute())
-    parts = urlsplit(database)
-    if parts.password is None:
-        return database
-    return database.replace(f":{parts.password}@", ":***@", 1)
+    from heksher.server.storage.dialects import dialect_for  # noqa: PLC0415 -- as in ``location``
+
+    return dialect_for(database).place

@@ -8,6 +8,7 @@ from heksher.server.metrics import Metrics
 from heksher.server.queries.query_service import QueryService
 from heksher.server.queries.stream import Streams
 from heksher.server.storage.base import Storage
+from heksher.server.write_turns import WriteTurns
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Services:
         streams: the open streams.
         metrics: the metrics of this process.
         readiness: whether this process can serve requests.
+        write_turns: runs writes in threads.
     """
 
     config: Config
@@ -30,3 +32,4 @@ class Services:
     streams: Streams
     metrics: Metrics
     readiness: Readiness
+    write_turns: WriteTurns

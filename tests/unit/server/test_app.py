@@ -11,6 +11,7 @@ from heksher.server.errors import StartupError
 from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.storage_errors import StorageError, StorageUnavailableError
+from tests.support.waiting import wait_until
 
 
 def test_an_application_opens_and_closes_its_own_storage(tmp_path: Path):
@@ -31,7 +32,7 @@ def test_a_given_storage_stays_its_owners():
     with TestClient(Application(Config("unused"), storage)) as client:
         assert 500 == client.get("/api/health").status_code
         storage.open()
-        assert 200 == client.get("/api/health").status_code
+        assert wait_until(lambda: 200 == client.get("/api/health").status_code)
     storage.check()
 
 

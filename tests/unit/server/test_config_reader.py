@@ -102,7 +102,6 @@ def test_empty_variables_are_no_variables():
     """As a deployment template leaves them."""
     empty = dict.fromkeys(
         (
-            "HEKSHER_DB_CONNECTION_STRING",
             "HEKSHER_STARTUP_CONTEXT_FEATURES",
             "DOC_ONLY",
             "HEKSHER_MAX_BODY_BYTES",
@@ -116,6 +115,15 @@ def test_empty_variables_are_no_variables():
         "",
     )
     assert load_config(HOME) == load_config(HOME | empty)
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_database_is_an_error(text: str):
+    """A secret that was not filled in: the default would be an empty database of which nobody knows."""
+    with pytest.raises(StartupError, match=r"HEKSHER_DB_CONNECTION_STRING: .* is empty; leave it out"):
+        load_config(HOME | {"HEKSHER_DB_CONNECTION_STRING": text})
+    with pytest.raises(StartupError, match=r"--db: '.*' is empty"):
+        load_config(HOME, {"database": text})
 
 
 @pytest.mark.parametrize(

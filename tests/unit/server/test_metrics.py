@@ -61,6 +61,7 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
     metrics.note_lost_histories(3)
     metrics.note_catalog_current()
     metrics.set_database_up(True)
+    metrics.set_writes_possible(True)
     metrics.set_cache(12, 34_567)
     metrics.count_hit()
     metrics.count_hit()
@@ -76,6 +77,7 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
         "heksher_catalog_rules": 3000,
         "heksher_catalog_current_timestamp_seconds": 1_700_000_000,
         "heksher_database_up": 1,
+        "heksher_writes_possible": 1,
         "heksher_cache_answers": 12,
         "heksher_cache_bytes": 34_567,
         "heksher_cache_hits_total": 2,
@@ -118,6 +120,7 @@ for number in (1, 2):
         metrics.set_streams(number)
         metrics.set_catalog(RevisionId(10 + number), 20 + number, 30 + number)
         metrics.set_database_up(number == 2)
+        metrics.set_writes_possible(number == 1)
         metrics.set_cache(number, 100)
         os._exit(0)
     pid, status = os.wait()
@@ -147,6 +150,7 @@ def test_each_worker_answers_for_all(tmp_path: Path):
         "heksher_catalog_settings": 22,
         "heksher_catalog_rules": 32,
         "heksher_database_up": 0,
+        "heksher_writes_possible": 0,
         "heksher_cache_bytes": 200,
         "heksher_workers": 3,
         f'heksher_build_info{{version="{__version__}"}}': 1,

@@ -109,7 +109,7 @@ def test_what_would_not_end_by_itself_is_told_to_end(signal_number: signal.Signa
     ("database", "said"),
     [
         ("{}/heksher.db", "database: {}/heksher.db"),
-        ("sqlite:///{}/heksher.db", "database: sqlite:///{}/heksher.db"),
+        ("sqlite:///{}/heksher.db", "database: {}/heksher.db"),
         ("memory:", "database: in memory, so it ends with the service"),
     ],
 )
@@ -133,13 +133,18 @@ def test_the_service_says_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path:
 @pytest.mark.parametrize(
     ("database", "expected"),
     [
-        ("postgresql://ada:secret@host:5432/db", "postgresql://ada:***@host:5432/db"),
+        ("postgresql://ada:secret@host:5432/db", "postgresql://ada@host:5432/db"),
+        ("postgresql+psycopg://ada:secret@[::1]:5432/db", "postgresql://ada@[::1]:5432/db"),
+        ("postgresql://ada:s/e?c#r:e[t@host/db", "postgresql://ada@host/db"),
+        ("postgresql://ada:%40secret@host/db", "postgresql://ada@host/db"),
+        ("postgresql://ada@host/db?password=secret&sslpassword=secret", "postgresql://ada@host/db"),
+        ("postgresql:///db?user=ada&password=secret", "postgresql:///db"),
         ("postgresql://ada@host/db", "postgresql://ada@host/db"),
         ("postgresql://host/db", "postgresql://host/db"),
     ],
 )
 def test_a_password_is_never_said(database: str, expected: str):
-    """Everything else of the address is."""
+    """Nor are parameters, which may have one; user, host, port and database are."""
     assert expected == describe_database(database)
 
 

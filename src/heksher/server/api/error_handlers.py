@@ -7,6 +7,7 @@ Source: docs/reference/compatibility.md.
 """
 
 import logging
+from collections.abc import Mapping
 from functools import singledispatch
 from http import HTTPStatus
 from urllib.parse import quote
@@ -32,7 +33,14 @@ from heksher.server.errors import (
     OperationError,
 )
 from heksher.server.limits import MAX_REPORTED_ERRORS
-from heksher.server.storage.storage_errors import SchemaChangedError, StorageUnavailableError
+from heksher.server.storage.storage_errors import (
+    ContractError,
+    ExpectationError,
+    Reason,
+    SchemaChangedError,
+    StorageError,
+    StorageUnavailableError,
+)
 from heksher.value_type import shorten
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -40,6 +48,11 @@ logger: logging.Logger = logging.getLogger(__name__)
 _BODILESS: frozenset[MissingKind] = frozenset({"rule", "context feature"})
 _PLAIN: frozenset[MissingKind] = frozenset({"setting", "configurable feature of a new setting"})
 _RETRY_AFTER_S = 1
+_UNAVAILABLE_DETAILS: Mapping[Reason, str] = {
+    "database down": "the service cannot reach its database; try again later",
+    "busy": "too many writes wait for each other; try again later",
+}
+_OTHER_DETAIL = "the service cannot use its database now ({}); its log says what to do"
 # Messages that replace the framework's two-word ones.
 _TEACHING = {
     404: "there is nothing at this path; /docs lists what there is",
@@ -108,8 +121,21 @@ def _(error: ConflictError) -> Response:
 @answer_error.register
 def _(error: StorageUnavailableError) -> Response:
     logger.warning("a request found the storage unavailable: %s", error)
-    detail = "the service cannot reach its database; try again later"
-    return JSONAnswer({"detail": detail}, 503, {"Retry-After": str(_RETRY_AFTER_S)})
+    status = HTTPStatus.INSUFFICIENT_STORAGE if error.reason == "disk full" else HTTPStatus.SERVICE_UNAVAILABLE
+    return _ask_to_retry(_UNAVAILABLE_DETAILS.get(error.reason, _OTHER_DETAIL.format(error.reason)), status)
+
+
+@answer_error.register
+def _(error: StorageError) -> Response:
+    # The database is sick in a way that nobody foresaw. What is a fault of this program, not of it, is raised again.
+    if isinstance(error, ContractError | ExpectationError):
+        raise error
+    logger.error("a request failed in the storage: %s", error)
+    return _ask_to_retry("the service's database failed; the service's log says why", HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _ask_to_retry(detail: str, status: HTTPStatus) -> Response:
+    return JSONAnswer({"detail": detail}, status, {"Retry-After": str(_RETRY_AFTER_S)})
 
 
 @answer_error.register
@@ -159,7 +185,7 @@ def _find_methods(scope: Scope) -> set[str]:
 
 def install_error_handlers(app: FastAPI) -> None:
     """Make an application answer errors as this module defines."""
-    for error_class in (RequestValidationError, HTTPException, OperationError, StorageUnavailableError):
+    for error_class in (RequestValidationError, HTTPException, OperationError, StorageError):
         app.add_exception_handler(error_class, _handle)
     app.add_middleware(LastResort)
 

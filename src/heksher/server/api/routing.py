@@ -1,6 +1,9 @@
 """What all groups of routes are built with."""
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial, wraps
+from inspect import Parameter, iscoroutinefunction
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Path
@@ -14,6 +17,7 @@ from heksher.server.asgi.access import UNKNOWN_ACCESS, get_access
 from heksher.server.asgi.caller import MAX_ACTOR_CHARACTERS, get_caller
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
+from heksher.server.write_turns import WriteTurns
 from heksher.wire import ACTOR_HEADER
 
 # Dependencies are coroutines although they await nothing: FastAPI would run a plain function in a thread.
@@ -52,6 +56,10 @@ async def _get_origin(request: Request, _actor: _ActorHeader = None) -> Origin:
     return get_caller(request.scope).make_origin()
 
 
+async def _get_write_turns(services: ServicesDependency) -> WriteTurns:
+    return services.write_turns
+
+
 def _read_rule_id(text: object) -> object:
     # int() accepts more than digits ("1_0", " 7"), and pydantic accepts the same.
     if not (isinstance(text, str) and text.isascii() and text.isdecimal()):
@@ -69,14 +77,34 @@ NameInPath = Annotated[str, Path(examples=["cache_ttl"])]
 RuleIdInPath = Annotated[int, BeforeValidator(_read_rule_id), Path(ge=0, examples=[7])]
 
 
-class _DocumentedRoute(StrictRoute):
-    """A route whose documentation has what is answered before it is reached."""
+class ServiceRoute(StrictRoute):
+    """A route that parses its requests strictly, and whose writes wait for each other without keeping threads.
+
+    Its documentation has what is answered before it is reached.
+    """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **arguments: Any) -> None:
         access = get_access(endpoint) or UNKNOWN_ACCESS
         refusals = document(FOREIGN_HOST, FOREIGN_PAGE) if access.is_write else FOREIGN_HOST
         arguments["responses"] = document(arguments.get("responses") or {}, refusals)
+        if access.is_write and not iscoroutinefunction(endpoint):
+            endpoint = _take_turns(endpoint)
         super().__init__(path, endpoint, **arguments)
+
+
+def _take_turns(write: Callable[..., object]) -> Callable[..., Coroutine[object, object, object]]:
+    """Return a handler for the framework that does what another one does, when it is its turn."""
+
+    @wraps(write)
+    async def handle(turns: WriteTurns, **arguments: object) -> object:
+        return await turns.run(partial(write, **arguments))
+
+    # The framework gives a handler what its signature asks for, and follows ``__wrapped__`` to find out what it is.
+    del handle.__wrapped__
+    signature = inspect.signature(write)
+    turns = Parameter("turns", Parameter.KEYWORD_ONLY, annotation=Annotated[WriteTurns, Depends(_get_write_turns)])
+    handle.__signature__ = signature.replace(parameters=[*signature.parameters.values(), turns])  # type: ignore[attr-defined]  # functions have none of their own
+    return handle
 
 
 def make_router(tag: str, dependencies: Sequence[Dependency] | None = None) -> APIRouter:
@@ -87,7 +115,7 @@ def make_router(tag: str, dependencies: Sequence[Dependency] | None = None) -> A
         dependencies: checked first for each request of the group; ``None`` for none.
     """
     # Existing clients send JSON without a Content-Type.
-    return APIRouter(tags=[tag], route_class=_DocumentedRoute, strict_content_type=False, dependencies=dependencies)
+    return APIRouter(tags=[tag], route_class=ServiceRoute, strict_content_type=False, dependencies=dependencies)
 
 
 def provide_services(api: FastAPI, services: Services) -> None:

@@ -2,8 +2,9 @@
 
 import logging
 import time
+from copy import copy
 
-from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageError
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -12,26 +13,28 @@ class Availability:
     """The latest finding. One thread writes it, any thread may read it.
 
     Attributes:
-        problem: why the database cannot be reached; ``None`` while it can.
+        problem: why the database cannot be read; ``None`` while it can.
         since_s: since when that has been the case, by ``time.monotonic()``.
     """
 
     def __init__(self) -> None:
-        self.problem: str | None = None
+        self.problem: StorageError | None = None
         self.since_s: float = time.monotonic()
 
     def require(self) -> None:
-        """Raise an error while the database cannot be reached.
+        """Raise an error while the database cannot be read.
 
         Raises:
-            StorageUnavailableError: the database cannot be reached.
+            StorageError: the database cannot be read.
         """
-        if self.problem is not None:
-            raise StorageUnavailableError(self.problem)
+        if (problem := self.problem) is not None:
+            # A copy, because an error that is raised again and again would keep all its tracebacks.
+            raise copy(problem)
 
-    def note(self, problem: str | None) -> None:
-        """Record a problem, or ``None`` if the database can be reached."""
-        was_down, self.problem = self.problem is not None, problem
+    def note(self, problem: StorageError | None) -> None:
+        """Record a problem, or ``None`` if the database can be read."""
+        # A copy, because the traceback would keep what the failed call had, such as a connection.
+        was_down, self.problem = self.problem is not None, copy(problem)
         if was_down == (problem is not None):
             return
         duration_s = time.monotonic() - self.since_s

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -18,7 +19,7 @@ from heksher.server.catalog.history import News, find_last_common, read_news
 from heksher.server.catalog.picture import Picture, take_picture
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.storage.base import LogEntry, Reader, Storage
-from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageError
 from heksher.wire import REVISION_HEADER, REVISION_ID_HEADER
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -105,8 +106,8 @@ class Catalog:
         self._max_cache_bytes = max_cache_bytes
         # Held while the state is replaced, so that it never goes back.
         self._lock = threading.Lock()
-        # Why and when (by ``time.monotonic()``) the last look at the database failed; None if it did not fail.
-        self._failure: tuple[float, str] | None = None
+        # When (by ``time.monotonic()``) and how the last look at the database failed; None if it did not fail.
+        self._failure: tuple[float, StorageError] | None = None
         self._subscribers: list[Subscriber] = []
         self.state: CatalogState | None = None
         self.checked_at_s: float | None = None
@@ -143,11 +144,11 @@ class Catalog:
                 return state
             # The look failed while this caller waited. If each caller in turn tried again, all threads would be busy.
             if self._failure is not None and self._failure[0] > asked_s:
-                raise StorageUnavailableError(self._failure[1])
+                raise copy(self._failure[1])
             try:
                 return self._publish(self._load(), ()) if state is None else self._follow(state)
-            except StorageUnavailableError as error:
-                self._failure = time.monotonic(), str(error)
+            except StorageError as error:
+                self._failure = time.monotonic(), copy(error)
                 raise
 
     def doubt(self) -> None:

@@ -110,7 +110,9 @@ def ensure_features(storage: Storage, wanted: Sequence[str], origin: Origin) -> 
             )
         _store(writer, "start-up", tuple(wanted))
 
-    return storage.write(work, origin)
+    # A service must be able to start on a database that it can only read.
+    stored, revision = storage.read(lambda reader: (reader.context_features(), reader.revision()))
+    return Written(None, revision) if stored == tuple(wanted) else storage.write(work, origin)
 
 
 def _require(features: Sequence[str], feature: str) -> None:

@@ -272,6 +272,14 @@ class Storage(ABC):
     def check(self) -> None:
         """Raise ``StorageUnavailableError`` if the storage cannot be reached."""
 
+    def check_writes(self) -> None:
+        """Raise an error if no write can succeed now, as far as that can be told without writing anything.
+
+        Raises:
+            StorageUnavailableError: no write can succeed; its reason says why in a word or two.
+        """
+        self.check()
+
     @abstractmethod
     def read(self, work: Callable[[Reader], T]) -> T:
         """Run a unit of reading work and return its result.

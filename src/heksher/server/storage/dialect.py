@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from heksher.server.storage.listener import Listener
-from heksher.server.storage.storage_errors import ContractError, StorageError, StorageUnavailableError
+from heksher.server.storage.storage_errors import ContractError, Reason, StorageError, StorageUnavailableError
 
 # A 64-bit key. SQLite's integers have 64 bits anyway, but only an INTEGER key is the row id itself.
 BIG_KEY: Final = BigInteger().with_variant(Integer(), "sqlite")
@@ -20,12 +20,18 @@ MAX_BIG_KEY: Final = 2**63 - 1
 # How long a call waits for a lock held by another write or process, or for a free connection, before it fails as
 # unavailable.
 LOCK_TIMEOUT_S: Final = 10.0
+# The same for readers of a service, who can be answered from memory.
+READER_LOCK_TIMEOUT_S: Final = 1.0
 
 # Connections of one process: those kept open, and those opened in addition while all of them are in use. By default
 # PostgreSQL accepts 97 connections of ordinary users: enough for eight processes with all of theirs, plus a listening
 # one each.
 POOL_SIZE: Final = 3
 MAX_POOL_OVERFLOW: Final = 8
+
+# A connection keeps what held when it was opened: a file that was read-only, a search_path, a default of its role. When
+# that is mended, only new connections notice.
+_STALE: Final[frozenset[Reason]] = frozenset({"read-only", "schema missing"})
 
 
 class Dialect(ABC):
@@ -34,6 +40,7 @@ class Dialect(ABC):
     Attributes:
         place: names the database in messages; never includes a password.
         reader_options, writer_options: SQLAlchemy's execution options for units of work.
+        quick_reader_options: the same for readers that do not wait for locks, or only shortly.
         lock_timeout_s: how long a call waits for a lock or a free connection.
         poll_interval_s: how often to look for writes of other processes.
     """
@@ -43,6 +50,7 @@ class Dialect(ABC):
     def __init__(self, place: str, reader_options: Mapping[str, object], writer_options: Mapping[str, object]) -> None:
         self.place = place
         self.reader_options = reader_options
+        self.quick_reader_options = reader_options
         self.writer_options = writer_options
         self.lock_timeout_s = LOCK_TIMEOUT_S
 
@@ -75,6 +83,14 @@ class Dialect(ABC):
         """Raise ``StorageUnavailableError`` if open connections lead to a database that is no longer in its place."""
 
     @abstractmethod
+    def check_access(self) -> None:
+        """Do what ``check_place`` does, and raise the same if open connections could write what new ones could not."""
+
+    @abstractmethod
+    def check_writes(self, engine: Engine) -> None:
+        """Raise ``StorageUnavailableError`` if no write can succeed now, without writing anything."""
+
+    @abstractmethod
     def announce(self, connection: Connection, revision: int) -> None:
         """Announce a revision to other processes when the transaction commits, if the database supports that."""
 
@@ -94,6 +110,10 @@ class Dialect(ABC):
             connection = engine.connect()
         try:
             yield connection
+        except StorageUnavailableError as error:
+            if error.reason in _STALE:
+                _drop(connection, engine)
+            raise
         finally:
             # A broken connection has nothing to roll back, and the error that matters is being raised already.
             with suppress(SQLAlchemyError):
@@ -123,6 +143,13 @@ class Dialect(ABC):
     @abstractmethod
     def _translate(self, error: DBAPIError, doing: str) -> StorageError:
         """Return the error of this package that corresponds to a driver's error."""
+
+
+def _drop(connection: Connection, engine: Engine) -> None:
+    """Have no connection used again that is there now."""
+    with suppress(SQLAlchemyError):
+        connection.invalidate()
+    engine.dispose()
 
 
 def close_engine(engine: Engine) -> None:

@@ -1,5 +1,6 @@
 """Finds the dialect for the text that names an SQL database."""
 
+import re
 from typing import Final
 
 from sqlalchemy import URL, make_url
@@ -11,6 +12,10 @@ from heksher.server.storage.sqlite import SqliteDialect
 from heksher.server.storage.storage_errors import StorageError
 
 _FORMS: Final = "a file path, sqlite:///FILE, postgresql://USER:PASSWORD@HOST:PORT/DATABASE or memory:"
+
+# What people write who mean a server, but is no URL. Taken for the name of a file, it would be shown with its password,
+# and an empty database would be made there.
+_SERVER_TEXT: Final = re.compile(r"postgres.*:|.*pass(word|wd)\s*=|(//)?[^/\\]*:[^/\\]*@", re.IGNORECASE | re.DOTALL)
 
 
 def dialect_for(database: str) -> Dialect:
@@ -24,6 +29,8 @@ def dialect_for(database: str) -> Dialect:
         StorageError: the text is none of these. The message does not quote it, because it may contain a password.
     """
     if "://" not in database:
+        if _SERVER_TEXT.match(database):
+            raise StorageError(f"the database is named as a server would be, but not by a URL: expected {_FORMS}")
         return SqliteDialect(URL.create("sqlite", database=database))
     try:
         url = make_url(database)
@@ -33,5 +40,11 @@ def dialect_for(database: str) -> Dialect:
     if backend == "sqlite":
         return SqliteDialect(url)
     if backend in {"postgresql", "postgres"}:
+        # What stands before such a sign was cut off too early, so the rest of a password would pass for an address.
+        if "@" in f"{url.host}{url.database}":
+            raise StorageError(
+                "the URL of the database has an @ after its host: write @ / ? # and % of the user and the password as"
+                " %40 %2F %3F %23 and %25"
+            )
         return PostgresDialect(url)
     raise StorageError(f"databases of the kind {backend!r} are not supported: expected {_FORMS}")

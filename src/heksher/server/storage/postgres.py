@@ -11,20 +11,26 @@ writes of other processes.
 import functools
 import importlib.util
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, event, func, select, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from heksher.server.storage.dialect import MAX_POOL_OVERFLOW, POOL_SIZE, Dialect, first_line
+from heksher.server.storage.dialect import MAX_POOL_OVERFLOW, POOL_SIZE, READER_LOCK_TIMEOUT_S, Dialect, first_line
 from heksher.server.storage.listener import Listener
-from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
+from heksher.server.storage.storage_errors import Reason, StorageCorruptError, StorageError, StorageUnavailableError
+from heksher.server.storage.tables import HEKSHER_VERSION, METADATA, MIGRATION, WRITE_STATE
 
 if TYPE_CHECKING:
     from heksher.server.storage.postgres_connection import PatientConnection
 
+T = TypeVar("T")
+
 # The channel for announcing revisions. All schemas of a database share it, so a message begins with the schema's name.
 CHANNEL: Final = "heksher_revision"
+# Not by SQLAlchemy's option: it would make the next writer's transaction READ WRITE, against the server's default, with
+# which an operator, or whoever runs the server, may have stopped writes.
+_READ_ONLY: Final = "SET TRANSACTION READ ONLY"
 _LISTEN: Final = "heksher_listen"
 
 # Values of libpq for what the URL leaves open. Units: seconds; tcp_user_timeout in milliseconds. Keepalives detect that
@@ -38,12 +44,52 @@ _LIBPQ_DEFAULTS: Final[Mapping[str, str | int]] = {
     "application_name": "heksher",
 }
 
-# Connection; read-only (a standby after a failover); authorization; no such database; rolled back because of another
-# transaction; resources; lock timeout; shutdown and cancellation. Source: PostgreSQL's documentation, appendix A.
-_UNAVAILABLE_STATES: Final = ("08", "25006", "28", "3D", "40", "53", "55P03", "57")
+# What is no fault of this program, by the beginning of the state. Source: PostgreSQL's documentation, appendix A.
+_UNAVAILABLE_STATES: Final[Mapping[str, Reason]] = {
+    "08": "database down",  # connection
+    "25006": "read-only",  # a standby after a failover, or a role that is made so
+    "25P03": "database down",  # idle_in_transaction_session_timeout
+    "25P04": "database down",  # transaction_timeout
+    "28": "database down",  # authorization
+    "3D": "database down",  # no such database
+    "3F": "schema missing",
+    "40": "database down",  # rolled back because of another transaction
+    "42501": "read-only",  # insufficient privilege
+    "42703": "schema missing",  # undefined column
+    "42P01": "schema missing",  # undefined table: dropped, or not on the search_path
+    "53100": "disk full",
+    "53": "database down",  # other resources
+    "55P03": "locked",  # lock_timeout
+    "57": "database down",  # shutdown and cancellation
+    "58": "disk error",
+}
+_REMEDIES: Final[Mapping[str, str]] = {
+    "25P03": "idle_in_transaction_session_timeout is too short for this service",
+    "25P04": "transaction_timeout is too short for this service",
+    "3F": "the schema of the search_path must exist",
+    "42501": "the role needs SELECT, INSERT, UPDATE and DELETE on all tables of the service",
+    "42703": "the tables are not those of this version: see heksher migrate --check",
+    "42P01": "were the tables dropped, or is the search_path another one?",
+    "53100": "make room on the disk",
+    "22P05": "make a database with the encoding UTF8, which can keep all texts",
+    "22021": "make a database with the encoding UTF8, which can keep all texts",
+}
 
 # How long a start waits for one statement of a migration, or for another process that migrates.
 _MIGRATION_TIMEOUT_S: Final = 600.0
+
+# What each write locks or appends to, and what nearly each one changes.
+_WRITTEN: Final = [
+    table.name for table in METADATA.sorted_tables if table not in {HEKSHER_VERSION, MIGRATION, WRITE_STATE}
+]
+# Takes no lock on a table. On a standby, and for a role that is made so, transactions are read-only.
+_CAN_WRITE: Final = text(
+    "SELECT current_setting('transaction_read_only') = 'on',"
+    " to_regclass('write_state') IS NOT NULL AND bool_and(to_regclass(name) IS NOT NULL),"
+    " has_table_privilege(to_regclass('write_state'), 'UPDATE')"
+    " AND bool_and(has_table_privilege(to_regclass(name), 'INSERT'))"
+    " FROM unnest(CAST(:tables AS text[])) AS name"
+)
 
 _ANNOUNCE: Final = select(func.pg_notify(CHANNEL, func.concat(func.current_schema(), " ", bindparam("revision"))))
 
@@ -59,13 +105,15 @@ class PostgresDialect(Dialect):
     poll_interval_s: float = 1.0
 
     def __init__(self, url: URL) -> None:
-        user = f"{url.username}@" if url.username else ""
-        port = f":{url.port}" if url.port else ""
-        place = f"postgresql://{user}{url.host or ''}{port}/{url.database or ''}"
-        super().__init__(place, {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}, {})
+        super().__init__(_describe(url), {"isolation_level": "REPEATABLE READ", "heksher_begin": _READ_ONLY}, {})
         self.writer_options: Mapping[str, object] = {
             "isolation_level": "READ COMMITTED",
-            "heksher_begin": self._limit_locks(url),
+            "heksher_begin": _limit_locks(url, self.lock_timeout_s),
+        }
+        # A table that somebody alters must not make all readers wait. One statement, because it is one more round trip.
+        self.quick_reader_options = {
+            **self.reader_options,
+            "heksher_begin": f"{_READ_ONLY}; {_limit_locks(url, READER_LOCK_TIMEOUT_S)}",
         }
         self._is_listening = _read_listen(url)
         self._url = url.set(drivername="postgresql+psycopg").difference_update_query([_LISTEN])
@@ -129,12 +177,27 @@ class PostgresDialect(Dialect):
             super().commit(connection)
         except StorageUnavailableError as error:
             raise StorageUnavailableError(
-                f"{error}; nobody can tell whether the change was stored: look before you make it again"
+                f"{error}; nobody can tell whether the change was stored: look before you make it again", error.reason
             ) from error
 
     def check_place(self) -> None:
         # Nothing to check: a connection to a server that is gone fails by itself.
         pass
+
+    def check_access(self) -> None:
+        # As above.
+        pass
+
+    def check_writes(self, engine: Engine) -> None:
+        with (
+            self.connecting(engine.execution_options(**self.writer_options)) as connection,
+            self.translating("checking whether a write is possible"),
+        ):
+            is_read_only, has_tables, may_write = connection.execute(_CAN_WRITE, {"tables": _WRITTEN}).one()
+            problem = _find_problem(is_read_only=is_read_only, has_tables=has_tables, may_write=may_write)
+            if problem is not None:
+                remedy, reason = problem
+                raise StorageUnavailableError(f"no write is possible on {self.place}: {remedy}", reason)
 
     def _translate(self, error: DBAPIError, doing: str) -> StorageError:
         # None if no server answered, the connection was lost, or the driver itself raised the error.
@@ -146,19 +209,47 @@ class PostgresDialect(Dialect):
             return StorageError(message)
         if state in {"XX001", "XX002"}:
             return StorageCorruptError(f"{message}; restore it from a backup")
-        if state.startswith(_UNAVAILABLE_STATES):
-            return StorageUnavailableError(message)
-        return StorageError(message)
+        if remedy := _find_state(_REMEDIES, state):
+            message = f"{message}; {remedy}"
+        reason = _find_state(_UNAVAILABLE_STATES, state)
+        return StorageError(message) if reason is None else StorageUnavailableError(message, reason)
 
     def _connect_arguments(self) -> dict[str, str | int | None]:
         settings = {name: value for name, value in _LIBPQ_DEFAULTS.items() if name not in self._url.query}
-        return {**settings, "prepare_threshold": None}
+        # The encoding is no matter of taste: in another one many texts could not be sent, and in a database without one
+        # (SQL_ASCII) the driver would not decode any.
+        return {**settings, "prepare_threshold": None, "client_encoding": "utf8"}
 
-    def _limit_locks(self, url: URL) -> str:
-        """Return the first statement of a writing transaction; empty if the URL sets a limit of its own."""
-        if "lock_timeout" in str(url.query.get("options", "")):
-            return ""
-        return f"SET LOCAL lock_timeout = '{self.lock_timeout_s * 1000:.0f}ms'"
+
+def _describe(url: URL) -> str:
+    """Return the URL without its password and its parameters, which may have one, too."""
+    user = f"{url.username}@" if url.username else ""
+    host = f"[{url.host}]" if url.host and ":" in url.host else url.host or ""
+    port = f":{url.port}" if url.port else ""
+    return f"postgresql://{user}{host}{port}/{url.database or ''}"
+
+
+def _limit_locks(url: URL, timeout_s: float) -> str:
+    """Return the first statement of a transaction; empty if the URL sets a limit of its own."""
+    if "lock_timeout" in str(url.query.get("options", "")):
+        return ""
+    return f"SET LOCAL lock_timeout = '{timeout_s * 1000:.0f}ms'"
+
+
+def _find_problem(*, is_read_only: bool, has_tables: bool, may_write: bool) -> tuple[str, Reason] | None:
+    """Return what is wrong, with its remedy, and its reason; ``None`` if nothing is."""
+    if not has_tables:
+        return _REMEDIES["42P01"], "schema missing"
+    if not may_write:
+        return _REMEDIES["42501"], "read-only"
+    if is_read_only:
+        return "its transactions are read-only: is it a standby, or the role made so?", "read-only"
+    return None
+
+
+def _find_state(texts: Mapping[str, T], state: str) -> T | None:
+    """Return what is said of a state, or else of its class."""
+    return texts.get(state, texts.get(state[:2]))
 
 
 def _read_listen(url: URL) -> bool:

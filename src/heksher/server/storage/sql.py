@@ -83,13 +83,16 @@ class SqlStorage(Storage):
             close_engine(engine)
 
     def check(self) -> None:
-        engine = self._open_engine()
+        engine = self._open_engine().execution_options(**self._dialect.quick_reader_options)
         self._dialect.check_place()
         with self._dialect.connecting(engine) as connection, self._dialect.translating("checking"):
             connection.execute(_CHECK).all()
 
+    def check_writes(self) -> None:
+        self._dialect.check_writes(self._open_engine())
+
     def read(self, work: Callable[[Reader], T]) -> T:
-        engine = self._open_engine().execution_options(**self._dialect.reader_options)
+        engine = self._open_engine().execution_options(**self._dialect.quick_reader_options)
         with self._dialect.connecting(engine) as connection:
             return work(SqlReader(connection, self._dialect))
 
@@ -136,6 +139,7 @@ class SqlStorage(Storage):
     def _writing(self, origin: Origin, unit: UnitOfWork) -> Iterator[tuple[Connection, SqlWriter]]:
         """Yield a connection whose transaction has the lock for writing, and a writer on it."""
         engine = self._open_engine().execution_options(**self._dialect.writer_options)
+        self._dialect.check_access()
         with self._taking_turns(), self._dialect.connecting(engine) as connection:
             self._dialect.check_place()
             writer = SqlWriter(connection, self._dialect, unit, origin, self._clock)
@@ -162,7 +166,8 @@ class SqlStorage(Storage):
         timeout_s = self._dialect.lock_timeout_s
         if not self._write_lock.acquire(timeout=timeout_s):
             raise StorageUnavailableError(
-                f"writing to {self._dialect.place} failed: other writes of this process took {timeout_s:g} seconds"
+                f"writing to {self._dialect.place} failed: other writes of this process took {timeout_s:g} seconds",
+                "busy",
             )
         try:
             yield

@@ -8,7 +8,9 @@ writes. ``synchronous=FULL``: a commit is on the disk when it returns.
 import logging
 import math
 import os
+import re
 import sqlite3
+import stat
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -22,7 +24,10 @@ from heksher.server.storage.dialect import MAX_POOL_OVERFLOW, POOL_SIZE, Dialect
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.sqlite_file import create_private, is_open_to_all
 from heksher.server.storage.sqlite_wal import count_commit, note_start, require_own_log
-from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
+from heksher.server.storage.storage_errors import Reason, StorageCorruptError, StorageError, StorageUnavailableError
+
+# What a small change takes, with what SQLite writes besides.
+LEAST_ROOM_BYTES: Final = 256 * 1024
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -109,18 +114,59 @@ class SqliteDialect(Dialect):
         try:
             inode = self._path.stat().st_ino
         except OSError as error:
-            raise StorageUnavailableError(f"the database file {self.place} is gone: {error}") from error
+            raise StorageUnavailableError(f"the database file {self.place} is gone: {error}", "file gone") from error
         if self._inode is None:
             self._inode = inode
         elif self._inode != inode:
             raise StorageUnavailableError(
-                f"the database file {self.place} was replaced by another one while in use: restart the service"
+                f"the database file {self.place} was replaced by another one while in use: restart the service",
+                "file replaced",
             )
 
+    def check_access(self) -> None:
+        self.check_place()
+        # An open file can be written to whatever its mode has become, until the service is started again.
+        if not os.access(self._path, os.W_OK):
+            raise StorageUnavailableError(f"the database file {self.place} is read-only; {_ACCESS_REMEDY}", "read-only")
+        for path in self._list_files_beside():
+            if not os.access(path, os.W_OK):
+                self._lend_mode(path)
+
+    def check_writes(self, engine: Engine) -> None:
+        del engine  # nothing is asked of the database
+        self.check_access()
+        room = os.statvfs(self._path)
+        # Of what is reserved for root, others can use nothing.
+        free_blocks = room.f_bfree if os.geteuid() == 0 else room.f_bavail
+        if free_blocks * room.f_frsize < LEAST_ROOM_BYTES:
+            raise StorageUnavailableError(
+                f"the file system of {self.place} has less than {LEAST_ROOM_BYTES:,} bytes left; make room on the disk",
+                "disk full",
+            )
+
+    def _list_files_beside(self) -> list[Path]:
+        """Return what SQLite keeps beside the file, as far as it exists."""
+        beside = [self._path.with_name(f"{self._path.name}{suffix}") for suffix in ("-wal", "-shm")]
+        return [path for path in beside if path.exists()]
+
+    def _lend_mode(self, path: Path) -> None:
+        """Give a file beside the database the mode of that, as SQLite did when the database was read-only."""
+        try:
+            path.chmod(stat.S_IMODE(self._path.stat().st_mode))
+        except OSError:
+            raise StorageUnavailableError(f"the file {path} is read-only; {_ACCESS_REMEDY}", "read-only") from None
+
     def _connect(self) -> sqlite3.Connection:
-        create_private(self._path, self._original)
+        # Once the file is known, it is never made anew: in place of one that was deleted, new connections would have an
+        # empty database.
+        is_known = self._inode is not None
+        if is_known:
+            self.check_place()
+        else:
+            create_private(self._path, self._original)
         connection = sqlite3.connect(
-            self._path,
+            f"{self._path.as_uri()}?mode={'rw' if is_known else 'rwc'}",
+            uri=True,
             timeout=self._file_lock_timeout_s,
             # Transactions begin in _begin: on its own, the driver would begin one too late for readers.
             isolation_level=None,
@@ -128,6 +174,8 @@ class SqliteDialect(Dialect):
             check_same_thread=False,
         )
         try:
+            # The file may have been replaced since the look above.
+            self.check_place()
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")
             self._switch_to_wal(connection)
@@ -155,23 +203,29 @@ class SqliteDialect(Dialect):
         message = f"{doing} failed on the database file {self.place}: {first_line(error)}"
         if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
             return StorageCorruptError(f"{message}; restore it from a backup, or name another file")
+        if code == sqlite3.SQLITE_ERROR and _MISSING.match(first_line(error)):
+            return StorageUnavailableError(f"{message}; were the tables dropped?", "schema missing")
         if code not in _SQLITE_REMEDIES:
             return StorageError(message)
+        reason, remedy = _SQLITE_REMEDIES[code]
         if not self._path.parent.is_dir():
-            return StorageUnavailableError(f"{message}; create the directory {self._path.parent} first")
-        return StorageUnavailableError(f"{message}; {_SQLITE_REMEDIES[code]}")
+            remedy = f"create the directory {self._path.parent} first"
+        return StorageUnavailableError(f"{message}; {remedy}", reason)
 
 
 _ACCESS_REMEDY: Final = "this process must be able to write the file and its directory"
-_SQLITE_REMEDIES: Final[Mapping[int, str]] = {
-    sqlite3.SQLITE_BUSY: "another process holds its lock: find out which (fuser, lsof), or try again",
-    sqlite3.SQLITE_LOCKED: "another process holds its lock: find out which (fuser, lsof), or try again",
-    sqlite3.SQLITE_FULL: "make room on the disk",
-    sqlite3.SQLITE_IOERR: "look at the disk and its file system",
-    sqlite3.SQLITE_CANTOPEN: _ACCESS_REMEDY,
-    sqlite3.SQLITE_PERM: _ACCESS_REMEDY,
-    sqlite3.SQLITE_READONLY: _ACCESS_REMEDY,
+_LOCK_REMEDY: Final = "another process holds its lock: find out which (fuser, lsof), or try again"
+_SQLITE_REMEDIES: Final[Mapping[int, tuple[Reason, str]]] = {
+    sqlite3.SQLITE_BUSY: ("locked", _LOCK_REMEDY),
+    sqlite3.SQLITE_LOCKED: ("locked", _LOCK_REMEDY),
+    sqlite3.SQLITE_FULL: ("disk full", "make room on the disk"),
+    sqlite3.SQLITE_IOERR: ("disk error", "look at the disk and its file system"),
+    sqlite3.SQLITE_CANTOPEN: ("database down", _ACCESS_REMEDY),
+    sqlite3.SQLITE_PERM: ("read-only", _ACCESS_REMEDY),
+    sqlite3.SQLITE_READONLY: ("read-only", _ACCESS_REMEDY),
 }
+# SQLite has no code of its own for it.
+_MISSING: Final = re.compile("no such (table|column)")
 
 
 def copy_file(file: Path, copy: Path) -> None:

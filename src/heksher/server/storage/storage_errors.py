@@ -1,7 +1,17 @@
 """The errors of storages of all kinds. Errors of a database driver never leave the storage."""
 
+from typing import Literal
+
 from heksher.exceptions import HeksherError
 from heksher.value_type import shorten
+
+# Why the database cannot do what it is asked, in the words of ``/healthz/ready``: docs/reference/http-api.md has them.
+# "busy" is the only one that is no sickness: many writes of this process wait for each other. "database failed" is for
+# errors of other classes.
+Reason = Literal[
+    "database down", "read-only", "disk full", "disk error", "file gone", "file replaced", "schema missing",
+    "schema changed", "locked", "busy", "database failed",
+]  # fmt: skip
 
 
 class StorageError(HeksherError):
@@ -9,7 +19,15 @@ class StorageError(HeksherError):
 
 
 class StorageUnavailableError(StorageError):
-    """The database cannot be reached, or did not answer in time. The same call may succeed later."""
+    """The database cannot be reached or written to, or did not answer in time. The same call may succeed later.
+
+    Attributes:
+        reason: the reason in a word or two, without names of places.
+    """
+
+    def __init__(self, message: str, reason: Reason = "database down") -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
 
 
 class SchemaChangedError(StorageUnavailableError):
@@ -17,6 +35,9 @@ class SchemaChangedError(StorageUnavailableError):
 
     What this process would write may not be what that version expects, so it writes no more.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "schema changed")
 
 
 class StorageCorruptError(StorageError):

@@ -7,7 +7,14 @@ from fastapi.exceptions import RequestValidationError
 
 from heksher.server.api.error_handlers import LastResort, answer_error
 from heksher.server.storage.memory import MemoryStorage
-from heksher.server.storage.storage_errors import SchemaChangedError, StorageCorruptError, StorageUnavailableError
+from heksher.server.storage.storage_errors import (
+    ContractError,
+    Reason,
+    SchemaChangedError,
+    StorageCorruptError,
+    StorageError,
+    StorageUnavailableError,
+)
 from tests.support.api import Api, locations
 
 
@@ -32,7 +39,7 @@ class UnspeakableError(Exception):
 
 
 @pytest.mark.trap(45)
-@pytest.mark.parametrize("error", [RuntimeError("secret"), UnspeakableError(), StorageCorruptError("secret")])
+@pytest.mark.parametrize("error", [RuntimeError("secret"), UnspeakableError(), ContractError("secret")])
 def test_a_fault_of_the_service_is_answered_and_logged_once(error: Exception, caplog: pytest.LogCaptureFixture):
     """The answer is a 500 in JSON without a word of the error, with an id under which the log has all of it."""
     with caplog.at_level(logging.INFO):
@@ -48,6 +55,37 @@ def test_each_fault_has_its_own_id():
     """Two requests are told apart in the log."""
     api = Api(FailingStorage(RuntimeError()))
     assert 2 == len({api.get("/api/v1/settings").json()["request_id"] for _ in range(2)})
+
+
+@pytest.mark.parametrize("error", [StorageError("secret"), StorageCorruptError("secret")])
+def test_a_storage_that_fails_is_no_fault_of_the_service(error: Exception, caplog: pytest.LogCaptureFixture):
+    """It is a 503, and an error in one line, without the traceback that says nothing about a database."""
+    with caplog.at_level(logging.INFO):
+        response = Api(FailingStorage(error)).get("/api/v1/settings")
+    assert (503, "1") == (response.status_code, response.headers["retry-after"])
+    assert "secret" not in response.text
+    assert [(logging.ERROR, "a request failed in the storage: secret", None)] == [
+        (record.levelno, record.getMessage(), record.exc_info)
+        for record in caplog.records
+        if record.name.startswith("heksher")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "detail"),
+    [
+        ("disk full", 507, "cannot use its database now (disk full)"),
+        ("read-only", 503, "cannot use its database now (read-only)"),
+        ("busy", 503, "too many writes wait for each other"),
+        ("database down", 503, "cannot reach its database"),
+    ],
+)
+def test_a_refusal_says_why(reason: Reason, status: int, detail: str):
+    """In a word or two, which name no place."""
+    response = Api(FailingStorage(StorageUnavailableError("secret", reason))).get("/api/v1/settings")
+    assert (status, "1") == (response.status_code, response.headers["retry-after"])
+    assert detail in response.json()["detail"]
+    assert "secret" not in response.text
 
 
 def test_an_unavailable_storage_is_told_with_when_to_come_back(caplog: pytest.LogCaptureFixture):

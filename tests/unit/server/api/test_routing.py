@@ -1,10 +1,15 @@
 """What every group of routes is built with."""
 
+import inspect
+
 import pytest
+from fastapi import Response
+from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 
 from heksher.server.api.body import StrictRoute
 from heksher.server.api.routing import RuleIdInPath, make_router
+from heksher.server.asgi.access import reads
 
 
 @pytest.mark.parametrize(("text", "expected"), [("0", 0), ("7", 7), ("007", 7), ("9" * 4300, 10**4300 - 1)])
@@ -25,3 +30,26 @@ def test_routes_read_their_requests_strictly():
     router = make_router("some")
     assert issubclass(router.route_class, StrictRoute)
     assert (["some"], False) == (router.tags, router.strict_content_type)
+
+
+def test_writes_take_turns_and_reads_do_not():
+    """As they say of themselves; what the framework is told of a handler is as it was."""
+
+    def handle(name: str) -> Response:
+        """Say it."""
+        return Response(name)
+
+    def read(name: str) -> Response:
+        return Response(name)
+
+    async def handle_at_once(name: str) -> Response:
+        return Response(name)
+
+    router = make_router("some")
+    router.get("/a/{name}")(reads(read))
+    router.put("/a/{name}")(handle)
+    router.post("/a/{name}")(handle_at_once)
+    reading, writing, other = (route for route in router.routes if isinstance(route, APIRoute))
+    assert (read, handle_at_once) == (reading.endpoint, other.endpoint)
+    assert ("handle", "Say it.") == (writing.name, writing.description)
+    assert ["name", "turns"] == list(inspect.signature(writing.endpoint).parameters)

@@ -12,7 +12,7 @@ def test_a_database_can_be_reached_until_it_is_known_otherwise():
     """Then whoever needs it is told at once, with the reason."""
     availability = Availability()
     availability.require()
-    availability.note("no route to host")
+    availability.note(StorageUnavailableError("no route to host"))
     with pytest.raises(StorageUnavailableError, match="no route to host"):
         availability.require()
     availability.note(None)
@@ -24,8 +24,8 @@ def test_an_outage_is_logged_twice(caplog: pytest.LogCaptureFixture):
     availability = Availability()
     with caplog.at_level(logging.INFO, "heksher"):
         for problem in (None, "first", "second", "second", None, None):
-            availability.note(problem)
-            assert problem == availability.problem
+            availability.note(StorageUnavailableError(problem) if problem else None)
+            assert problem == (availability.problem and str(availability.problem))
     assert [logging.ERROR, logging.INFO] == [record.levelno for record in caplog.records]
     assert "first" in caplog.messages[0]
     assert "reached again, after 0.0 seconds" in caplog.messages[1]
@@ -37,7 +37,7 @@ def test_it_is_known_since_when(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("time.monotonic", lambda: times[0])
     availability = Availability()
     times[0] = 105.0
-    availability.note("away")
+    availability.note(StorageUnavailableError("away"))
     times[0] = 107.0
-    availability.note("away")
+    availability.note(StorageUnavailableError("away"))
     assert 105.0 == availability.since_s

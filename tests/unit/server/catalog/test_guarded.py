@@ -1,6 +1,8 @@
 """The storage with the catalog behind it."""
 
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
+from typing import NoReturn
 
 import pytest
 
@@ -9,10 +11,18 @@ from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.catalog.guarded import GuardedStorage
 from heksher.server.catalog.reader import PictureReader
+from heksher.server.catalog.writability import Writability, find_reason
 from heksher.server.operations import rules
-from heksher.server.storage.base import NOBODY, Origin, Reader
-from heksher.server.storage.storage_errors import StorageCorruptError, StorageUnavailableError
+from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader
+from heksher.server.storage.storage_errors import (
+    ContractError,
+    ExpectationError,
+    StorageCorruptError,
+    StorageError,
+    StorageUnavailableError,
+)
 from tests.support.catalogs import FragileStorage, open_fragile
+from tests.support.fake_service import DEADLINE_S
 from tests.support.operations import SOMEBODY, read_last
 from tests.support.storages import SOME_CHANGE, read_revision, write_something
 
@@ -24,8 +34,9 @@ class Guarded:
         self.inner: FragileStorage = open_fragile()
         self.catalog = Catalog(self.inner, 1_000_000)
         self.availability = Availability()
+        self.writability = Writability()
         self.looks = 0
-        self.storage = GuardedStorage(self.inner, self.catalog, self.availability, self.look)
+        self.storage = GuardedStorage(self.inner, self.catalog, self.availability, self.writability, self.look)
 
     def look(self) -> None:
         self.looks += 1
@@ -63,12 +74,38 @@ def test_when_the_database_has_gone_the_picture_is_read(guarded: Guarded):
 
 def test_while_the_database_is_known_to_be_away_nobody_waits_for_it(guarded: Guarded):
     """The picture is read at once, and writes are refused at once."""
-    guarded.availability.note("away")
+    guarded.availability.note(StorageUnavailableError("away"))
     before = guarded.inner.reads
     assert (PictureReader, before) == (guarded.find_reader(), guarded.inner.reads)
     with pytest.raises(StorageUnavailableError):
         write_something(guarded.storage)
     assert (0, 1) == (guarded.looks, read_revision(guarded.inner))
+
+
+def test_after_a_read_that_failed_others_do_not_try(guarded: Guarded, monkeypatch: pytest.MonkeyPatch):
+    """For some seconds: what kept it waiting, such as a table that is locked, would keep each of them."""
+    time_s = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: time_s[0])
+    guarded.inner.is_away = True
+    guarded.find_reader()
+    guarded.inner.is_away = False
+    before = guarded.inner.reads
+    assert (PictureReader, before) == (guarded.find_reader(), guarded.inner.reads)
+    time_s[0] += 5.1
+    assert PictureReader is not guarded.find_reader()
+
+
+def test_only_some_readers_wait_for_the_database(guarded: Guarded, monkeypatch: pytest.MonkeyPatch):
+    """Others are answered from memory after a while, so that there are connections and threads for the rest."""
+    monkeypatch.setattr("heksher.server.catalog.guarded._TURN_TIMEOUT_S", 0.01)
+    before = guarded.inner.reads
+    guarded.inner.gate.clear()
+    with ThreadPoolExecutor(9) as pool:
+        tasks = [pool.submit(guarded.find_reader) for _ in range(9)]
+        first = next(as_completed(tasks, DEADLINE_S))
+        assert (PictureReader, before + 8) == (first.result(), guarded.inner.reads)
+        guarded.inner.gate.set()
+    assert 1 == sum(task.result() is PictureReader for task in tasks)
 
 
 def test_nothing_can_be_read_before_anything_was_loaded():
@@ -78,7 +115,7 @@ def test_nothing_can_be_read_before_anything_was_loaded():
     for _ in range(2):
         with pytest.raises(StorageUnavailableError):
             guarded.find_reader()
-        guarded.availability.note("away")
+        guarded.availability.note(StorageUnavailableError("away"))
     assert 1 == guarded.looks
 
 
@@ -108,6 +145,34 @@ def test_a_write_that_fails_makes_somebody_look(guarded: Guarded):
     with pytest.raises(StorageUnavailableError):
         write_something(guarded.storage)
     assert 1 == guarded.looks
+
+
+@pytest.mark.parametrize("error", [StorageUnavailableError("no room", "disk full"), StorageCorruptError("damaged")])
+def test_a_write_that_is_refused_is_noted(guarded: Guarded, error: StorageError):
+    """Until one is stored; what its caller is to blame for is not."""
+    guarded.inner.sickness = error
+    with pytest.raises(type(error)):
+        write_something(guarded.storage)
+    assert find_reason(error) == guarded.writability.problem
+    guarded.inner.sickness = None
+    write_something(guarded.storage)
+    assert guarded.writability.problem is None
+    with pytest.raises(ExpectationError):
+        guarded.storage.write(lambda _: None, NOBODY, Expectation("setting", "cache_ttl", 99))
+    assert (None, 1) == (guarded.writability.problem, guarded.looks)
+
+
+def test_a_database_that_fails_in_another_way_is_read_from_memory(guarded: Guarded, monkeypatch: pytest.MonkeyPatch):
+    """A damaged page, too; a fault of the program's own is none of the database."""
+
+    def fail(_work: object) -> NoReturn:
+        raise errors.pop()
+
+    errors = [StorageCorruptError("damaged"), ContractError("a fault")]
+    monkeypatch.setattr(guarded.inner, "read", fail)
+    with pytest.raises(ContractError):
+        guarded.find_reader()
+    assert (PictureReader, 1) == (guarded.find_reader(), guarded.looks)
 
 
 def test_what_is_stored_is_answered_so(guarded: Guarded):
@@ -144,7 +209,7 @@ def test_what_is_stored_is_answered_so_whatever_the_catalog_meets(guarded: Guard
 def test_the_health_is_that_of_the_database(guarded: Guarded):
     """As far as it is known, or as it is found to be now."""
     guarded.storage.check()
-    guarded.availability.note("away")
+    guarded.availability.note(StorageUnavailableError("away"))
     with pytest.raises(StorageUnavailableError):
         guarded.storage.check()
     guarded.availability.note(None)

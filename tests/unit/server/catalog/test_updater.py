@@ -2,7 +2,9 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 import pytest
 
@@ -11,7 +13,9 @@ from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog, CatalogState
 from heksher.server.catalog.effect import EVERYWHERE
 from heksher.server.catalog.updater import CatalogUpdater
+from heksher.server.catalog.writability import Writability
 from heksher.server.storage.listener import Listener
+from heksher.server.storage.storage_errors import StorageCorruptError, StorageUnavailableError
 from tests.support.catalogs import FragileStorage, open_fragile
 from tests.support.fake_service import DEADLINE_S
 from tests.support.storages import write_something
@@ -52,7 +56,10 @@ class Followed:
         self.catalog = Catalog(self.storage, 1_000_000)
         self.availability = Availability()
         self._reports = threading.Semaphore(0)
-        self.updater = CatalogUpdater(self.catalog, self.storage, self.availability, self._reports.release)
+        self.writability = Writability()
+        self.updater = CatalogUpdater(
+            self.catalog, self.storage, self.availability, self.writability, self._reports.release
+        )
 
     def look(self, times: int = 1) -> None:
         """Have the follower look, and wait until it has."""
@@ -94,7 +101,7 @@ def test_an_outage_is_noted(followed: Followed):
     followed.look()
     followed.storage.is_away = True
     followed.look()
-    assert "the database is away" == followed.availability.problem
+    assert "the database is away" == str(followed.availability.problem)
     write_something(followed.storage.inner)
     followed.storage.is_away = False
     followed.look()
@@ -169,6 +176,65 @@ def test_a_fault_that_lasts_is_told_once(
         followed.look()
     assert ["following the change log failed; it is tried again"] * 2 == caplog.messages
     assert all(wait_s <= 1.6 for wait_s in followed.listener.timeouts_s[2:5])
+
+
+def test_any_failure_of_the_database_is_an_outage(followed: Followed, monkeypatch: pytest.MonkeyPatch):
+    """A damaged page keeps from reading as surely as a server that is away."""
+
+    def fail() -> NoReturn:
+        raise StorageCorruptError("a page is damaged")
+
+    followed.look()
+    with monkeypatch.context() as patch:
+        patch.setattr(followed.catalog, "refresh", fail)
+        followed.look()
+    assert "a page is damaged" == str(followed.availability.problem)
+    followed.look()
+    assert followed.availability.problem is None
+
+
+def test_whether_writes_are_possible_is_checked(followed: Followed, monkeypatch: pytest.MonkeyPatch):
+    """At the start, and at the first look after some seconds; not at each look, which may be many a second."""
+    time_s = [time.monotonic()]
+    monkeypatch.setattr("time.monotonic", lambda: time_s[0])
+    followed.storage.sickness = StorageUnavailableError("no room", "disk full")
+    followed.look()
+    assert followed.writability.problem is None
+    time_s[0] += 2.1
+    followed.look()
+    assert "disk full" == followed.writability.problem
+    followed.storage.sickness = None
+    time_s[0] += 2.1
+    followed.look()
+    assert followed.writability.problem is None
+
+
+def test_a_start_tells_that_no_write_is_possible(caplog: pytest.LogCaptureFixture):
+    """As a warning, before the service says that it is ready."""
+    followed = Followed()
+    followed.storage.sickness = StorageUnavailableError("its mode is 0444", "read-only")
+    followed.updater.start()
+    assert ["no write is possible (read-only), reads go on: its mode is 0444"] == caplog.messages
+    assert logging.WARNING == caplog.records[0].levelno
+    followed.updater.close()
+
+
+def test_a_check_that_fails_in_another_way_is_no_sickness(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """A server that went away meanwhile is the next look's; a fault is logged; the follower goes on after both."""
+
+    def fail() -> NoReturn:
+        raise errors.pop()
+
+    errors = [ZeroDivisionError(), StorageUnavailableError("away")]
+    monkeypatch.setattr(followed.storage, "check_writes", fail)
+    monkeypatch.setattr("heksher.server.catalog.updater._CHECK_INTERVAL_S", -3600)
+    for _ in range(2):
+        followed.updater._next_check_s = 0
+        followed.look()
+    assert ([], None) == (errors, followed.writability.problem)
+    assert ["checking whether a write is possible failed; it is tried again"] == caplog.messages
 
 
 def test_a_follower_ends(new_threads: NewThreads, followed: Followed):

@@ -220,7 +220,7 @@ def test_nobody_waits_for_a_database_that_is_known_to_be_away(
 ):
     """All threads would, one for each client that asks for what is not there."""
     query_service.ask()
-    query_service.availability.note("away")
+    query_service.availability.note(StorageUnavailableError("away"))
     before = query_service.storage.reads
     with pytest.raises(StorageUnavailableError):
         query_service.ask(query, ResponsePreferences(b"", "", min_revision))

@@ -77,6 +77,41 @@ def test_refuses_others(database: str, message: str) -> None:
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.parametrize(
+    "database",
+    [
+        "postgresql:user:pa55@host/db",
+        "POSTGRES:user:pa55@host/db",
+        "postgresql//user:pa55@host/db",
+        "host=host user=user password=pa55 dbname=db",
+        "host=host Password = 'pa55'",
+        "user:pa55@host/db",
+        "//user:pa55@host/db",
+    ],
+)
+def test_a_server_is_not_taken_for_a_file(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What names a server in another form than a URL is refused, not shown, and no file is made of that name."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StorageError, match="not by a URL: expected a file path") as caught:
+        storage_for(database)
+    assert "pa55" not in str(caught.value)
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "database",
+    [
+        "postgresql://user:1@pa55@host/db",
+        "postgresql://us/er:pa55@host/db",
+    ],
+)
+def test_a_password_is_not_taken_for_an_address(database: str) -> None:
+    """A sign that ends the password early is refused, and the message says how to write it."""
+    with pytest.raises(StorageError, match="as %40 %2F %3F %23 and %25") as caught:
+        storage_for(database)
+    assert "pa55" not in str(caught.value)
+
+
 def test_memory_needs_no_database_library() -> None:
     """Without a database, SQLAlchemy is not loaded."""
     program = (

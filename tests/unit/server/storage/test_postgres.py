@@ -4,6 +4,7 @@ import sys
 import traceback
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NoReturn
 
 import psycopg
@@ -15,8 +16,17 @@ from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.postgres_connection import PatientConnection
 from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
-from tests.support.postgres import add_parameters, end_sessions, make_postgres_schema
-from tests.support.storages import SOME_CHANGE, read_revision, write_something
+from tests.support.postgres import (
+    PostgresServer,
+    Role,
+    add_parameters,
+    end_sessions,
+    make_postgres_schema,
+    make_role,
+    private_postgres,
+    run_sql,
+)
+from tests.support.storages import SOME_CHANGE, opened, read_revision, write_something
 
 
 @pytest.fixture
@@ -184,6 +194,156 @@ def test_connects_without_settings_of_ours(monkeypatch: pytest.MonkeyPatch) -> N
     assert given["connect_timeout"] == "1"
     assert given["prepare_threshold"] is None
     assert given.keys().isdisjoint({"options", "heksher_listen"})
+
+
+def find_write_reason(storage: Storage) -> str | None:
+    """Return why a check finds that no write is possible, if it does."""
+    try:
+        storage.check_writes()
+    except StorageUnavailableError as error:
+        return error.reason
+    return None
+
+
+@pytest.fixture
+def role() -> Iterator[Role]:
+    """A role that works on an empty database."""
+    with make_postgres_schema() as url, make_role(url) as role:
+        yield role
+
+
+@pytest.fixture
+def role_storage(role: Role) -> Iterator[Storage]:
+    """An open storage with the rights of that role."""
+    with opened(role.url) as storage:
+        yield storage
+
+
+SICKNESSES = (
+    ("REVOKE INSERT ON rule FROM {role}", "GRANT INSERT ON rule TO {role}", "read-only"),
+    ("REVOKE UPDATE ON write_state FROM {role}", "GRANT UPDATE ON write_state TO {role}", "read-only"),
+    (
+        "ALTER ROLE {role} SET default_transaction_read_only = on",
+        "ALTER ROLE {role} RESET default_transaction_read_only",
+        "read-only",
+    ),
+    ("ALTER SCHEMA {schema} RENAME TO {schema}_", "ALTER SCHEMA {schema}_ RENAME TO {schema}", "schema missing"),
+    ("ALTER TABLE log_part RENAME TO away", "ALTER TABLE away RENAME TO log_part", "schema missing"),
+    ("ALTER ROLE {role} SET search_path = elsewhere", "ALTER ROLE {role} SET search_path = {schema}", "schema missing"),
+)
+
+
+@pytest.mark.parametrize(("fail", "mend", "reason"), SICKNESSES)
+def test_sick_database(role: Role, role_storage: Storage, fail: str, mend: str, reason: str) -> None:
+    """A check finds what keeps writes from being stored, without a write; when it is mended, nothing has to restart."""
+    role.run(fail)
+    end_sessions(role.url)
+    assert find_write_reason(role_storage) == reason
+    role.run(mend)
+    assert (find_write_reason(role_storage), write_something(role_storage)) == (None, 1)
+
+
+@pytest.mark.parametrize(("fail", "mend", "reason"), [SICKNESSES[1], SICKNESSES[2], SICKNESSES[3], SICKNESSES[5]])
+def test_write_on_sick_database(role: Role, role_storage: Storage, fail: str, mend: str, reason: str) -> None:
+    """The write says the same, in one line."""
+    role.run(fail)
+    end_sessions(role.url)
+    with pytest.raises(StorageUnavailableError) as caught:
+        write_something(role_storage)
+    assert (caught.value.reason, len(str(caught.value).splitlines())) == (reason, 1)
+    role.run(mend)
+    assert write_something(role_storage) == 1
+
+
+def test_check_of_writes_waits_for_no_lock(url: str, server_storage: Storage) -> None:
+    """It asks the catalogs only, and leaves no trace."""
+    with psycopg.connect(url) as other:
+        other.execute("LOCK TABLE write_state, log_entry, rule IN ACCESS EXCLUSIVE MODE")
+        assert find_write_reason(server_storage) is None
+    assert read_revision(server_storage) == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ("25P03", "database down"),
+        ("25P04", "database down"),
+        ("42501", "read-only"),
+        ("42P01", "schema missing"),
+        ("3F000", "schema missing"),
+        ("53100", "disk full"),
+        ("53200", "database down"),
+        ("58030", "disk error"),
+    ],
+)
+def test_states_that_are_no_fault_of_ours(url: str, state: str, reason: str) -> None:
+    """Whatever the server says with them comes out as one line and a reason."""
+    dialect = dialect_for(url)
+    engine = dialect.make_engine()
+    with (
+        engine.connect() as connection,
+        pytest.raises(StorageUnavailableError, match=r"reading failed on .*no luck") as caught,
+        dialect.translating("reading"),
+    ):
+        connection.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'no luck' USING ERRCODE = '{state}'; END $$"))
+    engine.dispose()
+    assert (caught.value.reason, len(str(caught.value).splitlines())) == (reason, 1)
+
+
+def test_server_ends_an_idle_transaction() -> None:
+    """A unit of work that pauses for longer than the server allows is unavailable, and the next one works."""
+    with make_postgres_schema("-cidle_in_transaction_session_timeout=100") as url:
+        storage = SqlStorage(url)
+        storage.open()
+
+        def pause(reader: Reader) -> None:
+            reader.revision()
+            with psycopg.connect(url) as other:
+                other.execute("SELECT pg_sleep(0.4)")
+            reader.revision()
+
+        with pytest.raises(StorageUnavailableError, match="idle-in-transaction timeout; idle_in_transaction_session_"):
+            storage.read(pause)
+        assert write_something(storage) == 1
+        storage.close()
+
+
+@pytest.fixture
+def server() -> Iterator[PostgresServer]:
+    """A server on which there may be databases with other encodings."""
+    with private_postgres() as server:
+        yield server
+
+
+def test_encodings_of_databases(server: PostgresServer) -> None:
+    """Any text can be stored without an encoding, or one is refused in one line; what the URL says does not matter."""
+    for encoding, parameters in [("SQL_ASCII", ""), ("SQL_ASCII", "&client_encoding=latin1"), ("LATIN1", "")]:
+        name = f"db_{uuid.uuid4().hex}"
+        run_sql(server.url, f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0")
+        storage = SqlStorage(server.url.replace("///postgres", f"///{name}") + parameters)
+        storage.open()
+        change = replace(SOME_CHANGE, key="ü日")
+        if encoding == "SQL_ASCII":
+            assert storage.write(lambda writer, change=change: writer.record(change)).revision == 1
+            [entry] = storage.read(lambda reader: reader.log())
+            assert [change] == list(entry.changes)
+        else:
+            with pytest.raises(StorageError, match="make a database with the encoding UTF8"):
+                storage.write(lambda writer, change=change: writer.record(change))
+        storage.close()
+
+
+def test_text_that_is_not_utf8(server: PostgresServer) -> None:
+    """What another program left in a database without an encoding is refused by the server, in one line."""
+    name = f"db_{uuid.uuid4().hex}"
+    run_sql(server.url, f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' TEMPLATE template0")
+    url = server.url.replace("///postgres", f"///{name}")
+    storage = SqlStorage(url)
+    storage.open()
+    run_sql(add_parameters(url, client_encoding="SQL_ASCII"), r"INSERT INTO context_feature VALUES (E'a\xfc', 1)")
+    with pytest.raises(StorageError, match=r"invalid byte sequence .*; make a database with the encoding UTF8"):
+        storage.read(lambda reader: reader.context_features())
+    storage.close()
 
 
 # Those whose name begins with "transaction" say what BEGIN said of the current one, or of the last.

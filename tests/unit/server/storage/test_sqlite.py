@@ -1,11 +1,13 @@
 """Tests of the ways of SQLite: how connections are made, and what their errors become."""
 
+import os
 import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +15,7 @@ from sqlalchemy import text
 from heksher.server.storage.base import Storage
 from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.sql import SqlStorage
+from heksher.server.storage.sqlite import LEAST_ROOM_BYTES
 from heksher.server.storage.storage_errors import StorageCorruptError, StorageUnavailableError
 from tests.support.storages import read_revision, write_something
 
@@ -186,3 +189,100 @@ def test_a_database_that_anybody_can_read_is_warned_of(
         storage.open()
     assert is_told == ("can be read or written by any user: chmod o-rwx it" in caplog.text)
     assert mode == file.stat().st_mode & 0o777
+
+
+def find_write_reason(storage: Storage) -> str | None:
+    """Return why a check finds that no write is possible, if it does."""
+    try:
+        storage.check_writes()
+    except StorageUnavailableError as error:
+        return error.reason
+    return None
+
+
+def test_deleted_file_is_not_made_anew(file: Path, file_storage: Storage) -> None:
+    """While the file is away, more readers than have connections are told so, and none makes an empty file."""
+    write_something(file_storage)
+    away = file.rename(file.with_suffix(".away"))
+    assert find_write_reason(file_storage) == "file gone"
+
+    def read_deeper(_: object) -> int:
+        return file_storage.read(lambda reader: reader.revision())
+
+    assert read_revision(file_storage) == 1
+    with pytest.raises(StorageUnavailableError, match="is gone"):
+        file_storage.read(read_deeper)
+    assert not file.exists()
+    away.rename(file)
+    assert file_storage.read(read_deeper) == 1
+    assert (find_write_reason(file_storage), write_something(file_storage)) == (None, 2)
+
+
+def test_replaced_file_is_not_mixed_with_the_one_in_use(file: Path, file_storage: Storage) -> None:
+    """New connections are refused: readers would have the one or the other."""
+    write_something(file_storage)
+    shutil.copy(file, file.with_suffix(".copy"))
+    file.with_suffix(".copy").rename(file)
+    assert find_write_reason(file_storage) == "file replaced"
+    with pytest.raises(StorageUnavailableError, match="was replaced"):
+        file_storage.read(lambda _: read_revision(file_storage))
+
+
+def test_read_only_file(file_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that may no longer be written to is left alone, though what is open still could."""
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: (path.suffix, mode) != (".db", os.W_OK))
+        assert find_write_reason(file_storage) == "read-only"
+        with pytest.raises(StorageUnavailableError, match=r"heksher\.db is read-only; this process must be able"):
+            write_something(file_storage)
+    assert (find_write_reason(file_storage), write_something(file_storage)) == (None, 1)
+
+
+def test_files_beside_a_read_only_file(file: Path, file_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite made them as read-only as the file was, and nobody thinks of them: they get the mode that it has now."""
+    beside = [file.with_name(f"{file.name}{suffix}") for suffix in ("-wal", "-shm")]
+    file.chmod(0o640)
+    for path in beside:
+        path.chmod(0o440)
+
+    def is_owners(path: Path, mode: int) -> bool:
+        return mode == os.W_OK and bool(path.stat().st_mode & 0o200)
+
+    monkeypatch.setattr(os, "access", is_owners)
+    assert find_write_reason(file_storage) is None
+    assert [0o640, 0o640] == [path.stat().st_mode & 0o777 for path in beside]
+    for path in beside:
+        path.chmod(0o440)
+
+    def refuse(*_: object) -> NoReturn:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    assert find_write_reason(file_storage) == "read-only"
+
+
+@pytest.mark.parametrize("is_root", [True, False])
+def test_room(file_storage: Storage, monkeypatch: pytest.MonkeyPatch, is_root: bool) -> None:
+    """No room is found without a write; what is reserved for root counts for root alone."""
+    names = ("f_frsize", "f_bfree", "f_bavail")
+    rooms = {"full": (4096, 2, 1), "reserved": (4096, 1000, 1), "free": (4096, 1000, 900)}
+    monkeypatch.setattr(os, "geteuid", lambda: 0 if is_root else 1000)
+    found = {}
+    for name, values in rooms.items():
+        room = type("Room", (), dict(zip(names, values, strict=True)))
+        monkeypatch.setattr(os, "statvfs", lambda _, room=room: room)
+        found[name] = find_write_reason(file_storage)
+    assert found == {"full": "disk full", "reserved": None if is_root else "disk full", "free": None}
+    assert LEAST_ROOM_BYTES > 2 * 4096
+
+
+def test_tables_are_dropped(file: Path, file_storage: Storage) -> None:
+    """What another program did to the tables is no fault of this one."""
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("ALTER TABLE log_entry RENAME TO away")
+    with pytest.raises(StorageUnavailableError, match="no such table: log_entry; were the tables dropped") as caught:
+        read_revision(file_storage)
+    assert caught.value.reason == "schema missing"
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("ALTER TABLE away RENAME TO log_entry")
+    assert read_revision(file_storage) == 0

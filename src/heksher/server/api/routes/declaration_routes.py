@@ -36,7 +36,7 @@ from heksher.server.operations.declaration import (
 )
 from heksher.server.operations.differences import Declaration
 from heksher.server.operations.value_size import require_size
-from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageError
 from heksher.wire import DECLARE_MANY_PATH, DECLARE_PATH
 
 router: APIRouter = make_router("settings")
@@ -99,7 +99,7 @@ def declare_many_settings(
     is_any_version_first = services.config.first_version == "any"
     try:
         written = declare_many(services.storage, declarations, origin, is_any_version_first=is_any_version_first)
-    except StorageUnavailableError as error:
+    except StorageError as error:
         unavailable = _show(answer_error(error))
         return JSONAnswer([unavailable if isinstance(item, Declaration) else item for item in items])
     results = iter(written.result)

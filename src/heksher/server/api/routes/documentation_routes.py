@@ -1,6 +1,7 @@
 """The API's documentation: pages and their assets, all served from files of this package."""
 
 import gzip
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -30,40 +31,47 @@ _POLICY: Final = (
     " connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
 
+# Handlers are coroutines although they await nothing: the threads of other routes may all wait for the database.
+
 
 @router.get("/docs")
 @reads
-def show_docs() -> Response:
+async def show_docs() -> Response:
     """Show the API with Swagger UI, where requests can be tried."""
     return _show_page("docs.html")
 
 
 @router.get("/redoc")
 @reads
-def show_redoc() -> Response:
+async def show_redoc() -> Response:
     """Show the API with Redoc, to be read."""
     return _show_page("redoc.html")
 
 
 @router.get("/docs/assets/{name}")
 @reads
-def get_asset(name: str, accept_encoding: Annotated[str, Header()] = "") -> Response:
+async def get_asset(name: str, accept_encoding: Annotated[str, Header()] = "") -> Response:
     """Send a script or style sheet of the two pages, compressed to whoever takes that."""
     path = ASSETS.get(name)
     if path is None:
         raise HTTPException(404)
-    content = path.read_bytes()
     # Vendored assets have their version in their names; the others change only with the service.
     headers = {"Cache-Control": "max-age=3600"}
     if path.suffix == _COMPRESSED:
         headers["Vary"] = "Accept-Encoding"
         if choose_encoding(accept_encoding, ("gzip",)):
             headers["Content-Encoding"] = "gzip"
-        else:
-            content = gzip.decompress(content)
+    content = _read(path, is_plain="Content-Encoding" not in headers)
     return Response(content, media_type=_MEDIA_TYPES[Path(name).suffix], headers=headers)
+
+
+@cache
+def _read(path: Path, *, is_plain: bool) -> bytes:
+    """Return what is in a file, decompressed if it is to be plain."""
+    content = path.read_bytes()
+    return gzip.decompress(content) if is_plain and path.suffix == _COMPRESSED else content
 
 
 def _show_page(name: str) -> Response:
     headers = {"Content-Security-Policy": _POLICY}
-    return Response((_DIRECTORY / name).read_bytes(), media_type="text/html", headers=headers)
+    return Response(_read(_DIRECTORY / name, is_plain=True), media_type="text/html", headers=headers)

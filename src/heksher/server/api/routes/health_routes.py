@@ -1,12 +1,12 @@
 """The health routes: for clients, load balancers, orchestrators and Prometheus."""
 
+import asyncio
+
 from fastapi import APIRouter, Response
-from starlette.concurrency import run_in_threadpool
 
 from heksher.server.api.responses import HealthResponse, JSONAnswer, Live, Problem, Ready, document, model, text
-from heksher.server.api.routing import ServicesDependency, StorageDependency, make_router
+from heksher.server.api.routing import ServicesDependency, make_router
 from heksher.server.asgi.access import reads
-from heksher.server.health import is_healthy
 from heksher.version import __version__
 from heksher.wire import HEALTH_PATH
 
@@ -21,9 +21,9 @@ router: APIRouter = make_router("service")
     ),
 )
 @reads
-def check_health(storage: StorageDependency) -> Response:
-    """For load balancers and clients that ping."""
-    if is_healthy(storage):
+async def check_health(services: ServicesDependency) -> Response:
+    """For load balancers and clients that ping. Says what is known, so it never waits for the database."""
+    if services.readiness.is_healthy():
         return JSONAnswer({"version": __version__})
     return JSONAnswer({"detail": "the database cannot be reached"}, 500)
 
@@ -45,7 +45,10 @@ async def check_live() -> Response:
 )
 @reads
 async def check_ready(services: ServicesDependency) -> Response:
-    """A process whose database is away is ready: it answers queries from memory, and refuses writes."""
+    """A process whose database is away is ready: it answers queries from memory, and refuses writes.
+
+    `writes` is `possible`, or says in a word or two why no write can succeed.
+    """
     picture = services.readiness.describe()
     return JSONAnswer(picture, 200 if picture["ready"] else 503)
 
@@ -58,6 +61,7 @@ async def check_ready(services: ServicesDependency) -> Response:
 @reads
 async def show_metrics(services: ServicesDependency) -> Response:
     """Of all workers together."""
-    # With several workers they are read from files.
-    body, content_type = await run_in_threadpool(services.metrics.render)
+    # With several workers they are read from files. Not in the threads of other routes, which may all wait for the
+    # database.
+    body, content_type = await asyncio.to_thread(services.metrics.render)
     return Response(body, headers={"Content-Type": content_type})
