@@ -60,9 +60,7 @@ def play(stage: Stage, scenario: Scenario, number: int) -> Outcome:
 
 def _fail_over(stage: Stage, scenario: Scenario, count: int) -> Outcome:
     """Have the standby take over, then make so many writes."""
-    acknowledged = _lose_writes(stage, scenario.lost) if scenario.lost else _write_until_the_end(stage)
-    failed_s = time.monotonic()
-    stage.fail()
+    acknowledged, failed_s = _lose_writes(stage, scenario.lost) if scenario.lost else _write_until_the_end(stage)
     stage.promote()
     promoted_s = time.monotonic()
     stored = stage.read_stored()
@@ -80,17 +78,27 @@ def _fail_over(stage: Stage, scenario: Scenario, count: int) -> Outcome:
     )
 
 
-def _lose_writes(stage: Stage, count: int) -> list[Write]:
-    """Have writes acknowledged that the standby does not get, and read by all clients."""
+def _lose_writes(stage: Stage, count: int) -> tuple[list[Write], float]:
+    """Have writes acknowledged that the standby does not get, and read by all clients; then kill the primary.
+
+    Returns:
+        Them, and the moment of its end.
+    """
     stage.pair.wait_for_standby()
     stage.pair.hold_back()
     writes = [stage.write() for _ in range(count)]
     stage.await_clients(writes[-1].value)
-    return writes
+    failed_s = time.monotonic()
+    stage.fail()
+    return writes, failed_s
 
 
-def _write_until_the_end(stage: Stage) -> list[Write]:
-    """Write without a pause, kill the primary meanwhile, and return what was acknowledged."""
+def _write_until_the_end(stage: Stage) -> tuple[list[Write], float]:
+    """Write without a pause, and kill the primary meanwhile.
+
+    Returns:
+        What was acknowledged, and the moment of its end.
+    """
     writes: list[Write] = []
     is_ending = threading.Event()
 
@@ -101,10 +109,11 @@ def _write_until_the_end(stage: Stage) -> list[Write]:
     thread = threading.Thread(target=write)
     thread.start()
     time.sleep(_LOAD_S)
+    failed_s = time.monotonic()
     stage.fail()
     is_ending.set()
     thread.join()
-    return writes
+    return writes, failed_s
 
 
 def _measure_delays_s(stage: Stage, truth: int, known_s: Sequence[float]) -> list[tuple[Kind, float]]:
