@@ -35,14 +35,16 @@ class Outcome(NamedTuple):
     """How a drill ended.
 
     Attributes:
-        lost: how many acknowledged writes the database does not have.
+        lost: the acknowledged values that the database does not have.
+        until_promoted_s: seconds from the end of the primary until the standby had taken over.
         until_writes_s: seconds from the end of the primary until a write was acknowledged; ``None`` if none was made.
         delays_s: for each client, the seconds from the moment in which its replica could know the truth until it read
             that; infinity if it did not.
         went_back: how many clients read a lost value after a later one.
     """
 
-    lost: int
+    lost: frozenset[int]
+    until_promoted_s: float
     until_writes_s: float | None
     delays_s: list[tuple[Kind, float]]
     went_back: int
@@ -53,7 +55,7 @@ def play(stage: Stage, scenario: Scenario, number: int) -> Outcome:
     stage.await_clients(stage.write().value)
     with Reader(stage.replicas.urls) as reader:
         outcome = _fail_over(stage, scenario, scenario.later[number % len(scenario.later)])
-    stage.note_reads(len(reader.values), max(0, reader.count_setbacks() - bool(outcome.lost)))
+    stage.note_reads(len(reader.values), reader.count_broken(outcome.lost))
     stage.pair.swap()
     return outcome
 
@@ -71,7 +73,8 @@ def _fail_over(stage: Stage, scenario: Scenario, count: int) -> Outcome:
     lost = range(stored + 1, acknowledged[-1].value + 1) if acknowledged else range(0)
     news = range(lost.stop, truth + 1)
     return Outcome(
-        lost=sum(write.value in lost for write in acknowledged),
+        lost=frozenset(write.value for write in acknowledged).intersection(lost),
+        until_promoted_s=promoted_s - failed_s,
         until_writes_s=later[0].at_s - failed_s if later else None,
         delays_s=delays_s,
         went_back=sum(client.has_gone_back(lost, news) for client in stage.clients),
