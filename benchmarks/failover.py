@@ -58,13 +58,15 @@ def find_pythons() -> dict[Kind, Path]:
 
 def describe(scenario: Scenario, outcomes: Sequence[Outcome], demands: int, broken: int) -> list[Line]:
     """Put the drills of a scenario in lines."""
-    lost = sum(outcome.lost for outcome in outcomes)
+    lost = sum(len(outcome.lost) for outcome in outcomes)
     wanted = scenario.lost * len(outcomes)
     until_s = sorted(each.until_writes_s for each in outcomes if each.until_writes_s is not None)
+    promoted_s = sorted(each.until_promoted_s for each in outcomes)
     went_back = sum(outcome.went_back for outcome in outcomes)
     return [
         Line(f"{scenario.name}: {len(outcomes)} drills", ""),
         Line("  acknowledged writes lost", f"{lost} (made to be lost: {wanted})", lost == wanted),
+        Line("  seconds until the standby has taken over, p50 / worst", show_s(promoted_s)),
         Line("  seconds until a write is acknowledged, p50 / worst", show_s(until_s)),
         Line("  demands that were answered with something older", f"{broken} of {demands}", broken == 0),
         *(line for kind in KINDS for line in describe_clients(kind, outcomes)),

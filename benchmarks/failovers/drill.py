@@ -35,14 +35,16 @@ class Outcome(NamedTuple):
     """How a drill ended.
 
     Attributes:
-        lost: how many acknowledged writes the database does not have.
+        lost: the acknowledged values that the database does not have.
+        until_promoted_s: seconds from the end of the primary until the standby had taken over.
         until_writes_s: seconds from the end of the primary until a write was acknowledged; ``None`` if none was made.
         delays_s: for each client, the seconds from the moment in which its replica could know the truth until it read
             that; infinity if it did not.
         went_back: how many clients read a lost value after a later one.
     """
 
-    lost: int
+    lost: frozenset[int]
+    until_promoted_s: float
     until_writes_s: float | None
     delays_s: list[tuple[Kind, float]]
     went_back: int
@@ -53,16 +55,14 @@ def play(stage: Stage, scenario: Scenario, number: int) -> Outcome:
     stage.await_clients(stage.write().value)
     with Reader(stage.replicas.urls) as reader:
         outcome = _fail_over(stage, scenario, scenario.later[number % len(scenario.later)])
-    stage.note_reads(len(reader.values), max(0, reader.count_setbacks() - bool(outcome.lost)))
+    stage.note_reads(len(reader.values), reader.count_broken(outcome.lost))
     stage.pair.swap()
     return outcome
 
 
 def _fail_over(stage: Stage, scenario: Scenario, count: int) -> Outcome:
     """Have the standby take over, then make so many writes."""
-    acknowledged = _lose_writes(stage, scenario.lost) if scenario.lost else _write_until_the_end(stage)
-    failed_s = time.monotonic()
-    stage.fail()
+    acknowledged, failed_s = _lose_writes(stage, scenario.lost) if scenario.lost else _write_until_the_end(stage)
     stage.promote()
     promoted_s = time.monotonic()
     stored = stage.read_stored()
@@ -73,24 +73,35 @@ def _fail_over(stage: Stage, scenario: Scenario, count: int) -> Outcome:
     lost = range(stored + 1, acknowledged[-1].value + 1) if acknowledged else range(0)
     news = range(lost.stop, truth + 1)
     return Outcome(
-        lost=sum(write.value in lost for write in acknowledged),
+        lost=frozenset(write.value for write in acknowledged).intersection(lost),
+        until_promoted_s=promoted_s - failed_s,
         until_writes_s=later[0].at_s - failed_s if later else None,
         delays_s=delays_s,
         went_back=sum(client.has_gone_back(lost, news) for client in stage.clients),
     )
 
 
-def _lose_writes(stage: Stage, count: int) -> list[Write]:
-    """Have writes acknowledged that the standby does not get, and read by all clients."""
+def _lose_writes(stage: Stage, count: int) -> tuple[list[Write], float]:
+    """Have writes acknowledged that the standby does not get, and read by all clients; then kill the primary.
+
+    Returns:
+        Them, and the moment of its end.
+    """
     stage.pair.wait_for_standby()
     stage.pair.hold_back()
     writes = [stage.write() for _ in range(count)]
     stage.await_clients(writes[-1].value)
-    return writes
+    failed_s = time.monotonic()
+    stage.fail()
+    return writes, failed_s
 
 
-def _write_until_the_end(stage: Stage) -> list[Write]:
-    """Write without a pause, kill the primary meanwhile, and return what was acknowledged."""
+def _write_until_the_end(stage: Stage) -> tuple[list[Write], float]:
+    """Write without a pause, and kill the primary meanwhile.
+
+    Returns:
+        What was acknowledged, and the moment of its end.
+    """
     writes: list[Write] = []
     is_ending = threading.Event()
 
@@ -101,10 +112,11 @@ def _write_until_the_end(stage: Stage) -> list[Write]:
     thread = threading.Thread(target=write)
     thread.start()
     time.sleep(_LOAD_S)
+    failed_s = time.monotonic()
     stage.fail()
     is_ending.set()
     thread.join()
-    return writes
+    return writes, failed_s
 
 
 def _measure_delays_s(stage: Stage, truth: int, known_s: Sequence[float]) -> list[tuple[Kind, float]]:

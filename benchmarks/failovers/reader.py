@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from http import HTTPStatus
 from itertools import pairwise
 from types import TracebackType
@@ -42,9 +42,9 @@ class Reader:
         self._is_ending.set()
         self._thread.join()
 
-    def count_setbacks(self) -> int:
-        """Return how often a value was followed by an older one; once is right where writes were lost."""
-        return sum(later < earlier for earlier, later in pairwise(self.values))
+    def count_broken(self, lost: Container[int]) -> int:
+        """Return how often a value was followed by an older one, although it was demanded, and was not lost."""
+        return sum(later < earlier and earlier not in lost for earlier, later in pairwise(self.values))
 
     def _read(self) -> None:
         demand = "0"

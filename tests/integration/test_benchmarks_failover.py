@@ -7,10 +7,17 @@ import pytest
 from benchmarks.failover import describe, list_scenarios
 from benchmarks.failovers.clients import Reading, WatchedClient, find_own_python
 from benchmarks.failovers.drill import Outcome, Scenario, play
+from benchmarks.failovers.reader import Reader
 from benchmarks.failovers.stage import Setup, set_up
 
 SCENARIO = Scenario("some", Setup(1), lost=2, later=(2,))
-GOOD = Outcome(lost=2, until_writes_s=0.5, delays_s=[("stream", 0.1), ("poll", 1.0), ("existing", 1.2)], went_back=0)
+GOOD = Outcome(
+    lost=frozenset({2, 3}),
+    until_promoted_s=0.2,
+    until_writes_s=0.5,
+    delays_s=[("stream", 0.1), ("poll", 1.0), ("existing", 1.2)],
+    went_back=0,
+)
 
 
 def find_broken(outcome: Outcome, broken: int = 0) -> list[str]:
@@ -23,7 +30,7 @@ def find_broken(outcome: Outcome, broken: int = 0) -> list[str]:
     ("change", "broken"),
     [
         ({}, []),
-        ({"lost": 3}, ["acknowledged writes"]),
+        ({"lost": frozenset({2, 3, 4})}, ["acknowledged writes"]),
         ({"until_writes_s": None}, []),
         ({"delays_s": [("stream", 3.1)]}, ["streaming clients,"]),
         ({"delays_s": [("poll", 3.9), ("existing", 4.1)]}, ["existing clients,"]),
@@ -62,11 +69,18 @@ def test_going_back_is_found(values: list[int], *, has_gone_back: bool) -> None:
     assert has_gone_back == client.has_gone_back(range(2, 4), range(4, 6))
 
 
+def test_broken_demands_of_a_reader_are_found() -> None:
+    """What it was answered before is demanded; only of what was lost, something older is the truth."""
+    reader = Reader([])
+    reader.values += [1, 2, 3, 1, 4, 3]
+    assert (1, 2) == (reader.count_broken({2, 3}), reader.count_broken(()))
+
+
 def test_a_drill() -> None:
     """Two writes are lost, two are made; clients of one replica read the truth, and nobody is answered with less."""
     with set_up(SCENARIO.setup, {"stream": find_own_python(), "poll": find_own_python()}) as stage:
         outcome = play(stage, SCENARIO, 0)
         assert 0 == stage.broken
-    assert (2, 0) == (outcome.lost, outcome.went_back)
+    assert (2, 0) == (len(outcome.lost), outcome.went_back)
     assert ["stream", "poll"] == [kind for kind, _ in outcome.delays_s]
     assert all(delay_s < float("inf") for _, delay_s in outcome.delays_s)
