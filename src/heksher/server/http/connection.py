@@ -39,8 +39,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_app", "_drained", "_incoming", "_is_closing", "_is_dropped", "_is_reading", "_is_writing_paused",
-        "_lingering", "_loop", "_pace", "_places", "_queue", "_reader", "_request", "_rest", "_rest_start", "_transport",
-        "_unread_bytes", "_waiting_bytes", "held_bytes", "phase", "since_s", "unread_since_s",
+        "_lingering", "_loop", "_pace", "_places", "_queue", "_reader", "_request", "_rest", "_rest_start",
+        "_transport", "_unread_bytes", "_waiting_bytes", "held_bytes", "phase", "since_s", "unread_since_s",
     )  # fmt: skip
 
     def __init__(self, app: ASGIApp, places: "Places[Connection]", loop: asyncio.AbstractEventLoop) -> None:
