@@ -32,6 +32,9 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 # How long requests in progress may take when the server stops.
 GRACEFUL_SHUTDOWN_S = 5
+# What the system takes of an answer that its client does not read yet. Without a bound that is several megabytes for
+# each connection, which take as much of its memory, and their copying as much of everybody's time.
+SEND_BUFFER_BYTES = 256 * 1024
 # How many of the largest bodies must fit into what all requests may take.
 _LEAST_PENDING_BODIES = 4
 # How much longer a worker may take to close its storage and exit.
@@ -235,13 +238,16 @@ def listen(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         # A name such as localhost has addresses of both families. Most programs try IPv4, some try nothing else.
         family, _, _, _, address = min(found, key=lambda candidate: candidate[0] != socket.AF_INET)
-        return socket.create_server(address[:2], family=family, backlog=2048)
+        listener = socket.create_server(address[:2], family=family, backlog=2048)
+        # Connections inherit it.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no host has such a name"
         raise StartupError(
             f"cannot listen on {host} port {port}: {reason}. Choose another one with --host and --port"
             " (port 0: any free one)"
         ) from None
+    return listener
 
 
 def make_default_directory(config: Config) -> None:

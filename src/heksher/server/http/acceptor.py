@@ -16,6 +16,9 @@ _MAX_AT_ONCE: Final = 16
 # How long none is let in, when there is no room for one but soon will be, and when the system has none.
 _SOON_S: Final = 0.02
 _SHORT_S: Final = 1.0
+# How long new connections wait when all others are busy, before they are refused. Most answers take no longer, and
+# another process may let them in meanwhile.
+_FULL_S: Final = 0.5
 # What is read of a request that is refused: a connection that is closed with something unread loses its answer.
 _MAX_UNREAD_BYTES: Final = 64 * 1024
 
@@ -45,6 +48,8 @@ class Acceptor:
         self._tasks: set[asyncio.Task[None]] = set()
         # Goes on after a pause; None without one.
         self._pause: asyncio.TimerHandle | None = None
+        # Since when all connections are busy; None while they are not.
+        self._full_since_s: float | None = None
         listener.setblocking(False)
 
     def start(self) -> None:
@@ -62,12 +67,13 @@ class Acceptor:
     def _accept(self) -> None:
         for _ in range(_MAX_AT_ONCE):
             room = self._places.find_room(self._loop.time())
-            if room == "soon":
+            if room == "soon" or (room == "none" and self._may_change()):
                 self._wait(_SOON_S)
                 return
             try:
                 accepted, _ = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                self._full_since_s = None
                 return
             except OSError:
                 # Most likely the system has no more descriptors.
@@ -78,7 +84,14 @@ class Acceptor:
             if room == "none":
                 self._refuse(accepted)
             else:
+                self._full_since_s = None
                 self._let_in(accepted)
+
+    def _may_change(self) -> bool:
+        """Return whether new connections should wait a little longer, as all others are busy."""
+        if self._full_since_s is None:
+            self._full_since_s = self._loop.time()
+        return self._loop.time() - self._full_since_s < _FULL_S
 
     def _wait(self, pause_s: float) -> None:
         self._loop.remove_reader(self._listener.fileno())

@@ -12,9 +12,9 @@ from heksher.server.http.http_limits import HttpLimits
 from heksher.server.http.served_request import ServedRequest
 
 # So long a new connection is left alone: what its client has sent at once is read by then, however many there are.
-_GRACE_S: Final = 0.05
+_GRACE_S: Final = 0.1
 # A client that has taken nothing of its answer for so long makes room, if no other connection can.
-_UNREAD_GRACE_S: Final = 1.0
+_UNREAD_GRACE_S: Final = 0.3
 # What requests usually hold; connections with more are the first to go when all together hold too much.
 _LARGE_BYTES: Final = 64 * 1024
 

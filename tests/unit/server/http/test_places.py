@@ -73,8 +73,11 @@ def crowd() -> Iterator[Crowd]:
 
 
 @pytest.mark.parametrize("incomplete", [b"", b"GET / HT", BODY])
-def test_the_oldest_without_a_complete_request_makes_room_first(crowd: Crowd, incomplete: bytes):
+def test_the_oldest_without_a_complete_request_makes_room_first(
+    crowd: Crowd, incomplete: bytes, monkeypatch: pytest.MonkeyPatch
+):
     """Though others are idle for longer."""
+    monkeypatch.setattr(places, "_GRACE_S", 0.0)
     crowd.enter(GET, is_answered=True)
     oldest = crowd.enter(incomplete)
     crowd.enter(b"GET / HTTP")
@@ -101,7 +104,7 @@ def test_then_the_longest_idle_one_makes_room(crowd: Crowd):
 
 def test_then_one_whose_client_does_not_read(crowd: Crowd, monkeypatch: pytest.MonkeyPatch):
     """It has had a while for that; until then it is as busy as the others."""
-    monkeypatch.setattr(places, "_UNREAD_GRACE_S", 0.5)
+    monkeypatch.setattr(places, "_UNREAD_GRACE_S", 1.5)
     for _ in range(PLACES - 1):
         crowd.enter(HANG)
     crowd.enter(MUCH, is_answered=True)

@@ -1,0 +1,20 @@
+"""The attacks at a small scale, on one worker and on two."""
+
+import pytest
+
+from tests.hostile.run import ATTACKS, find_faults, suffer
+
+SCALE = 0.1
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_service_under_attack_answers_others(name: str):
+    """At once, and with the memory that it has said it takes; afterwards it has as much as before."""
+    seen = suffer(ATTACKS[name], scale=SCALE)
+    assert [] == find_faults(seen), seen
+
+
+def test_each_of_several_workers_has_the_limits():
+    """They share the address, not the descriptors."""
+    seen = suffer(ATTACKS["all kinds of them at once"], scale=2 * SCALE, workers=2)
+    assert [] == find_faults(seen, workers=2), seen
