@@ -8,7 +8,7 @@ import json
 import select
 import sys
 import time
-from contextlib import suppress
+from collections import Counter
 from typing import Final
 
 _PAUSE_S: Final = 0.05
@@ -38,20 +38,23 @@ def main(port: int) -> None:
     _, known = ask(port, _QUERY)
     print(flush=True)
     longest_s = {"live_s": 0.0, "known_s": 0.0}
-    asked = failed = 0
+    asked = 0
+    failures: Counter[str] = Counter()
     is_ending = False
     while not is_ending:
         # Once more after the attack.
         is_ending = bool(select.select([sys.stdin], [], [], _PAUSE_S)[0])
-        for name, path, tag, expected in (("live_s", "/healthz/live", "", 200), ("known_s", _QUERY, known, 304)):
+        for name, path, tag, expected in (("live_s", "/healthz/live", "", "200"), ("known_s", _QUERY, known, "304")):
             started_s = time.monotonic()
-            status = 0
-            with suppress(OSError, http.client.HTTPException):
-                status, _ = ask(port, path, tag)
+            try:
+                outcome = str(ask(port, path, tag)[0])
+            except (OSError, http.client.HTTPException) as error:
+                outcome = type(error).__name__
             longest_s[name] = max(longest_s[name], time.monotonic() - started_s)
             asked += 1
-            failed += status != expected
-    print(json.dumps({**longest_s, "asked": asked, "failed": failed}))
+            if outcome != expected:
+                failures[outcome] += 1
+    print(json.dumps({**longest_s, "asked": asked, "failures": failures}))
 
 
 if __name__ == "__main__":

@@ -68,8 +68,8 @@ def suffer(attack: Attack, source: Path = ROOT, scale: float = 1.0, workers: int
 def find_faults(seen: Seen, workers: int = 1) -> list[str]:
     """Return what a service should not have suffered."""
     faults = []
-    if seen.failed:
-        faults.append(f"{seen.failed} of {seen.asked} questions not answered")
+    if seen.failures:
+        faults.append(f"in the place of answers: {seen.failures}")
     if seen.live_s > MAX_LIVE_S:
         faults.append(f"/healthz/live took {seen.live_s:.1f} s")
     if seen.peak_mib - seen.before_mib > MAX_GROWTH_MIB * workers:
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str]) -> int:
         has_faults |= bool(faults)
         print(
             f"| {name} | {seen.before_mib:.0f}, {seen.peak_mib:.0f}, {seen.after_mib:.0f} | {seen.live_s * 1000:.0f},"
-            f" {seen.known_s * 1000:.0f} | {seen.asked - seen.failed} of {seen.asked} | {seen.got} |"
+            f" {seen.known_s * 1000:.0f} | {seen.asked - sum(seen.failures.values())} of {seen.asked} | {seen.got} |"
             f" {'; '.join(faults) or 'none'} |",
             flush=True,
         )

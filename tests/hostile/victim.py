@@ -52,7 +52,7 @@ class Seen(NamedTuple):
         live_s: the longest answer of ``/healthz/live``.
         known_s: the longest answer 304 to a query.
         asked: how many of both were asked for.
-        failed: how many of them were not answered.
+        failures: what came in the place of answers, and how often.
         got: what the attacker says.
     """
 
@@ -62,7 +62,7 @@ class Seen(NamedTuple):
     live_s: float
     known_s: float
     asked: int
-    failed: int
+    failures: dict[str, int]
     got: str
 
 

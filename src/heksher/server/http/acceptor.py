@@ -65,6 +65,7 @@ class Acceptor:
         self._listener.close()
 
     def _accept(self) -> None:
+        self._places.turn += 1
         for _ in range(_MAX_AT_ONCE):
             room = self._places.find_room(self._loop.time())
             if room == "soon" or (room == "none" and self._may_change()):

@@ -33,6 +33,7 @@ class Connection(asyncio.Protocol):
     Attributes:
         phase: what it is doing.
         since_s: since when; not kept while it is busy.
+        turn: the turn of the acceptor in which it came.
         unread_since_s: since when its client has taken nothing of what waits to be sent.
         held_bytes: what it holds of requests that are not answered.
     """
@@ -40,7 +41,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_app", "_drained", "_incoming", "_is_closing", "_is_dropped", "_is_reading", "_is_writing_paused",
         "_lingering", "_loop", "_pace", "_places", "_queue", "_reader", "_request", "_rest", "_rest_start",
-        "_transport", "_unread_bytes", "_waiting_bytes", "held_bytes", "phase", "since_s", "unread_since_s",
+        "_transport", "_unread_bytes", "_waiting_bytes", "held_bytes", "phase", "since_s", "turn", "unread_since_s",
     )  # fmt: skip
 
     def __init__(self, app: ASGIApp, places: "Places[Connection]", loop: asyncio.AbstractEventLoop) -> None:
@@ -49,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self.phase: Phase = Phase.HEAD
         self.since_s: float = loop.time()
+        self.turn: int = 0
         self.unread_since_s: float = 0.0
         self.held_bytes: int = 0
         # None before the connection is made.

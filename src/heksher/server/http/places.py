@@ -11,8 +11,10 @@ from heksher.server.http.ended import Ended, Reason
 from heksher.server.http.http_limits import HttpLimits
 from heksher.server.http.served_request import ServedRequest
 
-# So long a new connection is left alone: what its client has sent at once is read by then, however many there are.
+# So long, and for so many turns of the acceptor, a new connection is left alone: what its client has sent at once is
+# read by then, however many there are, and however long a turn takes.
 _GRACE_S: Final = 0.1
+_GRACE_TURNS: Final = 4
 # A client that has taken nothing of its answer for so long makes room, if no other connection can.
 _UNREAD_GRACE_S: Final = 0.3
 # What requests usually hold; connections with more are the first to go when all together hold too much.
@@ -37,12 +39,14 @@ class Placed(Protocol):
     Attributes:
         phase: what it is doing.
         since_s: since when, by the loop's clock; not kept while it is busy.
+        turn: the turn of the acceptor in which it came.
         unread_since_s: since when its client has taken nothing of what waits to be sent.
         held_bytes: what it holds of requests that are not answered.
     """
 
     phase: Phase
     since_s: float
+    turn: int
     unread_since_s: float
     held_bytes: int
 
@@ -68,6 +72,7 @@ class Places(Generic[PlacedT]):
         running: the requests whose application has not returned; the event loop knows them only weakly.
         date_line: the header field with the time.
         held_bytes: what they hold of requests that are not answered.
+        turn: how often the acceptor has looked for new connections.
     """
 
     def __init__(self, limits: HttpLimits, ended: Ended) -> None:
@@ -81,6 +86,7 @@ class Places(Generic[PlacedT]):
         self.date_line: bytes = b""
         self._large: OrderedDict[PlacedT, None] = OrderedDict()
         self.held_bytes: int = 0
+        self.turn: int = 0
 
     def __len__(self) -> int:
         return sum(len(place) for place in self._by_phase[1:])
@@ -95,6 +101,7 @@ class Places(Generic[PlacedT]):
 
     def add(self, connection: PlacedT) -> None:
         """Give a new connection its place."""
+        connection.turn = self.turn
         self._by_phase[connection.phase][connection] = None
 
     def move(self, connection: PlacedT, phase: Phase) -> None:
@@ -125,10 +132,11 @@ class Places(Generic[PlacedT]):
 
     def _find_dispensable(self, now_s: float) -> PlacedT | None:
         reading, idle = self._by_phase[Phase.HEAD], self._by_phase[Phase.IDLE]
-        for place, grace_s in ((reading, _GRACE_S), (idle, 0.0)):
-            oldest = next(iter(place), None)
-            if oldest is not None and now_s - oldest.since_s >= grace_s:
-                return oldest
+        oldest = next(iter(reading), None)
+        if oldest is not None and now_s - oldest.since_s >= _GRACE_S and self.turn - oldest.turn >= _GRACE_TURNS:
+            return oldest
+        if (longest_idle := next(iter(idle), None)) is not None:
+            return longest_idle
         longest = next(iter(self.unread), None)
         if longest is not None and now_s - longest.unread_since_s >= _UNREAD_GRACE_S:
             return longest

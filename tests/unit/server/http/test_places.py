@@ -78,6 +78,7 @@ def test_the_oldest_without_a_complete_request_makes_room_first(
 ):
     """Though others are idle for longer."""
     monkeypatch.setattr(places, "_GRACE_S", 0.0)
+    monkeypatch.setattr(places, "_GRACE_TURNS", 0)
     crowd.enter(GET, is_answered=True)
     oldest = crowd.enter(incomplete)
     crowd.enter(b"GET / HTTP")
