@@ -154,6 +154,11 @@ bench-start: env-test ## starts of many processes and settings, and what one bad
 bench-outage-db: env-test ## two replicas under load while PostgreSQL is stopped, then frozen (SECONDS=10; default 30)
 	$(BENCH) benchmarks.database_outage $(if $(SECONDS),--seconds '$(SECONDS)') $(ARGS)
 
+# SCALE=0.1 does a tenth of each attack; SOURCE=DIR attacks another source tree, for a comparison.
+.PHONY: hostile
+hostile: env-test ## attacks on the service's connections: memory, the longest answers meanwhile; fails above the bounds
+	$(BENCH) tests.hostile.run $(if $(SCALE),--scale '$(SCALE)') $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)
+
 .PHONY: soak
 soak: env-all ## both clients under random faults, for half an hour (MINUTES=2)
 	$(RUN) -m tests.faults.soak $(if $(MINUTES),--minutes '$(MINUTES)') $(ARGS)

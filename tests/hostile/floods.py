@@ -11,11 +11,12 @@ _LINE: Final = b"GET /api/v1/query?settings= HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 _FULL_BYTES: Final = 120_000_000
 _PIPELINED_BYTES: Final = 8_000_000
 _PIECE: Final = b"a" * 50_000
+_FIELDS: Final = b"a:b\r\n" * 10_000
 
 
 async def flood_fields(victim: Victim) -> str:
-    """Header fields of 50 kB each."""
-    return await _flood(victim, _LINE, b"x: " + _PIECE + b"\r\n")
+    """Header fields, as small as they can be: each is an object or three."""
+    return await _flood(victim, _LINE, _FIELDS)
 
 
 async def flood_one_field(victim: Victim) -> str:
@@ -31,7 +32,7 @@ async def flood_target(victim: Victim) -> str:
 async def flood_trailers(victim: Victim) -> str:
     """Fields after a body in parts."""
     head = b"POST /api/v1/query HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n"
-    return await _flood(victim, head, b"x: " + _PIECE + b"\r\n")
+    return await _flood(victim, head, _FIELDS)
 
 
 async def flood_encodings(victim: Victim) -> str:

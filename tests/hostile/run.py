@@ -65,12 +65,18 @@ def suffer(attack: Attack, source: Path = ROOT, scale: float = 1.0, workers: int
             return watch.end(asyncio.run(attack.run(victim)))
 
 
-def find_faults(seen: Seen, workers: int = 1) -> list[str]:
-    """Return what a service should not have suffered."""
+def find_faults(seen: Seen, workers: int = 1, max_live_s: float = MAX_LIVE_S) -> list[str]:
+    """Return what a service should not have suffered.
+
+    Args:
+        seen: what was seen of it.
+        workers: how many processes answered.
+        max_live_s: how long an answer of ``/healthz/live`` may take.
+    """
     faults = []
     if seen.failures:
         faults.append(f"in the place of answers: {seen.failures}")
-    if seen.live_s > MAX_LIVE_S:
+    if seen.live_s > max_live_s:
         faults.append(f"/healthz/live took {seen.live_s:.1f} s")
     if seen.peak_mib - seen.before_mib > MAX_GROWTH_MIB * workers:
         faults.append("memory")
