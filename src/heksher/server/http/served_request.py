@@ -180,7 +180,8 @@ class ServedRequest:
 
     def _start(self, status: int, headers: "list[HeaderField] | tuple[()]") -> None:
         fields = list(headers)
-        has_length = says_close = False
+        has_length = says_close = self._is_chunked = False
+        self._left_bytes = 0
         for name, value in fields:
             if name == b"content-length":
                 has_length = True
