@@ -167,6 +167,10 @@ class Connection(asyncio.Protocol):
         self._waiting_bytes = 0
         self._adjust_reading()
 
+    def note_started(self) -> None:
+        """Note that the application has begun to answer a request that has a body."""
+        self._settle()
+
     def finish(self, request: ServedRequest) -> None:
         """Go on after an answer that is complete."""
         if self._is_closing:
@@ -233,6 +237,7 @@ class Connection(asyncio.Protocol):
             return
         if request is not None:
             request.disconnect()
+        self._places.hold(self, 0)
         self._transport.write(write_refusal(status, self._places.date_line, detail))
         self._linger()
 
@@ -329,7 +334,8 @@ class Connection(asyncio.Protocol):
         held_bytes = len(self._rest)
         if request is not None:
             phase = Phase.BUSY if request.is_complete else Phase.BODY
-            held_bytes += request.body_bytes
+            # An application that answers has made of the body what it needs; a stream goes on for long after that.
+            held_bytes += 0 if request.is_started else request.body_bytes
         else:
             head_bytes = 0 if reader is None else reader.head_bytes
             # An answer that its client is still reading is not done.

@@ -35,6 +35,9 @@ class Wire(Protocol):
     def note_taken(self) -> None:
         """Note that the application has taken what has arrived of the body."""
 
+    def note_started(self) -> None:
+        """Note that the application has begun to answer a request that has a body."""
+
     def finish(self, request: "ServedRequest") -> None:
         """Go on after an answer that is complete."""
 
@@ -199,6 +202,8 @@ class ServedRequest:
         self.is_started = True
         self._expects_continue = False
         self._wire.write(head)
+        if self.body_bytes:
+            self._wire.note_started()
 
     def _announce_open_end(self, fields: list[HeaderField]) -> None:
         if self.scope["http_version"] == "1.0":

@@ -299,6 +299,23 @@ def test_the_oldest_large_requests_end_when_all_hold_too_much(metrics: Connectio
         assert wait_until(lambda: metrics.held_bytes == 0)
 
 
+def test_a_body_does_not_count_as_waiting_once_its_answer_has_begun(metrics: ConnectionMetrics):
+    """A stream, whose answer never ends, would keep others from being read."""
+
+    async def stream(_scope, receive, send) -> None:
+        await read_body(receive)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first\n", "more_body": True})
+        await receive()
+
+    with serving(stream, limits=limit(), metrics=metrics) as (url, _), connecting(url) as client:
+        client.send(b"POST / HTTP/1.1\r\nContent-Length: 50000\r\n\r\n", b"a" * 49_000)
+        assert wait_until(lambda: metrics.held_bytes == 49_000)
+        client.send(b"a" * 1000)
+        client.read_answers(1, b"first")
+        assert wait_until(lambda: metrics.held_bytes == 0)
+
+
 def test_an_application_is_told_when_its_client_is_gone():
     """Whether the client closes the connection, or the service does."""
     told = threading.Event()
