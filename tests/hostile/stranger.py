@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 _PATIENCE_S: Final = 2.0
+# Thousands of connections of one program take their time alone to be opened.
+_CONNECT_S: Final = 30.0
 
 
 class Stranger:
@@ -66,7 +68,7 @@ async def visiting(port: int) -> AsyncIterator[Stranger]:
     Raises:
         OSError: nobody lets it in.
     """
-    reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port, limit=1 << 20), _PATIENCE_S)
+    reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port, limit=1 << 20), _CONNECT_S)
     try:
         yield Stranger(reader, writer)
     finally:
