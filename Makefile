@@ -176,6 +176,11 @@ bench-locks: env-test ## how long answers take while a table of PostgreSQL is lo
 sick-states: env-test ## what a service says while its database cannot be written to (SOURCE=DIR: another source tree)
 	$(BENCH) benchmarks.sick_states $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)
 
+# SCALE=0.1 does a tenth of each attack; SOURCE=DIR attacks another source tree, for a comparison.
+.PHONY: hostile
+hostile: env-test ## attacks on the service's connections: memory, the longest answers meanwhile; fails above the bounds
+	$(BENCH) tests.hostile.run $(if $(SCALE),--scale '$(SCALE)') $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)
+
 .PHONY: soak
 soak: env-all ## both clients under random faults, for half an hour (MINUTES=2)
 	$(RUN) -m tests.faults.soak $(if $(MINUTES),--minutes '$(MINUTES)') $(ARGS)

@@ -21,7 +21,7 @@ DOCUMENTED = frozenset({"_replace", "_exit", "_thread"})
 # Which packages the modules of a folder handle objects of.
 PACKAGES = {
     "clients/transport": ("httpcore", "httpcore2", "httpx", "httpx2"),
-    "server": ("fastapi", "starlette", "uvicorn"),
+    "server": ("fastapi", "httptools", "starlette"),
 }
 MODULES = sorted(SOURCE.rglob("*.py"))
 

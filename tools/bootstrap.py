@@ -37,7 +37,7 @@ UV = TOOLS / "bin" / "uv"
 
 # What of pyproject.toml's extras and groups each profile holds, from the smallest to the largest.
 PROFILES: Mapping[str, Sequence[str]] = {
-    "demo": ("--no-default-groups", "--extra=server"),
+    "demo": ("--no-default-groups", "--extra=server", "--group=bench"),
     # The type checkers too: what users see of the types is tested by running them.
     "test": ("--no-default-groups", "--all-extras", "--group=test", "--group=check"),
     "all": ("--no-default-groups", "--all-extras", "--group=dev"),

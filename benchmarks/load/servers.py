@@ -86,7 +86,7 @@ def running_constant(answer: Sample) -> Iterator[RunningServer]:
 
 @contextmanager
 def _running(probe: str, arguments: Sequence[str], source: Path = ROOT) -> Iterator[RunningServer]:
-    port = _find_port()
+    port = find_port()
     began_s = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, *arguments, str(port)],
@@ -124,7 +124,8 @@ def _await_answer(process: "subprocess.Popen[bytes]", url: str) -> None:
     raise UnavailableError(f"the server for {url} did not answer within {START_TIMEOUT_S:.0f} s")
 
 
-def _find_port() -> int:
+def find_port() -> int:
+    """Return a port of this machine that is free."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

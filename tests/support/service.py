@@ -1,6 +1,5 @@
 """The service for tests: in this process on a given storage, or as the real command in a process of its own."""
 
-import asyncio
 import os
 import queue
 import signal
@@ -13,11 +12,12 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import httpx2
-import uvicorn
 from starlette.types import ASGIApp
 
 from heksher.server.app import Application
 from heksher.server.config import Config
+from heksher.server.http.http_limits import HttpLimits
+from heksher.server.run import Server
 from heksher.server.storage.base import Storage
 from heksher.server.storage.memory import MemoryStorage
 
@@ -53,7 +53,7 @@ class HttpOperations:
 
 
 class RunningService(HttpOperations):
-    """The application under uvicorn, on a thread of this process, on a port that the kernel chose.
+    """The application under its own server, on a thread of this process, on a port that the kernel chose.
 
     A context manager, and also usable with ``start`` and ``stop``. The storage is opened at start, and closed at the
     end only if it was made here: so a test can start a second service on the storage of the first.
@@ -90,7 +90,9 @@ class RunningService(HttpOperations):
         self._application = Application(self._config, self.storage)
         self._running = self._application.run()
         self._running.__enter__()
-        self._server = _ThreadServer(self._wrap(self._application), ready)
+        # A busy machine may let seconds pass between two requests; then one would meet a closing connection.
+        limits = HttpLimits(keep_alive_s=3600)
+        self._server = Server(self._wrap(self._application), ready.set, limits=limits)
         self._thread = threading.Thread(target=self._server.run, args=([listener],), daemon=True)
         self._thread.start()
         assert ready.wait(START_TIMEOUT_S), "the service did not start in time"
@@ -100,7 +102,7 @@ class RunningService(HttpOperations):
     def stop(self) -> None:
         self.http.close()
         self._application.end_streams()
-        self._server.should_exit = True
+        self._server.stop()
         self._thread.join(STOP_TIMEOUT_S)
         assert not self._thread.is_alive(), "the service did not stop in time"
         self._running.__exit__(None, None, None)
@@ -112,46 +114,6 @@ class RunningService(HttpOperations):
 
     def __exit__(self, *_) -> None:
         self.stop()
-
-
-class _ThreadServer(uvicorn.Server):
-    def __init__(self, app, ready: threading.Event) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http="httptools",
-                loop="asyncio",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,
-                timeout_graceful_shutdown=2,
-                # A busy machine may let seconds pass between two requests; then one would meet a closing connection.
-                timeout_keep_alive=3600,
-            )
-        )
-        self._ready = ready
-
-    async def startup(self, sockets=None) -> None:
-        await super().startup(sockets)
-        self._ready.set()
-
-    async def shutdown(self, sockets=None) -> None:
-        await super().shutdown(sockets)
-        # A connection that was accepted last, or that was not done in time, would be collected while it is open: with
-        # a warning that meets another test.
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
-        # Transports are closed in the next turn of the loop.
-        await asyncio.sleep(0)
-
-    async def main_loop(self) -> None:
-        # The original looks at should_exit ten times a second; tests start and stop hundreds of services.
-        counter = 0
-        while not await self.on_tick(counter):
-            counter += 1
-            await asyncio.sleep(0.01)
 
 
 class ServiceProcess:

@@ -37,7 +37,7 @@ ADDITIONS = (
     " TransportError StatusError InvalidResponseError NoMatchError DeclarationWarning UnsupportedTypeError"
 )
 # What takes long to import, or is not there in a base install.
-HEAVY = {"httpx2", "httpx", "unittest.mock", "fastapi", "pydantic", "sqlalchemy", "uvicorn", "click"}
+HEAVY = {"httpx2", "httpx", "unittest.mock", "fastapi", "pydantic", "sqlalchemy", "httptools", "click"}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import sys
 _EXTRA = frozenset(
     {
         "alembic", "backports", "click", "fastapi", "httptools", "prometheus_client", "pydantic", "sqlalchemy",
-        "starlette", "uvicorn", "uvloop",
+        "starlette", "uvloop",
     }
 )  # fmt: skip
 

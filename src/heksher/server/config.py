@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from heksher.server.limits import MAX_BODY_BYTES, MAX_CACHE_BYTES, MAX_VALUE_BYTES
+from heksher.server.limits import MAX_BODY_BYTES, MAX_CACHE_BYTES, MAX_CONNECTIONS, MAX_VALUE_BYTES
 from heksher.server.logs import LogFormat
 
 # Each worker is a process with its own catalog: a higher number is a typing error.
@@ -26,6 +26,7 @@ class Config:
         keep_history_days: for how many days entries of the change log stay; ``None`` for ever.
         is_default_database: whether the database was not configured, so that its directory may not exist yet.
         max_cache_bytes: the size of the cache of answers in each worker, in bytes.
+        max_connections: how many connections each worker has open at most.
         workers: the number of processes that answer.
         log_format: the format of the log.
         has_access_log: whether each request is logged.
@@ -46,6 +47,7 @@ class Config:
     max_body_bytes: int = MAX_BODY_BYTES
     is_default_database: bool = False
     max_cache_bytes: int = MAX_CACHE_BYTES
+    max_connections: int = MAX_CONNECTIONS
     workers: int = 1
     log_format: LogFormat = "text"
     has_access_log: bool = False

@@ -33,3 +33,20 @@ MAX_METADATA_KEYS: Final = 1_000
 MAX_QUERY_SETTINGS: Final = wire.MAX_QUERY_SETTINGS
 # One filter for each feature; clients may also name features that the service does not know.
 MAX_QUERY_FILTERS: Final = 1_000
+
+# Request line and header fields together, and likewise the fields after a body. Programs that have more to say say it
+# in a body.
+MAX_HEAD_BYTES: Final = 64 * 1024
+# The default; HEKSHER_MAX_CONNECTIONS overrides it, and no process has more than its descriptors allow. One that does
+# nothing takes 4 KiB.
+MAX_CONNECTIONS: Final = 10_000
+# What all requests of a process that are not answered yet may take, as they came; at least four of the largest bodies.
+MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
+# Times, in seconds: for a head, for a body and what must come of it in each such span, for a client that takes nothing
+# of its answer (that of a stream is in ``queries/stream.py``), and until an idle connection is closed.
+MAX_HEAD_S: Final = 10.0
+MAX_BODY_S: Final = 60.0
+BODY_RATE_S: Final = 10.0
+LEAST_BODY_BYTES: Final = 10 * 1024
+MAX_UNREAD_S: Final = 30.0
+KEEP_ALIVE_S: Final = 5.0

@@ -45,8 +45,6 @@ def configure_logging(log_format: LogFormat, level: int = logging.INFO) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(TextFormatter() if log_format == "text" else JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler])
-    # The service logs the same events itself; uvicorn's only warning is that some client does not speak HTTP.
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     # Alembic logs its configuration on every run. The service logs the migrations itself.
     logging.getLogger("alembic").setLevel(logging.WARNING)
 

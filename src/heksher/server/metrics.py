@@ -61,6 +61,12 @@ class Metrics:
         self._streams = gauge("streams", "Streams that are open.", "livesum")
         self._stream_events = counter("stream_events", "Events that were sent on streams.")
         self._dropped_streams = counter("streams_dropped", "Streams that were ended because the client did not read.")
+        self._connections = gauge("connections", "Connections that are open.", "livesum")
+        self._max_connections = gauge("connections_limit", "Connections that may be open.", "livesum")
+        self._held_bytes = gauge("request_bytes", "Bytes of requests that are not answered yet.", "livesum")
+        self._ended_connections = counter(
+            "connections_ended", "Connections that were ended for what they took, or to make room.", ("reason",)
+        )
         self._revision = gauge("catalog_revision", "Revision of the catalog; of several workers the lowest.", "livemin")
         self._stamp = gauge(
             "catalog_stamp",
@@ -125,6 +131,22 @@ class Metrics:
     def count_dropped_stream(self) -> None:
         """Count a stream that was closed because its client did not read."""
         self._dropped_streams.inc()
+
+    def set_connections(self, count: int, limit: int, held_bytes: int) -> None:
+        """Record this process's connections.
+
+        Args:
+            count: how many are open.
+            limit: how many may be.
+            held_bytes: what they hold of requests that are not answered.
+        """
+        self._connections.set(count)
+        self._max_connections.set(limit)
+        self._held_bytes.set(held_bytes)
+
+    def count_ended_connection(self, reason: str) -> None:
+        """Count a connection that was ended for what it took, or to make room for another."""
+        self._ended_connections.labels(reason).inc()
 
     def set_catalog(self, revision: RevisionId, settings: int, rules: int) -> None:
         """Record the size and revision of this process's catalog."""

@@ -100,6 +100,13 @@ OPTIONS: Final = (
         help="how many bytes of answers to queries each worker keeps to give them again; 0 keeps none",
     ),
     Option(
+        name="max_connections",
+        kind=Number("number of connections", least=1),
+        flag="--max-connections",
+        variable="HEKSHER_MAX_CONNECTIONS",
+        help="how many connections each worker has open at most; never more than the limit of file descriptors leaves",
+    ),
+    Option(
         name="workers",
         kind=Number("number of workers", least=1, most=MAX_WORKERS),
         flag="--workers",

@@ -5,24 +5,26 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
-from contextlib import closing
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from types import FrameType
-from typing import Final
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from heksher.server import scratch
 from heksher.server.app import Application, open_storage
 from heksher.server.config import Config
 from heksher.server.errors import StartupError
+from heksher.server.http.connection_cap import find_max_connections
+from heksher.server.http.ended import ConnectionMetrics
+from heksher.server.http.http_limits import HttpLimits
+from heksher.server.http.http_server import HttpServer
+from heksher.server.limits import MAX_PENDING_BYTES
 from heksher.server.logs import configure_logging
 from heksher.server.metrics import forget_worker, sharing_metrics
-from heksher.server.protocol import find_protocol
 from heksher.server.workers import Lifeline, Workers
 from heksher.version import __version__
 
@@ -30,6 +32,11 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 # How long requests in progress may take when the server stops.
 GRACEFUL_SHUTDOWN_S = 5
+# What the system takes of an answer that its client does not read yet. Without a bound that is several megabytes for
+# each connection, which take as much of its memory, and their copying as much of everybody's time.
+SEND_BUFFER_BYTES = 256 * 1024
+# How many of the largest bodies must fit into what all requests may take.
+_LEAST_PENDING_BODIES = 4
 # How much longer a worker may take to close its storage and exit.
 _CLOSING_S = 2
 
@@ -98,35 +105,34 @@ def run_server(
     """
     app = Application(config)
     with app.run():
-        Server(app.front, when_ready, app.end_streams, lifeline).run([listener])
+        metrics = app.services.metrics
+        limits = make_limits(config)
+        Server(app.front, when_ready, app.end_streams, lifeline, limits=limits, metrics=metrics).run([listener])
 
 
-# Undocumented methods of uvicorn's server that we override, and what is lost if it no longer calls them.
-_HOOKS: Final = {
-    "startup": "the service says that it is ready before it is, and a worker does not notice the end of its parent",
-    "handle_exit": "streams are cut off when the service ends, and a signal is its exit status",
-}
+def make_limits(config: Config) -> HttpLimits:
+    """Return what the connections of a process may take.
+
+    Raises:
+        StartupError: the system allows it too few descriptors.
+    """
+    return HttpLimits(
+        max_connections=find_max_connections(config.max_connections),
+        max_pending_bytes=max(MAX_PENDING_BYTES, _LEAST_PENDING_BODIES * config.max_body_bytes),
+    )
 
 
-@cache
-def find_missing_hooks() -> frozenset[str]:
-    """Return the overridden methods that this uvicorn lacks; log once what is lost without them."""
-    missing = frozenset(name for name in _HOOKS if not callable(getattr(uvicorn.Server, name, None)))
-    for name in sorted(missing):
-        logger.warning("this version of uvicorn has no Server.%s: %s", name, _HOOKS[name])
-    return missing
-
-
-class Server(uvicorn.Server):
-    """A server that reports when it is ready, and that exits with success when a signal stops it.
+class Server:
+    """Runs an application on a loop of its own until a signal stops it.
 
     Args:
         app: the ASGI application.
         when_ready: called once, when connections are accepted.
         when_stopping: called once, in the event loop, as soon as the server starts to stop, to end what would not end
-            by itself, such as streams. Some connections may still be accepted afterwards. ``None`` if there is nothing
-            to end.
+            by itself, such as streams. ``None`` if there is nothing to end.
         lifeline: connects to the parent, and the server stops when that ends; ``None`` without a parent.
+        limits: what connections may take.
+        metrics: is told of connections; ``None`` for nobody.
     """
 
     def __init__(
@@ -135,55 +141,93 @@ class Server(uvicorn.Server):
         when_ready: Callable[[], None],
         when_stopping: Callable[[], None] | None = None,
         lifeline: Lifeline | None = None,
+        *,
+        limits: HttpLimits | None = None,
+        metrics: ConnectionMetrics | None = None,
     ) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                interface="asgi3",  # uvicorn would take an application that is not a coroutine function for ASGI 2
-                http=find_protocol(),
-                loop="auto",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,  # uvicorn would believe anyone on this machine; see heksher.server.asgi.entrance
-                server_header=False,
-                timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
-            )
-        )
+        self._app = app
         self._when_ready = when_ready
         self._when_stopping = when_stopping
         self._lifeline = lifeline
-        # None until the server has started.
+        self._limits = limits or HttpLimits()
+        self._metrics = metrics
+        self._is_stopping = False
+        # The loop and what ends it; None while it does not run.
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._forced: asyncio.Event | None = None
 
-    def run(self, sockets: list[socket.socket] | None = None) -> None:
-        if "startup" in find_missing_hooks():
-            self._when_ready()
-        super().run(sockets)
+    def run(self, listeners: list[socket.socket]) -> None:
+        """Serve until a signal, or ``stop``, ends it; this closes the sockets."""
+        with asyncio.Runner(loop_factory=_find_loop_factory()) as runner, self._heeding_signals():
+            runner.run(self._serve(listeners))
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self._loop = asyncio.get_running_loop()
+    def stop(self, *, is_forced: bool = False) -> None:
+        """Stop: answer what is under way, and accept nothing new. Safe in any thread and in the handler of a signal.
+
+        Args:
+            is_forced: do not wait for what is under way.
+        """
+        loop = self._loop
+        is_first, self._is_stopping = not self._is_stopping, True
+        # A loop that is closed has nothing left to stop.
+        with suppress(RuntimeError):
+            if loop is not None:
+                loop.call_soon_threadsafe(self._note_stop, is_first, is_forced)
+
+    async def _serve(self, listeners: list[socket.socket]) -> None:
+        loop = self._loop = asyncio.get_running_loop()
+        self._stopping, self._forced = asyncio.Event(), asyncio.Event()
+        server = HttpServer(self._app, self._limits, self._metrics)
         if self._lifeline is not None:
-            self._loop.add_reader(self._lifeline.end_fd, self._follow_parent)
-        await super().startup(sockets)
+            loop.add_reader(self._lifeline.end_fd, self._follow_parent)
+        server.start(listeners)
         self._when_ready()
+        if self._is_stopping:
+            # The signal came before the loop was there.
+            self._note_stop(is_first=True, is_forced=False)
+        await self._stopping.wait()
+        await server.stop(GRACEFUL_SHUTDOWN_S, self._forced)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        del frame
-        if not self.should_exit and self._loop is not None and self._when_stopping is not None:
-            # A signal can arrive while the loop is changing the state that this callback changes.
-            self._loop.call_soon_threadsafe(self._when_stopping)
-        # The original also records the signal and raises it again at the end, where it becomes the process's exit
-        # status.
-        if self.should_exit and sig == signal.SIGINT:
-            self.force_exit = True
-        self.should_exit = True
+    def _note_stop(self, is_first: bool, is_forced: bool) -> None:
+        if is_first and self._when_stopping is not None:
+            self._when_stopping()
+        if self._stopping is not None:
+            self._stopping.set()
+        if is_forced and self._forced is not None:
+            self._forced.set()
 
     def _follow_parent(self) -> None:
         if self._loop is not None and self._lifeline is not None:
             self._loop.remove_reader(self._lifeline.end_fd)
-        self.handle_exit(signal.SIGTERM, None)
+        self.stop()
+
+    @contextmanager
+    def _heeding_signals(self) -> Iterator[None]:
+        """Stop on SIGTERM and SIGINT, and exit with success then."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        former = {number: signal.signal(number, self._heed) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+    def _heed(self, number: int, _frame: FrameType | None) -> None:
+        # A second Ctrl-C means: do not wait for requests any longer. A second SIGTERM changes nothing.
+        self.stop(is_forced=self._is_stopping and number == signal.SIGINT)
+
+
+def _find_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return what makes event loops: uvloop's, or the standard library's where that does not run."""
+    try:
+        import uvloop  # noqa: PLC0415 -- not on every system
+    except ImportError:
+        # The default on Windows cannot wait for sockets to accept connections on.
+        return asyncio.SelectorEventLoop
+    return uvloop.new_event_loop
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -196,13 +240,16 @@ def listen(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         # A name such as localhost has addresses of both families. Most programs try IPv4, some try nothing else.
         family, _, _, _, address = min(found, key=lambda candidate: candidate[0] != socket.AF_INET)
-        return socket.create_server(address[:2], family=family, backlog=2048)
+        listener = socket.create_server(address[:2], family=family, backlog=2048)
+        # Connections inherit it.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no host has such a name"
         raise StartupError(
             f"cannot listen on {host} port {port}: {reason}. Choose another one with --host and --port"
             " (port 0: any free one)"
         ) from None
+    return listener
 
 
 def make_default_directory(config: Config) -> None:

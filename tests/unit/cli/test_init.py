@@ -27,7 +27,7 @@ def run_without(modules: str, *arguments: str) -> subprocess.CompletedProcess:
     [
         ("click", ["--help"]),
         ("fastapi", ["serve", "--port", "0", "--db", "memory:"]),
-        ("uvicorn", ["serve", "--port", "0", "--db", "memory:"]),
+        ("httptools", ["serve", "--port", "0", "--db", "memory:"]),
         ("sqlalchemy", ["serve", "--port", "0", "--db", "never-made.db"]),
     ],
 )
@@ -40,7 +40,7 @@ def test_a_missing_extra_is_told_in_one_line(module: str, arguments: list[str]):
 
 def test_help_needs_nothing_of_the_service():
     """So it is quick."""
-    result = run_without("fastapi,uvicorn,sqlalchemy,pydantic,starlette", "serve", "--help")
+    result = run_without("fastapi,httptools,sqlalchemy,pydantic,starlette", "serve", "--help")
     assert (0, "") == (result.returncode, result.stderr)
     assert "--context-features" in result.stdout
 

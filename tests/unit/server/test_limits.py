@@ -36,11 +36,15 @@ BEYOND = {
 }
 # They bound what the service says and keeps, not what it takes.
 OF_ANSWERS = {"MAX_REPORTED_ERRORS", "MAX_CACHE_BYTES"}
+# They end connections: tests/unit/server/http has those.
+OF_CONNECTIONS = {
+    "MAX_HEAD_BYTES", "MAX_CONNECTIONS", "MAX_PENDING_BYTES", "MAX_HEAD_S", "MAX_BODY_S", "MAX_UNREAD_S",
+}  # fmt: skip
 
 
 def test_every_limit_is_tested():
     """A new one needs a test of its answer."""
-    assert {name for name in vars(limits) if name.startswith("MAX_")} == BEYOND.keys() | OF_ANSWERS
+    assert {name for name in vars(limits) if name.startswith("MAX_")} == BEYOND.keys() | OF_ANSWERS | OF_CONNECTIONS
 
 
 @pytest.mark.trap(44)

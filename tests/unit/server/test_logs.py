@@ -143,14 +143,13 @@ def test_no_field_is_long(caplog: pytest.LogCaptureFixture, character: str):
     [("text", "INFO heksher.server.a: started"), ("json", '"message": "started"')],
 )
 def test_what_is_logged_goes_to_the_standard_error(log_format: str, expected: str):
-    """In the chosen format; and what the HTTP server has to say below an error is left out."""
+    """In the chosen format."""
     program = f"""
 import logging, sys
 from heksher.server.logs import configure_logging
 sys.stderr = sys.stdout
 configure_logging("{log_format}")
 logging.getLogger("heksher.server.a").info("started")
-logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
 """
     (line,) = run_python(["-"], program)
     assert expected in line

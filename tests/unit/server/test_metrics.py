@@ -63,6 +63,8 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
     metrics.set_database_up(True)
     metrics.set_writes_possible(True)
     metrics.set_cache(12, 34_567)
+    metrics.set_connections(8, 192, 4096)
+    metrics.count_ended_connection("room")
     metrics.count_hit()
     metrics.count_hit()
     metrics.count_miss()
@@ -79,6 +81,10 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
         "heksher_database_up": 1,
         "heksher_writes_possible": 1,
         "heksher_cache_answers": 12,
+        "heksher_connections": 8,
+        "heksher_connections_limit": 192,
+        "heksher_request_bytes": 4096,
+        'heksher_connections_ended_total{reason="room"}': 1,
         "heksher_cache_bytes": 34_567,
         "heksher_cache_hits_total": 2,
         "heksher_cache_misses_total": 1,

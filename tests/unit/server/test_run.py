@@ -1,14 +1,12 @@
 """Running the service. What needs a process of its own is in the integration tests."""
 
 import asyncio
-import signal
 import socket
 import time
 from pathlib import Path
 
 import httpx2
 import pytest
-import uvicorn
 
 from heksher.server.config import Config
 from heksher.server.errors import StartupError
@@ -16,7 +14,6 @@ from heksher.server.run import (
     GRACEFUL_SHUTDOWN_S,
     Server,
     describe_database,
-    find_missing_hooks,
     listen,
     make_default_directory,
     run_service,
@@ -62,22 +59,35 @@ async def answer_nothing(scope, receive, send) -> None:
     raise AssertionError("nobody asks anything")
 
 
-def test_a_signal_ends_the_server_without_being_raised_again():
-    """A second Ctrl-C does not wait for requests any more, a second SIGTERM still does."""
-    server = Server(answer_nothing, when_ready=lambda: None)
-    for signal_number, expected in [
-        (signal.SIGTERM, (True, False)),
-        (signal.SIGTERM, (True, False)),
-        (signal.SIGINT, (True, True)),
-    ]:
-        server.handle_exit(signal_number, None)
-        assert expected == (server.should_exit, server.force_exit)
-    assert [] == server._captured_signals
+def test_a_stop_before_the_server_runs_ends_it_at_once():
+    """A signal may come while the service is still starting."""
+    with listen("127.0.0.1", 0) as listener:
+        server = Server(answer_nothing, when_ready=lambda: None)
+        server.stop()
+        server.run([listener])
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
-def test_what_would_not_end_by_itself_is_told_to_end(signal_number: signal.Signals):
-    """At once, in the event loop, and once, however many signals there are."""
+async def answer_never(scope, receive, send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"first,", "more_body": True})
+    await asyncio.Event().wait()
+
+
+def test_a_second_stop_can_do_without_what_is_under_way():
+    """As a second Ctrl-C does; the answer ends where it is."""
+    with serving(answer_never) as (url, server), httpx2.stream("GET", url, timeout=DEADLINE_S) as response:
+        parts = response.iter_bytes()
+        assert b"first," == next(parts)
+        started_s = time.monotonic()
+        server.stop()
+        server.stop(is_forced=True)
+        with pytest.raises(httpx2.RemoteProtocolError):
+            next(parts)
+        assert time.monotonic() - started_s < GRACEFUL_SHUTDOWN_S
+
+
+def test_what_would_not_end_by_itself_is_told_to_end():
+    """At once, in the event loop, and once, however often the server is stopped."""
     stopping = asyncio.Event()
     calls: list[asyncio.AbstractEventLoop] = []
 
@@ -98,8 +108,8 @@ def test_what_would_not_end_by_itself_is_told_to_end(signal_number: signal.Signa
         parts = response.iter_bytes()
         assert b"first," == next(parts)
         started_s = time.monotonic()
-        server.handle_exit(signal_number, None)
-        server.handle_exit(signal.SIGTERM, None)
+        server.stop()
+        server.stop()
         assert b"last" == b"".join(parts)
         assert time.monotonic() - started_s < GRACEFUL_SHUTDOWN_S
     assert 1 == len(calls)
@@ -118,10 +128,12 @@ def test_the_service_says_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path:
     lines: list[str] = []
     config = Config(database.format(tmp_path), port=0)
 
-    async def end_at_once(self) -> None:
-        del self
+    def run(self: Server, listeners: list[socket.socket]) -> None:
+        self.stop()
+        run_server(self, listeners)
 
-    monkeypatch.setattr(uvicorn.Server, "main_loop", end_at_once)
+    run_server = Server.run
+    monkeypatch.setattr(Server, "run", run)
     run_service(config, lines.append)
     first, second = lines
     url = first.split()[4]
@@ -173,41 +185,3 @@ def test_a_default_directory_that_cannot_be_made_is_told(tmp_path: Path):
     config = Config(str(tmp_path / "file" / "heksher" / "heksher.db"), is_default_database=True)
     with pytest.raises(StartupError, match=r"file/heksher .*--db"):
         make_default_directory(config)
-
-
-@pytest.fixture
-def forget_hooks():
-    """Have the server's hooks looked for anew, now and after the test."""
-    find_missing_hooks.cache_clear()
-    yield
-    find_missing_hooks.cache_clear()
-
-
-@pytest.mark.usefixtures("forget_hooks")
-def test_the_server_has_the_hooks_that_are_used(caplog: pytest.LogCaptureFixture):
-    """So nothing is said."""
-    assert frozenset() == find_missing_hooks()
-    assert [] == caplog.messages
-
-
-@pytest.mark.usefixtures("forget_hooks")
-@pytest.mark.parametrize(("hook", "lost"), [("startup", "ready before it is"), ("handle_exit", "streams are cut off")])
-def test_a_hook_that_is_missing_is_told_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, hook: str, lost: str
-):
-    """With what is lost."""
-    monkeypatch.delattr(uvicorn.Server, hook)
-    assert [frozenset({hook})] * 2 == [find_missing_hooks() for _ in range(2)]
-    (message,) = caplog.messages
-    assert message.startswith(f"this version of uvicorn has no Server.{hook}: ")
-    assert lost in message
-
-
-@pytest.mark.usefixtures("forget_hooks")
-def test_without_its_hook_the_service_says_that_it_is_ready(monkeypatch: pytest.MonkeyPatch):
-    """Before it is, as nobody could say it afterwards."""
-    said = []
-    monkeypatch.delattr(uvicorn.Server, "startup")
-    monkeypatch.setattr(uvicorn.Server, "run", lambda *_: said.append("run"))
-    Server(answer_nothing, lambda: said.append("ready")).run([])
-    assert ["ready", "run"] == said

@@ -34,8 +34,10 @@ _MAX_BYTES_ON_EVENT_LOOP: Final = 32 * 1024
 # not the threads in which writes and other routes wait for the database, because all of those may be busy when it does
 # not answer.
 _MAX_MAKERS: Final = 2
-# Clients send few different values of Accept-Encoding; the bound keeps made-up values from filling the memory.
+# Clients send few different values of Accept-Encoding, all of them short; the bounds keep made-up values from filling
+# the memory.
 _MAX_KNOWN_ENCODINGS: Final = 64
+_MAX_KNOWN_ENCODING_BYTES: Final = 128
 
 _MIN_REVISION: Final = MIN_REVISION_HEADER.lower().encode()
 # No query string begins with this.
@@ -225,7 +227,8 @@ class QueryService:
         encoding = self._known_encodings.get(accept_encoding)
         if encoding is None:
             encoding = choose_encoding(accept_encoding.decode("latin-1"))
-            if len(self._known_encodings) < _MAX_KNOWN_ENCODINGS:
+            is_short = len(accept_encoding) <= _MAX_KNOWN_ENCODING_BYTES
+            if is_short and len(self._known_encodings) < _MAX_KNOWN_ENCODINGS:
                 self._known_encodings[accept_encoding] = encoding
         return encoding
 

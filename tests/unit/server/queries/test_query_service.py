@@ -247,6 +247,14 @@ def test_made_up_encodings_are_not_remembered(query_service: Desk):
     assert 64 == len(query_service.query_service._known_encodings)
 
 
+def test_long_encodings_are_not_remembered(query_service: Desk):
+    """They are heeded each time: what is remembered is never forgotten."""
+    long = b"gzip" + b", x" * 20_000
+    for _ in range(2):
+        assert "gzip" == query_service.query_service.read_preferences([(b"accept-encoding", long)]).encoding
+    assert {} == query_service.query_service._known_encodings
+
+
 @pytest.mark.parametrize(
     ("text", "is_met"),
     [

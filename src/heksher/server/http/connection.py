@@ -1,0 +1,397 @@
+"""One connection: reads requests one by one, has each answered, and ends when it takes too much."""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+import httptools
+from starlette.types import ASGIApp, Scope
+
+from heksher.server.http.answer_text import write_refusal
+from heksher.server.http.base_scope import make_base_scope
+from heksher.server.http.body_pace import BodyPace
+from heksher.server.http.ended import Reason
+from heksher.server.http.places import Phase, Places
+from heksher.server.http.request_reader import HeadTooLargeError, RequestReader, has_body
+from heksher.server.http.served_request import ServedRequest
+
+# So much of a body waits for the application before reading stops.
+_MAX_WAITING_BYTES: Final = 64 * 1024
+# How long a client that was refused may go on sending before the connection is closed under it: if that came at once,
+# it would not see the answer.
+_LINGER_S: Final = 2.0
+
+
+class Connection(asyncio.Protocol):
+    """The service's side of a connection.
+
+    Args:
+        app: answers the requests.
+        places: all connections.
+        loop: the event loop.
+
+    Attributes:
+        phase: what it is doing.
+        since_s: since when; not kept while it is busy.
+        turn: the turn of the acceptor in which it came.
+        unread_since_s: since when its client has taken nothing of what waits to be sent.
+        held_bytes: what it holds of requests that are not answered.
+    """
+
+    __slots__ = (
+        "_app", "_drained", "_incoming", "_is_closing", "_is_dropped", "_is_reading", "_is_writing_paused",
+        "_lingering", "_loop", "_pace", "_places", "_queue", "_reader", "_request", "_rest", "_rest_start",
+        "_transport", "_unread_bytes", "_waiting_bytes", "held_bytes", "phase", "since_s", "turn", "unread_since_s",
+    )  # fmt: skip
+
+    def __init__(self, app: ASGIApp, places: "Places[Connection]", loop: asyncio.AbstractEventLoop) -> None:
+        self._app = app
+        self._places = places
+        self._loop = loop
+        self.phase: Phase = Phase.HEAD
+        self.since_s: float = loop.time()
+        self.turn: int = 0
+        self.unread_since_s: float = 0.0
+        self.held_bytes: int = 0
+        # None before the connection is made.
+        self._transport: asyncio.Transport | None = None
+        # None before the connection is made, and when nothing more is to be read.
+        self._reader: RequestReader | None = None
+        # The request that is being answered, those that wait for it, and the one that was begun last; None without one.
+        self._request: ServedRequest | None = None
+        self._queue: deque[ServedRequest] = deque()
+        self._incoming: ServedRequest | None = None
+        # What has arrived and is not read, because a request is being answered; and where in it reading goes on.
+        self._rest = b""
+        self._rest_start = 0
+        self._is_reading = True
+        # What waits of a body until the application takes it.
+        self._waiting_bytes = 0
+        self._pace = BodyPace()
+        self._is_writing_paused = False
+        # What the application waits on to send more; None while it does not.
+        self._drained: asyncio.Future[None] | None = None
+        # What waited to be sent when the client was last seen to read.
+        self._unread_bytes = 0
+        self._is_closing = False
+        # Whether it was ended before it was made.
+        self._is_dropped = False
+        # Closes it after a refusal; None before one.
+        self._lingering: asyncio.TimerHandle | None = None
+        places.add(self)
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # of a TCP connection
+        self._transport = transport
+        if self._is_dropped:
+            transport.abort()
+            return
+        self._reader = RequestReader(self, make_base_scope(transport), self._places.limits.max_head_bytes)
+
+    def connection_lost(self, _reason: Exception | None) -> None:
+        self._places.remove(self)
+        self._stop_reading()
+        self._is_closing = True
+        self._resume_application()
+        for request in (self._request, *self._queue):
+            if request is not None:
+                request.disconnect()
+        self._request = self._incoming = None
+        self._queue.clear()
+        if self._lingering is not None:
+            self._lingering.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        if self._reader is None:
+            return
+        if self._rest:
+            data = self._rest[self._rest_start :] + data
+            self._rest = b""
+        self._read(data, 0)
+
+    def pause_writing(self) -> None:
+        self._is_writing_paused = True
+        self._watch_reader()
+
+    def resume_writing(self) -> None:
+        self._is_writing_paused = False
+        # A connection that is being closed ends only when the client has taken the last byte.
+        if not self._is_closing:
+            self._places.unread.pop(self, None)
+            self._settle()
+        self._resume_application()
+
+    # What the reader calls.
+
+    def begin_request(self, scope: Scope, *, is_kept: bool, expects_continue: bool) -> None:
+        """Answer a request, after those that came before it."""
+        request = self._incoming = ServedRequest(self, scope, is_kept=is_kept, expects_continue=expects_continue)
+        if self._request is None:
+            self._start(request)
+        else:
+            self._queue.append(request)
+
+    def add_body(self, data: bytes) -> None:
+        """Give a part of the body to the request."""
+        if self._incoming is not None:
+            self._waiting_bytes = self._incoming.add_body(data)
+
+    def end_request(self) -> None:
+        """Tell the request that it is complete."""
+        if self._incoming is not None:
+            self._incoming.complete()
+            if self._incoming.is_answered:
+                self._request = self._incoming = None
+
+    # What the request calls.
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, now or as soon as the client takes them."""
+        if self._transport is not None and not self._is_closing:
+            self._transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the client has taken most of what was sent, or is gone."""
+        if self._is_writing_paused:
+            if self._drained is None:
+                self._drained = self._loop.create_future()
+            await asyncio.shield(self._drained)
+
+    def get_date_line(self) -> bytes:
+        """Return the header field with the time."""
+        return self._places.date_line
+
+    def note_taken(self) -> None:
+        """Note that the application has taken what has arrived of the body."""
+        self._waiting_bytes = 0
+        self._adjust_reading()
+
+    def note_started(self) -> None:
+        """Note that the application has begun to answer a request that has a body."""
+        self._settle()
+
+    def finish(self, request: ServedRequest) -> None:
+        """Go on after an answer that is complete."""
+        if self._is_closing:
+            return
+        if not request.is_kept:
+            if request.is_complete:
+                self.close()
+            else:
+                self._linger()
+        elif request.is_complete:
+            self._go_on()
+        else:
+            # The rest of the body is read, so that the next request can be, and dropped.
+            self.note_taken()
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self._is_closing = True
+        if self._transport is None:
+            self._is_dropped = True
+        else:
+            self._transport.abort()
+
+    # What those call who know all connections.
+
+    def close(self) -> None:
+        """Close the connection as soon as the client has taken what was sent."""
+        self._stop_reading()
+        if self._transport is None:
+            self.abort()
+        elif not self._is_closing:
+            self._is_closing = True
+            self._transport.close()
+            self._watch_reader()
+
+    def shut_down(self) -> None:
+        """Close the connection after the answer that is under way."""
+        if self._request is None:
+            self.close()
+        else:
+            self._request.is_kept = False
+
+    def end(self, reason: Reason) -> None:
+        """Close the connection at once, and count it."""
+        self._places.ended.note(reason)
+        self._places.remove(self)
+        self.abort()
+
+    def refuse(self, status: int, detail: str, reason: Reason | None) -> None:
+        """Close the connection after an answer, or at once if an answer is under way.
+
+        Args:
+            status: the status of the answer.
+            detail: what is wrong.
+            reason: what it is counted as; ``None`` if it is not.
+        """
+        if self._lingering is not None:
+            return
+        if reason is not None:
+            self._places.ended.note(reason)
+        request = self._request
+        if self._transport is None or self._is_closing or self._queue or (request is not None and request.is_started):
+            self.abort()
+            return
+        if request is not None:
+            request.disconnect()
+        self._places.hold(self, 0)
+        self._transport.write(write_refusal(status, self._places.date_line, detail))
+        self._linger()
+
+    def check_time(self, now_s: float) -> None:
+        """End a connection whose request takes too long to arrive."""
+        limits = self._places.limits
+        if self._lingering is not None:
+            return
+        if self.phase is Phase.HEAD:
+            if now_s - self.since_s < limits.head_s:
+                return
+            if self.held_bytes:
+                self.refuse(408, f"the head of the request took longer than {limits.head_s:g} s", "slow_head")
+            else:
+                self.end("slow_head")
+        elif now_s - self.since_s >= limits.body_s or (
+            self._is_reading and not self._pace.is_kept(now_s, self._count_body(), limits)
+        ):
+            self.refuse(408, f"the body took longer than {limits.body_s:g} s, or came too slowly", "slow_body")
+
+    def check_unread(self, now_s: float) -> None:
+        """End a connection whose client takes nothing of what was sent."""
+        if self._transport is None:
+            return
+        size = self._transport.get_write_buffer_size()
+        if size < self._unread_bytes:
+            self._unread_bytes = size
+            self.unread_since_s = now_s
+        elif now_s - self.unread_since_s >= self._places.limits.unread_s:
+            self.end("unread")
+
+    def _read(self, data: bytes, start: int) -> None:
+        """Read requests until one must be answered first; keep what is left."""
+        reader = self._reader
+        try:
+            while start < len(data) and reader is not None and not self._must_answer_first():
+                try:
+                    start = reader.read(data, start)
+                except httptools.HttpParserUpgrade as upgrade:
+                    start += upgrade.args[0]
+                    self._refuse_upgrade()
+        except HeadTooLargeError as error:
+            self._refuse_head(is_line=error.is_line)
+        except httptools.HttpParserError:
+            self.refuse(400, "this is not HTTP/1.1 as RFC 9112 has it", None)
+        else:
+            if start < len(data):
+                self._rest, self._rest_start = data, start
+            self._settle()
+
+    def _must_answer_first(self) -> bool:
+        incoming = self._incoming
+        return incoming is not None and incoming.is_complete
+
+    def _refuse_upgrade(self) -> None:
+        """Answer in HTTP/1.1. The parser has taken a body for the other protocol, so nothing can be read after one."""
+        incoming = self._incoming
+        if incoming is not None and has_body(incoming.scope):
+            incoming.is_kept = False
+
+    def _refuse_head(self, *, is_line: bool) -> None:
+        most = self._places.limits.max_head_bytes
+        if is_line:
+            detail = f"the request line is larger than {most} bytes; POST /api/v1/query takes large queries in its body"
+            self.refuse(414, detail, "large_head")
+        else:
+            detail = f"the request line and the header fields are larger than {most} bytes, or too many fields"
+            self.refuse(431, detail, "large_head")
+
+    def _start(self, request: ServedRequest) -> None:
+        self._request = request
+        running = self._places.running
+        running.add(request)
+        request.task = self._loop.create_task(request.run(self._app, running.discard))
+
+    def _go_on(self) -> None:
+        """Go on with the next request."""
+        if self._queue:
+            self._start(self._queue.popleft())
+            self._settle()
+            return
+        self._request = self._incoming = None
+        if self._rest:
+            data, self._rest = self._rest, b""
+            self._read(data, self._rest_start)
+        else:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Take the place that belongs to what the connection does now, and note what it holds."""
+        if self._is_closing or self._lingering is not None:
+            return
+        request, reader = self._request, self._reader
+        held_bytes = len(self._rest)
+        if request is not None:
+            phase = Phase.BUSY if request.is_complete else Phase.BODY
+            # An application that answers has made of the body what it needs; a stream goes on for long after that.
+            held_bytes += 0 if request.is_started else request.body_bytes
+        else:
+            head_bytes = 0 if reader is None else reader.head_bytes
+            # An answer that its client is still reading is not done.
+            phase = Phase.HEAD if head_bytes else Phase.BUSY if self._is_writing_paused else Phase.IDLE
+            held_bytes += head_bytes
+        if phase is not self.phase:
+            if phase is not Phase.BUSY:
+                self.since_s = self._loop.time()
+                self._pace.mark(self.since_s, 0)
+            self._places.move(self, phase)
+        if self._rest or self._waiting_bytes or not self._is_reading:
+            self._adjust_reading()
+        if held_bytes != self.held_bytes:
+            self._places.hold(self, held_bytes)
+
+    def _adjust_reading(self) -> None:
+        """Stop reading, or go on with it."""
+        is_reading = not self._rest and self._waiting_bytes <= _MAX_WAITING_BYTES
+        if is_reading is self._is_reading or self._transport is None or self._is_closing:
+            return
+        self._is_reading = is_reading
+        if is_reading:
+            # Only the time counts in which the client could send.
+            self._pace.mark(self._loop.time(), self._count_body())
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def _count_body(self) -> int:
+        return 0 if self._incoming is None else self._incoming.body_bytes
+
+    def _stop_reading(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        self._rest = b""
+
+    def _linger(self) -> None:
+        """Close the connection in a moment; what comes until then is dropped."""
+        self._stop_reading()
+        if self._transport is not None and self._lingering is None:
+            self._lingering = self._loop.call_later(_LINGER_S, self.abort)
+            self._waiting_bytes = 0
+            self._adjust_reading()
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+
+    def _watch_reader(self) -> None:
+        """Watch whether the client takes what waits to be sent."""
+        if self._transport is not None and self not in self._places.unread:
+            self._unread_bytes = self._transport.get_write_buffer_size()
+            self.unread_since_s = self._loop.time()
+            self._places.unread[self] = None
+
+    def _resume_application(self) -> None:
+        if self._drained is not None:
+            if not self._drained.done():
+                self._drained.set_result(None)
+            self._drained = None

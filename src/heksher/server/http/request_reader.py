@@ -1,0 +1,225 @@
+"""Reads requests from the bytes of a connection, with bounds on all that is not a body.
+
+The parser itself has no limits: it joins a header field that comes in many pieces by copying all of it for each piece,
+and it parses as many requests as it is given. So it is given bytes in *portions*. A portion ends where a head may end,
+at the latest at the limit; so few requests end in it, and between two portions the connection can stop.
+
+Source: RFC 9112; llhttp, which lets a head end in CRLF CRLF only.
+"""
+
+from typing import Final, Protocol
+from urllib.parse import unquote
+
+import httptools
+from starlette.types import Scope
+
+_HEAD_END: Final = b"\r\n\r\n"
+# Where a body is not known to be longer, the end of a head is not looked for in the first bytes of a portion: else a
+# body of empty lines would be read in portions of four bytes. So few bytes hold at most 14 requests.
+_LEAST_BODY_BYTES: Final = 256
+# All of a request line that is not its target: the longest method, blanks, and the version.
+_MAX_LINE_REST_BYTES: Final = 48
+# More fields than any program sends. Each step of a request looks at all of them, and a stream keeps them.
+_MAX_FIELDS: Final = 200
+# Their bodies are read, but nothing is done with them.
+_BODILESS_METHODS: Final = frozenset({"GET", "HEAD"})
+
+
+class RequestReceiver(Protocol):
+    """Is told of requests as they are read."""
+
+    def begin_request(self, scope: Scope, *, is_kept: bool, expects_continue: bool) -> None:
+        """Take the head of a request.
+
+        Args:
+            scope: of the application.
+            is_kept: whether the connection stays open after the answer.
+            expects_continue: whether the client waits to be told before it sends a body.
+        """
+
+    def add_body(self, data: bytes) -> None:
+        """Take a part of the body of the request that was begun last."""
+
+    def end_request(self) -> None:
+        """Note that the request that was begun last is complete."""
+
+
+class HeadTooLargeError(Exception):
+    """A request line with its header fields, or the fields after a body, are larger than the limit.
+
+    Attributes:
+        is_line: whether the request line alone is.
+    """
+
+    def __init__(self, *, is_line: bool) -> None:
+        super().__init__()
+        self.is_line = is_line
+
+
+class RequestReader:
+    """Reads the requests of one connection.
+
+    Args:
+        receiver: is told of them.
+        base: what the scopes of all requests of the connection have in common.
+        max_head_bytes: the largest head, and how many bytes of a body may come without data among them.
+
+    Attributes:
+        is_in_head: whether what comes next belongs to a head.
+        head_bytes: what has been read of a head that is not complete, or of a body since its last data.
+    """
+
+    __slots__ = (
+        "_base",
+        "_body_left",
+        "_data_bytes",
+        "_fields",
+        "_max_head_bytes",
+        "_parser",
+        "_receiver",
+        "_target",
+        "head_bytes",
+        "is_in_head",
+    )
+
+    def __init__(self, receiver: RequestReceiver, base: Scope, max_head_bytes: int) -> None:
+        self._receiver = receiver
+        self._base = base
+        self._max_head_bytes = max_head_bytes
+        self._parser = httptools.HttpRequestParser(self)
+        # What follows a request that asks for the end of the connection is no error: it is left unread.
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._target = b""
+        self._fields: list[tuple[bytes, bytes]] = []
+        # What is still to come of a body with a known length, else 0.
+        self._body_left = 0
+        # The data of a body in the portion that is being read.
+        self._data_bytes = 0
+        self.is_in_head: bool = True
+        self.head_bytes: int = 0
+
+    def read(self, data: bytes, start: int) -> int:
+        """Read one portion; return where it ends.
+
+        Args:
+            data: what has arrived.
+            start: where the portion begins.
+
+        Raises:
+            HeadTooLargeError: a head, or what follows a body, is too large.
+            HttpParserUpgrade: the request asks for another protocol; it can be answered in this one.
+            HttpParserError: this is not HTTP.
+        """
+        end = self._find_end(data, start)
+        size = end - start
+        self.head_bytes += size
+        self._feed(data if size == len(data) else memoryview(data)[start:end])
+        if self._data_bytes:
+            self.head_bytes = size - self._data_bytes
+            self._data_bytes = 0
+        if self.head_bytes >= self._max_head_bytes:
+            raise HeadTooLargeError(is_line=self._is_in_line())
+        return end
+
+    def close(self) -> None:
+        """Let go of the parser and the receiver, which know this object. Nothing can be read afterwards."""
+        del self._parser, self._receiver
+
+    def _find_end(self, data: bytes, start: int) -> int:
+        if self._body_left:
+            return min(start + self._body_left, len(data))
+        found = data.find(_HEAD_END, start if self.is_in_head else start + _LEAST_BODY_BYTES)
+        end = len(data) if found < 0 else found + len(_HEAD_END)
+        return min(end, start + self._max_head_bytes - self.head_bytes)
+
+    def _feed(self, portion: bytes | memoryview) -> None:
+        try:
+            self._parser.feed_data(portion)
+        except httptools.HttpParserCallbackError as error:
+            if isinstance(error.__context__, HeadTooLargeError):
+                raise error.__context__ from None
+            raise
+
+    def _is_in_line(self) -> bool:
+        return self.is_in_head and not self._fields and self.head_bytes - len(self._target) < _MAX_LINE_REST_BYTES
+
+    # What the parser calls.
+
+    def on_url(self, target: bytes) -> None:
+        """Take a part of the request's target."""
+        self._target += target
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header field; those after a body are not used."""
+        if self.is_in_head:
+            self._fields.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Tell the receiver of the request."""
+        if len(self._fields) > _MAX_FIELDS:
+            raise HeadTooLargeError(is_line=False)
+        parser = self._parser
+        version = parser.get_http_version()
+        method = parser.get_method().decode("ascii")
+        path, query = _split(self._target)
+        text = path.decode("ascii")
+        fields = self._fields
+        scope = {
+            **self._base,
+            "http_version": version,
+            "method": method,
+            "path": unquote(text) if "%" in text else text,
+            "raw_path": path,
+            "query_string": query,
+            "headers": fields,
+        }
+        self._target = b""
+        self._fields = []
+        self.is_in_head = False
+        self.head_bytes = 0
+        expects_continue = method not in _BODILESS_METHODS and self._prepare_body(fields)
+        is_kept = version != "1.0" and parser.should_keep_alive()
+        self._receiver.begin_request(scope, is_kept=is_kept, expects_continue=expects_continue)
+
+    def on_body(self, data: bytes) -> None:
+        """Pass on a part of the body."""
+        size = len(data)
+        self._data_bytes += size
+        if self._body_left:
+            self._body_left -= size
+        self._receiver.add_body(data)
+
+    def on_message_complete(self) -> None:
+        """Tell the receiver of the end of the request."""
+        self.is_in_head = True
+        self.head_bytes = self._data_bytes = self._body_left = 0
+        self._receiver.end_request()
+
+    def _prepare_body(self, fields: list[tuple[bytes, bytes]]) -> bool:
+        """Note the length of a body; return whether the client waits to be told to send it."""
+        expects_continue = False
+        for name, value in fields:
+            if name == b"content-length":
+                # The parser has checked it.
+                self._body_left = int(value)
+            elif name == b"expect" and value.lower() == b"100-continue":
+                expects_continue = True
+        return expects_continue
+
+
+def has_body(scope: Scope) -> bool:
+    """Return whether a request says that it has a body."""
+    return any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
+
+
+def _split(target: bytes) -> tuple[bytes, bytes]:
+    """Return the path and the query of a target.
+
+    Raises:
+        HttpParserInvalidURLError: it has no path.
+    """
+    if target.startswith(b"/") and b"#" not in target:
+        path, _, query = target.partition(b"?")
+        return path, query
+    url = httptools.parse_url(target)
+    return url.path, url.query or b""

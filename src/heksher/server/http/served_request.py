@@ -1,0 +1,248 @@
+"""One request and its answer, as the application sees them.
+
+Source: ASGI 3.0, HTTP connection scope, specification version 2.3.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final, Protocol
+
+from starlette.types import ASGIApp, Message, Scope
+
+from heksher.server.http.answer_text import HeaderField, write_head
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_DISCONNECT: Final[Message] = {"type": "http.disconnect"}
+_BODILESS_STATUSES: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+
+
+class Wire(Protocol):
+    """The connection of an request."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, now or as soon as the client takes them."""
+
+    async def drain(self) -> None:
+        """Wait until the client has taken most of what was sent, or is gone."""
+
+    def get_date_line(self) -> bytes:
+        """Return the header field with the time."""
+
+    def note_taken(self) -> None:
+        """Note that the application has taken what has arrived of the body."""
+
+    def note_started(self) -> None:
+        """Note that the application has begun to answer a request that has a body."""
+
+    def finish(self, request: "ServedRequest") -> None:
+        """Go on after an answer that is complete."""
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+
+
+class ServedRequest:
+    """A request and its answer.
+
+    Args:
+        wire: the connection.
+        scope: of the request.
+        is_kept: whether the connection stays open after the answer.
+        expects_continue: whether the client waits to be told before it sends a body.
+
+    Attributes:
+        is_complete: whether all of the request has arrived.
+        is_answered: whether the answer is complete.
+        body_bytes: how much has arrived of the body.
+        is_started: whether the answer has begun.
+        is_disconnected: whether the client is gone, or counts as gone.
+        task: runs the application; None before the request is started.
+    """
+
+    __slots__ = (
+        "_body",
+        "_expects_continue",
+        "_is_chunked",
+        "_is_end_told",
+        "_left_bytes",
+        "_waiter",
+        "_wire",
+        "body_bytes",
+        "is_answered",
+        "is_complete",
+        "is_disconnected",
+        "is_kept",
+        "is_started",
+        "scope",
+        "task",
+    )
+
+    def __init__(self, wire: Wire, scope: Scope, *, is_kept: bool, expects_continue: bool) -> None:
+        self._wire = wire
+        self.scope = scope
+        self.is_kept: bool = is_kept
+        self._expects_continue = expects_continue
+        self.body_bytes: int = 0
+        self.is_complete: bool = False
+        self.is_started: bool = False
+        self.is_answered: bool = False
+        self.is_disconnected: bool = False
+        self.task: asyncio.Task[None] | None = None
+        # What has arrived of the body and was not taken.
+        self._body = bytearray()
+        # Whether the application has taken the last part of the body.
+        self._is_end_told = False
+        # What the application waits on in receive; None while it does not.
+        self._waiter: asyncio.Future[None] | None = None
+        self._is_chunked = False
+        # What is still to be sent of a body whose length was announced.
+        self._left_bytes = 0
+
+    def add_body(self, data: bytes) -> int:
+        """Take a part of the body; return how much waits for the application."""
+        if self.is_answered or self.is_disconnected:
+            return 0
+        self.body_bytes += len(data)
+        self._body += data
+        self._wake()
+        return len(self._body)
+
+    def complete(self) -> None:
+        """Note that all of the request has arrived."""
+        self.is_complete = True
+        self._wake()
+
+    def disconnect(self) -> None:
+        """Note that the client is gone."""
+        self.is_disconnected = True
+        self._wake()
+
+    async def run(self, app: ASGIApp, when_done: Callable[["ServedRequest"], object]) -> None:
+        """Run the application.
+
+        Args:
+            app: the application.
+            when_done: called in the end.
+        """
+        try:
+            await app(self.scope, self.receive, self.send)
+        except Exception:
+            logger.exception("a request has failed")
+        finally:
+            try:
+                self._end()
+            finally:
+                when_done(self)
+
+    def _end(self) -> None:
+        """Answer for an application that did not."""
+        if self.is_answered or self.is_disconnected:
+            return
+        if self.is_started:
+            self._wire.abort()
+            return
+        self.is_kept = False
+        self._start(500, [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21")])
+        self._send_body(b"Internal Server Error", is_last=True)
+
+    async def receive(self) -> Message:
+        """Return the next part of the body, or that the client is gone."""
+        if self._expects_continue and not self.is_disconnected:
+            self._expects_continue = False
+            self._wire.write(_CONTINUE)
+        while True:
+            if self.is_disconnected or self.is_answered:
+                return _DISCONNECT
+            if self._body or (self.is_complete and not self._is_end_told):
+                body = bytes(self._body)
+                self._body = bytearray()
+                self._is_end_told = self.is_complete
+                self._wire.note_taken()
+                return {"type": "http.request", "body": body, "more_body": not self.is_complete}
+            if self._waiter is None:
+                self._waiter = asyncio.get_running_loop().create_future()
+            # Shielded, because several tasks of an application may wait.
+            await asyncio.shield(self._waiter)
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer, once the client has taken what was sent before."""
+        await self._wire.drain()
+        if self.is_disconnected:
+            return
+        kind = message["type"]
+        if kind == "http.response.start" and not self.is_started:
+            self._start(message["status"], message.get("headers", ()))
+        elif kind == "http.response.body" and self.is_started and not self.is_answered:
+            self._send_body(message.get("body", b""), is_last=not message.get("more_body", False))
+        else:
+            raise RuntimeError(f"{kind} is not the next part of an answer")
+
+    def _start(self, status: int, headers: "list[HeaderField] | tuple[()]") -> None:
+        fields = list(headers)
+        has_length = says_close = self._is_chunked = False
+        self._left_bytes = 0
+        for name, value in fields:
+            if name == b"content-length":
+                has_length = True
+                self._left_bytes = int(value)
+            elif name == b"connection" and b"close" in value.lower():
+                says_close = True
+                self.is_kept = False
+        if self.scope["method"] == "HEAD" or status in _BODILESS_STATUSES:
+            self._left_bytes = 0
+        elif not has_length:
+            self._announce_open_end(fields)
+        if not self.is_kept and not says_close:
+            fields.append((b"connection", b"close"))
+        head = write_head(status, self._wire.get_date_line(), fields)
+        self.is_started = True
+        self._expects_continue = False
+        self._wire.write(head)
+        if self.body_bytes:
+            self._wire.note_started()
+
+    def _announce_open_end(self, fields: list[HeaderField]) -> None:
+        if self.scope["http_version"] == "1.0":
+            # It ends with the connection.
+            self._left_bytes = -1
+            self.is_kept = False
+        else:
+            self._is_chunked = True
+            fields.append((b"transfer-encoding", b"chunked"))
+
+    def _send_body(self, data: bytes, *, is_last: bool) -> None:
+        if self.scope["method"] == "HEAD":
+            data = b""
+        if self._is_chunked:
+            self._wire.write(_write_chunk(data, is_last=is_last))
+        elif data:
+            self._count(len(data))
+            self._wire.write(data)
+        if is_last:
+            if self._left_bytes > 0:
+                raise RuntimeError("the answer is shorter than it says")
+            self.is_answered = True
+            self._wake()
+            self._wire.finish(self)
+
+    def _count(self, size: int) -> None:
+        if self._left_bytes < 0:
+            return
+        if size > self._left_bytes:
+            raise RuntimeError("the answer is longer than it says")
+        self._left_bytes -= size
+
+    def _wake(self) -> None:
+        if self._waiter is not None:
+            if not self._waiter.done():
+                self._waiter.set_result(None)
+            self._waiter = None
+
+
+def _write_chunk(data: bytes, *, is_last: bool) -> bytes:
+    text = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+    return text + b"0\r\n\r\n" if is_last else text

@@ -1,0 +1,185 @@
+"""Requests read from bytes, within limits."""
+
+from itertools import pairwise
+
+import httptools
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heksher.server.http.request_reader import HeadTooLargeError, RequestReader, _split
+
+LIMIT = 1024
+REQUESTS = (
+    b"GET /a?b=1 HTTP/1.1\r\nHost: x\r\n\r\n"
+    b"POST /b HTTP/1.1\r\nContent-Length: 5\r\nX-A: 1\r\n\r\n12\r\n\r"
+    b"POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: v\r\n\r\n"
+    b"GET /d HTTP/1.0\r\n\r\n"
+)
+EXPECTED = [
+    ("/a", b"b=1", b"", True),
+    ("/b", b"", b"12\r\n\r", True),
+    ("/c", b"", b"abcde", True),
+    ("/d", b"", b"", False),
+]
+
+
+class Recorder:
+    """Is told of requests, and notes them."""
+
+    def __init__(self) -> None:
+        self.requests: list[list] = []
+        self.completed = 0
+        self.continued: list[bool] = []
+
+    def begin_request(self, scope, *, is_kept: bool, expects_continue: bool) -> None:
+        self.requests.append([scope["path"], scope["query_string"], b"", is_kept])
+        self.scope = scope
+        self.continued.append(expects_continue)
+
+    def add_body(self, data: bytes) -> None:
+        self.requests[-1][2] += data
+
+    def end_request(self) -> None:
+        self.completed += 1
+
+
+def read(*pieces: bytes, limit: int = LIMIT) -> Recorder:
+    """Read all that comes, piece by piece."""
+    recorder = Recorder()
+    reader = RequestReader(recorder, {"type": "http"}, limit)
+    for piece in pieces:
+        start = 0
+        while start < len(piece):
+            before, start = start, reader.read(piece, start)
+            assert before < start
+    reader.close()
+    return recorder
+
+
+def test_a_request_becomes_a_scope():
+    """As ASGI has it: the path without its escapes, the names of header fields in lower case."""
+    recorder = read(b"PUT /a%20b/%C3%BC?q=%20 HTTP/1.1\r\nHost: x\r\nX-A: B\r\n\r\n")
+    assert {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "PUT",
+        "path": "/a b/ü",
+        "raw_path": b"/a%20b/%C3%BC",
+        "query_string": b"q=%20",
+        "headers": [(b"host", b"x"), (b"x-a", b"B")],
+    } == recorder.scope
+
+
+@given(st.lists(st.integers(0, len(REQUESTS))))
+def test_it_does_not_matter_in_which_pieces_requests_come(cuts: list[int]):
+    """Also where the end of a head is cut in two, and where a body looks like such an end."""
+    places = [0, *sorted(cuts), len(REQUESTS)]
+    recorder = read(*(REQUESTS[start:end] for start, end in pairwise(places)))
+    assert [list(request) for request in EXPECTED] == recorder.requests
+    assert len(EXPECTED) == recorder.completed
+
+
+def test_few_requests_are_read_at_once():
+    """However many come in one piece: what reads them can stop after each."""
+    recorder = Recorder()
+    reader = RequestReader(recorder, {}, LIMIT)
+    data = b"GET / HTTP/1.1\r\n\r\n" * 1000
+    start = 0
+    for number in range(1, 100):
+        start = reader.read(data, start)
+        assert number == recorder.completed
+    chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0\r\n\r\n" + data
+    recorder = Recorder()
+    reader = RequestReader(recorder, {}, LIMIT)
+    reader.read(chunked, reader.read(chunked, 0))
+    assert 1 < recorder.completed <= 16
+
+
+@pytest.mark.parametrize("size", [1, 7, LIMIT, 2 * LIMIT])
+@pytest.mark.parametrize(
+    ("head", "is_line"),
+    [
+        (b"GET /%s HTTP/1.1\r\n\r\n", True),
+        (b"GET / HTTP/1.1\r\nX: %s\r\n\r\n", False),
+        (b"GET / HTTP/1.1\r\n%s: x\r\n\r\n", False),
+        (b"POST / HTTP/1.1\r\nContent-Length: 3\r\nX: %s\r\n\r\nabc", False),
+    ],
+)
+def test_a_head_may_have_so_many_bytes_and_not_one_more(size: int, head: bytes, is_line: bool):
+    """In whatever pieces it comes."""
+    bare = len(head.partition(b"\r\n\r\n")[0]) + 4 - len(b"%s")
+
+    def send(length: int) -> Recorder:
+        whole = head.replace(b"%s", b"a" * (length - bare))
+        return read(*(whole[start : start + size] for start in range(0, len(whole), size)))
+
+    assert 1 == send(LIMIT).completed
+    with pytest.raises(HeadTooLargeError) as raised:
+        send(LIMIT + 1)
+    assert is_line == raised.value.is_line
+
+
+def test_many_small_fields_are_too_many():
+    """Each of them costs more than its bytes."""
+    with pytest.raises(HeadTooLargeError):
+        read(b"GET / HTTP/1.1\r\n" + b"a:\r\n" * 201 + b"\r\n", limit=65536)
+
+
+def test_line_breaks_before_a_request_count_as_its_head():
+    """They are skipped, but not without end."""
+    assert 1 == read(b"\r\n" * 10 + b"GET / HTTP/1.1\r\n\r\n").completed
+    with pytest.raises(HeadTooLargeError):
+        read(*[b"\r\n" * 10] * 100)
+
+
+@pytest.mark.parametrize("rest", [b"0\r\nX: %s\r\n\r\n", b"0\r\n%s: x\r\n\r\n", b"1;%s\r\na\r\n0\r\n\r\n"])
+@pytest.mark.parametrize("size", [1, 100, 5000])
+def test_what_is_no_data_of_a_body_is_limited_likewise(rest: bytes, size: int):
+    """Fields after it, and what is said of each part."""
+    head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+    whole = head + rest.replace(b"%s", b"a" * 2 * LIMIT)
+    with pytest.raises(HeadTooLargeError) as raised:
+        read(*(whole[start : start + size] for start in range(0, len(whole), size)))
+    assert not raised.value.is_line
+    small = head + rest.replace(b"%s", b"a" * (LIMIT // 2))
+    assert 1 == read(*(small[start : start + size] for start in range(0, len(small), size))).completed
+
+
+def test_bodies_have_no_limit_here():
+    """With a length or in parts, however small those are."""
+    assert 10_000 == len(read(b"POST / HTTP/1.1\r\nContent-Length: 10000\r\n\r\n" + b"a" * 10_000).requests[0][2])
+    parts = b"1\r\n\r\r\n" * 10_000 + b"0\r\n\r\n"
+    assert 10_000 == len(read(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + parts).requests[0][2])
+
+
+def test_a_body_is_read_in_few_portions():
+    """Also one that consists of what ends a head."""
+    body = b"\r\n\r\n" * 10_000
+    data = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    recorder = Recorder()
+    reader = RequestReader(recorder, {}, LIMIT)
+    assert len(data) == reader.read(data, reader.read(data, 0))
+    assert 1 == recorder.completed
+
+
+def test_a_client_that_waits_to_send_its_body_is_noticed():
+    """Where there is one."""
+    head = b" / HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\na"
+    assert [True, False] == read(b"POST" + head, b"GET" + head).continued
+
+
+@pytest.mark.parametrize("target", [b"/", b"/a?b?c", b"//a/b", b"/a#b?c", b"http://h/p?q", b"*", b"/a;b=c?"])
+def test_targets_are_split_as_the_parsers_library_does(target: bytes):
+    """The usual ones without it."""
+    url = httptools.parse_url(target)
+    assert (url.path, url.query or b"") == _split(target)
+
+
+@pytest.mark.parametrize(
+    "data", [b"CONNECT a:1 HTTP/1.1\r\n\r\n", "GET /ü HTTP/1.1\r\n\r\n".encode(), b"nothing\r\n\r\n"]
+)
+def test_what_is_no_request_to_this_service_is_an_error(data: bytes):
+    """As the library says it."""
+    with pytest.raises(httptools.HttpParserError):
+        read(data)
