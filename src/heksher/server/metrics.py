@@ -69,7 +69,9 @@ class Metrics:
         )  # fmt: skip
         self._database_up = gauge("database_up", "Whether the database can be reached: 1 or 0.", "livemin")
         self._cached_answers = gauge("cache_answers", "Answers to queries that are kept.", "livesum")
-        self._cached_bytes = gauge("cache_bytes", "Bytes of the answers that are kept.", "livesum")
+        self._cached_bytes = gauge(
+            "cache_bytes", "Bytes of the answers that are kept, and of their queries.", "livesum"
+        )
         self._hits = counter("cache_hits", "Queries that were answered with a kept answer.")
         # Only one thread changes the number of hits; the lock guards the number of hits already added to the metric.
         self._hit_count = self._noted_hits = 0

@@ -92,7 +92,8 @@ OPTIONS: Final = (
         name="max_cache_bytes",
         kind=Number("number of bytes"),
         variable="HEKSHER_CACHE_BYTES",
-        help="how many bytes of answers to queries each worker keeps to give them again; 0 keeps none",
+        help="how many bytes of answers to queries, and of these queries, each worker keeps to give them again; 0 keeps"
+        " none",
     ),
     Option(
         name="workers",

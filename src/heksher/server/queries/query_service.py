@@ -32,8 +32,10 @@ _MAX_BYTES_ON_EVENT_LOOP: Final = 32 * 1024
 # not the threads in which writes and other routes wait for the database, because all of those may be busy when it does
 # not answer.
 _MAX_MAKERS: Final = 2
-# Clients send few different values of Accept-Encoding; the bound keeps made-up values from filling the memory.
+# Clients send few different values of Accept-Encoding, all of them short; the bounds keep made-up values from filling
+# the memory.
 _MAX_KNOWN_ENCODINGS: Final = 64
+_MAX_KNOWN_ENCODING_BYTES: Final = 128
 
 _MIN_REVISION: Final = MIN_REVISION_HEADER.lower().encode()
 # No query string begins with this.
@@ -124,7 +126,7 @@ class QueryService:
         """Return the reply to a query if it is in memory."""
         state = self._catalog.state
         slot = None if state is None else state.cache.get(key)
-        if state is None or slot is None or slot.answer is None or not preferences.is_met_by(state.picture.revision):
+        if state is None or slot is None or not preferences.is_met_by(state.picture.revision):
             return None
         slot.is_used = True
         reply = make_reply(state, slot.answer, preferences)
@@ -149,6 +151,8 @@ class QueryService:
         reply = make_reply(state, answer, preferences)
         if reply is None:
             await self._compress(answer, preferences.encoding)
+            # The answer can be that of a later state as well.
+            (self._catalog.state or state).cache.measure_anew(key)
             reply = make_reply(state, answer, preferences)
         assert reply is not None, "what was compressed is there"  # noqa: S101 - for type checkers
         return reply
@@ -180,7 +184,7 @@ class QueryService:
 
     async def _find_answer(self, state: CatalogState, key: bytes, query: CatalogQuery) -> Answer:
         slot = state.cache.get(key)
-        if slot is not None and slot.answer is not None:
+        if slot is not None:
             self._metrics.count_hit()
             return slot.answer
         rules = sum(len(setting.rules) for setting in find_settings(state.picture, query))
@@ -210,7 +214,8 @@ class QueryService:
         encoding = self._known_encodings.get(accept_encoding)
         if encoding is None:
             encoding = choose_encoding(accept_encoding.decode("latin-1"))
-            if len(self._known_encodings) < _MAX_KNOWN_ENCODINGS:
+            is_short = len(accept_encoding) <= _MAX_KNOWN_ENCODING_BYTES
+            if is_short and len(self._known_encodings) < _MAX_KNOWN_ENCODINGS:
                 self._known_encodings[accept_encoding] = encoding
         return encoding
 

@@ -215,6 +215,16 @@ def test_made_up_encodings_are_not_remembered(query_service: Desk):
     assert 64 == len(query_service.query_service._known_encodings)
 
 
+def test_a_form_that_is_kept_is_counted(query_service: Desk):
+    """From when it was asked for."""
+    declare(query_service.storage, declaring("large", type="str", default_value="x" * 100_000), NOBODY)
+    query_service.ask()
+    cache = query_service.catalog.state.cache
+    before = cache.size_bytes
+    form = query_service.ask(preferences=ResponsePreferences(b"", "gzip", b""))
+    assert cache.size_bytes - before > len(form.body)
+
+
 @pytest.mark.parametrize(
     ("text", "is_met"),
     [(b"0", True), (b"17", True), (b"9" * 18, True), (b"9" * 19, False), (b"x", False), ("²".encode(), False)],
