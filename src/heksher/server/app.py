@@ -41,6 +41,7 @@ from heksher.server.metrics import Metrics
 from heksher.server.operations.context_features import ensure_features
 from heksher.server.queries.query_service import QueryService
 from heksher.server.queries.stream import Streams
+from heksher.server.queries.workshop import Workshop
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
 from heksher.server.storage.doc_only import DocOnlyStorage
@@ -119,16 +120,18 @@ class Application:
         finally:
             self._updater.close()
             self._metrics.note_hits()
-            self.services.query_service.close()
+            self.services.workshop.close()
             if self._is_owner:
                 self._storage.close()
 
     def _make_services(self) -> Services:
         streams = Streams(self._catalog, self._metrics)
+        workshop = Workshop()
         return Services(
             config=self._config,
             storage=GuardedStorage(self._storage, self._catalog, self._availability, self._updater.look),
-            query_service=QueryService(self._catalog, self._availability, self._metrics),
+            query_service=QueryService(self._catalog, self._availability, self._metrics, workshop),
+            workshop=workshop,
             streams=streams,
             metrics=self._metrics,
             readiness=Readiness(self._catalog, self._availability, lambda: streams.is_ending),

@@ -31,3 +31,5 @@ MAX_METADATA_KEYS: Final = 1_000
 MAX_QUERY_SETTINGS: Final = wire.MAX_QUERY_SETTINGS
 # One filter for each feature; clients may also name features that the service does not know.
 MAX_QUERY_FILTERS: Final = 1_000
+# All filters together: each takes a hundred bytes while the query is answered.
+MAX_QUERY_VALUES: Final = 100_000

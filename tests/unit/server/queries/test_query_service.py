@@ -13,6 +13,7 @@ from heksher.server.metrics import Metrics
 from heksher.server.operations.declaration import declare
 from heksher.server.queries import query_service as module
 from heksher.server.queries.query_service import QueryService, Reply, ResponsePreferences, make_key
+from heksher.server.queries.workshop import Workshop
 from heksher.server.storage.base import NOBODY
 from heksher.server.storage.storage_errors import StorageUnavailableError
 from tests.support.catalogs import FragileStorage, open_fragile
@@ -30,7 +31,7 @@ class Desk:
         self.catalog = Catalog(self.storage, 10_000_000)
         self.availability = Availability()
         self.metrics = Metrics()
-        self.query_service = QueryService(self.catalog, self.availability, self.metrics)
+        self.query_service = QueryService(self.catalog, self.availability, self.metrics, Workshop())
 
     def ask(
         self,
@@ -115,7 +116,7 @@ def test_a_form_that_was_not_asked_for_is_made(query_service: Desk):
     assert b"gzip" == read_header(reply, b"content-encoding")
 
 
-@pytest.mark.parametrize("limit", ["_MAX_RULES_ON_EVENT_LOOP", "_MAX_BYTES_ON_EVENT_LOOP"])
+@pytest.mark.parametrize("limit", ["_MAX_RULES_ON_EVENT_LOOP", "MAX_BYTES_ON_EVENT_LOOP"])
 def test_what_takes_long_is_made_on_a_thread(query_service: Desk, monkeypatch: pytest.MonkeyPatch, limit: str):
     """The answer is the same."""
     declare(query_service.storage, declaring("large", type="str", default_value="x" * MIN_COMPRESSED_BYTES), NOBODY)
