@@ -44,6 +44,7 @@ from heksher.server.queries.stream import Streams
 from heksher.server.queries.workshop import Workshop
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
+from heksher.server.storage.ceilings import Ceilings, Counts
 from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.storage.location import storage_for
 from heksher.server.storage.storage_errors import StorageUnavailableError
@@ -84,9 +85,12 @@ class Application:
         self._config = config
         self._is_owner = storage is None
         self._storage = storage or _make_storage(config)
+        self._storage.ceilings = make_ceilings(config, self._count)
         self._metrics = Metrics()
-        # The picture that the metrics were last set from; None before the first.
+        self._metrics.set_ceilings(config.max_settings, config.max_rules)
+        # The picture that the metrics were last set from, and the one that was last counted; None before the first.
         self._reported: Picture | None = None
+        self._counted: tuple[Picture, Counts] | None = None
         self._availability = Availability()
         self._catalog = Catalog(self._storage, config.max_cache_bytes)
         self._updater = CatalogUpdater(self._catalog, self._storage, self._availability, self._report)
@@ -162,6 +166,16 @@ class Application:
             api.router.routes.extend((_Mounted(path, make(self.services)), _SlashRoute(path, _AddSlash(path))))
         return api
 
+    def _count(self) -> Counts | None:
+        """Return how many settings and rules the catalog has; ``None`` before it is loaded."""
+        state, counted = self._catalog.state, self._counted
+        if state is None:
+            return None
+        if counted is None or counted[0] is not state.picture:
+            counts = Counts(len(state.picture.settings), state.picture.count_rules())
+            self._counted = counted = (state.picture, counts)
+        return counted[1]
+
     def _report(self) -> None:
         """Update the metrics with the state of the storage and the catalog."""
         self._metrics.note_hits()
@@ -171,11 +185,10 @@ class Application:
             self._metrics.note_catalog_current()
         if (state := self._catalog.state) is not None:
             self._metrics.set_cache(len(state.cache), state.cache.size_bytes)
-            if state.picture is not self._reported:
+            counts = self._count()
+            if state.picture is not self._reported and counts is not None:
                 self._reported = state.picture
-                self._metrics.set_catalog(
-                    state.picture.revision, len(state.picture.settings), state.picture.count_rules()
-                )
+                self._metrics.set_catalog(state.picture.revision, counts.settings, counts.rules)
 
 
 class _Recorded(BaseRoute):
@@ -267,6 +280,16 @@ def open_storage(config: Config) -> Iterator[Storage]:
         yield storage
     finally:
         storage.close()
+
+
+def make_ceilings(config: Config, estimate: Callable[[], Counts | None] = lambda: None) -> Ceilings:
+    """Return the configured ceilings.
+
+    Args:
+        config: the configuration.
+        estimate: as in ``Ceilings``.
+    """
+    return Ceilings(Counts(config.max_settings, config.max_rules), estimate)
 
 
 def _make_storage(config: Config) -> Storage:

@@ -13,6 +13,10 @@ MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 # The default; HEKSHER_CACHE_BYTES overrides it. Bounds the cached answers of each worker: a client that sends a new
 # query every time must not fill the memory, yet a thousand different answers of a hundred kilobytes fit.
 MAX_CACHE_BYTES: Final = 128 * 1024 * 1024
+# The defaults; HEKSHER_MAX_SETTINGS and HEKSHER_MAX_RULES override them. Each process has all of them in memory: a
+# kilobyte for each is what they take there. No program has as many settings as this.
+MAX_SETTINGS: Final = 100_000
+MAX_RULES: Final = 5_000_000
 # Each level of a JSON value costs a level of recursion in the code that writes or compares it.
 MAX_JSON_NESTING: Final = 64
 # A double has at most 308 digits, so most JSON readers cannot read a longer integer.

@@ -63,6 +63,8 @@ class Metrics:
         self._revision = gauge("catalog_revision", "Revision of the catalog; of several workers the lowest.", "livemin")
         self._settings = gauge("catalog_settings", "Settings in the catalog.", "livemax")
         self._rules = gauge("catalog_rules", "Rules in the catalog.", "livemax")
+        self._max_settings = gauge("max_settings", "Settings that there may be before none is added.", "livemin")
+        self._max_rules = gauge("max_rules", "Rules that there may be before none is added.", "livemin")
         self._current = gauge(
             "catalog_current_timestamp_seconds", "When the catalog was last known to hold what the database does.",
             "livemin",
@@ -122,6 +124,11 @@ class Metrics:
         self._revision.set(revision)
         self._settings.set(settings)
         self._rules.set(rules)
+
+    def set_ceilings(self, settings: int, rules: int) -> None:
+        """Record how many settings and rules this process keeps at most."""
+        self._max_settings.set(settings)
+        self._max_rules.set(rules)
 
     def note_catalog_current(self) -> None:
         """Record that the catalog is known to match the database at this moment."""

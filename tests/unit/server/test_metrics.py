@@ -56,6 +56,7 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
     metrics.count_stream_events(4)
     metrics.count_dropped_stream()
     metrics.set_catalog(17, 200, 3000)
+    metrics.set_ceilings(100_000, 5_000_000)
     metrics.note_catalog_current()
     metrics.set_database_up(True)
     metrics.set_cache(12, 34_567)
@@ -69,6 +70,8 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
         "heksher_catalog_revision": 17,
         "heksher_catalog_settings": 200,
         "heksher_catalog_rules": 3000,
+        "heksher_max_settings": 100_000,
+        "heksher_max_rules": 5_000_000,
         "heksher_catalog_current_timestamp_seconds": 1_700_000_000,
         "heksher_database_up": 1,
         "heksher_cache_answers": 12,

@@ -237,6 +237,7 @@ def _text_schema(example: str) -> dict[str, object]:
 INVALID: Responses = model(422, Invalid, "The request breaks the rules.")
 UNAVAILABLE: Responses = problem(503, "The database cannot be reached; try again later.")
 TOO_LARGE: Responses = problem(413, "The body is too large.")
+FULL: Responses = problem(507, "The service keeps as many as it may; the answer says what to do.")
 BAD_ACTOR: Responses = problem(400, "The header `Heksher-Actor` is malformed.")
 # What every route with a body can answer.
 READ_FAILURES: Responses = document(INVALID, UNAVAILABLE)

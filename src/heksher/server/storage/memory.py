@@ -27,6 +27,7 @@ from heksher.server.storage.base import (
     Writer,
     Written,
 )
+from heksher.server.storage.ceilings import Counts
 from heksher.server.storage.memory_state import (
     MemoryEntry,
     MemoryState,
@@ -86,7 +87,7 @@ class MemoryStorage(Storage):
     ) -> Written[T]:
         with self._write_lock:
             self.check()
-            unit = UnitOfWork()
+            unit = UnitOfWork(self.ceilings)
             draft = self._state.copy()
             empty_entry = LogEntry(
                 len(draft.log) + 1, self._now().astimezone(UTC), origin, self._stamp(), size=0, changes=()
@@ -122,6 +123,12 @@ class _MemoryReader(Reader):
     def rules(self, settings: Collection[str] | None = None) -> list[RuleRecord]:
         wanted = self._state.settings.keys() if settings is None else frozenset(settings)
         return [copy_rule(rule) for rule in self._state.rules.values() if rule.setting in wanted]
+
+    def count_settings(self) -> int:
+        return len(self._state.settings)
+
+    def count_rules(self) -> int:
+        return len(self._state.rules)
 
     def find_rule(self, rule_id: int) -> RuleRecord | None:
         rule = self._state.rules.get(rule_id)
@@ -179,6 +186,9 @@ class _MemoryWriter(_MemoryReader, Writer):
                 _check_features(setting, features)
             self._state.features = tuple(features)
             self._state.features_revision = self._entry.revision
+
+    def require_room(self, *, settings: int = 0, rules: int = 0) -> None:
+        self._unit.room.take(self, Counts(settings, rules))
 
     def add_setting(self, setting: SettingRecord) -> None:
         with self._unit.change():

@@ -94,7 +94,7 @@ class SqlStorage(Storage):
         self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
     ) -> Written[T]:
         engine = self._open_engine().execution_options(**self._dialect.writer_options)
-        unit = UnitOfWork()
+        unit = UnitOfWork(self.ceilings)
         with self._taking_turns(), self._dialect.connecting(engine) as connection:
             self._dialect.check_place()
             writer = SqlWriter(connection, self._dialect, unit, origin, self._clock)
