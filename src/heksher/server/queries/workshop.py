@@ -16,15 +16,22 @@ MAX_BYTES_ON_EVENT_LOOP: Final = 32 * 1024
 # How many large bodies are being answered at once: parsed, each can take twenty times its size.
 _MAX_LARGE_READS: Final = 1
 _MAX_LARGE_WRITES: Final = 2
+# How many answers with all settings are made at once: each takes many times as much memory as it has bytes.
+_MAX_LISTS: Final = 4
 
 
 class Workshop:
-    """Threads for work that would block the event loop. Belongs to one event loop."""
+    """Threads for work that would block the event loop. Belongs to one event loop.
+
+    Attributes:
+        listing: to be held while an answer with all settings is made.
+    """
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_MAX_THREADS, "heksher-work")
         # Apart from each other, because writes may wait for the database.
         self._reads = asyncio.Semaphore(_MAX_LARGE_READS)
+        self.listing: asyncio.Semaphore = asyncio.Semaphore(_MAX_LISTS)
         self._writes = asyncio.Semaphore(_MAX_LARGE_WRITES)
 
     def close(self) -> None:

@@ -73,3 +73,14 @@ def test_large_queries_do_not_wait_for_large_writes():
             return "answered"
 
     assert "answered" == run(work)
+
+
+def test_few_lists_are_made_at_once():
+    """Whoever asks for all settings again and again waits for a turn."""
+
+    async def work(workshop: Workshop) -> list[bool]:
+        for _ in range(4):
+            await workshop.listing.acquire()
+        return [workshop.listing.locked()]
+
+    assert [True] == run(work)
