@@ -44,7 +44,7 @@ from heksher.server.queries.stream import Streams
 from heksher.server.queries.workshop import Workshop
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
-from heksher.server.storage.ceilings import Ceilings, Counts
+from heksher.server.storage.ceilings import Ceilings, Counts, warn_of_excess
 from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.storage.location import storage_for
 from heksher.server.storage.storage_errors import StorageUnavailableError
@@ -119,6 +119,7 @@ class Application:
             # If the database is unreachable again already, the updater keeps trying.
             with suppress(StorageUnavailableError):
                 self._catalog.load()
+                self._warn_of_excess()
             self._updater.start()
             yield
         finally:
@@ -175,6 +176,10 @@ class Application:
             counts = Counts(len(state.picture.settings), state.picture.count_rules())
             self._counted = counted = (state.picture, counts)
         return counted[1]
+
+    def _warn_of_excess(self) -> None:
+        if (present := self._count()) is not None and self._storage.ceilings is not None:
+            warn_of_excess(self._storage.ceilings, present)
 
     def _report(self) -> None:
         """Update the metrics with the state of the storage and the catalog."""

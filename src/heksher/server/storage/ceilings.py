@@ -7,11 +7,14 @@ Counting all rules takes a database long where there are millions, and all other
 only near the ceiling; whether that is near, and whether it is reached, an estimate says that costs nothing.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from heksher.server.errors import FullError
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 # What messages call the two, and the variables that say how many there may be.
 _NAMES: Final = (("settings", "HEKSHER_MAX_SETTINGS"), ("rules", "HEKSHER_MAX_RULES"))
@@ -37,6 +40,16 @@ class Ceilings:
 
     most: Counts
     estimate: Callable[[], Counts | None] = lambda: None
+
+
+def warn_of_excess(ceilings: Ceilings, present: Counts) -> None:
+    """Log a warning if there is more than the ceilings allow: after a restore, or since one was lowered."""
+    for (what, variable), count, most in zip(_NAMES, present, ceilings.most, strict=True):
+        if count > most:
+            logger.warning(
+                "there are %d %s, and %s is %d: they are served and can be changed, and none is added",
+                count, what, variable, most,
+            )  # fmt: skip
 
 
 class Counted(Protocol):
