@@ -31,6 +31,7 @@ def test_different_queries_take_no_more_memory_than_is_allowed(service: ServiceP
     httpx2.get(f"{service.url}/api/v1/query").raise_for_status()
     pid = service.process.pid
     before_mib = read_resident_mib(pid)
+    assert {422} == set(post_large_queries(service.url, 11))
     assert {200} == set(post_large_queries(service.url, 11, value_characters=100))
     assert read_cache_bytes(service) < MIB
     assert {200} == set(get_long_urls(service.url, 900))

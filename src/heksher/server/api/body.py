@@ -17,7 +17,7 @@ from typing import NoReturn
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from heksher.server.limits import MAX_INTEGER_DIGITS, MAX_JSON_NESTING, MAX_REPORTED_ERRORS
@@ -201,13 +201,21 @@ class StrictRoute(APIRoute):
             _refuse_other_content(request)
             workshop: Workshop = request.app.state.services.workshop
             strict = StrictRequest(request, check, workshop)
-            async with workshop.taking_turns(len(await strict.body()), is_read=is_read):
+            async with workshop.taking_turns(await _measure_body(strict), is_read=is_read):
                 try:
                     return await handle(strict)
                 except _InvalidBodyError as error:
                     raise RequestValidationError(error.faults) from None
 
         return handle_strictly
+
+
+async def _measure_body(request: Request) -> int:
+    try:
+        return len(await request.body())
+    except ClientDisconnect:
+        # The framework will meet the same, and ends the request.
+        return 0
 
 
 def _refuse_other_content(request: Request) -> None:
