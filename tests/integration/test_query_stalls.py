@@ -8,8 +8,8 @@ from tests.hostile.query_stalls import Attack, make_attacks, run
 from tests.support.service import ServiceProcess
 
 MAX_WAIT_S = 0.5
-# A machine that has other things to do can let anybody wait once.
-TRIES = 3
+# A machine that has other things to do can let anybody wait, whatever the service does.
+TRIES = 5
 
 ATTACKS = make_attacks()
 
