@@ -20,14 +20,17 @@ from heksher.server.catalog.query import CatalogQuery, build_answer
 from heksher.server.config import Config
 from heksher.server.metrics import Metrics
 from heksher.server.queries.query_service import QueryService, Reply, ResponsePreferences, make_reply
+from heksher.server.queries.workshop import Workshop
 from heksher.server.storage.base import Reader, Storage
 
 
 class DatabaseDesk(QueryService):
     """Reads what a query asks for, and nothing else, each time."""
 
-    def __init__(self, storage: Storage, catalog: Catalog, availability: Availability, metrics: Metrics) -> None:
-        super().__init__(catalog, availability, metrics)
+    def __init__(
+        self, storage: Storage, catalog: Catalog, availability: Availability, metrics: Metrics, workshop: Workshop
+    ) -> None:
+        super().__init__(catalog, availability, metrics, workshop)
         self._storage = storage
 
     def find_reply(self, key: bytes, preferences: ResponsePreferences) -> Reply | None:

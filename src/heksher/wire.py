@@ -82,7 +82,9 @@ def make_version_pattern(max_digits: int) -> str:
 VERSION_PATTERN: Final = make_version_pattern(MAX_NUMBER_DIGITS)
 
 # Patterns are compiled at their first use (re keeps them): compiling all of them would be a third of the import's time.
-_FILTER_PATTERN: Final = rf"({FEATURE_PATTERN}):(?:(\*)|\(({WRITTEN_VALUE_PATTERN}(?:,{WRITTEN_VALUE_PATTERN})*)\))"
+_FILTER_START_PATTERN: Final = rf"({FEATURE_PATTERN}):(?:(\*)|\()"
+# A match keeps all other threads from running, so that of a list of any length takes several.
+_VALUES_PATTERN: Final = f"{WRITTEN_VALUE_PATTERN}(?:,{WRITTEN_VALUE_PATTERN}){{0,999}}"
 CONDITION_PATTERN: Final = f"{FEATURE_PATTERN}:{WRITTEN_VALUE_PATTERN}"
 _QUOTING: Final = "a value that is not only A-Z, a-z, 0-9 and _ stands as a JSON string"
 
@@ -133,30 +135,34 @@ def format_context_filters(filters: Mapping[str, FeatureFilter]) -> str:
     )
 
 
-def parse_context_filters(text: str) -> dict[str, FeatureFilter]:
+def parse_context_filters(
+    text: str, *, max_filters: int | None = None, max_values: int | None = None
+) -> dict[str, FeatureFilter]:
     """Read the context filters of a query.
 
     Args:
         text: comma-separated ``feature:*`` or ``feature:(v1,"v 2")``. Empty means no filter, so nothing is let through.
+        max_filters: how many features may have a filter; ``None`` for any number.
+        max_values: how many values the filters may list, counted as they stand; ``None`` for any number.
 
     Raises:
         RepeatedFilterError: a feature stands twice.
-        ValueError: the text is malformed, and the message says from which character on; or no filter can list a value.
+        ValueError: the text is malformed, and the message says from which character on; or no filter can list a value;
+            or there are too many of something.
     """
-    filters: dict[str, FeatureFilter] = {}
-    position = 0
-    while text and position <= len(text):
-        match = re.compile(_FILTER_PATTERN).match(text, position)
-        if match is None or text[match.end() : match.end() + 1] not in {"", ","}:
-            raise ValueError(
-                f"malformed context filters at character {position}: {text[position : position + 40]!r};"
-                f" expected feature:* or feature:(value,...), comma-separated; {_QUOTING}"
-            )
-        if match[1] in filters:
-            raise RepeatedFilterError(f"context feature {match[1]!r} has more than one filter")
-        filters[match[1]] = None if match[2] else _read_listed(match[1], match[3])
-        position = match.end() + 1
-    return filters
+    return _FilterScanner(text, max_filters, max_values).scan()
+
+
+def check_counts(filters: int, max_filters: int | None, values: int, max_values: int | None) -> None:
+    """Check how many context filters a query has, and how many values they list.
+
+    Raises:
+        ValueError: there are too many; the message says how many are allowed.
+    """
+    if max_filters is not None and filters > max_filters:
+        raise ValueError(f"a query has filters for at most {max_filters} context features")
+    if max_values is not None and values > max_values:
+        raise ValueError(f"the filters of a query list at most {max_values} values")
 
 
 def parse_conditions(text: str) -> dict[str, str]:
@@ -188,8 +194,60 @@ def lets_through(filters: Mapping[str, FeatureFilter], conditions: Iterable[tupl
     return all(feature in filters and _holds(filters[feature], value) for feature, value in conditions)
 
 
-def _read_listed(feature: str, written: str) -> frozenset[str]:
-    values = frozenset(map(read_value, re.findall(WRITTEN_VALUE_PATTERN, written)))
+class _FilterScanner:
+    """Reads context filters; see ``parse_context_filters``."""
+
+    def __init__(self, text: str, max_filters: int | None, max_values: int | None) -> None:
+        self._text = text
+        self._max_filters = max_filters
+        self._max_values = max_values
+        self._filters: dict[str, FeatureFilter] = {}
+        self._value_count = 0
+
+    def scan(self) -> dict[str, FeatureFilter]:
+        position = 0
+        while self._text and position <= len(self._text):
+            position = self._scan_filter(position) + 1
+        return self._filters
+
+    def _scan_filter(self, position: int) -> int:
+        """Read the filter that begins at a position; return where it ends."""
+        text = self._text
+        start = re.compile(_FILTER_START_PATTERN).match(text, position)
+        end = None if start is None else start.end()
+        written: list[str] = []
+        if start is not None and not start[2]:
+            end = self._scan_values(start.end(), written)
+        if start is None or end is None or text[end : end + 1] not in {"", ","}:
+            raise ValueError(
+                f"malformed context filters at character {position}: {text[position : position + 40]!r};"
+                f" expected feature:* or feature:(value,...), comma-separated; {_QUOTING}"
+            )
+        if start[1] in self._filters:
+            raise RepeatedFilterError(f"context feature {start[1]!r} has more than one filter")
+        self._filters[start[1]] = None if start[2] else _read_listed(start[1], written)
+        self._check_counts()
+        return end
+
+    def _scan_values(self, position: int, written: list[str]) -> int | None:
+        """Add the values that begin at a position to a list; return where their list ends, ``None`` if it does not."""
+        pattern = re.compile(_VALUES_PATTERN)
+        while match := pattern.match(self._text, position):
+            found = re.findall(WRITTEN_VALUE_PATTERN, match[0])
+            written += found
+            self._value_count += len(found)
+            self._check_counts()
+            position = match.end() + 1
+            if (mark := self._text[match.end() : position]) != ",":
+                return position if mark == ")" else None
+        return None
+
+    def _check_counts(self) -> None:
+        check_counts(len(self._filters), self._max_filters, self._value_count, self._max_values)
+
+
+def _read_listed(feature: str, written: Iterable[str]) -> frozenset[str]:
+    values = frozenset(map(read_value, written))
     for value in values:
         if fault := find_listed_fault(value):
             raise ValueError(describe_value_fault(feature, value, fault))

@@ -91,6 +91,7 @@ def import_from(url: str, database: str | None, headers: dict[str, str], **optio
 @contextmanager
 def _opening(config: "Config", *, is_dry: bool) -> "Iterator[Storage]":
     """Open the configured database; for a dry run without making or changing it."""
+    from heksher.server.app import make_ceilings  # noqa: PLC0415 - see cli.serve
     from heksher.server.run import make_default_directory  # noqa: PLC0415 - see cli.serve
     from heksher.server.storage.location import storage_for  # noqa: PLC0415
     from heksher.server.storage.maintenance import check_database, is_unused  # noqa: PLC0415
@@ -102,6 +103,7 @@ def _opening(config: "Config", *, is_dry: bool) -> "Iterator[Storage]":
     if not is_dry:
         make_default_directory(config)
     storage = storage_for("memory:" if is_dry and is_missing else config.database)
+    storage.ceilings = make_ceilings(config)
     storage.open()
     try:
         yield storage

@@ -39,7 +39,8 @@ def _make_decorator(option: Option) -> Decorator:
 
 
 def _find_type(kind: OptionKind) -> click.ParamType[Any] | None:
-    if isinstance(kind, Number):
+    # What click has no type for, the option reads itself.
+    if isinstance(kind, Number) and not kind.is_zero_valid:
         return click.IntRange(kind.least, kind.most)
     return click.Choice(kind.words) if isinstance(kind, Choice) else None
 

@@ -44,8 +44,10 @@ from heksher.server.metrics import Metrics
 from heksher.server.operations.context_features import ensure_features
 from heksher.server.queries.query_service import QueryService
 from heksher.server.queries.stream import Streams
+from heksher.server.queries.workshop import Workshop
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
+from heksher.server.storage.ceilings import Ceilings, Counts, warn_of_excess
 from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.storage.location import storage_for
 from heksher.server.storage.storage_errors import StorageUnavailableError
@@ -87,9 +89,12 @@ class Application:
         self._config = config
         self._is_owner = storage is None
         self._storage = storage or _make_storage(config)
+        self._storage.ceilings = make_ceilings(config, self._count)
         self._metrics = Metrics()
-        # The picture that the metrics were last set from; None before the first.
+        self._metrics.set_ceilings(config.max_settings, config.max_rules)
+        # The picture that the metrics were last set from, and the one that was last counted; None before the first.
         self._reported: Picture | None = None
+        self._counted: tuple[Picture, Counts] | None = None
         self._availability = Availability()
         self._writability = Writability()
         self._catalog = Catalog(self._storage, config.max_cache_bytes)
@@ -125,6 +130,7 @@ class Application:
             # If the database is unreachable again already, the updater keeps trying.
             try:
                 self._catalog.load()
+                self._warn_of_excess()
             except StorageUnavailableError as error:
                 self._availability.note(error)
             self._updater.start()
@@ -137,18 +143,20 @@ class Application:
                 self._pruner.close()
             self._updater.close()
             self._metrics.note_hits()
-            self.services.query_service.close()
+            self.services.workshop.close()
             if self._is_owner:
                 self._storage.close()
 
     def _make_services(self) -> Services:
         streams = Streams(self._catalog, self._metrics)
+        workshop = Workshop()
         return Services(
             config=self._config,
             storage=GuardedStorage(
                 self._storage, self._catalog, self._availability, self._writability, self._updater.look
             ),
-            query_service=QueryService(self._catalog, self._availability, self._metrics),
+            query_service=QueryService(self._catalog, self._availability, self._metrics, workshop),
+            workshop=workshop,
             streams=streams,
             metrics=self._metrics,
             readiness=Readiness(self._catalog, self._availability, self._writability, lambda: streams.is_ending),
@@ -180,6 +188,20 @@ class Application:
             api.router.routes.extend((_Mounted(path, make(self.services)), _SlashRoute(path, _AddSlash(path))))
         return api
 
+    def _count(self) -> Counts | None:
+        """Return how many settings and rules the catalog has; ``None`` before it is loaded."""
+        state, counted = self._catalog.state, self._counted
+        if state is None:
+            return None
+        if counted is None or counted[0] is not state.picture:
+            counts = Counts(len(state.picture.settings), state.picture.count_rules())
+            self._counted = counted = (state.picture, counts)
+        return counted[1]
+
+    def _warn_of_excess(self) -> None:
+        if (present := self._count()) is not None and self._storage.ceilings is not None:
+            warn_of_excess(self._storage.ceilings, present)
+
     def _report(self) -> None:
         """Update the metrics with the state of the storage and the catalog."""
         self._metrics.note_hits()
@@ -190,12 +212,11 @@ class Application:
             self._metrics.note_catalog_current()
         if (state := self._catalog.state) is not None:
             self._metrics.set_cache(len(state.cache), state.cache.size_bytes)
-            if state.picture is not self._reported:
+            counts = self._count()
+            if state.picture is not self._reported and counts is not None:
                 self._reported = state.picture
                 self._metrics.note_lost_histories(self._catalog.losses)
-                self._metrics.set_catalog(
-                    state.picture.revision_id, len(state.picture.settings), state.picture.count_rules()
-                )
+                self._metrics.set_catalog(state.picture.revision_id, counts.settings, counts.rules)
 
 
 class _Recorded(BaseRoute):
@@ -288,6 +309,16 @@ def open_storage(config: Config) -> Iterator[Storage]:
         yield storage
     finally:
         storage.close()
+
+
+def make_ceilings(config: Config, estimate: Callable[[], Counts | None] = lambda: None) -> Ceilings:
+    """Return the configured ceilings.
+
+    Args:
+        config: the configuration.
+        estimate: as in ``Ceilings``.
+    """
+    return Ceilings(Counts(config.max_settings, config.max_rules), estimate)
 
 
 def _make_storage(config: Config) -> Storage:

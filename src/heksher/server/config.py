@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from heksher.server.limits import MAX_BODY_BYTES, MAX_CACHE_BYTES, MAX_CONNECTIONS, MAX_VALUE_BYTES
+from heksher.server.limits import (
+    MAX_BODY_BYTES,
+    MAX_CACHE_BYTES,
+    MAX_CONNECTIONS,
+    MAX_RULES,
+    MAX_SETTINGS,
+    MAX_VALUE_BYTES,
+)
 from heksher.server.logs import LogFormat
 
 # Each worker is a process with its own catalog: a higher number is a typing error.
@@ -27,6 +34,8 @@ class Config:
         is_default_database: whether the database was not configured, so that its directory may not exist yet.
         max_cache_bytes: the size of the cache of answers in each worker, in bytes.
         max_connections: how many connections each worker has open at most.
+        max_settings: the number of settings from which on none is added.
+        max_rules: the number of rules from which on none is added.
         workers: the number of processes that answer.
         log_format: the format of the log.
         has_access_log: whether each request is logged.
@@ -48,6 +57,8 @@ class Config:
     is_default_database: bool = False
     max_cache_bytes: int = MAX_CACHE_BYTES
     max_connections: int = MAX_CONNECTIONS
+    max_settings: int = MAX_SETTINGS
+    max_rules: int = MAX_RULES
     workers: int = 1
     log_format: LogFormat = "text"
     has_access_log: bool = False

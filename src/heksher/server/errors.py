@@ -6,6 +6,7 @@
     ├── InvalidInputError       the request is invalid, whatever is stored
     ├── NotAcceptableError      well-formed, but not possible for this object (a value that does not fit, ...)
     ├── NotFoundError           an object that the request names does not exist
+    ├── FullError               there is no room for what it would add
     └── ConflictError           it contradicts what is stored
         ├── DuplicateError      what it would add is there already
         └── InUseError          what it would remove is still needed
@@ -57,6 +58,10 @@ class NotFoundError(OperationError):
     def __init__(self, message: str, kind: MissingKind) -> None:
         super().__init__(message)
         self.kind: MissingKind = kind
+
+
+class FullError(OperationError):
+    """The service keeps as many settings or rules as it may; the message says what to do."""
 
 
 class ConflictError(OperationError):

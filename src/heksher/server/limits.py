@@ -15,6 +15,10 @@ MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 MAX_CACHE_BYTES: Final = 128 * 1024 * 1024
 # The default; HEKSHER_MAX_VALUE_BYTES overrides it. The change log keeps each value that a setting or rule ever had.
 MAX_VALUE_BYTES: Final = 1024 * 1024
+# The defaults; HEKSHER_MAX_SETTINGS and HEKSHER_MAX_RULES override them. Each process has all of them in memory: a
+# kilobyte for each is what they take there. No program has as many settings as this.
+MAX_SETTINGS: Final = 100_000
+MAX_RULES: Final = 5_000_000
 # Each level of a JSON value costs a level of recursion in the code that writes or compares it.
 MAX_JSON_NESTING: Final = 64
 # A double has at most 308 digits, so most JSON readers cannot read a longer integer.
@@ -33,6 +37,8 @@ MAX_METADATA_KEYS: Final = 1_000
 MAX_QUERY_SETTINGS: Final = wire.MAX_QUERY_SETTINGS
 # One filter for each feature; clients may also name features that the service does not know.
 MAX_QUERY_FILTERS: Final = 1_000
+# All filters together: each takes a hundred bytes while the query is answered.
+MAX_QUERY_VALUES: Final = 100_000
 
 # Request line and header fields together, and likewise the fields after a body. Programs that have more to say say it
 # in a body.

@@ -79,6 +79,8 @@ class Metrics:
         self._noted_losses = 0
         self._settings = gauge("catalog_settings", "Settings in the catalog.", "livemax")
         self._rules = gauge("catalog_rules", "Rules in the catalog.", "livemax")
+        self._max_settings = gauge("max_settings", "Settings that there may be before none is added.", "livemin")
+        self._max_rules = gauge("max_rules", "Rules that there may be before none is added.", "livemin")
         self._current = gauge(
             "catalog_current_timestamp_seconds", "When the catalog was last known to hold what the database does.",
             "livemin",
@@ -86,7 +88,9 @@ class Metrics:
         self._database_up = gauge("database_up", "Whether the database can be reached: 1 or 0.", "livemin")
         self._writes_possible = gauge("writes_possible", "Whether the database can be written to: 1 or 0.", "livemin")
         self._cached_answers = gauge("cache_answers", "Answers to queries that are kept.", "livesum")
-        self._cached_bytes = gauge("cache_bytes", "Bytes of the answers that are kept.", "livesum")
+        self._cached_bytes = gauge(
+            "cache_bytes", "Bytes of the answers that are kept, and of their queries.", "livesum"
+        )
         self._hits = counter("cache_hits", "Queries that were answered with a kept answer.")
         # Only one thread changes the number of hits; the lock guards the number of hits already added to the metric.
         self._hit_count = self._noted_hits = 0
@@ -155,6 +159,11 @@ class Metrics:
         self._stamp.set(int(revision.stamp or "0", 16))
         self._settings.set(settings)
         self._rules.set(rules)
+
+    def set_ceilings(self, settings: int, rules: int) -> None:
+        """Record how many settings and rules this process keeps at most."""
+        self._max_settings.set(settings)
+        self._max_rules.set(rules)
 
     def note_lost_histories(self, count: int) -> None:
         """Record how often this process has found so far that the database had lost changes."""

@@ -63,19 +63,24 @@ class Number(OptionKind):
         what: what the number counts, such as ``number of bytes``.
         least: the smallest valid number.
         most: the largest valid number; ``None`` if there is no limit.
+        is_zero_valid: whether 0, which stands for none, is valid as well.
     """
 
     what: str
     least: int = 0
     most: int | None = None
+    is_zero_valid: bool = False
 
     def read(self, source: str, text: str) -> int:
         if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_NUMBER_DIGITS):
             raise StartupError(f"{source}: {shorten(repr(text))} is no {self.what}")
         number = int(text)
+        if number == 0 and self.is_zero_valid:
+            return number
         if number < self.least or (self.most is not None and number > self.most):
+            zero = "0, or " if self.is_zero_valid else ""
             end = "on" if self.most is None else f"to {self.most}"
-            raise StartupError(f"{source}: the {self.what} must be from {self.least} {end}, not {number}")
+            raise StartupError(f"{source}: the {self.what} must be {zero}from {self.least} {end}, not {number}")
         return number
 
 

@@ -89,15 +89,30 @@ OPTIONS: Final = (
     ),
     Option(
         name="max_body_bytes",
-        kind=Number("number of bytes", least=1),
+        kind=Number("number of bytes", least=1000, most=2**30),
         variable="HEKSHER_MAX_BODY_BYTES",
         help="the largest request body that is read, in bytes; a larger one is answered 413",
     ),
     Option(
         name="max_cache_bytes",
-        kind=Number("number of bytes"),
+        kind=Number("number of bytes", least=2**20, most=2**40, is_zero_valid=True),
         variable="HEKSHER_CACHE_BYTES",
-        help="how many bytes of answers to queries each worker keeps to give them again; 0 keeps none",
+        help="how many bytes of answers to queries, and of these queries, each worker keeps to give them again; 0 keeps"
+        " none",
+    ),
+    Option(
+        name="max_settings",
+        kind=Number("number of settings", least=1, most=10_000_000),
+        flag="--max-settings",
+        variable="HEKSHER_MAX_SETTINGS",
+        help="how many settings there may be before new ones are answered 507",
+    ),
+    Option(
+        name="max_rules",
+        kind=Number("number of rules", least=1, most=1_000_000_000),
+        flag="--max-rules",
+        variable="HEKSHER_MAX_RULES",
+        help="how many rules there may be before new ones are answered 507",
     ),
     Option(
         name="max_connections",

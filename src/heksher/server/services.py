@@ -7,6 +7,7 @@ from heksher.server.health import Readiness
 from heksher.server.metrics import Metrics
 from heksher.server.queries.query_service import QueryService
 from heksher.server.queries.stream import Streams
+from heksher.server.queries.workshop import Workshop
 from heksher.server.storage.base import Storage
 from heksher.server.write_turns import WriteTurns
 
@@ -20,6 +21,7 @@ class Services:
         storage: reads and writes; keeps reading while the database is unreachable, and updates the catalog with each
             write.
         query_service: answers queries.
+        workshop: where what takes long is done.
         streams: the open streams.
         metrics: the metrics of this process.
         readiness: whether this process can serve requests.
@@ -29,6 +31,7 @@ class Services:
     config: Config
     storage: Storage
     query_service: QueryService
+    workshop: Workshop
     streams: Streams
     metrics: Metrics
     readiness: Readiness

@@ -33,9 +33,10 @@ BEYOND = {
     "MAX_METADATA_KEYS": ("PUT", METADATA, {"metadata": dict.fromkeys(repeat(1001))}, 422),
     "MAX_QUERY_SETTINGS": ("GET", f"/api/v1/query?settings={','.join(repeat(10_001))}", None, 422),
     "MAX_QUERY_FILTERS": ("GET", f"/api/v1/query?context_filters={','.join(repeat(1001, 'k{}:*'.format))}", None, 422),
+    "MAX_QUERY_VALUES": ("POST", "/api/v1/query", {"context_filters": {"user": repeat(100_001)}}, 422),
 }
-# They bound what the service says and keeps, not what it takes.
-OF_ANSWERS = {"MAX_REPORTED_ERRORS", "MAX_CACHE_BYTES"}
+# They bound what the service says and keeps, not what it takes: test_error_handlers_full has the last two.
+OF_ANSWERS = {"MAX_REPORTED_ERRORS", "MAX_CACHE_BYTES", "MAX_SETTINGS", "MAX_RULES"}
 # They end connections: tests/unit/server/http has those.
 OF_CONNECTIONS = {
     "MAX_HEAD_BYTES", "MAX_CONNECTIONS", "MAX_PENDING_BYTES", "MAX_HEAD_S", "MAX_BODY_S", "MAX_UNREAD_S",
@@ -55,3 +56,26 @@ def test_what_is_beyond_a_limit_is_told_the_limit(name: str):
     response = Api().request(method, path, content=body if isinstance(body, str | None) else json.dumps(body))
     assert status == response.status_code
     assert str(getattr(limits, name)) in response.text
+
+
+@pytest.mark.parametrize(
+    ("body", "limit"),
+    [
+        ({"settings": repeat(10_001)}, 10_000),
+        ({"settings": list(range(10_001))}, 10_000),
+        ({"settings": ",".join(repeat(10_001))}, 10_000),
+        ({"context_filters": dict.fromkeys(repeat(1001), "*")}, 1000),
+        ({"context_filters": dict.fromkeys(repeat(1001), 1)}, 1000),
+        ({"context_filters": ",".join(repeat(1001, "k{}:*".format))}, 1000),
+        ({"context_filters": f"user:({','.join(repeat(100_001))})"}, 100_000),
+        ({"context_filters": {"user": repeat(60_000), "environment": repeat(40_001)}}, 100_000),
+        ({"context_filters": f"a:({','.join(repeat(60_000))}),b:({','.join(repeat(40_001))})"}, 100_000),
+    ],
+)
+def test_the_limits_of_queries_are_those_of_posted_ones(body: dict, limit: int):
+    """In each form of their parameters, whether what is counted is right or not."""
+    response = Api().request("POST", "/api/v1/query", content=json.dumps(body))
+    assert 422 == response.status_code
+    [fault] = response.json()["detail"]
+    assert ["body", *body] == fault["loc"]
+    assert str(limit) in fault["msg"]

@@ -59,6 +59,7 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
     metrics.set_catalog(RevisionId(17, "ffffffffffff"), 200, 3000)
     metrics.note_lost_histories(2)
     metrics.note_lost_histories(3)
+    metrics.set_ceilings(100_000, 5_000_000)
     metrics.note_catalog_current()
     metrics.set_database_up(True)
     metrics.set_writes_possible(True)
@@ -77,6 +78,8 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
         "heksher_histories_lost_total": 3,
         "heksher_catalog_settings": 200,
         "heksher_catalog_rules": 3000,
+        "heksher_max_settings": 100_000,
+        "heksher_max_rules": 5_000_000,
         "heksher_catalog_current_timestamp_seconds": 1_700_000_000,
         "heksher_database_up": 1,
         "heksher_writes_possible": 1,

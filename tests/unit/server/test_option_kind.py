@@ -6,6 +6,7 @@ from heksher.server.errors import StartupError
 from heksher.server.option_kind import Choice, FeatureNames, Number, OptionKind, OptionValue, Text, Truth
 
 BOUNDED = Number("port", least=1, most=10)
+OR_NONE = Number("number of bytes", least=5, most=10, is_zero_valid=True)
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,8 @@ BOUNDED = Number("port", least=1, most=10)
         (Number("port"), "007", 7),
         (BOUNDED, "1", 1),
         (BOUNDED, "10", 10),
+        (OR_NONE, "0", 0),
+        (OR_NONE, "5", 5),
         (Truth(), "YES", True),
         (Truth(), "0", False),
         (Choice(("a", "b")), "b", "b"),
@@ -37,6 +40,7 @@ def test_a_text_is_read(kind: OptionKind, text: str, expected: OptionValue):
         (Number("port"), "1" * 16, f"HEKSHER_X: '{'1' * 16}' is no port"),
         (BOUNDED, "0", "HEKSHER_X: the port must be from 1 to 10, not 0"),
         (BOUNDED, "11", "HEKSHER_X: the port must be from 1 to 10, not 11"),
+        (OR_NONE, "4", "HEKSHER_X: the number of bytes must be 0, or from 5 to 10, not 4"),
         (Number("port", least=1), "0", "HEKSHER_X: the port must be from 1 on, not 0"),
         (Truth(), "maybe", "HEKSHER_X: 'maybe' is neither true nor false"),
         (Choice(("a", "b")), "A", "HEKSHER_X: 'A' is none of a, b"),

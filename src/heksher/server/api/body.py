@@ -7,23 +7,29 @@ Source: RFC 8259; RFC 7493 (I-JSON) for repeated keys and surrogates.
 """
 
 import json
+import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from functools import cache, partial
 from typing import NoReturn
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from heksher.server.limits import MAX_INTEGER_DIGITS, MAX_JSON_NESTING
+from heksher.server.limits import MAX_INTEGER_DIGITS, MAX_JSON_NESTING, MAX_REPORTED_ERRORS
+from heksher.server.queries.workshop import MAX_BYTES_ON_EVENT_LOOP, Workshop
 from heksher.value_type import JSON, shorten
+from heksher.wire import QUERY_PATH, STREAM_PATH
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 _INTEGER_END = 10**MAX_INTEGER_DIGITS
-# Parsing this many bytes takes about a millisecond; parsing more would block the event loop for everyone.
-_MAX_BYTES_ON_EVENT_LOOP = 32 * 1024
+# Requests that are answered without the database.
+_READ_PATHS = frozenset({QUERY_PATH, STREAM_PATH})
 
 
 def parse_json(body: bytes) -> JSON:
@@ -111,14 +117,72 @@ def _refuse(message: str) -> NoReturn:
     raise json.JSONDecodeError(message, "", 0)
 
 
-class StrictRequest(Request):
-    """A request that parses its body strictly."""
+# Returns what a body is read as, and what is wrong with it.
+_Check = Callable[[object], tuple[object, Sequence[object]]]
 
-    async def json(self) -> JSON:
+
+def find_check(route: APIRoute) -> _Check | None:
+    """Return how the framework checks the bodies of a route; ``None`` if it has none, or if that cannot be had.
+
+    It is documented nowhere. Without it, the framework checks large bodies on the event loop: the loss is logged once.
+    """
+    if route.body_field is None:
+        return None
+    validate = getattr(route.body_field, "validate", None)
+    if validate is None:
+        _report_loss()
+        return None
+    return partial(validate, loc=("body",))
+
+
+@cache
+def _report_loss() -> None:
+    logger.warning(
+        "this version of FastAPI does not let the service check large bodies in threads: other requests wait meanwhile"
+    )
+
+
+class _InvalidBodyError(HTTPException):
+    """A body breaks the rules. The framework passes this class on, unlike others that are raised while it reads one.
+
+    Attributes:
+        faults: what is wrong, as in the framework's own error.
+    """
+
+    def __init__(self, faults: Sequence[object]) -> None:
+        super().__init__(422)
+        self.faults = faults
+
+
+class StrictRequest(Request):
+    """A request that parses its body strictly. A large one is parsed and checked in a thread.
+
+    Args:
+        request: the request as it came.
+        check: as ``find_check`` returns it; ``None`` leaves the checks to the framework.
+        workshop: has the threads.
+    """
+
+    def __init__(self, request: Request, check: _Check | None, workshop: Workshop) -> None:
+        super().__init__(request.scope, request.receive)
+        self._check = check
+        self._workshop = workshop
+
+    async def json(self) -> object:
         body = await self.body()
-        if len(body) > _MAX_BYTES_ON_EVENT_LOOP:
-            return await run_in_threadpool(parse_json, body)
+        if len(body) > MAX_BYTES_ON_EVENT_LOOP:
+            return await self._workshop.run(lambda: self._read(body))
         return parse_json(body)
+
+    def _read(self, body: bytes) -> object:
+        document = parse_json(body)
+        if self._check is None:
+            return document
+        # What the framework would make of the body. It lets that pass as it is.
+        read, faults = self._check(document)
+        if faults:
+            raise _InvalidBodyError(faults[:MAX_REPORTED_ERRORS])
+        return read
 
 
 class StrictRoute(APIRoute):
@@ -127,14 +191,31 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[object, object, Response]]:
         handle = super().get_route_handler()
         has_body = self.body_field is not None
+        check = find_check(self)
+        is_read = self.path in _READ_PATHS
 
         async def handle_strictly(request: Request) -> Response:
             _refuse_repeated_parameters(request)
-            if has_body:
-                _refuse_other_content(request)
-            return await handle(StrictRequest(request.scope, request.receive))
+            if not has_body:
+                return await handle(request)
+            _refuse_other_content(request)
+            workshop: Workshop = request.app.state.services.workshop
+            strict = StrictRequest(request, check, workshop)
+            async with workshop.taking_turns(await _measure_body(strict), is_read=is_read):
+                try:
+                    return await handle(strict)
+                except _InvalidBodyError as error:
+                    raise RequestValidationError(error.faults) from None
 
         return handle_strictly
+
+
+async def _measure_body(request: Request) -> int:
+    try:
+        return len(await request.body())
+    except ClientDisconnect:
+        # The framework will meet the same, and ends the request.
+        return 0
 
 
 def _refuse_other_content(request: Request) -> None:

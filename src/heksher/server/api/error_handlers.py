@@ -25,6 +25,7 @@ from heksher.server.api.responses import JSONAnswer, answer_text
 from heksher.server.errors import (
     ConflictError,
     DuplicateError,
+    FullError,
     InUseError,
     InvalidInputError,
     MissingKind,
@@ -103,6 +104,11 @@ def _(error: NotFoundError) -> Response:
     if error.kind in _PLAIN:
         return answer_text(str(error), 404)
     return JSONAnswer({"detail": str(error)}, 404)
+
+
+@answer_error.register
+def _(error: FullError) -> Response:
+    return JSONAnswer({"detail": str(error)}, HTTPStatus.INSUFFICIENT_STORAGE)
 
 
 @answer_error.register

@@ -30,6 +30,8 @@ from heksher.server.limits import (
     MAX_DECLARATIONS,
     MAX_METADATA_KEYS,
     MAX_NAME_CHARACTERS,
+    MAX_QUERY_FILTERS,
+    MAX_QUERY_SETTINGS,
     MAX_VALUE_CHARACTERS,
     MAX_VERSION_DIGITS,
 )
@@ -70,6 +72,17 @@ def _require_value(text: str) -> str:
     if fault := find_value_fault(text):
         raise ValueError(f"{shorten(repr(text))} is no context value: {fault}")
     return text
+
+
+def _limit(most: int, what: str) -> BeforeValidator:
+    """Return a check of how many there are, made before each of them is looked at: a million faults take seconds."""
+
+    def check(value: object) -> object:
+        if isinstance(value, list | dict) and len(value) > most:
+            raise ValueError(f"{what} are at most {most}, not {len(value)}")
+        return value
+
+    return BeforeValidator(check)
 
 
 def _refuse_repeats(features: list[str]) -> list[str]:
@@ -116,10 +129,12 @@ _NO_OTHER_KEYS: dict[str, JsonValue] = {"additionalProperties": False}
 MetadataField = Annotated[
     dict[MetadataKey, AnyJSON],
     Field(max_length=MAX_METADATA_KEYS, examples=[{"owner": "web-team"}], json_schema_extra=_NO_OTHER_KEYS),
+    _limit(MAX_METADATA_KEYS, "the keys of metadata"),
 ]
 ConditionsField = Annotated[
     dict[Feature, FeatureValue],
     Field(min_length=1, max_length=MAX_CONTEXT_FEATURES, json_schema_extra=_NO_OTHER_KEYS),
+    _limit(MAX_CONTEXT_FEATURES, "the conditions of a rule"),
 ]
 WireType = Annotated[
     ValueType,
@@ -137,6 +152,7 @@ WireType = Annotated[
 Features = Annotated[
     list[Feature],
     Field(min_length=1, max_length=MAX_CONTEXT_FEATURES, json_schema_extra={"uniqueItems": True}),
+    _limit(MAX_CONTEXT_FEATURES, "context features"),
     AfterValidator(_refuse_repeats),
 ]
 
@@ -292,8 +308,13 @@ class RuleMetadataValue(RequestModel):
 class QueryBody(RequestModel):
     """A query. Texts have the same form as in a query string."""
 
-    settings: list[str] | str | None = Field(default=None, description="names; null: all settings", examples=[["a"]])
-    context_filters: dict[str, list[ListedValue] | str] | str = Field(
+    settings: Annotated[list[str] | str | None, _limit(MAX_QUERY_SETTINGS, "the settings that a query names")] = Field(
+        default=None, description="names; null: all settings", examples=[["a"]]
+    )
+    context_filters: Annotated[
+        dict[str, list[ListedValue] | str] | str,
+        _limit(MAX_QUERY_FILTERS, "the context features that a query has filters for"),
+    ] = Field(
         default="*",
         description="`*`: every rule; else for each context feature the values that are let through, or `*` for all",
         examples=[{"environment": ["dev"], "user": "*"}, {"user": ["alice@example.com"]}],

@@ -9,18 +9,19 @@ from typing import Annotated, Final, NoReturn
 from fastapi import Depends, Header, HTTPException, Query
 from fastapi.exceptions import RequestValidationError
 from pydantic import JsonValue, WithJsonSchema
-from starlette.concurrency import run_in_threadpool
 
 from heksher.context_value import EVERY_VALUE, find_listed_fault
 from heksher.revision_id import MAX_REVISION_DIGITS, REVISION_ID_PATTERN
 from heksher.server.api.models import QueryBody, read_value_text
+from heksher.server.api.routing import ServicesDependency
 from heksher.server.catalog.query import CatalogQuery
-from heksher.server.limits import MAX_QUERY_FILTERS, MAX_QUERY_SETTINGS
+from heksher.server.limits import MAX_QUERY_FILTERS, MAX_QUERY_SETTINGS, MAX_QUERY_VALUES
 from heksher.server.queries.query_service import ResponsePreferences
 from heksher.wire import (
     MIN_REVISION_HEADER,
     FeatureFilter,
     RepeatedFilterError,
+    check_counts,
     describe_value_fault,
     parse_context_filters,
 )
@@ -34,9 +35,10 @@ _REVISION_RULE: Final = (
     " hexadecimal digits"
 )
 
-# Checking this many values, or reading a text of this many characters, takes a millisecond or two; more would block the
+# Checking this many values, or reading texts of this many characters, takes a millisecond or two; more would block the
 # event loop for everyone.
 _MAX_VALUES_ON_EVENT_LOOP: Final = 1_000
+_MAX_CHARACTERS_ON_EVENT_LOOP: Final = 4_000
 
 # The query service reads these headers, also for answers from memory; routes declare them only for the documentation.
 MinRevisionHeader = Annotated[
@@ -54,6 +56,7 @@ MinRevisionHeader = Annotated[
 
 
 async def _read_query(
+    services: ServicesDependency,
     settings: Annotated[
         str | None,
         Query(description="comma-separated names; absent: all settings; empty: none", examples=["cache_ttl"]),
@@ -71,14 +74,18 @@ async def _read_query(
         bool, Query(description="say which canonical names the aliases among the names stand for")
     ] = False,
 ) -> CatalogQuery:
-    return CatalogQuery(
-        _read_names(settings, _QUERY), _read_filters(context_filters, _QUERY), include_metadata, include_aliases
-    )
+    def read() -> CatalogQuery:
+        names, filters = _read_names(settings, _QUERY), _read_filters(context_filters, _QUERY)
+        return CatalogQuery(names, filters, include_metadata, include_aliases)
+
+    if len(settings or "") + len(context_filters) > _MAX_CHARACTERS_ON_EVENT_LOOP:
+        return await services.workshop.run(read)
+    return read()
 
 
-async def _read_posted_query(body: QueryBody) -> CatalogQuery:
-    if _count_values(body) > _MAX_VALUES_ON_EVENT_LOOP:
-        return await run_in_threadpool(_convert_body, body)
+async def _read_posted_query(services: ServicesDependency, body: QueryBody) -> CatalogQuery:
+    if _is_large(body):
+        return await services.workshop.run(lambda: _convert_body(body))
     return _convert_body(body)
 
 
@@ -105,16 +112,18 @@ def check_preferences(preferences: ResponsePreferences) -> None:
         _refuse("header", MIN_REVISION_HEADER, _REVISION_RULE)
 
 
-def _count_values(body: QueryBody) -> int:
-    if isinstance(body.context_filters, str):
-        return len(body.context_filters)
-    return sum(map(len, body.context_filters.values()))
+def _is_large(body: QueryBody) -> bool:
+    names, filters = body.settings or "", body.context_filters
+    texts = [text for text in (names, filters) if isinstance(text, str)]
+    values = 0 if isinstance(filters, str) else sum(map(len, filters.values()))
+    return sum(map(len, texts)) > _MAX_CHARACTERS_ON_EVENT_LOOP or values > _MAX_VALUES_ON_EVENT_LOOP
 
 
 def _read_names(settings: str | list[str] | None, place: str) -> tuple[str, ...] | None:
     if settings is None:
         return None
-    names = settings if isinstance(settings, list) else settings.split(",") if settings else []
+    # Of a text with too many, some are enough.
+    names = settings if isinstance(settings, list) else settings.split(",", MAX_QUERY_SETTINGS) if settings else []
     if len(names) > MAX_QUERY_SETTINGS:
         message = f"a query names at most {MAX_QUERY_SETTINGS} settings; leave the parameter out to get all"
         _refuse(place, "settings", message)
@@ -124,15 +133,12 @@ def _read_names(settings: str | list[str] | None, place: str) -> tuple[str, ...]
 def _read_filters(filters: str | Mapping[str, str | list[JsonValue]], place: str) -> Mapping[str, FeatureFilter] | None:
     if filters == "*":
         return None
-    read = _parse_filters(filters, place) if isinstance(filters, str) else _convert_filters(filters, place)
-    if len(read) > MAX_QUERY_FILTERS:
-        _refuse(place, "context_filters", f"a query has filters for at most {MAX_QUERY_FILTERS} context features")
-    return read
+    return _parse_filters(filters, place) if isinstance(filters, str) else _convert_filters(filters, place)
 
 
 def _parse_filters(text: str, place: str) -> dict[str, FeatureFilter]:
     try:
-        return parse_context_filters(text)
+        return parse_context_filters(text, max_filters=MAX_QUERY_FILTERS, max_values=MAX_QUERY_VALUES)
     except RepeatedFilterError as error:
         raise HTTPException(400, str(error)) from None
     except ValueError as error:
@@ -140,6 +146,11 @@ def _parse_filters(text: str, place: str) -> dict[str, FeatureFilter]:
 
 
 def _convert_filters(filters: Mapping[str, str | list[JsonValue]], place: str) -> dict[str, FeatureFilter]:
+    count = sum(len(values) for values in filters.values() if isinstance(values, list))
+    try:
+        check_counts(len(filters), MAX_QUERY_FILTERS, count, MAX_QUERY_VALUES)
+    except ValueError as error:
+        _refuse(place, "context_filters", str(error))
     converted: dict[str, FeatureFilter] = {}
     for feature, values in filters.items():
         if isinstance(values, str) and values != EVERY_VALUE:

@@ -1,5 +1,6 @@
 """How answers are made, and how they are documented."""
 
+from collections.abc import Iterable
 from typing import Literal, TypeAlias, TypeVar
 
 from fastapi.responses import PlainTextResponse, Response
@@ -23,6 +24,14 @@ class JSONAnswer(Response):
 
     def render(self, content: object) -> bytes:
         return encode(content)
+
+
+def answer_list(key: str, items: Iterable[object]) -> Response:
+    """Return an answer in JSON: an object with one list, which can be long.
+
+    Each item is written on its own: while one piece of JSON is written, no other thread runs.
+    """
+    return Response(encode({key: []})[:-2] + b",".join(map(encode, items)) + b"]}", media_type=JSONAnswer.media_type)
 
 
 def answer_text(text: str, status_code: int) -> Response:
@@ -244,6 +253,7 @@ INVALID: Responses = model(422, Invalid, "The request breaks the rules.")
 UNAVAILABLE: Responses = problem(503, "The database cannot be reached, or not be written to; try again later.")
 NO_ROOM: Responses = problem(507, "The database's disk is full; try again later.")
 TOO_LARGE: Responses = problem(413, "The body is too large.")
+FULL: Responses = problem(507, "The service keeps as many as it may; the answer says what to do.")
 BAD_ACTOR: Responses = problem(400, "The header `Heksher-Actor` is malformed.")
 FOREIGN_PAGE: Responses = problem(403, "A web page that is not the service's own has sent the request.")
 FOREIGN_HOST: Responses = problem(421, "The request is for a name that is not the service's own.")

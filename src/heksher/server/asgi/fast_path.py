@@ -55,19 +55,18 @@ class FastPath:
         self._recorder.record(scope, QUERY_PATH, status, started_s, len(body))
 
     async def _answer_posted(self, scope: Scope, receive: Receive, send: Send, started_s: float) -> None:
-        messages: list[Message] = []
         try:
-            body = await _read_body(receive, messages)
+            message = await _read_body(receive)
         except BodyTooLargeError:
             # The framework will get the same error, and can word the answer.
             await self._app(scope, receive, send)
             return
-        messages.reverse()
+        messages = [message]
 
         async def receive_again() -> Message:
             return messages.pop() if messages else await receive()
 
-        await self._answer(scope, receive_again, send, make_key(scope, body), started_s)
+        await self._answer(scope, receive_again, send, make_key(scope, message.get("body", b"")), started_s)
 
 
 def get_asked_query(scope: Scope) -> AskedQuery:
@@ -76,10 +75,11 @@ def get_asked_query(scope: Scope) -> AskedQuery:
     return asked
 
 
-async def _read_body(receive: Receive, messages: list[Message]) -> bytes:
-    """Return a body, and add the messages that it came in to a list."""
+async def _read_body(receive: Receive) -> Message:
+    """Return one message with the whole body, so that nobody has to put it together again; or the client's farewell."""
+    chunks: list[bytes] = []
     while True:
         message = await receive()
-        messages.append(message)
+        chunks.append(message.get("body", b""))
         if not message.get("more_body", False):
-            return b"".join(message.get("body", b"") for message in messages)
+            return message if len(chunks) == 1 else {**message, "body": b"".join(chunks)}

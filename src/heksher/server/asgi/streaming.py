@@ -58,7 +58,10 @@ class Streaming:
         stream = await _ask(self._app, dict(scope), receive, send)
         if stream is not None:
             abort = _find_abort(scope)
-            await self._streams.serve(receive, send, stream.key, stream.query, stream.last_revision, abort)
+            serving = self._streams.serve(receive, send, stream.key, stream.query, stream.last_revision, abort)
+            # The streams hold its query, or that of another stream in place of it.
+            del stream
+            await serving
 
 
 async def _ask(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> OpenedStream | None:

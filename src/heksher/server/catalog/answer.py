@@ -11,6 +11,8 @@ import hashlib
 import re
 import sys
 import zlib
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from heksher.wire import (
@@ -50,6 +52,10 @@ _CONSTANT_HEADERS: Final[tuple[HeaderField, ...]] = (
 _OPAQUE_TAG: Final = re.compile(rb'(?:W/)?("[^"]*")')
 _TAG_CHARACTERS: Final = 40
 _GZIP: Final = zlib.MAX_WBITS | 16
+# The memory of a form besides its body: its tag and header fields.
+_FORM_BYTES: Final = 600
+# Browsers send 30 characters. Reading thousands would take longer than the answer.
+_MAX_ACCEPT_CHARACTERS: Final = 1000
 
 
 class Representation(NamedTuple):
@@ -76,23 +82,24 @@ class Answer:
     Attributes:
         plain: the form that is not compressed.
         shared_headers: the header fields of all forms, and of "not modified".
-        cost_bytes: approximate memory use including compressed forms, estimated once, before any exist.
     """
 
-    __slots__ = ("_compressed", "_has_one_form", "cost_bytes", "plain", "shared_headers")
+    __slots__ = ("_compressed", "_has_one_form", "plain", "shared_headers")
 
     def __init__(self, body: bytes, feature_order: tuple[str, ...], *, is_compressible: bool = True) -> None:
-        order = ",".join(feature_order).encode()
+        self.shared_headers: tuple[HeaderField, ...] = _make_shared_headers(feature_order)
+        _, order = self.shared_headers[-1]
         digest = hashlib.sha256(order + b"\n")
         digest.update(body)
         self.plain: Representation = _represent(body, digest.hexdigest()[:_TAG_CHARACTERS], "")
-        self.shared_headers: tuple[HeaderField, ...] = (
-            *_CONSTANT_HEADERS,
-            (FEATURE_ORDER_HEADER.lower().encode(), order),
-        )
         self._has_one_form: bool = not is_compressible or len(body) < MIN_COMPRESSED_BYTES
-        self.cost_bytes: int = len(body) if self._has_one_form else len(body) * 3 // 2
         self._compressed: dict[Encoding, Representation] = {}
+
+    @property
+    def cost_bytes(self) -> int:
+        """The memory that the answer takes now: all its forms. It grows with each form that is made."""
+        compressed = sum(_FORM_BYTES + len(form.body) for form in list(self._compressed.values()))
+        return _FORM_BYTES + len(self.plain.body) + compressed
 
     def find(self, encoding: Encoding) -> Representation | None:
         """Return a form of the answer, if it exists."""
@@ -125,20 +132,30 @@ class Answer:
         if if_none_match.strip() == b"*":
             return self.plain.tag if not encoding or self._has_one_form else digest + b"-" + encoding.encode() + b'"'
         own = {self.plain.tag, digest + b'-gzip"', digest + b'-zstd"'}
-        return next((tag for tag in _OPAQUE_TAG.findall(if_none_match) if tag in own), None)
+        return next((tag for tag in _list_tags(if_none_match) if tag in own), None)
 
 
 def choose_encoding(accept_encoding: str, offered: tuple[Encoding, ...] = ("zstd", "gzip")) -> Encoding:
     """Return the encoding to use for a client's ``Accept-Encoding``. Source: RFC 9110, section 12.5.3.
 
     Args:
-        accept_encoding: the header's value; empty for none.
+        accept_encoding: the header's value; empty for none. Of one that is absurdly long, the end is not read.
         offered: what there is besides the plain form, the better one first.
     """
-    weights = dict(map(_read_weight, accept_encoding.lower().split(",")))
+    weights = dict(map(_read_weight, accept_encoding[:_MAX_ACCEPT_CHARACTERS].lower().split(",")))
     # The first one of equal weight.
     best = max(offered, key=lambda encoding: _weigh(weights, encoding))
     return best if _weigh(weights, best) > 0 else ""
+
+
+@lru_cache(maxsize=4)
+def _make_shared_headers(feature_order: tuple[str, ...]) -> tuple[HeaderField, ...]:
+    # One object for all answers: the order can have 65,000 characters.
+    return (*_CONSTANT_HEADERS, (FEATURE_ORDER_HEADER.lower().encode(), ",".join(feature_order).encode()))
+
+
+def _list_tags(if_none_match: bytes) -> Iterator[bytes]:
+    return (found[1] for found in _OPAQUE_TAG.finditer(if_none_match))
 
 
 def _weigh(weights: dict[str, float], encoding: str) -> float:

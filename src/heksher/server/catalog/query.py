@@ -1,6 +1,7 @@
 """Queries, and the bytes of their answers."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from heksher.server.catalog.picture import CatalogRule, CatalogSetting, Picture
@@ -10,6 +11,8 @@ from heksher.value_type import shorten
 from heksher.wire import FeatureFilter, lets_through
 
 _MAX_NAMED_UNKNOWN = 50
+# Objects are allocated in multiples of 16 bytes.
+_ROUNDING_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,19 @@ class CatalogQuery:
     def lets_through(self, rule: CatalogRule) -> bool:
         """Return whether the filters let a rule through."""
         return self.filters is None or lets_through(self.filters, rule.conditions)
+
+    def measure_bytes(self) -> int:
+        """Return the memory that the query takes: of a list of short values, many times what was sent."""
+        total = sys.getsizeof(self.names) + sys.getsizeof(self.name_set) + _measure_texts(self.names or ())
+        if self.filters is None:
+            return total
+        lists = [listed for listed in self.filters.values() if listed is not None]
+        total += sys.getsizeof(self.filters) + _measure_texts(self.filters)
+        return total + sum(sys.getsizeof(listed) + _measure_texts(listed) for listed in lists)
+
+
+def _measure_texts(texts: Collection[str]) -> int:
+    return sum(map(sys.getsizeof, texts)) + _ROUNDING_BYTES * len(texts)
 
 
 def build_answer(picture: Picture, query: CatalogQuery) -> bytes:

@@ -46,6 +46,12 @@ class PictureReader(Reader):
         rules = [restore_rule(name, rule) for name in names for rule in self._picture.settings[name].rules.values()]
         return sorted(rules, key=lambda rule: rule.rule_id)
 
+    def count_settings(self) -> int:
+        return len(self._picture.settings)
+
+    def count_rules(self) -> int:
+        return self._picture.count_rules()
+
     def find_rule(self, rule_id: int) -> RuleRecord | None:
         for name, setting in self._picture.settings.items():
             if rule_id in setting.rules:

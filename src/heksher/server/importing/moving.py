@@ -13,6 +13,7 @@ from heksher.server.operations.loading import Contents, load
 from heksher.server.operations.update_plan import Plan, make_plan
 from heksher.server.operations.updating import update
 from heksher.server.storage.base import CONTEXT_FEATURES, Origin, Storage
+from heksher.server.storage.ceilings import Counts, Room
 
 _PROGRESS_INTERVAL_S: Final = 1.0
 
@@ -88,6 +89,7 @@ def move_in(service: ExistingService, storage: Storage, options: MovingOptions, 
     Raises:
         ExistingServiceError: the existing service cannot be read.
         NotAcceptableError: there are settings here, and they are not to be updated.
+        FullError: there is more than the storage has room for.
         StorageError: the storage cannot be written to.
     """
     if not options.is_updating:
@@ -98,6 +100,7 @@ def move_in(service: ExistingService, storage: Storage, options: MovingOptions, 
         return outcome
     if options.is_dry:
         outcome.plan = _make_plan(storage, found)
+        _require_room(storage, outcome.plan)
         return outcome
     # How much of it an update has to write, only the transaction knows.
     say("writing what has changed" if options.is_updating else f"writing {_count(found.contents)}")
@@ -162,6 +165,12 @@ def _compare(service: ExistingService, storage: Storage, outcome: Outcome, say: 
     if again.contents.features != storage.read(lambda reader: reader.context_features()):
         differing.append((CONTEXT_FEATURES, ""))
     outcome.differing.extend(key for key in dict.fromkeys(differing) if key not in known)
+
+
+def _require_room(storage: Storage, plan: Plan) -> None:
+    settings = len(plan.added_settings) - len(plan.deleted_settings)
+    rules = len(plan.added_rules) - len(plan.deleted_rules)
+    storage.read(lambda reader: Room(storage.ceilings).take(reader, Counts(max(settings, 0), max(rules, 0))))
 
 
 def _make_plan(storage: Storage, found: Found) -> Plan:

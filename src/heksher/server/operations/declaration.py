@@ -56,6 +56,7 @@ def declare(
         NotFoundError: the alias, or a context feature that is declared, does not exist; an outdated declaration may
             name features that are gone.
         ConflictError: the alias belongs to another setting.
+        FullError: the setting is new, and there is no room for it.
     """
     check_consistency(declaration)
     return storage.write(
@@ -194,6 +195,7 @@ def _create(
         )
     if unknown := sorted(declaration.configurable_features.difference(order)):
         raise NotFoundError(_tell_unknown(unknown, order), "configurable feature of a new setting")
+    writer.require_room(settings=1)
     created = SettingRecord(
         name=declaration.name,
         type=str(declaration.type),

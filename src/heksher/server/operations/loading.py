@@ -37,12 +37,14 @@ def load(storage: Storage, contents: Contents, origin: Origin) -> Written[None]:
 
     Raises:
         NotAcceptableError: the storage has settings.
+        FullError: the contents are more than it has room for.
         ContractError: an id was used before.
     """
 
     def work(writer: Writer) -> None:
         if settings := writer.settings():
             raise NotAcceptableError(f"there are {len(settings)} settings here already, such as {settings[0].name!r}")
+        writer.require_room(settings=len(contents.settings), rules=len(contents.rules))
         features = writer.context_features()
         if contents.features != features:
             writer.set_context_features(contents.features)

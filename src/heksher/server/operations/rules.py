@@ -47,6 +47,7 @@ def add(
         InvalidInputError: the setting does not exist.
         NotAcceptableError: the setting is not configurable by a feature, or the value is not of its type.
         DuplicateError: the setting has a rule with these conditions.
+        FullError: there is no room for another rule.
     """
 
     def work(writer: Writer) -> int:
@@ -61,6 +62,7 @@ def add(
         _check_value(setting, value)
         if writer.find_rule_by_conditions(setting.name, conditions):
             raise DuplicateError("rule already exists")
+        writer.require_room(rules=1)
         rule = writer.add_rule(setting.name, conditions, value, metadata)
         writer.record(logged_change.add_rule(rule, writer.context_features()))
         return rule.rule_id

@@ -21,6 +21,9 @@ def update(
         refused: what it holds besides and cannot be taken.
         origin: who updates it.
         is_skipping: whether what was changed here is left as it is, and the rest is taken over.
+
+    Raises:
+        FullError: there would be more settings or rules than there is room for.
     """
 
     def work(writer: Writer) -> Plan:
@@ -41,6 +44,7 @@ def _carry_out(writer: Writer, plan: Plan, next_rule_id: int) -> None:
     for before, after in plan.changed_settings:
         writer.replace_setting(before.name, after)
         writer.record(logged_change.change_setting(IMPORTING, before, after, writer.context_features()))
+    writer.require_room(settings=len(plan.added_settings), rules=len(plan.added_rules))
     if plan.added_settings or plan.added_rules:
         added = Contents(writer.context_features(), plan.added_settings, plan.added_rules, next_rule_id)
         writer.load(added.settings, added.rules, added.next_rule_id)

@@ -6,10 +6,9 @@ key is in the cache needs no parsing, no thread and no database (known fault 42)
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
@@ -21,19 +20,12 @@ from heksher.server.catalog.catalog import Catalog, CatalogState
 from heksher.server.catalog.query import CatalogQuery, build_answer, find_settings
 from heksher.server.errors import NotFoundError
 from heksher.server.metrics import Metrics
+from heksher.server.queries.workshop import MAX_BYTES_ON_EVENT_LOOP, Workshop
 from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.wire import MIN_REVISION_HEADER
 
-T = TypeVar("T")
-
 # Processing this many rules takes about a millisecond; more would block the event loop for everyone.
 _MAX_RULES_ON_EVENT_LOOP: Final = 2_000
-# Compressing this many bytes takes as long.
-_MAX_BYTES_ON_EVENT_LOOP: Final = 32 * 1024
-# The number of threads that compute and compress answers. They are CPU-bound, so more would only take turns. They are
-# not the threads in which writes and other routes wait for the database, because all of those may be busy when it does
-# not answer.
-_MAX_MAKERS: Final = 2
 # Clients send few different values of Accept-Encoding, all of them short; the bounds keep made-up values from filling
 # the memory.
 _MAX_KNOWN_ENCODINGS: Final = 64
@@ -96,20 +88,17 @@ class QueryService:
         catalog: what queries are answered from.
         availability: whether the database can be reached; while it cannot, no query waits for it.
         metrics: counts hits and misses of the cache.
+        workshop: where large answers are computed.
     """
 
-    def __init__(self, catalog: Catalog, availability: Availability, metrics: Metrics) -> None:
+    def __init__(self, catalog: Catalog, availability: Availability, metrics: Metrics, workshop: Workshop) -> None:
         self._catalog = catalog
         self._availability = availability
         self._metrics = metrics
-        self._makers = ThreadPoolExecutor(_MAX_MAKERS, "heksher-answers")
+        self._workshop = workshop
         self._known_encodings: dict[bytes, Encoding] = {}
         # The answers being computed, by key, so that no answer is computed twice at once.
         self._in_the_making: dict[tuple[RevisionId, bytes], asyncio.Task[Answer]] = {}
-
-    def close(self) -> None:
-        """Shut the threads down without waiting for them. Afterwards no large answer can be computed."""
-        self._makers.shutdown(wait=False)
 
     def read_preferences(self, fields: Mapping[bytes, bytes]) -> ResponsePreferences:
         """Return how the client wants the answer.
@@ -128,7 +117,7 @@ class QueryService:
         """Return the reply to a query if it is in memory."""
         state = self._catalog.state
         slot = None if state is None else state.cache.get(key)
-        if state is None or slot is None or slot.answer is None or not preferences.is_met_by(state):
+        if state is None or slot is None or not preferences.is_met_by(state):
             return None
         slot.is_used = True
         reply = make_reply(state, slot.answer, preferences)
@@ -153,6 +142,8 @@ class QueryService:
         reply = make_reply(state, answer, preferences)
         if reply is None:
             await self._compress(answer, preferences.encoding)
+            # The answer can be that of a later state as well.
+            (self._catalog.state or state).cache.measure_anew(key)
             reply = make_reply(state, answer, preferences)
         assert reply is not None, "what was compressed is there"  # noqa: S101 - for type checkers
         return reply
@@ -197,7 +188,7 @@ class QueryService:
 
     async def _find_answer(self, state: CatalogState, key: bytes, query: CatalogQuery) -> Answer:
         slot = state.cache.get(key)
-        if slot is not None and slot.answer is not None:
+        if slot is not None:
             self._metrics.count_hit()
             return slot.answer
         rules = sum(len(setting.rules) for setting in find_settings(state.picture, query))
@@ -207,21 +198,17 @@ class QueryService:
         flight = (state.picture.revision_id, key)
         task = self._in_the_making.get(flight)
         if task is None:
-            task = asyncio.create_task(self._compute(lambda: _make_answer(state, key, query)))
+            task = asyncio.create_task(self._workshop.run(lambda: _make_answer(state, key, query)))
             self._in_the_making[flight] = task
             task.add_done_callback(lambda _: self._in_the_making.pop(flight))
         # Shielded, because other requests may wait for the same answer.
         return await asyncio.shield(task)
 
     async def _compress(self, answer: Answer, encoding: Encoding) -> None:
-        if len(answer.plain.body) <= _MAX_BYTES_ON_EVENT_LOOP:
+        if len(answer.plain.body) <= MAX_BYTES_ON_EVENT_LOOP:
             answer.compress(encoding)
         else:
-            await self._compute(lambda: answer.compress(encoding))
-
-    async def _compute(self, make: Callable[[], T]) -> T:
-        """Run a computation in one of the service's own threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._makers, make)
+            await self._workshop.run(lambda: answer.compress(encoding))
 
     def _read_encoding(self, accept_encoding: bytes) -> Encoding:
         encoding = self._known_encodings.get(accept_encoding)

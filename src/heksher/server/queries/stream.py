@@ -25,6 +25,7 @@ from heksher.server.catalog.catalog import Catalog, CatalogState
 from heksher.server.catalog.effect import shows_any
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.metrics import Metrics
+from heksher.server.queries.held_query import HeldQueries
 
 HEARTBEAT_S: Final = 15
 # A client that reads nothing for this long is disconnected.
@@ -55,6 +56,10 @@ class Streams:
     Args:
         catalog: reports changes.
         metrics: counts streams and events.
+
+    Attributes:
+        queries: the queries of the streams that are open.
+        is_ending: whether ``end_all`` was called.
     """
 
     def __init__(self, catalog: Catalog, metrics: Metrics) -> None:
@@ -68,6 +73,7 @@ class Streams:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._count = 0
+        self.queries: HeldQueries = HeldQueries()
         self.is_ending: bool = False
         catalog.subscribe(self._notice)
 
@@ -99,6 +105,7 @@ class Streams:
         # From here on changes can reach the stream at any time.
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         self._add(key, stream)
+        query = stream.query
         try:
             state = self._catalog.load()
             if last_revision is None or state.has_changed(query, last_revision):
@@ -121,6 +128,7 @@ class Streams:
         if self._ticking is None:
             self._loop = asyncio.get_running_loop()
             self._ticking = self._loop.create_task(self._tick(), name="heksher streams")
+        stream.query = self.queries.take(key, stream.query)
         self._groups[key].add(stream)
         min(self._beats, key=len).add(stream)
         self._count += 1
@@ -131,6 +139,7 @@ class Streams:
         group.discard(stream)
         if not group:
             del self._groups[key]
+        self.queries.release(key)
         for beat in self._beats:
             beat.discard(stream)
         self._count -= 1

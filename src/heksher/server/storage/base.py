@@ -38,6 +38,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from heksher.revision_id import RevisionId
+from heksher.server.storage.ceilings import Ceilings
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.records import (
     CONTEXT_FEATURES,
@@ -137,6 +138,14 @@ class Reader(ABC):
         """
 
     @abstractmethod
+    def count_settings(self) -> int:
+        """Return the number of settings."""
+
+    @abstractmethod
+    def count_rules(self) -> int:
+        """Return the number of rules. On a database, millions take a good part of a second."""
+
+    @abstractmethod
     def find_rule(self, rule_id: int) -> RuleRecord | None:
         """Return the rule with an id, which may be any integer, or ``None``."""
 
@@ -188,6 +197,16 @@ class Writer(Reader):
     @abstractmethod
     def set_context_features(self, features: Sequence[str]) -> None:
         """Replace the list of context features. It must keep every feature that a setting is configurable by."""
+
+    @abstractmethod
+    def require_room(self, *, settings: int = 0, rules: int = 0) -> None:
+        """Require that so many settings and rules more may be added, before any of them is.
+
+        Room that this unit of work has required before is not there any more; what it deletes makes none.
+
+        Raises:
+            FullError: there would be more than the storage's ceilings allow.
+        """
 
     @abstractmethod
     def add_setting(self, setting: SettingRecord) -> None:
@@ -254,7 +273,14 @@ class Writer(Reader):
 
 
 class Storage(ABC):
-    """A place where the service keeps its data. See the module's documentation for what it guarantees."""
+    """A place where the service keeps its data. See the module's documentation for what it guarantees.
+
+    Attributes:
+        ceilings: what ``Writer.require_room`` goes by; ``None`` for any number of everything. To be set before the
+            first write.
+    """
+
+    ceilings: Ceilings | None = None
 
     @abstractmethod
     def open(self) -> None:

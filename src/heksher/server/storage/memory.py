@@ -29,6 +29,7 @@ from heksher.server.storage.base import (
     Writer,
     Written,
 )
+from heksher.server.storage.ceilings import Counts
 from heksher.server.storage.memory_state import (
     MemoryEntry,
     MemoryState,
@@ -88,7 +89,7 @@ class MemoryStorage(Storage):
     ) -> Written[T]:
         with self._write_lock:
             self.check()
-            unit = UnitOfWork()
+            unit = UnitOfWork(self.ceilings)
             draft = self._state.copy()
             empty_entry = LogEntry(
                 draft.newest_revision + 1, self._now().astimezone(UTC), origin, self._stamp(), size=0, changes=()
@@ -143,6 +144,12 @@ class _MemoryReader(Reader):
         wanted = self._state.settings.keys() if settings is None else frozenset(settings)
         return [copy_rule(rule) for rule in self._state.rules.values() if rule.setting in wanted]
 
+    def count_settings(self) -> int:
+        return len(self._state.settings)
+
+    def count_rules(self) -> int:
+        return len(self._state.rules)
+
     def find_rule(self, rule_id: int) -> RuleRecord | None:
         rule = self._state.rules.get(rule_id)
         return None if rule is None else copy_rule(rule)
@@ -195,6 +202,9 @@ class _MemoryWriter(_MemoryReader, Writer):
                 _check_features(setting, features)
             self._state.features = tuple(features)
             self._state.features_revision = self._entry.revision
+
+    def require_room(self, *, settings: int = 0, rules: int = 0) -> None:
+        self._unit.room.take(self, Counts(settings, rules))
 
     def add_setting(self, setting: SettingRecord) -> None:
         with self._unit.change():

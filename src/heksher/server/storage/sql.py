@@ -99,7 +99,7 @@ class SqlStorage(Storage):
     def write(
         self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
     ) -> Written[T]:
-        unit = UnitOfWork()
+        unit = UnitOfWork(self.ceilings)
         with self._writing(origin, unit) as (connection, writer):
             require_expected(writer, expected)
             result = work(writer)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, cast
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from heksher.revision_id import RevisionId
 from heksher.server.storage.base import (
@@ -35,6 +35,8 @@ from heksher.server.storage.tables import (
 
 _FEATURES_REVISION: Final = select(WRITE_STATE.c.features_revision)
 _FEATURES: Final = select(CONTEXT_FEATURE.c.name).order_by(CONTEXT_FEATURE.c.position)
+_SETTING_COUNT: Final = select(func.count().label("found")).select_from(SETTING)
+_RULE_COUNT: Final = select(func.count().label("found")).select_from(RULE)
 _SETTINGS: Final = select(SETTING)
 _SETTING_NAMES: Final = select(SETTING_NAME.c.setting_id, SETTING_NAME.c.name)
 _SETTING_FEATURES: Final = select(SETTING_FEATURE.c.setting_id, SETTING_FEATURE.c.feature)
@@ -122,6 +124,12 @@ class SqlReader(Reader):
     def rules(self, settings: Collection[str] | None = None) -> list[RuleRecord]:
         rules = map(_read_rule, self._statements.fetch(_RULES) if settings is None else self._fetch_rules_of(settings))
         return sorted(rules, key=lambda rule: rule.rule_id)
+
+    def count_settings(self) -> int:
+        return int(self._statements.fetch(_SETTING_COUNT)[0].found)
+
+    def count_rules(self) -> int:
+        return int(self._statements.fetch(_RULE_COUNT)[0].found)
 
     def find_rule(self, rule_id: int) -> RuleRecord | None:
         # An integer too large for the column is no rule's id, but the database would raise an error.

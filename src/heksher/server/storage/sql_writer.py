@@ -14,6 +14,7 @@ from heksher.revision_id import RevisionId
 from heksher.server.storage.base import RULE as RULE_KIND
 from heksher.server.storage.base import SETTING as SETTING_KIND
 from heksher.server.storage.base import Conditions, LoggedChange, Origin, RuleRecord, SettingRecord, Writer
+from heksher.server.storage.ceilings import Counts
 from heksher.server.storage.dialect import Dialect
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
 from heksher.server.storage.schema import require_version
@@ -155,6 +156,9 @@ class SqlWriter(SqlReader, Writer):
                 _ADD_FEATURE, ({"name": name, "position": positions[name]} for name in added), doing
             )
             self._counters["features_revision"] = self._new_revision
+
+    def require_room(self, *, settings: int = 0, rules: int = 0) -> None:
+        self._unit.room.take(self, Counts(settings, rules))
 
     def add_setting(self, setting: SettingRecord) -> None:
         with self._unit.change():

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final, cast
 
 from heksher.server.storage.base import Reader
+from heksher.server.storage.ceilings import Ceilings, Room
 from heksher.server.storage.json_text import is_storable
 from heksher.server.storage.records import CONTEXT_FEATURES, RULE, SETTING, Conditions, Expectation, LoggedChange
 from heksher.server.storage.storage_errors import ContractError, ExpectationError
@@ -19,9 +20,16 @@ class UnitOfWork:
 
     A writer wraps each change in ``change()`` and the writing of log entries in ``record()``; the storage calls
     ``is_to_store()`` when the work has returned. Belongs to one run of one unit of work, hence to one thread.
+
+    Args:
+        ceilings: bound what the unit may add; ``None`` for no bounds.
+
+    Attributes:
+        room: what the unit may still add.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ceilings: Ceilings | None = None) -> None:
+        self.room: Room = Room(ceilings)
         self._has_changes = False
         self._has_record = False
         # The first error of a method of the writer; None if there is none. A database gives up its transaction after an

@@ -1,9 +1,12 @@
 """Reading requests strictly."""
 
 import json
+import threading
+from types import SimpleNamespace
 
 import pytest
 
+from heksher.server.api import body as module
 from heksher.server.api.body import check_json, parse_json
 from heksher.server.config import Config
 from heksher.server.limits import MAX_BODY_BYTES
@@ -149,3 +152,58 @@ def test_parameters_stand_once_on_every_route(method: str, path: str):
 def test_a_body_where_none_is_expected_is_ignored():
     """As existing services do."""
     assert 200 == Api().request("GET", "/api/v1/settings", content=b"{").status_code
+
+
+SENT = [
+    (DECLARE, {"name": "a", "configurable_features": ["user"], "type": "int", "default_value": 1}),
+    (DECLARE, {"name": "b", "configurable_features": ["user"], "type": "int", "default_value": 1.5, "version": "x"}),
+    (DECLARE, []),
+    (DECLARE, {}),
+    (f"{DECLARE}-many", [{"name": "c", "configurable_features": ["user"], "type": "int", "default_value": 1}, {}]),
+    (f"{DECLARE}-many", []),
+    ("/api/v1/rules", {"setting": "a", "feature_values": {"user": "x"}, "value": 2}),
+    ("/api/v1/rules", {"setting": "a", "feature_values": {"user": 1, "": "x"}, "value": 2}),
+    ("/api/v1/query", {"settings": ["a"], "context_filters": {"user": ["x", 1]}}),
+    ("/api/v1/query", {"settings": 1, "context_filters": {"user": 1}}),
+    ("/api/v1/query", None),
+    (DECLARE, "{"),
+]
+
+
+def answer_all() -> list[tuple[int, object]]:
+    """Return what a service of its own answers, one after another."""
+    api = Api()
+    api.add_features("user")
+    answers = [api.post(path, content=body if body == "{" else json.dumps(body)) for path, body in SENT]
+    return [(answer.status_code, answer.json()) for answer in answers]
+
+
+def test_large_bodies_are_answered_as_small_ones(monkeypatch: pytest.MonkeyPatch):
+    """They are parsed and checked in a thread; what is answered is the same."""
+    expected = answer_all()
+    parsed_in = []
+    monkeypatch.setattr(module, "MAX_BYTES_ON_EVENT_LOOP", 0)
+    monkeypatch.setattr(module, "check_json", lambda _: parsed_in.append(threading.current_thread().name))
+    assert expected == answer_all()
+    assert len(parsed_in) >= len(SENT)
+    assert all(name.startswith("heksher-work") for name in parsed_in)
+
+
+def test_the_framework_says_how_bodies_are_checked(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    """If it does not any more, the log says once what is lost, and large bodies are answered as before."""
+    expected = answer_all()
+    monkeypatch.setattr(module, "MAX_BYTES_ON_EVENT_LOOP", 0)
+    monkeypatch.setattr(module, "find_check", lambda _: None)
+    assert expected == answer_all()
+    monkeypatch.undo()
+    module._report_loss.cache_clear()
+    silent = SimpleNamespace(body_field=object())
+    assert [None, None] == [module.find_check(silent) for _ in range(2)]
+    (message,) = caplog.messages
+    assert message.startswith("this version of FastAPI does not let the service check large bodies in threads")
+
+
+def test_of_many_faults_a_few_are_told():
+    """Whoever sends a million learns of the first ones."""
+    faults = locations(Api().post("/api/v1/query", json={"context_filters": dict.fromkeys(map(str, range(900)), 1)}))
+    assert 20 == len(faults)

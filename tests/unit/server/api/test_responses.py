@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from heksher.server.api.responses import JSONAnswer, answer_text, document, empty, encode, problem
+from heksher.server.api.responses import JSONAnswer, answer_list, answer_text, document, empty, encode, problem
 
 
 @pytest.mark.parametrize("number", [2**53 + 1, 2**64 + 1, 10**299, -(10**299), 0.1, 1e300, 5e-324, -0.0])
@@ -41,3 +41,11 @@ def test_descriptions_are_put_together():
     assert {404: {"description": "b"}, 503: problem(503, "c")[503]} == document(
         empty(404, "a"), empty(404, "b"), problem(503, "c")
     )
+
+
+@pytest.mark.parametrize("items", [[], [1], [{"a": "é"}, {"b": [None, 1.0]}]])
+def test_a_list_is_written_as_a_whole_would_be(items: list[object]):
+    """Item by item, byte for byte."""
+    answer = answer_list("settings", iter(items))
+    assert encode({"settings": items}) == answer.body
+    assert "application/json" == answer.headers["content-type"]

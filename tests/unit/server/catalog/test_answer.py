@@ -1,6 +1,7 @@
 """An answer as it is sent: its forms and their tags."""
 
 import gzip
+import os
 import sys
 
 import pytest
@@ -74,7 +75,7 @@ def test_a_small_answer_is_not_compressed():
     """It would not arrive any earlier."""
     answer = Answer(SMALL, ())
     assert answer.plain is answer.find("gzip") is answer.compress("zstd")
-    assert len(SMALL) == answer.cost_bytes < Answer(LARGE, ()).cost_bytes
+    assert len(SMALL) < answer.cost_bytes < Answer(LARGE, ()).cost_bytes
 
 
 def test_an_answer_may_have_one_form_only():
@@ -82,7 +83,22 @@ def test_an_answer_may_have_one_form_only():
     answer = Answer(LARGE, (), is_compressible=False)
     assert answer.plain is answer.find("gzip") is answer.compress("zstd")
     assert answer.plain.tag == answer.find_known_tag(b"*", "gzip")
-    assert len(LARGE) == answer.cost_bytes
+    assert Answer(LARGE, ()).cost_bytes == answer.cost_bytes
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_form_costs_what_it_takes(encoding: Encoding):
+    """From when it exists: also one that is as long as what it was made from."""
+    answer = Answer(os.urandom(100_000), ())
+    before = answer.cost_bytes
+    answer.compress(encoding)
+    assert answer.cost_bytes - before >= 100_000
+
+
+def test_all_answers_share_the_text_of_the_order():
+    """It can be long."""
+    order = ("a", "b" * 200)
+    assert Answer(SMALL, order).shared_headers is Answer(LARGE, order).shared_headers
 
 
 TAG = Answer(LARGE, ()).plain.tag
@@ -152,3 +168,8 @@ def test_a_star_means_the_form_that_would_be_sent(body: bytes, encoding: Encodin
 def test_the_client_chooses_the_encoding(accept_encoding: str, expected: str):
     """By weight; of equal ones the better, and what makes no sense is not wanted."""
     assert expected == choose_encoding(accept_encoding)
+
+
+def test_the_end_of_an_absurdly_long_header_is_not_read():
+    """No program sends one, and reading it would take longer than the answer."""
+    assert ("gzip", "") == (choose_encoding("gzip," + "x," * 500), choose_encoding("x," * 500 + "gzip"))

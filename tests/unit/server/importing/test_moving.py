@@ -6,12 +6,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from heksher.server.errors import NotAcceptableError
+from heksher.server.errors import FullError, NotAcceptableError
 from heksher.server.importing import moving
 from heksher.server.importing.existing_service import ExistingService, ExistingServiceError
 from heksher.server.importing.moving import MovingOptions, Outcome, move_in
 from heksher.server.operations import rules
 from heksher.server.storage.base import NOBODY, Storage
+from heksher.server.storage.ceilings import Ceilings, Counts
 from heksher.server.storage.memory import MemoryStorage
 from tests.support.existing_service import SimulatedService, fill
 from tests.support.operations import read_last, read_revision
@@ -153,3 +154,36 @@ def test_a_service_that_fails_in_the_end_leaves_what_is_stored(simulated: Simula
     with pytest.raises(ExistingServiceError):
         move(simulated, storage, said)
     assert (1, "stored, at revision 1; reading both again, to compare them") == (read_revision(storage), said[-1])
+
+
+@pytest.mark.parametrize("is_dry", [False, True])
+@pytest.mark.parametrize(
+    ("most", "message"),
+    [
+        (Counts(4, 15), "0 settings, and 5 more would be above the ceiling of 4: .*HEKSHER_MAX_SETTINGS"),
+        (Counts(5, 14), "0 rules, and 15 more would be above the ceiling of 14: .*HEKSHER_MAX_RULES"),
+    ],
+)
+def test_more_than_there_is_room_for_is_not_taken(
+    simulated: SimulatedService, storage: Storage, most: Counts, message: str, is_dry: bool
+):
+    """Nothing is stored, and the message names the remedy: also when it is only tried."""
+    storage.ceilings = Ceilings(most)
+    with reading(simulated) as service, pytest.raises(FullError, match=message):
+        move_in(service, storage, MovingOptions(is_dry=is_dry), lambda _: None)
+    assert 0 == read_revision(storage)
+
+
+@pytest.mark.parametrize("is_dry", [False, True])
+def test_an_update_adds_no_more_than_there_is_room_for(simulated: SimulatedService, storage: Storage, is_dry: bool):
+    """What is gone there makes room."""
+    storage.ceilings = Ceilings(Counts(5, 15))
+    updating = MovingOptions(is_updating=True, is_dry=is_dry)
+    with reading(simulated) as service:
+        move_in(service, storage, MovingOptions(), lambda _: None)
+        simulated.rules["domain.setting_1"].pop()
+        simulated.add_rule("domain.setting_0", 100, 1, {"user": "new"})
+        move_in(service, storage, updating, lambda _: None)
+        simulated.add_rule("domain.setting_0", 101, 1, {"user": "newer"})
+        with pytest.raises(FullError, match="HEKSHER_MAX_RULES"):
+            move_in(service, storage, updating, lambda _: None)

@@ -17,6 +17,7 @@ from heksher.server.metrics import Metrics
 from heksher.server.operations.declaration import declare
 from heksher.server.queries import query_service as module
 from heksher.server.queries.query_service import QueryService, Reply, ResponsePreferences, make_key
+from heksher.server.queries.workshop import Workshop
 from heksher.server.storage.base import NOBODY
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.storage_errors import StorageUnavailableError
@@ -36,7 +37,7 @@ class Desk:
         self.catalog = Catalog(self.storage, 10_000_000)
         self.availability = Availability()
         self.metrics = Metrics()
-        self.query_service = QueryService(self.catalog, self.availability, self.metrics)
+        self.query_service = QueryService(self.catalog, self.availability, self.metrics, Workshop())
 
     def ask(
         self,
@@ -121,7 +122,7 @@ def test_a_form_that_was_not_asked_for_is_made(query_service: Desk):
     assert b"gzip" == read_header(reply, b"content-encoding")
 
 
-@pytest.mark.parametrize("limit", ["_MAX_RULES_ON_EVENT_LOOP", "_MAX_BYTES_ON_EVENT_LOOP"])
+@pytest.mark.parametrize("limit", ["_MAX_RULES_ON_EVENT_LOOP", "MAX_BYTES_ON_EVENT_LOOP"])
 def test_what_takes_long_is_made_on_a_thread(query_service: Desk, monkeypatch: pytest.MonkeyPatch, limit: str):
     """The answer is the same."""
     declare(query_service.storage, declaring("large", type="str", default_value="x" * MIN_COMPRESSED_BYTES), NOBODY)
@@ -251,8 +252,18 @@ def test_long_encodings_are_not_remembered(query_service: Desk):
     """They are heeded each time: what is remembered is never forgotten."""
     long = b"gzip" + b", x" * 20_000
     for _ in range(2):
-        assert "gzip" == query_service.query_service.read_preferences([(b"accept-encoding", long)]).encoding
+        assert "gzip" == query_service.query_service.read_preferences({b"accept-encoding": long}).encoding
     assert {} == query_service.query_service._known_encodings
+
+
+def test_a_form_that_is_kept_is_counted(query_service: Desk):
+    """From when it was asked for."""
+    declare(query_service.storage, declaring("large", type="str", default_value="x" * 100_000), NOBODY)
+    query_service.ask()
+    cache = query_service.catalog.state.cache
+    before = cache.size_bytes
+    form = query_service.ask(preferences=ResponsePreferences(b"", "gzip", b""))
+    assert cache.size_bytes - before > len(form.body)
 
 
 @pytest.mark.parametrize(

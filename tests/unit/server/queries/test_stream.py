@@ -366,6 +366,24 @@ def test_nothing_is_left_of_those_who_have_gone():
     assert 0 == play(act).count_left_overs()
 
 
+def test_streams_of_one_query_share_it():
+    """However large it is, and however many there are; the last one that goes lets go of it."""
+
+    async def act(scene: Scene) -> None:
+        large = [CatalogQuery(filters={"user": frozenset(map(str, range(5000)))}) for _ in range(2)]
+        connections = [scene.open(query) for query in large]
+        for connection in connections:
+            await connection.expect(1)
+        assert large[0].measure_bytes() == scene.streams.queries.size_bytes
+        connections[0].leave()
+        assert large[0].measure_bytes() == scene.streams.queries.size_bytes
+        connections[1].leave()
+        await scene.end()
+        assert 0 == scene.streams.queries.size_bytes
+
+    play(act)
+
+
 def test_who_goes_while_something_is_sent_leaves_nothing():
     """Neither what sends it."""
 

@@ -10,6 +10,7 @@ from heksher.server.api.error_handlers import answer_error
 from heksher.server.api.models import SettingDeclaration, SettingDeclarations
 from heksher.server.api.responses import (
     BAD_ACTOR,
+    FULL,
     INVALID,
     TOO_LARGE,
     WRITE_FAILURES,
@@ -59,6 +60,7 @@ _VERSION_KEYS: dict[OutcomeName, str] = {
         problem(400, "The setting is new, and its version is not 1.0, where the service demands that."),
         text_or_problem(404, "A context feature or the alias is unknown.", "the service has no context features ['x']"),
         model(409, OutcomeResponse | Problem, "`mismatch` or `rejected`; or the alias belongs to another setting."),
+        FULL,
         WRITE_FAILURES,
     ),
 )

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from starlette.concurrency import run_in_threadpool
 
 from heksher.server.api.models import NewFeatures, NewName, NewType
 from heksher.server.api.responses import (
@@ -15,6 +16,7 @@ from heksher.server.api.responses import (
     Problem,
     SettingResponse,
     Settings,
+    answer_list,
     answer_written,
     document,
     model,
@@ -22,9 +24,10 @@ from heksher.server.api.responses import (
     strip_keys,
     text_or_problem,
 )
-from heksher.server.api.routing import NameInPath, OriginDependency, StorageDependency, make_router
+from heksher.server.api.routing import NameInPath, OriginDependency, ServicesDependency, StorageDependency, make_router
 from heksher.server.asgi.access import reads, writes
 from heksher.server.operations import settings
+from heksher.server.storage.base import Storage
 from heksher.wire import SETTINGS_PATH
 
 router: APIRouter = make_router("settings")
@@ -38,15 +41,20 @@ SETTING_PATH = SETTINGS_PATH + "/{name}"
     responses=document(model(200, Settings, "All settings."), READ_FAILURES),
 )
 @reads
-def list_settings(
-    storage: StorageDependency,
+async def list_settings(
+    services: ServicesDependency,
     include_additional_data: Annotated[bool, Query(description="all attributes, not only the main ones")] = False,
 ) -> Response:
     """Name, type, default value and version of each; all seven attributes with `include_additional_data`."""
+    async with services.workshop.listing:
+        return await run_in_threadpool(_list_settings, services.storage, is_whole=include_additional_data)
+
+
+def _list_settings(storage: Storage, *, is_whole: bool) -> Response:
     pictures = settings.list_all(storage)
-    if not include_additional_data:
+    if not is_whole:
         pictures = [strip_keys(picture, "name", "type", "default_value", "version") for picture in pictures]
-    return JSONAnswer({"settings": pictures})
+    return answer_list("settings", pictures)
 
 
 @router.get(

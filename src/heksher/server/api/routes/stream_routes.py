@@ -114,6 +114,8 @@ async def _open(
     check_preferences(preferences)
     await services.query_service.look_for(last_revision)
     await services.query_service.check(query, preferences)
+    if not services.streams.queries.has_room(key, query):
+        raise HTTPException(503, "the queries of open streams take as much memory as they may", {"Retry-After": "60"})
     return _StreamResponse(OpenedStream(key, query, last_revision))
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from heksher.server.app import Application
+from heksher.server.catalog.query import CatalogQuery
 from heksher.server.config import Config
 from heksher.server.operations import rules
 from heksher.server.storage.base import NOBODY
@@ -95,6 +96,19 @@ def test_a_process_that_is_about_to_end_opens_no_streams(app: Application):
     refused = send(app, "GET", STREAM)
     assert (503, b"1") == (refused.status, refused.headers[b"retry-after"])
     assert 200 == send(app, "GET", QUERY).status
+
+
+def test_the_queries_of_open_streams_take_no_more_memory_than_they_may(app: Application):
+    """Another large one is to come back later; a small one, and one that is held already, is answered."""
+    values = ",".join(f"v{number}" for number in range(90_000))
+    held = CatalogQuery(filters={"user": frozenset(values.split(","))})
+    for number in range(3):
+        app.services.streams.queries.take(b"%d" % number, held)
+    refused = send(app, "POST", STREAM, body=b'{"context_filters":"user:(%s)"}' % values.encode())
+    assert (503, b"60") == (refused.status, refused.headers[b"retry-after"])
+    assert 200 == send(app, "GET", STREAM).status
+    app.services.streams.queries.release(b"0")
+    assert 200 == send(app, "POST", STREAM, body=b'{"context_filters":"user:(%s)"}' % values.encode()).status
 
 
 def test_a_stream_is_documented_as_its_query_is(app: Application):
