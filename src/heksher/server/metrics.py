@@ -27,6 +27,7 @@ from heksher.version import __version__
 if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge, Histogram, Metric
 
+METRICS_PATH: Final = "/metrics"
 # Name of the environment variable that the library reads; the parent of several workers sets it.
 DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 # From an answer out of memory to one that waits for the database as long as it is allowed to.

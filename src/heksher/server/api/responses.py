@@ -236,11 +236,13 @@ def _text_schema(example: str) -> dict[str, object]:
 
 INVALID: Responses = model(422, Invalid, "The request breaks the rules.")
 UNAVAILABLE: Responses = problem(503, "The database cannot be reached; try again later.")
-TOO_LARGE: Responses = problem(413, "The body is too large.")
+UNREADABLE: Responses = document(
+    problem(413, "The body is too large."), problem(415, "The body is compressed: send it as it is.")
+)
 BAD_ACTOR: Responses = problem(400, "The header `Heksher-Actor` is malformed.")
 # What every route with a body can answer.
 READ_FAILURES: Responses = document(INVALID, UNAVAILABLE)
-WRITE_FAILURES: Responses = document(INVALID, TOO_LARGE, UNAVAILABLE)
+WRITE_FAILURES: Responses = document(INVALID, UNREADABLE, UNAVAILABLE)
 NO_SETTING: Responses = text(404, "There is no such setting.", "there is no setting named 'cache_ttl'")
 NO_RULE: Responses = empty(404, "There is no such rule.")
 NO_FEATURE: Responses = empty(404, "There is no such context feature.")

@@ -2,7 +2,9 @@
 
 In the order in which a request passes them (``make_front`` in ``heksher.server.app`` puts them together)::
 
+    Head          answers HEAD as GET, without the body
     BodyLimit     ends the reading of a body that is too large
+    PlainBody     refuses to read a body in a content coding
     CallerStep    puts the sender of the request into the scope
     FastPath      answers a query from memory
     Streaming     runs a stream after all later steps have returned

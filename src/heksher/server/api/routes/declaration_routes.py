@@ -11,7 +11,7 @@ from heksher.server.api.models import SettingDeclaration, SettingDeclarations
 from heksher.server.api.responses import (
     BAD_ACTOR,
     INVALID,
-    TOO_LARGE,
+    UNREADABLE,
     WRITE_FAILURES,
     DeclarationAnswer,
     JSONAnswer,
@@ -78,7 +78,7 @@ def declare_setting(body: SettingDeclaration, services: ServicesDependency, orig
         model(200, list[DeclarationAnswer], "For each declaration, in their order, status and body of its answer."),
         BAD_ACTOR,
         INVALID,
-        TOO_LARGE,
+        UNREADABLE,
     ),
 )
 def declare_many_settings(

@@ -6,6 +6,7 @@ from starlette.concurrency import run_in_threadpool
 from heksher.server.api.responses import HealthResponse, JSONAnswer, Live, Problem, Ready, document, model, text
 from heksher.server.api.routing import ServicesDependency, StorageDependency, make_router
 from heksher.server.health import is_healthy
+from heksher.server.metrics import METRICS_PATH
 from heksher.version import __version__
 from heksher.wire import HEALTH_PATH
 
@@ -47,7 +48,7 @@ async def check_ready(services: ServicesDependency) -> Response:
 
 
 @router.get(
-    "/metrics",
+    METRICS_PATH,
     summary="Give the metrics, for Prometheus",
     responses=text(200, "The metrics, in Prometheus' text format.", "heksher_streams 5.0"),
 )
