@@ -9,7 +9,7 @@ Source: docs/reference/compatibility.md, *Start-up configuration of the existing
 from dataclasses import dataclass
 from typing import Final
 
-from heksher.server.config import MAX_WORKERS, Config
+from heksher.server.config import CONTEXT_FEATURES_VARIABLE, MAX_WORKERS, Config
 from heksher.server.option_kind import Choice, FeatureNames, Number, OptionKind, OptionValue, Text, Truth
 
 
@@ -71,7 +71,7 @@ OPTIONS: Final = (
         name="context_features",
         kind=FeatureNames(),
         flag="--context-features",
-        variable="HEKSHER_STARTUP_CONTEXT_FEATURES",  # the existing service's
+        variable=CONTEXT_FEATURES_VARIABLE,  # the existing service's
         help="make the service's context features exactly these, by inserting what is missing; separated by commas, in"
         " the variable by semicolons",
         default_help="the stored ones stay",

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,10 @@ from heksher.server.config import Config
 from heksher.server.errors import StartupError
 from heksher.server.logs import configure_logging
 from heksher.server.metrics import forget_worker, sharing_metrics
+from heksher.server.operations.context_features import REMEDY, list_features
 from heksher.server.protocol import find_protocol
+from heksher.server.storage.base import Storage
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.workers import Lifeline, Workers
 from heksher.version import __version__
 
@@ -67,8 +70,8 @@ def run_workers(config: Config, listener: socket.socket, when_ready: Callable[[]
     """
     if not hasattr(os, "fork"):
         raise StartupError("several workers need a system with fork: use one worker here, and several services")
-    with open_storage(config):
-        pass  # only to make it ready, once
+    with open_storage(config) as storage:  # to make it ready, once
+        _warn_without_features(config, storage)
     # Only the first start sets the context features: a later change of the list must not keep a replacement from
     # starting.
     own_config = replace(config, context_features=None)
@@ -96,7 +99,16 @@ def run_server(
     """
     app = Application(config)
     with app.run():
+        if lifeline is None:  # else the parent has said it
+            _warn_without_features(config, app.services.storage)
         Server(app.front, when_ready, app.end_streams, lifeline).run([listener])
+
+
+def _warn_without_features(config: Config, storage: Storage) -> None:
+    # A database that is away again already is told of by whoever follows it.
+    with suppress(StorageUnavailableError):
+        if not (config.doc_only or list_features(storage)):
+            logger.warning("the service has no context features, so no setting can be declared: %s", REMEDY)
 
 
 # Undocumented methods of uvicorn's server that we override, and what is lost if it no longer calls them.

@@ -5,24 +5,29 @@ import pytest
 from tests.support.api import Api, locations
 
 PATH = "/api/v1/settings/declare"
+UNKNOWN = "the service has no context features ['unheard_of']; it has ['environment', 'user', 'theme']: add "
 VALID = {"name": "a", "configurable_features": ["user"], "type": "int", "default_value": 1}
 
 
 @pytest.mark.trap(44)
 def test_a_new_setting_with_an_unknown_feature_is_not_found(api: Api):
-    """It is a 404 in plain text that names the feature."""
+    """It is a 404 in plain text that names the feature, those that there are, and the variable that adds one."""
     response = api.try_declare("cache_ttl", configurable_features=["user", "unheard_of"])
     assert (404, "text/plain; charset=utf-8") == (response.status_code, response.headers["content-type"])
-    assert "unheard_of" in response.text
+    assert response.text.startswith(UNKNOWN)
+    assert "HEKSHER_STARTUP_CONTEXT_FEATURES (--context-features)" in response.text
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "2.0"])
 def test_an_unknown_feature_is_not_found(api: Api, version: str):
-    """At the stored version and in an upgrade it is a 404 in JSON that names the feature."""
+    """At the stored version and in an upgrade it is a 404 in JSON, with the same text."""
     api.declare("cache_ttl")
     response = api.try_declare("cache_ttl", configurable_features=["user", "unheard_of"], version=version)
     assert 404 == response.status_code
-    assert "unheard_of" in response.json()["detail"]
+    detail = response.json()["detail"]
+    assert detail == Api(api.storage).try_declare("other", configurable_features=["user", "unheard_of"]).text
+    changed = {"configurable_features": ["unheard_of"], "version": "3.0"}
+    assert detail == api.put("/api/v1/settings/cache_ttl/configurable_features", json=changed).json()["detail"]
 
 
 INVALID = [
