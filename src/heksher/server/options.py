@@ -48,6 +48,18 @@ class Option:
 
 _DEFAULTS: Final = Config(database="")
 
+HOST: Final = Option(
+    name="host", kind=Text("TEXT"), flag="--host", variable="HEKSHER_HOST", help="the address to listen on"
+)
+
+PORT: Final = Option(
+    name="port",
+    kind=Number("port", most=65535),
+    flag="--port",
+    variable="HEKSHER_PORT",
+    help="the port to listen on; 0 lets the system choose a free one",
+)
+
 DATABASE: Final = Option(
     name="database",
     kind=Text("PATH"),
@@ -59,13 +71,8 @@ DATABASE: Final = Option(
 )
 
 OPTIONS: Final = (
-    Option(name="host", kind=Text("TEXT"), flag="--host", help="the address to listen on"),
-    Option(
-        name="port",
-        kind=Number("port", most=65535),
-        flag="--port",
-        help="the port to listen on; 0 lets the system choose a free one",
-    ),
+    HOST,
+    PORT,
     DATABASE,
     Option(
         name="context_features",
