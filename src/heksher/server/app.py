@@ -86,6 +86,7 @@ class Application:
         self._is_owner = storage is None
         self._storage = storage or _make_storage(config)
         self._metrics = Metrics()
+        self._metrics.set_wanted_workers(config.workers)
         # The picture that the metrics were last set from; None before the first.
         self._reported: Picture | None = None
         self._availability = Availability()
@@ -108,6 +109,7 @@ class Application:
             StartupError: its context features contradict the configured ones.
         """
         if self._config.doc_only:
+            self._metrics.note_answering()
             yield
             return
         try:
@@ -117,6 +119,7 @@ class Application:
             with suppress(StorageUnavailableError):
                 self._catalog.load()
             self._updater.start()
+            self._metrics.note_answering()
             yield
         finally:
             self._updater.close()

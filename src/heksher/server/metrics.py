@@ -53,7 +53,8 @@ class Metrics:
         counter, gauge = registry.counter, registry.gauge
         build = gauge("build_info", "Always 1; what runs is in the labels.", "livemax", ("version", "python"))
         build.labels(__version__, platform.python_version()).set(1)
-        gauge("workers", "Processes that answer.", "livesum").set(1)
+        self._workers = gauge("workers", "Processes that answer.", "livesum")
+        self._wanted_workers = gauge("workers_wanted", "Processes that are to answer, as configured.", "livemax")
         self._requests = counter("requests", "Requests that were answered.", ("route", "status"))
         self._durations = registry.histogram("request_seconds", "Time to the complete answer.", ("route",))
         # The functions that record a request, by route and status.
@@ -103,6 +104,14 @@ class Metrics:
             count, observe = self._add_notes(route, status)
         count()
         observe(seconds)
+
+    def set_wanted_workers(self, count: int) -> None:
+        """Record how many processes are to answer."""
+        self._wanted_workers.set(count)
+
+    def note_answering(self) -> None:
+        """Record that this process answers: one that fails at its start never does."""
+        self._workers.set(1)
 
     def set_streams(self, count: int) -> None:
         """Record how many streams are open in this process."""
