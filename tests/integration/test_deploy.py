@@ -21,11 +21,11 @@ import yaml
 from heksher.cli.root import heksher
 from heksher.server.config_reader import load_address, load_config
 from heksher.version import __version__
+from tests.support.deployment import DEPLOY, read_dockerfile, read_final_stage, read_image_environment
 from tests.support.documents import list_environment_variables
 from tests.support.processes import ROOT
 from tests.support.service import ServiceProcess
 
-DEPLOY = ROOT / "deploy"
 FILES = sorted(str(path.relative_to(DEPLOY)) for path in DEPLOY.rglob("*") if path.is_file() and path.name != ".env")
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES = COMPOSE["services"]
@@ -36,22 +36,6 @@ SERVICE_KEYS = {
     "build", "cap_drop", "depends_on", "environment", "healthcheck", "image", "ports", "read_only", "restart",
     "security_opt", "stop_grace_period", "tmpfs", "volumes",
 }  # fmt: skip
-
-
-def read_dockerfile() -> list[tuple[str, str]]:
-    """Return the instructions of the image, each with its arguments; the stages come one after the other."""
-    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
-    text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)
-    text = re.sub(r"\\\n", " ", text)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return [(name, arguments.strip()) for name, _, arguments in (line.partition(" ") for line in lines)]
-
-
-def read_final_stage() -> dict[str, str]:
-    """Return the instructions that the image itself is made with; of several of one name the last."""
-    instructions = read_dockerfile()
-    (*_, last) = (position for position, (name, _) in enumerate(instructions) if name == "FROM")
-    return dict(instructions[last:])
 
 
 def read_unit() -> RawConfigParser:
@@ -72,11 +56,6 @@ def parse_command(words: list[str]) -> click.Context:
 
 def list_named_variables(name: str) -> set[str]:
     return set(re.findall(r"\bHEKSHER_[A-Z_]+", (DEPLOY / name).read_text(encoding="utf-8")))
-
-
-def read_image_environment() -> dict[str, str]:
-    """Return the variables that the image sets."""
-    return dict(word.split("=", 1) for word in shlex.split(read_final_stage()["ENV"]))
 
 
 def read_unit_environment() -> dict[str, str]:
