@@ -28,7 +28,7 @@ from heksher.server.asgi.body_coding import PlainBody
 from heksher.server.asgi.body_limit import BodyLimit
 from heksher.server.asgi.caller import CallerStep
 from heksher.server.asgi.fast_path import FastPath
-from heksher.server.asgi.head import Head
+from heksher.server.asgi.method import MethodStep
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.request_log import RequestLog, tells_routes
 from heksher.server.asgi.streaming import Streaming
@@ -220,9 +220,8 @@ def make_front(framework: ASGIApp, services: Services) -> ASGIApp:
     front = Streaming(front, services.streams).__call__
     front = FastPath(front, services.query_service, recorder).__call__
     front = CallerStep(front, recorder).__call__
-    front = PlainBody(front).__call__
-    front = BodyLimit(front, config.max_body_bytes).__call__
-    return Head(front).__call__
+    with_body = BodyLimit(PlainBody(front).__call__, config.max_body_bytes).__call__
+    return MethodStep(front, with_body).__call__
 
 
 def _add_routes(api: FastAPI) -> None:

@@ -2,9 +2,9 @@
 
 In the order in which a request passes them (``make_front`` in ``heksher.server.app`` puts them together)::
 
-    Head          answers HEAD as GET, without the body
-    BodyLimit     ends the reading of a body that is too large
-    PlainBody     refuses to read a body in a content coding
+    MethodStep    answers HEAD as GET, without the body
+    BodyLimit     ends the reading of a body that is too large (not of GET and HEAD, which have none)
+    PlainBody     refuses to read a body in a content coding (as before)
     CallerStep    puts the sender of the request into the scope
     FastPath      answers a query from memory
     Streaming     runs a stream after all later steps have returned

@@ -37,7 +37,7 @@ class PlainBody:
         self._app = app
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if scope["method"] != "GET" and (coding := _find_coding(scope["headers"])):
+        if coding := _find_coding(scope["headers"]):
 
             async def refuse() -> Message:
                 raise CodedBodyError(coding)

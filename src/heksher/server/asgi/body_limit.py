@@ -7,8 +7,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heksher.server.asgi.unreadable_body import UnreadableBodyError
 
-# Methods whose bodies are never read.
-_BODILESS_METHODS: Final = frozenset({"GET", "HEAD"})
 _MAX_LENGTH_DIGITS: Final = 20
 
 
@@ -32,8 +30,7 @@ class BodyLimit:
         self._max_bytes = max_bytes
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if scope["method"] not in _BODILESS_METHODS:
-            receive = _CountedBody(receive, self._max_bytes, _read_declared_size(scope["headers"])).receive
+        receive = _CountedBody(receive, self._max_bytes, _read_declared_size(scope["headers"])).receive
         return self._app(scope, receive, send)
 
 

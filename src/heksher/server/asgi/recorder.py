@@ -9,7 +9,7 @@ from typing import Final
 from starlette.types import Scope
 
 from heksher.server import logs
-from heksher.server.asgi.head import get_asked_method
+from heksher.server.asgi.method import get_asked_method
 from heksher.server.metrics import METRICS_PATH, Metrics
 
 # The route under which requests without a route are counted.

@@ -1,4 +1,4 @@
-"""HEAD on every route that has GET."""
+"""HEAD on every route that has GET, and what methods without a body may send."""
 
 import http.client
 import logging
@@ -94,6 +94,15 @@ def test_a_fault_is_answered_without_a_body(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("heksher.server.queries.query_service.find_settings", lambda *_: 1 / 0)
     failed = send(app, "HEAD", "/api/v1/query", [(b"x-request-id", b"abc")])
     assert (500, b"abc", b"") == (failed.status, failed.headers[b"x-request-id"], failed.body)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_methods_without_bodies_pass(method: str):
+    """Nobody reads what they send, so it is not looked at either."""
+    app = Application(Config("unused", max_body_bytes=10), open_fragile())
+    headers = [(b"content-length", b"11"), (b"content-encoding", b"gzip")]
+    for path in ("/api/v1/query", "/api/v1/settings", "/docs"):
+        assert 200 == send(app, method, path, headers, b"x" * 11).status
 
 
 def test_a_head_is_recorded(caplog: pytest.LogCaptureFixture):

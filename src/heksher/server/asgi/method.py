@@ -1,6 +1,7 @@
-"""The step that answers HEAD: as GET is answered, without the body (RFC 9110, section 9.3.2).
+"""The step that goes by the method: only what can have a body passes the steps that look at bodies.
 
-So no route has to know of the method, and whatever has GET has HEAD.
+HEAD is answered as GET is, without the body (RFC 9110, section 9.3.2). So no route has to know of it, and whatever has
+GET has HEAD.
 """
 
 import asyncio
@@ -12,22 +13,27 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _IS_HEAD: Final = "heksher.is_head"
 
 
-class Head:
-    """Passes HEAD on as GET, and keeps the body of the answer back.
+class MethodStep:
+    """Passes GET on at once, HEAD as GET without the body of its answer, and all other methods by another way.
 
     Args:
         app: the next step.
+        with_body: the first of the steps that look at bodies.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, with_body: ASGIApp) -> None:
         self._app = app
+        self._with_body = with_body
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if scope["method"] == "HEAD":
-            return self._answer(scope, send)
-        return self._app(scope, receive, send)
+        method = scope["method"]
+        if method == "GET":
+            return self._app(scope, receive, send)
+        if method == "HEAD":
+            return self._answer_head(scope, send)
+        return self._with_body(scope, receive, send)
 
-    async def _answer(self, scope: Scope, send: Send) -> None:
+    async def _answer_head(self, scope: Scope, send: Send) -> None:
         answer = _BodilessAnswer(send)
         await self._app({**scope, "method": "GET", _IS_HEAD: True}, answer.receive, answer.send)
         await send({"type": "http.response.body", "body": b""})
