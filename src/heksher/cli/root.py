@@ -3,7 +3,7 @@
 import click
 
 from heksher.cli.backup import backup, restore
-from heksher.cli.health import health
+from heksher.cli.health_check import health
 from heksher.cli.import_from import import_from
 from heksher.cli.migrate import migrate
 from heksher.cli.serve import serve
