@@ -10,9 +10,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -34,13 +34,32 @@ EXPECTED: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
     "HeksherIsDown": ("10m", "12m45s", _SICK),
     "HeksherTellsNoMetrics": ("12m", "14m15s", {"job": "heksher", "instance": "heksher-1"}),
 }
-# What the kernel keeps for a client that does not read holds the events of hours, so this is not recorded: thirty
-# clients an hour are nothing, and one that is ended each half minute is.
-_STREAMS = "HeksherClientsDoNotRead"
-_STREAM_SERIES = [
-    {"series": 'heksher_streams_dropped_total{job="heksher",instance="heksher-1"}', "values": "0+0.125x120"},
-    {"series": 'heksher_streams_dropped_total{job="heksher",instance="heksher-2"}', "values": "0+0.5x120"},
-]
+
+
+class Made(NamedTuple):
+    """Numbers that are made for an alert, where no recording has them.
+
+    Attributes:
+        series: for the first replica, for which it is not to fire, and the second, for which it is: names and values,
+            one each 15 seconds.
+        at: when it fires.
+    """
+
+    series: Sequence[tuple[str, str]]
+    at: str
+
+
+MADE: Mapping[str, Made] = {
+    # What the kernel keeps for a client that does not read holds the events of hours. Thirty clients in an hour are
+    # nothing, one that is ended each half minute is something.
+    "HeksherClientsDoNotRead": Made(
+        [
+            ('heksher_streams_dropped_total{job="heksher",instance="heksher-1"}', "0+0.125x120"),
+            ('heksher_streams_dropped_total{job="heksher",instance="heksher-2"}', "0+0.5x120"),
+        ],
+        "20m",
+    ),
+}
 
 Test = dict[str, Any]
 
@@ -66,13 +85,14 @@ def make_tests() -> Test:
         "tests": [
             {"interval": "5s", "input_series": read_input_series(HERE / "healthy.jsonl"), "alert_rule_test": quiet},
             {"interval": "5s", "input_series": read_input_series(HERE / "sick.jsonl"), "alert_rule_test": sick},
-            {
-                "interval": "15s",
-                "input_series": _STREAM_SERIES,
-                "alert_rule_test": [_expect(rules[_STREAMS], "20m", [_SICK])],
-            },
+            *(_try_made(rules[name], made) for name, made in MADE.items()),
         ],
     }
+
+
+def _try_made(rule: Test, made: Made) -> Test:
+    series = [{"series": name, "values": values} for name, values in made.series]
+    return {"interval": "15s", "input_series": series, "alert_rule_test": [_expect(rule, made.at, [_SICK])]}
 
 
 def _expect(rule: Test, at: str, instances: Iterable[Mapping[str, str]] = ()) -> Test:
