@@ -30,7 +30,7 @@ EXPECTED: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
     "HeksherLacksWorkers": ("1m", "4m", _SICK),
     "HeksherReplicasDisagree": ("2m", "5m", _SICK),
     "HeksherFails": ("3m", "8m", _JOB),
-    "HeksherIsSlow": ("3m", "12m", _SICK),
+    "HeksherIsSlow": ("3m", "10m", _SICK),
     "HeksherIsDown": ("10m", "12m45s", _SICK),
     "HeksherTellsNoMetrics": ("12m", "14m15s", {"job": "heksher", "instance": "heksher-1"}),
 }

@@ -133,7 +133,7 @@ PLAYS: Mapping[str, Play] = {
         {
             60: Scene.cut_off_second,
             70: Scene.kill_worker_of_second,
-            210: Scene.starve_second,
+            90: Scene.starve_second,
             630: Scene.kill_second,
             690: Scene.lose_metrics_of_first,
         },
