@@ -111,6 +111,18 @@ canary: env-demo ## the tests with the newest releases, whatever uv.lock and the
 shape: env-demo ## the shape of the source: folders, arrows between them, circles, lengths, names that occur twice
 	@$(RUN) tools/shape.py $(ARGS)
 
+.PHONY: alerts
+alerts: env-test ## the alerts in deploy/, on recorded metrics of a healthy and a sick pair of replicas; needs promtool
+	$(RUN) -m tests.alerts.check $(ARGS)
+
+.PHONY: alerts-record
+alerts-record: env-test ## record those metrics anew, in 25 minutes (ARGS=sick for one)
+	$(RUN) -m tests.alerts.recording $(ARGS)
+
+.PHONY: check-deploy
+check-deploy: env-test ## the manifests against the schemas of Kubernetes, the Dockerfile with hadolint (in build/)
+	PYTHONPATH=. $(RUN) -m tools.check_deploy
+
 .PHONY: import-time
 import-time: env-demo ## what import heksher costs in relation to import asyncio; fails above 1.4
 	$(RUN) tools/import_time.py

@@ -13,7 +13,7 @@ from heksher.declared_metadata import write_metadata
 from heksher.exceptions import ArgumentTypeError, DeclarationWarning, InvalidDeclarationError, InvalidTypeError
 from heksher.setting_type import SettingType
 from heksher.value_type import parse_value_type, shorten
-from heksher.wire import is_feature, is_metadata_key, is_setting_name, is_version
+from heksher.wire import DOT_SEGMENTS, can_be_stored_name, is_feature, is_metadata_key, is_version
 from heksher.wording import describe_value
 
 
@@ -88,11 +88,13 @@ def warn_of_refusal(declaration: DeclaredAttributes, stack_level: int) -> None:
 def _find_problems(declaration: DeclaredAttributes) -> Iterator[str]:
     name, features, alias, metadata = declaration.name, declaration.features, declaration.alias, declaration.metadata
     for problem, is_wrong in (
-        ("a name consists of A-Z, a-z, 0-9, _ and .", not is_setting_name(name)),
+        ("a name consists of A-Z, a-z, 0-9, _ and .", not can_be_stored_name(name)),
+        (f"no setting can be named {name!r}", name in DOT_SEGMENTS),
         ("configurable_features must name at least one feature", not features),
         ("a feature is repeated", len(set(features)) < len(features)),
         ("a feature consists of A-Z, a-z, 0-9 and _", not all(map(is_feature, features))),
-        ("an alias consists of A-Z, a-z, 0-9, _ and .", not (alias is None or is_setting_name(alias))),
+        ("an alias consists of A-Z, a-z, 0-9, _ and .", not (alias is None or can_be_stored_name(alias))),
+        (f"no alias can be {alias!r}", alias in DOT_SEGMENTS),
         ("the alias is an earlier name, not the name itself", alias == name),
         (f"the version {declaration.version!r} is not MAJOR.MINOR", not is_version(declaration.version)),
         ("a metadata key consists of A-Z, a-z, 0-9, _ and -", not all(map(is_metadata_key, metadata))),

@@ -56,6 +56,9 @@ ANY_VALUES_CAPABILITY: Final = "any-values"
 FEATURE_PATTERN: Final = "[A-Za-z0-9_]+"
 SETTING_NAME_PATTERN: Final = "[A-Za-z0-9_.]+"
 METADATA_KEY_PATTERN: Final = "[A-Za-z0-9_-]+"
+# Of what matches, these cannot be names: programs and proxies take them out of a path (RFC 3986, section 5.2.4),
+# so that DELETE of the setting ".." would arrive as DELETE of something else.
+DOT_SEGMENTS: Final = frozenset({".", ".."})
 
 # Numbers of up to 18 digits fit the 64-bit integers of every database and language, and Python itself refuses to read
 # numbers of thousands of digits.
@@ -103,6 +106,11 @@ def is_feature(text: str) -> bool:
 
 def is_setting_name(text: str) -> bool:
     """Return whether a text can be the name of a setting."""
+    return can_be_stored_name(text) and text not in DOT_SEGMENTS
+
+
+def can_be_stored_name(text: str) -> bool:
+    """Return whether a service can have a setting of this name: ``.`` and ``..`` were not always refused."""
     return re.fullmatch(SETTING_NAME_PATTERN, text) is not None
 
 

@@ -4,11 +4,13 @@ What runs them need not be here. They are read as it reads them, and what they s
 """
 
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from configparser import RawConfigParser
 from pathlib import Path
 
@@ -17,12 +19,14 @@ import pytest
 import yaml
 
 from heksher.cli.root import heksher
-from heksher.server.config import Config
+from heksher.server.config_reader import load_address, load_config
+from heksher.version import __version__
+from tests.support.deployment import DEPLOY, read_dockerfile, read_final_stage, read_image_environment
 from tests.support.documents import list_environment_variables
 from tests.support.processes import ROOT
 from tests.support.service import ServiceProcess
 
-DEPLOY = ROOT / "deploy"
+FILES = sorted(str(path.relative_to(DEPLOY)) for path in DEPLOY.rglob("*") if path.is_file() and path.name != ".env")
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES = COMPOSE["services"]
 REPLICAS = {name: service for name, service in SERVICES.items() if name.startswith("heksher")}
@@ -32,22 +36,6 @@ SERVICE_KEYS = {
     "build", "cap_drop", "depends_on", "environment", "healthcheck", "image", "ports", "read_only", "restart",
     "security_opt", "stop_grace_period", "tmpfs", "volumes",
 }  # fmt: skip
-
-
-def read_dockerfile() -> list[tuple[str, str]]:
-    """Return the instructions of the image, each with its arguments; the stages come one after the other."""
-    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
-    text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)
-    text = re.sub(r"\\\n", " ", text)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return [(name, arguments.strip()) for name, _, arguments in (line.partition(" ") for line in lines)]
-
-
-def read_final_stage() -> dict[str, str]:
-    """Return the instructions that the image itself is made with; of several of one name the last."""
-    instructions = read_dockerfile()
-    (*_, last) = (position for position, (name, _) in enumerate(instructions) if name == "FROM")
-    return dict(instructions[last:])
 
 
 def read_unit() -> RawConfigParser:
@@ -70,18 +58,24 @@ def list_named_variables(name: str) -> set[str]:
     return set(re.findall(r"\bHEKSHER_[A-Z_]+", (DEPLOY / name).read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in DEPLOY.iterdir() if path.name != ".env"))
+def read_unit_environment() -> dict[str, str]:
+    """Return the variables that the unit sets: it has a line for each, which a parser of another format would merge."""
+    lines = (DEPLOY / "heksher.service").read_text(encoding="utf-8").splitlines()
+    given = [line.removeprefix("Environment=") for line in lines if line.startswith("Environment=")]
+    return dict(word.split("=", 1) for line in given for word in line.split())
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_variables_are_those_that_the_service_reads(name: str):
     """In settings and in comments: a variable that nothing reads would be without effect and without a message."""
-    assert set() == list_named_variables(name) - list_environment_variables()
+    assert set() == list_named_variables(name) - list_environment_variables() - {"HEKSHER_REPOSITORY_URL"}
 
 
 def test_the_image_runs_a_command_that_exists():
-    """With options that the program takes, on all addresses of the container and on the port that is told."""
+    """On all addresses of the container and on the port that is told: by variables, which its health check reads."""
     image = read_final_stage()
-    parameters = parse_command(json.loads(image["ENTRYPOINT"])).params
-    port = parameters["port"] or Config("").port
-    assert ("0.0.0.0", image["EXPOSE"]) == (parameters["host"], str(port))
+    assert {None} == set(parse_command(json.loads(image["ENTRYPOINT"])).params.values())
+    assert ("0.0.0.0", int(image["EXPOSE"])) == load_address(read_image_environment())
     assert "CMD" not in image
 
 
@@ -96,7 +90,7 @@ def test_the_image_does_not_run_as_root():
 def test_the_image_keeps_its_data_in_its_volume():
     """Everything else may be read-only."""
     image = read_final_stage()
-    assert f"HEKSHER_DB_CONNECTION_STRING={image['VOLUME']}/" in image["ENV"]
+    assert f"{image['VOLUME']}/heksher.db" == read_image_environment()["HEKSHER_DB_CONNECTION_STRING"]
     assert "SIGTERM" == image["STOPSIGNAL"]
 
 
@@ -113,28 +107,58 @@ def test_what_is_copied_into_the_image_is_there():
 
 
 def test_the_image_has_a_python_that_the_package_is_for():
-    """In both stages the same one, or the environment would not find its libraries."""
+    """In both stages the same one, or the environment would not find its libraries; and one that cannot change."""
     bases = {arguments.split()[0] for name, arguments in read_dockerfile() if name == "FROM"}
-    (base,) = bases
-    version = re.fullmatch(r"python:(3\.\d+)-slim", base)[1]
+    assert {"${PYTHON}"} == bases
+    (base,) = [arguments.removeprefix("PYTHON=") for name, arguments in read_dockerfile()[:1] if name == "ARG"]
+    version = re.fullmatch(r"python:(3\.\d+)-slim-\w+@sha256:[0-9a-f]{64}", base)[1]
     assert f"Programming Language :: Python :: {version}" in (ROOT / "pyproject.toml").read_text()
 
 
-def run_health_check(port: str) -> int:
-    """Run the image's health check, against another port; return its status."""
+def test_the_image_says_what_it_is():
+    """With the labels that registries and scanners read, the version and the licence of the package among them."""
+    words = shlex.split(read_final_stage()["LABEL"])
+    labels = dict(word.removeprefix("org.opencontainers.image.").split("=", 1) for word in words)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (base,) = [arguments.removeprefix("PYTHON=") for name, arguments in read_dockerfile()[:1] if name == "ARG"]
+    assert (__version__, project["license"], f"docker.io/library/{base.partition('@')[0]}") == (
+        labels["version"],
+        labels["licenses"],
+        labels["base.name"],
+    )
+    assert {"title", "description", "source", "revision"} <= labels.keys()
+
+
+def list_health_checks() -> list[list[str]]:
+    """Return the commands that the image and the unit check a service with."""
     _, _, text = read_final_stage()["HEALTHCHECK"].partition(" CMD ")
-    program, *arguments = json.loads(text)
-    assert "python" == program
-    command = [sys.executable, *(argument.replace("8000", port) for argument in arguments)]
-    return subprocess.run(command, capture_output=True, check=False).returncode
+    return [json.loads(text), shlex.split(read_unit()["Service"]["ExecStartPost"].removeprefix("-"))]
 
 
-def test_the_health_check_tells_whether_the_service_answers():
-    """It is run against a real one, and then without it."""
+@pytest.mark.parametrize("command", list_health_checks(), ids=["image", "unit"])
+def test_the_health_check_follows_the_port(command: list[str]):
+    """It is run against a real service on another one than the usual, and then without it."""
+    parse_command(command)
+    words = [sys.executable, "-m", "heksher", "health"]
+
+    def check(port: str) -> int:
+        environment = {**os.environ, **read_image_environment(), "HEKSHER_PORT": port}
+        return subprocess.run(words, env=environment, capture_output=True, check=False).returncode
+
     with ServiceProcess("memory:") as service:
         port = service.url.rpartition(":")[2]
-        assert 0 == run_health_check(port)
-    assert 0 != run_health_check(port)
+        assert 0 == check(port)
+    assert 1 == check(port)
+
+
+def test_everything_that_is_deployed_has_context_features():
+    """Without any, nothing could be declared."""
+    given = [
+        read_unit_environment()["HEKSHER_STARTUP_CONTEXT_FEATURES"],
+        *(service["environment"]["HEKSHER_STARTUP_CONTEXT_FEATURES"] for service in REPLICAS.values()),
+    ]
+    assert ["environment;user", *["${CONTEXT_FEATURES:?write them to deploy/.env}"] * 2] == given
+    assert ("environment", "user") == load_config({"HEKSHER_STARTUP_CONTEXT_FEATURES": given[0]}).context_features
 
 
 def test_compose_uses_what_the_specification_has():
@@ -171,10 +195,11 @@ def test_compose_has_two_replicas_that_can_do_little():
 
 
 def test_compose_has_no_password():
-    """It comes from outside; without one nothing starts, and the message says where to write it."""
+    """Like the context features it comes from outside; without one nothing starts, and the message says where to."""
     text = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
     interpolated = re.findall(r"\$\{(.*?)\}", text)
-    assert {"DATABASE_PASSWORD:?write it to deploy/.env"} == set(interpolated)
+    named = {"DATABASE_PASSWORD:?write it to deploy/.env", "CONTEXT_FEATURES:?write them to deploy/.env"}
+    assert named == set(interpolated)
     database = SERVICES["database"]["environment"]
     url = f"postgresql://{database['POSTGRES_USER']}:{database['POSTGRES_PASSWORD']}@database:5432/{database['POSTGRES_DB']}"
     assert {url} == {service["environment"]["HEKSHER_DB_CONNECTION_STRING"] for service in REPLICAS.values()}
@@ -190,8 +215,11 @@ def test_everything_stops_a_service_gently():
 def test_the_unit_runs_a_command_that_exists():
     """With options that the program takes; the data are where the unit may write."""
     unit = read_unit()["Service"]
-    assert "127.0.0.1" == parse_command(shlex.split(unit["ExecStart"])).params["host"]
-    assert f"HEKSHER_DB_CONNECTION_STRING=/var/lib/{unit['StateDirectory']}/heksher.db" == unit["Environment"]
+    # What an argument says could not be said otherwise in /etc/heksher.env.
+    assert {None} == set(parse_command(shlex.split(unit["ExecStart"])).params.values())
+    environment = read_unit_environment()
+    assert ("127.0.0.1", 8000) == load_address(environment)
+    assert f"/var/lib/{unit['StateDirectory']}/heksher.db" == environment["HEKSHER_DB_CONNECTION_STRING"]
 
 
 def test_the_unit_is_confined():
@@ -231,6 +259,6 @@ def test_docker_takes_the_composition():
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "DATABASE_PASSWORD": "a"},
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "DATABASE_PASSWORD": "a", "CONTEXT_FEATURES": "a;b"},
     )
     assert (0, "") == (result.returncode, result.stderr)

@@ -50,7 +50,7 @@ def test_data_outlives_the_service(tmp_path: Path):
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
 def test_the_service_ends_cleanly(signal_number: signal.Signals):
     """With exit code 0, without a word, at once even with a connection that its client keeps open."""
-    service = ServiceProcess("memory:").start()
+    service = ServiceProcess("memory:", "--context-features", "user").start()
     with httpx2.Client(base_url=service.url) as client:
         assert 200 == client.get("/api/health").status_code
         started = time.monotonic()
@@ -136,6 +136,20 @@ def test_documentation_needs_no_database():
             for path in ("/docs", "/redoc", "/openapi.json", "/api/health", "/api/v1/query")
         ]
     assert [200, 200, 200, 200, 503] == statuses
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_service_without_context_features_says_so(tmp_path: Path, workers: str):
+    """Once at its start, with what to do; a declaration is refused with the same, also of a setting that is there."""
+    database = tmp_path / "heksher.db"
+    with ServiceProcess(database, "--workers", workers) as service:
+        refused = httpx2.post(f"{service.url}/api/v1/settings/declare", json=DECLARATION)
+    (warning,) = [line for line in service.lines if "WARNING" in line]
+    assert "no context features, so no setting can be declared: add what is missing to HEKSHER_STARTUP_C" in warning
+    assert (404, True) == (refused.status_code, "HEKSHER_STARTUP_CONTEXT_FEATURES" in refused.text)
+    with ServiceProcess(database, "--workers", workers, "--context-features", "user") as service:
+        assert {"outcome": "created"} == httpx2.post(f"{service.url}/api/v1/settings/declare", json=DECLARATION).json()
+    assert [] == [line for line in service.lines if "WARNING" in line]
 
 
 @pytest.mark.trap(38)

@@ -7,6 +7,7 @@ import pytest
 from heksher.wire import (
     FeatureFilter,
     RepeatedFilterError,
+    can_be_stored_name,
     format_context_filters,
     is_feature,
     is_metadata_key,
@@ -53,6 +54,14 @@ def test_setting_names_have_dots() -> None:
     assert not is_setting_name("frontend/theme")
     assert not is_setting_name("frontend-theme")
     assert not is_metadata_key("a.b")
+
+
+@pytest.mark.parametrize("text", [".", ".."])
+def test_what_a_path_cannot_have_is_no_setting_name(text: str) -> None:
+    """A service may still have one from before it was refused; any other row of dots is a name."""
+    assert not is_setting_name(text)
+    assert can_be_stored_name(text)
+    assert all(is_setting_name(f"{text}{more}") for more in ("..", "a", "_"))
 
 
 def test_metadata_keys_have_hyphens() -> None:

@@ -3,6 +3,7 @@
 import click
 
 from heksher.cli.backup import backup, restore
+from heksher.cli.health_check import health
 from heksher.cli.import_from import import_from
 from heksher.cli.migrate import migrate
 from heksher.cli.prune import prune
@@ -16,5 +17,5 @@ def heksher() -> None:
     """Settings whose values depend on context: the Heksher service and tools for it."""
 
 
-for _command in (serve, migrate, backup, restore, prune, import_from):
+for _command in (serve, health, migrate, backup, restore, prune, import_from):
     heksher.add_command(_command)

@@ -7,7 +7,7 @@ import click
 
 from heksher.server.address_kind import PublicURL
 from heksher.server.option_kind import Choice, Number, OptionKind, Text, Truth
-from heksher.server.options import DATABASE, OPTIONS, Option
+from heksher.server.options import DATABASE, HOST, OPTIONS, PORT, Option
 
 # The decorator type of click commands.
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -67,3 +67,4 @@ def _help(option: Option) -> str:
 
 service_options: Final[Decorator] = add_options(OPTIONS)
 database_option: Final[Decorator] = add_options([DATABASE])
+address_options: Final[Decorator] = add_options([HOST, PORT])

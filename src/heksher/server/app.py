@@ -24,10 +24,12 @@ from heksher.server.api.routes import (
     stream_routes,
 )
 from heksher.server.api.routing import provide_services
+from heksher.server.asgi.body_coding import PlainBody
 from heksher.server.asgi.body_limit import BodyLimit
 from heksher.server.asgi.caller import CallerStep
 from heksher.server.asgi.entrance import Entrance
 from heksher.server.asgi.fast_path import FastPath
+from heksher.server.asgi.method import MethodStep
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.request_log import RequestLog, tells_routes
 from heksher.server.asgi.streaming import Streaming
@@ -92,6 +94,7 @@ class Application:
         self._storage.ceilings = make_ceilings(config, self._count)
         self._metrics = Metrics()
         self._metrics.set_ceilings(config.max_settings, config.max_rules)
+        self._metrics.set_wanted_workers(config.workers)
         # The picture that the metrics were last set from, and the one that was last counted; None before the first.
         self._reported: Picture | None = None
         self._counted: tuple[Picture, Counts] | None = None
@@ -122,6 +125,7 @@ class Application:
             StartupError: its context features contradict the configured ones.
         """
         if self._config.doc_only:
+            self._metrics.note_answering()
             yield
             return
         try:
@@ -134,6 +138,7 @@ class Application:
             except StorageUnavailableError as error:
                 self._availability.note(error)
             self._updater.start()
+            self._metrics.note_answering()
             self._report()
             if self._pruner is not None:
                 self._pruner.start()
@@ -260,7 +265,8 @@ def make_front(framework: ASGIApp, services: Services, routes: Sequence[BaseRout
     front = FastPath(front, services.query_service, recorder).__call__
     front = CallerStep(front, recorder).__call__
     front = Entrance(front, recorder, config, routes).__call__
-    return BodyLimit(front, config.max_body_bytes).__call__
+    with_body = BodyLimit(PlainBody(front).__call__, config.max_body_bytes).__call__
+    return MethodStep(front, with_body).__call__
 
 
 def _add_routes(api: FastAPI) -> None:

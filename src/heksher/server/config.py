@@ -16,6 +16,9 @@ from heksher.server.logs import LogFormat
 # Each worker is a process with its own catalog: a higher number is a typing error.
 MAX_WORKERS: Final = 256
 
+# The existing service's: what the log and refusals say is missing where it was not set.
+CONTEXT_FEATURES_VARIABLE: Final = "HEKSHER_STARTUP_CONTEXT_FEATURES"
+
 # Which versions a setting may begin with: what the existing service demands, or any.
 FirstVersion = Literal["1.0", "any"]
 

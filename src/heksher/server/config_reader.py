@@ -8,7 +8,7 @@ from typing import Final
 from heksher.server.config import Config
 from heksher.server.errors import StartupError
 from heksher.server.option_kind import OptionValue
-from heksher.server.options import DATABASE, OPTIONS, Option
+from heksher.server.options import DATABASE, HOST, OPTIONS, PORT, Option
 
 # The value of each command-line option by its name; None if it was not given.
 Given = Mapping[str, OptionValue | None]
@@ -34,6 +34,16 @@ def load_config(environment: Mapping[str, str], given: Given = _NOTHING) -> Conf
     return config
 
 
+def load_address(environment: Mapping[str, str], given: Given = _NOTHING) -> tuple[str, int]:
+    """Return host and port that a service with this environment and these options listens on.
+
+    Raises:
+        StartupError: a value is invalid; the message names its source.
+    """
+    config = Config("", **dict(_read_options((HOST, PORT), environment, given)))  # type: ignore[arg-type]  # see above
+    return config.host, config.port
+
+
 def _read_options(
     options: Iterable[Option], environment: Mapping[str, str], given: Given
 ) -> Iterable[tuple[str, OptionValue]]:
@@ -48,9 +58,17 @@ def _read_option(option: Option, environment: Mapping[str, str], given: OptionVa
         return option.kind.read_argument(option.flag or "", given) if isinstance(given, str) else given
     if option.variable is None or (text := environment.get(option.variable)) is None:
         return None
+    if _is_service_link(option, text):
+        return None
     if not text and option.may_be_empty:
         return None
     return option.kind.read(option.variable, text)
+
+
+def _is_service_link(option: Option, text: str) -> bool:
+    # Beside a service named heksher, Kubernetes gives each container HEKSHER_PORT=tcp://10.96.0.7:8000, unless
+    # enableServiceLinks is false: another address of this very service, which nobody has chosen.
+    return option is PORT and text.startswith("tcp://")
 
 
 def find_default_database(environment: Mapping[str, str]) -> Path:

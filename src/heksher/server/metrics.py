@@ -28,6 +28,7 @@ from heksher.version import __version__
 if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge, Histogram, Metric
 
+METRICS_PATH: Final = "/metrics"
 # Name of the environment variable that the library reads; the parent of several workers sets it.
 DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 # From an answer out of memory to one that waits for the database as long as it is allowed to.
@@ -53,7 +54,8 @@ class Metrics:
         counter, gauge = registry.counter, registry.gauge
         build = gauge("build_info", "Always 1; what runs is in the labels.", "livemax", ("version", "python"))
         build.labels(__version__, platform.python_version()).set(1)
-        gauge("workers", "Processes that answer.", "livesum").set(1)
+        self._workers = gauge("workers", "Processes that answer.", "livesum")
+        self._wanted_workers = gauge("workers_wanted", "Processes that are to answer, as configured.", "livemax")
         self._requests = counter("requests", "Requests that were answered.", ("route", "status"))
         self._durations = registry.histogram("request_seconds", "Time to the complete answer.", ("route",))
         # The functions that record a request, by route and status.
@@ -123,6 +125,14 @@ class Metrics:
             count, observe = self._add_notes(route, status)
         count()
         observe(seconds)
+
+    def set_wanted_workers(self, count: int) -> None:
+        """Record how many processes are to answer."""
+        self._wanted_workers.set(count)
+
+    def note_answering(self) -> None:
+        """Record that this process answers: one that fails at its start never does."""
+        self._workers.set(1)
 
     def set_streams(self, count: int) -> None:
         """Record how many streams are open in this process."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from heksher.server.address_kind import Hosts, Networks, PublicURL, WebOrigins
-from heksher.server.config import MAX_WORKERS, Config
+from heksher.server.config import CONTEXT_FEATURES_VARIABLE, MAX_WORKERS, Config
 from heksher.server.option_kind import Choice, FeatureNames, Number, OptionKind, OptionValue, Text, Truth
 
 
@@ -51,6 +51,18 @@ class Option:
 
 _DEFAULTS: Final = Config(database="")
 
+HOST: Final = Option(
+    name="host", kind=Text("TEXT"), flag="--host", variable="HEKSHER_HOST", help="the address to listen on"
+)
+
+PORT: Final = Option(
+    name="port",
+    kind=Number("port", most=65535),
+    flag="--port",
+    variable="HEKSHER_PORT",
+    help="the port to listen on; 0 lets the system choose a free one",
+)
+
 DATABASE: Final = Option(
     name="database",
     kind=Text("PATH"),
@@ -64,19 +76,14 @@ DATABASE: Final = Option(
 )
 
 OPTIONS: Final = (
-    Option(name="host", kind=Text("TEXT"), flag="--host", help="the address to listen on"),
-    Option(
-        name="port",
-        kind=Number("port", most=65535),
-        flag="--port",
-        help="the port to listen on; 0 lets the system choose a free one",
-    ),
+    HOST,
+    PORT,
     DATABASE,
     Option(
         name="context_features",
         kind=FeatureNames(),
         flag="--context-features",
-        variable="HEKSHER_STARTUP_CONTEXT_FEATURES",  # the existing service's
+        variable=CONTEXT_FEATURES_VARIABLE,  # the existing service's
         help="make the service's context features exactly these, by inserting what is missing; separated by commas, in"
         " the variable by semicolons",
         default_help="the stored ones stay",

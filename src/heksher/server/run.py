@@ -25,6 +25,9 @@ from heksher.server.http.http_server import HttpServer
 from heksher.server.limits import MAX_PENDING_BYTES
 from heksher.server.logs import configure_logging
 from heksher.server.metrics import forget_worker, sharing_metrics
+from heksher.server.operations.context_features import REMEDY, list_features
+from heksher.server.storage.base import Storage
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.workers import Lifeline, Workers
 from heksher.version import __version__
 
@@ -76,8 +79,8 @@ def run_workers(config: Config, listener: socket.socket, when_ready: Callable[[]
     """
     if not hasattr(os, "fork"):
         raise StartupError("several workers need a system with fork: use one worker here, and several services")
-    with open_storage(config):
-        pass  # only to make it ready, once
+    with open_storage(config) as storage:  # to make it ready, once
+        _warn_without_features(config, storage)
     # Only the first start sets the context features: a later change of the list must not keep a replacement from
     # starting.
     own_config = replace(config, context_features=None)
@@ -105,9 +108,18 @@ def run_server(
     """
     app = Application(config)
     with app.run():
+        if lifeline is None:  # else the parent has said it
+            _warn_without_features(config, app.services.storage)
         metrics = app.services.metrics
         limits = make_limits(config)
         Server(app.front, when_ready, app.end_streams, lifeline, limits=limits, metrics=metrics).run([listener])
+
+
+def _warn_without_features(config: Config, storage: Storage) -> None:
+    # A database that is away again already is told of by whoever follows it.
+    with suppress(StorageUnavailableError):
+        if not (config.doc_only or list_features(storage)):
+            logger.warning("the service has no context features, so no setting can be declared: %s", REMEDY)
 
 
 def make_limits(config: Config) -> HttpLimits:

@@ -22,6 +22,7 @@ def test_help_lists_the_commands(option: str):
     assert 0 == result.exit_code
     for name, help_line in {
         "serve": "Run the Heksher",
+        "health": "Ask",
         "migrate": "Bring",
         "backup": "Copy",
         "restore": "Copy",

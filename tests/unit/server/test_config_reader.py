@@ -49,6 +49,8 @@ def test_the_variables_of_the_existing_service_work():
 def test_the_variables_of_this_service_work():
     """Those about running it."""
     environment = {
+        "HEKSHER_HOST": "0.0.0.0",
+        "HEKSHER_PORT": "80",
         "HEKSHER_CACHE_BYTES": "0",
         "HEKSHER_WORKERS": "4",
         "HEKSHER_LOG_FORMAT": "json",
@@ -58,6 +60,7 @@ def test_the_variables_of_this_service_work():
     }
     config = load_config(HOME | environment)
     assert (1000, 90) == (config.max_value_bytes, config.keep_history_days)
+    assert ("0.0.0.0", 80) == (config.host, config.port)
     assert (0, 4, "json", True) == (config.max_cache_bytes, config.workers, config.log_format, config.has_access_log)
 
 
@@ -81,16 +84,16 @@ def test_hosts_origins_and_proxies_are_lists():
 def test_options_win_over_variables():
     """Features are separated by commas."""
     environment = {
+        "HEKSHER_HOST": "::1",
+        "HEKSHER_PORT": "80",
         "HEKSHER_DB_CONNECTION_STRING": "a.db",
         "HEKSHER_STARTUP_CONTEXT_FEATURES": "a;b",
         "HEKSHER_WORKERS": "4",
         "HEKSHER_LOG_FORMAT": "json",
         "HEKSHER_ACCESS_LOG": "true",
     }
-    assert Config("b.db", ("c", "d")) == load_config(
-        environment,
-        {"database": "b.db", "context_features": "c,d", "workers": 1, "log_format": "text", "has_access_log": False},
-    )
+    given = {"database": "b.db", "context_features": "c,d", "workers": 1, "log_format": "text", "has_access_log": False}
+    assert Config("b.db", ("c", "d"), host="::", port=0) == load_config(environment, given | {"host": "::", "port": 0})
 
 
 def test_options_that_were_not_given_leave_it_to_the_variables():
@@ -104,6 +107,8 @@ def test_empty_variables_are_no_variables():
     """As a deployment template leaves them."""
     empty = dict.fromkeys(
         (
+            "HEKSHER_HOST",
+            "HEKSHER_PORT",
             "HEKSHER_STARTUP_CONTEXT_FEATURES",
             "DOC_ONLY",
             "HEKSHER_MAX_BODY_BYTES",
@@ -170,7 +175,8 @@ def test_too_many_context_features_are_refused():
      ("HEKSHER_MAX_BODY_BYTES", "9" * 16), ("HEKSHER_MAX_BODY_BYTES", "\u0661"), ("HEKSHER_CACHE_BYTES", "1e6"),
      ("HEKSHER_WORKERS", "0"), ("HEKSHER_WORKERS", "257"), ("HEKSHER_WORKERS", "auto"), ("HEKSHER_LOG_FORMAT", "JSON"),
      ("HEKSHER_ACCESS_LOG", "maybe"), ("HEKSHER_MAX_VALUE_BYTES", "0"), ("HEKSHER_MAX_VALUE_BYTES", "1MB"),
-     ("HEKSHER_KEEP_HISTORY_DAYS", "0"), ("HEKSHER_KEEP_HISTORY_DAYS", "-1")],
+     ("HEKSHER_KEEP_HISTORY_DAYS", "0"), ("HEKSHER_KEEP_HISTORY_DAYS", "-1"),
+     ("HEKSHER_HOST", " "), ("HEKSHER_PORT", "http"), ("HEKSHER_PORT", "65536")],
 )  # fmt: skip
 def test_variables_that_make_no_sense_are_refused(name: str, text: str):
     """The message names the variable."""
@@ -192,6 +198,13 @@ def test_several_workers_cannot_share_a_memory():
         load_config(HOME, {"database": "memory:", "workers": 3})
     assert 3 == load_config({"DOC_ONLY": "true"}, {"database": "memory:", "workers": 3}).workers
     assert 1 == load_config(HOME, {"database": "memory:", "workers": 1}).workers
+
+
+def test_what_kubernetes_says_of_a_service_is_no_port():
+    """Beside a service named heksher, it puts such an address into that variable of each container."""
+    environment = {"HEKSHER_PORT": "tcp://10.96.0.7:8000", "HEKSHER_PORT_8000_TCP_PORT": "8000"}
+    assert 8000 == load_config(HOME | environment).port
+    assert 80 == load_config(HOME | environment, {"port": 80}).port
 
 
 def test_the_default_file_is_in_the_users_data_directory(monkeypatch: pytest.MonkeyPatch):

@@ -66,6 +66,8 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
     metrics.set_cache(12, 34_567)
     metrics.set_connections(8, 192, 4096)
     metrics.count_ended_connection("room")
+    metrics.set_wanted_workers(4)
+    metrics.note_answering()
     metrics.count_hit()
     metrics.count_hit()
     metrics.count_miss()
@@ -92,6 +94,7 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
         "heksher_cache_hits_total": 2,
         "heksher_cache_misses_total": 1,
         "heksher_workers": 1,
+        "heksher_workers_wanted": 4,
         f'heksher_build_info{{version="{__version__}"}}': 1,
     } == {name: value for name, value in render(metrics).items() if name.startswith("heksher_")}
 
@@ -131,6 +134,8 @@ for number in (1, 2):
         metrics.set_database_up(number == 2)
         metrics.set_writes_possible(number == 1)
         metrics.set_cache(number, 100)
+        metrics.set_wanted_workers(4)
+        metrics.note_answering()
         os._exit(0)
     pid, status = os.wait()
     assert status == 0
@@ -149,7 +154,10 @@ print(body.decode())
 
 
 def test_each_worker_answers_for_all(tmp_path: Path):
-    """Counters and sizes are added up, the catalog that is the furthest behind is told, and so is any trouble."""
+    """Counters and sizes are added up, the catalog that is the furthest behind is told, and so is any trouble.
+
+    One that has not begun to answer, here the parent, is not among the workers.
+    """
     found = read_metrics("\n".join(run_python(["-"], WORKERS, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))))
     expected = {
         'heksher_requests_total{route="/a",status="200"}': 2,
@@ -161,7 +169,8 @@ def test_each_worker_answers_for_all(tmp_path: Path):
         "heksher_database_up": 0,
         "heksher_writes_possible": 0,
         "heksher_cache_bytes": 200,
-        "heksher_workers": 3,
+        "heksher_workers": 2,
+        "heksher_workers_wanted": 4,
         f'heksher_build_info{{version="{__version__}"}}': 1,
     }
     assert expected == {name: found.get(name) for name in expected}
@@ -171,14 +180,14 @@ def test_a_worker_that_has_ended_is_counted_but_not_present(tmp_path: Path):
     """Its requests stay in the sum, its streams do not."""
     environment = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     found = read_metrics("\n".join(run_python(["-", "bury"], WORKERS, **environment)))
-    expected = {'heksher_requests_total{route="/a",status="200"}': 2, "heksher_streams": 1, "heksher_workers": 2}
+    expected = {'heksher_requests_total{route="/a",status="200"}': 2, "heksher_streams": 1, "heksher_workers": 1}
     assert expected == {name: found.get(name) for name in expected}
 
 
 def test_files_that_a_worker_has_begun_to_create(tmp_path: Path):
     """A scrape has an answer while a worker starts, and after one was stopped or killed right then."""
     found = read_metrics("\n".join(run_python(["-", "half made"], WORKERS, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))))
-    assert 3 == found["heksher_workers"]
+    assert 2 == found["heksher_workers"]
 
 
 def test_the_files_of_several_workers_are_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

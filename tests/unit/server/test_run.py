@@ -13,11 +13,13 @@ from heksher.server.errors import StartupError
 from heksher.server.run import (
     GRACEFUL_SHUTDOWN_S,
     Server,
+    _warn_without_features,
     describe_database,
     listen,
     make_default_directory,
     run_service,
 )
+from heksher.server.storage.memory import MemoryStorage
 from tests.support.processes import DEADLINE_S
 from tests.support.serving import serving
 
@@ -140,6 +142,12 @@ def test_the_service_says_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert url.startswith("http://127.0.0.1:")
     assert first.endswith(f"(documentation: {url}/docs)")
     assert said.format(tmp_path) == second
+
+
+def test_a_database_that_is_away_again_is_not_asked_for_its_features(caplog: pytest.LogCaptureFixture):
+    """The service starts all the same; whoever follows the database says what is wrong."""
+    _warn_without_features(Config("memory:"), MemoryStorage())
+    assert [] == caplog.messages
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,9 @@ async def _handle(request: Request, error: Exception) -> Response:
         return _find_redirect(request.scope) or answer
     if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         # The router lists only the methods of the first route with this path, but each method has its own route.
-        answer.headers["Allow"] = ", ".join(sorted(_find_methods(request.scope)))
+        methods = _find_methods(request.scope)
+        # No route has HEAD of its own, see heksher.server.asgi.method.
+        answer.headers["Allow"] = ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
     return answer
 
 

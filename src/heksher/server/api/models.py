@@ -85,6 +85,12 @@ def _limit(most: int, what: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _refuse_dot_segment(name: str) -> str:
+    if name in wire.DOT_SEGMENTS:
+        raise ValueError(f"no setting can be named {name!r}, which a path cannot have: add a letter, a digit or a _")
+    return name
+
+
 def _refuse_repeats(features: list[str]) -> list[str]:
     if repeated := sorted({feature for feature in features if features.count(feature) > 1}):
         raise ValueError(f"context features stand twice: {repeated}")
@@ -111,7 +117,13 @@ _VALUE_SCHEMA = WithJsonSchema(
 _NUMBER_TOO = BeforeValidator(_write_number)
 Feature = Annotated[str, _constrain(wire.FEATURE_PATTERN), _NUMBER_TOO]
 FeatureValue = Annotated[str, BeforeValidator(read_value_text), AfterValidator(_require_value), _VALUE_SCHEMA]
-SettingName = Annotated[str, _constrain(wire.SETTING_NAME_PATTERN), _NUMBER_TOO]
+SettingName = Annotated[
+    str,
+    _constrain(wire.SETTING_NAME_PATTERN),
+    AfterValidator(_refuse_dot_segment),
+    _NUMBER_TOO,
+    Field(json_schema_extra={"not": {"enum": sorted(wire.DOT_SEGMENTS)}}),
+]
 MetadataKey = Annotated[str, _constrain(wire.METADATA_KEY_PATTERN)]
 Version = Annotated[
     str,

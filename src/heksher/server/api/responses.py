@@ -251,15 +251,18 @@ def _text_schema(example: str) -> dict[str, object]:
 
 INVALID: Responses = model(422, Invalid, "The request breaks the rules.")
 UNAVAILABLE: Responses = problem(503, "The database cannot be reached, or not be written to; try again later.")
-NO_ROOM: Responses = problem(507, "The database's disk is full; try again later.")
-TOO_LARGE: Responses = problem(413, "The body is too large.")
-FULL: Responses = problem(507, "The service keeps as many as it may; the answer says what to do.")
+NO_ROOM: Responses = problem(
+    507, "The database's disk is full, or there are as many as the service keeps; the answer says which."
+)
+UNREADABLE: Responses = document(
+    problem(413, "The body is too large."), problem(415, "The body is compressed: send it as it is.")
+)
 BAD_ACTOR: Responses = problem(400, "The header `Heksher-Actor` is malformed.")
 FOREIGN_PAGE: Responses = problem(403, "A web page that is not the service's own has sent the request.")
 FOREIGN_HOST: Responses = problem(421, "The request is for a name that is not the service's own.")
 # What every route with a body can answer.
 READ_FAILURES: Responses = document(INVALID, UNAVAILABLE)
-WRITE_FAILURES: Responses = document(INVALID, TOO_LARGE, UNAVAILABLE, NO_ROOM)
+WRITE_FAILURES: Responses = document(INVALID, UNREADABLE, UNAVAILABLE, NO_ROOM)
 NO_SETTING: Responses = text(404, "There is no such setting.", "there is no setting named 'cache_ttl'")
 NO_RULE: Responses = empty(404, "There is no such rule.")
 NO_FEATURE: Responses = empty(404, "There is no such context feature.")

@@ -2,7 +2,9 @@
 
 In the order in which a request passes them (``make_front`` in ``heksher.server.app`` puts them together)::
 
-    BodyLimit     ends the reading of a body that is too large
+    MethodStep    answers HEAD as GET, without the body
+    BodyLimit     ends the reading of a body that is too large (not of GET and HEAD, which have none)
+    PlainBody     refuses to read a body in a content coding (as before)
     Entrance      refuses requests for other hosts, and writes of web pages that are not the service's own
     CallerStep    puts the sender of the request into the scope
     FastPath      answers a query from memory

@@ -3,16 +3,15 @@
 from collections.abc import Awaitable, Iterable
 from typing import Final
 
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Methods whose bodies are never read.
-_BODILESS_METHODS: Final = frozenset({"GET", "HEAD"})
+from heksher.server.asgi.unreadable_body import UnreadableBodyError
+
 _MAX_LENGTH_DIGITS: Final = 20
 
 
-class BodyTooLargeError(HTTPException):
-    """A body is larger than the limit. The code that reads the body answers with this error, in its own format."""
+class BodyTooLargeError(UnreadableBodyError):
+    """A body is larger than the limit."""
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__(413, f"the body is larger than {max_bytes} bytes, which is the most that this service reads")
@@ -20,8 +19,6 @@ class BodyTooLargeError(HTTPException):
 
 class BodyLimit:
     """Makes ``receive`` raise ``BodyTooLargeError``, on every call, once a body is or announces that it is too large.
-
-    A body that is never read is not checked: the answer to such a request has something more important to say.
 
     Args:
         app: the next step.
@@ -33,8 +30,7 @@ class BodyLimit:
         self._max_bytes = max_bytes
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if scope["method"] not in _BODILESS_METHODS:
-            receive = _CountedBody(receive, self._max_bytes, _read_declared_size(scope["headers"])).receive
+        receive = _CountedBody(receive, self._max_bytes, _read_declared_size(scope["headers"])).receive
         return self._app(scope, receive, send)
 
 

@@ -6,9 +6,9 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heksher.server.asgi.body_limit import BodyTooLargeError
 from heksher.server.asgi.header_fields import get_fields
 from heksher.server.asgi.recorder import Recorder
+from heksher.server.asgi.unreadable_body import UnreadableBodyError
 from heksher.server.queries.query_service import AskedQuery, QueryService, Reply, make_key
 from heksher.wire import QUERY_PATH
 
@@ -57,7 +57,7 @@ class FastPath:
     async def _answer_posted(self, scope: Scope, receive: Receive, send: Send, started_s: float) -> None:
         try:
             message = await _read_body(receive)
-        except BodyTooLargeError:
+        except UnreadableBodyError:
             # The framework will get the same error, and can word the answer.
             await self._app(scope, receive, send)
             return

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Final
 
 from starlette.types import Scope
 
 from heksher.server import logs
-from heksher.server.metrics import Metrics
+from heksher.server.asgi.method import get_asked_method
+from heksher.server.metrics import METRICS_PATH, Metrics
 
 # The route under which requests without a route are counted.
 UNMATCHED: Final = "unmatched"
@@ -21,7 +23,7 @@ class Recorder:
 
     Args:
         metrics: counts each request.
-        is_logging: whether each request is logged as well.
+        is_logging: whether each request is logged as well, apart from scrapes of the metrics.
     """
 
     def __init__(self, metrics: Metrics, *, is_logging: bool) -> None:
@@ -40,10 +42,11 @@ class Recorder:
         """
         seconds = time.perf_counter() - started_s
         self._metrics.observe_request(route, status, seconds)
-        if self._is_logging:
+        # Scrapes that succeed would be most lines of the log of a quiet service, and say nothing.
+        if self._is_logging and (route != METRICS_PATH or status != HTTPStatus.OK):
             client = scope.get("client")
             address = None if client is None else client[0]
-            logs.log_request(scope["method"], scope["path"], status, seconds, size_bytes, address)
+            logs.log_request(get_asked_method(scope), scope["path"], status, seconds, size_bytes, address)
 
 
 @contextmanager

@@ -1,15 +1,23 @@
 """The ordered list of context features."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal
 
+from heksher.server.config import CONTEXT_FEATURES_VARIABLE
 from heksher.server.errors import DuplicateError, InUseError, NotAcceptableError, NotFoundError, StartupError
 from heksher.server.limits import MAX_CONTEXT_FEATURES
 from heksher.server.operations.logged_change import change_features
 from heksher.server.storage.base import Origin, Reader, Storage, Writer, Written
 from heksher.value_type import shorten
+from heksher.wire import CONTEXT_FEATURES_PATH
 
 Side = Literal["before", "after"]
+
+# How whoever runs the service gives it context features.
+REMEDY: Final = (
+    f"add what is missing to {CONTEXT_FEATURES_VARIABLE} (--context-features) and start the service again, or POST it"
+    f" to {CONTEXT_FEATURES_PATH}"
+)
 
 
 def list_features(storage: Storage) -> tuple[str, ...]:
@@ -113,6 +121,13 @@ def ensure_features(storage: Storage, wanted: Sequence[str], origin: Origin) -> 
     # A service must be able to start on a database that it can only read.
     stored, revision = storage.read(lambda reader: (reader.context_features(), reader.revision()))
     return Written(None, revision) if stored == tuple(wanted) else storage.write(work, origin)
+
+
+def describe_unknown(wanted: Iterable[str], order: Sequence[str]) -> str:
+    """Say which features are wanted that the service does not have, what it has, and how it can have them."""
+    return (
+        f"the service has no context features {sorted(set(wanted).difference(order))}; it has {list(order)}: {REMEDY}"
+    )
 
 
 def _require(features: Sequence[str], feature: str) -> None:

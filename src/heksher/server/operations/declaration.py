@@ -14,6 +14,7 @@ from heksher.server.errors import (
     NotFoundError,
     OperationError,
 )
+from heksher.server.operations.context_features import describe_unknown
 from heksher.server.operations.differences import Comparison, Declaration, Difference
 from heksher.server.operations.logged_change import change_setting
 from heksher.server.operations.versions import FIRST_VERSION, is_major_upgrade, is_newer
@@ -193,8 +194,9 @@ def _create(
             f"setting {declaration.name!r} does not exist yet: its first version must be {FIRST_VERSION},"
             f" not {declaration.version}"
         )
-    if unknown := sorted(declaration.configurable_features.difference(order)):
-        raise NotFoundError(_tell_unknown(unknown, order), "configurable feature of a new setting")
+    if declaration.configurable_features.difference(order):
+        message = describe_unknown(declaration.configurable_features, order)
+        raise NotFoundError(message, "configurable feature of a new setting")
     writer.require_room(settings=1)
     created = SettingRecord(
         name=declaration.name,
@@ -212,9 +214,9 @@ def _create(
 
 
 def _require_known_features(comparison: Comparison) -> None:
-    unknown = sorted(comparison.declared.configurable_features.difference(comparison.order))
-    if unknown:
-        raise NotFoundError(_tell_unknown(unknown, comparison.order), "configurable feature")
+    declared = comparison.declared.configurable_features
+    if declared.difference(comparison.order):
+        raise NotFoundError(describe_unknown(declared, comparison.order), "configurable feature")
 
 
 def _upgrade(writer: Writer, finder: _Finder, comparison: Comparison) -> DeclarationResult:
@@ -241,7 +243,3 @@ def _apply(declared: Declaration, stored: SettingRecord) -> SettingRecord:
         metadata=declared.metadata,
         aliases=(stored.aliases | {stored.name}) - {name},
     )
-
-
-def _tell_unknown(unknown: list[str], order: Sequence[str]) -> str:
-    return f"the service has no context features {unknown}; it has {list(order)}"

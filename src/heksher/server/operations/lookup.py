@@ -3,7 +3,7 @@
 from heksher.server.errors import NotFoundError
 from heksher.server.storage.base import Reader, RuleRecord, SettingRecord
 from heksher.value_type import shorten
-from heksher.wire import is_setting_name
+from heksher.wire import can_be_stored_name
 
 
 def find_setting(reader: Reader, name: str) -> SettingRecord | None:
@@ -11,7 +11,7 @@ def find_setting(reader: Reader, name: str) -> SettingRecord | None:
 
     A text that cannot be a name is not sent to the storage: databases refuse some texts (U+0000) with an error.
     """
-    return reader.find_setting(name) if is_setting_name(name) else None
+    return reader.find_setting(name) if can_be_stored_name(name) else None
 
 
 def get_setting(reader: Reader, name: str) -> SettingRecord:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from heksher.server.errors import ConflictError, NotFoundError
 from heksher.server.json_form import JSONObject, setting_to_json
 from heksher.server.operations import logged_change
+from heksher.server.operations.context_features import describe_unknown
 from heksher.server.operations.differences import find_features_in_use, find_misfits, tell_features_in_use
 from heksher.server.operations.lookup import get_setting
 from heksher.server.operations.versions import is_major_upgrade, require_newer
@@ -113,8 +114,8 @@ def set_configurable_features(
     def work(writer: Writer) -> None:
         setting = get_setting(writer, name)
         order = writer.context_features()
-        if unknown := sorted(set(features).difference(order)):
-            raise NotFoundError(f"the service has no context features {unknown}", "configurable feature")
+        if set(features).difference(order):
+            raise NotFoundError(describe_unknown(features, order), "configurable feature")
         wanted = frozenset(features)
         if version == setting.version and wanted == setting.configurable_features:
             return

@@ -138,11 +138,13 @@ def test_a_slash_at_the_end_is_taken_off(method: str, query: str, path: str, loc
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/api/v1/query", "GET, POST"),
-        ("/api/v1/context_features", "GET, POST"),
-        ("/api/v1/settings/a", "DELETE, GET"),
-        ("/api/v1/rules/1/metadata", "DELETE, GET, POST, PUT"),
-        ("/docs", "GET"),
+        ("/api/v1/query", "GET, HEAD, POST"),
+        ("/api/v1/context_features", "GET, HEAD, POST"),
+        ("/api/v1/settings/a", "DELETE, GET, HEAD"),
+        ("/api/v1/rules/1/metadata", "DELETE, GET, HEAD, POST, PUT"),
+        ("/docs", "GET, HEAD"),
+        ("/openapi.json", "GET, HEAD"),
+        ("/api/v1/rules", "POST"),
     ],
 )
 def test_an_unknown_method_is_not_allowed(path: str, allowed: str):

@@ -89,6 +89,19 @@ def test_requests_are_logged_if_that_is_wanted(
     assert [] == caplog.messages
 
 
+def test_scrapes_are_not_logged(app: Application, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
+    """There would be one each few seconds, for each replica; one that fails is, and all are counted."""
+    caplog.set_level(logging.INFO, "heksher.access")
+    send(app, "GET", "/metrics")
+    assert {'{route="/metrics",status="200"} 1.0'} == read_metrics(app)
+    assert [] == caplog.messages
+    send(app, "POST", "/metrics")
+    monkeypatch.setattr(app.services.metrics, "render", lambda: 1 / 0)
+    send(app, "GET", "/metrics")
+    access = [record.getMessage() for record in caplog.records if record.name == "heksher.access"]
+    assert ["POST /metrics 405", "GET /metrics 500"] == [message.partition(",")[0] for message in access]
+
+
 @pytest.mark.parametrize("path", [f"{QUERY}?settings=other", f"{STREAM}?settings=other", "/api/health"])
 def test_an_answer_of_the_framework_has_the_id_of_its_request(app: Application, path: str):
     """The one that came with it, or a new one."""
@@ -113,7 +126,7 @@ def test_other_methods_are_refused(app: Application):
     """As the query's."""
     for path in (QUERY, STREAM):
         refused = send(app, "DELETE", path)
-        assert (405, b"GET, POST") == (refused.status, refused.headers[b"allow"])
+        assert (405, b"GET, HEAD, POST") == (refused.status, refused.headers[b"allow"])
 
 
 @pytest.mark.parametrize(("method", "body"), [("GET", b""), ("POST", b'{"settings":[]}')])

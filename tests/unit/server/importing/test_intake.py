@@ -80,6 +80,8 @@ def test_a_feature_that_cannot_be_taken_is_told(features: list[str], refused: Le
     ("change", "reason"),
     [
         ({"name": "a b"}, "name: String should match"),
+        ({"name": ".."}, "name: no setting can be named '..'"),
+        ({"aliases": ["."]}, "no setting can be named '.'"),
         ({"default_value": None}, "its default is null"),
         ({"default_value": ["x"]}, 'its default ["x"] is no value of its type Sequence<int>'),
         ({"default_value": [NAN]}, "default_value: NaN is no JSON, which has finite numbers only"),

@@ -98,3 +98,13 @@ def test_both_conflicts_of_features_are_told(declared: Storage):
     with pytest.raises(ConflictError, match=r"still in use by rules.*needs a new major version"):
         settings.set_configurable_features(declared, "cache_ttl", ["theme"], "1.1", NOBODY)
     assert 5 == read_revision(declared)
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_setting_from_before_such_names_were_refused_can_be_renamed(storage: Storage, name: str):
+    """A database may have one: it is found, and goes on to be known by its old name."""
+    declare(storage, declaring(name), NOBODY)
+    settings.rename(storage, name, "dots", "1.1", NOBODY)
+    assert ["dots", "dots"] == [settings.get(storage, known)["name"] for known in (name, "dots")]
+    settings.delete(storage, name, NOBODY)
+    assert [] == settings.list_all(storage)

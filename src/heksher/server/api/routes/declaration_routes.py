@@ -10,9 +10,8 @@ from heksher.server.api.error_handlers import answer_error
 from heksher.server.api.models import SettingDeclaration, SettingDeclarations
 from heksher.server.api.responses import (
     BAD_ACTOR,
-    FULL,
     INVALID,
-    TOO_LARGE,
+    UNREADABLE,
     WRITE_FAILURES,
     DeclarationAnswer,
     JSONAnswer,
@@ -60,7 +59,6 @@ _VERSION_KEYS: dict[OutcomeName, str] = {
         problem(400, "The setting is new, and its version is not 1.0, where the service demands that."),
         text_or_problem(404, "A context feature or the alias is unknown.", "the service has no context features ['x']"),
         model(409, OutcomeResponse | Problem, "`mismatch` or `rejected`; or the alias belongs to another setting."),
-        FULL,
         WRITE_FAILURES,
     ),
 )
@@ -84,7 +82,7 @@ def declare_setting(body: SettingDeclaration, services: ServicesDependency, orig
         model(200, list[DeclarationAnswer], "For each declaration, in their order, status and body of its answer."),
         BAD_ACTOR,
         INVALID,
-        TOO_LARGE,
+        UNREADABLE,
     ),
 )
 @writes

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from heksher.server.api.responses import HealthResponse, JSONAnswer, Live, Problem, Ready, document, model, text
 from heksher.server.api.routing import ServicesDependency, make_router
 from heksher.server.asgi.access import reads
+from heksher.server.metrics import METRICS_PATH
 from heksher.version import __version__
 from heksher.wire import HEALTH_PATH
 
@@ -54,7 +55,7 @@ async def check_ready(services: ServicesDependency) -> Response:
 
 
 @router.get(
-    "/metrics",
+    METRICS_PATH,
     summary="Give the metrics, for Prometheus",
     responses=text(200, "The metrics, in Prometheus' text format.", "heksher_streams 5.0"),
 )

@@ -8,7 +8,6 @@ from fastapi.exceptions import RequestValidationError
 from heksher.server.api.models import NewRule, RuleValue, SettingName
 from heksher.server.api.responses import (
     BAD_ACTOR,
-    FULL,
     NO_RULE,
     READ_FAILURES,
     WRITE_FAILURES,
@@ -42,7 +41,6 @@ RULE_PATH = RULES_PATH + "/{rule_id}"
         model(201, RuleId, "The id of the new rule."),
         problem(400, "The setting is not configurable by a feature, or the value is not of its type."),
         text(409, "The setting has a rule with these conditions.", "rule already exists"),
-        FULL,
         WRITE_FAILURES,
     ),
 )

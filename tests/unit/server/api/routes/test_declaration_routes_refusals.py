@@ -5,23 +5,29 @@ import pytest
 from tests.support.api import Api, locations
 
 PATH = "/api/v1/settings/declare"
+UNKNOWN = "the service has no context features ['unheard_of']; it has ['environment', 'user', 'theme']: add "
+VALID = {"name": "a", "configurable_features": ["user"], "type": "int", "default_value": 1}
 
 
 @pytest.mark.trap(44)
 def test_a_new_setting_with_an_unknown_feature_is_not_found(api: Api):
-    """It is a 404 in plain text that names the feature."""
+    """It is a 404 in plain text that names the feature, those that there are, and the variable that adds one."""
     response = api.try_declare("cache_ttl", configurable_features=["user", "unheard_of"])
     assert (404, "text/plain; charset=utf-8") == (response.status_code, response.headers["content-type"])
-    assert "unheard_of" in response.text
+    assert response.text.startswith(UNKNOWN)
+    assert "HEKSHER_STARTUP_CONTEXT_FEATURES (--context-features)" in response.text
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "2.0"])
 def test_an_unknown_feature_is_not_found(api: Api, version: str):
-    """At the stored version and in an upgrade it is a 404 in JSON that names the feature."""
+    """At the stored version and in an upgrade it is a 404 in JSON, with the same text."""
     api.declare("cache_ttl")
     response = api.try_declare("cache_ttl", configurable_features=["user", "unheard_of"], version=version)
     assert 404 == response.status_code
-    assert "unheard_of" in response.json()["detail"]
+    detail = response.json()["detail"]
+    assert detail == Api(api.storage).try_declare("other", configurable_features=["user", "unheard_of"]).text
+    changed = {"configurable_features": ["unheard_of"], "version": "3.0"}
+    assert detail == api.put("/api/v1/settings/cache_ttl/configurable_features", json=changed).json()["detail"]
 
 
 INVALID = [
@@ -71,13 +77,23 @@ def test_what_breaks_the_rules_is_refused(api: Api, change: dict, location: list
     assert {} == api.query()
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a-b", "a\n", "é", "a/b", "a" * 256])
+@pytest.mark.parametrize("name", ["", "a b", "a-b", "a\n", "é", "a/b", "a" * 256, ".", ".."])
 def test_a_setting_needs_a_proper_name(api: Api, name: str):
-    """Names are letters, digits, underscores and dots, of at most 255 characters."""
+    """Names are letters, digits, underscores and dots, of at most 255 characters; nor is it one as an alias."""
     assert [["body", "name"]] == locations(api.try_declare(name))
+    assert [["body", "alias"]] == locations(api.try_declare("a", alias=name))
+    (answer,) = api.post(f"{PATH}-many", json=[{**VALID, "name": name}]).json()
+    assert 422 == answer["status"]
 
 
-@pytest.mark.parametrize("name", [".", "..", "a.b", "A", "0", "_", "a" * 255])
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_name_that_no_path_can_have_is_told_what_to_do(api: Api, name: str):
+    """Programs and proxies take these out of a path, so a request about one would be about something else."""
+    (part,) = api.try_declare(name).json()["detail"]
+    assert f"no setting can be named {name!r}, which a path cannot have: add a letter, a digit or a _" == part["msg"]
+
+
+@pytest.mark.parametrize("name", ["...", ".a", "a.b", "A", "0", "_", "a" * 255])
 def test_unusual_names_are_fine(api: Api, name: str):
     """Dots may stand anywhere."""
     assert {"outcome": "created"} == api.declare(name)
@@ -87,7 +103,7 @@ def test_unusual_names_are_fine(api: Api, name: str):
 @pytest.mark.parametrize("field", ["name", "configurable_features", "type", "default_value"])
 def test_required_fields_are_required(api: Api, field: str):
     """A body without one is a 422 that names it."""
-    body = {"name": "a", "configurable_features": ["user"], "type": "int", "default_value": 1}
+    body = dict(VALID)
     del body[field]
     assert [["body", field]] == locations(api.post(PATH, json=body))
 

@@ -211,7 +211,7 @@ def test_a_name_of_another_setting_cannot_be_taken(renamed: Api, new_name: str):
     assert "belongs to setting 'cache.ttl'" in response.json()["detail"]
 
 
-@pytest.mark.parametrize("new_name", ["", "a b", "a\n", "é", None, True, "a" * 256])
+@pytest.mark.parametrize("new_name", ["", "a b", "a\n", "é", None, True, "a" * 256, ".", ".."])
 def test_a_new_name_follows_the_rules(renamed: Api, new_name: object):
     """Else it is a 422."""
     assert [["body", "name"]] == locations(put_name(renamed, "cache.ttl", new_name, "2.0"))
