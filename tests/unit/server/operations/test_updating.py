@@ -113,6 +113,13 @@ def test_what_changed_there_is_taken_over(storage: Storage, there: Contents):
     assert storage.read(lambda reader: make_plan(reader, there)).is_empty
 
 
+def test_an_alias_moves_from_one_setting_to_another(storage: Storage):
+    """Whichever of them comes first."""
+    moved = change(settings=[replace(A, aliases=frozenset()), replace(B, aliases=A.aliases)])
+    for there in (moved, THERE):
+        take_over(storage, there)
+
+
 def test_an_update_can_be_repeated(storage: Storage):
     """What an update has changed was not changed here."""
     for number in range(3):
