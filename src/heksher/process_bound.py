@@ -8,10 +8,6 @@ class ProcessBound:
 
     __slots__ = ()
 
-    def _describe(self) -> str:
-        """Return what it is, for the refusal."""
-        return repr(self)
-
     def __copy__(self) -> Self:
         """Return the object itself: nothing would update a copy."""
         return self
@@ -20,9 +16,9 @@ class ProcessBound:
         """Do the same."""
         return self
 
-    def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled."""
+    def __getstate__(self) -> NoReturn:
+        """Refuse to be pickled. A program's subclass may know what to do instead, and override it."""
         raise TypeError(
-            f"{self._describe()} cannot be pickled: it belongs to this process; import it in the other one, or make it"
+            f"{self!r} cannot be pickled: it belongs to this process; import it in the other one, or make it"
             " there, or send what it answers"
         )

@@ -222,9 +222,6 @@ class SettingBase(Readable[T], ProcessBound, ABC):
             )
         return True
 
-    def _describe(self) -> str:
-        return f"setting {self.name}"
-
     def __repr__(self) -> str:
         default = f"default {show_value(self.default_value)}"
         return f"<Setting {self.name} ({self.type.heksher_string()}), {default}, version {self.version_str}>"

@@ -50,6 +50,11 @@ class Program:
         self._is_ended = False
         self._changed = threading.Condition()
 
+    def leave_unmeasured(self) -> Self:
+        """Have no coverage measured in it: the tracer takes a lock, which a child of a fork may wait for for ever."""
+        self._environment = {name: text for name, text in self._environment.items() if not name.startswith("COV")}
+        return self
+
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
             self._command,

@@ -35,10 +35,21 @@ def test_a_copy_is_the_same_object(bound: ProcessBound) -> None:
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_pickling_is_refused_in_words(bound: ProcessBound, protocol: int) -> None:
     """The error names the object, and says what to do instead."""
-    name = "setting size" if isinstance(bound, Setting) else repr(bound)
     with pytest.raises(TypeError) as raised:
         pickle.dumps([bound], protocol)
     assert str(raised.value) == (
-        f"{name} cannot be pickled: it belongs to this process; import it in the other one, or make it there, or send"
-        " what it answers"
+        f"{bound!r} cannot be pickled: it belongs to this process; import it in the other one, or make it there, or"
+        " send what it answers"
     )
+
+
+class Kept(ThreadHeksherClient):
+    """A program's own client, which knows how to be sent."""
+
+    def __getstate__(self) -> dict[str, object]:
+        return {}
+
+
+def test_a_subclass_may_be_pickled() -> None:
+    """Where a program says how, that is heeded."""
+    assert type(pickle.loads(pickle.dumps(Kept(URL, None, ["a"])))) is Kept  # noqa: S301 - its own

@@ -41,6 +41,7 @@ def _carry_out(writer: Writer, plan: Plan, next_rule_id: int) -> None:
     _delete(writer, plan)
     order = writer.context_features()
     _set_features(writer, (*plan.features, *(feature for feature in order if feature not in plan.features)))
+    _free_aliases(writer, plan)
     for before, after in plan.changed_settings:
         writer.replace_setting(before.name, after)
         writer.record(logged_change.change_setting(IMPORTING, before, after, writer.context_features()))
@@ -51,6 +52,14 @@ def _carry_out(writer: Writer, plan: Plan, next_rule_id: int) -> None:
         writer.record_all(describe_additions(added))
     _change_rules(writer, plan)
     _set_features(writer, plan.features)
+
+
+def _free_aliases(writer: Writer, plan: Plan) -> None:
+    """Take from settings the aliases that they lose, as a setting that changes before them may get one."""
+    for before, after in plan.changed_settings:
+        kept = before.aliases & after.aliases
+        if kept != before.aliases:
+            writer.replace_setting(before.name, replace(before, aliases=kept))
 
 
 def _delete(writer: Writer, plan: Plan) -> None:

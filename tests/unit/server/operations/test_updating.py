@@ -140,6 +140,13 @@ def test_a_log_that_was_pruned_knows_what_was_imported():
     assert [1, 5, 7] == [rule.rule_id for rule in results[1][1][1]]
 
 
+def test_an_alias_moves_from_one_setting_to_another(storage: Storage):
+    """Whichever of them comes first."""
+    moved = change(settings=[replace(A, aliases=frozenset()), replace(B, aliases=A.aliases)])
+    for there in (moved, THERE):
+        take_over(storage, there)
+
+
 def test_an_update_can_be_repeated(storage: Storage):
     """What an update has changed was not changed here."""
     for number in range(3):
