@@ -146,6 +146,10 @@ class QueryProtocol:
         if revision is not None:
             self._required = max(revision, self._required or 0)
 
+    def demand(self) -> dict[str, str]:
+        """Return the header that demands the required revision; empty if nothing is required."""
+        return {} if self._required is None else {wire.MIN_REVISION_HEADER: str(self._required)}
+
     def confirm_revision(self, sent: SentQuery, revision: int | None) -> None:
         """Note that the answer to a query was published.
 
@@ -171,8 +175,7 @@ class QueryProtocol:
             path: where to.
             headers: to be sent in any case.
         """
-        if self._required is not None:
-            headers = {**headers, wire.MIN_REVISION_HEADER: str(self._required)}
+        headers = {**headers, **self.demand()}
         if self._takes_body() and (query.has_other_than_plain_values or self._measure_url(path, query) > MAX_URL_BYTES):
             return Request("POST", path, headers=headers, body=query.body)
         return Request("GET", path, query.params, headers)

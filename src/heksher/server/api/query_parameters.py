@@ -10,6 +10,7 @@ from fastapi import Depends, Header, HTTPException, Query
 from fastapi.exceptions import RequestValidationError
 from pydantic import JsonValue
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 
 from heksher.context_value import EVERY_VALUE, find_listed_fault
 from heksher.server.api.models import QueryBody, read_value_text
@@ -22,6 +23,7 @@ from heksher.wire import (
     RepeatedFilterError,
     describe_value_fault,
     parse_context_filters,
+    parse_revision,
 )
 
 # How error messages name the parameters of the two kinds of query.
@@ -87,7 +89,23 @@ def check_preferences(preferences: ResponsePreferences) -> None:
         RequestValidationError: it is malformed.
     """
     if not preferences.is_valid():
-        _refuse("header", MIN_REVISION_HEADER, "a revision is a whole number of at most 18 digits")
+        _refuse_revision()
+
+
+async def _read_demanded(request: Request, heksher_min_revision: MinRevisionHeader = None) -> int:
+    del heksher_min_revision  # as int() reads it, which accepts more
+    demanded = parse_revision(request.headers.get(MIN_REVISION_HEADER, "0"))
+    if demanded is None:
+        _refuse_revision()
+    return demanded
+
+
+# The lowest revision that an answer from memory may be of, for routes that may answer from memory; 0 for any.
+DemandedRevisionDependency = Annotated[int, Depends(_read_demanded)]
+
+
+def _refuse_revision() -> NoReturn:
+    _refuse("header", MIN_REVISION_HEADER, "a revision is a whole number of at most 18 digits")
 
 
 def _count_values(body: QueryBody) -> int:

@@ -17,6 +17,7 @@ class GuardedStorage(Storage):
     """A storage whose readers get the catalog's picture when the database cannot be reached.
 
     ``write`` brings the catalog up to date before it returns, so later queries to this process see the write.
+    ``recall`` answers from the catalog's picture whether or not the database is there.
 
     Args:
         inner: the storage that is guarded.
@@ -32,6 +33,8 @@ class GuardedStorage(Storage):
         self._catalog = catalog
         self._availability = availability
         self._look = look
+        # The highest position (see ``CatalogState``) of a write that was answered though the catalog could not follow.
+        self._owed = (0, 0)
 
     @property
     def poll_interval_s(self) -> float:
@@ -60,6 +63,12 @@ class GuardedStorage(Storage):
                     raise
         return work(PictureReader(self._catalog.load().picture))
 
+    def recall(self, work: Callable[[Reader], T], at_least: int = 0) -> Written[T] | None:
+        state = self._catalog.state
+        if state is None or state.picture.revision < at_least or state.position < self._owed:
+            return None
+        return Written(work(PictureReader(state.picture)), state.picture.revision)
+
     def write(
         self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
     ) -> Written[T]:
@@ -78,4 +87,10 @@ class GuardedStorage(Storage):
         except StorageError:
             # The write is stored, so its caller must not get an error. The updater brings the catalog up to date, and
             # logs what is wrong.
+            self._note_debt(revision)
             self._look()
+
+    def _note_debt(self, revision: int) -> None:
+        # Without a state nothing is recalled, and what is loaded later has the write.
+        if (state := self._catalog.state) is not None:
+            self._owed = max(self._owed, (state.era, revision))

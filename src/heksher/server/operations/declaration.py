@@ -1,9 +1,14 @@
 """Declaring a setting: an application states what it expects; the service creates, upgrades, accepts or refuses it.
 
+A program repeats all of its declarations at each start, so nearly all of them change nothing. Those are answered from
+memory (``Storage.recall``): the same setting at the same version is *up to date*, and one that is there at a newer
+version is *outdated*, since versions never go back. What else there is to say only the database can say: another
+process may have changed it a moment ago. ``_find_unchanged`` is the one place that decides this.
+
 Source: docs/reference/compatibility.md, *Declarations and versions*, *Renaming*, *Declare*.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +22,8 @@ from heksher.server.errors import (
 from heksher.server.operations.differences import Comparison, Declaration, Difference
 from heksher.server.operations.logged_change import change_setting
 from heksher.server.operations.versions import FIRST_VERSION, is_major_upgrade, is_newer
-from heksher.server.storage.base import Origin, SettingRecord, Storage, Writer, Written
+from heksher.server.storage.base import Origin, Reader, SettingRecord, Storage, Writer, Written
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.value_type import shorten
 
 OutcomeName = Literal["created", "uptodate", "mismatch", "outdated", "upgraded", "rejected"]
@@ -37,10 +43,21 @@ class DeclarationResult:
     differences: tuple[Difference, ...] = ()
 
 
+# The answer to one of many declarations.
+DeclarationOutcome = DeclarationResult | OperationError | StorageUnavailableError
+
+
 def declare(
-    storage: Storage, declaration: Declaration, origin: Origin, *, is_any_version_first: bool = False
+    storage: Storage,
+    declaration: Declaration,
+    origin: Origin,
+    *,
+    is_any_version_first: bool = False,
+    at_least: int = 0,
 ) -> Written[DeclarationResult]:
     """Declare a setting.
+
+    What the service has already is answered from memory, as it was at the revision in the result.
 
     Args:
         storage: where the settings are.
@@ -48,6 +65,7 @@ def declare(
         origin: who declares it.
         is_any_version_first: whether a new setting may have any version, and an alias that is unknown, which becomes
             its alias then.
+        at_least: the lowest revision that an answer from memory may be of.
 
     Raises:
         InvalidInputError: the declaration contradicts itself: its default is not a value of its type, or its alias is
@@ -56,8 +74,12 @@ def declare(
         NotFoundError: the alias, or a context feature that is declared, does not exist; an outdated declaration may
             name features that are gone.
         ConflictError: the alias belongs to another setting.
+        StorageUnavailableError: the answer is not in memory, and the database cannot be reached.
     """
     check_consistency(declaration)
+    known = storage.recall(lambda reader: _find_unchanged(reader, declaration), at_least)
+    if known is not None and known.result is not None:
+        return Written(known.result, known.revision)
     return storage.write(
         lambda writer: _declare(
             writer, _Finder(writer, [declaration]), declaration, writer.context_features(), is_any_version_first
@@ -67,29 +89,48 @@ def declare(
 
 
 def declare_many(
-    storage: Storage, declarations: Sequence[Declaration], origin: Origin, *, is_any_version_first: bool = False
-) -> Written[tuple[DeclarationResult | OperationError, ...]]:
+    storage: Storage,
+    declarations: Sequence[Declaration],
+    origin: Origin,
+    *,
+    is_any_version_first: bool = False,
+    at_least: int = 0,
+) -> Written[tuple[DeclarationOutcome, ...]]:
     """Declare settings one after another, in one transaction; each declaration sees what those before it have changed.
 
-    Those that are refused change nothing, and keep no other from being stored.
+    Those that are refused change nothing, and keep no other from being stored. If all of them are in memory, there is
+    no transaction; if only some are, all go to the database, because a later one may see what an earlier one changes.
 
     Args:
         storage: where to.
         declarations: each has passed ``check_consistency``.
         origin: of the write.
         is_any_version_first: as for ``declare``.
+        at_least: as for ``declare``.
 
     Returns:
         For each declaration its result, or the error that ``declare`` would raise for it.
-    """
 
-    def work(writer: Writer) -> tuple[DeclarationResult | OperationError, ...]:
+    Raises:
+        StorageUnavailableError: no answer is in memory, and the database cannot be reached.
+    """
+    known = storage.recall(lambda reader: [_find_unchanged(reader, declared) for declared in declarations], at_least)
+    found = [] if known is None else [result for result in known.result if result is not None]
+    if known is not None and len(found) == len(declarations):
+        return Written(tuple(found), known.revision)
+
+    def work(writer: Writer) -> tuple[DeclarationOutcome, ...]:
         order, finder = writer.context_features(), _Finder(writer, declarations)
         return tuple(
             _try_declare(writer, finder, declaration, order, is_any_version_first) for declaration in declarations
         )
 
-    return storage.write(work, origin)
+    try:
+        return storage.write(work, origin)
+    except StorageUnavailableError as error:
+        if known is None or not found:
+            raise
+        return Written(tuple(result or error for result in known.result), known.revision)
 
 
 def check_consistency(declaration: Declaration) -> None:
@@ -147,28 +188,48 @@ def _declare(
     writer: Writer, finder: _Finder, declaration: Declaration, order: Sequence[str], is_any_version_first: bool
 ) -> DeclarationResult:
     """Declare a setting; ``order`` has the service's context features."""
-    stored = _find_target(finder, declaration, is_any_version_first)
+    stored = _find_target(finder.find, declaration, is_any_version_first)
     if stored is None:
         return _create(writer, finder, declaration, order, is_any_version_first)
-    # Rules stand against differences only, so what is the same needs none. That is nearly every declaration: a program
-    # repeats all of them at each start.
-    if declaration.version == stored.version and not Comparison(declaration, stored, order, ()).list_for_upgrade():
-        return DeclarationResult("uptodate", stored.version)
+    if unchanged := _compare_unchanged(declaration, stored, order):
+        return unchanged
     comparison = Comparison(declaration, stored, order, writer.rules([stored.name]))
-    if is_newer(stored.version, than=declaration.version):
-        return DeclarationResult("outdated", stored.version, comparison.list_for_outdated())
     _require_known_features(comparison)
     if declaration.version == stored.version:
         return DeclarationResult("mismatch", stored.version, comparison.list_for_upgrade())
     return _upgrade(writer, finder, comparison)
 
 
-def _find_target(finder: _Finder, declaration: Declaration, is_any_version_first: bool) -> SettingRecord | None:
+def _find_unchanged(reader: Reader, declaration: Declaration) -> DeclarationResult | None:
+    """Return the result of a declaration that changes nothing; ``None`` if it may have another result."""
+    try:
+        stored = _find_target(reader.find_setting, declaration, is_any_version_first=True)
+    except OperationError:
+        # The setting that the alias belongs to may have come, or gone, since.
+        return None
+    return None if stored is None else _compare_unchanged(declaration, stored, reader.context_features())
+
+
+def _compare_unchanged(
+    declaration: Declaration, stored: SettingRecord, order: Sequence[str]
+) -> DeclarationResult | None:
+    # Rules stand against changes only, so these answers need none.
+    comparison = Comparison(declaration, stored, order, ())
+    if is_newer(stored.version, than=declaration.version):
+        return DeclarationResult("outdated", stored.version, comparison.list_for_outdated())
+    if declaration.version == stored.version and not comparison.list_for_upgrade():
+        return DeclarationResult("uptodate", stored.version)
+    return None
+
+
+def _find_target(
+    find: Callable[[str], SettingRecord | None], declaration: Declaration, is_any_version_first: bool
+) -> SettingRecord | None:
     """Return the stored setting that a declaration is about; ``None`` if the setting is new."""
-    stored = finder.find(declaration.name)
+    stored = find(declaration.name)
     if declaration.alias is None:
         return stored
-    holder = finder.find(declaration.alias)
+    holder = find(declaration.alias)
     if holder is None:
         if stored is None and is_any_version_first:
             return None

@@ -251,6 +251,23 @@ class Storage(ABC):
             StorageUnavailableError: the storage cannot be reached.
         """
 
+    def recall(self, work: Callable[[Reader], T], at_least: int = 0) -> Written[T] | None:
+        """Run a unit of reading work on what this process has in memory, without asking the database.
+
+        Whatever a write is answered without being run is decided here, by ``work``, on one state. That state may lack
+        the latest writes of other processes, but none that this process has answered.
+
+        Args:
+            work: the unit of work; there is no change log to read.
+            at_least: the lowest revision that the state may have.
+
+        Returns:
+            The result with the revision that it was found at; ``None`` if there is no such state in memory. The base
+            storage has none; the one that has the catalog behind it overrides this.
+        """
+        del work, at_least
+        return None
+
     @abstractmethod
     def write(
         self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None

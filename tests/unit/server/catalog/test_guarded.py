@@ -7,7 +7,7 @@ from heksher.server.catalog.catalog import Catalog
 from heksher.server.catalog.guarded import GuardedStorage
 from heksher.server.catalog.reader import PictureReader
 from heksher.server.operations import rules
-from heksher.server.storage.base import NOBODY, Origin, Reader
+from heksher.server.storage.base import NOBODY, Origin, Reader, Written
 from heksher.server.storage.storage_errors import StorageCorruptError, StorageUnavailableError
 from tests.support.catalogs import FragileStorage, open_fragile
 from tests.support.operations import SOMEBODY, read_last
@@ -37,6 +37,10 @@ def guarded() -> Guarded:
     guarded = Guarded()
     guarded.catalog.load()
     return guarded
+
+
+def _fail(_revision: int) -> None:
+    raise StorageCorruptError("a page is damaged")
 
 
 def test_while_the_database_is_there_it_is_read(guarded: Guarded):
@@ -123,13 +127,45 @@ def test_what_is_stored_is_answered_so(guarded: Guarded):
 
 def test_what_is_stored_is_answered_so_whatever_the_catalog_meets(guarded: Guarded, monkeypatch: pytest.MonkeyPatch):
     """A database that cannot be read afterwards is no failure of the write, and somebody looks after it."""
-
-    def fail(_revision: int) -> None:
-        raise StorageCorruptError("a page is damaged")
-
-    monkeypatch.setattr(guarded.catalog, "refresh", fail)
+    monkeypatch.setattr(guarded.catalog, "refresh", _fail)
     assert 2 == write_something(guarded.storage)
     assert 1 == guarded.looks
+
+
+def test_what_is_in_memory_is_recalled(guarded: Guarded):
+    """Also while the database is away, with the revision that it is of."""
+    guarded.inner.is_away = True
+    before = guarded.inner.reads
+    assert Written(PictureReader, 1) == guarded.storage.recall(type)
+    assert before == guarded.inner.reads
+
+
+def test_nothing_is_recalled_that_is_not_new_enough(guarded: Guarded):
+    """Nor is anything before the catalog is loaded."""
+    assert Written(PictureReader, 1) == guarded.storage.recall(type, 1)
+    assert guarded.storage.recall(type, 2) is None
+    assert Guarded().storage.recall(type) is None
+
+
+def test_nothing_is_recalled_that_lacks_a_write_that_was_answered(guarded: Guarded, monkeypatch: pytest.MonkeyPatch):
+    """The catalog could not follow the write; once it can, it is recalled from again."""
+    with monkeypatch.context() as patched:
+        patched.setattr(guarded.catalog, "refresh", _fail)
+        write_something(guarded.storage)
+    assert guarded.storage.recall(type) is None
+    guarded.catalog.refresh()
+    assert Written(PictureReader, 2) == guarded.storage.recall(type)
+
+
+def test_a_write_that_was_lost_is_not_waited_for(guarded: Guarded, monkeypatch: pytest.MonkeyPatch):
+    """Once the database was restored from a backup, its revisions are others."""
+    write_something(guarded.storage)
+    with monkeypatch.context() as patched:
+        patched.setattr(guarded.catalog, "refresh", _fail)
+        write_something(guarded.storage)
+    guarded.inner.inner = open_fragile()
+    guarded.catalog.refresh()
+    assert Written(PictureReader, 1) == guarded.storage.recall(type)
 
 
 def test_the_health_is_that_of_the_database(guarded: Guarded):
