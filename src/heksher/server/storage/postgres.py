@@ -13,7 +13,7 @@ import importlib.util
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, cast
 
-from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, event, func, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from heksher.server.storage.dialect import MAX_POOL_OVERFLOW, POOL_SIZE, Dialect, first_line
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # The channel for announcing revisions. All schemas of a database share it, so a message begins with the schema's name.
 CHANNEL: Final = "heksher_revision"
 _LISTEN: Final = "heksher_listen"
+# The execution option with the statements that begin a transaction.
+_BEGIN: Final = "heksher_begin"
 
 # Values of libpq for what the URL leaves open. Units: seconds; tcp_user_timeout in milliseconds. Keepalives detect that
 # the server of an idle connection, such as a listener's, has vanished.
@@ -45,7 +47,8 @@ _UNAVAILABLE_STATES: Final = ("08", "25006", "28", "3D", "40", "53", "55P03", "5
 # How long a start waits for one statement of a migration, or for another process that migrates.
 _MIGRATION_TIMEOUT_S: Final = 600.0
 
-_ANNOUNCE: Final = select(func.pg_notify(CHANNEL, func.concat(func.current_schema(), " ", bindparam("revision"))))
+_LOCK: Final = "SELECT FROM write_state FOR UPDATE"
+_ANNOUNCE: Final = "SELECT pg_notify(%(channel)s, concat(current_schema(), ' ', %(revision)s::text))"
 
 
 class PostgresDialect(Dialect):
@@ -62,10 +65,9 @@ class PostgresDialect(Dialect):
         user = f"{url.username}@" if url.username else ""
         port = f":{url.port}" if url.port else ""
         place = f"postgresql://{user}{url.host or ''}{port}/{url.database or ''}"
-        super().__init__(place, {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}, {})
+        super().__init__(place, {_BEGIN: ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",)}, {})
         self.writer_options: Mapping[str, object] = {
-            "isolation_level": "READ COMMITTED",
-            "heksher_begin": self._limit_locks(url),
+            _BEGIN: ("BEGIN ISOLATION LEVEL READ COMMITTED", *self._limit_locks(url))
         }
         self._is_listening = _read_listen(url)
         self._url = url.set(drivername="postgresql+psycopg").difference_update_query([_LISTEN])
@@ -75,9 +77,12 @@ class PostgresDialect(Dialect):
             raise StorageError(f"{self.place} needs the PostgreSQL driver: install heksher with its extra 'postgres'")
         # Services that keep their data in SQLite do not need this library, and may not have it installed.
         from heksher.server.storage.postgres_connection import limit_waiting  # noqa: PLC0415 -- see above
+        from heksher.server.storage.postgres_deferring import defer_statements  # noqa: PLC0415 -- see above
 
         engine = create_engine(
             self._url,
+            # See postgres_deferring: transactions are begun by a statement.
+            isolation_level="AUTOCOMMIT",
             connect_args=self._connect_arguments(),
             pool_size=POOL_SIZE,
             max_overflow=MAX_POOL_OVERFLOW,
@@ -89,14 +94,17 @@ class PostgresDialect(Dialect):
         engine.dialect.use_insertmanyvalues_wo_returning = True
         event.listen(engine, "begin", _begin)
         limit_waiting(engine)
+        defer_statements(engine)
         return engine
 
     def lock_schema(self, connection: Connection) -> None:
         # A statement of a migration may take long, and so may waiting for another process that migrates.
-        driver = cast("PatientConnection", connection.connection.driver_connection)
-        driver.answer_timeout_s = _MIGRATION_TIMEOUT_S
+        _get_driver(connection).answer_timeout_s = _MIGRATION_TIMEOUT_S
         connection.execute(text(f"SET LOCAL lock_timeout = '{_MIGRATION_TIMEOUT_S:.0f}s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('heksher schema'))"))
+
+    def lock_writers(self, connection: Connection) -> None:
+        _defer(connection, _LOCK)
 
     def check_exists(self) -> None:
         # Nothing to check: connecting never creates a database, it fails if there is none.
@@ -104,7 +112,7 @@ class PostgresDialect(Dialect):
 
     def announce(self, connection: Connection, revision: int) -> None:
         with self.translating("announcing a change"):
-            connection.execute(_ANNOUNCE, {"revision": revision})
+            _defer(connection, _ANNOUNCE, {"channel": CHANNEL, "revision": str(revision)})
 
     def listen(self) -> Listener:
         if not self._is_listening:
@@ -146,11 +154,11 @@ class PostgresDialect(Dialect):
         settings = {name: value for name, value in _LIBPQ_DEFAULTS.items() if name not in self._url.query}
         return {**settings, "prepare_threshold": None}
 
-    def _limit_locks(self, url: URL) -> str:
-        """Return the first statement of a writing transaction; empty if the URL sets a limit of its own."""
+    def _limit_locks(self, url: URL) -> tuple[str, ...]:
+        """Return the first statement of a writing transaction; none if the URL sets a limit of its own."""
         if "lock_timeout" in str(url.query.get("options", "")):
-            return ""
-        return f"SET LOCAL lock_timeout = '{self.lock_timeout_s * 1000:.0f}ms'"
+            return ()
+        return (f"SET LOCAL lock_timeout = '{self.lock_timeout_s * 1000:.0f}ms'",)
 
 
 def _read_listen(url: URL) -> bool:
@@ -161,5 +169,15 @@ def _read_listen(url: URL) -> bool:
 
 
 def _begin(connection: Connection) -> None:
-    if statement := connection.get_execution_options().get("heksher_begin"):
-        connection.exec_driver_sql(statement)
+    for statement in connection.get_execution_options().get(_BEGIN, ()):
+        _get_driver(connection).defer(statement)
+
+
+def _defer(connection: Connection, statement: str, parameters: Mapping[str, str] | None = None) -> None:
+    if not connection.in_transaction():
+        connection.begin()
+    _get_driver(connection).defer(statement, parameters)
+
+
+def _get_driver(connection: Connection) -> "PatientConnection":
+    return cast("PatientConnection", connection.connection.driver_connection)

@@ -14,6 +14,8 @@ from psycopg.abc import RV, PQGen
 from psycopg.waiting import Ready
 from sqlalchemy import Engine, event
 
+from heksher.server.storage.postgres_deferring import DeferringConnection
+
 # How long the server may send nothing while a call waits for it. Longer than the lock timeout, which is the longest
 # that a healthy server takes to answer.
 ANSWER_TIMEOUT_S: Final = 12.0
@@ -21,7 +23,7 @@ ANSWER_TIMEOUT_S: Final = 12.0
 PING_TIMEOUT_S: Final = 3.0
 
 
-class PatientConnection(psycopg.Connection[Any]):
+class PatientConnection(DeferringConnection):
     """A connection that is closed if the server takes too long to answer.
 
     Attributes:

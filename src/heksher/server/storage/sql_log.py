@@ -216,7 +216,7 @@ class SqlLogAppender:
             self._add_parts(revision, some)
         if known_size != self._size:
             parameters = {"of_revision": revision, "size": self._size}
-            self._statements.run(_GROW_ENTRY, parameters, "recording how many changes there are")
+            self._statements.run_later(_GROW_ENTRY, parameters, "recording how many changes there are")
         return self._size > 0
 
     def _add_entry(self, revision: int, size: int) -> None:
@@ -229,7 +229,7 @@ class SqlLogAppender:
             "stamp": self._stamp(),
             "size": size,
         }
-        self._statements.run(_ADD_ENTRY, row, "recording a change")
+        self._statements.run_later(_ADD_ENTRY, row, "recording a change")
 
     def _add_parts(self, revision: int, changes: Sequence[tuple[LoggedChange, int | None]]) -> None:
         long_values: dict[str, str] = {}
@@ -248,7 +248,7 @@ class SqlLogAppender:
             for number, (change, setting_id) in enumerate(changes, self._size)
         ]
         self._size += len(rows)
-        self._statements.run(
+        self._statements.run_later(
             _ADD_PART, rows if len(rows) > 1 else rows[0], f"recording the change {changes[0][0].action!r}"
         )
         if long_values:

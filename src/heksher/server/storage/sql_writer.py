@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, literal, select, true, update
 
 from heksher.server.storage.base import RULE as RULE_KIND
 from heksher.server.storage.base import SETTING as SETTING_KIND
@@ -25,6 +25,7 @@ from heksher.server.storage.sql_statements import (
 from heksher.server.storage.storage_errors import ContractError, StorageCorruptError
 from heksher.server.storage.tables import (
     CONTEXT_FEATURE,
+    LOG_ENTRY,
     RULE,
     SETTING,
     SETTING_FEATURE,
@@ -35,7 +36,21 @@ from heksher.server.storage.unit import UnitOfWork, require_new_ids, require_sam
 from heksher.value_type import JSON
 
 _COUNTERS: Final = ("last_rule_id", "last_setting_id", "features_revision")
-_LOCK_WRITE_STATE: Final = select(*(WRITE_STATE.c[name] for name in _COUNTERS)).with_for_update()
+_NEWEST: Final = (
+    select(LOG_ENTRY.c.revision, LOG_ENTRY.c.stamp).order_by(LOG_ENTRY.c.revision.desc()).limit(1).subquery("newest")
+)
+# What nearly every unit of work needs. A row for each context feature, or one if there are none.
+_STATE: Final = (
+    select(
+        WRITE_STATE.c.id,
+        *(WRITE_STATE.c[name] for name in _COUNTERS),
+        _NEWEST.c.revision.label("newest_revision"),
+        _NEWEST.c.stamp,
+        CONTEXT_FEATURE.c.name.label("feature"),
+    )
+    .select_from(WRITE_STATE.outerjoin(_NEWEST, true()).outerjoin(CONTEXT_FEATURE, true()))
+    .order_by(CONTEXT_FEATURE.c.position)
+)
 _SET_WRITE_STATE: Final = update(WRITE_STATE)
 
 _FEATURE: Final = CONTEXT_FEATURE.c.name == bindparam("feature")
@@ -83,25 +98,28 @@ class SqlWriter(SqlReader, Writer):
         # The new and the stored contents of the only row of write_state.
         self._counters: dict[str, int] = {}
         self._stored_counters: dict[str, int] = {}
-        # The newest revision before this unit of work; None until it is needed.
-        self._old_revision: int | None = None
+        # The newest revision before this unit of work. No other writer can create one meanwhile.
+        self._old_revision = 0
+        self._features: tuple[str, ...] = ()
         # The numbers of the settings that this unit has deleted, by name.
         self._gone: dict[str, int] = {}
 
     def lock(self) -> None:
         """Wait until no other transaction writes, and keep others from writing until this one ends."""
-        rows = self._statements.fetch(_LOCK_WRITE_STATE)
-        if len(rows) != 1:
-            raise StorageCorruptError(
-                f"the table write_state of {self._statements.place} has {len(rows)} rows, not one"
-            )
+        self._statements.lock_writers()
+        # Another statement than the one that locks: what it reads has to be as new as the lock.
+        rows = self._statements.fetch(_STATE)
+        if (count := len({row.id for row in rows})) != 1:
+            raise StorageCorruptError(f"the table write_state of {self._statements.place} has {count} rows, not one")
         self._stored_counters = {name: getattr(rows[0], name) for name in _COUNTERS}
         self._counters = dict(self._stored_counters)
+        self._old_revision = rows[0].newest_revision or 0
+        self._features = tuple(row.feature for row in rows if row.feature is not None)
 
     def finish(self) -> None:
         """Store the counters that the unit of work changed. Call this before the transaction is committed."""
         if self._counters != self._stored_counters:
-            self._statements.run(_SET_WRITE_STATE, self._counters, "storing the last ids")
+            self._statements.run_later(_SET_WRITE_STATE, self._counters, "storing the last ids")
 
     def revision(self) -> int:
         return self._new_revision - (not self._unit.has_record)
@@ -109,11 +127,12 @@ class SqlWriter(SqlReader, Writer):
     def features_revision(self) -> int:
         return self._counters["features_revision"]
 
+    def context_features(self) -> tuple[str, ...]:
+        return self._features
+
     @property
     def _new_revision(self) -> int:
-        """The revision that this unit of work creates. No other writer can create one meanwhile, so it is read once."""
-        if self._old_revision is None:
-            self._old_revision = super().revision()
+        """The revision that this unit of work creates."""
         return self._old_revision + 1
 
     def set_context_features(self, features: Sequence[str]) -> None:
@@ -122,7 +141,7 @@ class SqlWriter(SqlReader, Writer):
                 raise ContractError(f"a context feature stands twice in {list(features)}")
             doing = f"making the list of context features {list(features)}"
             positions = {feature: position for position, feature in enumerate(features)}
-            stored = set(self.context_features())
+            stored = set(self._features)
             self._statements.run_each(
                 _DELETE_FEATURE, ({"feature": feature} for feature in stored.difference(features)), doing
             )
@@ -134,6 +153,7 @@ class SqlWriter(SqlReader, Writer):
             self._statements.run_each(
                 _ADD_FEATURE, ({"name": name, "position": positions[name]} for name in added), doing
             )
+            self._features = tuple(features)
             self._counters["features_revision"] = self._new_revision
 
     def add_setting(self, setting: SettingRecord) -> None:
@@ -145,9 +165,9 @@ class SqlWriter(SqlReader, Writer):
             doing = f"replacing setting {name!r}"
             setting_id = self._find_setting_id(name)
             key = {"setting_id": setting_id}
-            self._statements.run(_DELETE_NAMES, key, doing)
-            self._statements.run(_DELETE_CONFIGURABLE, key, doing)
-            self._statements.run(_REPLACE_SETTING, {**key, **self._make_setting_row(setting)}, doing)
+            self._statements.run_later(_DELETE_NAMES, key, doing)
+            self._statements.run_later(_DELETE_CONFIGURABLE, key, doing)
+            self._statements.run_later(_REPLACE_SETTING, {**key, **self._make_setting_row(setting)}, doing)
             self._add_names_and_features([(setting_id, setting)])
             del self._setting_ids[name]
             self._setting_ids[setting.name] = setting_id
@@ -252,14 +272,14 @@ class SqlWriter(SqlReader, Writer):
     def _add_setting(self, setting: SettingRecord) -> None:
         setting_id = self._choose_setting_id(setting.name)
         row = {"id": setting_id, **self._make_setting_row(setting)}
-        self._statements.run(_ADD_SETTING, row, f"adding setting {setting.name!r}")
+        self._statements.run_later(_ADD_SETTING, row, f"adding setting {setting.name!r}")
         self._add_names_and_features([(setting_id, setting)])
         self._setting_ids[setting.name] = setting_id
 
     def _load_settings(self, settings: Sequence[SettingRecord]) -> None:
         numbered = [(self._choose_setting_id(setting.name), setting) for setting in settings]
         rows = [{"id": setting_id, **self._make_setting_row(setting)} for setting_id, setting in numbered]
-        self._statements.run_each(_ADD_SETTING, rows, "loading settings")
+        self._statements.run_each_later(_ADD_SETTING, rows, "loading settings")
         self._add_names_and_features(numbered)
         self._setting_ids.update({setting.name: setting_id for setting_id, setting in numbered})
 
@@ -279,20 +299,20 @@ class SqlWriter(SqlReader, Writer):
         return None if last is None or last[0].after is not None else last[1]
 
     def _add_names_and_features(self, numbered: Sequence[tuple[int, SettingRecord]]) -> None:
-        doing = f"naming setting {numbered[0][1].name!r}"
-        names = [
-            {"setting_id": setting_id, "name": name}
-            for setting_id, setting in numbered
-            for name in (setting.name, *setting.aliases)
-        ]
-        self._statements.run_each(_ADD_NAME, names, doing)
         doing = f"making setting {numbered[0][1].name!r} configurable by its features"
         features = [
             {"setting_id": setting_id, "feature": feature}
             for setting_id, setting in numbered
             for feature in setting.configurable_features
         ]
-        self._statements.run_each(_ADD_CONFIGURABLE, features, doing)
+        self._statements.run_each_later(_ADD_CONFIGURABLE, features, doing)
+        # Names last, and at once: there are some in any case.
+        names = [
+            {"setting_id": setting_id, "name": name}
+            for setting_id, setting in numbered
+            for name in (setting.name, *setting.aliases)
+        ]
+        self._statements.run_each(_ADD_NAME, names, f"naming setting {numbered[0][1].name!r}")
 
     def _make_setting_row(self, setting: SettingRecord) -> dict[str, object]:
         return {

@@ -77,11 +77,11 @@ def go_on_after(outage: Callable[[], None]) -> Callable[[Reader], None]:
     """Return a unit of work in which an outage begins, which the work does not care about."""
 
     def work(reader: Reader) -> None:
-        reader.context_features()
+        reader.settings()
         outage()
         for _ in range(2):
             with pytest.raises(StorageUnavailableError):
-                reader.context_features()
+                reader.settings()
 
     return work
 

@@ -1,0 +1,95 @@
+"""Connections to PostgreSQL that do not wait for what needs no answer: each wait is a round trip through the network.
+
+A deferred statement is sent with the next one that is not, or with the commit, in one *pipeline* of the protocol. Its
+error is raised there. What follows a statement that fails is skipped by the server, the commit included. The driver
+would wait for the beginning of each transaction, so the engine begins them by a deferred statement of its own, and the
+driver takes the connection for one without transactions (``AUTOCOMMIT``). This module loads the driver, so import it
+only where it is needed.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Self
+
+import psycopg
+from sqlalchemy import Engine, event
+
+from heksher.server.storage.sql_statements import DEFERRABLE
+
+
+class DeferringConnection(psycopg.Connection[Any]):
+    """A connection with statements that are sent later. Belongs to one thread at a time."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.cursor_factory = _TogetherCursor
+        self._deferred: list[tuple[Any, Any]] = []
+
+    def defer(self, statement: str, parameters: Any = None) -> None:
+        """Have a statement sent before the next one, or with the commit; a rollback drops it."""
+        self._deferred.append((statement, parameters))
+
+    def commit(self) -> None:
+        """Send what is deferred, and commit.
+
+        Raises:
+            psycopg.Error: either failed; nothing is stored, unless the connection was lost meanwhile.
+        """
+        if self._deferred:
+            # The driver's own commit would wait for what was sent before.
+            self.execute("COMMIT")
+        else:
+            super().commit()
+
+    def rollback(self) -> None:
+        """Drop what is deferred, and roll back."""
+        self._deferred.clear()
+        super().rollback()
+
+    @contextmanager
+    def sending_deferred(self) -> Iterator[None]:
+        """Send what is deferred together with what the block sends."""
+        if not self._deferred:
+            yield
+            return
+        deferred, self._deferred = self._deferred, []
+        with self._pipelining():
+            for statement, parameters in deferred:
+                psycopg.Cursor(self).execute(statement, parameters)
+            yield
+
+    def _pipelining(self) -> AbstractContextManager[object]:
+        # An old libpq cannot; then each statement is a round trip.
+        return self.pipeline() if psycopg.Pipeline.is_supported() else nullcontext()
+
+
+class _TogetherCursor(psycopg.Cursor[Any]):
+    """A cursor that first sends what its connection has deferred."""
+
+    @property
+    def _deferring(self) -> DeferringConnection:
+        connection = self.connection
+        assert isinstance(connection, DeferringConnection)  # noqa: S101 - nobody else makes these cursors
+        return connection
+
+    def execute(self, query: Any, params: Any = None, **named: Any) -> Self:
+        with self._deferring.sending_deferred():
+            super().execute(query, params, **named)
+        return self
+
+    def executemany(self, query: Any, params_seq: Iterable[Any], **named: Any) -> None:
+        with self._deferring.sending_deferred():
+            super().executemany(query, params_seq, **named)
+
+
+def defer_statements(engine: Engine) -> None:
+    """Have an engine defer the statements that may be."""
+
+    @event.listens_for(engine, "do_execute")
+    def defer(cursor: psycopg.Cursor[Any], statement: str, parameters: Any, context: Any) -> bool:
+        if not context.execution_options.get(DEFERRABLE, False):
+            return False
+        connection = cursor.connection
+        assert isinstance(connection, DeferringConnection)  # noqa: S101 - the engine has no others
+        connection.defer(statement, parameters)
+        return True
