@@ -150,6 +150,10 @@ bench-import: env-test ## an import of 10,000 settings and 100,000 rules from a 
 bench-start: env-test ## starts of many processes and settings, and what one bad setting does to updates (QUICK=1: a tenth)
 	$(BENCH) benchmarks.start $(BENCH_ARGS) $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)
 
+.PHONY: bench-start-postgres
+bench-start-postgres: env-test ## a hundred processes that start on PostgreSQL, also 2 ms away, and without it (QUICK=1: ten)
+	$(BENCH) benchmarks.start_postgres $(BENCH_ARGS) $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)
+
 .PHONY: bench-outage-db
 bench-outage-db: env-test ## two replicas under load while PostgreSQL is stopped, then frozen (SECONDS=10; default 30)
 	$(BENCH) benchmarks.database_outage $(if $(SECONDS),--seconds '$(SECONDS)') $(ARGS)

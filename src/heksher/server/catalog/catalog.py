@@ -125,6 +125,29 @@ class Catalog:
                 self._failure = time.monotonic(), str(error)
                 raise
 
+    def take(self, entry: LogEntry, previous_stamp: str | None) -> bool:
+        """Bring the state up to an entry that was just stored, without reading it, if it is the next one.
+
+        Args:
+            entry: the whole entry.
+            previous_stamp: the stamp of the entry before it; ``None`` if there is none. It has to be that of the
+                state's newest entry: another one with the same number is of another history.
+
+        Returns:
+            Whether the entry is the next one; if it is not, only a look at the database helps.
+
+        Raises:
+            StorageUnavailableError: everything has to be loaded anew, and the database cannot be reached.
+        """
+        with self._lock:
+            state = self.state
+            if state is None or entry.revision != state.picture.revision + 1:
+                return False
+            if previous_stamp != (None if state.newest is None else state.newest.stamp):
+                return False
+            self._advance(state, entry.revision, [entry] if state.newest is None else [state.newest, entry])
+            return True
+
     def _is_new_enough(self, state: CatalogState, at_least: int | None, asked_s: float) -> bool:
         if at_least is not None and state.picture.revision >= at_least:
             return True

@@ -1,7 +1,8 @@
 """A storage backed by the catalog, so that reads work while the database cannot be reached."""
 
+import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
@@ -11,6 +12,9 @@ from heksher.server.storage.listener import Listener
 from heksher.server.storage.storage_errors import StorageError, StorageUnavailableError
 
 T = TypeVar("T")
+
+# How long a write waits for others before it. Each of them waits for the database no longer than this.
+_TURN_TIMEOUT_S: Final = 10.0
 
 
 class GuardedStorage(Storage):
@@ -33,6 +37,8 @@ class GuardedStorage(Storage):
         self._catalog = catalog
         self._availability = availability
         self._look = look
+        # Held by the one that writes what was not known.
+        self._turn = threading.Lock()
         # The highest position (see ``CatalogState``) of a write that was answered though the catalog could not follow.
         self._owed = (0, 0)
 
@@ -69,6 +75,25 @@ class GuardedStorage(Storage):
             return None
         return Written(work(PictureReader(state.picture)), state.picture.revision)
 
+    def write_unless_known(
+        self,
+        know: Callable[[Reader], T | None],
+        work: Callable[[Writer], T],
+        origin: Origin = NOBODY,
+        at_least: int = 0,
+    ) -> Written[T]:
+        known = self.recall(know, at_least)
+        if known is not None and known.result is not None:
+            return Written(known.result, known.revision)
+        # Of many processes that declare the same at once, one writes it; when the others' turns come, it is known.
+        self._availability.require()
+        if not self._turn.acquire(timeout=_TURN_TIMEOUT_S):
+            raise StorageUnavailableError(f"other writes of the same kind took {_TURN_TIMEOUT_S:g} seconds")
+        try:
+            return super().write_unless_known(know, work, origin, at_least)
+        finally:
+            self._turn.release()
+
     def write(
         self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
     ) -> Written[T]:
@@ -78,16 +103,17 @@ class GuardedStorage(Storage):
         except StorageUnavailableError:
             self._look()
             raise
-        self._follow(written.revision)
+        self._follow(written)
         return written
 
-    def _follow(self, revision: int) -> None:
+    def _follow(self, written: Written[T]) -> None:
         try:
-            self._catalog.refresh(revision)
+            if written.entry is None or not self._catalog.take(written.entry, written.previous_stamp):
+                self._catalog.refresh(written.revision)
         except StorageError:
             # The write is stored, so its caller must not get an error. The updater brings the catalog up to date, and
             # logs what is wrong.
-            self._note_debt(revision)
+            self._note_debt(written.revision)
             self._look()
 
     def _note_debt(self, revision: int) -> None:

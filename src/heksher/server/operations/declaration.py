@@ -1,8 +1,8 @@
 """Declaring a setting: an application states what it expects; the service creates, upgrades, accepts or refuses it.
 
 A program repeats all of its declarations at each start, so nearly all of them change nothing. Those are answered from
-memory (``Storage.recall``): the same setting at the same version is *up to date*, and one that is there at a newer
-version is *outdated*, since versions never go back. What else there is to say only the database can say: another
+memory (``Storage.write_unless_known``): the same setting at the same version is *up to date*, and one that is there at
+a newer version is *outdated*, since versions never go back. What else there is to say only the database can say: another
 process may have changed it a moment ago. ``_find_unchanged`` is the one place that decides this.
 
 Source: docs/reference/compatibility.md, *Declarations and versions*, *Renaming*, *Declare*.
@@ -22,7 +22,7 @@ from heksher.server.errors import (
 from heksher.server.operations.differences import Comparison, Declaration, Difference
 from heksher.server.operations.logged_change import change_setting
 from heksher.server.operations.versions import FIRST_VERSION, is_major_upgrade, is_newer
-from heksher.server.storage.base import Origin, Reader, SettingRecord, Storage, Writer, Written
+from heksher.server.storage.base import Origin, Reader, RuleRecord, SettingRecord, Storage, Writer, Written
 from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.value_type import shorten
 
@@ -77,15 +77,14 @@ def declare(
         StorageUnavailableError: the answer is not in memory, and the database cannot be reached.
     """
     check_consistency(declaration)
-    known = storage.recall(lambda reader: _find_unchanged(reader, declaration), at_least)
-    if known is not None and known.result is not None:
-        return Written(known.result, known.revision)
-    return storage.write(
-        lambda writer: _declare(
-            writer, _Finder(writer, [declaration]), declaration, writer.context_features(), is_any_version_first
-        ),
-        origin,
-    )
+
+    def work(writer: Writer) -> DeclarationResult:
+        draft = _DeclaredSettings(writer, [declaration])
+        result = _declare(draft, declaration, is_any_version_first)
+        draft.store()
+        return result
+
+    return storage.write_unless_known(lambda reader: _find_unchanged(reader, declaration), work, origin, at_least)
 
 
 def declare_many(
@@ -114,21 +113,25 @@ def declare_many(
     Raises:
         StorageUnavailableError: no answer is in memory, and the database cannot be reached.
     """
-    known = storage.recall(lambda reader: [_find_unchanged(reader, declared) for declared in declarations], at_least)
-    found = [] if known is None else [result for result in known.result if result is not None]
-    if known is not None and len(found) == len(declarations):
-        return Written(tuple(found), known.revision)
+
+    def find_unchanged(reader: Reader) -> list[DeclarationResult | None]:
+        return [_find_unchanged(reader, declaration) for declaration in declarations]
+
+    def know(reader: Reader) -> tuple[DeclarationOutcome, ...] | None:
+        known = [result for result in find_unchanged(reader) if result is not None]
+        return tuple(known) if len(known) == len(declarations) else None
 
     def work(writer: Writer) -> tuple[DeclarationOutcome, ...]:
-        order, finder = writer.context_features(), _Finder(writer, declarations)
-        return tuple(
-            _try_declare(writer, finder, declaration, order, is_any_version_first) for declaration in declarations
-        )
+        draft = _DeclaredSettings(writer, declarations)
+        results = tuple(_try_declare(draft, declaration, is_any_version_first) for declaration in declarations)
+        draft.store()
+        return results
 
     try:
-        return storage.write(work, origin)
+        return storage.write_unless_known(know, work, origin, at_least)
     except StorageUnavailableError as error:
-        if known is None or not found:
+        known = storage.recall(find_unchanged, at_least)
+        if known is None or not any(known.result):
             raise
         return Written(tuple(result or error for result in known.result), known.revision)
 
@@ -146,58 +149,79 @@ def check_consistency(declaration: Declaration) -> None:
         raise InvalidInputError("the alias is the name itself: give the other name, or none", ("alias",))
 
 
-class _Finder:
-    """Finds the settings that declarations are about.
+class _DeclaredSettings:
+    """The settings that declarations are about, as the declarations so far have made them.
 
-    All are read together, before the first change: a program repeats hundreds of declarations at each start, while
-    others wait to write. What has changed since is read again.
+    All are read together, before the first change, and new ones are added together: a program may have hundreds, and
+    other programs wait meanwhile. What is read once is not read again.
 
     Args:
-        writer: reads them.
+        writer: reads and writes them.
         declarations: what they are about.
     """
 
     def __init__(self, writer: Writer, declarations: Iterable[Declaration]) -> None:
+        self.order = writer.context_features()
         self._writer = writer
         names = {name for declared in declarations for name in (declared.name, declared.alias) if name is not None}
-        self._stored = writer.find_settings(names)
-        # Names and aliases that were given or taken away since.
-        self._changed: set[str] = set()
+        # By name and by alias.
+        self._settings = writer.find_settings(names)
+        # New settings that are not stored yet, in their order.
+        self._added: list[SettingRecord] = []
 
     def find(self, name: str) -> SettingRecord | None:
         """Return the setting with a name or alias, or ``None``."""
-        return self._writer.find_setting(name) if name in self._changed else self._stored.get(name)
+        return self._settings.get(name)
 
-    def note_change(self, *settings: SettingRecord) -> None:
-        """Note that settings are as they were not before, or not any more."""
-        for setting in settings:
-            self._changed.update({setting.name}, setting.aliases)
+    def list_rules(self, setting: SettingRecord) -> list[RuleRecord]:
+        """Return the rules of a setting."""
+        return self._writer.rules([setting.name])
+
+    def add(self, setting: SettingRecord) -> None:
+        """Add a setting, at the latest when this draft is stored."""
+        self._added.append(setting)
+        self._note(setting)
+
+    def replace(self, stored: SettingRecord, setting: SettingRecord) -> None:
+        """Replace a setting."""
+        # It may be one of those that are not stored yet.
+        self.store()
+        self._writer.replace_setting(stored.name, setting)
+        self._writer.record(change_setting("declare", stored, setting, self.order))
+        self._note(setting)
+
+    def store(self) -> None:
+        """Store the settings that were added."""
+        if self._added:
+            self._writer.add_settings(self._added)
+            self._writer.record_all(change_setting("declare", None, setting, self.order) for setting in self._added)
+            self._added.clear()
+
+    def _note(self, setting: SettingRecord) -> None:
+        self._settings.update(dict.fromkeys((setting.name, *setting.aliases), setting))
 
 
 def _try_declare(
-    writer: Writer, finder: _Finder, declaration: Declaration, order: Sequence[str], is_any_version_first: bool
+    draft: _DeclaredSettings, declaration: Declaration, is_any_version_first: bool
 ) -> DeclarationResult | OperationError:
     # Each of these errors is raised before anything is changed.
     try:
-        return _declare(writer, finder, declaration, order, is_any_version_first)
+        return _declare(draft, declaration, is_any_version_first)
     except OperationError as error:
         return error
 
 
-def _declare(
-    writer: Writer, finder: _Finder, declaration: Declaration, order: Sequence[str], is_any_version_first: bool
-) -> DeclarationResult:
-    """Declare a setting; ``order`` has the service's context features."""
-    stored = _find_target(finder.find, declaration, is_any_version_first)
+def _declare(draft: _DeclaredSettings, declaration: Declaration, is_any_version_first: bool) -> DeclarationResult:
+    stored = _find_target(draft.find, declaration, is_any_version_first)
     if stored is None:
-        return _create(writer, finder, declaration, order, is_any_version_first)
-    if unchanged := _compare_unchanged(declaration, stored, order):
+        return _create(draft, declaration, is_any_version_first)
+    if unchanged := _compare_unchanged(declaration, stored, draft.order):
         return unchanged
-    comparison = Comparison(declaration, stored, order, writer.rules([stored.name]))
+    comparison = Comparison(declaration, stored, draft.order, draft.list_rules(stored))
     _require_known_features(comparison)
     if declaration.version == stored.version:
         return DeclarationResult("mismatch", stored.version, comparison.list_for_upgrade())
-    return _upgrade(writer, finder, comparison)
+    return _upgrade(draft, comparison)
 
 
 def _find_unchanged(reader: Reader, declaration: Declaration) -> DeclarationResult | None:
@@ -245,16 +269,14 @@ def _find_target(
     return holder
 
 
-def _create(
-    writer: Writer, finder: _Finder, declaration: Declaration, order: Sequence[str], is_any_version_first: bool
-) -> DeclarationResult:
+def _create(draft: _DeclaredSettings, declaration: Declaration, is_any_version_first: bool) -> DeclarationResult:
     if declaration.version != FIRST_VERSION and not is_any_version_first:
         raise NotAcceptableError(
             f"setting {declaration.name!r} does not exist yet: its first version must be {FIRST_VERSION},"
             f" not {declaration.version}"
         )
-    if unknown := sorted(declaration.configurable_features.difference(order)):
-        raise NotFoundError(_tell_unknown(unknown, order), "configurable feature of a new setting")
+    if unknown := sorted(declaration.configurable_features.difference(draft.order)):
+        raise NotFoundError(_tell_unknown(unknown, draft.order), "configurable feature of a new setting")
     created = SettingRecord(
         name=declaration.name,
         type=str(declaration.type),
@@ -264,9 +286,7 @@ def _create(
         metadata=declaration.metadata,
         aliases=frozenset() if declaration.alias is None else frozenset({declaration.alias}),
     )
-    writer.add_setting(created)
-    finder.note_change(created)
-    writer.record(change_setting("declare", None, created, order))
+    draft.add(created)
     return DeclarationResult("created")
 
 
@@ -276,16 +296,14 @@ def _require_known_features(comparison: Comparison) -> None:
         raise NotFoundError(_tell_unknown(unknown, comparison.order), "configurable feature")
 
 
-def _upgrade(writer: Writer, finder: _Finder, comparison: Comparison) -> DeclarationResult:
-    declared, stored, order = comparison.declared, comparison.stored, comparison.order
+def _upgrade(draft: _DeclaredSettings, comparison: Comparison) -> DeclarationResult:
+    declared, stored = comparison.declared, comparison.stored
     differences = comparison.list_for_upgrade()
     acceptable = {"minor", "major"} if is_major_upgrade(stored.version, declared.version) else {"minor"}
     if any(difference.level not in acceptable for difference in differences):
         return DeclarationResult("rejected", stored.version, differences)
     upgraded = _apply(declared, stored)
-    writer.replace_setting(stored.name, upgraded)
-    finder.note_change(stored, upgraded)
-    writer.record(change_setting("declare", stored, upgraded, order))
+    draft.replace(stored, upgraded)
     return DeclarationResult("upgraded", stored.version, differences)
 
 

@@ -92,7 +92,7 @@ class Reader(ABC):
     def find_settings(self, names: Collection[str]) -> dict[str, SettingRecord]:
         """Return the settings with these names or aliases (any number of them), by what was asked for.
 
-        On a database, that takes a few statements for a thousand names.
+        On a database, that takes one statement for a thousand names.
         """
         found = ((name, self.find_setting(name)) for name in names)
         return {name: setting for name, setting in found if setting is not None}
@@ -111,6 +111,12 @@ class Reader(ABC):
     @abstractmethod
     def find_rule(self, rule_id: int) -> RuleRecord | None:
         """Return the rule with an id, which may be any integer, or ``None``."""
+
+    def find_rule_and_type(self, rule_id: int) -> tuple[RuleRecord, str] | None:
+        """Return the rule with an id, which may be any integer, with the type of its setting, or ``None``."""
+        rule = self.find_rule(rule_id)
+        setting = None if rule is None else self.find_setting(rule.setting)
+        return None if rule is None or setting is None else (rule, setting.type)
 
     @abstractmethod
     def find_rule_by_conditions(self, setting: str, conditions: Conditions) -> RuleRecord | None:
@@ -164,6 +170,11 @@ class Writer(Reader):
     @abstractmethod
     def add_setting(self, setting: SettingRecord) -> None:
         """Add a setting. Its name and aliases must not belong to any setting yet; its features must be in the list."""
+
+    def add_settings(self, settings: Collection[SettingRecord]) -> None:
+        """Add many settings, each as ``add_setting`` does."""
+        for setting in settings:
+            self.add_setting(setting)
 
     @abstractmethod
     def replace_setting(self, name: str, setting: SettingRecord) -> None:
@@ -254,8 +265,8 @@ class Storage(ABC):
     def recall(self, work: Callable[[Reader], T], at_least: int = 0) -> Written[T] | None:
         """Run a unit of reading work on what this process has in memory, without asking the database.
 
-        Whatever a write is answered without being run is decided here, by ``work``, on one state. That state may lack
-        the latest writes of other processes, but none that this process has answered.
+        Whether a write is answered without being run is decided by ``work``, on one state. That state may lack the
+        latest writes of other processes, but none that this process has answered.
 
         Args:
             work: the unit of work; there is no change log to read.
@@ -267,6 +278,30 @@ class Storage(ABC):
         """
         del work, at_least
         return None
+
+    def write_unless_known(
+        self,
+        know: Callable[[Reader], T | None],
+        work: Callable[[Writer], T],
+        origin: Origin = NOBODY,
+        at_least: int = 0,
+    ) -> Written[T]:
+        """Recall the result of a unit of writing work that changes nothing; run it if the result is not known.
+
+        Args:
+            know: returns the result by what is in memory, see ``recall``; ``None`` if that does not say it for certain.
+            work: the unit of work.
+            origin: who requested it.
+            at_least: the lowest revision that a recalled result may be of.
+
+        Raises:
+            StorageUnavailableError: the result is not known, and the storage cannot be reached.
+            ContractError: the work broke this contract; nothing was stored.
+        """
+        known = self.recall(know, at_least)
+        if known is not None and known.result is not None:
+            return Written(known.result, known.revision)
+        return self.write(work, origin)
 
     @abstractmethod
     def write(

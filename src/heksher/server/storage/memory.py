@@ -35,6 +35,7 @@ from heksher.server.storage.memory_state import (
     copy_setting,
     rule_key,
 )
+from heksher.server.storage.records import MAX_HANDED_CHANGES
 from heksher.server.storage.stamp import make_stamp
 from heksher.server.storage.storage_errors import ContractError, StorageUnavailableError
 from heksher.server.storage.unit import (
@@ -94,9 +95,12 @@ class MemoryStorage(Storage):
             writer = _MemoryWriter(draft, unit, empty_entry)
             require_expected(writer, expected)
             result = work(writer)
-            if unit.is_to_store():
-                self._state = draft
-            return Written(result, len(self._state.log))
+            if not unit.is_to_store():
+                return Written(result, len(self._state.log))
+            self._state = draft
+            entry = draft.log[-1].show(MAX_HANDED_CHANGES)
+            previous = draft.log[-2].show(0).stamp if len(draft.log) > 1 else None
+            return Written(result, entry.revision, entry if entry.is_whole else None, previous)
 
 
 class _MemoryReader(Reader):

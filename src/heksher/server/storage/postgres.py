@@ -87,8 +87,6 @@ class PostgresDialect(Dialect):
             pool_size=POOL_SIZE,
             max_overflow=MAX_POOL_OVERFLOW,
             pool_timeout=self.lock_timeout_s,
-            # A restarted server has closed the pool's connections; check them first, so that this causes no error.
-            pool_pre_ping=True,
         )
         # Many rows in one statement: otherwise an import would take a round trip for each row.
         engine.dialect.use_insertmanyvalues_wo_returning = True

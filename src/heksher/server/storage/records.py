@@ -19,6 +19,9 @@ CONTEXT_FEATURES: Final = "context_features"
 SETTING: Final = "setting"
 RULE: Final = "rule"
 
+# An entry with more changes is not kept in memory while it is written.
+MAX_HANDED_CHANGES: Final = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class SettingRecord:
@@ -151,7 +154,15 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Written(Generic[T]):
-    """The result of a unit of writing work, and the revision at which it is visible."""
+    """The result of a unit of writing work, and the revision at which it is visible.
+
+    Attributes:
+        entry: what the unit has appended to the log, for whoever follows it; ``None`` if that is nothing, or more than
+            ``MAX_HANDED_CHANGES``.
+        previous_stamp: the stamp of the entry before that one; ``None`` if there is none.
+    """
 
     result: T
     revision: int
+    entry: LogEntry | None = field(default=None, compare=False)
+    previous_stamp: str | None = field(default=None, compare=False)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Delete, Insert, Row, Select, Update
+from sqlalchemy import CompoundSelect, Connection, Delete, Insert, Row, Select, Update
 
 from heksher.server.storage.dialect import MAX_BIG_KEY, Dialect
 from heksher.server.storage.json_text import encode_json
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 # A row of any columns. SQLAlchemy cannot know the types for tables that are defined without its ORM.
 AnyRow: TypeAlias = "Row[*tuple[object, ...]]"
-Query: TypeAlias = "Select[*tuple[object, ...]]"
+Query: TypeAlias = "Select[*tuple[object, ...]] | CompoundSelect[*tuple[object, ...]]"
 Parameters = Mapping[str, object] | Sequence[Mapping[str, object]]
 
 # Databases limit the parameters of a statement (SQLite to 32,766, PostgreSQL to 65,535), so long lists are queried in

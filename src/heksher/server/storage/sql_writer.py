@@ -6,13 +6,13 @@ does. This module checks only what no constraint can: whether the object to chan
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, bindparam, delete, insert, literal, select, true, update
 
 from heksher.server.storage.base import RULE as RULE_KIND
 from heksher.server.storage.base import SETTING as SETTING_KIND
-from heksher.server.storage.base import Conditions, LoggedChange, Origin, RuleRecord, SettingRecord, Writer
+from heksher.server.storage.base import Conditions, LoggedChange, Origin, RuleRecord, SettingRecord, Writer, Written
 from heksher.server.storage.dialect import Dialect
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
 from heksher.server.storage.sql_log import SqlLogAppender
@@ -34,6 +34,8 @@ from heksher.server.storage.tables import (
 )
 from heksher.server.storage.unit import UnitOfWork, require_new_ids, require_same_rule, require_storable
 from heksher.value_type import JSON
+
+T = TypeVar("T")
 
 _COUNTERS: Final = ("last_rule_id", "last_setting_id", "features_revision")
 _NEWEST: Final = (
@@ -100,6 +102,7 @@ class SqlWriter(SqlReader, Writer):
         self._stored_counters: dict[str, int] = {}
         # The newest revision before this unit of work. No other writer can create one meanwhile.
         self._old_revision = 0
+        self._previous_stamp: str | None = None
         self._features: tuple[str, ...] = ()
         # The numbers of the settings that this unit has deleted, by name.
         self._gone: dict[str, int] = {}
@@ -114,7 +117,12 @@ class SqlWriter(SqlReader, Writer):
         self._stored_counters = {name: getattr(rows[0], name) for name in _COUNTERS}
         self._counters = dict(self._stored_counters)
         self._old_revision = rows[0].newest_revision or 0
+        self._previous_stamp = rows[0].stamp
         self._features = tuple(row.feature for row in rows if row.feature is not None)
+
+    def make_written(self, result: T) -> Written[T]:
+        """Return the result of the unit of work with what it has appended to the log."""
+        return Written(result, self.revision(), self._appender.entry, self._previous_stamp)
 
     def finish(self) -> None:
         """Store the counters that the unit of work changed. Call this before the transaction is committed."""
@@ -157,8 +165,12 @@ class SqlWriter(SqlReader, Writer):
             self._counters["features_revision"] = self._new_revision
 
     def add_setting(self, setting: SettingRecord) -> None:
+        self.add_settings((setting,))
+
+    def add_settings(self, settings: Collection[SettingRecord]) -> None:
         with self._unit.change():
-            self._add_setting(setting)
+            for some in in_batches(settings):
+                self._add_settings(some)
 
     def replace_setting(self, name: str, setting: SettingRecord) -> None:
         with self._unit.change():
@@ -229,8 +241,7 @@ class SqlWriter(SqlReader, Writer):
         with self._unit.change():
             rule_ids = [rule.rule_id for rule in rules]
             require_new_ids(rule_ids, self._counters["last_rule_id"], next_rule_id, self._is_logged)
-            for some in in_batches(settings):
-                self._load_settings(some)
+            self.add_settings(settings)
             for batch in in_batches(rules):
                 rows = [
                     {**self._make_rule_row(rule), "setting_id": self._find_setting_id(rule.setting)} for rule in batch
@@ -269,24 +280,22 @@ class SqlWriter(SqlReader, Writer):
             self._setting_ids[name] = rows[0].id
         return self._setting_ids[name]
 
-    def _add_setting(self, setting: SettingRecord) -> None:
-        setting_id = self._choose_setting_id(setting.name)
-        row = {"id": setting_id, **self._make_setting_row(setting)}
-        self._statements.run_later(_ADD_SETTING, row, f"adding setting {setting.name!r}")
-        self._add_names_and_features([(setting_id, setting)])
-        self._setting_ids[setting.name] = setting_id
-
-    def _load_settings(self, settings: Sequence[SettingRecord]) -> None:
-        numbered = [(self._choose_setting_id(setting.name), setting) for setting in settings]
+    def _add_settings(self, settings: Sequence[SettingRecord]) -> None:
+        logged = self._find_logged([setting.name for setting in settings])
+        numbered = [(self._choose_setting_id(setting.name, logged), setting) for setting in settings]
         rows = [{"id": setting_id, **self._make_setting_row(setting)} for setting_id, setting in numbered]
-        self._statements.run_each_later(_ADD_SETTING, rows, "loading settings")
+        self._statements.run_each_later(_ADD_SETTING, rows, f"adding setting {settings[0].name!r}")
         self._add_names_and_features(numbered)
         self._setting_ids.update({setting.name: setting_id for setting_id, setting in numbered})
 
-    def _choose_setting_id(self, name: str) -> int:
+    def _find_logged(self, names: Sequence[str]) -> frozenset[str]:
+        """Return those of some names that settings have had, or have."""
+        # If the database has never had a setting, none can have had a name.
+        return self._log.find_keys(SETTING_KIND, names) if self._counters["last_setting_id"] > 0 else frozenset()
+
+    def _choose_setting_id(self, name: str, logged: Collection[str]) -> int:
         """Return the number of the deleted setting that had a name last, or a new one."""
-        # If the database has never had a setting, none can have had the name.
-        last_id = self._find_gone_id(name) if self._counters["last_setting_id"] > 0 else None
+        last_id = self._find_gone_id(name) if name in logged or name in self._gone else None
         if last_id is None or self._statements.fetch(_HAS_SETTING_ID, {"setting_id": last_id}):
             self._counters["last_setting_id"] += 1
             return self._counters["last_setting_id"]

@@ -1,5 +1,9 @@
 """The storage with the catalog behind it."""
 
+import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from heksher.server.catalog.availability import Availability
@@ -12,6 +16,8 @@ from heksher.server.storage.storage_errors import StorageCorruptError, StorageUn
 from tests.support.catalogs import FragileStorage, open_fragile
 from tests.support.operations import SOMEBODY, read_last
 from tests.support.storages import SOME_CHANGE, read_revision, write_something
+
+DEADLINE_S = 10.0
 
 
 class Guarded:
@@ -39,7 +45,7 @@ def guarded() -> Guarded:
     return guarded
 
 
-def _fail(_revision: int) -> None:
+def _fail(*_: object) -> None:
     raise StorageCorruptError("a page is damaged")
 
 
@@ -82,6 +88,28 @@ def test_the_catalog_has_what_was_written(guarded: Guarded):
     revision = rules.add(guarded.storage, "cache_ttl", {"user": "new"}, 1, {}, NOBODY).revision
     assert 2 == revision == guarded.catalog.state.picture.revision
     assert 3 == guarded.catalog.state.picture.count_rules()
+
+
+def test_the_catalog_need_not_read_what_was_written(guarded: Guarded):
+    """It is handed on with the result of the write."""
+    before = guarded.inner.reads
+    rules.add(guarded.storage, "cache_ttl", {"user": "new"}, 1, {}, NOBODY)
+    assert (2, before) == (guarded.catalog.state.picture.revision, guarded.inner.reads)
+
+
+def test_a_write_after_those_of_others_is_read_with_them(guarded: Guarded):
+    """What the others wrote has to be read in any case."""
+    rules.add(guarded.inner, "cache_ttl", {"user": "theirs"}, 1, {}, NOBODY)
+    rules.add(guarded.storage, "cache_ttl", {"user": "ours"}, 1, {}, NOBODY)
+    assert (3, 4) == (guarded.catalog.state.picture.revision, guarded.catalog.state.picture.count_rules())
+
+
+def test_a_write_in_another_history_is_not_added_to_the_known_one(guarded: Guarded):
+    """The database was restored, and has an entry of the same number that is another one: everything is read."""
+    era = guarded.catalog.state.era
+    guarded.inner.inner = open_fragile()
+    rules.add(guarded.storage, "cache_ttl", {"user": "new"}, 1, {}, NOBODY)
+    assert (era + 1, 2) == guarded.catalog.state.position
 
 
 def test_what_was_not_written_makes_nobody_look(guarded: Guarded):
@@ -127,7 +155,7 @@ def test_what_is_stored_is_answered_so(guarded: Guarded):
 
 def test_what_is_stored_is_answered_so_whatever_the_catalog_meets(guarded: Guarded, monkeypatch: pytest.MonkeyPatch):
     """A database that cannot be read afterwards is no failure of the write, and somebody looks after it."""
-    monkeypatch.setattr(guarded.catalog, "refresh", _fail)
+    monkeypatch.setattr(guarded.catalog, "take", _fail)
     assert 2 == write_something(guarded.storage)
     assert 1 == guarded.looks
 
@@ -150,18 +178,37 @@ def test_nothing_is_recalled_that_is_not_new_enough(guarded: Guarded):
 def test_nothing_is_recalled_that_lacks_a_write_that_was_answered(guarded: Guarded, monkeypatch: pytest.MonkeyPatch):
     """The catalog could not follow the write; once it can, it is recalled from again."""
     with monkeypatch.context() as patched:
-        patched.setattr(guarded.catalog, "refresh", _fail)
+        patched.setattr(guarded.catalog, "take", _fail)
         write_something(guarded.storage)
     assert guarded.storage.recall(type) is None
     guarded.catalog.refresh()
     assert Written(PictureReader, 2) == guarded.storage.recall(type)
 
 
+def test_what_others_write_meanwhile_is_not_written_again(guarded: Guarded):
+    """Of many who find out at the same time that something is new, one writes it, and the others then know it."""
+    together, calls, runs = threading.Barrier(8), itertools.count(), []
+
+    def know(reader: Reader) -> int | None:
+        if next(calls) < together.parties:
+            together.wait(DEADLINE_S)
+        return reader.revision() if reader.revision() > 1 else None
+
+    def work(writer) -> int:
+        runs.append("run")
+        writer.record(SOME_CHANGE)
+        return writer.revision()
+
+    with ThreadPoolExecutor(8) as pool:
+        written = list(pool.map(lambda _: guarded.storage.write_unless_known(know, work), range(8)))
+    assert ([Written(2, 2)] * 8, ["run"]) == (written, runs)
+
+
 def test_a_write_that_was_lost_is_not_waited_for(guarded: Guarded, monkeypatch: pytest.MonkeyPatch):
     """Once the database was restored from a backup, its revisions are others."""
     write_something(guarded.storage)
     with monkeypatch.context() as patched:
-        patched.setattr(guarded.catalog, "refresh", _fail)
+        patched.setattr(guarded.catalog, "take", _fail)
         write_something(guarded.storage)
     guarded.inner.inner = open_fragile()
     guarded.catalog.refresh()
