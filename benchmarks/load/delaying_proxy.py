@@ -96,7 +96,12 @@ class DelayingProxy:
         await asyncio.gather(*connections, return_exceptions=True)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server_reader, server_writer = await _open(self._server)
+        try:
+            server_reader, server_writer = await _open(self._server)
+        except OSError:
+            # Without the server, there is nobody here either.
+            writer.close()
+            return
         meter = _Meter()
         try:
             # Cancelled at the end of the proxy: that is no error of the connection.
