@@ -11,6 +11,7 @@ Ends with 1 if a start fails. ``--source DIR`` measures the library and the serv
 import argparse
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,7 +74,9 @@ def _describe(report: Report) -> str:
     outcomes = report.outcomes
     started_s = max((outcome.started_s for outcome in outcomes), default=0.0)
     requests = sum(outcome.requests for outcome in outcomes)
-    return f"all ready after {started_s:.1f} s, {_count_failures(report)} starts failed, {requests:,} requests"
+    kinds = ", ".join(f"{count} {error}" for error, count in Counter(error[:60] for error in report.failed).items())
+    failed = f"{_count_failures(report)} starts failed" + (f" ({kinds})" if kinds else "")
+    return f"all ready after {started_s:.1f} s, {failed}, {requests:,} requests"
 
 
 def _count_failures(report: Report) -> int:

@@ -80,6 +80,7 @@ class DelayingProxy:
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._is_over.set)
         self._thread.join()
+        self._loop.close()
         shutil.rmtree(self._directory, ignore_errors=True)
 
     async def _serve(self) -> None:
@@ -94,6 +95,8 @@ class DelayingProxy:
         for connection in connections:
             connection.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
+        # What they have closed is closed by the loop's next turn.
+        await asyncio.sleep(0)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -1,7 +1,8 @@
 """A storage backed by the catalog, so that reads work while the database cannot be reached."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from heksher.server.catalog.availability import Availability
@@ -13,7 +14,8 @@ from heksher.server.storage.storage_errors import StorageError, StorageUnavailab
 
 T = TypeVar("T")
 
-# How long a write waits for others before it. Each of them waits for the database no longer than this.
+# How often a write looks whether it has become known while it waited for others, and how long it waits for them.
+_MAX_LOOKS: Final = 5
 _TURN_TIMEOUT_S: Final = 10.0
 
 
@@ -82,17 +84,17 @@ class GuardedStorage(Storage):
         origin: Origin = NOBODY,
         at_least: int = 0,
     ) -> Written[T]:
-        known = self.recall(know, at_least)
-        if known is not None and known.result is not None:
-            return Written(known.result, known.revision)
-        # Of many processes that declare the same at once, one writes it; when the others' turns come, it is known.
-        self._availability.require()
-        if not self._turn.acquire(timeout=_TURN_TIMEOUT_S):
-            raise StorageUnavailableError(f"other writes of the same kind took {_TURN_TIMEOUT_S:g} seconds")
-        try:
-            return super().write_unless_known(know, work, origin, at_least)
-        finally:
-            self._turn.release()
+        # Of many that write the same at once, one does, and the others know it when their turns come. They look again
+        # outside of their turns, which would take the others' time.
+        for _ in range(_MAX_LOOKS):
+            state = self._catalog.state
+            known = self.recall(know, at_least)
+            if known is not None and known.result is not None:
+                return Written(known.result, known.revision)
+            with self._taking_turns():
+                if self._catalog.state is state:
+                    return self.write(work, origin)
+        return self.write(work, origin)
 
     def write(
         self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
@@ -105,6 +107,17 @@ class GuardedStorage(Storage):
             raise
         self._follow(written)
         return written
+
+    @contextmanager
+    def _taking_turns(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=_TURN_TIMEOUT_S):
+            raise StorageUnavailableError(
+                f"other writes that the service did not know took {_TURN_TIMEOUT_S:g} seconds"
+            )
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _follow(self, written: Written[T]) -> None:
         try:

@@ -264,12 +264,13 @@ class SqlWriter(SqlReader, Writer):
         if change.kind not in {SETTING_KIND, RULE_KIND}:
             return None
         name = change.key if change.kind == SETTING_KIND else change.setting
-        if name in self._setting_ids:
-            return self._setting_ids[name]
+        # Whatever this unit has given the name of a setting that it deleted is in the first one.
+        if (known := self._setting_ids.get(name, self._gone.get(name))) is not None:
+            return known
         for row in self._statements.fetch(_SETTING_ID, {"setting": name}):
             self._setting_ids[name] = row.id
             return int(row.id)
-        return self._gone[name] if name in self._gone else self._log.find_last_id(name)
+        return self._log.find_last_id(name)
 
     def _find_setting_id(self, name: str) -> int:
         """Return the number of the setting with a canonical name, which must exist."""
