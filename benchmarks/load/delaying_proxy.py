@@ -107,8 +107,8 @@ class DelayingProxy:
             return
         meter = _Meter()
         try:
-            # Cancelled at the end of the proxy: that is no error of the connection.
-            with suppress(asyncio.CancelledError):
+            # Cancelled at the end of the proxy, or broken off by either side: that is no error here.
+            with suppress(asyncio.CancelledError, OSError):
                 await asyncio.gather(
                     self._pass_on(reader, server_writer, lambda data: self._count(meter, data)),
                     self._pass_on(server_reader, writer, meter.note_answer),

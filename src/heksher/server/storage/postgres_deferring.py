@@ -23,6 +23,7 @@ class DeferringConnection(psycopg.Connection[Any]):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.cursor_factory = _TogetherCursor
+        self.server_cursor_factory = _LaterCursor
         self._deferred: list[tuple[Any, Any]] = []
 
     def defer(self, statement: str, parameters: Any = None) -> None:
@@ -58,6 +59,11 @@ class DeferringConnection(psycopg.Connection[Any]):
                 psycopg.Cursor(self).execute(statement, parameters)
             yield
 
+    def send_deferred(self) -> None:
+        """Send what is deferred, by itself."""
+        with self.sending_deferred():
+            pass
+
     def _pipelining(self) -> AbstractContextManager[object]:
         # An old libpq cannot; then each statement is a round trip.
         return self.pipeline() if psycopg.Pipeline.is_supported() else nullcontext()
@@ -66,20 +72,28 @@ class DeferringConnection(psycopg.Connection[Any]):
 class _TogetherCursor(psycopg.Cursor[Any]):
     """A cursor that first sends what its connection has deferred."""
 
-    @property
-    def _deferring(self) -> DeferringConnection:
-        connection = self.connection
-        assert isinstance(connection, DeferringConnection)  # noqa: S101 - nobody else makes these cursors
-        return connection
-
     def execute(self, query: Any, params: Any = None, **named: Any) -> Self:
-        with self._deferring.sending_deferred():
+        with _get_connection(self).sending_deferred():
             super().execute(query, params, **named)
         return self
 
     def executemany(self, query: Any, params_seq: Iterable[Any], **named: Any) -> None:
-        with self._deferring.sending_deferred():
+        with _get_connection(self).sending_deferred():
             super().executemany(query, params_seq, **named)
+
+
+class _LaterCursor(psycopg.ServerCursor[Any]):
+    """A cursor that reads rows in portions, which the driver does not do in a pipeline."""
+
+    def execute(self, query: Any, params: Any = None, **named: Any) -> Self:
+        _get_connection(self).send_deferred()
+        return super().execute(query, params, **named)
+
+
+def _get_connection(cursor: psycopg.Cursor[Any]) -> DeferringConnection:
+    connection = cursor.connection
+    assert isinstance(connection, DeferringConnection)  # noqa: S101 - nobody else makes cursors of these classes
+    return connection
 
 
 def defer_statements(engine: Engine) -> None:
@@ -89,7 +103,5 @@ def defer_statements(engine: Engine) -> None:
     def defer(cursor: psycopg.Cursor[Any], statement: str, parameters: Any, context: Any) -> bool:
         if not context.execution_options.get(DEFERRABLE, False):
             return False
-        connection = cursor.connection
-        assert isinstance(connection, DeferringConnection)  # noqa: S101 - the engine has no others
-        connection.defer(statement, parameters)
+        _get_connection(cursor).defer(statement, parameters)
         return True
