@@ -36,11 +36,15 @@ class DeferringConnection(psycopg.Connection[Any]):
         Raises:
             psycopg.Error: either failed; nothing is stored, unless the connection was lost meanwhile.
         """
-        if self._deferred:
+        if not self._deferred:
+            super().commit()
+            return
+        try:
             # The driver's own commit would wait for what was sent before.
             self.execute("COMMIT")
-        else:
-            super().commit()
+        except psycopg.Error:
+            self._end_transaction()
+            raise
 
     def rollback(self) -> None:
         """Drop what is deferred, and roll back."""
@@ -63,6 +67,14 @@ class DeferringConnection(psycopg.Connection[Any]):
         """Send what is deferred, by itself."""
         with self.sending_deferred():
             pass
+
+    def _end_transaction(self) -> None:
+        # A commit that fails ends the transaction, unless what was deferred has failed before it. SQLAlchemy takes it
+        # for ended in any case, and would give the connection to others as it is.
+        try:
+            super().rollback()
+        except psycopg.Error:
+            self.close()
 
     def _pipelining(self) -> AbstractContextManager[object]:
         # An old libpq cannot; then each statement is a round trip.
