@@ -457,7 +457,8 @@ def test_a_write_hands_on_its_entry(storage: Storage) -> None:
     assert [first.entry, second.entry] == storage.read(lambda reader: reader.log())
     assert (None, first.entry.stamp) == (first.previous_stamp, second.previous_stamp)
     assert list(value) == list(second.entry.changes[0].before["value"])
-    assert storage.write(lambda _: None).entry is None
+    nothing = storage.write(lambda _: None)
+    assert (None, None) == (nothing.entry, nothing.previous_stamp)
 
 
 def test_a_write_hands_on_no_large_entry(storage: Storage) -> None:

@@ -159,7 +159,7 @@ class Written(Generic[T]):
     Attributes:
         entry: what the unit has appended to the log, for whoever follows it; ``None`` if that is nothing, or more than
             ``MAX_HANDED_CHANGES``.
-        previous_stamp: the stamp of the entry before that one; ``None`` if there is none.
+        previous_stamp: the stamp of the entry before that one; ``None`` if there is none, or if nothing was appended.
     """
 
     result: T

@@ -122,7 +122,8 @@ class SqlWriter(SqlReader, Writer):
 
     def make_written(self, result: T) -> Written[T]:
         """Return the result of the unit of work with what it has appended to the log."""
-        return Written(result, self.revision(), self._appender.entry, self._previous_stamp)
+        previous_stamp = self._previous_stamp if self._unit.has_record else None
+        return Written(result, self.revision(), self._appender.entry, previous_stamp)
 
     def finish(self) -> None:
         """Store the counters that the unit of work changed. Call this before the transaction is committed."""
