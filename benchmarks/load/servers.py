@@ -37,11 +37,11 @@ class RunningServer(NamedTuple):
 
 
 @contextmanager
-def running_service(database: Path, *options: str, source: Path = ROOT) -> Iterator[RunningServer]:
+def running_service(database: Path | str, *options: str, source: Path = ROOT) -> Iterator[RunningServer]:
     """Run the service, as everybody runs it.
 
     Args:
-        database: a file.
+        database: a file, or a URL.
         options: further ones of the command.
         source: the source tree that it is run from.
     """

@@ -19,6 +19,7 @@ from collections.abc import Generator
 from typing import Any, NamedTuple
 
 import heksher
+from heksher import wire
 
 FEATURE = "user"
 # The service does not know it.
@@ -43,6 +44,7 @@ class Plan(NamedTuple):
         updates: the client's option of that name.
         has_refused: whether each process declares another one, whose feature the service does not know.
         watched_s: for how many seconds after the start the updates are watched; 0 for none.
+        declares_apart: whether each setting is declared by a request of its own, as the existing client does.
     """
 
     url: str
@@ -52,6 +54,7 @@ class Plan(NamedTuple):
     updates: str = "poll"
     has_refused: bool = False
     watched_s: float = 0.0
+    declares_apart: bool = False
 
 
 class Outcome(NamedTuple):
@@ -266,6 +269,9 @@ def main() -> None:
     # Each of many processes would write of the same faults, which are counted.
     logging.disable()
     settings = make_settings(plan)
+    if plan.declares_apart:
+        # A capability that no service has.
+        wire.DECLARE_MANY_CAPABILITY = "none"  # type: ignore[misc]  # a constant, as long as the program is not this one
     gate, gate_end = os.pipe()
     results, results_end = os.pipe()
     fork_all(plan, settings, gate, results_end)

@@ -187,3 +187,16 @@ def test_the_revision_of_many_declarations_is_asked_for(driver: Driver, service:
     driver.start(service)
     [query] = service.asked(QUERY)
     assert ("4", 3) == (query.headers["Heksher-Min-Revision"], len(kept))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_declarations_are_not_answered_with_less_than_was_seen(driver: Driver, service: FakeService, count: int):
+    """A replica may answer them from memory, and be behind."""
+    kept = [Setting("first", int, ["a"], 0)]
+    client = driver.start(service)
+    seen, before = service.revision, len(service.asked(DECLARE))
+    kept += make_settings(count)
+    client.reload()
+    asked = service.asked(DECLARE)[before:] + service.asked(DECLARE_MANY)
+    demanded = [int(request.headers["Heksher-Min-Revision"]) for request in asked]
+    assert (seen, 1 + count) == (min(demanded), len(kept))

@@ -9,6 +9,7 @@ from heksher.server.operations import logged_change
 from heksher.server.storage.base import (
     LogEntry,
     LoggedChange,
+    Origin,
     Reader,
     RuleRecord,
     SettingRecord,
@@ -16,7 +17,7 @@ from heksher.server.storage.base import (
     Writer,
 )
 from heksher.server.storage.storage_errors import ContractError
-from tests.support.storages import SOME_CHANGE, Place, a_setting, see_everything
+from tests.support.storages import SOME_CHANGE, Place, a_setting, see_everything, store
 
 ORDER = ("user", "theme")
 LONG = "x" * 5000
@@ -464,3 +465,24 @@ def test_the_newest_entry_is_told_with_its_stamp(storage: Storage) -> None:
             storage.write(lambda writer: writer.revision_id()).result,
         ]
         assert storage.write(lambda _: None).revision_id == entry.revision_id
+
+
+def test_a_write_hands_on_its_entry(storage: Storage) -> None:
+    """As a reader finds it, with the stamp of the one before; values are copies."""
+    first = store(storage, lambda writer: writer.set_context_features(["user"]))
+    value = {"b": [1, 1.0], "a": "x" * 5000}
+    change = LoggedChange("act", "rule", "7", {"value": value}, {"value": [value], "n": None}, "cache_ttl")
+    second = storage.write(lambda writer: [writer.record(change), writer.record(SOME_CHANGE)], Origin("ada", "because"))
+    value["b"].append(2)
+    assert [first.entry, second.entry] == storage.read(lambda reader: reader.log())
+    assert (None, first.entry.stamp) == (first.previous_stamp, second.previous_stamp)
+    assert list(value) == list(second.entry.changes[0].before["value"])
+    nothing = storage.write(lambda _: None)
+    assert (None, None) == (nothing.entry, nothing.previous_stamp)
+
+
+def test_a_write_hands_on_no_large_entry(storage: Storage) -> None:
+    """It has been stored in batches, and is not kept in memory."""
+    for count, is_handed_on in ((1000, True), (1001, False)):
+        written = storage.write(lambda writer, count=count: writer.record_all([SOME_CHANGE] * count))
+        assert (written.entry is not None) == is_handed_on

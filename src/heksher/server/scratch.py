@@ -18,10 +18,11 @@ with suppress(ImportError):
 # Windows has no such locks: what is left behind stays there.
 _HAS_LOCKS: bool = "fcntl" in globals()
 
+# A name says that its directory is locked: earlier builds made others without a lock, which may be in use.
 # Copies of whole databases, where their restore was killed.
-RESTORE: Final = "heksher-restore-"
+RESTORE: Final = "heksher-restore-locked-"
 # The numbers of several workers.
-METRICS: Final = "heksher-metrics-"
+METRICS: Final = "heksher-metrics-locked-"
 # Backups that were not finished, beside the finished ones.
 BACKUP: Final = ".heksher-backup-"
 

@@ -19,6 +19,7 @@ from heksher.server.run import (
     make_default_directory,
     run_service,
 )
+from heksher.server.scratch import METRICS, RESTORE
 from heksher.server.storage.memory import MemoryStorage
 from tests.support.processes import DEADLINE_S
 from tests.support.serving import serving
@@ -48,13 +49,14 @@ def test_an_address_that_is_none_is_told(host: str):
 
 
 def test_what_killed_processes_left_is_removed_at_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """A copy of the whole database by a restore, and the numbers of several workers."""
+    """A copy of the whole database by a restore, and the numbers of several workers; not what has no lock."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    for name in ("heksher-restore-abcdefgh", "heksher-metrics-abcdefgh", "another"):
+    kept = {"heksher-restore-abcdefgh", "another"}
+    for name in {f"{RESTORE}abcdefgh", f"{METRICS}abcdefgh"} | kept:
         (tmp_path / name).mkdir()
     with pytest.raises(StartupError, match="cannot listen"):
         run_service(Config("memory:", host="host.invalid"), lambda _: None)
-    assert ["another"] == [path.name for path in tmp_path.iterdir()]
+    assert kept == {path.name for path in tmp_path.iterdir()}
 
 
 async def answer_nothing(scope, receive, send) -> None:

@@ -9,6 +9,9 @@ have the setting all the same, as other programs declare it, or did: then it is 
 A service that announces it takes many declarations in one request. What fails as a whole then is the trouble of all of
 them, though perhaps the fault of one, so those are tried again in smaller groups, and alone in the end.
 
+A service may answer from memory, and its other processes may be ahead of that; so it is asked for the revision that
+this client has seen already.
+
 Only credentials that the service does not accept (401) are nobody's own trouble: they fail whatever is asked, so they
 fail the update.
 
@@ -119,7 +122,8 @@ class DeclarationProtocol:
         refused: list[Waiting] = []
         unanswered = 0
         for portion in self._queries.divide(declarations):
-            requests = tuple(declaration.request for declaration in portion)
+            headers = self._queries.demand()
+            requests = tuple(declaration.request._replace(headers=headers) for declaration in portion)
             outcomes = yield requests
             refused.extend(self._receive_all(portion, requests, outcomes))
             if any(isinstance(outcome, Response) for outcome in outcomes):
@@ -138,7 +142,8 @@ class DeclarationProtocol:
             if len(group) == 1:
                 apart.extend(group)
                 continue
-            request = Request("POST", wire.DECLARE_MANY_PATH, body=[declaration.request.body for declaration in group])
+            body = [declaration.request.body for declaration in group]
+            request = Request("POST", wire.DECLARE_MANY_PATH, headers=self._queries.demand(), body=body)
             outcome = (yield (request,))[0]
             if _is_misunderstood(outcome):
                 # An older service may have taken the place of the one that announced it, or a proxy may not know it.

@@ -158,6 +158,10 @@ class QueryProtocol:
             self._told = _combine(self._told, revision)
             self._demand = _combine(self._demand, revision)
 
+    def demand(self) -> dict[str, str]:
+        """Return the header that demands the required revision; empty if nothing is required."""
+        return {} if self._demand is None else {wire.MIN_REVISION_HEADER: str(self._demand)}
+
     def confirm_revision(self, revision: RevisionId | None) -> None:
         """Note that the answer to the last query was published.
 
@@ -180,11 +184,10 @@ class QueryProtocol:
             path: where to.
             headers: to be sent in any case.
         """
-        # A stream is opened with the identifier of what was published, and an older service refuses stamps here.
-        demand = self._demand
-        if demand is not None:
-            written = str(demand if path == wire.QUERY_PATH else demand.number)
-            headers = {**headers, wire.MIN_REVISION_HEADER: written}
+        headers = {**headers, **self.demand()}
+        if self._demand is not None and path != wire.QUERY_PATH:
+            # A stream is opened with the identifier of what was published, and an older service refuses stamps here.
+            headers[wire.MIN_REVISION_HEADER] = str(self._demand.number)
         if self._takes_body() and (query.has_other_than_plain_values or self._measure_url(path, query) > MAX_URL_BYTES):
             return Request("POST", path, headers=headers, body=query.body)
         return Request("GET", path, query.params, headers)

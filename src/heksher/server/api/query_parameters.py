@@ -9,9 +9,10 @@ from typing import Annotated, Final, NoReturn
 from fastapi import Depends, Header, HTTPException, Query
 from fastapi.exceptions import RequestValidationError
 from pydantic import JsonValue, WithJsonSchema
+from starlette.requests import Request
 
 from heksher.context_value import EVERY_VALUE, find_listed_fault
-from heksher.revision_id import MAX_REVISION_DIGITS, REVISION_ID_PATTERN
+from heksher.revision_id import MAX_REVISION_DIGITS, REVISION_ID_PATTERN, RevisionId, parse_revision_id
 from heksher.server.api.models import QueryBody, read_value_text
 from heksher.server.api.routing import ServicesDependency
 from heksher.server.catalog.query import CatalogQuery
@@ -109,7 +110,24 @@ def check_preferences(preferences: ResponsePreferences) -> None:
         RequestValidationError: it is malformed.
     """
     if not preferences.is_valid():
-        _refuse("header", MIN_REVISION_HEADER, _REVISION_RULE)
+        _refuse_revision()
+
+
+async def _read_demanded(request: Request, heksher_min_revision: MinRevisionHeader = None) -> RevisionId | None:
+    del heksher_min_revision  # declared for the documentation; as text of the request it is read strictly
+    text = request.headers.get(MIN_REVISION_HEADER)
+    demanded = None if text is None else parse_revision_id(text)
+    if demanded is None and text is not None:
+        _refuse_revision()
+    return demanded
+
+
+# The revision that an answer from memory must have, for routes that may answer from memory; None for any.
+DemandedRevisionDependency = Annotated[RevisionId | None, Depends(_read_demanded)]
+
+
+def _refuse_revision() -> NoReturn:
+    _refuse("header", MIN_REVISION_HEADER, _REVISION_RULE)
 
 
 def _is_large(body: QueryBody) -> bool:

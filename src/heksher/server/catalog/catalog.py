@@ -145,11 +145,36 @@ class Catalog:
             # The look failed while this caller waited. If each caller in turn tried again, all threads would be busy.
             if self._failure is not None and self._failure[0] > asked_s:
                 raise copy(self._failure[1])
+            begun_s = time.monotonic()
             try:
-                return self._publish(self._load(), ()) if state is None else self._follow(state)
+                state = self._publish(self._load(), ()) if state is None else self._follow(state)
             except StorageError as error:
                 self._failure = time.monotonic(), copy(error)
                 raise
+            # Not before the state is there: what was written earlier is in the state that is read after this time.
+            self.checked_at_s = begun_s
+            return state
+
+    def take(self, entry: LogEntry, previous_stamp: str | None) -> bool:
+        """Bring the state up to an entry that was just stored, without reading it, if it is the next one.
+
+        Args:
+            entry: the whole entry.
+            previous_stamp: the stamp of the entry before it; ``None`` if there is none. It has to be that of the
+                state's newest entry: another one with the same number is of another history.
+
+        Returns:
+            Whether the entry is the next one; if it is not, only a look at the database helps.
+
+        Raises:
+            StorageUnavailableError: everything has to be loaded anew, and the database cannot be reached.
+        """
+        with self._lock:
+            state = self.state
+            if state is None or (entry.revision - 1, previous_stamp or "") != state.picture.revision_id:
+                return False
+            self._advance(state, News(RevisionId(entry.revision, entry.stamp), entries=(entry,)))
+            return True
 
     def doubt(self) -> None:
         """Tell all subscribers of the state that there is, as one in which anything may be another.
@@ -167,20 +192,16 @@ class Catalog:
         return self.checked_at_s is not None and self.checked_at_s > asked_s
 
     def _load(self, era: int = 0) -> CatalogState:
-        now_s = time.monotonic()
         picture, entries = self._storage.read(_take_picture_and_log)
-        self.checked_at_s = now_s
         steps = tuple(Step(entry.revision, _find_effects(entry, picture), entry.stamp) for entry in entries)
         return CatalogState(picture, AnswerCache(self._max_cache_bytes), steps, era)
 
     def _follow(self, state: CatalogState) -> CatalogState:
-        now_s = time.monotonic()
         news = self._storage.read(lambda reader: read_news(reader, state.picture.revision_id))
         if news.is_lost:
             state = self._reload(state, is_lost=True)
         elif news.newest != state.picture.revision_id:
             state = self._advance(state, news)
-        self.checked_at_s = now_s
         return state
 
     def _note_loss(self, state: CatalogState, reloaded: CatalogState) -> None:

@@ -1,8 +1,10 @@
 """A storage backed by the catalog, so that reads work while the database cannot be reached."""
 
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -13,23 +15,32 @@ from heksher.server.catalog.reader import PictureReader
 from heksher.server.catalog.writability import Writability
 from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Storage, Writer, Written
 from heksher.server.storage.listener import Listener
-from heksher.server.storage.storage_errors import ContractError, ExpectationError, StorageError
+from heksher.server.storage.storage_errors import (
+    ContractError,
+    ExpectationError,
+    StorageError,
+    StorageUnavailableError,
+)
 
 T = TypeVar("T")
 
 # How many readers may wait for the database at once: fewer than there are connections, so that the updater has one.
 _MAX_READERS: Final = 8
 # How long the others wait for their turn, before they are answered from memory.
-_TURN_TIMEOUT_S: Final = 1.0
+_READER_TURN_TIMEOUT_S: Final = 1.0
 # How long no read is tried after one has failed, so that not each of them waits for what keeps all waiting, such as a
 # table that is locked. The updater keeps the catalog at the newest revision meanwhile, if it can.
 _REST_S: Final = 5.0
+# How often a write looks whether it has become known while it waited for others, and how long it waits for them.
+_MAX_LOOKS: Final = 5
+_WRITER_TURN_TIMEOUT_S: Final = 10.0
 
 
 class GuardedStorage(Storage):
     """A storage whose readers get the catalog's picture when the database cannot be reached.
 
     ``write`` brings the catalog up to date before it returns, so later queries to this process see the write.
+    ``recall`` answers from the catalog's picture whether or not the database is there.
 
     Args:
         inner: the storage that is guarded.
@@ -54,7 +65,12 @@ class GuardedStorage(Storage):
         self._look = look
         # Until when reads are answered from memory, by ``time.monotonic()``.
         self._rest_end_s = 0.0
-        self._turns = threading.BoundedSemaphore(_MAX_READERS)
+        self._reader_turns = threading.BoundedSemaphore(_MAX_READERS)
+        # Held by the one that writes what was not known.
+        self._writer_turn = threading.Lock()
+        # When a write was last answered though the catalog could not follow it, by ``time.monotonic()``.
+        self._owed_since_s = -math.inf
+        self._debt_lock = threading.Lock()
 
     @property
     def poll_interval_s(self) -> float:
@@ -81,7 +97,7 @@ class GuardedStorage(Storage):
         self._inner.check_writes()
 
     def read(self, work: Callable[[Reader], T]) -> T:
-        if self._availability.problem is None and self._take_turn():
+        if self._availability.problem is None and self._take_reader_turn():
             try:
                 if not self._is_resting():
                     return self._inner.read(work)
@@ -93,8 +109,35 @@ class GuardedStorage(Storage):
                 if self._catalog.state is None:
                     raise
             finally:
-                self._turns.release()
+                self._reader_turns.release()
         return work(PictureReader(self._catalog.load().picture))
+
+    def recall(self, work: Callable[[Reader], T], at_least: RevisionId | None = None) -> Written[T] | None:
+        if self._is_owing():
+            return None
+        state = self._catalog.state
+        if state is None or not (at_least is None or state.has(at_least)):
+            return None
+        return Written(work(PictureReader(state.picture)), *state.picture.revision_id)
+
+    def write_unless_known(
+        self,
+        know: Callable[[Reader], T | None],
+        work: Callable[[Writer], T],
+        origin: Origin = NOBODY,
+        at_least: RevisionId | None = None,
+    ) -> Written[T]:
+        # Of many that write the same at once, one does, and the others know it when their turns come. They look again
+        # outside of their turns, which would take the others' time.
+        for _ in range(_MAX_LOOKS):
+            state = self._catalog.state
+            known = self.recall(know, at_least)
+            if known is not None and known.result is not None:
+                return Written(known.result, *known.revision_id)
+            with self._taking_writer_turn():
+                if self._catalog.state is state:
+                    return self.write(work, origin)
+        return self.write(work, origin)
 
     def write(
         self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
@@ -109,20 +152,41 @@ class GuardedStorage(Storage):
             self._look()
             raise
         self._writability.note_success()
-        self._follow(written.revision_id)
+        self._follow(written)
         return written
 
-    def _take_turn(self) -> bool:
-        return self._turns.acquire(timeout=None if self._catalog.state is None else _TURN_TIMEOUT_S)
+    def _take_reader_turn(self) -> bool:
+        return self._reader_turns.acquire(timeout=None if self._catalog.state is None else _READER_TURN_TIMEOUT_S)
+
+    @contextmanager
+    def _taking_writer_turn(self) -> Iterator[None]:
+        if not self._writer_turn.acquire(timeout=_WRITER_TURN_TIMEOUT_S):
+            raise StorageUnavailableError(
+                f"other writes that the service did not know took {_WRITER_TURN_TIMEOUT_S:g} seconds"
+            )
+        try:
+            yield
+        finally:
+            self._writer_turn.release()
 
     def _is_resting(self) -> bool:
         return time.monotonic() < self._rest_end_s and self._catalog.state is not None
 
-    def _follow(self, revision: RevisionId) -> None:
+    def _follow(self, written: Written[T]) -> None:
         try:
-            # With its stamp: a number that is there already may be that of a change which the database has lost.
-            self._catalog.refresh(revision)
+            if written.entry is None or not self._catalog.take(written.entry, written.previous_stamp):
+                # With its stamp: a number that is there already may be that of a change which the database has lost.
+                self._catalog.refresh(written.revision_id)
         except StorageError:
             # The write is stored, so its caller must not get an error. The updater brings the catalog up to date, and
             # logs what is wrong.
+            self._note_debt()
             self._look()
+
+    def _note_debt(self) -> None:
+        with self._debt_lock:
+            self._owed_since_s = time.monotonic()
+
+    def _is_owing(self) -> bool:
+        # Any look that has begun since then has found the write, or that the database has lost it.
+        return (self._catalog.checked_at_s or 0.0) <= self._owed_since_s

@@ -1,12 +1,18 @@
 """Declaring a setting: an application states what it expects; the service creates, upgrades, accepts or refuses it.
 
+A program repeats all of its declarations at each start, so nearly all of them change nothing. Those are answered from
+memory (``Storage.write_unless_known``): the same setting at the same version is *up to date*, and one that is there at
+a newer version is *outdated*, since versions never go back. What else there is to say only the database can say, as
+another process may have changed it a moment ago. ``_find_unchanged`` is the one place that decides this.
+
 Source: docs/reference/compatibility.md, *Declarations and versions*, *Renaming*, *Declare*.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from heksher.revision_id import RevisionId
 from heksher.server.errors import (
     ConflictError,
     InvalidInputError,
@@ -18,7 +24,8 @@ from heksher.server.operations.context_features import describe_unknown
 from heksher.server.operations.differences import Comparison, Declaration, Difference
 from heksher.server.operations.logged_change import change_setting
 from heksher.server.operations.versions import FIRST_VERSION, is_major_upgrade, is_newer
-from heksher.server.storage.base import Origin, SettingRecord, Storage, Writer, Written
+from heksher.server.storage.base import Origin, Reader, RuleRecord, SettingRecord, Storage, Writer, Written
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.value_type import shorten
 
 OutcomeName = Literal["created", "uptodate", "mismatch", "outdated", "upgraded", "rejected"]
@@ -38,10 +45,21 @@ class DeclarationResult:
     differences: tuple[Difference, ...] = ()
 
 
+# The answer to one of many declarations.
+DeclarationOutcome = DeclarationResult | OperationError | StorageUnavailableError
+
+
 def declare(
-    storage: Storage, declaration: Declaration, origin: Origin, *, is_any_version_first: bool = False
+    storage: Storage,
+    declaration: Declaration,
+    origin: Origin,
+    *,
+    is_any_version_first: bool = False,
+    at_least: RevisionId | None = None,
 ) -> Written[DeclarationResult]:
     """Declare a setting.
+
+    What the service has already is answered from memory, as it was at the revision in the result.
 
     Args:
         storage: where the settings are.
@@ -49,6 +67,7 @@ def declare(
         origin: who declares it.
         is_any_version_first: whether a new setting may have any version, and an alias that is unknown, which becomes
             its alias then.
+        at_least: the revision that an answer from memory must know; ``None`` if any will do.
 
     Raises:
         InvalidInputError: the declaration contradicts itself: its default is not a value of its type, or its alias is
@@ -58,40 +77,66 @@ def declare(
             name features that are gone.
         ConflictError: the alias belongs to another setting.
         FullError: the setting is new, and there is no room for it.
+        StorageUnavailableError: the answer is not in memory, and the database cannot be reached.
     """
     check_consistency(declaration)
-    return storage.write(
-        lambda writer: _declare(
-            writer, _Finder(writer, [declaration]), declaration, writer.context_features(), is_any_version_first
-        ),
-        origin,
-    )
+
+    def work(writer: Writer) -> DeclarationResult:
+        draft = _DeclaredSettings(writer, [declaration])
+        result = _declare(draft, declaration, is_any_version_first)
+        draft.store()
+        return result
+
+    return storage.write_unless_known(lambda reader: _find_unchanged(reader, declaration), work, origin, at_least)
 
 
 def declare_many(
-    storage: Storage, declarations: Sequence[Declaration], origin: Origin, *, is_any_version_first: bool = False
-) -> Written[tuple[DeclarationResult | OperationError, ...]]:
+    storage: Storage,
+    declarations: Sequence[Declaration],
+    origin: Origin,
+    *,
+    is_any_version_first: bool = False,
+    at_least: RevisionId | None = None,
+) -> Written[tuple[DeclarationOutcome, ...]]:
     """Declare settings one after another, in one transaction; each declaration sees what those before it have changed.
 
-    Those that are refused change nothing, and keep no other from being stored.
+    Those that are refused change nothing, and keep no other from being stored. If all of them are in memory, there is
+    no transaction; if only some are, all go to the database, because a later one may see what an earlier one changes.
 
     Args:
         storage: where to.
         declarations: each has passed ``check_consistency``.
         origin: of the write.
         is_any_version_first: as for ``declare``.
+        at_least: as for ``declare``.
 
     Returns:
         For each declaration its result, or the error that ``declare`` would raise for it.
+
+    Raises:
+        StorageUnavailableError: no answer is in memory, and the database cannot be reached.
     """
 
-    def work(writer: Writer) -> tuple[DeclarationResult | OperationError, ...]:
-        order, finder = writer.context_features(), _Finder(writer, declarations)
-        return tuple(
-            _try_declare(writer, finder, declaration, order, is_any_version_first) for declaration in declarations
-        )
+    def find_unchanged(reader: Reader) -> list[DeclarationResult | None]:
+        return [_find_unchanged(reader, declaration) for declaration in declarations]
 
-    return storage.write(work, origin)
+    def know(reader: Reader) -> tuple[DeclarationOutcome, ...] | None:
+        known = [result for result in find_unchanged(reader) if result is not None]
+        return tuple(known) if len(known) == len(declarations) else None
+
+    def work(writer: Writer) -> tuple[DeclarationOutcome, ...]:
+        draft = _DeclaredSettings(writer, declarations)
+        results = tuple(_try_declare(draft, declaration, is_any_version_first) for declaration in declarations)
+        draft.store()
+        return results
+
+    try:
+        return storage.write_unless_known(know, work, origin, at_least)
+    except StorageUnavailableError as error:
+        known = storage.recall(find_unchanged, at_least)
+        if known is None or not any(known.result):
+            raise
+        return Written(tuple(result or error for result in known.result), *known.revision_id)
 
 
 def check_consistency(declaration: Declaration) -> None:
@@ -107,70 +152,119 @@ def check_consistency(declaration: Declaration) -> None:
         raise InvalidInputError("the alias is the name itself: give the other name, or none", ("alias",))
 
 
-class _Finder:
-    """Finds the settings that declarations are about.
+class _DeclaredSettings:
+    """The settings that declarations are about, as the declarations so far have made them.
 
-    All are read together, before the first change: a program repeats hundreds of declarations at each start, while
-    others wait to write. What has changed since is read again.
+    All are read together, before the first change, and new ones are added together: a program may have hundreds, and
+    other programs wait meanwhile. What is read once is not read again.
 
     Args:
-        writer: reads them.
+        writer: reads and writes them.
         declarations: what they are about.
     """
 
     def __init__(self, writer: Writer, declarations: Iterable[Declaration]) -> None:
+        self.order = writer.context_features()
         self._writer = writer
         names = {name for declared in declarations for name in (declared.name, declared.alias) if name is not None}
-        self._stored = writer.find_settings(names)
-        # Names and aliases that were given or taken away since.
-        self._changed: set[str] = set()
+        # By name and by alias.
+        self._settings = writer.find_settings(names)
+        # New settings that are not stored yet, in their order.
+        self._added: list[SettingRecord] = []
 
     def find(self, name: str) -> SettingRecord | None:
         """Return the setting with a name or alias, or ``None``."""
-        return self._writer.find_setting(name) if name in self._changed else self._stored.get(name)
+        return self._settings.get(name)
 
-    def note_change(self, *settings: SettingRecord) -> None:
-        """Note that settings are as they were not before, or not any more."""
-        for setting in settings:
-            self._changed.update({setting.name}, setting.aliases)
+    def list_rules(self, setting: SettingRecord) -> list[RuleRecord]:
+        """Return the rules of a setting."""
+        return self._writer.rules([setting.name])
+
+    def require_room(self) -> None:
+        """Take room for one more setting.
+
+        Raises:
+            FullError: there is none.
+        """
+        self._writer.require_room(settings=1)
+
+    def add(self, setting: SettingRecord) -> None:
+        """Add a setting, at the latest when this draft is stored."""
+        self._added.append(setting)
+        self._note(setting)
+
+    def replace(self, stored: SettingRecord, setting: SettingRecord) -> None:
+        """Replace a setting."""
+        # It may be one of those that are not stored yet.
+        self.store()
+        self._writer.replace_setting(stored.name, setting)
+        self._writer.record(change_setting("declare", stored, setting, self.order))
+        self._note(setting)
+
+    def store(self) -> None:
+        """Store the settings that were added."""
+        if self._added:
+            self._writer.add_settings(self._added)
+            self._writer.record_all(change_setting("declare", None, setting, self.order) for setting in self._added)
+            self._added.clear()
+
+    def _note(self, setting: SettingRecord) -> None:
+        self._settings.update(dict.fromkeys((setting.name, *setting.aliases), setting))
 
 
 def _try_declare(
-    writer: Writer, finder: _Finder, declaration: Declaration, order: Sequence[str], is_any_version_first: bool
+    draft: _DeclaredSettings, declaration: Declaration, is_any_version_first: bool
 ) -> DeclarationResult | OperationError:
     # Each of these errors is raised before anything is changed.
     try:
-        return _declare(writer, finder, declaration, order, is_any_version_first)
+        return _declare(draft, declaration, is_any_version_first)
     except OperationError as error:
         return error
 
 
-def _declare(
-    writer: Writer, finder: _Finder, declaration: Declaration, order: Sequence[str], is_any_version_first: bool
-) -> DeclarationResult:
-    """Declare a setting; ``order`` has the service's context features."""
-    stored = _find_target(finder, declaration, is_any_version_first)
+def _declare(draft: _DeclaredSettings, declaration: Declaration, is_any_version_first: bool) -> DeclarationResult:
+    stored = _find_target(draft.find, declaration, is_any_version_first)
     if stored is None:
-        return _create(writer, finder, declaration, order, is_any_version_first)
-    # Rules stand against differences only, so what is the same needs none. That is nearly every declaration: a program
-    # repeats all of them at each start.
-    if declaration.version == stored.version and not Comparison(declaration, stored, order, ()).list_for_upgrade():
-        return DeclarationResult("uptodate", stored.version)
-    comparison = Comparison(declaration, stored, order, writer.rules([stored.name]))
-    if is_newer(stored.version, than=declaration.version):
-        return DeclarationResult("outdated", stored.version, comparison.list_for_outdated())
+        return _create(draft, declaration, is_any_version_first)
+    if unchanged := _compare_unchanged(declaration, stored, draft.order):
+        return unchanged
+    comparison = Comparison(declaration, stored, draft.order, draft.list_rules(stored))
     _require_known_features(comparison)
     if declaration.version == stored.version:
         return DeclarationResult("mismatch", stored.version, comparison.list_for_upgrade())
-    return _upgrade(writer, finder, comparison)
+    return _upgrade(draft, comparison)
 
 
-def _find_target(finder: _Finder, declaration: Declaration, is_any_version_first: bool) -> SettingRecord | None:
+def _find_unchanged(reader: Reader, declaration: Declaration) -> DeclarationResult | None:
+    """Return the result of a declaration that changes nothing; ``None`` if it may have another result."""
+    try:
+        stored = _find_target(reader.find_setting, declaration, is_any_version_first=True)
+    except OperationError:
+        # The setting that the alias belongs to may have come, or gone, since.
+        return None
+    return None if stored is None else _compare_unchanged(declaration, stored, reader.context_features())
+
+
+def _compare_unchanged(
+    declaration: Declaration, stored: SettingRecord, order: Sequence[str]
+) -> DeclarationResult | None:
+    # Rules stand against changes only, so these answers need none.
+    comparison = Comparison(declaration, stored, order, ())
+    if is_newer(stored.version, than=declaration.version):
+        return DeclarationResult("outdated", stored.version, comparison.list_for_outdated())
+    if declaration.version == stored.version and not comparison.list_for_upgrade():
+        return DeclarationResult("uptodate", stored.version)
+    return None
+
+
+def _find_target(
+    find: Callable[[str], SettingRecord | None], declaration: Declaration, is_any_version_first: bool
+) -> SettingRecord | None:
     """Return the stored setting that a declaration is about; ``None`` if the setting is new."""
-    stored = finder.find(declaration.name)
+    stored = find(declaration.name)
     if declaration.alias is None:
         return stored
-    holder = finder.find(declaration.alias)
+    holder = find(declaration.alias)
     if holder is None:
         if stored is None and is_any_version_first:
             return None
@@ -186,18 +280,16 @@ def _find_target(finder: _Finder, declaration: Declaration, is_any_version_first
     return holder
 
 
-def _create(
-    writer: Writer, finder: _Finder, declaration: Declaration, order: Sequence[str], is_any_version_first: bool
-) -> DeclarationResult:
+def _create(draft: _DeclaredSettings, declaration: Declaration, is_any_version_first: bool) -> DeclarationResult:
     if declaration.version != FIRST_VERSION and not is_any_version_first:
         raise NotAcceptableError(
             f"setting {declaration.name!r} does not exist yet: its first version must be {FIRST_VERSION},"
             f" not {declaration.version}"
         )
-    if declaration.configurable_features.difference(order):
-        message = describe_unknown(declaration.configurable_features, order)
+    if declaration.configurable_features.difference(draft.order):
+        message = describe_unknown(declaration.configurable_features, draft.order)
         raise NotFoundError(message, "configurable feature of a new setting")
-    writer.require_room(settings=1)
+    draft.require_room()
     created = SettingRecord(
         name=declaration.name,
         type=str(declaration.type),
@@ -207,9 +299,7 @@ def _create(
         metadata=declaration.metadata,
         aliases=frozenset() if declaration.alias is None else frozenset({declaration.alias}),
     )
-    writer.add_setting(created)
-    finder.note_change(created)
-    writer.record(change_setting("declare", None, created, order))
+    draft.add(created)
     return DeclarationResult("created")
 
 
@@ -219,16 +309,14 @@ def _require_known_features(comparison: Comparison) -> None:
         raise NotFoundError(describe_unknown(declared, comparison.order), "configurable feature")
 
 
-def _upgrade(writer: Writer, finder: _Finder, comparison: Comparison) -> DeclarationResult:
-    declared, stored, order = comparison.declared, comparison.stored, comparison.order
+def _upgrade(draft: _DeclaredSettings, comparison: Comparison) -> DeclarationResult:
+    declared, stored = comparison.declared, comparison.stored
     differences = comparison.list_for_upgrade()
     acceptable = {"minor", "major"} if is_major_upgrade(stored.version, declared.version) else {"minor"}
     if any(difference.level not in acceptable for difference in differences):
         return DeclarationResult("rejected", stored.version, differences)
     upgraded = _apply(declared, stored)
-    writer.replace_setting(stored.name, upgraded)
-    finder.note_change(stored, upgraded)
-    writer.record(change_setting("declare", stored, upgraded, order))
+    draft.replace(stored, upgraded)
     return DeclarationResult("upgraded", stored.version, differences)
 
 

@@ -33,4 +33,19 @@ def get_rule(reader: Reader, rule_id: int) -> RuleRecord:
     """
     if rule := reader.find_rule(rule_id):
         return rule
-    raise NotFoundError("there is no rule with this id", "rule")
+    raise _tell_no_rule()
+
+
+def get_rule_and_type(reader: Reader, rule_id: int) -> tuple[RuleRecord, str]:
+    """Return the rule with an id, and the type of its setting.
+
+    Raises:
+        NotFoundError: there is no such rule.
+    """
+    if found := reader.find_rule_and_type(rule_id):
+        return found
+    raise _tell_no_rule()
+
+
+def _tell_no_rule() -> NotFoundError:
+    return NotFoundError("there is no rule with this id", "rule")

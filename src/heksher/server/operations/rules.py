@@ -6,9 +6,9 @@ from dataclasses import replace
 from heksher.server.errors import DuplicateError, InvalidInputError, NotAcceptableError, NotFoundError
 from heksher.server.json_form import JSONObject, rule_to_json
 from heksher.server.operations import logged_change
-from heksher.server.operations.lookup import find_setting, get_rule, get_setting
+from heksher.server.operations.lookup import find_setting, get_rule, get_rule_and_type
 from heksher.server.operations.metadata import Metadata
-from heksher.server.storage.base import Conditions, Origin, Reader, SettingRecord, Storage, Writer, Written
+from heksher.server.storage.base import Conditions, Origin, Reader, Storage, Writer, Written
 from heksher.value_type import JSON, json_key, parse_value_type, shorten
 
 
@@ -59,7 +59,7 @@ def add(
                 f"setting {setting.name!r} is not configurable by {foreign}, only by"
                 f" {sorted(setting.configurable_features)}"
             )
-        _check_value(setting, value)
+        _check_value(setting.name, setting.type, value)
         if writer.find_rule_by_conditions(setting.name, conditions):
             raise DuplicateError("rule already exists")
         writer.require_room(rules=1)
@@ -79,8 +79,8 @@ def set_value(storage: Storage, rule_id: int, value: JSON, origin: Origin) -> Wr
     """
 
     def work(writer: Writer) -> None:
-        rule = get_rule(writer, rule_id)
-        _check_value(get_setting(writer, rule.setting), value)
+        rule, value_type = get_rule_and_type(writer, rule_id)
+        _check_value(rule.setting, value_type, value)
         if json_key(value) != json_key(rule.value):
             changed = replace(rule, value=value)
             writer.replace_rule(changed)
@@ -104,9 +104,8 @@ def delete(storage: Storage, rule_id: int, origin: Origin) -> Written[None]:
     return storage.write(work, origin)
 
 
-def _check_value(setting: SettingRecord, value: JSON) -> None:
-    if not parse_value_type(setting.type).accepts(value):
+def _check_value(setting: str, value_type: str, value: JSON) -> None:
+    if not parse_value_type(value_type).accepts(value):
         raise NotAcceptableError(
-            f"{shorten(json.dumps(value))} is not a value of setting {setting.name!r}, whose type is"
-            f" {shorten(setting.type)}"
+            f"{shorten(json.dumps(value))} is not a value of setting {setting!r}, whose type is {shorten(value_type)}"
         )

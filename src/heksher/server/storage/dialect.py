@@ -75,6 +75,10 @@ class Dialect(ABC):
         """Keep other processes from migrating until the transaction ends, which may take long."""
 
     @abstractmethod
+    def lock_writers(self, connection: Connection) -> None:
+        """Keep other transactions from writing until this one ends, from the next statement on."""
+
+    @abstractmethod
     def check_exists(self) -> None:
         """Raise ``StorageUnavailableError`` if the database does not exist yet and connecting would create it."""
 

@@ -38,6 +38,7 @@ from heksher.server.storage.memory_state import (
     copy_setting,
     rule_key,
 )
+from heksher.server.storage.records import MAX_HANDED_CHANGES
 from heksher.server.storage.stamp import make_stamp
 from heksher.server.storage.storage_errors import ContractError, StorageUnavailableError
 from heksher.server.storage.unit import (
@@ -97,9 +98,12 @@ class MemoryStorage(Storage):
             writer = _MemoryWriter(draft, unit, empty_entry)
             require_expected(writer, expected)
             result = work(writer)
-            if unit.is_to_store():
-                self._state = draft
-            return Written(result, *_MemoryReader(self._state).revision_id())
+            if not unit.is_to_store():
+                return Written(result, *_MemoryReader(self._state).revision_id())
+            self._state = draft
+            entry = draft.log[-1].show(MAX_HANDED_CHANGES)
+            previous = draft.log[-2].entry.stamp if len(draft.log) > 1 else None
+            return Written(result, *entry.revision_id, entry if entry.is_whole else None, previous)
 
     def prune(self, before: datetime) -> int:
         with self._write_lock:

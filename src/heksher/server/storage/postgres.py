@@ -13,7 +13,7 @@ import importlib.util
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, event, func, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from heksher.server.storage.dialect import MAX_POOL_OVERFLOW, POOL_SIZE, READER_LOCK_TIMEOUT_S, Dialect, first_line
@@ -28,10 +28,11 @@ T = TypeVar("T")
 
 # The channel for announcing revisions. All schemas of a database share it, so a message begins with the schema's name.
 CHANNEL: Final = "heksher_revision"
-# Not by SQLAlchemy's option: it would make the next writer's transaction READ WRITE, against the server's default, with
-# which an operator, or whoever runs the server, may have stopped writes.
-_READ_ONLY: Final = "SET TRANSACTION READ ONLY"
 _LISTEN: Final = "heksher_listen"
+# The execution option with the statements that begin a transaction.
+_BEGIN: Final = "heksher_begin"
+# A writer's transaction says nothing of writing: with the server's default an operator may have stopped writes.
+_BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 # Values of libpq for what the URL leaves open. Units: seconds; tcp_user_timeout in milliseconds. Keepalives detect that
 # the server of an idle connection, such as a listener's, has vanished.
@@ -91,7 +92,8 @@ _CAN_WRITE: Final = text(
     " FROM unnest(CAST(:tables AS text[])) AS name"
 )
 
-_ANNOUNCE: Final = select(func.pg_notify(CHANNEL, func.concat(func.current_schema(), " ", bindparam("revision"))))
+_LOCK: Final = "SELECT FROM write_state FOR UPDATE"
+_ANNOUNCE: Final = "SELECT pg_notify(%(channel)s, concat(current_schema(), ' ', %(revision)s::text))"
 
 
 class PostgresDialect(Dialect):
@@ -105,15 +107,14 @@ class PostgresDialect(Dialect):
     poll_interval_s: float = 1.0
 
     def __init__(self, url: URL) -> None:
-        super().__init__(_describe(url), {"isolation_level": "REPEATABLE READ", "heksher_begin": _READ_ONLY}, {})
+        super().__init__(_describe(url), {_BEGIN: (_BEGIN_READING,)}, {})
         self.writer_options: Mapping[str, object] = {
-            "isolation_level": "READ COMMITTED",
-            "heksher_begin": _limit_locks(url, self.lock_timeout_s),
+            _BEGIN: ("BEGIN ISOLATION LEVEL READ COMMITTED", *_limit_locks(url, self.lock_timeout_s))
         }
-        # A table that somebody alters must not make all readers wait. One statement, because it is one more round trip.
+        # A table that somebody alters must not make all readers wait.
         self.quick_reader_options = {
             **self.reader_options,
-            "heksher_begin": f"{_READ_ONLY}; {_limit_locks(url, READER_LOCK_TIMEOUT_S)}",
+            _BEGIN: (_BEGIN_READING, *_limit_locks(url, READER_LOCK_TIMEOUT_S)),
         }
         self._is_listening = _read_listen(url)
         self._url = url.set(drivername="postgresql+psycopg").difference_update_query([_LISTEN])
@@ -123,20 +124,22 @@ class PostgresDialect(Dialect):
             raise StorageError(f"{self.place} needs the PostgreSQL driver: install heksher with its extra 'postgres'")
         # Services that keep their data in SQLite do not need this library, and may not have it installed.
         from heksher.server.storage.postgres_connection import limit_waiting  # noqa: PLC0415 -- see above
+        from heksher.server.storage.postgres_deferring import defer_statements  # noqa: PLC0415 -- see above
 
         engine = create_engine(
             self._url,
+            # See postgres_deferring: transactions are begun by a statement.
+            isolation_level="AUTOCOMMIT",
             connect_args=self._connect_arguments(),
             pool_size=POOL_SIZE,
             max_overflow=MAX_POOL_OVERFLOW,
             pool_timeout=self.lock_timeout_s,
-            # A restarted server has closed the pool's connections; check them first, so that this causes no error.
-            pool_pre_ping=True,
         )
         # Many rows in one statement: otherwise an import would take a round trip for each row.
         engine.dialect.use_insertmanyvalues_wo_returning = True
         event.listen(engine, "begin", _begin)
         limit_waiting(engine)
+        defer_statements(engine)
         return engine
 
     def note_start(self, *, is_migrated: bool) -> None:
@@ -145,8 +148,7 @@ class PostgresDialect(Dialect):
 
     def lock_schema(self, connection: Connection) -> None:
         # A statement of a migration may take long, and so may waiting for another process that migrates.
-        driver = cast("PatientConnection", connection.connection.driver_connection)
-        driver.answer_timeout_s = _MIGRATION_TIMEOUT_S
+        _get_driver(connection).answer_timeout_s = _MIGRATION_TIMEOUT_S
         connection.execute(text(f"SET LOCAL lock_timeout = '{_MIGRATION_TIMEOUT_S:.0f}s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('heksher schema'))"))
         # Writers that have begun finish first, and others wait before they hold anything: either could wait for what
@@ -154,13 +156,16 @@ class PostgresDialect(Dialect):
         if connection.execute(text("SELECT to_regclass('write_state')")).scalar() is not None:
             connection.execute(text("LOCK TABLE write_state IN EXCLUSIVE MODE"))
 
+    def lock_writers(self, connection: Connection) -> None:
+        _defer(connection, _LOCK)
+
     def check_exists(self) -> None:
         # Nothing to check: connecting never creates a database, it fails if there is none.
         pass
 
     def announce(self, connection: Connection, revision: int) -> None:
         with self.translating("announcing a change"):
-            connection.execute(_ANNOUNCE, {"revision": revision})
+            _defer(connection, _ANNOUNCE, {"channel": CHANNEL, "revision": str(revision)})
 
     def listen(self) -> Listener:
         if not self._is_listening:
@@ -229,11 +234,11 @@ def _describe(url: URL) -> str:
     return f"postgresql://{user}{host}{port}/{url.database or ''}"
 
 
-def _limit_locks(url: URL, timeout_s: float) -> str:
-    """Return the first statement of a transaction; empty if the URL sets a limit of its own."""
+def _limit_locks(url: URL, timeout_s: float) -> tuple[str, ...]:
+    """Return the first statement of a transaction; none if the URL sets a limit of its own."""
     if "lock_timeout" in str(url.query.get("options", "")):
-        return ""
-    return f"SET LOCAL lock_timeout = '{timeout_s * 1000:.0f}ms'"
+        return ()
+    return (f"SET LOCAL lock_timeout = '{timeout_s * 1000:.0f}ms'",)
 
 
 def _find_problem(*, is_read_only: bool, has_tables: bool, may_write: bool) -> tuple[str, Reason] | None:
@@ -260,5 +265,15 @@ def _read_listen(url: URL) -> bool:
 
 
 def _begin(connection: Connection) -> None:
-    if statement := connection.get_execution_options().get("heksher_begin"):
-        connection.exec_driver_sql(statement)
+    for statement in connection.get_execution_options().get(_BEGIN, ()):
+        _get_driver(connection).defer(statement)
+
+
+def _defer(connection: Connection, statement: str, parameters: Mapping[str, str] | None = None) -> None:
+    if not connection.in_transaction():
+        connection.begin()
+    _get_driver(connection).defer(statement, parameters)
+
+
+def _get_driver(connection: Connection) -> "PatientConnection":
+    return cast("PatientConnection", connection.connection.driver_connection)

@@ -20,6 +20,9 @@ CONTEXT_FEATURES: Final = "context_features"
 SETTING: Final = "setting"
 RULE: Final = "rule"
 
+# An entry with more changes is not kept in memory while it is written.
+MAX_HANDED_CHANGES: Final = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class SettingRecord:
@@ -194,11 +197,16 @@ class Written(Generic[T]):
     Attributes:
         revision: the number of the log entry that makes it visible; 0 if the log is empty.
         stamp: the stamp of that entry; empty if the log is. It does not count for equality.
+        entry: what the unit has appended to the log, for whoever follows it; ``None`` if that is nothing, or more than
+            ``MAX_HANDED_CHANGES``.
+        previous_stamp: the stamp of the entry before that one; ``None`` if there is none, or if nothing was appended.
     """
 
     result: T
     revision: int
     stamp: str = field(default="", compare=False)
+    entry: LogEntry | None = field(default=None, compare=False)
+    previous_stamp: str | None = field(default=None, compare=False)
 
     @property
     def revision_id(self) -> RevisionId:

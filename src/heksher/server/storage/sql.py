@@ -104,7 +104,7 @@ class SqlStorage(Storage):
             require_expected(writer, expected)
             result = work(writer)
             is_to_store = unit.is_to_store()
-            written = Written(result, *writer.revision_id())
+            written = writer.make_written(result)
             if is_to_store:
                 writer.finish()
                 self._dialect.announce(connection, written.revision)

@@ -4,10 +4,11 @@ Each page is found by an index that ends with the revision, so its cost does not
 Reading by setting or rule first finds the revisions of a page, because an entry may have any number of parts.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, insert, literal, select, update
 
@@ -15,7 +16,16 @@ from heksher.revision_id import RevisionId
 from heksher.server.storage.dialect import MAX_BIG_KEY
 from heksher.server.storage.json_text import decode_json, encode_json, is_storable
 from heksher.server.storage.log_text import list_digests, read_fields, write_fields
-from heksher.server.storage.records import RULE, SETTING, ForgottenObject, LastChange, LogEntry, LoggedChange, Origin
+from heksher.server.storage.records import (
+    MAX_HANDED_CHANGES,
+    RULE,
+    SETTING,
+    ForgottenObject,
+    LastChange,
+    LogEntry,
+    LoggedChange,
+    Origin,
+)
 from heksher.server.storage.sql_statements import MAX_INTEGER, AnyRow, Query, Statements, clip, in_batches
 from heksher.server.storage.storage_errors import StorageCorruptError
 from heksher.server.storage.tables import FORGOTTEN_OBJECT, KEPT_CHANGE, LOG_ENTRY, LOG_PART, LOG_VALUE
@@ -99,6 +109,11 @@ _LAST_OF_OBJECT: Final = (
     .order_by(LOG_PART.c.revision.desc(), LOG_PART.c.number.desc())
     .limit(1)
 )
+_KEYS: Final = (
+    select(LOG_PART.c.key)
+    .where(LOG_PART.c.kind == bindparam("kind"), LOG_PART.c.key.in_(bindparam("keys", expanding=True)))
+    .distinct()
+)
 _VALUES: Final = select(LOG_VALUE.c.digest, LOG_VALUE.c.value).where(
     LOG_VALUE.c.digest.in_(bindparam("digests", expanding=True))
 )
@@ -166,6 +181,11 @@ class SqlLog:
             actor = str(decode_json(row.actor))
             return LastChange(row.revision, read_time(row.at), actor, row.is_proved, row.stamp, row.action)
         return None
+
+    def find_keys(self, kind: str, keys: Collection[str]) -> frozenset[str]:
+        """Return those of some objects that have a change in the log."""
+        storable = [key for key in keys if is_storable(key)]
+        return frozenset(row.key for row in self._statements.fetch(_KEYS, {"kind": kind, "keys": storable}))
 
     def find_last_id(self, name: str) -> int | None:
         """Return the number of the setting that last had this canonical name according to the log."""
@@ -242,9 +262,23 @@ class SqlLogAppender:
         self._origin = origin
         self._now = now
         self._make_stamp = make_stamp
-        self.stamp: str = ""
         # The number of changes in the entry so far; the entry does not exist while this is 0.
         self._size = 0
+        # The entry without its changes, and its first changes; None while it does not exist.
+        self._entry: LogEntry | None = None
+        self._changes: list[LoggedChange] = []
+
+    @property
+    def stamp(self) -> str:
+        """That of the entry; empty if there is none."""
+        return "" if self._entry is None else self._entry.stamp
+
+    @property
+    def entry(self) -> LogEntry | None:
+        """The entry as a reader would find it; ``None`` if there is none, or if it is too large to be handed on."""
+        if self._entry is None or self._size > len(self._changes):
+            return None
+        return replace(self._entry, size=self._size, changes=tuple(self._changes))
 
     def append(self, revision: int, changes: Iterable[tuple[LoggedChange, int | None]]) -> bool:
         """Append changes, each with the number of its setting; return whether there were any."""
@@ -256,21 +290,22 @@ class SqlLogAppender:
             self._add_parts(revision, some)
         if known_size != self._size:
             parameters = {"of_revision": revision, "size": self._size}
-            self._statements.run(_GROW_ENTRY, parameters, "recording how many changes there are")
+            self._statements.run_later(_GROW_ENTRY, parameters, "recording how many changes there are")
         return self._size > 0
 
     def _add_entry(self, revision: int, size: int) -> None:
-        self.stamp = self._make_stamp()
+        entry = LogEntry(revision, self._now().astimezone(UTC), self._origin, self._make_stamp(), size, ())
+        self._entry = entry
         row = {
             "revision": revision,
-            "at": self._now().astimezone(UTC).isoformat(),
+            "at": entry.at.isoformat(),
             "actor": encode_json(self._origin.actor),
             "is_proved": self._origin.is_proved,
             "reason": encode_json(self._origin.reason),
-            "stamp": self.stamp,
+            "stamp": entry.stamp,
             "size": size,
         }
-        self._statements.run(_ADD_ENTRY, row, "recording a change")
+        self._statements.run_later(_ADD_ENTRY, row, "recording a change")
 
     def _add_parts(self, revision: int, changes: Sequence[tuple[LoggedChange, int | None]]) -> None:
         long_values: dict[str, str] = {}
@@ -289,7 +324,12 @@ class SqlLogAppender:
             for number, (change, setting_id) in enumerate(changes, self._size)
         ]
         self._size += len(rows)
-        self._statements.run(
+        if self._size <= MAX_HANDED_CHANGES:
+            # As they are read, which need not be how they were given.
+            self._changes += [
+                _read_back(change, row, long_values) for (change, _), row in zip(changes, rows, strict=True)
+            ]
+        self._statements.run_later(
             _ADD_PART, rows if len(rows) > 1 else rows[0], f"recording the change {changes[0][0].action!r}"
         )
         if long_values:
@@ -331,6 +371,12 @@ def _read_change(row: AnyRow, long_values: dict[str, str]) -> LoggedChange:
         after=read_fields(row.after, long_values),
         setting=row.setting,
     )
+
+
+def _read_back(change: LoggedChange, row: Mapping[str, Any], long_values: Mapping[str, str]) -> LoggedChange:
+    """Return a change as it will be read: with values that nobody else can change."""
+    before, after = (read_fields(row[side], long_values) for side in ("before", "after"))
+    return replace(change, before=before, after=after)
 
 
 def read_time(text: str) -> datetime:

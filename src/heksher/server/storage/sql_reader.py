@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, cast
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, literal, null, select, union_all
 
 from heksher.revision_id import RevisionId
 from heksher.server.storage.base import (
@@ -39,26 +39,37 @@ _SETTING_COUNT: Final = select(func.count().label("found")).select_from(SETTING)
 _RULE_COUNT: Final = select(func.count().label("found")).select_from(RULE)
 _SETTINGS: Final = select(SETTING)
 _SETTING_NAMES: Final = select(SETTING_NAME.c.setting_id, SETTING_NAME.c.name)
-_SETTING_FEATURES: Final = select(SETTING_FEATURE.c.setting_id, SETTING_FEATURE.c.feature)
-_SETTING_BY_NAME: Final = _SETTINGS.join(SETTING_NAME).where(SETTING_NAME.c.name == bindparam("name"))
-_SETTINGS_BY_NAMES: Final = (
-    select(SETTING, SETTING_NAME.c.name.label("asked"))
-    .join(SETTING_NAME)
-    .where(SETTING_NAME.c.name.in_(bindparam("names", expanding=True)))
+_SETTING_FEATURES: Final = select(SETTING_FEATURE.c.setting_id, SETTING_FEATURE.c.feature.label("name"))
+_ID_BY_NAME: Final = select(SETTING_NAME.c.setting_id).where(SETTING_NAME.c.name == bindparam("name"))
+_ASKED_IDS: Final = select(SETTING_NAME.c.setting_id).where(SETTING_NAME.c.name.in_(bindparam("names", expanding=True)))
+# The parts of some settings in one statement: each setting's attributes, its names, and what it is configurable by.
+_ATTRIBUTES: Final = "attributes"
+_NAME: Final = "name"
+_CONFIGURABLE_BY: Final = "feature"
+_NONE: Final = (null(), null(), null(), null(), null())
+_PARTS_OF_SETTINGS: Final = union_all(
+    select(
+        literal(_ATTRIBUTES).label("part"),
+        SETTING.c.id.label("setting_id"),
+        SETTING.c.name,
+        SETTING.c.type,
+        SETTING.c.default_value,
+        SETTING.c.version,
+        SETTING.c.metadata,
+        SETTING.c.revision,
+    ).where(SETTING.c.id.in_(_ASKED_IDS)),
+    select(literal(_NAME), SETTING_NAME.c.setting_id, SETTING_NAME.c.name, *_NONE).where(
+        SETTING_NAME.c.setting_id.in_(_ASKED_IDS)
+    ),
+    select(literal(_CONFIGURABLE_BY), SETTING_FEATURE.c.setting_id, SETTING_FEATURE.c.feature, *_NONE).where(
+        SETTING_FEATURE.c.setting_id.in_(_ASKED_IDS)
+    ),
 )
-_NAMES_OF_SETTINGS: Final = _SETTING_NAMES.where(
-    SETTING_NAME.c.setting_id.in_(bindparam("setting_ids", expanding=True))
-)
-_FEATURES_OF_SETTINGS: Final = _SETTING_FEATURES.where(
-    SETTING_FEATURE.c.setting_id.in_(bindparam("setting_ids", expanding=True))
-)
-_NAMES_OF_SETTING: Final = _SETTING_NAMES.where(SETTING_NAME.c.setting_id == bindparam("setting_id"))
-_FEATURES_OF_SETTING: Final = _SETTING_FEATURES.where(SETTING_FEATURE.c.setting_id == bindparam("setting_id"))
 _RULES: Final = select(
     RULE.c.id, SETTING.c.name.label("setting"), RULE.c.conditions, RULE.c.value, RULE.c.metadata, RULE.c.revision
 ).join(SETTING)
 _RULES_OF_SETTINGS: Final = _RULES.where(SETTING.c.name.in_(bindparam("names", expanding=True)))
-_RULE_BY_ID: Final = _RULES.where(RULE.c.id == bindparam("rule_id"))
+_RULE_BY_ID: Final = _RULES.add_columns(SETTING.c.type, RULE.c.setting_id).where(RULE.c.id == bindparam("rule_id"))
 _RULE_BY_CONDITIONS: Final = _RULES.where(
     SETTING.c.name == bindparam("setting"), RULE.c.conditions_digest == bindparam("digest")
 )
@@ -90,28 +101,20 @@ class SqlReader(Reader):
         return None if forgotten is None or self._log.find_last(kind, key) else forgotten.action
 
     def find_setting(self, name: str) -> SettingRecord | None:
-        if not is_storable(name):
-            return None
-        for row in self._statements.fetch(_SETTING_BY_NAME, {"name": name}):
-            self._setting_ids[row.name] = row.id
-            key = {"setting_id": row.id}
-            return _read_setting(
-                row, self._statements.fetch(_NAMES_OF_SETTING, key), self._statements.fetch(_FEATURES_OF_SETTING, key)
-            )
-        return None
+        return self.find_settings((name,)).get(name)
 
     def find_settings(self, names: Collection[str]) -> dict[str, SettingRecord]:
-        found = {}
+        found: dict[str, SettingRecord] = {}
         for batch in in_batches(name for name in frozenset(names) if is_storable(name)):
-            rows = self._statements.fetch(_SETTINGS_BY_NAMES, {"names": batch})
-            if not rows:
-                continue
-            key = {"setting_ids": sorted({row.id for row in rows})}
-            names_by_id = _group_by_setting(self._statements.fetch(_NAMES_OF_SETTINGS, key))
-            features = _group_by_setting(self._statements.fetch(_FEATURES_OF_SETTINGS, key))
-            for row in rows:
-                self._setting_ids[row.name] = row.id
-                found[row.asked] = _read_setting(row, names_by_id[row.id], features[row.id])
+            parts: dict[str, list[AnyRow]] = {_ATTRIBUTES: [], _NAME: [], _CONFIGURABLE_BY: []}
+            for row in self._statements.fetch(_PARTS_OF_SETTINGS, {"names": batch}):
+                parts[row.part].append(row)
+            names_by_id = _group_by_setting(parts[_NAME])
+            features = _group_by_setting(parts[_CONFIGURABLE_BY])
+            for row in parts[_ATTRIBUTES]:
+                self._setting_ids[row.name] = row.setting_id
+                setting = _read_setting(row, names_by_id[row.setting_id], features[row.setting_id])
+                found.update((name, setting) for name in frozenset(names_by_id[row.setting_id]).intersection(batch))
         return found
 
     def settings(self) -> list[SettingRecord]:
@@ -132,10 +135,11 @@ class SqlReader(Reader):
         return int(self._statements.fetch(_RULE_COUNT)[0].found)
 
     def find_rule(self, rule_id: int) -> RuleRecord | None:
-        # An integer too large for the column is no rule's id, but the database would raise an error.
-        if not 0 < rule_id <= MAX_BIG_KEY:
-            return None
-        return _read_first_rule(self._statements.fetch(_RULE_BY_ID, {"rule_id": rule_id}))
+        return _read_first_rule(self._fetch_rule(rule_id))
+
+    def find_rule_and_type(self, rule_id: int) -> tuple[RuleRecord, str] | None:
+        rows = self._fetch_rule(rule_id)
+        return (_read_rule(rows[0]), rows[0].type) if rows else None
 
     def find_rule_by_conditions(self, setting: str, conditions: Conditions) -> RuleRecord | None:
         if not is_storable(setting):
@@ -171,31 +175,38 @@ class SqlReader(Reader):
         """Return the number of the setting that has a name, or else of the one that had it last."""
         if not is_storable(name):
             return None
-        for row in self._statements.fetch(_SETTING_BY_NAME, {"name": name}):
-            return int(row.id)
+        for row in self._statements.fetch(_ID_BY_NAME, {"name": name}):
+            return int(row.setting_id)
         return self._log.find_last_id(name)
+
+    def _fetch_rule(self, rule_id: int) -> Sequence[AnyRow]:
+        # An integer too large for the column is no rule's id, but the database would raise an error.
+        rows = self._statements.fetch(_RULE_BY_ID, {"rule_id": rule_id}) if 0 < rule_id <= MAX_BIG_KEY else ()
+        self._setting_ids.update((row.setting, row.setting_id) for row in rows)
+        return rows
 
     def _fetch_rules_of(self, settings: Iterable[str]) -> Iterator[AnyRow]:
         for names in in_batches(name for name in frozenset(settings) if is_storable(name)):
             yield from self._statements.fetch(_RULES_OF_SETTINGS, {"names": names})
 
 
-def _group_by_setting(rows: Iterable[AnyRow]) -> defaultdict[int, list[AnyRow]]:
-    groups: defaultdict[int, list[AnyRow]] = defaultdict(list)
+def _group_by_setting(rows: Iterable[AnyRow]) -> defaultdict[int, list[str]]:
+    """Return the names in some rows by the number of their setting."""
+    groups: defaultdict[int, list[str]] = defaultdict(list)
     for row in rows:
-        groups[row.setting_id].append(row)
+        groups[row.setting_id].append(row.name)
     return groups
 
 
-def _read_setting(row: AnyRow, names: Iterable[AnyRow], features: Iterable[AnyRow]) -> SettingRecord:
+def _read_setting(row: AnyRow, names: Iterable[str], features: Iterable[str]) -> SettingRecord:
     return SettingRecord(
         name=row.name,
         type=row.type,
         default_value=decode_json(row.default_value),
-        configurable_features=frozenset(named.feature for named in features),
+        configurable_features=frozenset(features),
         version=row.version,
         metadata=decode_json_object(row.metadata),
-        aliases=frozenset(named.name for named in names).difference({row.name}),
+        aliases=frozenset(names).difference({row.name}),
         revision=row.revision,
     )
 

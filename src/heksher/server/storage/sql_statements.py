@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Delete, Insert, Row, Select, Update
+from sqlalchemy import CompoundSelect, Connection, Delete, Insert, Row, Select, Update
 
 from heksher.server.storage.dialect import MAX_BIG_KEY, Dialect
 from heksher.server.storage.json_text import encode_json
@@ -15,12 +15,14 @@ T = TypeVar("T")
 
 # A row of any columns. SQLAlchemy cannot know the types for tables that are defined without its ORM.
 AnyRow: TypeAlias = "Row[*tuple[object, ...]]"
-Query: TypeAlias = "Select[*tuple[object, ...]]"
+Query: TypeAlias = "Select[*tuple[object, ...]] | CompoundSelect[*tuple[object, ...]]"
 Parameters = Mapping[str, object] | Sequence[Mapping[str, object]]
 
 # Databases limit the parameters of a statement (SQLite to 32,766, PostgreSQL to 65,535), so long lists are queried in
 # batches; rows are also written in batches, so that not all of them need be in memory in each form.
 MAX_BATCH: Final = 1000
+# The execution option of statements whose outcome nobody waits for: see ``postgres_deferring``.
+DEFERRABLE: Final = "heksher_deferrable"
 # The highest number in a 32-bit column.
 MAX_INTEGER: Final = 2**31 - 1
 
@@ -37,6 +39,11 @@ class Statements:
         """The database's name in messages."""
         return self._dialect.place
 
+    def lock_writers(self) -> None:
+        """Keep other transactions from writing until this one ends."""
+        with self._dialect.translating("locking"):
+            self._dialect.lock_writers(self._connection)
+
     def fetch(self, statement: Query, parameters: Mapping[str, object] | None = None) -> Sequence[AnyRow]:
         """Return the rows of a query."""
         with self._dialect.translating("reading"):
@@ -47,11 +54,25 @@ class Statements:
         with self._dialect.translating(doing):
             return self._connection.execute(statement, parameters).rowcount
 
+    def run_later(self, statement: Insert | Update | Delete, parameters: Parameters, doing: str) -> None:
+        """Run a statement, at the latest before the next one that is run at once, or at the end of the transaction.
+
+        Whether it fails may be known only then: so a method of a writer whose last statement is run at once has raised
+        all errors by its end.
+        """
+        with self._dialect.translating(doing):
+            self._connection.execute(statement, parameters, execution_options={DEFERRABLE: True})
+
     def run_each(self, statement: Insert | Update | Delete, rows: Iterable[Mapping[str, object]], doing: str) -> None:
         """Run a statement for each row; there may be none."""
         # SQLAlchemy takes an empty list of rows for one row of default values.
         if parameters := list(rows):
             self.run(statement, parameters, doing)
+
+    def run_each_later(self, statement: Insert, rows: Iterable[Mapping[str, object]], doing: str) -> None:
+        """Run a statement for each row, as ``run_later`` does."""
+        if parameters := list(rows):
+            self.run_later(statement, parameters, doing)
 
 
 def in_batches(items: Iterable[T]) -> Iterator[list[T]]:

@@ -6,14 +6,14 @@ does. This module checks only what no constraint can: whether the object to chan
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, bindparam, delete, insert, literal, select, true, update
 
 from heksher.revision_id import RevisionId
 from heksher.server.storage.base import RULE as RULE_KIND
 from heksher.server.storage.base import SETTING as SETTING_KIND
-from heksher.server.storage.base import Conditions, LoggedChange, Origin, RuleRecord, SettingRecord, Writer
+from heksher.server.storage.base import Conditions, LoggedChange, Origin, RuleRecord, SettingRecord, Writer, Written
 from heksher.server.storage.ceilings import Counts
 from heksher.server.storage.dialect import Dialect
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
@@ -29,6 +29,7 @@ from heksher.server.storage.storage_errors import ContractError, StorageCorruptE
 from heksher.server.storage.tables import (
     CONTEXT_FEATURE,
     HEKSHER_VERSION,
+    LOG_ENTRY,
     RULE,
     SETTING,
     SETTING_FEATURE,
@@ -38,12 +39,26 @@ from heksher.server.storage.tables import (
 from heksher.server.storage.unit import UnitOfWork, require_new_ids, require_same_rule, require_storable
 from heksher.value_type import JSON
 
+T = TypeVar("T")
+
 _COUNTERS: Final = ("last_rule_id", "last_setting_id", "features_revision")
-# The version of the schema is locked, too: so it is the newest one also where a migration was waited for.
-_LOCK_WRITE_STATE: Final = (
-    select(*(WRITE_STATE.c[name] for name in _COUNTERS), HEKSHER_VERSION.c.version_num)
-    .join_from(WRITE_STATE, HEKSHER_VERSION, true())
-    .with_for_update()
+_NEWEST: Final = (
+    select(LOG_ENTRY.c.revision, LOG_ENTRY.c.stamp).order_by(LOG_ENTRY.c.revision.desc()).limit(1).subquery("newest")
+)
+# What nearly every unit of work needs. A row for each context feature, or one if there are none.
+_STATE: Final = (
+    select(
+        WRITE_STATE.c.id,
+        *(WRITE_STATE.c[name] for name in _COUNTERS),
+        _NEWEST.c.revision.label("newest_revision"),
+        _NEWEST.c.stamp,
+        HEKSHER_VERSION.c.version_num,
+        CONTEXT_FEATURE.c.name.label("feature"),
+    )
+    .select_from(
+        WRITE_STATE.join(HEKSHER_VERSION, true()).outerjoin(_NEWEST, true()).outerjoin(CONTEXT_FEATURE, true())
+    )
+    .order_by(CONTEXT_FEATURE.c.position)
 )
 _SET_WRITE_STATE: Final = update(WRITE_STATE)
 
@@ -92,8 +107,9 @@ class SqlWriter(SqlReader, Writer):
         # The new and the stored contents of the only row of write_state.
         self._counters: dict[str, int] = {}
         self._stored_counters: dict[str, int] = {}
-        # The newest revision before this unit of work; None until it is needed.
-        self._old_revision: RevisionId | None = None
+        # The newest revision before this unit of work. No other writer can create one meanwhile.
+        self._old_revision = RevisionId(0)
+        self._features: tuple[str, ...] = ()
         # The numbers of the settings that this unit has deleted, by name.
         self._gone: dict[str, int] = {}
 
@@ -103,39 +119,46 @@ class SqlWriter(SqlReader, Writer):
         Raises:
             SchemaChangedError: the schema is not the one that this process works with any more.
         """
-        rows = self._statements.fetch(_LOCK_WRITE_STATE)
-        if len(rows) != 1:
+        self._statements.lock_writers()
+        # Another statement than the one that locks: what it reads has to be as new as the lock, which a migration takes
+        # as well.
+        rows = self._statements.fetch(_STATE)
+        if (count := len({(row.id, row.version_num) for row in rows})) != 1:
             raise StorageCorruptError(
-                f"the tables write_state and heksher_version of {self._statements.place} have {len(rows)} rows"
-                " together, not one each"
+                f"the tables write_state and heksher_version of {self._statements.place} have {count} rows together,"
+                " not one each"
             )
         require_version([rows[0].version_num], self._statements.place)
         self._stored_counters = {name: getattr(rows[0], name) for name in _COUNTERS}
         self._counters = dict(self._stored_counters)
+        self._old_revision = RevisionId(rows[0].newest_revision or 0, rows[0].stamp or "")
+        self._features = tuple(row.feature for row in rows if row.feature is not None)
+
+    def make_written(self, result: T) -> Written[T]:
+        """Return the result of the unit of work with what it has appended to the log."""
+        previous_stamp = self._old_revision.stamp or None if self._unit.has_record else None
+        return Written(result, *self.revision_id(), self._appender.entry, previous_stamp)
 
     def finish(self) -> None:
         """Store the counters that the unit of work changed. Call this before the transaction is committed."""
         if self._counters != self._stored_counters:
-            self._statements.run(_SET_WRITE_STATE, self._counters, "storing the last ids")
+            self._statements.run_later(_SET_WRITE_STATE, self._counters, "storing the last ids")
 
     def revision_id(self) -> RevisionId:
         if self._unit.has_record:
             return RevisionId(self._new_revision, self._appender.stamp)
-        return self._read_old_revision()
+        return self._old_revision
 
     def features_revision(self) -> int:
         return self._counters["features_revision"]
 
+    def context_features(self) -> tuple[str, ...]:
+        return self._features
+
     @property
     def _new_revision(self) -> int:
         """The revision that this unit of work creates."""
-        return self._read_old_revision().number + 1
-
-    def _read_old_revision(self) -> RevisionId:
-        # No other writer can create one meanwhile, so it is read once.
-        if self._old_revision is None:
-            self._old_revision = super().revision_id()
-        return self._old_revision
+        return self._old_revision.number + 1
 
     def set_context_features(self, features: Sequence[str]) -> None:
         with self._unit.change():
@@ -143,7 +166,7 @@ class SqlWriter(SqlReader, Writer):
                 raise ContractError(f"a context feature stands twice in {list(features)}")
             doing = f"making the list of context features {list(features)}"
             positions = {feature: position for position, feature in enumerate(features)}
-            stored = set(self.context_features())
+            stored = set(self._features)
             self._statements.run_each(
                 _DELETE_FEATURE, ({"feature": feature} for feature in stored.difference(features)), doing
             )
@@ -155,23 +178,28 @@ class SqlWriter(SqlReader, Writer):
             self._statements.run_each(
                 _ADD_FEATURE, ({"name": name, "position": positions[name]} for name in added), doing
             )
+            self._features = tuple(features)
             self._counters["features_revision"] = self._new_revision
 
     def require_room(self, *, settings: int = 0, rules: int = 0) -> None:
         self._unit.room.take(self, Counts(settings, rules))
 
     def add_setting(self, setting: SettingRecord) -> None:
+        self.add_settings((setting,))
+
+    def add_settings(self, settings: Collection[SettingRecord]) -> None:
         with self._unit.change():
-            self._add_setting(setting)
+            for some in in_batches(settings):
+                self._add_settings(some)
 
     def replace_setting(self, name: str, setting: SettingRecord) -> None:
         with self._unit.change():
             doing = f"replacing setting {name!r}"
             setting_id = self._find_setting_id(name)
             key = {"setting_id": setting_id}
-            self._statements.run(_DELETE_NAMES, key, doing)
-            self._statements.run(_DELETE_CONFIGURABLE, key, doing)
-            self._statements.run(_REPLACE_SETTING, {**key, **self._make_setting_row(setting)}, doing)
+            self._statements.run_later(_DELETE_NAMES, key, doing)
+            self._statements.run_later(_DELETE_CONFIGURABLE, key, doing)
+            self._statements.run_later(_REPLACE_SETTING, {**key, **self._make_setting_row(setting)}, doing)
             self._add_names_and_features([(setting_id, setting)])
             del self._setting_ids[name]
             self._setting_ids[setting.name] = setting_id
@@ -233,8 +261,7 @@ class SqlWriter(SqlReader, Writer):
         with self._unit.change():
             rule_ids = [rule.rule_id for rule in rules]
             require_new_ids(rule_ids, self._counters["last_rule_id"], next_rule_id, self._is_logged)
-            for some in in_batches(settings):
-                self._load_settings(some)
+            self.add_settings(settings)
             for batch in in_batches(rules):
                 rows = [
                     {**self._make_rule_row(rule), "setting_id": self._find_setting_id(rule.setting)} for rule in batch
@@ -258,12 +285,13 @@ class SqlWriter(SqlReader, Writer):
         if change.kind not in {SETTING_KIND, RULE_KIND}:
             return None
         name = change.key if change.kind == SETTING_KIND else change.setting
-        if name in self._setting_ids:
-            return self._setting_ids[name]
+        # Whatever this unit has given the name of a setting that it deleted is in the first one.
+        if (known := self._setting_ids.get(name, self._gone.get(name))) is not None:
+            return known
         for row in self._statements.fetch(_SETTING_ID, {"setting": name}):
             self._setting_ids[name] = row.id
             return int(row.id)
-        return self._gone[name] if name in self._gone else self._log.find_last_id(name)
+        return self._log.find_last_id(name)
 
     def _find_setting_id(self, name: str) -> int:
         """Return the number of the setting with a canonical name, which must exist."""
@@ -274,24 +302,22 @@ class SqlWriter(SqlReader, Writer):
             self._setting_ids[name] = rows[0].id
         return self._setting_ids[name]
 
-    def _add_setting(self, setting: SettingRecord) -> None:
-        setting_id = self._choose_setting_id(setting.name)
-        row = {"id": setting_id, **self._make_setting_row(setting)}
-        self._statements.run(_ADD_SETTING, row, f"adding setting {setting.name!r}")
-        self._add_names_and_features([(setting_id, setting)])
-        self._setting_ids[setting.name] = setting_id
-
-    def _load_settings(self, settings: Sequence[SettingRecord]) -> None:
-        numbered = [(self._choose_setting_id(setting.name), setting) for setting in settings]
+    def _add_settings(self, settings: Sequence[SettingRecord]) -> None:
+        logged = self._find_logged([setting.name for setting in settings])
+        numbered = [(self._choose_setting_id(setting.name, logged), setting) for setting in settings]
         rows = [{"id": setting_id, **self._make_setting_row(setting)} for setting_id, setting in numbered]
-        self._statements.run_each(_ADD_SETTING, rows, "loading settings")
+        self._statements.run_each_later(_ADD_SETTING, rows, f"adding setting {settings[0].name!r}")
         self._add_names_and_features(numbered)
         self._setting_ids.update({setting.name: setting_id for setting_id, setting in numbered})
 
-    def _choose_setting_id(self, name: str) -> int:
+    def _find_logged(self, names: Sequence[str]) -> frozenset[str]:
+        """Return those of some names that settings have had, or have."""
+        # If the database has never had a setting, none can have had a name.
+        return self._log.find_keys(SETTING_KIND, names) if self._counters["last_setting_id"] > 0 else frozenset()
+
+    def _choose_setting_id(self, name: str, logged: Collection[str]) -> int:
         """Return the number of the deleted setting that had a name last, or a new one."""
-        # If the database has never had a setting, none can have had the name.
-        last_id = self._find_gone_id(name) if self._counters["last_setting_id"] > 0 else None
+        last_id = self._find_gone_id(name) if name in logged or name in self._gone else None
         if last_id is None or self._statements.fetch(_HAS_SETTING_ID, {"setting_id": last_id}):
             self._counters["last_setting_id"] += 1
             return self._counters["last_setting_id"]
@@ -307,20 +333,20 @@ class SqlWriter(SqlReader, Writer):
         return None if forgotten is None else forgotten.setting_id
 
     def _add_names_and_features(self, numbered: Sequence[tuple[int, SettingRecord]]) -> None:
-        doing = f"naming setting {numbered[0][1].name!r}"
-        names = [
-            {"setting_id": setting_id, "name": name}
-            for setting_id, setting in numbered
-            for name in (setting.name, *setting.aliases)
-        ]
-        self._statements.run_each(_ADD_NAME, names, doing)
         doing = f"making setting {numbered[0][1].name!r} configurable by its features"
         features = [
             {"setting_id": setting_id, "feature": feature}
             for setting_id, setting in numbered
             for feature in setting.configurable_features
         ]
-        self._statements.run_each(_ADD_CONFIGURABLE, features, doing)
+        self._statements.run_each_later(_ADD_CONFIGURABLE, features, doing)
+        # Names last, and at once: there are some in any case.
+        names = [
+            {"setting_id": setting_id, "name": name}
+            for setting_id, setting in numbered
+            for name in (setting.name, *setting.aliases)
+        ]
+        self._statements.run_each(_ADD_NAME, names, f"naming setting {numbered[0][1].name!r}")
 
     def _make_setting_row(self, setting: SettingRecord) -> dict[str, object]:
         return {

@@ -93,6 +93,10 @@ class SqliteDialect(Dialect):
         # BEGIN IMMEDIATE has taken the lock.
         pass
 
+    def lock_writers(self, connection: Connection) -> None:
+        # BEGIN IMMEDIATE has taken the lock.
+        pass
+
     def announce(self, connection: Connection, revision: int) -> None:
         # No other process could receive it.
         pass

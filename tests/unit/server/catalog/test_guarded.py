@@ -1,5 +1,7 @@
 """The storage with the catalog behind it."""
 
+import itertools
+import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from typing import NoReturn
@@ -13,7 +15,7 @@ from heksher.server.catalog.guarded import GuardedStorage
 from heksher.server.catalog.reader import PictureReader
 from heksher.server.catalog.writability import Writability, find_reason
 from heksher.server.operations import rules
-from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader
+from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Written
 from heksher.server.storage.storage_errors import (
     ContractError,
     ExpectationError,
@@ -51,6 +53,10 @@ def guarded() -> Guarded:
     guarded = Guarded()
     guarded.catalog.load()
     return guarded
+
+
+def _fail(*_: object) -> None:
+    raise StorageCorruptError("a page is damaged")
 
 
 def test_while_the_database_is_there_it_is_read(guarded: Guarded):
@@ -97,7 +103,7 @@ def test_after_a_read_that_failed_others_do_not_try(guarded: Guarded, monkeypatc
 
 def test_only_some_readers_wait_for_the_database(guarded: Guarded, monkeypatch: pytest.MonkeyPatch):
     """Others are answered from memory after a while, so that there are connections and threads for the rest."""
-    monkeypatch.setattr("heksher.server.catalog.guarded._TURN_TIMEOUT_S", 0.01)
+    monkeypatch.setattr("heksher.server.catalog.guarded._READER_TURN_TIMEOUT_S", 0.01)
     before = guarded.inner.reads
     guarded.inner.gate.clear()
     with ThreadPoolExecutor(9) as pool:
@@ -124,6 +130,28 @@ def test_the_catalog_has_what_was_written(guarded: Guarded):
     revision = rules.add(guarded.storage, "cache_ttl", {"user": "new"}, 1, {}, NOBODY).revision
     assert 2 == revision == guarded.catalog.state.picture.revision
     assert 3 == guarded.catalog.state.picture.count_rules()
+
+
+def test_the_catalog_need_not_read_what_was_written(guarded: Guarded):
+    """It is handed on with the result of the write."""
+    before = guarded.inner.reads
+    rules.add(guarded.storage, "cache_ttl", {"user": "new"}, 1, {}, NOBODY)
+    assert (2, before) == (guarded.catalog.state.picture.revision, guarded.inner.reads)
+
+
+def test_a_write_after_those_of_others_is_read_with_them(guarded: Guarded):
+    """What the others wrote has to be read in any case."""
+    rules.add(guarded.inner, "cache_ttl", {"user": "theirs"}, 1, {}, NOBODY)
+    rules.add(guarded.storage, "cache_ttl", {"user": "ours"}, 1, {}, NOBODY)
+    assert (3, 4) == (guarded.catalog.state.picture.revision, guarded.catalog.state.picture.count_rules())
+
+
+def test_a_write_in_another_history_is_not_added_to_the_known_one(guarded: Guarded):
+    """The database was restored, and has an entry of the same number that is another one: everything is read."""
+    era = guarded.catalog.state.era
+    guarded.inner.inner = open_fragile()
+    rules.add(guarded.storage, "cache_ttl", {"user": "new"}, 1, {}, NOBODY)
+    assert (era + 1, 2) == guarded.catalog.state.position
 
 
 def test_what_was_not_written_makes_nobody_look(guarded: Guarded):
@@ -197,13 +225,67 @@ def test_what_is_stored_is_answered_so(guarded: Guarded):
 
 def test_what_is_stored_is_answered_so_whatever_the_catalog_meets(guarded: Guarded, monkeypatch: pytest.MonkeyPatch):
     """A database that cannot be read afterwards is no failure of the write, and somebody looks after it."""
-
-    def fail(_revision: RevisionId) -> None:
-        raise StorageCorruptError("a page is damaged")
-
-    monkeypatch.setattr(guarded.catalog, "refresh", fail)
+    monkeypatch.setattr(guarded.catalog, "take", _fail)
     assert 2 == write_something(guarded.storage)
     assert 1 == guarded.looks
+
+
+def test_what_is_in_memory_is_recalled(guarded: Guarded):
+    """Also while the database is away, with the revision that it is of."""
+    guarded.inner.is_away = True
+    before = guarded.inner.reads
+    assert Written(PictureReader, 1) == guarded.storage.recall(type)
+    assert before == guarded.inner.reads
+
+
+def test_nothing_is_recalled_that_is_not_new_enough(guarded: Guarded):
+    """Nor is anything before the catalog is loaded."""
+    assert Written(PictureReader, 1) == guarded.storage.recall(type, RevisionId(1))
+    assert guarded.storage.recall(type, RevisionId(2)) is None
+    assert guarded.storage.recall(type, RevisionId(1, "0123456789ab")) is None
+    assert Guarded().storage.recall(type) is None
+
+
+def test_nothing_is_recalled_that_lacks_a_write_that_was_answered(guarded: Guarded, monkeypatch: pytest.MonkeyPatch):
+    """The catalog could not follow the write; once it can, it is recalled from again."""
+    with monkeypatch.context() as patched:
+        patched.setattr(guarded.catalog, "take", _fail)
+        write_something(guarded.storage)
+    assert guarded.storage.recall(type) is None
+    guarded.catalog.doubt()
+    assert guarded.storage.recall(type) is None
+    guarded.catalog.refresh()
+    assert Written(PictureReader, 2) == guarded.storage.recall(type)
+
+
+def test_what_others_write_meanwhile_is_not_written_again(guarded: Guarded):
+    """Of many who find out at the same time that something is new, one writes it, and the others then know it."""
+    together, calls, runs = threading.Barrier(8), itertools.count(), []
+
+    def know(reader: Reader) -> int | None:
+        if next(calls) < together.parties:
+            together.wait(DEADLINE_S)
+        return reader.revision() if reader.revision() > 1 else None
+
+    def work(writer) -> int:
+        runs.append("run")
+        writer.record(SOME_CHANGE)
+        return writer.revision()
+
+    with ThreadPoolExecutor(8) as pool:
+        written = list(pool.map(lambda _: guarded.storage.write_unless_known(know, work), range(8)))
+    assert ([Written(2, 2)] * 8, ["run"]) == (written, runs)
+
+
+def test_a_write_that_was_lost_is_not_waited_for(guarded: Guarded, monkeypatch: pytest.MonkeyPatch):
+    """Once the database was restored from a backup, its revisions are others."""
+    write_something(guarded.storage)
+    with monkeypatch.context() as patched:
+        patched.setattr(guarded.catalog, "take", _fail)
+        write_something(guarded.storage)
+    guarded.inner.inner = open_fragile()
+    guarded.catalog.refresh()
+    assert Written(PictureReader, 1) == guarded.storage.recall(type)
 
 
 def test_the_health_is_that_of_the_database(guarded: Guarded):

@@ -11,7 +11,7 @@ from heksher.server.storage.base import Reader, Storage, Writer
 from heksher.server.storage.postgres import PostgresDialect
 from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.storage_errors import StorageUnavailableError
-from tests.support.postgres import PostgresServer, add_parameters, private_postgres
+from tests.support.postgres import PostgresServer, add_parameters, private_postgres, run_sql
 from tests.support.storages import SOME_CHANGE, read_revision, write_something
 
 Call = Callable[[Storage], object]
@@ -73,15 +73,29 @@ def test_server_freezes(server: PostgresServer, storage: Storage, call: Call) ->
     assert write_something(storage) > revision
 
 
+def test_connections_that_the_server_ends(server: PostgresServer) -> None:
+    """A call that follows at once notices it, without having checked whether the connection works: it takes another."""
+    storage = SqlStorage(add_parameters(server.url, application_name="ended"))
+    storage.open()
+    for call in CALLS.values():
+        write_something(storage)
+        run_sql(
+            server.url,
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'ended'",
+        )
+        call(storage)
+    storage.close()
+
+
 def go_on_after(outage: Callable[[], None]) -> Callable[[Reader], None]:
     """Return a unit of work in which an outage begins, which the work does not care about."""
 
     def work(reader: Reader) -> None:
-        reader.context_features()
+        reader.settings()
         outage()
         for _ in range(2):
             with pytest.raises(StorageUnavailableError):
-                reader.context_features()
+                reader.settings()
 
     return work
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from heksher.server.api.error_handlers import answer_error
 from heksher.server.api.models import SettingDeclaration, SettingDeclarations
+from heksher.server.api.query_parameters import DemandedRevisionDependency
 from heksher.server.api.responses import (
     BAD_ACTOR,
     INVALID,
@@ -25,9 +26,10 @@ from heksher.server.api.responses import (
 )
 from heksher.server.api.routing import OriginDependency, ServicesDependency, make_router
 from heksher.server.asgi.access import writes
-from heksher.server.errors import InvalidInputError, OperationError
+from heksher.server.errors import InvalidInputError
 from heksher.server.json_form import JSONObject
 from heksher.server.operations.declaration import (
+    DeclarationOutcome,
     DeclarationResult,
     OutcomeName,
     check_consistency,
@@ -63,15 +65,25 @@ _VERSION_KEYS: dict[OutcomeName, str] = {
     ),
 )
 @writes
-def declare_setting(body: SettingDeclaration, services: ServicesDependency, origin: OriginDependency) -> Response:
+def declare_setting(
+    body: SettingDeclaration,
+    services: ServicesDependency,
+    origin: OriginDependency,
+    at_least: DemandedRevisionDependency,
+) -> Response:
     """Applications declare each setting at start, with a version that they raise when they change its attributes.
 
     The same version with the same attributes is `uptodate`. A newer version upgrades the setting, if its differences
     are acceptable: minor ones always, major ones when the first number grows. An older version changes nothing.
+    What the service knows already is answered without the database.
     """
-    is_any_version_first = services.config.first_version == "any"
-    declaration = _require_sizes(body.to_declaration(), services.config.max_value_bytes)
-    written = declare(services.storage, declaration, origin, is_any_version_first=is_any_version_first)
+    written = declare(
+        services.storage,
+        _require_sizes(body.to_declaration(), services.config.max_value_bytes),
+        origin,
+        is_any_version_first=services.config.first_version == "any",
+        at_least=at_least,
+    )
     return JSONAnswer(_picture(written.result), _choose_status(written.result), tell_revision(written))
 
 
@@ -87,7 +99,10 @@ def declare_setting(body: SettingDeclaration, services: ServicesDependency, orig
 )
 @writes
 def declare_many_settings(
-    body: SettingDeclarations, services: ServicesDependency, origin: OriginDependency
+    body: SettingDeclarations,
+    services: ServicesDependency,
+    origin: OriginDependency,
+    at_least: DemandedRevisionDependency,
 ) -> Response:
     """An application that has many settings declares them in one request, and in one transaction.
 
@@ -96,9 +111,14 @@ def declare_many_settings(
     """
     items = [_read(item, services.config.max_value_bytes) for item in body]
     declarations = [item for item in items if isinstance(item, Declaration)]
-    is_any_version_first = services.config.first_version == "any"
     try:
-        written = declare_many(services.storage, declarations, origin, is_any_version_first=is_any_version_first)
+        written = declare_many(
+            services.storage,
+            declarations,
+            origin,
+            is_any_version_first=services.config.first_version == "any",
+            at_least=at_least,
+        )
     except StorageError as error:
         unavailable = _show(answer_error(error))
         return JSONAnswer([unavailable if isinstance(item, Declaration) else item for item in items])
@@ -127,10 +147,10 @@ def _read(item: object, max_value_bytes: int) -> Declaration | JSONObject:
     return declaration
 
 
-def _show_result(result: DeclarationResult | OperationError) -> JSONObject:
-    if isinstance(result, OperationError):
-        return _show(answer_error(result))
-    return {"status": _choose_status(result), "body": _picture(result)}
+def _show_result(result: DeclarationOutcome) -> JSONObject:
+    if isinstance(result, DeclarationResult):
+        return {"status": _choose_status(result), "body": _picture(result)}
+    return _show(answer_error(result))
 
 
 def _show(answer: Response) -> JSONObject:

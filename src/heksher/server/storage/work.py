@@ -1,0 +1,217 @@
+"""What units of work read and write with. The guarantees, and the duties of callers, are those of ``base``."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from heksher.revision_id import RevisionId
+from heksher.server.storage.records import (
+    Conditions,
+    LastChange,
+    LogEntry,
+    LoggedChange,
+    RuleRecord,
+    SettingRecord,
+)
+from heksher.value_type import JSON
+
+
+class Reader(ABC):
+    """The state at one revision."""
+
+    @abstractmethod
+    def revision_id(self) -> RevisionId:
+        """Return the number and the stamp of the newest entry of the change log; 0 without a stamp if there is none."""
+
+    def revision(self) -> int:
+        """Return the number of the newest entry of the change log; 0 if there is none."""
+        return self.revision_id().number
+
+    @abstractmethod
+    def context_features(self) -> tuple[str, ...]:
+        """Return the context features in their order."""
+
+    @abstractmethod
+    def features_revision(self) -> int:
+        """Return the revision of the last change of the list of context features; 0 if there was none."""
+
+    @abstractmethod
+    def last_change(self, revision: int) -> LastChange | None:
+        """Return who made the change with a revision that an object has, and when.
+
+        Also if its entry was removed from the log. ``None`` if it was, and no object had this revision then.
+        """
+
+    @abstractmethod
+    def forgotten_deletion(self, kind: str, key: str) -> str | None:
+        """Return by which action a setting or rule was deleted, if an entry which was removed says so.
+
+        ``None`` if there is a newer change of it, or no such object was deleted.
+        """
+
+    @abstractmethod
+    def find_setting(self, name: str) -> SettingRecord | None:
+        """Return the setting with a name or alias, or ``None``."""
+
+    def find_settings(self, names: Collection[str]) -> dict[str, SettingRecord]:
+        """Return the settings with these names or aliases (any number of them), by what was asked for.
+
+        On a database, that takes one statement for a thousand names.
+        """
+        found = ((name, self.find_setting(name)) for name in names)
+        return {name: setting for name, setting in found if setting is not None}
+
+    @abstractmethod
+    def settings(self) -> list[SettingRecord]:
+        """Return all settings, sorted by name (by bytes)."""
+
+    @abstractmethod
+    def rules(self, settings: Collection[str] | None = None) -> list[RuleRecord]:
+        """Return rules by ascending id: those of the settings with these canonical names (any number of them), or all.
+
+        The cost of reading the rules of a few settings does not depend on the total number of rules.
+        """
+
+    @abstractmethod
+    def count_settings(self) -> int:
+        """Return the number of settings."""
+
+    @abstractmethod
+    def count_rules(self) -> int:
+        """Return the number of rules. On a database, millions take a good part of a second."""
+
+    @abstractmethod
+    def find_rule(self, rule_id: int) -> RuleRecord | None:
+        """Return the rule with an id, which may be any integer, or ``None``."""
+
+    def find_rule_and_type(self, rule_id: int) -> tuple[RuleRecord, str] | None:
+        """Return the rule with an id, which may be any integer, with the type of its setting, or ``None``."""
+        rule = self.find_rule(rule_id)
+        setting = None if rule is None else self.find_setting(rule.setting)
+        return None if rule is None or setting is None else (rule, setting.type)
+
+    @abstractmethod
+    def find_rule_by_conditions(self, setting: str, conditions: Conditions) -> RuleRecord | None:
+        """Return the rule of a setting (canonical name) that has exactly these conditions, or ``None``."""
+
+    @abstractmethod
+    def log(self, after_revision: int = 0, limit: int = 1000, max_changes: int = 1000) -> list[LogEntry]:
+        """Return the log entries with a revision above ``after_revision``, ascending.
+
+        Args:
+            after_revision: any integer.
+            limit: the maximum number of entries.
+            max_changes: the maximum number of changes of each entry, from its first one on; less than 1 counts as 1.
+        """
+
+    @abstractmethod
+    def history(
+        self,
+        before_revision: int | None = None,
+        limit: int = 100,
+        max_changes: int = 100,
+        *,
+        setting: str | None = None,
+        rule_id: int | None = None,
+    ) -> list[LogEntry]:
+        """Return log entries, newest first. The cost of a page does not depend on the length of the log.
+
+        Args:
+            before_revision: only entries below this revision. The revision of the last entry of a page is the cursor
+                for the next page; ``None`` starts at the newest entry.
+            limit: the maximum number of entries.
+            max_changes: the maximum number of changes of each entry, from its first one on; less than 1 counts as 1.
+            setting: only entries that changed this setting or one of its rules, and only those changes of them. Any
+                name of a setting, or any canonical name that a deleted setting had. ``None`` for all.
+            rule_id: only entries that changed the rule with this id, and only those changes of them. ``None`` for all.
+                Cannot be combined with ``setting``.
+        """
+
+    @abstractmethod
+    def changes(self, revision: int, first: int = 0, limit: int = 1000) -> list[LoggedChange]:
+        """Return at most ``limit`` changes of one log entry, in order, from number ``first`` (counted from 0) on."""
+
+
+class Writer(Reader):
+    """The state inside a unit of writing work, including the unit's own changes."""
+
+    @abstractmethod
+    def set_context_features(self, features: Sequence[str]) -> None:
+        """Replace the list of context features. It must keep every feature that a setting is configurable by."""
+
+    @abstractmethod
+    def require_room(self, *, settings: int = 0, rules: int = 0) -> None:
+        """Require that so many settings and rules more may be added, before any of them is.
+
+        Room that this unit of work has required before is not there any more; what it deletes makes none.
+
+        Raises:
+            FullError: there would be more than the storage's ceilings allow.
+        """
+
+    @abstractmethod
+    def add_setting(self, setting: SettingRecord) -> None:
+        """Add a setting. Its name and aliases must not belong to any setting yet; its features must be in the list."""
+
+    def add_settings(self, settings: Collection[SettingRecord]) -> None:
+        """Add many settings, each as ``add_setting`` does."""
+        for setting in settings:
+            self.add_setting(setting)
+
+    @abstractmethod
+    def replace_setting(self, name: str, setting: SettingRecord) -> None:
+        """Replace all attributes of the setting called ``name``, including its name; its rules stay with it."""
+
+    @abstractmethod
+    def delete_setting(self, name: str) -> None:
+        """Delete a setting and its rules."""
+
+    @abstractmethod
+    def add_rule(
+        self,
+        setting: str,
+        conditions: Conditions,
+        value: JSON,
+        metadata: Mapping[str, JSON],
+        rule_id: int | None = None,
+    ) -> RuleRecord:
+        """Add a rule whose conditions no rule of the setting has yet; return it as stored, with its id.
+
+        Args:
+            setting: the canonical name of its setting.
+            conditions: a value for each context feature that the rule matches on.
+            value: any JSON value.
+            metadata: any JSON object.
+            rule_id: the id that the same rule had before it was deleted, see *Unique*; ``None`` for a new id, above all
+                others.
+        """
+
+    @abstractmethod
+    def replace_rule(self, rule: RuleRecord) -> None:
+        """Replace value and metadata of the rule with this id; its setting and conditions never change."""
+
+    @abstractmethod
+    def delete_rule(self, rule_id: int) -> None:
+        """Delete a rule."""
+
+    @abstractmethod
+    def load(self, settings: Collection[SettingRecord], rules: Collection[RuleRecord], next_rule_id: int) -> None:
+        """Add many settings, and rules with the ids that they have: a fast path for imports.
+
+        Args:
+            settings: as for ``add_setting``.
+            rules: rules of these settings, or of others that are there, with ids that were never given: above the
+                highest one, or, below it, unknown to the log, which also knows those that were deleted by entries that
+                were removed from it.
+            next_rule_id: the lowest id that the next new rule may have, above all of these.
+        """
+
+    def record(self, change: LoggedChange) -> None:
+        """Append a change to the log entry of this unit of work, right after it was made; any number of times."""
+        self.record_all((change,))
+
+    @abstractmethod
+    def record_all(self, changes: Iterable[LoggedChange]) -> None:
+        """Append changes to the log entry of this unit of work, reading them in batches as they are stored.
+
+        Their actions, kinds, keys and settings must be texts without U+0000 and lone surrogates.
+        """
