@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
 
+from heksher.server.catalog.answer import NOSNIFF, HeaderField
 from heksher.server.json_bytes import encode
-
-HeaderField = tuple[bytes, bytes]
 
 
 def _write_status_line(status: int) -> bytes:
@@ -44,6 +43,7 @@ def write_refusal(status: int, date_line: bytes, detail: str) -> bytes:
     fields = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
+        NOSNIFF,
         (b"connection", b"close"),
     ]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -11,7 +11,8 @@ from typing import Final, Protocol
 
 from starlette.types import ASGIApp, Message, Scope
 
-from heksher.server.http.answer_text import HeaderField, write_head
+from heksher.server.catalog.answer import NOSNIFF, HeaderField
+from heksher.server.http.answer_text import write_head
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ class ServedRequest:
             self._wire.abort()
             return
         self.is_kept = False
-        self._start(500, [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21")])
+        self._start(500, [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21"), NOSNIFF])
         self._send_body(b"Internal Server Error", is_last=True)
 
     async def receive(self) -> Message:

@@ -28,5 +28,6 @@ def test_a_refusal_is_an_answer_in_the_format_of_the_api():
     head, _, body = write_refusal(503, b"date: x\r\n", 'not "now"').partition(b"\r\n\r\n")
     assert {"detail": 'not "now"'} == json.loads(body)
     assert b"content-length: %d\r\n" % len(body) in head
+    assert b"\r\nx-content-type-options: nosniff\r\n" in head
     assert b"connection: close\r\nretry-after: 1" in head
     assert b"retry-after" not in write_refusal(431, b"date: x\r\n", "")
