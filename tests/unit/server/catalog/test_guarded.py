@@ -151,7 +151,7 @@ def test_a_write_in_another_history_is_not_added_to_the_known_one(guarded: Guard
     era = guarded.catalog.state.era
     guarded.inner.inner = open_fragile()
     rules.add(guarded.storage, "cache_ttl", {"user": "new"}, 1, {}, NOBODY)
-    assert (era + 1, 2) == guarded.catalog.state.position
+    assert (era + 1, 2) == (guarded.catalog.state.era, guarded.catalog.state.picture.revision)
 
 
 def test_what_was_not_written_makes_nobody_look(guarded: Guarded):

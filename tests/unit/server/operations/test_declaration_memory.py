@@ -8,6 +8,7 @@ from heksher.revision_id import RevisionId
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.catalog.guarded import GuardedStorage
+from heksher.server.catalog.writability import Writability
 from heksher.server.operations import settings
 from heksher.server.operations.declaration import DeclarationResult, declare, declare_many
 from heksher.server.operations.differences import Declaration
@@ -42,7 +43,7 @@ def guarded(database: WatchedStorage) -> GuardedStorage:
     """The storage of a process that has everything in memory."""
     catalog = Catalog(database, 1_000_000)
     catalog.load()
-    return GuardedStorage(database, catalog, Availability(), lambda: None)
+    return GuardedStorage(database, catalog, Availability(), Writability(), lambda: None)
 
 
 def list_declarations() -> list[Declaration]:
