@@ -22,6 +22,9 @@ _NOT_TAKEN: Final = 3
 _CHANGED_HERE: Final = 4
 _DIFFERING: Final = 5
 
+# Every storage has room for it.
+_MAX_RULE_ID: Final = 2**63 - 1
+
 # "\b" keeps the lines as they are.
 _EPILOG: Final = """\b
 Exit status:
@@ -41,7 +44,7 @@ Exit status:
 @header_option
 @click.option(
     "--next-rule-id",
-    type=click.IntRange(1),
+    type=click.IntRange(1, _MAX_RULE_ID),
     metavar="N",
     help="The lowest id that new rules get in the database.  [default: the highest one there + 1]",
 )
@@ -76,6 +79,8 @@ def import_from(url: str, database: str | None, headers: dict[str, str], **optio
 
     In what it says, "here" is the database, and "there" the existing service.
     """
+    if options["is_skipping_conflicts"] and not options["is_updating"]:
+        raise click.UsageError("--skip-conflicts is for --update: without that, nothing can have been changed here")
     with telling_errors():
         config = load_config(database)
         from heksher.server.importing.existing_service import ExistingService  # noqa: PLC0415 - see cli.serve
@@ -85,7 +90,7 @@ def import_from(url: str, database: str | None, headers: dict[str, str], **optio
         given = MovingOptions(**options)  # type: ignore[arg-type]  # the options above are its attributes
         with ExistingService(url, headers) as service, _opening(config, is_dry=given.is_dry) as storage:
             outcome = move_in(service, storage, given, lambda line: click.echo(line, err=True))
-    _tell(outcome, describe_database(config.database), is_skipping_conflicts=given.is_skipping_conflicts)
+        _tell(outcome, describe_database(config.database), is_skipping_conflicts=given.is_skipping_conflicts)
 
 
 @contextmanager
@@ -132,6 +137,8 @@ def _tell(outcome: "Outcome", place: str, *, is_skipping_conflicts: bool) -> Non
             _end(_CHANGED_HERE, f"changed here: {_count(len(left))}; --skip-conflicts goes on without that")
         return
     click.echo(_describe_writing(outcome, place))
+    if outcome.failure is not None:
+        raise outcome.failure
     _tell_comparison(outcome, has_exceptions=bool(found.refused or left))
 
 

@@ -20,6 +20,9 @@ _FILE_SIGN: Final = "@"
 
 _FORM: Final = "write it as 'name: value', in ASCII"
 
+# They frame the request, which is the command's own business.
+_FRAMING: Final = frozenset({"connection", "content-length", "te", "trailer", "transfer-encoding", "upgrade"})
+
 # Source: RFC 9110, 5.6.2 (token).
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -64,7 +67,7 @@ def _read_all(given: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 def _read_file(path: str) -> Iterator[tuple[str, str]]:
     try:
-        text = Path(path).read_text(encoding="ascii", errors="replace")
+        text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise click.BadParameter(f"the file {path!r} cannot be read: {error.strerror}") from None
     try:
@@ -84,6 +87,9 @@ def _read_lines(text: str) -> Iterator[tuple[str, str]]:
 
 def _read_field(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
-    if not colon or not _NAME.fullmatch(name.strip()) or not (text.isascii() and text.isprintable()):
+    is_printable = text.isascii() and text.replace("\t", " ").isprintable()
+    if not colon or not _NAME.fullmatch(name.strip()) or not is_printable:
         raise click.BadParameter(_FORM)
+    if name.strip().lower() in _FRAMING:
+        raise click.BadParameter(f"the field {name.strip()} is set by the command itself")
     return name.strip(), value.strip()

@@ -160,7 +160,7 @@ def test_an_update_that_changes_nothing_says_so(simulated: SimulatedService, dat
     with simulated.serving() as url:
         invoke(url, "--db", database)
         result = invoke(url, "--db", database, "--update")
-    assert (0, "writing 2" in result.stderr) == (result.exit_code, False)
+    assert (0, False, False) == (result.exit_code, "writing 2" in result.stderr, "stored" in result.stderr)
     assert [
         "settings: 0 new, 0 changed, 0 gone, 2 unchanged; rules: 0 new, 0 changed, 0 gone, 6 unchanged",
         f"there was nothing to write into {database}, which stays at revision 1",
@@ -205,6 +205,35 @@ def test_what_differs_in_the_end_is_named(simulated: SimulatedService, database:
         result.stdout.splitlines()[-2:],
     )
     assert "repeat this with --update" in result.stderr
+
+
+def test_what_was_left_is_named_though_the_comparison_fails(simulated: SimulatedService, database: Path):
+    """It is written, and nobody can read the list anywhere else."""
+    simulated.add_setting("null", default_value=None)
+
+    def fail(path: str) -> None:
+        if simulated.paths.count(path) == 2:
+            simulated.features = None
+
+    simulated.before_answer = fail
+    with simulated.serving() as url:
+        result = invoke(url, "--db", database, "--skip-invalid")
+    assert "not taken: setting 'null': its default is null" in result.stdout
+    assert f"imported 2 settings and 6 rules into {database}, at revision 1" in result.stdout
+    assert (1, True) == (result.exit_code, result.stderr.splitlines()[-1].startswith("Error: the existing service"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--skip-conflicts"], "--skip-conflicts is for --update"),
+        (["--next-rule-id", 2**63], "9223372036854775808 is not in the range"),
+    ],
+)
+def test_options_that_make_no_sense_are_an_error(database: Path, options: list[object], message: str):
+    """Before anything is asked."""
+    result = invoke("http://127.0.0.1:1", "--db", database, *options)
+    assert (2, True, False) == (result.exit_code, message in result.stderr, database.exists())
 
 
 def test_headers_are_sent(simulated: SimulatedService, database: Path):

@@ -68,6 +68,19 @@ def test_what_is_no_field_is_an_error(tmp_path: Path, monkeypatch: pytest.Monkey
         assert "secret" not in caught.value.format_message()
 
 
+def test_a_file_is_read_as_other_programs_write_it(tmp_path: Path):
+    """With a mark of its encoding, as Windows' editors put it in front, and with tabulators."""
+    path = write(tmp_path, "\ufeffAuthorization:\tBearer\ta:b")
+    assert {"Authorization": "Bearer\ta:b"} == read_headers((path,))
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding"])
+def test_a_field_that_frames_the_request_is_an_error(name: str):
+    """It would break the requests."""
+    with pytest.raises(click.BadParameter, match=f"the field {name} is set by the command itself"):
+        read_headers((f"{name}: 5",))
+
+
 @pytest.mark.parametrize("name", ["missing", "."])
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, name: str):
     """With the reason."""

@@ -4,7 +4,9 @@ Rules are queried for some settings at a time: the existing service cannot answe
 and servers in between refuse long URLs (known faults 42 and 43).
 """
 
+import base64
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, Self
@@ -20,10 +22,15 @@ _MAX_NAMES_CHARACTERS: Final = 4_000
 _MAX_NAMES: Final = 200
 _TIMEOUT_S: Final = 120.0
 
+_PROXY_VARIABLES: Final = "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or NO_PROXY"
 _URL_FORM: Final = (
     "write http://host:port/path, with '/', '?', '#' and '@' in a user or a password as %2F, %3F, %23 and %40, and send"
     " a token as a header field"
 )
+
+# What separates the parts of a header field, and of Basic credentials; shorter parts are no secrets.
+_SEPARATORS: Final = re.compile(r"[\s,;:=\"']+")
+_MIN_SECRET_CHARACTERS: Final = 4
 
 # JSON of another service: of any shape until it is checked.
 AnyJSON = Any
@@ -51,11 +58,15 @@ class ExistingService:
         parsed = _parse_url(url)
         self.name: str = str(parsed.copy_with(userinfo=b"")).rstrip("/")
         auth = (parsed.username, parsed.password) if parsed.userinfo else None
-        # The secret of a header field is its last word: "Bearer ...". Some services answer with it where it is wrong.
-        self._secrets = [
-            word for text in (*headers.values(), parsed.password or parsed.username) for word in text.split()[-1:]
-        ]
-        self._client = httpx2.Client(base_url=self.name, headers=headers, auth=auth, timeout=_TIMEOUT_S)
+        # Some services answer with the credentials that they refuse.
+        self._secrets = _list_secrets([*headers.values(), f"{parsed.username}:{parsed.password}"])
+        try:
+            self._client = httpx2.Client(base_url=self.name, headers=headers, auth=auth, timeout=_TIMEOUT_S)
+        except (ValueError, ImportError, httpx2.InvalidURL):
+            # The error has the proxy's password.
+            raise ExistingServiceError(
+                f"{_PROXY_VARIABLES} in the environment name a proxy that cannot be used: write http://host:port"
+            ) from None
 
     def __enter__(self) -> Self:
         return self
@@ -122,7 +133,7 @@ class ExistingService:
     def _send(self, path: str, parameters: Mapping[str, str]) -> httpx2.Response:
         try:
             return self._client.get(path, params=dict(parameters))
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
             raise self._fail(path, f"gave no answer: {type(error).__name__} {error}") from error
 
     def _read(self, response: httpx2.Response, path: str, key: str) -> AnyJSON:
@@ -157,6 +168,22 @@ def _parse_url(url: str) -> httpx2.URL:
         # Behind a host there are credentials at most: a token, or the rest of a password that has a slash in it.
         raise ExistingServiceError(f"the URL of the existing service has more than a host and a path: {_URL_FORM}")
     return parsed
+
+
+def _list_secrets(texts: Sequence[str]) -> list[str]:
+    """Return what may be secret in credentials as they are sent: all of them and each of their parts, longest first."""
+    basic = [base64.b64encode(text.encode()).decode() for text in texts]
+    words = [word for text in texts for word in text.split()]
+    parts = [part for text in (*texts, *map(_decode, words)) for part in _SEPARATORS.split(text)]
+    found = {secret for secret in (*texts, *words, *basic, *parts) if len(secret) >= _MIN_SECRET_CHARACTERS}
+    return sorted(found, key=len, reverse=True)
+
+
+def _decode(word: str) -> str:
+    try:
+        return base64.b64decode(word, validate=True).decode()
+    except ValueError:
+        return ""
 
 
 def _divide(names: Sequence[str]) -> Iterator[list[str]]:

@@ -23,7 +23,6 @@ from heksher.value_type import ValueType, shorten
 
 _FEATURE: Final[TypeAdapter[str]] = TypeAdapter(Feature)
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(SettingName)
-_ALIASES: Final[TypeAdapter[list[str]]] = TypeAdapter(list[str])
 
 
 class _RefusalError(Exception):
@@ -101,7 +100,6 @@ class Intake:
             raise _RefusalError(f"it is configurable by {unknown}, which are no context features that can be taken")
         if declared.name in self._settings:
             raise _RefusalError("there are two settings with this name")
-        aliases = _validate(_ALIASES, raw.get("aliases") or [])
         self._types[declared.name] = declared.type
         self._settings[declared.name] = SettingRecord(
             name=declared.name,
@@ -110,18 +108,21 @@ class Intake:
             configurable_features=declared.configurable_features,
             version=declared.version,
             metadata=declared.metadata,
-            aliases=self._take_aliases(declared.name, aliases),
+            aliases=self._take_aliases(declared.name, raw.get("aliases") or []),
         )
 
-    def _take_aliases(self, setting: str, aliases: Sequence[str]) -> frozenset[str]:
+    def _take_aliases(self, setting: str, aliases: object) -> frozenset[str]:
         taken: set[str] = set()
-        for alias in aliases:
+        for alias in aliases if isinstance(aliases, list) else [aliases]:
             if alias != setting:
-                self._take(LeftOut(ALIAS, alias, "", setting), partial(self._add_alias, setting, alias, taken))
+                key = alias if isinstance(alias, str) else _write(alias)
+                self._take(LeftOut(ALIAS, key, "", setting), partial(self._add_alias, setting, alias, taken))
         return frozenset(taken)
 
-    def _add_alias(self, setting: str, alias: str, taken: set[str]) -> None:
-        name = _validate(_NAME, alias)
+    def _add_alias(self, setting: str, alias: object, taken: set[str]) -> None:
+        if not isinstance(alias, str):
+            raise _RefusalError("it is no text")
+        name = _validate_alias(alias)
         remedy = f"programs that mean {setting!r} by it have to say {setting!r}"
         if name in self._named:
             raise _RefusalError(f"another setting is called so, and keeps the name: {remedy}")
@@ -184,6 +185,13 @@ def _validate(model: Any, raw: object) -> Any:
         fault = error.errors(include_url=False)[0]
         place = ".".join(map(str, fault["loc"]))
         raise _RefusalError(f"{place}: {fault['msg'].removeprefix('Value error, ')}".removeprefix(": ")) from None
+
+
+def _validate_alias(alias: str) -> str:
+    try:
+        return str(_validate(_NAME, alias))
+    except _RefusalError as error:
+        raise _RefusalError(f"it is no name that a setting can have: {error}") from None
 
 
 def _require_json(raw: object) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from heksher.exceptions import HeksherError
 from heksher.server.errors import NotAcceptableError
 from heksher.server.importing.existing_service import ExistingService
 from heksher.server.importing.intake import Intake
@@ -66,19 +67,21 @@ class Outcome:
         plan: what was to be done here; ``None`` if that was not looked at.
         revision: the revision at which it is done; ``None`` if nothing was written.
         differing: the objects that are not the same, as kind and key, when both are read again.
+        failure: why both could not be compared; ``None`` if they were, or nothing was written.
     """
 
     found: Found
     plan: Plan | None = None
     revision: int | None = None
     differing: list[tuple[str, str]] = field(default_factory=list)
+    failure: HeksherError | None = None
 
 
 def move_in(service: ExistingService, storage: Storage, options: MovingOptions, say: Say) -> Outcome:
     """Take everything from an existing service into a storage, in one transaction, or nothing.
 
     Nothing is written if something cannot be taken, or was changed here, unless that is to be skipped. An error while
-    both are compared leaves what is stored; the line before has said so.
+    both are compared leaves what is stored, and is part of the outcome.
 
     Args:
         service: what to read.
@@ -106,9 +109,14 @@ def move_in(service: ExistingService, storage: Storage, options: MovingOptions, 
     say("writing what has changed" if options.is_updating else f"writing {_count(found.contents)}")
     _store(service, storage, options, outcome)
     if outcome.revision is not None:
-        # Whatever fails from now on, whoever reads this knows that it is stored.
-        say(f"stored, at revision {outcome.revision}; reading both again, to compare them")
-        _compare(service, storage, outcome, say)
+        # Whatever ends the process from now on, whoever reads this knows that it is stored.
+        is_same = outcome.plan is not None and outcome.plan.is_empty
+        did = "there was nothing to write" if is_same else f"stored, at revision {outcome.revision}"
+        say(f"{did}; reading both again, to compare them")
+        try:
+            _compare(service, storage, outcome, say)
+        except HeksherError as error:
+            outcome.failure = error
     return outcome
 
 

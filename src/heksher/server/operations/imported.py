@@ -70,9 +70,16 @@ class Holdings:
         revision = self._reader.features_revision()
         return not self.settings or revision == 0 or self.is_imported(revision)
 
-    def find_counterpart(self, setting: SettingRecord) -> SettingRecord | None:
-        """Return the setting here that is the same one as a setting there, which may have been renamed since."""
+    def find_counterpart(self, setting: SettingRecord, names_there: Collection[str]) -> SettingRecord | None:
+        """Return the setting here that is the same one as a setting there, which may have been renamed since.
+
+        Args:
+            setting: the one there.
+            names_there: the canonical names of all settings there. Whose alias here is a setting of its own there is
+                that other setting, if it is still called so.
+        """
         owners = [self.settings[self.names[name]] for name in list_names(setting) if name in self.names]
+        owners = [owner for owner in owners if owner.name == setting.name or owner.name not in names_there]
         # An alias comes from a renaming there: it is the setting that is still called so here, even if another one,
         # which is gone there, is still called what this one is called now. Unless it was renamed here.
         renamed = [owner for owner in owners if owner.name in setting.aliases and self.is_imported(owner.revision)]
@@ -88,7 +95,9 @@ class Holdings:
 
     def had_setting(self, setting: SettingRecord) -> bool:
         """Return whether a setting there that is not here, under any of its names, was deleted here."""
-        return not self._is_new and any(self._was_deleted_here(name) for name in list_names(setting))
+        if self._is_new:
+            return False
+        return any(name not in self.names and self._was_deleted_here(name) for name in list_names(setting))
 
     def had_rule(self, rule_id: int) -> bool:
         """Return whether there was a rule with an id here once."""

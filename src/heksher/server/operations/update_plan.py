@@ -110,7 +110,8 @@ class _SettingPlanner:
         self._refused = refused
         self._rules_there = {rule.rule_id: rule for rule in theirs.rules}
         self.plan = Plan(ours.features, features)
-        self._pairs = [(setting, ours.find_counterpart(setting)) for setting in theirs.settings]
+        names_there = {setting.name for setting in theirs.settings}
+        self._pairs = [(setting, ours.find_counterpart(setting, names_there)) for setting in theirs.settings]
         # Why settings there are not taken, by their names there.
         self._reasons: dict[str, str] = {}
         self._settle()

@@ -90,7 +90,15 @@ def test_headers_and_credentials_are_sent(simulated: SimulatedService):
 
 @pytest.mark.parametrize(
     ("headers", "userinfo"),
-    [({"X-Token": "secret"}, ""), ({"Authorization": "Bearer secret"}, ""), ({}, "u:secret@"), ({}, "secret@")],
+    [
+        ({"X-Token": "secret"}, ""),
+        ({"Authorization": "Bearer secret"}, ""),
+        ({"Cookie": "session=secret; theme=dark"}, ""),
+        ({"Authorization": "Basic dTpzZWNyZXQ="}, ""),
+        ({}, "u:secret@"),
+        ({}, "secret@"),
+        ({}, "secret:x@"),
+    ],
 )
 def test_an_answer_that_has_a_credential_is_shown_without(
     simulated: SimulatedService, headers: dict[str, str], userinfo: str
@@ -104,6 +112,35 @@ def test_an_answer_that_has_a_credential_is_shown_without(
     ):
         service.read_features()
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.trap(28)
+def test_an_answer_that_has_the_credentials_as_they_are_sent_is_shown_without(simulated: SimulatedService):
+    """In Base64."""
+    simulated.answer = lambda _target: (403, {"detail": "who is Basic dTpzZWNyZXQ=?"})
+    with (
+        simulated.serving() as url,
+        ExistingService(url.replace("//", "//u:secret@"), {}) as service,
+        pytest.raises(ExistingServiceError, match=r"who is Basic \*\*\*\?"),
+    ):
+        service.read_features()
+
+
+@pytest.mark.trap(28)
+@pytest.mark.parametrize("proxy", ["ftp://u:secret@host", "http://u:secret@[::1", "socks5://u:secret@host"])
+def test_a_proxy_that_cannot_be_used_is_an_error(proxy: str, monkeypatch: pytest.MonkeyPatch):
+    """It names the variables, and nothing of them."""
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    with pytest.raises(ExistingServiceError, match=r"HTTP_PROXY, .* name a proxy that cannot be used") as caught:
+        ExistingService("http://host", {})
+    assert (None, "secret" in str(caught.value)) == (caught.value.__cause__, False)
+
+
+@pytest.mark.parametrize("host", ["a" * 64, "a..b"])
+def test_a_host_that_no_name_can_be_is_an_error(host: str):
+    """As one that is not there."""
+    with ExistingService(f"http://{host}", {}) as service, pytest.raises(ExistingServiceError, match="gave no answer"):
+        service.read_features()
 
 
 @pytest.mark.trap(28)

@@ -143,7 +143,7 @@ def test_a_service_that_fails_in_between_leaves_nothing(simulated: SimulatedServ
 
 
 def test_a_service_that_fails_in_the_end_leaves_what_is_stored(simulated: SimulatedService, storage: Storage):
-    """And that was said before, as the error does not say it."""
+    """And that is said, as the error does not say it."""
 
     def fail(path: str) -> None:
         if simulated.paths.count(path) == 2:
@@ -151,9 +151,9 @@ def test_a_service_that_fails_in_the_end_leaves_what_is_stored(simulated: Simula
 
     simulated.before_answer = fail
     said: list[str] = []
-    with pytest.raises(ExistingServiceError):
-        move(simulated, storage, said)
+    outcome = move(simulated, storage, said)
     assert (1, "stored, at revision 1; reading both again, to compare them") == (read_revision(storage), said[-1])
+    assert (1, ExistingServiceError) == (outcome.revision, type(outcome.failure))
 
 
 @pytest.mark.parametrize("is_dry", [False, True])

@@ -147,6 +147,17 @@ def test_an_alias_moves_from_one_setting_to_another(storage: Storage):
         take_over(storage, there)
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_an_alias_becomes_a_setting_of_its_own(storage: Storage, *, is_first: bool):
+    """Nothing was changed here: the setting that had it loses it, and the other one is new."""
+    own = a_setting("old_a" if is_first else "z", ORDER, default_value=7)
+    load_again = change(settings=[replace(A, aliases=frozenset({own.name})), B])
+    take_over(storage, load_again)
+    settings_there = sorted([replace(A, aliases=frozenset()), B, own], key=lambda setting: setting.name)
+    rules_there = [*THERE.rules, RuleRecord(8, own.name, {"user": "z"}, 8)]
+    take_over(storage, change(settings=settings_there, rules=rules_there, next_rule_id=9))
+
+
 def test_an_update_can_be_repeated(storage: Storage):
     """What an update has changed was not changed here."""
     for number in range(3):
@@ -228,7 +239,7 @@ CONFLICTS: dict[str, tuple[Callable[[Storage], object], Contents, list[LeftOut]]
     "a setting has a name that is another one's there": (
         lambda storage: settings.rename(storage, "b", "c", "1.1", NOBODY),
         change(settings=[A, B, C]),
-        [LeftOut("setting", "b", CHANGED), LeftOut("setting", "c", "another setting there has names of 'c', too")],
+        [LeftOut("setting", "b", "the name 'b' belongs to another setting here"), LeftOut("setting", "c", CHANGED)],
     ),
     "a setting has a name that is new there": (
         lambda storage: settings.rename(storage, "b", "c", "1.1", NOBODY),
