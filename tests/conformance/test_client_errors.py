@@ -14,7 +14,14 @@ import httpx2
 import pytest
 
 from heksher import Setting
-from heksher.exceptions import HeksherError, InvalidResponseError, ServiceError, StatusError, TransportError
+from heksher.exceptions import (
+    HeksherError,
+    InvalidOptionError,
+    InvalidResponseError,
+    ServiceError,
+    StatusError,
+    TransportError,
+)
 from tests.support.drivers import Driver
 from tests.support.fake_service import (
     FEATURES,
@@ -120,6 +127,26 @@ def test_a_proxy_of_the_environment_that_is_down(driver: Driver, closed_port: in
     """The same holds for one that only the environment names."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port}")
     assert f"the proxy 127.0.0.1:{closed_port} cannot be reached" in str(ping(driver, "http://heksher.test", {}))
+
+
+@pytest.mark.trap(28)
+@pytest.mark.parametrize("proxy", ["ftp://u:secret@host", "http://u:secret@[::1", "http://u:sec/ret@host"])
+@pytest.mark.parametrize("is_argument", [True, False])
+def test_a_proxy_that_cannot_be_used(driver: Driver, monkeypatch: pytest.MonkeyPatch, proxy: str, *, is_argument: bool):
+    """The error names where it may come from, and nothing of it."""
+    if not is_argument:
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+    with pytest.raises(InvalidOptionError, match="http_client_args\\['proxy'\\]") as caught:
+        driver.create(FakeService("a"), http_client_args={"proxy": proxy} if is_argument else {})
+    assert (False, False) == ("secret" in str(caught.value), "ret@" in str(caught.value))
+    assert caught.value.__cause__ is None
+
+
+def test_a_proxy_of_the_environment_that_needs_another_package(driver: Driver, monkeypatch: pytest.MonkeyPatch):
+    """The error says which."""
+    monkeypatch.setenv("ALL_PROXY", "socks5://host")
+    with pytest.raises(InvalidOptionError, match="socksio"):
+        driver.create(FakeService("a"), http_client_args={})
 
 
 def test_a_service_that_is_down_is_no_proxy(driver: Driver, closed_port: int):

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 _HEADER_VALUE_PATTERN: Final = rb"(?:[^\x00\s]+(?:[ \t]+[^\x00\s]+)*)?"
 _USERINFO_PATTERN: Final = r"(?<=//)[^/?#\s]+@"
 _PROXY_SCHEMES: Final = ("http://", "https://", "socks5://", "socks5h://")
+_PROXY_RULE: Final = (
+    "http_client_args['proxy'], and HTTP_PROXY, HTTPS_PROXY and ALL_PROXY in the environment, are URLs such as"
+    " http://host:port"
+)
 
 
 class RefusedRequestError(Exception):
@@ -100,11 +104,18 @@ class ClientSettings:
 
         Raises:
             ArgumentTypeError: (a ``TypeError``) the library does not take an argument of the program's.
+            InvalidOptionError: a proxy cannot be used, be it the program's or one of the environment.
         """
         try:
             client = getattr(self.library, kind)(**self._args)
         except TypeError as error:
             raise ArgumentTypeError(f"http_client_args are not what {self.library.__name__} takes: {error}") from error
+        except ImportError as error:
+            # Of a kind of proxy or protocol that needs a package of its own.
+            raise InvalidOptionError(f"{self.library.__name__} cannot make a client: {error}") from error
+        except (ValueError, self.library.InvalidURL):
+            # The library's error has the proxy's password, or a part of it.
+            raise InvalidOptionError(f"a proxy cannot be used: {_PROXY_RULE}") from None
         name_errors = name_errors_of_async_hook if kind == "AsyncClient" else name_errors_of_hook
         hooks = {
             event: [name_errors("event_hooks", hook) for hook in present]
