@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
@@ -101,17 +102,24 @@ def test_a_loop_that_is_closed(service: FakeService, caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.usefixtures("own_process")
-def test_a_loop_that_is_closed_without_ending_its_tasks(streams: StreamingService, caplog: pytest.LogCaptureFixture):
+def test_a_loop_that_is_closed_without_ending_its_tasks(
+    streams: StreamingService, service: FakeService, caplog: pytest.LogCaptureFixture
+):
     """Where nothing tells the client of the end, its status says it all the same, and that there is no stream."""
     client = AsyncHeksherClient(streams.url, 3600, ["a", "b", "c"], http_client_args={"trust_env": False})
     loop = asyncio.new_event_loop()
     loop.run_until_complete(client.set_as_main())
-    loop.run_until_complete(asyncio.to_thread(wait_until, lambda: client.status.is_streaming))
+    # It asks once when the stream has opened, and then not for minutes.
+    assert loop.run_until_complete(asyncio.to_thread(wait_until, lambda: _is_following(client, service)))
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
         # Such a loop leaves them as they are; that is not what this test is about.
         task._log_destroy_pending = False
-    loop.run_until_complete(client._transport.reset())
+    # No socket is left open, and no task opens another one: in the loop's last round only connections end.
+    for transport in list(loop._transports.values()):
+        transport.abort()
+    loop.call_soon(loop.stop)
+    loop.run_forever()
     loop.close()
     status = client.status
     assert ("stale", False, 1) == (status.state, status.is_streaming, count_told(caplog))
@@ -148,6 +156,11 @@ def test_a_stream_task_that_is_cancelled(async_driver: AsyncDriver, streams: Str
     assert async_driver.run(client.native._schedule.remaining, asyncio.run(_now())) <= 60
     client.reload()
     assert wait_until(lambda: client.native.status.is_streaming)
+
+
+def _is_following(client: AsyncHeksherClient, service: FakeService) -> bool:
+    is_idle = client._schedule.remaining(time.monotonic()) > 60
+    return client.status.is_streaming and len(service.asked(QUERY)) > 1 and is_idle
 
 
 async def _now() -> float:

@@ -98,9 +98,10 @@ class Backstage:
 
 def _start_real_service() -> "RunningService":
     # Takes longer to import than everything else here, and only the soak needs it.
-    from tests.support.service import RunningService  # noqa: PLC0415 - see above
+    from heksher.server.config import Config  # noqa: PLC0415 - see above
+    from tests.support.service import RunningService  # noqa: PLC0415
 
-    service = RunningService().start()
+    service = RunningService(config=Config(database="unused", allowed_hosts=(HOST,))).start()
     service.add_features(*FEATURES)
     return service
 

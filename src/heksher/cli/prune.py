@@ -24,7 +24,7 @@ def prune(keep_days: int, database: str | None) -> None:
     """
     with telling_errors():
         config = load_config(database)
-        from heksher.server.history import read_deadline  # noqa: PLC0415 - see cli.serve
+        from heksher.server.history_pruner import read_deadline  # noqa: PLC0415 - see cli.serve
         from heksher.server.run import describe_database  # noqa: PLC0415
         from heksher.server.storage.maintenance import prune_database  # noqa: PLC0415
 

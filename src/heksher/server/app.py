@@ -41,7 +41,7 @@ from heksher.server.catalog.updater import CatalogUpdater
 from heksher.server.catalog.writability import Writability
 from heksher.server.config import Config
 from heksher.server.health import Readiness
-from heksher.server.history import HistoryPruner
+from heksher.server.history_pruner import HistoryPruner
 from heksher.server.metrics import Metrics
 from heksher.server.operations.context_features import ensure_features
 from heksher.server.queries.query_service import QueryService

@@ -149,9 +149,9 @@ class SqlStorage(Storage):
     def _lock(self, writer: SqlWriter) -> None:
         try:
             writer.lock()
-        except StorageUnavailableError:
-            raise
-        except StorageError:
+        except StorageError as error:
+            if isinstance(error, StorageUnavailableError) and error.reason != "schema missing":
+                raise
             # A later schema may lack what the statement asks for.
             require_version(read_versions(self._dialect, self._open_engine()), self._dialect.place)
             raise

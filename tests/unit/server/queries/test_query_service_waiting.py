@@ -7,14 +7,13 @@ import httpx2
 import pytest
 
 from heksher.server.storage.base import Writer
+from heksher.server.write_turns import MAX_WRITERS
 from tests.support.fake_service import DEADLINE_S
 from tests.support.held_storage import HeldStorage
 from tests.support.service import RunningService
 from tests.support.storages import a_setting, store
 from tests.support.waiting import wait_until
 
-# The threads that the framework has for routes (anyio's default).
-THREADS = 40
 # Enough that the answer is made in a thread.
 MANY_RULES = 3_000
 
@@ -35,14 +34,14 @@ def storage() -> Iterator[HeldStorage]:
     storage.fail()
 
 
-def test_queries_are_answered_while_all_threads_wait(storage: HeldStorage):
-    """A large answer that is not in memory yet is made although every thread of the service waits for the database."""
-    with RunningService(storage) as service, ThreadPoolExecutor(THREADS) as pool:
+def test_queries_are_answered_while_all_writers_wait(storage: HeldStorage):
+    """A large answer that is not in memory yet is made although as many wait for the database as may, and others."""
+    with RunningService(storage) as service, ThreadPoolExecutor(2 * MAX_WRITERS) as pool:
         storage.hold()
-        for _ in range(THREADS):
+        for _ in range(2 * MAX_WRITERS):
             pool.submit(service.http.post, "/api/v1/context_features", json={"context_feature": "f"})
         # One more: the thread that follows the change log looks at the database each second.
-        assert wait_until(lambda: storage.waiting > THREADS)
+        assert wait_until(lambda: storage.waiting > MAX_WRITERS)
         try:
             answer = service.http.get("/api/v1/query", timeout=DEADLINE_S / 2)
         finally:

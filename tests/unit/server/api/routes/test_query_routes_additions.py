@@ -12,7 +12,7 @@ from tests.support.storages import a_setting, store, write_something
 PATH = "/api/v1/query"
 DEMAND, ID = "Heksher-Min-Revision", "Heksher-Revision-Id"
 STAMP = "0123456789ab"
-MALFORMED = ("-1", "+1", "1.0", "1_0", "x", "9" * 19, "1,1", "1-", "1-x", f"1-{STAMP}0", f"1-{STAMP},x")
+MALFORMED = ("-1", "+1", "1.0", "1_0", "x", "9" * 19, "1,x", "1-", "1-x", f"1-{STAMP}0", f"1-{STAMP},x")
 
 
 @pytest.mark.storages

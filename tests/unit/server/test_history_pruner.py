@@ -8,7 +8,7 @@ import pytest
 
 from heksher.server.app import Application
 from heksher.server.config import Config
-from heksher.server.history import HistoryPruner, read_deadline
+from heksher.server.history_pruner import HistoryPruner, read_deadline
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.storage_errors import StorageUnavailableError
 from tests.support.storages import write_something
@@ -94,7 +94,7 @@ def list_log(storage: MemoryStorage) -> list[int]:
 
 def test_a_service_prunes_if_it_is_told_to(old_storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch):
     """By an option, which says for how many days entries stay."""
-    monkeypatch.setattr("heksher.server.history._MAX_FIRST_DELAY_S", 0)
+    monkeypatch.setattr("heksher.server.history_pruner._MAX_FIRST_DELAY_S", 0)
     with Application(Config("unused"), old_storage).run():
         pass
     assert [1, 2, 3] == list_log(old_storage)
