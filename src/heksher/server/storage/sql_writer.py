@@ -45,19 +45,21 @@ _COUNTERS: Final = ("last_rule_id", "last_setting_id", "features_revision")
 _NEWEST: Final = (
     select(LOG_ENTRY.c.revision, LOG_ENTRY.c.stamp).order_by(LOG_ENTRY.c.revision.desc()).limit(1).subquery("newest")
 )
+# Both have one row each. The limit says so to PostgreSQL, which takes tables that nobody has analyzed for large ones,
+# and would compile the statement then, for longer than a hundred times its run.
+_COUNTERS_ROW: Final = select(WRITE_STATE).limit(2).subquery("counters")
+_VERSION_ROW: Final = select(HEKSHER_VERSION).limit(2).subquery("version")
 # What nearly every unit of work needs. A row for each context feature, or one if there are none.
 _STATE: Final = (
     select(
-        WRITE_STATE.c.id,
-        *(WRITE_STATE.c[name] for name in _COUNTERS),
+        _COUNTERS_ROW.c.id,
+        *(_COUNTERS_ROW.c[name] for name in _COUNTERS),
         _NEWEST.c.revision.label("newest_revision"),
         _NEWEST.c.stamp,
-        HEKSHER_VERSION.c.version_num,
+        _VERSION_ROW.c.version_num,
         CONTEXT_FEATURE.c.name.label("feature"),
     )
-    .select_from(
-        WRITE_STATE.join(HEKSHER_VERSION, true()).outerjoin(_NEWEST, true()).outerjoin(CONTEXT_FEATURE, true())
-    )
+    .select_from(_COUNTERS_ROW.join(_VERSION_ROW, true()).outerjoin(_NEWEST, true()).outerjoin(CONTEXT_FEATURE, true()))
     .order_by(CONTEXT_FEATURE.c.position)
 )
 _SET_WRITE_STATE: Final = update(WRITE_STATE)

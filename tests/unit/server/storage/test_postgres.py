@@ -5,17 +5,18 @@ import traceback
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from heksher.server.storage.base import Reader, Storage, Writer
 from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.postgres_connection import PatientConnection
 from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
+from tests.support.api import Api
 from tests.support.postgres import (
     PostgresServer,
     Role,
@@ -27,6 +28,7 @@ from tests.support.postgres import (
     run_sql,
 )
 from tests.support.storages import SOME_CHANGE, opened, read_revision, write_something
+from tests.support.write_costs import WRITES, prepare
 
 
 @pytest.fixture
@@ -288,6 +290,29 @@ def test_states_that_are_no_fault_of_ours(url: str, state: str, reason: str) -> 
         connection.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'no luck' USING ERRCODE = '{state}'; END $$"))
     engine.dispose()
     assert (caught.value.reason, len(str(caught.value).splitlines())) == (reason, 1)
+
+
+def test_no_statement_of_a_write_is_worth_compiling() -> None:
+    """Before anybody has analyzed the tables, too: compiling takes 50 ms, and the statement a fraction of one."""
+    with make_postgres_schema("-cjit=on -cjit_above_cost=10000") as url:
+        storage = SqlStorage(url)
+        storage.open()
+        compiled: list[str] = []
+
+        def explain(*arguments: Any) -> None:
+            statement, parameters = arguments[2:4]
+            with psycopg.connect(url) as other:
+                cursor = psycopg.ClientCursor(other)
+                cursor.execute(f"EXPLAIN {statement}", parameters[0] if isinstance(parameters, list) else parameters)
+                compiled.extend(statement for (line,) in cursor if "JIT:" in line)
+
+        event.listen(storage._open_engine(), "after_cursor_execute", explain)
+        api = Api(storage)
+        prepare(api)
+        for write in WRITES.values():
+            write(api)
+        storage.close()
+    assert [] == compiled
 
 
 def test_server_ends_an_idle_transaction() -> None:
