@@ -16,8 +16,8 @@ SEED := $(shell date +%s)
 # What --full makes a difference to, and the contract of storages.
 FULL_TESTS = tests/unit/server/api tests/property tests/conformance/test_storage*.py \
 	tests/integration/test_kill.py tests/integration/test_api_schemathesis.py
-# What make types and make test-browser run.
-NOT_TESTED = --ignore=tests/typing --ignore=tests/browser
+# What make types, make test-browser and make test-hostile run.
+NOT_TESTED = --ignore=tests/typing --ignore=tests/browser --ignore=tests/hostile
 PYTEST = $(RUN) -m pytest -n auto --dist worksteal
 
 ##@ Two commands to begin with
@@ -26,7 +26,8 @@ PYTEST = $(RUN) -m pytest -n auto --dist worksteal
 demo: env-demo ## a service, an application, and a rule that changes what the application reads (ONCE=1: then end)
 	@$(RUN) examples/demo.py $(if $(filter-out 0,$(ONCE)),--once)
 
-# What type checkers say of programs is tested by make types, and what browsers do by make test-browser.
+# What type checkers say of programs is tested by make types, what browsers do by make test-browser, and what a service
+# stands by make test-hostile.
 .PHONY: test
 test: env-test ## all tests (ARGS='-k rules' for some)
 	$(PYTEST) $(NOT_TESTED) $(ARGS)
@@ -34,7 +35,7 @@ test: env-test ## all tests (ARGS='-k rules' for some)
 ##@ What CI runs
 
 .PHONY: check
-check: static test-install test-storages test test-browser test-published ## everything that CI runs: format, lint, types, imports, lock, docs, tests
+check: static test-install test-storages test test-hostile test-browser test-published ## everything that CI runs: format, lint, types, imports, lock, docs, tests
 
 .PHONY: static
 static: lint types imports import-time lock-check docs ## all of check but the tests
@@ -50,6 +51,10 @@ test-install: dist ## install what make dist builds into empty environments, on 
 .PHONY: test-published
 test-published: env-test ## what tests/compatibility says of the published client 0.2.2, run on that one (in .published)
 	PYTHONPATH=. $(RUN) -m tools.published $(ARGS)
+
+.PHONY: test-hostile
+test-hostile: env-test ## attacks on a service, its memory meanwhile, and careless restores, each once and short
+	$(PYTEST) tests/hostile $(ARGS)
 
 .PHONY: test-browser
 test-browser: env-all ## what web pages can do to the service, in a real browser, which is installed if there is none
