@@ -45,6 +45,8 @@ def services(pair: PostgresPair) -> Iterator[Replicas]:
 def replicas(pair: PostgresPair, services: Replicas) -> Iterator[Replicas]:
     """The replicas, both with a rule whose value is 1; the server that is killed comes back as the standby."""
     first = write(services.urls[0], 1)
+    # The other one may not have noticed yet that the database is back.
+    assert wait_until(lambda: all(is_up(url) for url in services.urls), DEADLINE_S)
     assert [(1, first)] * 2 == [read(url, first) for url in services.urls]
     yield services
     pair.swap()
@@ -61,6 +63,10 @@ def write(url: str, value: int) -> str:
 
     assert wait_until(try_to_write, DEADLINE_S, 0.05)
     return ids[0]
+
+
+def is_up(url: str) -> bool:
+    return bool(httpx2.get(f"{url}/healthz/ready", timeout=DEADLINE_S).json()["database"] == "up")
 
 
 def lose_a_change(pair: PostgresPair, replicas: Replicas) -> tuple[str, str]:

@@ -84,7 +84,7 @@ class ServedRequest:
 
     def __init__(self, wire: Wire, scope: Scope, *, is_kept: bool, expects_continue: bool) -> None:
         self._wire = wire
-        self.scope = scope
+        self.scope: Scope = scope
         self.is_kept: bool = is_kept
         self._expects_continue = expects_continue
         self.body_bytes: int = 0

@@ -112,7 +112,7 @@ class PostgresDialect(Dialect):
             _BEGIN: ("BEGIN ISOLATION LEVEL READ COMMITTED", *_limit_locks(url, self.lock_timeout_s))
         }
         # A table that somebody alters must not make all readers wait.
-        self.quick_reader_options = {
+        self.quick_reader_options: Mapping[str, object] = {
             **self.reader_options,
             _BEGIN: (_BEGIN_READING, *_limit_locks(url, READER_LOCK_TIMEOUT_S)),
         }

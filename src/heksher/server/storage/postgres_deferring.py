@@ -22,8 +22,8 @@ class DeferringConnection(psycopg.Connection[Any]):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.cursor_factory = _TogetherCursor
-        self.server_cursor_factory = _LaterCursor
+        self.cursor_factory: type[psycopg.Cursor[Any]] = _TogetherCursor
+        self.server_cursor_factory: type[psycopg.ServerCursor[Any]] = _LaterCursor
         self._deferred: list[tuple[Any, Any]] = []
 
     def defer(self, statement: str, parameters: Any = None) -> None:
