@@ -12,11 +12,12 @@ from heksher.server.http.http_limits import HttpLimits
 from heksher.server.http.served_request import ServedRequest
 
 # So long, and for so many turns of the acceptor, a new connection is left alone: what its client has sent at once is
-# read by then, however many there are, and however long a turn takes.
-_GRACE_S: Final = 0.1
+# read by then, however many there are, and however long a turn takes. It bounds how many can come in a second, so how
+# long one waits behind a queue of strangers.
+_GRACE_S: Final = 0.02
 _GRACE_TURNS: Final = 4
 # A client that has taken nothing of its answer for so long makes room, if no other connection can.
-_UNREAD_GRACE_S: Final = 0.3
+_UNREAD_GRACE_S: Final = 0.1
 # What requests usually hold; connections with more are the first to go when all together hold too much.
 _LARGE_BYTES: Final = 64 * 1024
 
