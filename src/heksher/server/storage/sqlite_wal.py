@@ -4,7 +4,8 @@ SQLite applies whatever log it finds. A backup that is copied into the place of 
 process left there, gets the changes back that were to be undone, or becomes malformed. So each file carries a mark, in
 two fields of its first page that SQLite leaves to programs:
 
-* ``application_id``: a random number, another one for each backup and after each start on a file without a log;
+* ``application_id``: a random number, another one for each backup and after each start on a file without a log; a part
+  of it is a check of the number before it;
 * ``user_version``: counts the commits.
 
 Each commit writes the first page, so each log begins with the count that follows the one in the file, and has the same
@@ -17,6 +18,7 @@ import secrets
 import sqlite3
 import struct
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -37,6 +39,8 @@ _LOG_MAGICS: Final = frozenset({0x377F0682, 0x377F0683})
 _WITH_LOG: Final = 2
 
 _MAX_NUMBER: Final = 2**31 - 1
+# Of a file's number, the bits that are a check of the one before it.
+_CHECK: Final = 2**12 - 1
 # Another process may write while the two are compared, so a difference counts only if neither has changed meanwhile.
 _MAX_LOOKS: Final = 50
 _LOOK_INTERVAL_S: Final = 0.02
@@ -57,8 +61,10 @@ class Mark(NamedTuple):
         """Return whether these can be the marks of the commits that follow the one with this mark."""
         if log[0].commits != (self.commits + 1) & _MAX_NUMBER:
             return False
-        # A process may have been killed right after it has noted its start: then the log has nothing else.
-        return self.file_id == 0 or len(log) == 1 or any(self.file_id == mark.file_id for mark in log)
+        if self.file_id == 0 or any(self.file_id == mark.file_id for mark in log):
+            return True
+        # A process may have been killed before what it has noted at its start was moved into the file.
+        return log[0].file_id & _CHECK == _check(self.file_id)
 
 
 class _Log(NamedTuple):
@@ -72,7 +78,7 @@ class _Log(NamedTuple):
 def count_commit(connection: sqlite3.Connection) -> None:
     """Count the commit that is about to follow, in its transaction."""
     if _read_file_id(connection) == 0:
-        _set_file_id(connection, secrets.randbelow(_MAX_NUMBER) + 1)
+        _set_file_id(connection, _make_file_id(0))
     ((count,),) = connection.execute("PRAGMA user_version")
     connection.execute(f"PRAGMA user_version = {(count + 1) & _MAX_NUMBER}")
 
@@ -92,10 +98,18 @@ def note_start(file: Path, *, is_migrated: bool = False) -> None:
         closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as connection,
     ):
         former_id = _read_file_id(connection)
-        _commit_file_id(connection, secrets.randbelow(_MAX_NUMBER) + 1)
+        _commit_file_id(connection, _make_file_id(former_id))
         if not _move_log(connection):
             # What follows would be in a log whose file has another mark.
             _commit_file_id(connection, former_id)
+
+
+def _make_file_id(former_id: int) -> int:
+    return (secrets.randbelow(_MAX_NUMBER) & ~_CHECK | _check(former_id)) or _CHECK + 1
+
+
+def _check(file_id: int) -> int:
+    return zlib.crc32((file_id & 0xFFFFFFFF).to_bytes(4, "big")) & _CHECK
 
 
 def _commit_file_id(connection: sqlite3.Connection, file_id: int) -> None:

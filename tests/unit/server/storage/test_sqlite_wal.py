@@ -92,6 +92,20 @@ def test_a_backup_beside_the_former_log_is_refused(file: Path, writes: int) -> N
         assert 3 == read_revision(storage)
 
 
+def test_a_copy_beside_the_log_of_one_write_is_refused(file: Path) -> None:
+    """Although its count is the one that the log begins after, because both go on from the same file."""
+    older, newer = file.with_name("older.db"), file.with_name("newer.db")
+    for copy in (older, newer):
+        write_often(file, 1)
+        shutil.copy(file, copy)
+    shutil.copy(older, file)
+    write_often(file, 0)
+    crash(file, 1)
+    shutil.copy(newer, file)
+    with pytest.raises(StorageError, match=FOREIGN):
+        SqlStorage(str(file)).open()
+
+
 def test_a_backup_is_not_restored_from_beside_a_foreign_log(file: Path) -> None:
     """Reading it would mix both as well."""
     crash(file, 3)
