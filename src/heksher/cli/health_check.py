@@ -73,18 +73,21 @@ def ask(host: str, port: int) -> str:
         UnreadyError: it is not, or nothing answers there as a service does.
     """
     place = f"the service on {host} port {port}"
-    connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
+    connection = None
     try:
-        connection.request("GET", "/healthz/ready")
+        connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
+        # By a name that a service always goes by, whichever it listens on.
+        connection.request("GET", "/healthz/ready", headers={"Host": f"localhost:{port}"})
         picture = json.loads(connection.getresponse().read())
         words = f"revision {picture['revision']}, database {picture['database']}"
         is_ready = picture["ready"] is True
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, UnicodeError) as error:
         raise UnreadyError(f"{place} does not answer: {error}") from None
     except (ValueError, KeyError, TypeError):
         raise UnreadyError(f"what answers on {host} port {port} is no Heksher service") from None
     finally:
-        connection.close()
+        if connection is not None:
+            connection.close()
     if not is_ready:
         raise UnreadyError(f"{place} is not ready: {words}")
     return f"ready: {words}"

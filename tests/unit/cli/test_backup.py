@@ -1,5 +1,6 @@
 """``heksher backup`` and ``heksher restore``: what they say. What they do is in ``tests/unit/server/storage``."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,15 @@ def test_force_replaces_a_file(database: Path, tmp_path: Path):
     assert (1, 1) == (refused.exit_code, len(refused.output.splitlines()))
     assert "--force" in refused.output
     assert 0 == replaced.exit_code
+
+
+def test_what_is_no_file_is_not_replaced(database: Path, tmp_path: Path):
+    """A pipe, or a device such as /dev/null, which whoever may do everything could replace."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    result = invoke("backup", str(pipe), "--db", str(database), "--force")
+    assert (1, True) == (result.exit_code, pipe.is_fifo())
+    assert "pipe is no file" in result.output
 
 
 def test_restoring_into_a_database_in_use_is_an_error(database: Path, tmp_path: Path):

@@ -49,6 +49,22 @@ def test_a_service_that_is_ready_is_well():
         assert 0 == check(HEKSHER_PORT=str(service.port), HEKSHER_HOST="0.0.0.0").exit_code
 
 
+def test_a_service_is_asked_by_a_name_that_it_goes_by(monkeypatch: pytest.MonkeyPatch):
+    """Whatever name of the machine it was told to listen on."""
+    find = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more: find("127.0.0.1" if host == "vm" else host, *more))
+    with RunningService() as service:
+        result = check("--host", "vm", "--port", str(service.port))
+    assert (0, "ready: revision 0, database up\n") == (result.exit_code, result.output)
+
+
+@pytest.mark.parametrize("host", ["a b", "a" * 300, "x\ry"])
+def test_a_host_that_can_be_none_is_told(host: str):
+    """In a line."""
+    result = check("--host", host, "--port", "1")
+    assert (1, True) == (result.exit_code, "does not answer: " in result.output)
+
+
 def test_a_service_that_is_not_there_is_not_well():
     """With exit status 1 and one line that says where it was asked."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

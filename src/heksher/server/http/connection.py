@@ -12,7 +12,7 @@ from heksher.server.http.base_scope import make_base_scope
 from heksher.server.http.body_pace import BodyPace
 from heksher.server.http.ended import Reason
 from heksher.server.http.places import Phase, Places
-from heksher.server.http.request_reader import HeadTooLargeError, RequestReader, has_body
+from heksher.server.http.request_reader import HeadTooLargeError, RequestReader
 from heksher.server.http.served_request import ServedRequest
 
 # So much of a body waits for the application before reading stops.
@@ -278,7 +278,6 @@ class Connection(asyncio.Protocol):
                     start = reader.read(data, start)
                 except httptools.HttpParserUpgrade as upgrade:
                     start += upgrade.args[0]
-                    self._refuse_upgrade()
         except HeadTooLargeError as error:
             self._refuse_head(is_line=error.is_line)
         except httptools.HttpParserError:
@@ -291,12 +290,6 @@ class Connection(asyncio.Protocol):
     def _must_answer_first(self) -> bool:
         incoming = self._incoming
         return incoming is not None and incoming.is_complete
-
-    def _refuse_upgrade(self) -> None:
-        """Answer in HTTP/1.1. The parser has taken a body for the other protocol, so nothing can be read after one."""
-        incoming = self._incoming
-        if incoming is not None and has_body(incoming.scope):
-            incoming.is_kept = False
 
     def _refuse_head(self, *, is_line: bool) -> None:
         most = self._places.limits.max_head_bytes

@@ -74,6 +74,8 @@ class RequestReader:
         "_body_left",
         "_data_bytes",
         "_fields",
+        "_framing",
+        "_is_priming",
         "_max_head_bytes",
         "_parser",
         "_receiver",
@@ -86,11 +88,13 @@ class RequestReader:
         self._receiver = receiver
         self._base = base
         self._max_head_bytes = max_head_bytes
-        self._parser = httptools.HttpRequestParser(self)
-        # What follows a request that asks for the end of the connection is no error: it is left unread.
-        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._parser = self._make_parser()
+        # Whether the parser is given a head only to have it read the body that follows.
+        self._is_priming = False
         self._target = b""
         self._fields: list[tuple[bytes, bytes]] = []
+        # The header field that says how long the body is; None without a body.
+        self._framing: bytes | None = None
         # What is still to come of a body with a known length, else 0.
         self._body_left = 0
         # The data of a body in the portion that is being read.
@@ -107,7 +111,7 @@ class RequestReader:
 
         Raises:
             HeadTooLargeError: a head, or what follows a body, is too large.
-            HttpParserUpgrade: the request asks for another protocol; it can be answered in this one.
+            HttpParserUpgrade: the request asks for another protocol, and has no body; it can be answered in this one.
             HttpParserError: this is not HTTP.
         """
         end = self._find_end(data, start)
@@ -135,10 +139,33 @@ class RequestReader:
     def _feed(self, portion: bytes | memoryview) -> None:
         try:
             self._parser.feed_data(portion)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._framing is None:
+                raise
+            self._read_body_anew(self._framing, memoryview(portion)[upgrade.args[0] :])
         except httptools.HttpParserCallbackError as error:
             if isinstance(error.__context__, HeadTooLargeError):
                 raise error.__context__ from None
             raise
+
+    def _make_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        # What follows a request that asks for the end of the connection is no error: it is left unread.
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
+
+    def _read_body_anew(self, framing: bytes, rest: bytes | memoryview) -> None:
+        """Read a body that the parser takes for another protocol, which the request asks for besides.
+
+        Args:
+            framing: the header field that says how long it is.
+            rest: what has arrived of it.
+        """
+        self._parser = self._make_parser()
+        self._is_priming = True
+        self._parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
+        self._is_priming = False
+        self._parser.feed_data(rest)
 
     def _is_in_line(self) -> bool:
         return self.is_in_head and not self._fields and self.head_bytes - len(self._target) < _MAX_LINE_REST_BYTES
@@ -147,15 +174,18 @@ class RequestReader:
 
     def on_url(self, target: bytes) -> None:
         """Take a part of the request's target."""
-        self._target += target
+        if not self._is_priming:
+            self._target += target
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header field; those after a body are not used."""
-        if self.is_in_head:
+        if self.is_in_head and not self._is_priming:
             self._fields.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Tell the receiver of the request."""
+        if self._is_priming:
+            return
         if len(self._fields) > _MAX_FIELDS:
             raise HeadTooLargeError(is_line=False)
         parser = self._parser
@@ -191,6 +221,9 @@ class RequestReader:
 
     def on_message_complete(self) -> None:
         """Tell the receiver of the end of the request."""
+        if self._framing is not None and self._parser.should_upgrade():
+            return  # its body is still to be read
+        self._framing = None
         self.is_in_head = True
         self.head_bytes = self._data_bytes = self._body_left = 0
         self._receiver.end_request()
@@ -202,14 +235,15 @@ class RequestReader:
             if name == b"content-length":
                 # The parser has checked it.
                 self._body_left = int(value)
+                self._framing = b"content-length: " + value if self._body_left else None
+            elif name == b"transfer-encoding":
+                # Of several, the parser has to judge all.
+                self._framing = (
+                    b"transfer-encoding: " + value if self._framing is None else self._framing + b"," + value
+                )
             elif name == b"expect" and value.lower() == b"100-continue":
                 expects_continue = True
         return expects_continue
-
-
-def has_body(scope: Scope) -> bool:
-    """Return whether a request says that it has a body."""
-    return any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
 
 
 def _split(target: bytes) -> tuple[bytes, bytes]:

@@ -20,13 +20,15 @@ from heksher.server.errors import (
     NotFoundError,
     OperationError,
 )
+from heksher.server.limits import MAX_VALUE_BYTES
 from heksher.server.operations.context_features import describe_unknown
 from heksher.server.operations.differences import Comparison, Declaration, Difference
 from heksher.server.operations.logged_change import change_setting
+from heksher.server.operations.value_size import require_size
 from heksher.server.operations.versions import FIRST_VERSION, is_major_upgrade, is_newer
 from heksher.server.storage.base import Origin, Reader, RuleRecord, SettingRecord, Storage, Writer, Written
 from heksher.server.storage.storage_errors import StorageUnavailableError
-from heksher.value_type import shorten
+from heksher.value_type import json_key, shorten
 
 OutcomeName = Literal["created", "uptodate", "mismatch", "outdated", "upgraded", "rejected"]
 
@@ -56,6 +58,7 @@ def declare(
     *,
     is_any_version_first: bool = False,
     at_least: RevisionId | None = None,
+    max_value_bytes: int = MAX_VALUE_BYTES,
 ) -> Written[DeclarationResult]:
     """Declare a setting.
 
@@ -68,10 +71,11 @@ def declare(
         is_any_version_first: whether a new setting may have any version, and an alias that is unknown, which becomes
             its alias then.
         at_least: the revision that an answer from memory must know; ``None`` if any will do.
+        max_value_bytes: bound for the default and the metadata, where they are to be stored.
 
     Raises:
         InvalidInputError: the declaration contradicts itself: its default is not a value of its type, or its alias is
-            its name.
+            its name; or something is too large to be stored.
         NotAcceptableError: the setting is new, and its version is not the first one, where it has to be.
         NotFoundError: the alias, or a context feature that is declared, does not exist; an outdated declaration may
             name features that are gone.
@@ -82,7 +86,7 @@ def declare(
     check_consistency(declaration)
 
     def work(writer: Writer) -> DeclarationResult:
-        draft = _DeclaredSettings(writer, [declaration])
+        draft = _DeclaredSettings(writer, [declaration], max_value_bytes)
         result = _declare(draft, declaration, is_any_version_first)
         draft.store()
         return result
@@ -97,6 +101,7 @@ def declare_many(
     *,
     is_any_version_first: bool = False,
     at_least: RevisionId | None = None,
+    max_value_bytes: int = MAX_VALUE_BYTES,
 ) -> Written[tuple[DeclarationOutcome, ...]]:
     """Declare settings one after another, in one transaction; each declaration sees what those before it have changed.
 
@@ -109,6 +114,7 @@ def declare_many(
         origin: of the write.
         is_any_version_first: as for ``declare``.
         at_least: as for ``declare``.
+        max_value_bytes: as for ``declare``.
 
     Returns:
         For each declaration its result, or the error that ``declare`` would raise for it.
@@ -125,7 +131,7 @@ def declare_many(
         return tuple(known) if len(known) == len(declarations) else None
 
     def work(writer: Writer) -> tuple[DeclarationOutcome, ...]:
-        draft = _DeclaredSettings(writer, declarations)
+        draft = _DeclaredSettings(writer, declarations, max_value_bytes)
         results = tuple(_try_declare(draft, declaration, is_any_version_first) for declaration in declarations)
         draft.store()
         return results
@@ -161,10 +167,12 @@ class _DeclaredSettings:
     Args:
         writer: reads and writes them.
         declarations: what they are about.
+        max_value_bytes: bound for what is new.
     """
 
-    def __init__(self, writer: Writer, declarations: Iterable[Declaration]) -> None:
+    def __init__(self, writer: Writer, declarations: Iterable[Declaration], max_value_bytes: int) -> None:
         self.order = writer.context_features()
+        self._max_value_bytes = max_value_bytes
         self._writer = writer
         names = {name for declared in declarations for name in (declared.name, declared.alias) if name is not None}
         # By name and by alias.
@@ -179,6 +187,17 @@ class _DeclaredSettings:
     def list_rules(self, setting: SettingRecord) -> list[RuleRecord]:
         """Return the rules of a setting."""
         return self._writer.rules([setting.name])
+
+    def require_sizes(self, declared: Declaration, stored: SettingRecord | None = None) -> None:
+        """Check that what is to be stored anew is not too large.
+
+        Raises:
+            InvalidInputError: it is.
+        """
+        for name in ("default_value", "metadata"):
+            value = getattr(declared, name)
+            if stored is None or json_key(value) != json_key(getattr(stored, name)):
+                require_size(value, self._max_value_bytes, name)
 
     def require_room(self) -> None:
         """Take room for one more setting.
@@ -289,6 +308,7 @@ def _create(draft: _DeclaredSettings, declaration: Declaration, is_any_version_f
     if declaration.configurable_features.difference(draft.order):
         message = describe_unknown(declaration.configurable_features, draft.order)
         raise NotFoundError(message, "configurable feature of a new setting")
+    draft.require_sizes(declaration)
     draft.require_room()
     created = SettingRecord(
         name=declaration.name,
@@ -315,6 +335,7 @@ def _upgrade(draft: _DeclaredSettings, comparison: Comparison) -> DeclarationRes
     acceptable = {"minor", "major"} if is_major_upgrade(stored.version, declared.version) else {"minor"}
     if any(difference.level not in acceptable for difference in differences):
         return DeclarationResult("rejected", stored.version, differences)
+    draft.require_sizes(declared, stored)
     upgraded = _apply(declared, stored)
     draft.replace(stored, upgraded)
     return DeclarationResult("upgraded", stored.version, differences)

@@ -56,6 +56,8 @@ def back_up(database: str, file: Path, *, is_replacing: bool = False) -> Copied:
     source_file = source.file if isinstance(source, SqliteDialect) else None
     place = file.resolve()
     require_apart(place, source_file)
+    if place.exists() and not place.is_file():
+        raise StorageError(f"{file} is no file: a backup can only be one, and takes the place of nothing else")
     if place.exists() and not is_replacing:
         raise StorageError(f"{file} is there already: choose another name, or add --force to replace it")
     try:

@@ -15,7 +15,11 @@ _FORMS: Final = "a file path, sqlite:///FILE, postgresql://USER:PASSWORD@HOST:PO
 
 # What people write who mean a server, but is no URL. Taken for the name of a file, it would be shown with its password,
 # and an empty database would be made there.
-_SERVER_TEXT: Final = re.compile(r"postgres.*:|.*pass(word|wd)\s*=|(//)?[^/\\]*:[^/\\]*@", re.IGNORECASE | re.DOTALL)
+_SERVER_TEXT: Final = re.compile(
+    r"postgres.*:|.*\b(pass(word|wd)|host|hostaddr|dbname|user)\s*=|(//)?[^/\\]*:[^/\\]*@", re.IGNORECASE | re.DOTALL
+)
+# What people write who mean a file or memory, in another form than is known here.
+_OTHER_FORM: Final = re.compile(r"memory:?|(sqlite|file):.*", re.IGNORECASE | re.DOTALL)
 
 
 def dialect_for(database: str) -> Dialect:
@@ -31,6 +35,8 @@ def dialect_for(database: str) -> Dialect:
     if "://" not in database:
         if _SERVER_TEXT.match(database):
             raise StorageError(f"the database is named as a server would be, but not by a URL: expected {_FORMS}")
+        if _OTHER_FORM.fullmatch(database):
+            raise StorageError(f"the database is not named in a form that is known: expected {_FORMS}")
         return SqliteDialect(URL.create("sqlite", database=database))
     try:
         url = make_url(database)
@@ -38,6 +44,8 @@ def dialect_for(database: str) -> Dialect:
         raise StorageError(f"the URL of the database cannot be read: expected {_FORMS}") from None
     backend = url.get_backend_name()
     if backend == "sqlite":
+        if url.host or url.username:
+            raise StorageError("the URL of an SQLite file has three slashes before a relative path, and four before /")
         return SqliteDialect(url)
     if backend in {"postgresql", "postgres"}:
         # What stands before such a sign was cut off too early, so the rest of a password would pass for an address.

@@ -98,6 +98,16 @@ def test_of_many_declarations_only_the_large_ones_are_refused(api: Api):
     assert [200, 422, 200] == [answer["status"] for answer in answers]
 
 
+def test_what_is_known_is_declared_though_it_is_too_large(api: Api):
+    """Its bound was lowered, or an import brought it: programs start, and only what is new is refused."""
+    smaller = Api(api.storage, Config(database="unused", max_value_bytes=10))
+    api.declare("large", type="str", default_value=FITS, metadata={"k": 1})
+    assert 200 == smaller.try_declare("large", type="str", default_value=FITS, metadata={"k": 1}).status_code
+    upgrade = {"type": "str", "default_value": FITS, "version": "1.1", "metadata": {"k": 2}}
+    assert "upgraded" == smaller.try_declare("large", **upgrade).json()["outcome"]
+    assert 422 == smaller.try_declare("large", **{**upgrade, "version": "1.2", "default_value": "x" * 9}).status_code
+
+
 def test_a_mebibyte_is_taken_without_an_option():
     """A value that was logged for each of many changes of 4 MB would fill the disk."""
     api = Api()

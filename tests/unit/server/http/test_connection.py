@@ -268,14 +268,35 @@ def test_an_idle_connection_is_closed():
         assert client.read_to_end().endswith(b"\r\n\r\n/ \n")
 
 
-@pytest.mark.parametrize("body", [b"", b"Content-Length: 3\r\n"])
-def test_another_protocol_is_not_spoken(body: bytes):
-    """The request is answered in this one."""
-    fields = b"Connection: Upgrade\r\nUpgrade: h2c\r\n" + body
+@pytest.mark.parametrize(
+    ("framing", "body", "expected"),
+    [
+        (b"", b"", b"/first \n"),
+        (b"Content-Length: 3\r\n", b"abc", b"/first abc\n"),
+        (b"Content-Length: 0\r\n", b"", b"/first \n"),
+        (b"Transfer-Encoding: chunked\r\n", b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", b"/first abc\n"),
+    ],
+)
+@pytest.mark.parametrize("is_at_once", [True, False])
+def test_another_protocol_is_not_spoken(framing: bytes, body: bytes, expected: bytes, *, is_at_once: bool):
+    """The request is answered in this one, with its body, and the next one after it; Java's and curl's clients ask."""
+    fields = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n" + framing
+    request = b"POST /first HTTP/1.1\r\n" + fields + b"\r\n" + body
     with serving(echo) as (url, _), connecting(url) as client:
-        client.send(b"GET /first HTTP/1.1\r\n", fields, b"\r\n", LAST)
+        for part in [request] if is_at_once else [request[:30], request[30:-1], request[-1:]]:
+            client.send(part)
+            time.sleep(0 if is_at_once else 0.05)
+        client.send(LAST)
         received = client.read_to_end()
-    assert (b"/first" in received, b"/last" in received) == (True, not body)
+    assert (expected in received, b"/last" in received) == (True, True)
+
+
+def test_a_body_of_unknown_framing_is_refused_beside_another_protocol():
+    """As it is without that."""
+    fields = b"Connection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: identity\r\n"
+    with serving(echo) as (url, _), connecting(url) as client:
+        client.send(b"POST /first HTTP/1.1\r\n" + fields + b"\r\nabc")
+        assert client.read_to_end().startswith(b"HTTP/1.1 400 ")
 
 
 def test_the_oldest_large_requests_end_when_all_hold_too_much(metrics: ConnectionMetrics):

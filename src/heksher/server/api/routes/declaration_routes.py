@@ -37,7 +37,6 @@ from heksher.server.operations.declaration import (
     declare_many,
 )
 from heksher.server.operations.differences import Declaration
-from heksher.server.operations.value_size import require_size
 from heksher.server.storage.storage_errors import StorageError
 from heksher.wire import DECLARE_MANY_PATH, DECLARE_PATH
 
@@ -79,10 +78,11 @@ def declare_setting(
     """
     written = declare(
         services.storage,
-        _require_sizes(body.to_declaration(), services.config.max_value_bytes),
+        body.to_declaration(),
         origin,
         is_any_version_first=services.config.first_version == "any",
         at_least=at_least,
+        max_value_bytes=services.config.max_value_bytes,
     )
     return JSONAnswer(_picture(written.result), _choose_status(written.result), tell_revision(written))
 
@@ -109,7 +109,7 @@ def declare_many_settings(
     Each declaration sees what those before it have changed, and is answered as it would be alone: one that is refused
     keeps no other from being stored. Where the database cannot be reached, those that need it have the status 503.
     """
-    items = [_read(item, services.config.max_value_bytes) for item in body]
+    items = [_read(item) for item in body]
     declarations = [item for item in items if isinstance(item, Declaration)]
     try:
         written = declare_many(
@@ -118,6 +118,7 @@ def declare_many_settings(
             origin,
             is_any_version_first=services.config.first_version == "any",
             at_least=at_least,
+            max_value_bytes=services.config.max_value_bytes,
         )
     except StorageError as error:
         unavailable = _show(answer_error(error))
@@ -127,17 +128,10 @@ def declare_many_settings(
     return JSONAnswer(answers, 200, tell_revision(written))
 
 
-def _require_sizes(declaration: Declaration, max_value_bytes: int) -> Declaration:
-    require_size(declaration.default_value, max_value_bytes, "default_value")
-    require_size(declaration.metadata, max_value_bytes, "metadata")
-    return declaration
-
-
-def _read(item: object, max_value_bytes: int) -> Declaration | JSONObject:
+def _read(item: object) -> Declaration | JSONObject:
     """Return a declaration, or what it is answered because it breaks the rules."""
     try:
-        read = SettingDeclaration.model_validate(item, from_attributes=True).to_declaration()
-        declaration = _require_sizes(read, max_value_bytes)
+        declaration = SettingDeclaration.model_validate(item, from_attributes=True).to_declaration()
         check_consistency(declaration)
     except ValidationError as error:
         faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
