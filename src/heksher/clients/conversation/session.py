@@ -239,8 +239,7 @@ class Session:
             if registration.last_answer is not None
         }
         order = self._feature_order or self._context.features
-        revision = self.revision and self.revision.number
-        return SavedState(now, service, self.context_filters(), order, revision, answers)
+        return SavedState(now, service, self.context_filters(), order, self.revision and self.revision.number, answers)
 
     def context_filters(self) -> str:
         """Return the tracked values, as a query says them."""

@@ -207,7 +207,8 @@ class RequestReader:
         self._fields = []
         self.is_in_head = False
         self.head_bytes = 0
-        expects_continue = method not in _BODILESS_METHODS and self._prepare_body(fields)
+        # Of a GET, too, the body is read: taken for the next request, it could be one that somebody has smuggled in.
+        expects_continue = self._prepare_body(fields) and method not in _BODILESS_METHODS
         is_kept = version != "1.0" and parser.should_keep_alive()
         self._receiver.begin_request(scope, is_kept=is_kept, expects_continue=expects_continue)
 

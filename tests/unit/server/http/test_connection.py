@@ -278,10 +278,13 @@ def test_an_idle_connection_is_closed():
     ],
 )
 @pytest.mark.parametrize("is_at_once", [True, False])
-def test_another_protocol_is_not_spoken(framing: bytes, body: bytes, expected: bytes, *, is_at_once: bool):
+@pytest.mark.parametrize("method", [b"POST", b"GET"])
+def test_another_protocol_is_not_spoken(
+    method: bytes, framing: bytes, body: bytes, expected: bytes, *, is_at_once: bool
+):
     """The request is answered in this one, with its body, and the next one after it; Java's and curl's clients ask."""
     fields = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n" + framing
-    request = b"POST /first HTTP/1.1\r\n" + fields + b"\r\n" + body
+    request = method + b" /first HTTP/1.1\r\n" + fields + b"\r\n" + body
     with serving(echo) as (url, _), connecting(url) as client:
         for part in [request] if is_at_once else [request[:30], request[30:-1], request[-1:]]:
             client.send(part)
