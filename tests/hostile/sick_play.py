@@ -106,6 +106,7 @@ def play(state: SickState) -> Played:
         if state.is_lasting:
             client.close()
             service.stop()
+            state.mend(scene)
             client = _Client(service.start().url)
             played.is_restarted = True
         _become_well(client, played)
@@ -124,7 +125,8 @@ def _be_sick(state: SickState, scene: Scene, client: _Client, played: Played) ->
     played.sick = client.look()
     played.writes = client.write_in_all_ways()
     played.reads = client.read_all()
-    state.mend(scene)
+    if not state.is_lasting:
+        state.mend(scene)
     played.log = [line.rstrip() for line in scene.service.lines[lines:]]
 
 

@@ -55,7 +55,7 @@ class SickState:
         name: for people.
         make: yields a database that is well.
         fail: makes it sick.
-        mend: makes it well again.
+        mend: makes it well again; where the service has to be restarted, after it was stopped.
         writes: what the service says about writes, in ``/healthz/ready``.
         refusal: the status of the answers to writes.
         health: the status of ``/api/health``.
@@ -124,14 +124,34 @@ def _move_back(scene: Scene) -> None:
     scene.file.with_suffix(".away").rename(scene.file)
 
 
-def _replace(scene: Scene) -> None:
-    copy = scene.file.with_suffix(".copy")
-    with closing(sqlite3.connect(scene.file)) as source, closing(sqlite3.connect(copy)) as target:
+def _back_up(scene: Scene, ending: str) -> Path:
+    backup = scene.file.with_suffix(ending)
+    with closing(sqlite3.connect(scene.file)) as source, closing(sqlite3.connect(backup)) as target:
         source.backup(target)
+    return backup
+
+
+def _replace(scene: Scene) -> None:
+    copy = _back_up(scene, ".copy")
     _move_away(scene)
     copy.rename(scene.file)
     for name in ("-wal", "-shm"):
         scene.file.with_name(scene.file.name + name).unlink()
+
+
+def _find_log(scene: Scene) -> Path:
+    return scene.file.with_name(f"{scene.file.name}-wal")
+
+
+def _write_over(scene: Scene) -> None:
+    _back_up(scene, ".backup")
+    scene.file.write_bytes(b"")
+
+
+def _put_backup(scene: Scene) -> None:
+    for name in ("-wal", "-shm"):
+        scene.file.with_name(scene.file.name + name).unlink(missing_ok=True)
+    scene.file.with_suffix(".backup").rename(scene.file)
 
 
 def _fill(scene: Scene) -> None:
@@ -170,6 +190,32 @@ STATES: Final = (
     SickState("SQLite: file moved away", _in_file, _move_away, _move_back, "file gone", health=500),
     SickState(
         "SQLite: file replaced", _in_file, _replace, lambda _: None, "file replaced", health=500, is_lasting=True
+    ),
+    SickState(
+        "SQLite: file written over",
+        _in_file,
+        _write_over,
+        _put_backup,
+        "file replaced",
+        health=500,
+        is_lasting=True,
+    ),
+    SickState(
+        "SQLite: log moved away",
+        _in_file,
+        lambda scene: _find_log(scene).rename(scene.file.with_suffix(".log")),
+        lambda scene: scene.file.with_suffix(".log").rename(_find_log(scene)),
+        "file gone",
+        health=500,
+    ),
+    SickState(
+        "SQLite: log deleted",
+        _in_file,
+        lambda scene: _find_log(scene).unlink(),
+        lambda _: None,
+        "file gone",
+        health=500,
+        is_lasting=True,
     ),
     SickState(
         "SQLite: file read-only",

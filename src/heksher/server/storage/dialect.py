@@ -62,6 +62,12 @@ class Dialect(ABC):
             StorageError: a library that this database needs is not installed.
         """
 
+    def close_engine(self, engine: Engine) -> None:
+        """Close an engine's connections: those that are idle at once, those in use as soon as they are given back."""
+        # A pool that is disposed of keeps what is given back later, and so does the one that takes its place.
+        event.listen(engine, "checkin", _close_returned)
+        engine.dispose()
+
     @abstractmethod
     def note_start(self, *, is_migrated: bool) -> None:
         """Leave a mark in the database, if copies of its files that were made before have to differ from it.
@@ -153,13 +159,6 @@ def _drop(connection: Connection, engine: Engine) -> None:
     """Have no connection used again that is there now."""
     with suppress(SQLAlchemyError):
         connection.invalidate()
-    engine.dispose()
-
-
-def close_engine(engine: Engine) -> None:
-    """Close all connections of an engine: those that are idle at once, those in use as soon as they are given back."""
-    # A pool that is disposed of keeps what is given back later, and so does the one that takes its place.
-    event.listen(engine, "checkin", _close_returned)
     engine.dispose()
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
-from heksher.server.storage.dialect import Dialect, close_engine
+from heksher.server.storage.dialect import Dialect
 from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.migration import Migration
 from heksher.server.storage.schema import has_tables, list_due_migrations, migrate
@@ -91,4 +91,4 @@ def using(dialect: Dialect) -> Iterator[Engine]:
     try:
         yield engine
     finally:
-        close_engine(engine)
+        dialect.close_engine(engine)

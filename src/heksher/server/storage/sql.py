@@ -20,7 +20,6 @@ from typing import Final, TypeVar
 from sqlalchemy import Connection, Engine, select
 
 from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Storage, Writer, Written
-from heksher.server.storage.dialect import close_engine
 from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.schema import migrate, read_versions, require_version
@@ -73,14 +72,14 @@ class SqlStorage(Storage):
             self._dialect.check_place()
             self._dialect.note_start(is_migrated=bool(done))
         except BaseException:
-            close_engine(engine)
+            self._dialect.close_engine(engine)
             raise
         self._engine = engine
 
     def close(self) -> None:
         engine, self._engine = self._engine, None
         if engine is not None:
-            close_engine(engine)
+            self._dialect.close_engine(engine)
 
     def check(self) -> None:
         engine = self._open_engine().execution_options(**self._dialect.quick_reader_options)

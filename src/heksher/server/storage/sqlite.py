@@ -12,18 +12,19 @@ import re
 import sqlite3
 import stat
 import time
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final, cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from heksher.server.storage.dialect import MAX_POOL_OVERFLOW, POOL_SIZE, Dialect, first_line
+from heksher.server.storage.dialect import MAX_POOL_OVERFLOW, POOL_SIZE, Dialect
 from heksher.server.storage.listener import Listener
-from heksher.server.storage.sqlite_file import create_private, is_open_to_all
-from heksher.server.storage.sqlite_wal import count_commit, note_start, require_own_log
+from heksher.server.storage.sqlite_file import create_private, is_open_to_all, list_companions
+from heksher.server.storage.sqlite_place import OpenPlace
+from heksher.server.storage.sqlite_wal import count_commit, note_start, read_mark, require_own_log
 from heksher.server.storage.storage_errors import Reason, StorageCorruptError, StorageError, StorageUnavailableError
 
 # What a small change takes, with what SQLite writes besides.
@@ -50,8 +51,9 @@ class SqliteDialect(Dialect):
         self._path = Path(str(url.database)).absolute()
         # The file whose owner and mode a new database gets; None for those of this process.
         self._original: Path | None = None
-        # The file that connections are open to, once known.
-        self._inode: int | None = None
+        self._open_place = OpenPlace(self._path)
+        # Open as long as the engine, so that SQLite keeps the files beside the database; None while there is no engine.
+        self._keeper: sqlite3.Connection | None = None
         super().__init__(str(self._path), {"heksher_begin": "BEGIN"}, {"heksher_begin": "BEGIN IMMEDIATE"})
         # How long to wait for other processes; the URL can override it.
         self._file_lock_timeout_s = _read_lock_timeout(url, self.lock_timeout_s)
@@ -71,7 +73,7 @@ class SqliteDialect(Dialect):
         self._original = original
 
     def make_engine(self) -> Engine:
-        self._inode = None
+        self._open_place.forget()
         _require_own_log(self._path)
         engine = create_engine(
             URL.create("sqlite", database=str(self._path)),
@@ -81,13 +83,28 @@ class SqliteDialect(Dialect):
             pool_timeout=self.lock_timeout_s,
         )
         event.listen(engine, "begin", _begin)
+        with self.translating("connecting"), engine.connect():
+            self._keeper = self._open_keeper()
+        self._open_place.learn_beside()
         return engine
+
+    def close_engine(self, engine: Engine) -> None:
+        if self._keeper is not None:
+            if self._is_content_right(engine):
+                self._keeper.close()
+            else:
+                _NEVER_CLOSED.append(self._keeper)
+            self._keeper = None
+        self._open_place.forget_beside()
+        super().close_engine(engine)
 
     def note_start(self, *, is_migrated: bool) -> None:
         if is_open_to_all(self._path):
             # Not changed here: somebody may have wanted it so.
             logger.warning("the database file %s can be read or written by any user: chmod o-rwx it", self.place)
         note_start(self._path, is_migrated=is_migrated)
+        # What other processes noted meanwhile, too.
+        self._open_place.forget_marks()
 
     def lock_schema(self, connection: Connection) -> None:
         # BEGIN IMMEDIATE has taken the lock.
@@ -102,8 +119,9 @@ class SqliteDialect(Dialect):
         pass
 
     def commit(self, connection: Connection) -> None:
-        with self.translating("storing a change"):
-            count_commit(cast("sqlite3.Connection", connection.connection.driver_connection))
+        with self._explaining("storing a change"):
+            self._open_place.check_content(_get_driver(connection))
+            count_commit(_get_driver(connection))
         super().commit(connection)
 
     def listen(self) -> Listener:
@@ -114,31 +132,24 @@ class SqliteDialect(Dialect):
             raise StorageUnavailableError(f"there is no database file {self.place}")
 
     def check_place(self) -> None:
-        # A deleted file stays usable while it is open, so a write would succeed and be lost with the process.
-        try:
-            inode = self._path.stat().st_ino
-        except OSError as error:
-            raise StorageUnavailableError(f"the database file {self.place} is gone: {error}", "file gone") from error
-        if self._inode is None:
-            self._inode = inode
-        elif self._inode != inode:
-            raise StorageUnavailableError(
-                f"the database file {self.place} was replaced by another one while in use: restart the service",
-                "file replaced",
-            )
+        self._open_place.check()
 
     def check_access(self) -> None:
         self.check_place()
         # An open file can be written to whatever its mode has become, until the service is started again.
         if not os.access(self._path, os.W_OK):
             raise StorageUnavailableError(f"the database file {self.place} is read-only; {_ACCESS_REMEDY}", "read-only")
-        for path in self._list_files_beside():
-            if not os.access(path, os.W_OK):
+        for path in list_companions(self._path):
+            if path.exists() and not os.access(path, os.W_OK):
                 self._lend_mode(path)
 
     def check_writes(self, engine: Engine) -> None:
-        del engine  # nothing is asked of the database
-        self.check_access()
+        try:
+            self.check_access()
+        except StorageUnavailableError:
+            self._rescue_log(engine)
+            raise
+        self._check_content(engine)
         room = os.statvfs(self._path)
         # Of what is reserved for root, others can use nothing.
         free_blocks = room.f_bfree if os.geteuid() == 0 else room.f_bavail
@@ -148,10 +159,39 @@ class SqliteDialect(Dialect):
                 "disk full",
             )
 
-    def _list_files_beside(self) -> list[Path]:
-        """Return what SQLite keeps beside the file, as far as it exists."""
-        beside = [self._path.with_name(f"{self._path.name}{suffix}") for suffix in ("-wal", "-shm")]
-        return [path for path in beside if path.exists()]
+    def _check_content(self, engine: Engine) -> None:
+        with (
+            self.connecting(engine.execution_options(**self.quick_reader_options)) as connection,
+            self.translating("checking"),
+            connection.begin(),
+            self._explaining("checking"),
+        ):
+            self._open_place.check_content(_get_driver(connection))
+
+    def _is_content_right(self, engine: Engine) -> bool:
+        try:
+            self._check_content(engine)
+        except StorageError:
+            return False
+        return True
+
+    def _rescue_log(self, engine: Engine) -> None:
+        """Move what is in a log that was removed into the database, so that it survives this process."""
+        if self._open_place.is_log_gone() and self._is_content_right(engine):
+            with suppress(StorageError), self.connecting(engine) as connection, self._explaining("moving the log"):
+                _get_driver(connection).execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def _open_keeper(self) -> sqlite3.Connection:
+        """Open a connection that can only read.
+
+        The one that is closed last moves the log into the file, if it can write. So this one is never closed where
+        somebody else has written the file over: the log would be mixed into what is there now.
+        """
+        with self._explaining("connecting"):
+            keeper = sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+            # SQLite opens the log with the first read.
+            read_mark(keeper)
+        return keeper
 
     def _lend_mode(self, path: Path) -> None:
         """Give a file beside the database the mode of that, as SQLite did when the database was read-only."""
@@ -163,7 +203,7 @@ class SqliteDialect(Dialect):
     def _connect(self) -> sqlite3.Connection:
         # Once the file is known, it is never made anew: in place of one that was deleted, new connections would have an
         # empty database.
-        is_known = self._inode is not None
+        is_known = self._open_place.is_known
         if is_known:
             self.check_place()
         else:
@@ -179,7 +219,7 @@ class SqliteDialect(Dialect):
         )
         try:
             # The file may have been replaced since the look above.
-            self.check_place()
+            self._open_place.check_file()
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")
             self._switch_to_wal(connection)
@@ -201,13 +241,27 @@ class SqliteDialect(Dialect):
                 " its file system does not support it; put the file on a local disk"
             )
 
+    @contextmanager
+    def _explaining(self, doing: str) -> Iterator[None]:
+        """Do for errors of the driver what ``translating`` does for those of SQLAlchemy."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._explain(error, doing) from error
+
     def _translate(self, error: DBAPIError, doing: str) -> StorageError:
+        return self._explain(error.orig, doing)
+
+    def _explain(self, error: BaseException | None, doing: str) -> StorageError:
+        # A file that was written over shows itself in any error at all.
+        if (fault := self._open_place.find_fault()) is not None:
+            return fault
         # The lowest byte of an extended result code is the primary one. Errors of the driver itself have no code.
-        code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        message = f"{doing} failed on the database file {self.place}: {first_line(error)}"
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        message = f"{doing} failed on the database file {self.place}: {error}"
         if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
             return StorageCorruptError(f"{message}; restore it from a backup, or name another file")
-        if code == sqlite3.SQLITE_ERROR and _MISSING.match(first_line(error)):
+        if code == sqlite3.SQLITE_ERROR and _MISSING.match(str(error)):
             return StorageUnavailableError(f"{message}; were the tables dropped?", "schema missing")
         if code not in _SQLITE_REMEDIES:
             return StorageError(message)
@@ -216,6 +270,9 @@ class SqliteDialect(Dialect):
             remedy = f"create the directory {self._path.parent} first"
         return StorageUnavailableError(f"{message}; {remedy}", reason)
 
+
+# Connections that the end of the process ends.
+_NEVER_CLOSED: Final[list[sqlite3.Connection]] = []
 
 _ACCESS_REMEDY: Final = "this process must be able to write the file and its directory"
 _LOCK_REMEDY: Final = "another process holds its lock: find out which (fuser, lsof), or try again"
@@ -285,6 +342,10 @@ def _try_wal(connection: sqlite3.Connection) -> str | None:
         if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
             raise
         return None
+
+
+def _get_driver(connection: Connection) -> sqlite3.Connection:
+    return cast("sqlite3.Connection", connection.connection.dbapi_connection)
 
 
 def _begin(connection: Connection) -> None:

@@ -46,6 +46,11 @@ def copy_owner(file: Path, original: Path) -> None:
             os.chown(file, known.st_uid, known.st_gid)
 
 
+def list_companions(file: Path) -> list[Path]:
+    """Return the files that SQLite keeps beside a database, whether they exist or not."""
+    return [file.with_name(file.name + ending) for ending in _COMPANIONS]
+
+
 def require_apart(backup: Path, database: Path | None) -> None:
     """Check that writing a backup harms no database.
 
@@ -56,19 +61,15 @@ def require_apart(backup: Path, database: Path | None) -> None:
     Raises:
         StorageError: it would replace the database, or a part of it, or files of a database are beside it.
     """
-    parts = [] if database is None else [database, *_list_companions(database)]
+    parts = [] if database is None else [database, *list_companions(database)]
     if any(backup == part.resolve() or _is_same_file(backup, part) for part in parts):
         raise StorageError(f"{backup} is a file of the database itself: choose another name for its backup")
-    for companion in _list_companions(backup):
+    for companion in list_companions(backup):
         if companion.exists():
             raise StorageError(
                 f"there is {companion}, so {backup.name} is a database in use, or was one: SQLite would take that file"
                 " for a part of the backup; choose another name, or remove it while no service runs"
             )
-
-
-def _list_companions(file: Path) -> list[Path]:
-    return [file.with_name(file.name + ending) for ending in _COMPANIONS]
 
 
 def _is_same_file(file: Path, other: Path) -> bool:

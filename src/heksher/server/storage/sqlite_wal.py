@@ -61,10 +61,18 @@ class Mark(NamedTuple):
         """Return whether these can be the marks of the commits that follow the one with this mark."""
         if log[0].commits != (self.commits + 1) & _MAX_NUMBER:
             return False
-        if self.file_id == 0 or any(self.file_id == mark.file_id for mark in log):
-            return True
-        # A process may have been killed before what it has noted at its start was moved into the file.
-        return log[0].file_id & _CHECK == _check(self.file_id)
+        return self._may_get(log[0].file_id) or any(self.file_id == mark.file_id for mark in log)
+
+    def may_become(self, later: "Mark") -> bool:
+        """Return whether a file with this mark can have the other one later, if nobody wrote it over."""
+        # The count begins anew some day.
+        return self._may_get(later.file_id) and (later.commits - self.commits) & _MAX_NUMBER <= _MAX_NUMBER // 2
+
+    def _may_get(self, file_id: int) -> bool:
+        """Return whether the next number of a file with this one can be another one."""
+        # A process may have been killed, or not be there yet, before what it has noted at its start was moved into the
+        # file.
+        return self.file_id in {0, file_id} or file_id & _CHECK == _check(self.file_id)
 
 
 class _Log(NamedTuple):
@@ -77,10 +85,34 @@ class _Log(NamedTuple):
 
 def count_commit(connection: sqlite3.Connection) -> None:
     """Count the commit that is about to follow, in its transaction."""
-    if _read_file_id(connection) == 0:
+    mark = read_mark(connection)
+    if mark.file_id == 0:
         _set_file_id(connection, _make_file_id(0))
-    ((count,),) = connection.execute("PRAGMA user_version")
-    connection.execute(f"PRAGMA user_version = {(count + 1) & _MAX_NUMBER}")
+    connection.execute(f"PRAGMA user_version = {(mark.commits + 1) & _MAX_NUMBER}")
+
+
+def read_mark(connection: sqlite3.Connection) -> Mark:
+    """Return the mark of a database as a connection sees it, with what is in the log."""
+    ((file_id,),) = connection.execute("PRAGMA application_id")
+    ((commits,),) = connection.execute("PRAGMA user_version")
+    return Mark(file_id, commits)
+
+
+def read_file_mark(file: Path) -> Mark:
+    """Return the mark in a file, without what is in the log; of an empty file, or one that is none, an empty mark.
+
+    To open and close a file gives up all locks that this process has on it, but not if SQLite does so.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+    """
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+        try:
+            return read_mark(connection)
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode not in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+                raise
+            return Mark(0, 0)
 
 
 def note_start(file: Path, *, is_migrated: bool = False) -> None:
@@ -90,14 +122,14 @@ def note_start(file: Path, *, is_migrated: bool = False) -> None:
     nothing where there is a log, unless this process has just made it by a migration; nor while another process writes,
     or where nobody can.
     """
-    log = _read_log(_find_log(file))
+    log = _read_log(find_log(file))
     if log is not None and log.has_pages and not is_migrated:
         return
     with (
         suppress(sqlite3.OperationalError),
         closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as connection,
     ):
-        former_id = _read_file_id(connection)
+        former_id = read_mark(connection).file_id
         _commit_file_id(connection, _make_file_id(former_id))
         if not _move_log(connection):
             # What follows would be in a log whose file has another mark.
@@ -129,11 +161,6 @@ def _move_log(connection: sqlite3.Connection) -> bool:
     return False
 
 
-def _read_file_id(connection: sqlite3.Connection) -> int:
-    ((file_id,),) = connection.execute("PRAGMA application_id")
-    return int(file_id)
-
-
 def _set_file_id(connection: sqlite3.Connection, file_id: int) -> None:
     connection.execute(f"PRAGMA application_id = {file_id}")
 
@@ -145,7 +172,7 @@ def require_own_log(file: Path) -> None:
         StorageError: it belongs to another file; the message says what to do.
         OSError: one of the two cannot be read.
     """
-    log_file = _find_log(file)
+    log_file = find_log(file)
     for _ in range(_MAX_LOOKS):
         header, log = _read_header(file), _read_log(log_file)
         if log is None or not log.has_pages or _belongs(header, log):
@@ -159,12 +186,16 @@ def require_own_log(file: Path) -> None:
         time.sleep(_LOOK_INTERVAL_S)
 
 
-def _find_log(file: Path) -> Path:
+def find_log(file: Path) -> Path:
+    """Return where the log of a file is, if there is one."""
     return file.with_name(f"{file.name}-wal")
 
 
 def _belongs(header: bytes, log: _Log) -> bool:
-    # SQLite itself refuses what is no database, and discards the log beside an empty file.
+    # SQLite would discard what is beside an empty file, which a database in use never is.
+    if not header:
+        return False
+    # SQLite itself refuses what is no database.
     if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
         return True
     if _READING.unpack_from(header)[0] != _WITH_LOG:

@@ -56,7 +56,7 @@ def connected(place: SqlPlace) -> Iterator[Connection]:
     engine = dialect.make_engine()
     with engine.execution_options(**dialect.writer_options).connect() as connection:
         yield connection
-    engine.dispose()
+    dialect.close_engine(engine)
 
 
 def migrate(place: SqlPlace) -> list[Migration]:
@@ -66,7 +66,7 @@ def migrate(place: SqlPlace) -> list[Migration]:
     try:
         return schema.migrate(dialect, engine)
     finally:
-        engine.dispose()
+        dialect.close_engine(engine)
 
 
 def describe(connection: Connection) -> dict[str, object]:

@@ -79,16 +79,18 @@ def noting_connections() -> Iterator[set[object]]:
     def note_opening(connection: object, _entry: object) -> None:
         connections.add(connection)
 
-    def note_closing(connection: object, _entry: object) -> None:
+    def note_closing(connection: object, _entry: object = None) -> None:
         connections.discard(connection)
 
     event.listen(Pool, "connect", note_opening)
     event.listen(Pool, "close", note_closing)
+    event.listen(Pool, "close_detached", note_closing)
     try:
         yield connections
     finally:
         event.remove(Pool, "connect", note_opening)
         event.remove(Pool, "close", note_closing)
+        event.remove(Pool, "close_detached", note_closing)
 
 
 def test_unit_that_outlasts_its_storage(place: SqlPlace) -> None:
@@ -107,7 +109,8 @@ def test_unit_that_outlasts_its_storage(place: SqlPlace) -> None:
 
 def test_unit_that_begins_while_its_storage_is_closed(place: SqlPlace) -> None:
     """Nor does one that connects only then."""
-    engine = dialect_for(place.url).make_engine()
+    dialect = dialect_for(place.url)
+    engine = dialect.make_engine()
     dialect.close_engine(engine)
     with noting_connections() as connections:
         with engine.connect():

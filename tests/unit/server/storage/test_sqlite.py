@@ -37,13 +37,14 @@ def file_storage(file: Path) -> Iterator[Storage]:
 
 def test_connections_are_safe(file: Path) -> None:
     """Each connection checks foreign keys, and its commits are on the disk."""
-    engine = dialect_for(str(file)).make_engine()
+    dialect = dialect_for(str(file))
+    engine = dialect.make_engine()
     with engine.connect() as connection:
         pragmas = {
             name: connection.execute(text(f"PRAGMA {name}")).scalar()
             for name in ("foreign_keys", "synchronous", "journal_mode", "busy_timeout")
         }
-    engine.dispose()
+    dialect.close_engine(engine)
     assert pragmas == {"foreign_keys": 1, "synchronous": 2, "journal_mode": "wal", "busy_timeout": 10_000}
 
 
@@ -125,7 +126,7 @@ def test_disk_is_full(file: Path) -> None:
         connection.execute(text("PRAGMA max_page_count = 3"))
         with pytest.raises(StorageUnavailableError, match="disk is full; make room"), dialect.translating("adding"):
             connection.execute(text("INSERT INTO t VALUES (zeroblob(100000))"))
-    engine.dispose()
+    dialect.close_engine(engine)
 
 
 def test_may_not_write(file: Path, file_storage: Storage) -> None:
@@ -139,7 +140,7 @@ def test_may_not_write(file: Path, file_storage: Storage) -> None:
             dialect.translating("adding"),
         ):
             connection.execute(text("DELETE FROM rule"))
-    engine.dispose()
+    dialect.close_engine(engine)
 
 
 def test_file_is_deleted(file: Path, file_storage: Storage) -> None:

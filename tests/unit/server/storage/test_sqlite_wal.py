@@ -194,15 +194,24 @@ def test_logs_of_other_programs_belong(file: Path) -> None:
 
 
 def test_what_is_no_log_is_left_to_sqlite(file: Path) -> None:
-    """It discards a file that is none, and one beside an empty file; what is no database it refuses itself."""
+    """It discards a file that is none; what is no database it refuses itself."""
     log = file.with_name("heksher.db-wal")
     require_own_log(file)
     log.write_bytes(b"no log" * 100)
     require_own_log(file)
     crash(file, 1)
-    for content in (b"", b"This is a letter to a friend, and no database at all.\n" * 100):
-        file.write_bytes(content)
-        require_own_log(file)
+    file.write_text("This is a letter to a friend, and no database at all.\n" * 100)
+    require_own_log(file)
+
+
+def test_a_log_beside_nothing_is_not_discarded(file: Path) -> None:
+    """It may have all that a killed process has stored: a start would discard it, and begin with nothing."""
+    crash(file, 1)
+    file.write_bytes(b"")
+    for _ in range(2):
+        with pytest.raises(StorageError, match=FOREIGN):
+            require_own_log(file)
+        file.unlink(missing_ok=True)
 
 
 def test_a_log_without_pages_belongs(file: Path) -> None:
