@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
+from heksher.cli.argument import WholeNumber
 from heksher.cli.database import load_config, telling_errors
 from heksher.cli.request_header import header_option
 from heksher.cli.service_option import database_option
@@ -44,7 +45,7 @@ Exit status:
 @header_option
 @click.option(
     "--next-rule-id",
-    type=click.IntRange(1, _MAX_RULE_ID),
+    type=WholeNumber(1, _MAX_RULE_ID),
     metavar="N",
     help="The lowest id that new rules get in the database.  [default: the highest one there + 1]",
 )

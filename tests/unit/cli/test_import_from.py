@@ -227,7 +227,7 @@ def test_what_was_left_is_named_though_the_comparison_fails(simulated: Simulated
     ("options", "message"),
     [
         (["--skip-conflicts"], "--skip-conflicts is for --update"),
-        (["--next-rule-id", 2**63], "9223372036854775808 is not in the range"),
+        (["--next-rule-id", 2**63], "'9223372036854775808' is no whole number from 1 to 9223372036854775807"),
     ],
 )
 def test_options_that_make_no_sense_are_an_error(database: Path, options: list[object], message: str):
