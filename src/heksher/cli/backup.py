@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from heksher.cli.argument import file_argument
 from heksher.cli.database import load_config, telling_errors
 from heksher.cli.service_option import database_option
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@file_argument
 @database_option
 @click.option("--force", "is_replacing", is_flag=True, help="Replace the file if it is there already.")
 def backup(file: Path, database: str | None, is_replacing: bool) -> None:
@@ -30,7 +31,7 @@ def backup(file: Path, database: str | None, is_replacing: bool) -> None:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@file_argument
 @database_option
 def restore(file: Path, database: str | None) -> None:
     """Copy FILE into the database, which must be empty.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from heksher.cli.argument import WholeNumber
 from heksher.cli.database import telling_errors
 from heksher.cli.service_option import address_options
 from heksher.exceptions import HeksherError
@@ -30,7 +31,7 @@ class UnreadyError(HeksherError):
 @click.option(
     "--wait",
     "wait_s",
-    type=click.IntRange(0, 3600),
+    type=WholeNumber(0, 3600),
     default=0,
     metavar="N",
     help="Keep asking for so many seconds until it is ready.  [default: 0]",

@@ -1,18 +1,19 @@
 """``heksher import-from``: take everything from an existing Heksher service."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
+from heksher.cli.argument import WholeNumber
 from heksher.cli.database import load_config, telling_errors
 from heksher.cli.request_header import header_option
 from heksher.cli.service_option import database_option
 
 if TYPE_CHECKING:
     from heksher.server.config import Config
-    from heksher.server.importing.moving import Outcome
+    from heksher.server.importing.moving import Make, Outcome
     from heksher.server.operations.imported import LeftOut
     from heksher.server.operations.update_plan import Plan
     from heksher.server.storage.base import Storage
@@ -44,7 +45,7 @@ Exit status:
 @header_option
 @click.option(
     "--next-rule-id",
-    type=click.IntRange(1, _MAX_RULE_ID),
+    type=WholeNumber(1, _MAX_RULE_ID),
     metavar="N",
     help="The lowest id that new rules get in the database.  [default: the highest one there + 1]",
 )
@@ -88,32 +89,43 @@ def import_from(url: str, database: str | None, headers: dict[str, str], **optio
         from heksher.server.run import describe_database  # noqa: PLC0415
 
         given = MovingOptions(**options)  # type: ignore[arg-type]  # the options above are its attributes
-        with ExistingService(url, headers) as service, _opening(config, is_dry=given.is_dry) as storage:
-            outcome = move_in(service, storage, given, lambda line: click.echo(line, err=True))
+        with ExistingService(url, headers) as service, _opening(config, is_dry=given.is_dry) as (storage, make):
+            outcome = move_in(service, storage, given, lambda line: click.echo(line, err=True), make)
         _tell(outcome, describe_database(config.database), is_skipping_conflicts=given.is_skipping_conflicts)
 
 
 @contextmanager
-def _opening(config: "Config", *, is_dry: bool) -> "Iterator[Storage]":
-    """Open the configured database; for a dry run without making or changing it."""
+def _opening(config: "Config", *, is_dry: bool) -> "Iterator[tuple[Storage, Make | None]]":
+    """Open the configured database, for a dry run without changing it.
+
+    If there is none yet, it stays so until there is something to write: an empty storage stands for it, and the second
+    of the two yielded makes and opens it.
+    """
     from heksher.server.app import make_ceilings  # noqa: PLC0415 - see cli.serve
     from heksher.server.run import make_default_directory  # noqa: PLC0415 - see cli.serve
     from heksher.server.storage.location import storage_for  # noqa: PLC0415
-    from heksher.server.storage.maintenance import check_database, is_unused  # noqa: PLC0415
+    from heksher.server.storage.maintenance import check_database, is_unused, require_makeable  # noqa: PLC0415
     from heksher.server.storage.storage_errors import StorageError  # noqa: PLC0415
 
+    if not config.is_default_database:
+        require_makeable(config.database)
     is_missing = is_unused(config.database)
     if is_dry and not is_missing and check_database(config.database):
         raise StorageError("the schema of the database is not that of this version: run 'heksher migrate' first")
-    if not is_dry:
-        make_default_directory(config)
-    storage = storage_for("memory:" if is_dry and is_missing else config.database)
-    storage.ceilings = make_ceilings(config)
-    storage.open()
-    try:
-        yield storage
-    finally:
-        storage.close()
+    with ExitStack() as stack:
+
+        def open_storage(database: str) -> "Storage":
+            storage = storage_for(database)
+            storage.ceilings = make_ceilings(config)
+            storage.open()
+            stack.callback(storage.close)
+            return storage
+
+        def make() -> "Storage":
+            make_default_directory(config)
+            return open_storage(config.database)
+
+        yield (open_storage("memory:"), make) if is_missing else (open_storage(config.database), None)
 
 
 def _tell(outcome: "Outcome", place: str, *, is_skipping_conflicts: bool) -> None:
@@ -143,12 +155,14 @@ def _tell(outcome: "Outcome", place: str, *, is_skipping_conflicts: bool) -> Non
 
 
 def _describe_writing(outcome: "Outcome", place: str) -> str:
-    plan, contents = outcome.plan, outcome.found.contents
-    if plan is None:
+    contents = outcome.found.contents
+    if outcome.is_unchanged:
+        # A database that was not there is not made then, and has no revision.
+        staying = f", which stays at revision {outcome.revision}" if outcome.revision else ""
+        return f"there was nothing to write into {place}{staying}"
+    if outcome.plan is None:
         counts = f"{len(contents.settings)} settings and {len(contents.rules)} rules"
         return f"imported {counts} into {place}, at revision {outcome.revision}"
-    if plan.is_empty:
-        return f"there was nothing to write into {place}, which stays at revision {outcome.revision}"
     return f"wrote what is new, changed or gone into {place}, at revision {outcome.revision}"
 
 

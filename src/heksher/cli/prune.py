@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
+from heksher.cli.argument import WholeNumber
 from heksher.cli.database import load_config, telling_errors
 from heksher.cli.service_option import database_option
 
@@ -11,7 +12,7 @@ from heksher.cli.service_option import database_option
 @click.command()
 @click.option(
     "--keep-days",
-    type=click.IntRange(0),
+    type=WholeNumber(0),
     required=True,
     metavar="N",
     help="Entries that were made in the last N days stay; with 0, only the newest one.",

@@ -12,6 +12,8 @@ from typing import Final
 
 import click
 
+from heksher.server.option_kind import show
+
 # Fields as in a file, a line for each.
 HEADERS_VARIABLE: Final = "HEKSHER_IMPORT_HEADERS"
 
@@ -66,14 +68,17 @@ def _read_all(given: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 
 def _read_file(path: str) -> Iterator[tuple[str, str]]:
+    if not path:
+        raise click.BadParameter(f"{_FILE_SIGN} needs the name of a file after it")
+    name = show(path)
     try:
         text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
-        raise click.BadParameter(f"the file {path!r} cannot be read: {error.strerror}") from None
+        raise click.BadParameter(f"the file {name} cannot be read: {error.strerror}") from None
     try:
         yield from _read_lines(text)
     except click.BadParameter as error:
-        raise click.BadParameter(f"the file {path!r}, {error.message}") from None
+        raise click.BadParameter(f"the file {name}, {error.message}") from None
 
 
 def _read_lines(text: str) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,8 @@
 """The group that all commands belong to."""
 
+import re
+from typing import Any, Final
+
 import click
 
 from heksher.cli.backup import backup, restore
@@ -10,8 +13,21 @@ from heksher.cli.prune import prune
 from heksher.cli.serve import serve
 from heksher.version import __version__
 
+# What may be a password in arguments that stand where nobody expects them, such as a database without its option.
+_SECRET: Final = re.compile(r"(?<=://)\S*|(?<=password=)\S+", re.IGNORECASE)
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _Commands(click.Group):
+    """Commands whose errors of use show no password."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise click.UsageError(_SECRET.sub("...", error.format_message()), error.ctx) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="heksher %(version)s")
 def heksher() -> None:
     """Settings whose values depend on context: the Heksher service and tools for it."""

@@ -5,9 +5,10 @@ from typing import Any, Final
 
 import click
 
+from heksher.cli.argument import WholeNumber
 from heksher.server.address_kind import PublicURL
 from heksher.server.option_kind import Choice, Number, OptionKind, Text, Truth
-from heksher.server.options import DATABASE, HOST, OPTIONS, PORT, Option
+from heksher.server.options import ASKED_HOST, ASKED_PORT, LASTING_DATABASE, OPTIONS, Option
 
 # The decorator type of click commands.
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -41,7 +42,7 @@ def _make_decorator(option: Option) -> Decorator:
 def _find_type(kind: OptionKind) -> click.ParamType[Any] | None:
     # What click has no type for, the option reads itself.
     if isinstance(kind, Number) and not kind.is_zero_valid:
-        return click.IntRange(kind.least, kind.most)
+        return WholeNumber(kind.least, kind.most)
     return click.Choice(kind.words) if isinstance(kind, Choice) else None
 
 
@@ -66,5 +67,5 @@ def _help(option: Option) -> str:
 
 
 service_options: Final[Decorator] = add_options(OPTIONS)
-database_option: Final[Decorator] = add_options([DATABASE])
-address_options: Final[Decorator] = add_options([HOST, PORT])
+database_option: Final[Decorator] = add_options([LASTING_DATABASE])
+address_options: Final[Decorator] = add_options([ASKED_HOST, ASKED_PORT])

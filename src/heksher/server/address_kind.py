@@ -6,9 +6,19 @@ from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from heksher.server.errors import StartupError
-from heksher.server.option_kind import OptionKind
+from heksher.server.option_kind import OptionKind, Text, show
 from heksher.server.web_address import make_web_origin, read_host, read_web_origin
-from heksher.value_type import shorten
+
+
+@dataclass(frozen=True, slots=True)
+class ListenHost(Text):
+    """The name or the address of this machine that a service listens on."""
+
+    def read(self, source: str, text: str) -> str:
+        # Not what it is, as in PublicURL.
+        if "@" in text or "/" in text:
+            raise StartupError(f"{source}: this is no name or address of a host, such as 0.0.0.0 or ::1")
+        return Text.read(self, source, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +66,7 @@ def _read_list(source: str, text: str, read: Callable[[str], str | None], what: 
 def _read_part(source: str, part: str, read: Callable[[str], str | None], what: str) -> str:
     value = read(part)
     if value is None:
-        raise StartupError(f"{source}: {shorten(repr(part))} is no {what}")
+        raise StartupError(f"{source}: {show(part)} is no {what}")
     return value
 
 

@@ -3,6 +3,7 @@
 Errors name the source of the text: an environment variable or a command-line option.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from heksher.wire import is_feature
 OptionValue = str | int | bool | tuple[str, ...]
 
 _MAX_NUMBER_DIGITS: Final = 15  # a petabyte has one more
+# What may stand before the host of a URL, and after its path.
+_SECRET_PARTS: Final = re.compile(r".*@|[?#].*", re.DOTALL)
 _TRUTH: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -73,7 +76,7 @@ class Number(OptionKind):
 
     def read(self, source: str, text: str) -> int:
         if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_NUMBER_DIGITS):
-            raise StartupError(f"{source}: {shorten(repr(text))} is no {self.what}")
+            raise StartupError(f"{source}: {show(text)} is no {self.what}")
         number = int(text)
         if number == 0 and self.is_zero_valid:
             return number
@@ -92,7 +95,7 @@ class Truth(OptionKind):
         try:
             return _TRUTH[text.lower()]
         except KeyError:
-            raise StartupError(f"{source}: {shorten(repr(text))} is neither true nor false") from None
+            raise StartupError(f"{source}: {show(text)} is neither true nor false") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ class Choice(OptionKind):
 
     def read(self, source: str, text: str) -> str:
         if text not in self.words:
-            raise StartupError(f"{source}: {shorten(repr(text))} is none of {', '.join(self.words)}")
+            raise StartupError(f"{source}: {show(text)} is none of {', '.join(self.words)}")
         return text
 
 
@@ -118,11 +121,16 @@ class FeatureNames(OptionKind):
         return _check_features(source, text.split(","))
 
 
+def show(text: str) -> str:
+    """Show a text that is no valid value; without what may be a password, if it is a URL."""
+    return shorten(repr(_SECRET_PARTS.sub("...", text)))
+
+
 def _check_features(source: str, features: Sequence[str]) -> tuple[str, ...]:
     for position, feature in enumerate(features):
         if not is_feature(feature) or len(feature) > MAX_NAME_CHARACTERS:
             raise StartupError(
-                f"{source}: {shorten(repr(feature))} cannot be a context feature: names consist of letters A-Z and a-z,"
+                f"{source}: {show(feature)} cannot be a context feature: names consist of letters A-Z and a-z,"
                 f" digits and _, at most {MAX_NAME_CHARACTERS} of them"
             )
         if feature in features[:position]:

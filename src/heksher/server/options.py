@@ -6,10 +6,10 @@ checks that). Import nothing slow here: ``heksher --help`` shows this table.
 Source: docs/reference/compatibility.md, *Start-up configuration of the existing service* (the rows marked so).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from heksher.server.address_kind import Hosts, Networks, PublicURL, WebOrigins
+from heksher.server.address_kind import Hosts, ListenHost, Networks, PublicURL, WebOrigins
 from heksher.server.config import CONTEXT_FEATURES_VARIABLE, MAX_WORKERS, Config
 from heksher.server.option_kind import Choice, FeatureNames, Number, OptionKind, OptionValue, Text, Truth
 
@@ -52,7 +52,7 @@ class Option:
 _DEFAULTS: Final = Config(database="")
 
 HOST: Final = Option(
-    name="host", kind=Text("TEXT"), flag="--host", variable="HEKSHER_HOST", help="the address to listen on"
+    name="host", kind=ListenHost("TEXT"), flag="--host", variable="HEKSHER_HOST", help="the address to listen on"
 )
 
 PORT: Final = Option(
@@ -63,17 +63,27 @@ PORT: Final = Option(
     help="the port to listen on; 0 lets the system choose a free one",
 )
 
+# For commands that ask a service after its address.
+ASKED_HOST: Final = replace(HOST, help="the address that the service listens on")
+ASKED_PORT: Final = replace(PORT, help="the port that the service listens on")
+
+_DATABASE_HELP: Final = (
+    "the database: the path of an SQLite file, or a URL: sqlite:///PATH, postgresql://user:password@host:port/db"
+)
+
 DATABASE: Final = Option(
     name="database",
     kind=Text("PATH"),
     flag="--db",
     variable="HEKSHER_DB_CONNECTION_STRING",  # the existing service's
-    help="the database: the path of an SQLite file, or a URL: sqlite:///PATH, postgresql://user:password@host:port/db;"
-    " or memory:",
+    help=f"{_DATABASE_HELP}; or memory:",
     default_help="a file in the user's data directory",
     # A secret that was not filled in: the service would start with an empty database, and nobody would know.
     may_be_empty=False,
 )
+
+# For commands that leave something in it, which memory would not keep.
+LASTING_DATABASE: Final = replace(DATABASE, help=_DATABASE_HELP)
 
 OPTIONS: Final = (
     HOST,

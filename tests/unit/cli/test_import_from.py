@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from heksher.cli.request_header import HEADERS_VARIABLE
 from heksher.cli.root import heksher as command
-from heksher.server.operations import rules
+from heksher.server.operations import context_features, rules
 from heksher.server.storage.base import NOBODY
 from tests.support.existing_service import SimulatedService, fill
 from tests.support.old_databases import make_first_database
@@ -227,13 +227,64 @@ def test_what_was_left_is_named_though_the_comparison_fails(simulated: Simulated
     ("options", "message"),
     [
         (["--skip-conflicts"], "--skip-conflicts is for --update"),
-        (["--next-rule-id", 2**63], "9223372036854775808 is not in the range"),
+        (["--next-rule-id", 2**63], "'9223372036854775808' is no whole number from 1 to 9223372036854775807"),
     ],
 )
 def test_options_that_make_no_sense_are_an_error(database: Path, options: list[object], message: str):
     """Before anything is asked."""
     result = invoke("http://127.0.0.1:1", "--db", database, *options)
     assert (2, True, False) == (result.exit_code, message in result.stderr, database.exists())
+
+
+@pytest.mark.parametrize("options", [[], ["--update"]])
+def test_what_takes_nothing_leaves_no_database(simulated: SimulatedService, database: Path, options: list[str]):
+    """The service is away, refuses, has what cannot be taken, more than there is room for, or nothing at all."""
+    simulated.headers = {"Authorization": "Bearer a:b"}
+    simulated.add_rule("domain.setting_0", 100, "no number", {"user": "new"})
+    with simulated.serving() as url:
+        arguments = [url, "--db", database, *options]
+        refused = invoke(*arguments)
+        header = ["--header", "Authorization: Bearer a:b"]
+        invalid = invoke(*arguments, *header)
+        full = invoke(*arguments, *header, "--skip-invalid", HEKSHER_MAX_RULES="5")
+    away = invoke("http://127.0.0.1:1", "--db", database, *options)
+    with SimulatedService().serving() as url:
+        empty = invoke(url, "--db", database, *options)
+    assert [1, 3, 1, 1, 0] == [each.exit_code for each in (refused, invalid, full, away, empty)]
+    assert f"there was nothing to write into {database}\n" in empty.stdout
+    assert [] == list(database.parent.iterdir())
+
+
+def test_the_default_directory_is_made_for_what_is_taken_only(tmp_path: Path):
+    """Nobody would know why it is there."""
+    assert 1 == invoke("http://127.0.0.1:1", XDG_DATA_HOME=str(tmp_path)).exit_code
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content", [b"", b"no database"])
+def test_a_file_that_was_there_stays(database: Path, content: bytes):
+    """Whatever it has; SQLite has noted in an empty one how it is to be read."""
+    database.write_bytes(content)
+    assert 1 == invoke("http://127.0.0.1:1", "--db", database).exit_code
+    assert [database] == list(database.parent.iterdir())
+    assert database.read_bytes().startswith(content)
+
+
+def test_a_database_that_cannot_be_made_is_told_before_anything_is_read(simulated: SimulatedService, tmp_path: Path):
+    """Reading may take minutes."""
+    with simulated.serving() as url:
+        result = invoke(url, "--db", tmp_path / "missing" / "new.db")
+    assert (1, []) == (result.exit_code, simulated.paths)
+    assert f"create the directory {tmp_path / 'missing'} first" in result.output
+
+
+def test_the_same_features_and_nothing_else_are_nothing_to_write(database: Path):
+    """A service may have been started on the database with them already."""
+    with opened(str(database)) as storage:
+        context_features.add_feature(storage, "user", NOBODY)
+    with SimulatedService("user").serving() as url:
+        result = invoke(url, "--db", database)
+    assert (0, True) == (result.exit_code, "which stays at revision 1\n" in result.stdout)
 
 
 def test_headers_are_sent(simulated: SimulatedService, database: Path):

@@ -87,3 +87,9 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, name: str):
     path = tmp_path / name
     with pytest.raises(click.BadParameter, match=f"the file '{path}' cannot be read: [A-Z]"):
         read_headers((f"@{path}",))
+
+
+def test_a_file_has_to_be_named():
+    """After the sign."""
+    with pytest.raises(click.BadParameter, match="@ needs the name of a file"):
+        read_headers(("@",))

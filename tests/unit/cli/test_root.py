@@ -1,12 +1,15 @@
 """The command that all others belong to."""
 
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 import heksher
 from heksher.cli.root import heksher as command
+
+URL = "postgresql://user:pa55@host/db#pa55"
 
 
 def test_the_version_is_told():
@@ -34,3 +37,47 @@ def test_help_lists_the_commands(option: str):
 def test_an_unknown_command_is_an_error():
     """Of use, hence 2."""
     assert 2 == CliRunner().invoke(command, ["nonsense"]).exit_code
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [URL],
+        ["migrate", URL],
+        ["backup", "a.db", URL],
+        ["backup", "host=h password=pa55"],
+        ["backup", "a.db", "host=h password=pa55"],
+        ["backup", URL],
+        ["restore", URL],
+        ["restore", "a.db", "--db", URL],
+        ["migrate", "--db", "postgresql://user:pa55%00@127.0.0.1:1/db"],
+        ["import-from", URL],
+        ["import-from", "http://h", "--header", f"@{URL}"],
+        ["prune", "--keep-days", URL],
+        ["health", "--host", URL],
+        ["health", "--port", URL],
+        ["serve", "--host", URL],
+        ["serve", "--log-format", URL],
+        ["serve", "--cors-origins", URL],
+        ["serve", "--context-features", URL],
+    ],
+    ids=lambda arguments: " ".join(arguments[:-1]),
+)
+def test_an_error_shows_no_password(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Wherever somebody has written the URL of the database; nothing is made of that name."""
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner(env={"HEKSHER_DB_CONNECTION_STRING": None}).invoke(command, arguments)
+    assert result.exit_code in {1, 2}
+    assert isinstance(result.exception, SystemExit)
+    assert "Error: " in result.output
+    assert "pa55" not in result.output
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", command.commands)
+def test_help_offers_what_is_taken(name: str):
+    """A database in memory ends with its process, so a service alone can have one; and only that one listens."""
+    text = " ".join(CliRunner().invoke(command, [name, "--help"], terminal_width=10_000).output.split())
+    assert (name == "serve") == ("memory:" in text)
+    assert (name == "serve") == ("to listen on" in text)
+    assert (name == "health") == ("service listens on" in text)

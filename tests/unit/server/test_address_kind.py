@@ -2,7 +2,7 @@
 
 import pytest
 
-from heksher.server.address_kind import Hosts, Networks, PublicURL, WebOrigins
+from heksher.server.address_kind import Hosts, ListenHost, Networks, PublicURL, WebOrigins
 from heksher.server.errors import StartupError
 from heksher.server.option_kind import OptionKind, OptionValue
 
@@ -73,3 +73,18 @@ def test_a_public_url_that_is_none_is_refused(text: str):
     ) as raised:
         PublicURL().read("HEKSHER_X", text)
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", [ListenHost("TEXT"), Hosts(), WebOrigins(), Networks(), PublicURL()])
+@pytest.mark.parametrize("text", ["http://user:pa55@host", "user:1@pa55@host", "http://host/?t=pa55", "http://h/#pa55"])
+def test_a_password_is_not_shown(kind: OptionKind, text: str):
+    """Somebody has given the URL of another thing."""
+    with pytest.raises(StartupError, match="HEKSHER_X: ") as raised:
+        kind.read("HEKSHER_X", text)
+    assert "pa55" not in str(raised.value)
+
+
+def test_a_host_is_listened_on():
+    """By its name, its address or all of them."""
+    for text in ("localhost", "0.0.0.0", "fe80::1%eth0"):
+        assert text == ListenHost("TEXT").read("HEKSHER_HOST", text)

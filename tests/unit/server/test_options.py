@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from heksher.server.address_kind import Hosts, Networks, PublicURL, WebOrigins
+from heksher.server.address_kind import Hosts, ListenHost, Networks, PublicURL, WebOrigins
 from heksher.server.config import Config, FirstVersion
 from heksher.server.logs import LogFormat
 from heksher.server.option_kind import Choice, FeatureNames, Number, Text, Truth
@@ -15,6 +15,7 @@ from heksher.server.options import DATABASE, OPTIONS, Option
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "configuration.md"
 # What an attribute of the configuration can be, by the kind of its option.
 TYPES = {
+    ListenHost: {str},
     Text: {str},
     Number: {int, int | None},
     Truth: {bool},

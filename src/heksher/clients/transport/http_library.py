@@ -74,8 +74,7 @@ class ClientSettings:
             url = _parse_service_url(self.library, service_url)
         except InvalidOptionError as error:
             self.url_problem = str(error)
-            # Whatever stands before it may be a password.
-            self.base_url: str = str(service_url).rpartition("@")[2]
+            self.base_url: str = _hide_credentials(str(service_url))
         else:
             self.base_url = str(url.copy_with(userinfo=b"")).rstrip("/")
             if url.userinfo and args.get("auth") is None:
@@ -191,11 +190,21 @@ def _parse_service_url(library: Any, service_url: str) -> "httpx2.URL":
     try:
         url: httpx2.URL = library.URL(str(service_url))
     except library.InvalidURL as error:
-        raise InvalidOptionError(f"service_url is no URL: {error}") from None
+        # The error has what is taken for a port: a password with a slash in it has ended the host too early.
+        what = "" if "@" in str(service_url) else f": {error}"
+        raise InvalidOptionError(
+            f"service_url is no URL{what}; in a user or a password, write / ? # and @ as %2F %3F %23 and %40"
+        ) from None
     if url.scheme not in {"http", "https"} or not url.host or url.query or url.fragment:
-        shown = str(url.copy_with(userinfo=b""))
+        shown = _hide_credentials(str(service_url))
         raise InvalidOptionError(f"service_url must be http(s)://host, with or without a path, not {shown!r}")
     return url
+
+
+def _hide_credentials(url: str) -> str:
+    """Return what can be shown of a text that need not be a URL: nothing that stands before an @, or after a ? or #."""
+    without_user = re.sub(r"^(\w+://)?.*@", r"\1", url, flags=re.DOTALL)
+    return re.sub(r"([?#]).+", r"\1...", without_user, flags=re.DOTALL)
 
 
 def _choose_library(client_args: Mapping[str, Any]) -> str:

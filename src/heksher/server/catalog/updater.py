@@ -117,15 +117,16 @@ class CatalogUpdater:
     def _check_writes(self) -> None:
         if self._availability.problem is not None or time.monotonic() < self._next_check_s:
             return
-        self._next_check_s = time.monotonic() + _CHECK_INTERVAL_S
+        began_s = time.monotonic()
+        self._next_check_s = began_s + _CHECK_INTERVAL_S
         try:
             self._storage.check_writes()
         except StorageError as error:
             # What is only away is found, and told, by the next look.
             if find_reason(error) != "database down":
-                self._writability.note_check(error)
+                self._writability.note_check(error, began_s)
         # As in _follow.
         except Exception:
             logger.exception("checking whether a write is possible failed; it is tried again")
         else:
-            self._writability.note_check(None)
+            self._writability.note_check(None, began_s)

@@ -19,6 +19,8 @@ from heksher.server.storage.ceilings import Counts, Room
 _PROGRESS_INTERVAL_S: Final = 1.0
 
 Say = Callable[[str], object]
+# Returns the storage to write into, open, once there is something to write; until then there need not be one.
+Make = Callable[[], Storage]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,7 @@ class Outcome:
         found: what the existing service had.
         plan: what was to be done here; ``None`` if that was not looked at.
         revision: the revision at which it is done; ``None`` if nothing was written.
+        is_unchanged: whether there was nothing to write, so that it stays at that revision.
         differing: the objects that are not the same, as kind and key, when both are read again.
         failure: why both could not be compared; ``None`` if they were, or nothing was written.
     """
@@ -73,11 +76,14 @@ class Outcome:
     found: Found
     plan: Plan | None = None
     revision: int | None = None
+    is_unchanged: bool = False
     differing: list[tuple[str, str]] = field(default_factory=list)
     failure: HeksherError | None = None
 
 
-def move_in(service: ExistingService, storage: Storage, options: MovingOptions, say: Say) -> Outcome:
+def move_in(
+    service: ExistingService, storage: Storage, options: MovingOptions, say: Say, make: Make | None = None
+) -> Outcome:
     """Take everything from an existing service into a storage, in one transaction, or nothing.
 
     Nothing is written if something cannot be taken, or was changed here, unless that is to be skipped. An error while
@@ -85,9 +91,10 @@ def move_in(service: ExistingService, storage: Storage, options: MovingOptions, 
 
     Args:
         service: what to read.
-        storage: an open storage.
+        storage: an open storage; with ``make`` an empty one, which stands for what is not made yet.
         options: how.
         say: called with a line about how far it is; while it reads, each second at most.
+        make: makes the storage to write into, if it is another one.
 
     Raises:
         ExistingServiceError: the existing service cannot be read.
@@ -101,17 +108,20 @@ def move_in(service: ExistingService, storage: Storage, options: MovingOptions, 
     outcome = Outcome(found)
     if found.refused and not options.is_skipping_invalid:
         return outcome
-    if options.is_dry:
-        outcome.plan = _make_plan(storage, found)
-        _require_room(storage, outcome.plan)
-        return outcome
+    if options.is_dry or make is not None:
+        plan = _make_plan(storage, found)
+        _require_room(storage, plan)
+        if options.is_dry:
+            outcome.plan = plan
+            return outcome
+        if make is not None and not plan.is_empty:
+            storage = make()
     # How much of it an update has to write, only the transaction knows.
     say("writing what has changed" if options.is_updating else f"writing {_count(found.contents)}")
     _store(service, storage, options, outcome)
     if outcome.revision is not None:
         # Whatever ends the process from now on, whoever reads this knows that it is stored.
-        is_same = outcome.plan is not None and outcome.plan.is_empty
-        did = "there was nothing to write" if is_same else f"stored, at revision {outcome.revision}"
+        did = "there was nothing to write" if outcome.is_unchanged else f"stored, at revision {outcome.revision}"
         say(f"{did}; reading both again, to compare them")
         try:
             _compare(service, storage, outcome, say)
@@ -156,11 +166,12 @@ def _store(service: ExistingService, storage: Storage, options: MovingOptions, o
     origin = Origin("heksher", f"imported from {service.name}")
     found = outcome.found
     if not options.is_updating:
-        outcome.revision = load(storage, found.contents, origin).revision
+        loaded = load(storage, found.contents, origin)
+        outcome.revision, outcome.is_unchanged = loaded.revision, not loaded.result
         return
     is_skipping = options.is_skipping_conflicts
     written = update(storage, found.contents, found.refused_keys, origin, is_skipping=is_skipping)
-    outcome.plan = written.result
+    outcome.plan, outcome.is_unchanged = written.result, written.result.is_empty
     if is_skipping or not written.result.left:
         outcome.revision = written.revision
 

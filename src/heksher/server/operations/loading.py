@@ -30,8 +30,10 @@ class Contents:
     next_rule_id: int
 
 
-def load(storage: Storage, contents: Contents, origin: Origin) -> Written[None]:
+def load(storage: Storage, contents: Contents, origin: Origin) -> Written[bool]:
     """Load everything into a storage without settings, as one entry of the change log with one part for each object.
+
+    The result is whether there was anything to store.
 
     The caller has checked the contents as the other operations check their arguments.
 
@@ -41,15 +43,18 @@ def load(storage: Storage, contents: Contents, origin: Origin) -> Written[None]:
         ContractError: an id was used before.
     """
 
-    def work(writer: Writer) -> None:
+    def work(writer: Writer) -> bool:
         if settings := writer.settings():
             raise NotAcceptableError(f"there are {len(settings)} settings here already, such as {settings[0].name!r}")
         writer.require_room(settings=len(contents.settings), rules=len(contents.rules))
         features = writer.context_features()
+        if contents.features == features and not contents.settings:
+            return False
         if contents.features != features:
             writer.set_context_features(contents.features)
         writer.load(contents.settings, contents.rules, contents.next_rule_id)
         writer.record_all(_describe(contents, features))
+        return True
 
     return storage.write(work, origin)
 

@@ -20,6 +20,14 @@ _SERVER_TEXT: Final = re.compile(
 )
 # What people write who mean a file or memory, in another form than is known here.
 _OTHER_FORM: Final = re.compile(r"memory:?|(sqlite|file):.*", re.IGNORECASE | re.DOTALL)
+_URL: Final = re.compile(r"[^/\\]*://")
+# User and password in a URL, as SQLAlchemy reads it, and what follows.
+_AFTER_USER: Final = re.compile(r"[^:]*://(?:[^:/]*(?::[^@]*)?@)?(.*)", re.DOTALL)
+
+
+def is_file_name(text: str) -> bool:
+    """Return whether a text can only be meant as the path of a file; anything else may contain a password."""
+    return not any(pattern.match(text) for pattern in (_URL, _SERVER_TEXT)) and not _OTHER_FORM.fullmatch(text)
 
 
 def dialect_for(database: str) -> Dialect:
@@ -38,10 +46,7 @@ def dialect_for(database: str) -> Dialect:
         if _OTHER_FORM.fullmatch(database):
             raise StorageError(f"the database is not named in a form that is known: expected {_FORMS}")
         return SqliteDialect(URL.create("sqlite", database=database))
-    try:
-        url = make_url(database)
-    except (ArgumentError, ValueError):
-        raise StorageError(f"the URL of the database cannot be read: expected {_FORMS}") from None
+    url = _read_url(database)
     backend = url.get_backend_name()
     if backend == "sqlite":
         if url.host or url.username:
@@ -56,3 +61,18 @@ def dialect_for(database: str) -> Dialect:
             )
         return PostgresDialect(url)
     raise StorageError(f"databases of the kind {backend!r} are not supported: expected {_FORMS}")
+
+
+def _read_url(database: str) -> URL:
+    try:
+        database.encode()
+        url = make_url(database)
+    except (ArgumentError, ValueError):
+        raise StorageError(f"the URL of the database cannot be read: expected {_FORMS}") from None
+    if "%00" in database:
+        # The driver would cut the password off there, and log in with what is left.
+        raise StorageError("the URL of the database has a zero byte, %00, which no database takes")
+    if (match := _AFTER_USER.match(database)) and "#" in match[1]:
+        # It would be shown as a part of the database's name, and nobody knows what it is.
+        raise StorageError("the URL of the database has a # after its host: write %23 if that belongs to a name")
+    return url

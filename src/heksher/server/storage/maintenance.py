@@ -1,5 +1,6 @@
 """Work on a whole database from outside a service: migrations, and what backups share with them."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,6 +12,7 @@ from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.migration import Migration
 from heksher.server.storage.schema import has_tables, list_due_migrations, migrate
 from heksher.server.storage.sql import SqlStorage
+from heksher.server.storage.sqlite import SqliteDialect
 from heksher.server.storage.storage_errors import StorageError, StorageUnavailableError
 
 
@@ -50,6 +52,23 @@ def is_unused(database: str) -> bool:
         return True
     with using(dialect) as engine:
         return not has_tables(dialect, engine)
+
+
+def require_makeable(database: str) -> None:
+    """Check that a database can be made if it does not exist, as far as that can be seen without making it.
+
+    Raises:
+        StorageError: its file has no directory that this process can write to.
+    """
+    dialect = find_dialect(database)
+    if not isinstance(dialect, SqliteDialect) or dialect.file.exists():
+        return
+    directory = dialect.file.parent
+    if not (directory.is_dir() and os.access(directory, os.W_OK | os.X_OK)):
+        raise StorageUnavailableError(
+            f"the database file {dialect.place} cannot be made: create the directory {directory} first, and let this"
+            " process write to it"
+        )
 
 
 def prune_database(database: str, before: datetime) -> int:

@@ -209,6 +209,23 @@ def test_whether_writes_are_possible_is_checked(followed: Followed, monkeypatch:
     assert followed.writability.problem is None
 
 
+def test_a_write_that_is_refused_during_a_check_goes_on_counting(followed: Followed, monkeypatch: pytest.MonkeyPatch):
+    """Until the next check: this one may have looked before."""
+    time_s = [time.monotonic()]
+    monkeypatch.setattr("time.monotonic", lambda: time_s[0])
+
+    def refuse() -> None:
+        if followed.writability.problem is None:
+            time_s[0] += 0.1
+            followed.writability.note_refusal(StorageUnavailableError("no", "file gone"))
+
+    monkeypatch.setattr(followed.storage, "check_writes", refuse)
+    for expected in ("file gone", None):
+        time_s[0] += 2.1
+        followed.look()
+        assert expected == followed.writability.problem
+
+
 def test_a_start_tells_that_no_write_is_possible(caplog: pytest.LogCaptureFixture):
     """As a warning, before the service says that it is ready."""
     followed = Followed()

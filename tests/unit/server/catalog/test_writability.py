@@ -65,3 +65,65 @@ def test_what_is_no_sickness_is_not_noted(reason):
     writability = Writability()
     writability.note_refusal(StorageUnavailableError("no", reason))
     assert writability.problem is None
+
+
+FORESEEN = ["file gone", "file replaced", "read-only", "schema missing"]
+
+
+@pytest.mark.parametrize("reason", FORESEEN)
+def test_a_later_check_ends_what_it_would_have_found(reason):
+    """Nobody has to wait for a minute, or to try a write."""
+    writability = Writability()
+    writability.note_refusal(StorageUnavailableError("no", reason))
+    assert reason == writability.problem
+    writability.note_check(None)
+    assert writability.problem is None
+
+
+def test_a_check_that_began_before_the_refusal_ends_nothing(monkeypatch: pytest.MonkeyPatch):
+    """It may have looked at what was well then."""
+    monkeypatch.setattr("time.monotonic", lambda: 100.0)
+    writability = Writability()
+    writability.note_refusal(READ_ONLY)
+    writability.note_check(None, began_s=99.0)
+    assert "read-only" == writability.problem
+    writability.note_check(None, began_s=101.0)
+    assert writability.problem is None
+
+
+@pytest.mark.parametrize("reason", FORESEEN)
+def test_what_the_check_has_found_ends_with_it(reason):
+    """Each time, however often it comes again."""
+    writability = Writability()
+    for _ in range(3):
+        writability.note_refusal(StorageUnavailableError("no", reason))
+        writability.note_check(StorageUnavailableError("no", reason))
+        assert reason == writability.problem
+        writability.note_check(None)
+        assert writability.problem is None
+
+
+def test_what_is_refused_again_is_none_that_the_check_finds(caplog: pytest.LogCaptureFixture):
+    """A right that is lacking in one table only: the log would tell of it every other second."""
+    writability = Writability()
+    with caplog.at_level(logging.INFO, "heksher"):
+        for _ in range(10):
+            writability.note_refusal(READ_ONLY)
+            writability.note_check(None)
+    assert "read-only" == writability.problem
+    assert 3 == len(caplog.messages)
+    writability.note_success()
+    writability.note_refusal(READ_ONLY)
+    writability.note_check(None)
+    assert writability.problem is None
+
+
+@pytest.mark.parametrize("reason", ["disk full", "disk error", "schema changed", "locked", "database failed"])
+def test_what_no_check_foresees_goes_on_counting(reason):
+    """Also if the check has found the same for a reason of its own."""
+    writability = Writability()
+    error = StorageUnavailableError("no", reason)
+    for found in (None, error, None):
+        writability.note_refusal(error)
+        writability.note_check(found)
+        assert reason == writability.problem

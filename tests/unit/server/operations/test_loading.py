@@ -6,7 +6,7 @@ from heksher.server.catalog.picture import take_picture
 from heksher.server.operations.loading import Contents, load
 from heksher.server.storage.base import Storage
 from tests.support.catalogs import a_rule
-from tests.support.operations import SOMEBODY, read_last
+from tests.support.operations import SOMEBODY, read_last, read_revision
 from tests.support.storages import a_setting
 
 CONTENTS = Contents(("user", "theme"), [a_setting()], [a_rule(7), a_rule(5)], next_rule_id=9)
@@ -30,3 +30,11 @@ def test_a_catalog_follows(storage: Storage):
     assert storage.read(take_picture) == state.picture
     assert [5, 7] == list(state.picture.settings["cache_ttl"].rules)
     assert (4, (EVERYWHERE,)) == (state.steps[-1].revision, state.steps[-1].effects)
+
+
+def test_nothing_is_nothing_to_store(storage: Storage):
+    """No entry of the log is made of it, and no error."""
+    features = tuple(storage.read(lambda reader: reader.context_features()))
+    before = read_revision(storage)
+    loaded = load(storage, Contents(features, [], [], next_rule_id=9), SOMEBODY)
+    assert (False, before) == (loaded.result, read_revision(storage))

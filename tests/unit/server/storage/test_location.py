@@ -119,6 +119,34 @@ def test_a_password_is_not_taken_for_an_address(database: str) -> None:
     assert "pa55" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("database", "message"),
+    [
+        ("postgresql://user:pw@host/db#pa55", "has a # after its host: write %23"),
+        ("postgresql://user:pw@host#pa55:1/db", "has a # after its host"),
+        ("postgresql://user:pw@host/db#pa55?options=a@b", "has a # after its host"),
+        ("postgresql://host/db?password=a#pa55", "has a # after its host"),
+        ("sqlite:///x.db#pa55", "has a # after its host"),
+        ("postgresql://user:pa55%00@host/db", "has a zero byte"),
+        ("postgresql://host/db?password=pa55%00", "has a zero byte"),
+        ("sqlite:///pa55%00.db", "has a zero byte"),
+        ("postgresql://user:pa55\udcff@host/db", "cannot be read"),
+    ],
+)
+def test_a_url_that_would_be_cut_is_refused(database: str, message: str) -> None:
+    """What follows a # would be shown, and a driver takes nothing of what follows a zero byte."""
+    with pytest.raises(StorageError, match=message) as caught:
+        storage_for(database)
+    assert "pa55" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("database", ["postgresql://user:pa#55@host/db", "postgresql://host/db%23", "sqlite:///x%23"])
+def test_a_number_sign_may_stand_in_a_password_or_be_quoted(database: str) -> None:
+    """As libraries read URLs that have long been in use."""
+    assert isinstance(storage_for(database), SqlStorage)
+
+
 def test_memory_needs_no_database_library() -> None:
     """Without a database, SQLAlchemy is not loaded."""
     program = (
