@@ -12,7 +12,7 @@ from typing import Final
 
 import click
 
-from heksher.server.option_kind import show
+from heksher.server.option_kind import hide_secrets
 
 # Fields as in a file, a line for each.
 HEADERS_VARIABLE: Final = "HEKSHER_IMPORT_HEADERS"
@@ -70,7 +70,7 @@ def _read_all(given: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 def _read_file(path: str) -> Iterator[tuple[str, str]]:
     if not path:
         raise click.BadParameter(f"{_FILE_SIGN} needs the name of a file after it")
-    name = show(path)
+    name = repr(hide_secrets(path))
     try:
         text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:

@@ -123,7 +123,12 @@ class FeatureNames(OptionKind):
 
 def show(text: str) -> str:
     """Show a text that is no valid value; without what may be a password, if it is a URL."""
-    return shorten(repr(_SECRET_PARTS.sub("...", text)))
+    return shorten(repr(hide_secrets(text)))
+
+
+def hide_secrets(text: str) -> str:
+    """Return a text without what may be a password, if it is a URL."""
+    return _SECRET_PARTS.sub("...", text)
 
 
 def _check_features(source: str, features: Sequence[str]) -> tuple[str, ...]:
