@@ -197,6 +197,9 @@ class ServedRequest:
             self._left_bytes = 0
         elif not has_length:
             self._announce_open_end(fields)
+        if self._expects_continue and not self.is_complete:
+            # The client may leave out its body now, and then nobody knows where the next request begins.
+            self.is_kept = False
         if not self.is_kept and not says_close:
             fields.append((b"connection", b"close"))
         head = write_head(status, self._wire.get_date_line(), fields)
@@ -207,7 +210,7 @@ class ServedRequest:
             self._wire.note_started()
 
     def _announce_open_end(self, fields: list[HeaderField]) -> None:
-        if self.scope["http_version"] == "1.0":
+        if self.scope["http_version"] < "1.1":
             # It ends with the connection.
             self._left_bytes = -1
             self.is_kept = False
