@@ -46,7 +46,9 @@ class Recorder:
         if self._is_logging and (route != METRICS_PATH or status != HTTPStatus.OK):
             client = scope.get("client")
             address = None if client is None else client[0]
-            logs.log_request(get_asked_method(scope), scope["path"], status, seconds, size_bytes, address)
+            method = get_asked_method(scope)
+            # Of an answer to HEAD no body is sent.
+            logs.log_request(method, scope["path"], status, seconds, 0 if method == "HEAD" else size_bytes, address)
 
 
 @contextmanager
