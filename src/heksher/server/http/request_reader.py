@@ -57,6 +57,21 @@ class HeadTooLargeError(Exception):
         super().__init__()
         self.is_line = is_line
 
+    @property
+    def status(self) -> int:
+        """The status of the answer."""
+        return 414 if self.is_line else 431
+
+    def describe(self, most: int) -> str:
+        """Return what is wrong.
+
+        Args:
+            most: how large a head may be.
+        """
+        if self.is_line:
+            return f"the request line is larger than {most} bytes; POST /api/v1/query takes large queries in its body"
+        return f"the request line and the header fields are larger than {most} bytes, or too many fields"
+
 
 class RequestReader:
     """Reads the requests of one connection.

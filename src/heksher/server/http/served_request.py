@@ -69,6 +69,7 @@ class ServedRequest:
         "_expects_continue",
         "_is_chunked",
         "_is_end_told",
+        "_is_half_closed",
         "_left_bytes",
         "_waiter",
         "_wire",
@@ -97,6 +98,8 @@ class ServedRequest:
         self._body = bytearray()
         # Whether the application has taken the last part of the body.
         self._is_end_told = False
+        # Whether the client sends nothing more, but may still read.
+        self._is_half_closed = False
         # What the application waits on in receive; None while it does not.
         self._waiter: asyncio.Future[None] | None = None
         self._is_chunked = False
@@ -120,6 +123,20 @@ class ServedRequest:
     def disconnect(self) -> None:
         """Note that the client is gone."""
         self.is_disconnected = True
+        self._wake()
+
+    def half_close(self, *, is_last: bool) -> None:
+        """Note that the client sends nothing more.
+
+        The request is still answered. But who waits for the client to go, as streams do, is told that it has: most
+        clients of which nothing more can come are gone, and nothing else would tell so before much was sent.
+
+        Args:
+            is_last: whether no other request waits.
+        """
+        self._is_half_closed = True
+        if is_last:
+            self.is_kept = False
         self._wake()
 
     async def run(self, app: ASGIApp, when_done: Callable[["ServedRequest"], object]) -> None:
@@ -164,6 +181,8 @@ class ServedRequest:
                 self._is_end_told = self.is_complete
                 self._wire.note_taken()
                 return {"type": "http.request", "body": body, "more_body": not self.is_complete}
+            if self._is_half_closed and self.is_complete:
+                return _DISCONNECT
             if self._waiter is None:
                 self._waiter = asyncio.get_running_loop().create_future()
             # Shielded, because several tasks of an application may wait.
