@@ -13,7 +13,7 @@ arrived of it is held as it is, and reading stops. So a client that sends withou
 
 From the bottom: ``http_limits``, ``answer_text`` and ``request_reader`` know bytes only; a ``served_request`` is a
 request and its answer, as the application sees them, which waits at a ``write_gate`` while the client does not read; a
-``connection`` has a reader and such requests; ``places`` knows
-all connections and makes room; ``watch`` ends what takes too long; ``acceptor`` lets connections in; ``http_server``
-starts and ends it all.
+``connection`` has a reader and such requests; ``places`` knows all connections and makes room; ``watch`` ends what
+takes too long; ``ended`` tells of what was ended or refused; ``acceptor`` lets connections in; ``http_server`` starts
+and ends it all.
 """

@@ -8,7 +8,7 @@ import httptools
 from starlette.types import ASGIApp, Scope
 
 from heksher.server.http.answer_text import write_refusal
-from heksher.server.http.base_scope import make_base_scope
+from heksher.server.http.base_scope import find_client, make_base_scope
 from heksher.server.http.body_pace import BodyPace
 from heksher.server.http.ended import Reason
 from heksher.server.http.places import Phase, Places
@@ -227,26 +227,30 @@ class Connection(asyncio.Protocol):
         self._places.remove(self)
         self.abort()
 
-    def refuse(self, status: int, detail: str, reason: Reason | None) -> None:
+    def refuse(self, status: int, detail: str, reason: Reason) -> None:
         """Close the connection after an answer, or at once if an answer is under way.
 
         Args:
             status: the status of the answer.
             detail: what is wrong.
-            reason: what it is counted as; ``None`` if it is not.
+            reason: what it is counted as.
         """
         if self._lingering is not None:
             return
-        if reason is not None:
-            self._places.ended.note(reason)
+        ended = self._places.ended
+        ended.note(reason)
         request = self._request
         if self._transport is None or self._is_closing or self._queue or (request is not None and request.is_started):
             self.abort()
             return
+        answer, size = write_refusal(status, self._places.date_line, detail)
         if request is not None:
-            request.disconnect()
+            request.refuse(status, size)
+        else:
+            waited_s = self._loop.time() - self.since_s if self.phase is Phase.HEAD else 0.0
+            ended.record_refusal(find_client(self._transport), status, waited_s, size)
         self._places.hold(self, 0)
-        self._transport.write(write_refusal(status, self._places.date_line, detail))
+        self._transport.write(answer)
         self._linger()
 
     def check_time(self, now_s: float) -> None:
@@ -289,7 +293,7 @@ class Connection(asyncio.Protocol):
         except HeadTooLargeError as error:
             self.refuse(error.status, error.describe(self._places.limits.max_head_bytes), "large_head")
         except httptools.HttpParserError:
-            self.refuse(400, "this is not HTTP/1.1 as RFC 9112 has it", None)
+            self.refuse(400, "this is not HTTP/1.1 as RFC 9112 has it", "malformed")
         else:
             if start < len(data):
                 self._rest, self._rest_start = data, start

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from starlette.types import ASGIApp, Message, Scope
 
+from heksher.server.asgi.recorder import note_refusal
 from heksher.server.catalog.answer import NOSNIFF, HeaderField
 from heksher.server.http.answer_text import write_head
 
@@ -71,6 +72,7 @@ class ServedRequest:
         "_is_end_told",
         "_is_half_closed",
         "_left_bytes",
+        "_refusal",
         "_waiter",
         "_wire",
         "body_bytes",
@@ -93,6 +95,8 @@ class ServedRequest:
         self.is_started: bool = False
         self.is_answered: bool = False
         self.is_disconnected: bool = False
+        # Status and size of the answer that the connection has given; None while it has not.
+        self._refusal: tuple[int, int] | None = None
         self.task: asyncio.Task[None] | None = None
         # What has arrived of the body and was not taken.
         self._body = bytearray()
@@ -138,6 +142,16 @@ class ServedRequest:
         if is_last:
             self.is_kept = False
         self._wake()
+
+    def refuse(self, status: int, size_bytes: int) -> None:
+        """Note that the connection has answered, and ends: what the application answers is dropped.
+
+        Args:
+            status: the status of the answer.
+            size_bytes: the size of the answer's body.
+        """
+        self._refusal = (status, size_bytes)
+        self.disconnect()
 
     async def run(self, app: ASGIApp, when_done: Callable[["ServedRequest"], object]) -> None:
         """Run the application.
@@ -192,6 +206,9 @@ class ServedRequest:
         """Send a part of the answer, once the client has taken what was sent before."""
         await self._wire.drain()
         if self.is_disconnected:
+            if self._refusal is not None:
+                # Not before: the requests that came before this one may still be being recorded.
+                note_refusal(self.scope, *self._refusal)
             return
         kind = message["type"]
         if kind == "http.response.start" and not self.is_started:
