@@ -21,7 +21,8 @@ _LEAST_BODY_BYTES: Final = 256
 _MAX_LINE_REST_BYTES: Final = 48
 # More fields than any program sends. Each step of a request looks at all of them, and a stream keeps them.
 _MAX_FIELDS: Final = 200
-# What may stand around the value of a field without being a part of it: RFC 9110, section 5.5.
+# What may stand after the value of a field, and before it, where the parser drops it, without being a part of it: RFC
+# 9110, section 5.5.
 _BLANKS: Final = b" \t"
 # Before that one there are neither chunks nor connections that stay open nor answers before the answer.
 _LEAST_VERSION: Final = "1.1"
@@ -226,7 +227,7 @@ class RequestReader:
             "raw_path": path,
             "query_string": query,
             # Stripped only here: how long the body is, the parser has judged by the value as it came.
-            "headers": [(name, value.strip(_BLANKS)) for name, value in fields],
+            "headers": [(name, value.rstrip(_BLANKS)) for name, value in fields],
         }
         self._target = b""
         self._fields = []
@@ -267,7 +268,7 @@ class RequestReader:
                 self._framing = (
                     b"transfer-encoding: " + value if self._framing is None else self._framing + b"," + value
                 )
-            elif name == b"expect" and value.strip(_BLANKS).lower() == b"100-continue":
+            elif name == b"expect" and value.rstrip(_BLANKS).lower() == b"100-continue":
                 expects_continue = True
         return expects_continue and self._framing is not None
 

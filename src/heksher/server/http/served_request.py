@@ -174,10 +174,14 @@ class ServedRequest:
         """Answer for an application that did not."""
         if self.is_answered or self.is_disconnected:
             return
+        self.is_kept = False
+        if self.is_started and self._is_half_closed:
+            # A stream has ended; its client may still read what was sent.
+            self._wire.finish(self)
+            return
         if self.is_started:
             self._wire.abort()
             return
-        self.is_kept = False
         self._start(500, [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21"), NOSNIFF])
         self._send_body(b"Internal Server Error", is_last=True)
 
