@@ -14,6 +14,7 @@ import pytest
 
 from heksher.server.app import open_storage
 from heksher.server.config import Config
+from tests.support.raw_client import connecting
 from tests.support.service import ServiceProcess
 
 DECLARATION = {"name": "a", "configurable_features": ["user"], "type": "int", "default_value": 1}
@@ -79,6 +80,33 @@ def test_nobody_is_believed_for_whom_a_request_comes_from():
             httpx2.get(f"{service.url}/api/v1/context_features", headers=forged).raise_for_status()
         (line,) = [line for line in service.lines if "GET /api/v1/context_features 200" in line]
         assert f" to {address} [" in line
+
+
+def test_what_a_connection_is_refused_with_is_logged():
+    """Beside the requests that are answered, and counted with them."""
+    with ServiceProcess("memory:", "--access-log") as service:
+        with connecting(service.url) as client:
+            client.send(b"nothing\r\n\r\n")
+            assert client.read_to_end().startswith(b"HTTP/1.1 400 ")
+        assert 'requests_total{route="unmatched",status="400"} 1.0' in httpx2.get(f"{service.url}/metrics").text
+    assert 1 == sum("heksher.access: - - 400, " in line for line in service.lines)
+
+
+def test_a_client_that_closes_its_side_is_answered():
+    """What it writes is done; a stream that it opens ends, and is not open any more."""
+    with ServiceProcess("memory:", "--context-features", "user") as service:
+        body = b'{"context_feature": "new"}'
+        fields = b"Host: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+        for request, status in (
+            (b"POST /api/v1/context_features HTTP/1.1\r\n" + fields + body, b"204"),
+            (b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n", b"200"),
+        ):
+            with connecting(service.url) as client:
+                client.send(request)
+                client.native.shutdown(socket.SHUT_WR)
+                assert client.read_to_end().startswith(b"HTTP/1.1 " + status)
+        assert ["user", "new"] == list_features(service)
+        assert "heksher_streams 0.0" in httpx2.get(f"{service.url}/metrics").text
 
 
 def test_only_the_names_of_the_service_are_answered_at_a_loopback_address():

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from heksher.server.errors import StartupError
 from heksher.server.option_kind import OptionKind, Text, show
-from heksher.server.web_address import make_web_origin, read_host, read_web_origin
+from heksher.server.web_address import make_web_origin, read_host, read_network, read_web_origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,5 @@ def _read_host_name(text: str) -> str | None:
 
 
 def _read_network(text: str) -> str | None:
-    try:
-        return str(ip_network(text))
-    except ValueError:
-        return None
+    network = read_network(text)
+    return None if network is None else str(network)

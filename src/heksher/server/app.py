@@ -82,6 +82,7 @@ class Application:
         services: what the routes work with.
         api: the FastAPI application with the routes.
         front: all steps of a request, ending with ``api``; for servers that do not use the ASGI lifespan.
+        recorder: records requests; for servers that refuse some themselves.
         end_streams: ends all streams before the process ends; safe in a signal handler.
     """
 
@@ -111,7 +112,8 @@ class Application:
         self.services: Services = self._make_services()
         self.end_streams: Callable[[], None] = self.services.streams.end_all
         self.api: FastAPI = self._make_api(mounted)
-        self.front: ASGIApp = make_front(self.api, self.services, self.api.router.routes)
+        self.recorder: Recorder = Recorder(self._metrics, is_logging=config.has_access_log)
+        self.front: ASGIApp = make_front(self.api, self.services, self.api.router.routes, self.recorder)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (self.front if scope["type"] == "http" else self.api)(scope, receive, send)
@@ -255,10 +257,9 @@ class _AddSlash:
         await RedirectResponse(location, 307)(scope, receive, send)
 
 
-def make_front(framework: ASGIApp, services: Services, routes: Sequence[BaseRoute]) -> ASGIApp:
+def make_front(framework: ASGIApp, services: Services, routes: Sequence[BaseRoute], recorder: Recorder) -> ASGIApp:
     """Return the steps of a request's path. The last step added here is the first one that a request passes."""
     config = services.config
-    recorder = Recorder(services.metrics, is_logging=config.has_access_log)
     # Bound methods, because calling an object takes the interpreter much longer.
     front: ASGIApp = RequestLog(framework, recorder).__call__
     front = Streaming(front, services.streams).__call__

@@ -19,7 +19,7 @@ from heksher.server.app import Application, open_storage
 from heksher.server.config import Config
 from heksher.server.errors import StartupError
 from heksher.server.http.connection_cap import find_max_connections
-from heksher.server.http.ended import ConnectionMetrics
+from heksher.server.http.ended import ConnectionMetrics, RefusalRecorder
 from heksher.server.http.http_limits import HttpLimits
 from heksher.server.http.http_server import HttpServer
 from heksher.server.limits import MAX_PENDING_BYTES
@@ -112,7 +112,9 @@ def run_server(
             _warn_without_features(config, app.services.storage)
         metrics = app.services.metrics
         limits = make_limits(config)
-        Server(app.front, when_ready, app.end_streams, lifeline, limits=limits, metrics=metrics).run([listener])
+        Server(
+            app.front, when_ready, app.end_streams, lifeline, limits=limits, metrics=metrics, recorder=app.recorder
+        ).run([listener])
 
 
 def _warn_without_features(config: Config, storage: Storage) -> None:
@@ -145,6 +147,7 @@ class Server:
         lifeline: connects to the parent, and the server stops when that ends; ``None`` without a parent.
         limits: what connections may take.
         metrics: is told of connections; ``None`` for nobody.
+        recorder: is told of requests that are refused without the application; ``None`` for nobody.
     """
 
     def __init__(
@@ -156,6 +159,7 @@ class Server:
         *,
         limits: HttpLimits | None = None,
         metrics: ConnectionMetrics | None = None,
+        recorder: RefusalRecorder | None = None,
     ) -> None:
         self._app = app
         self._when_ready = when_ready
@@ -163,6 +167,7 @@ class Server:
         self._lifeline = lifeline
         self._limits = limits or HttpLimits()
         self._metrics = metrics
+        self._recorder = recorder
         self._is_stopping = False
         # The loop and what ends it; None while it does not run.
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -190,7 +195,7 @@ class Server:
     async def _serve(self, listeners: list[socket.socket]) -> None:
         loop = self._loop = asyncio.get_running_loop()
         self._stopping, self._forced = asyncio.Event(), asyncio.Event()
-        server = HttpServer(self._app, self._limits, self._metrics)
+        server = HttpServer(self._app, self._limits, self._metrics, self._recorder)
         if self._lifeline is not None:
             loop.add_reader(self._lifeline.end_fd, self._follow_parent)
         server.start(listeners)

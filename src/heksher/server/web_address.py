@@ -7,12 +7,14 @@ Source: RFC 9110, section 7.2; RFC 6454, sections 4 and 7; RFC 3986, section 3.2
 """
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, NamedTuple
 
 _HOST: Final = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{0,5}))?")
 _MAX_PORT: Final = 65535
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+# The bits of an IPv6 address before an IPv4 address in it.
+_MAPPED_BITS: Final = 96
 
 
 class Host(NamedTuple):
@@ -78,6 +80,21 @@ def read_address(text: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
+def read_network(text: str) -> IPv4Network | IPv6Network | None:
+    """Return the network, or single address, that a text is; ``None`` if it is none.
+
+    IPv4 addresses in the form of IPv6 addresses are the IPv4 addresses, as in ``read_address``.
+    """
+    try:
+        network = ip_network(text)
+    except ValueError:
+        return None
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
 
 
 def is_loopback_address(text: str) -> bool:

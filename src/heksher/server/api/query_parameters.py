@@ -15,9 +15,10 @@ from heksher.context_value import EVERY_VALUE, find_listed_fault
 from heksher.revision_id import MAX_REVISION_DIGITS, REVISION_ID_PATTERN, RevisionId, parse_revision_id
 from heksher.server.api.models import QueryBody, read_value_text
 from heksher.server.api.routing import ServicesDependency
+from heksher.server.asgi.header_fields import get_fields
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.limits import MAX_QUERY_FILTERS, MAX_QUERY_SETTINGS, MAX_QUERY_VALUES
-from heksher.server.queries.query_service import ResponsePreferences
+from heksher.server.queries.query_service import ResponsePreferences, read_demand
 from heksher.wire import (
     MIN_REVISION_HEADER,
     FeatureFilter,
@@ -115,9 +116,9 @@ def check_preferences(preferences: ResponsePreferences) -> None:
 
 async def _read_demanded(request: Request, heksher_min_revision: MinRevisionHeader = None) -> RevisionId | None:
     del heksher_min_revision  # declared for the documentation; as text of the request it is read strictly
-    text = request.headers.get(MIN_REVISION_HEADER)
-    demanded = None if text is None else parse_revision_id(text)
-    if demanded is None and text is not None:
+    sent = read_demand(get_fields(request.scope))
+    demanded = None if sent is None else parse_revision_id(sent)
+    if demanded is None and sent is not None:
         _refuse_revision()
     return demanded
 

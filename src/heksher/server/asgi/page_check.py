@@ -44,13 +44,21 @@ class PageCheck:
             if page is None or page != own:
                 return _describe(origin, own)
         if site is not None and site not in _OWN_SITES:
-            return f"a web page of another site ({shorten(repr(site.decode('latin-1')))}) cannot write to this service"
+            return _describe_site(site)
         return None
 
     def _find_own_origin(self, scope: Scope, fields: HeaderFields) -> str | None:
         if self._public_origin is not None:
             return self._public_origin
         return make_web_origin(scope["scheme"], fields.get(HOST, b"").decode("latin-1"))
+
+
+def _describe_site(site: bytes) -> str:
+    return (
+        f"a web page of another site ({shorten(repr(site.decode('latin-1')))}) cannot write to this service, and no"
+        " option lets it: write from a page of the service itself, or have a program send the request, such as the"
+        " server of that page, without Sec-Fetch-Site"
+    )
 
 
 def _describe(origin: bytes, own: str | None) -> str:

@@ -6,12 +6,11 @@ it was called from. So they are read from the end, as far as they were added by 
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from ipaddress import ip_network
 from typing import Final
 
 from starlette.types import Scope
 
-from heksher.server.web_address import read_address, read_host
+from heksher.server.web_address import read_address, read_host, read_network
 
 _FORWARDED_FOR: Final = b"x-forwarded-for"
 _FORWARDED_PROTO: Final = b"x-forwarded-proto"
@@ -29,7 +28,7 @@ class TrustedProxies:
     """
 
     def __init__(self, networks: Sequence[str]) -> None:
-        self._networks = [ip_network(network) for network in networks]
+        self._networks = [found for network in networks if (found := read_network(network)) is not None]
         self._trusts = lru_cache(_MAX_KNOWN_PEERS)(self._find_network)
 
     def apply(self, scope: Scope) -> None:

@@ -12,7 +12,8 @@ Requests of one connection are answered one after another. While one is answered
 arrived of it is held as it is, and reading stops. So a client that sends without reading fills its own buffers.
 
 From the bottom: ``http_limits``, ``answer_text`` and ``request_reader`` know bytes only; a ``served_request`` is a
-request and its answer, as the application sees them; a ``connection`` has a reader and such requests; ``places`` knows
-all connections and makes room; ``watch`` ends what takes too long; ``acceptor`` lets connections in; ``http_server``
-starts and ends it all.
+request and its answer, as the application sees them, which waits at a ``write_gate`` while the client does not read; a
+``connection`` has a reader and such requests; ``places`` knows all connections and makes room; ``watch`` ends what
+takes too long; ``ended`` tells of what was ended or refused; ``acceptor`` lets connections in; ``http_server`` starts
+and ends it all.
 """

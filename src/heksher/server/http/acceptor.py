@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Final
 
 from heksher.server.http.answer_text import write_refusal
+from heksher.server.http.base_scope import read_socket_address
 from heksher.server.http.connection import Connection
 from heksher.server.http.places import Places
 
@@ -72,7 +73,7 @@ class Acceptor:
                 self._wait(_SOON_S)
                 return
             try:
-                accepted, _ = self._listener.accept()
+                accepted, address = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 self._full_since_s = None
                 return
@@ -83,7 +84,7 @@ class Acceptor:
                 return
             accepted.setblocking(False)
             if room == "none":
-                self._refuse(accepted)
+                self._refuse(accepted, address)
             else:
                 self._full_since_s = None
                 self._let_in(accepted)
@@ -113,12 +114,14 @@ class Acceptor:
             connection.connection_lost(None)
             accepted.close()
 
-    def _refuse(self, accepted: socket.socket) -> None:
-        self._places.ended.note("full")
+    def _refuse(self, accepted: socket.socket, address: object) -> None:
+        ended = self._places.ended
+        ended.note("full")
         detail = (
             "all connections that this service may have are busy: try again, or allow more (HEKSHER_MAX_CONNECTIONS)"
         )
-        answer = write_refusal(503, self._places.date_line, detail)
+        answer, size = write_refusal(503, self._places.date_line, detail)
+        ended.record_refusal(read_socket_address(address), 503, 0.0, size)
         with accepted, suppress(OSError):
             with suppress(BlockingIOError):
                 accepted.recv(_MAX_UNREAD_BYTES)

@@ -37,8 +37,8 @@ def write_head(status: int, date_line: bytes, fields: Iterable[HeaderField]) -> 
     return head
 
 
-def write_refusal(status: int, date_line: bytes, detail: str) -> bytes:
-    """Return a whole answer in the API's format, after which the connection is closed."""
+def write_refusal(status: int, date_line: bytes, detail: str) -> tuple[bytes, int]:
+    """Return a whole answer in the API's format, after which the connection is closed, and the size of its body."""
     body = encode({"detail": detail})
     fields = [
         (b"content-type", b"application/json"),
@@ -48,4 +48,4 @@ def write_refusal(status: int, date_line: bytes, detail: str) -> bytes:
     ]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         fields.append((b"retry-after", b"1"))
-    return write_head(status, date_line, fields) + body
+    return write_head(status, date_line, fields) + body, len(body)

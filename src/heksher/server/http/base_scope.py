@@ -17,14 +17,19 @@ def make_base_scope(transport: asyncio.Transport) -> Scope:
         "asgi": _ASGI,
         "scheme": "http",
         "root_path": "",
-        "server": _find_address(transport, "sockname"),
-        "client": _find_address(transport, "peername"),
+        "server": read_socket_address(transport.get_extra_info("sockname")),
+        "client": find_client(transport),
         # When a client does not read, the buffers towards it fill up, and then closing the connection blocks just as
         # sending does. A stream, which sends without end, needs another way out: it aborts the connection.
         "extensions": {ABORT_EXTENSION: transport.abort},
     }
 
 
-def _find_address(transport: asyncio.Transport, name: str) -> tuple[str, int] | None:
-    address = transport.get_extra_info(name)
+def find_client(transport: asyncio.Transport) -> tuple[str, int] | None:
+    """Return the address that a connection came from; ``None`` if it has none."""
+    return read_socket_address(transport.get_extra_info("peername"))
+
+
+def read_socket_address(address: object) -> tuple[str, int] | None:
+    """Return host and port of what a socket gives as an address; ``None`` if it is no such address."""
     return (str(address[0]), int(address[1])) if isinstance(address, tuple) else None

@@ -8,12 +8,13 @@ import httptools
 from starlette.types import ASGIApp, Scope
 
 from heksher.server.http.answer_text import write_refusal
-from heksher.server.http.base_scope import make_base_scope
+from heksher.server.http.base_scope import find_client, make_base_scope
 from heksher.server.http.body_pace import BodyPace
 from heksher.server.http.ended import Reason
 from heksher.server.http.places import Phase, Places
 from heksher.server.http.request_reader import HeadTooLargeError, RequestReader
 from heksher.server.http.served_request import ServedRequest
+from heksher.server.http.write_gate import WriteGate
 
 # So much of a body waits for the application before reading stops.
 _MAX_WAITING_BYTES: Final = 64 * 1024
@@ -39,9 +40,9 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_app", "_drained", "_incoming", "_is_closing", "_is_dropped", "_is_reading", "_is_writing_paused",
-        "_lingering", "_loop", "_pace", "_places", "_queue", "_reader", "_request", "_rest", "_rest_start",
-        "_transport", "_unread_bytes", "_waiting_bytes", "held_bytes", "phase", "since_s", "turn", "unread_since_s",
+        "_app", "_gate", "_incoming", "_is_closing", "_is_dropped", "_is_half_closed", "_is_reading", "_lingering",
+        "_loop", "_pace", "_places", "_queue", "_reader", "_request", "_rest", "_rest_start", "_transport",
+        "_unread_bytes", "_waiting_bytes", "held_bytes", "phase", "since_s", "turn", "unread_since_s",
     )  # fmt: skip
 
     def __init__(self, app: ASGIApp, places: "Places[Connection]", loop: asyncio.AbstractEventLoop) -> None:
@@ -68,12 +69,12 @@ class Connection(asyncio.Protocol):
         # What waits of a body until the application takes it.
         self._waiting_bytes = 0
         self._pace = BodyPace()
-        self._is_writing_paused = False
-        # What the application waits on to send more; None while it does not.
-        self._drained: asyncio.Future[None] | None = None
+        self._gate = WriteGate(loop)
         # What waited to be sent when the client was last seen to read.
         self._unread_bytes = 0
         self._is_closing = False
+        # Whether its client sends nothing more, and may still read.
+        self._is_half_closed = False
         # Whether it was ended before it was made.
         self._is_dropped = False
         # Closes it after a refusal; None before one.
@@ -93,7 +94,7 @@ class Connection(asyncio.Protocol):
         self._places.remove(self)
         self._stop_reading()
         self._is_closing = True
-        self._resume_application()
+        self._gate.let_through()
         for request in (self._request, *self._queue):
             if request is not None:
                 request.disconnect()
@@ -110,17 +111,26 @@ class Connection(asyncio.Protocol):
             self._rest = b""
         self._read(data, 0)
 
+    def eof_received(self) -> bool:
+        # What has come completely is answered; whatever has not is never completed.
+        if not self._is_closing and self._lingering is None:
+            self._is_half_closed = True
+            if self._request is not None:
+                self._request.half_close(is_last=not self._queue)
+            self._settle()
+        return not self._is_closing and self._lingering is None
+
     def pause_writing(self) -> None:
-        self._is_writing_paused = True
+        self._gate.is_shut = True
         self._watch_reader()
 
     def resume_writing(self) -> None:
-        self._is_writing_paused = False
+        self._gate.is_shut = False
         # A connection that is being closed ends only when the client has taken the last byte.
         if not self._is_closing:
             self._places.unread.pop(self, None)
             self._settle()
-        self._resume_application()
+        self._gate.let_through()
 
     # What the reader calls.
 
@@ -153,10 +163,8 @@ class Connection(asyncio.Protocol):
 
     async def drain(self) -> None:
         """Wait until the client has taken most of what was sent, or is gone."""
-        if self._is_writing_paused:
-            if self._drained is None:
-                self._drained = self._loop.create_future()
-            await asyncio.shield(self._drained)
+        if self._gate.is_shut:
+            await self._gate.wait()
 
     def get_date_line(self) -> bytes:
         """Return the header field with the time."""
@@ -219,26 +227,30 @@ class Connection(asyncio.Protocol):
         self._places.remove(self)
         self.abort()
 
-    def refuse(self, status: int, detail: str, reason: Reason | None) -> None:
+    def refuse(self, status: int, detail: str, reason: Reason) -> None:
         """Close the connection after an answer, or at once if an answer is under way.
 
         Args:
             status: the status of the answer.
             detail: what is wrong.
-            reason: what it is counted as; ``None`` if it is not.
+            reason: what it is counted as.
         """
         if self._lingering is not None:
             return
-        if reason is not None:
-            self._places.ended.note(reason)
+        ended = self._places.ended
+        ended.note(reason)
         request = self._request
         if self._transport is None or self._is_closing or self._queue or (request is not None and request.is_started):
             self.abort()
             return
+        answer, size = write_refusal(status, self._places.date_line, detail)
         if request is not None:
-            request.disconnect()
+            request.refuse(status, size)
+        else:
+            waited_s = self._loop.time() - self.since_s if self.phase is Phase.HEAD else 0.0
+            ended.record_refusal(find_client(self._transport), status, waited_s, size)
         self._places.hold(self, 0)
-        self._transport.write(write_refusal(status, self._places.date_line, detail))
+        self._transport.write(answer)
         self._linger()
 
     def check_time(self, now_s: float) -> None:
@@ -279,9 +291,9 @@ class Connection(asyncio.Protocol):
                 except httptools.HttpParserUpgrade as upgrade:
                     start += upgrade.args[0]
         except HeadTooLargeError as error:
-            self._refuse_head(is_line=error.is_line)
+            self.refuse(error.status, error.describe(self._places.limits.max_head_bytes), "large_head")
         except httptools.HttpParserError:
-            self.refuse(400, "this is not HTTP/1.1 as RFC 9112 has it", None)
+            self.refuse(400, "this is not HTTP/1.1 as RFC 9112 has it", "malformed")
         else:
             if start < len(data):
                 self._rest, self._rest_start = data, start
@@ -291,17 +303,10 @@ class Connection(asyncio.Protocol):
         incoming = self._incoming
         return incoming is not None and incoming.is_complete
 
-    def _refuse_head(self, *, is_line: bool) -> None:
-        most = self._places.limits.max_head_bytes
-        if is_line:
-            detail = f"the request line is larger than {most} bytes; POST /api/v1/query takes large queries in its body"
-            self.refuse(414, detail, "large_head")
-        else:
-            detail = f"the request line and the header fields are larger than {most} bytes, or too many fields"
-            self.refuse(431, detail, "large_head")
-
     def _start(self, request: ServedRequest) -> None:
         self._request = request
+        if self._is_half_closed:
+            request.half_close(is_last=not self._queue)
         running = self._places.running
         running.add(request)
         request.task = self._loop.create_task(request.run(self._app, running.discard))
@@ -332,8 +337,11 @@ class Connection(asyncio.Protocol):
         else:
             head_bytes = 0 if reader is None else reader.head_bytes
             # An answer that its client is still reading is not done.
-            phase = Phase.HEAD if head_bytes else Phase.BUSY if self._is_writing_paused else Phase.IDLE
+            phase = Phase.HEAD if head_bytes else Phase.BUSY if self._gate.is_shut else Phase.IDLE
             held_bytes += head_bytes
+        if self._is_half_closed and phase is not Phase.BUSY:
+            self.close()
+            return
         if phase is not self.phase:
             if phase is not Phase.BUSY:
                 self.since_s = self._loop.time()
@@ -382,9 +390,3 @@ class Connection(asyncio.Protocol):
             self._unread_bytes = self._transport.get_write_buffer_size()
             self.unread_since_s = self._loop.time()
             self._places.unread[self] = None
-
-    def _resume_application(self) -> None:
-        if self._drained is not None:
-            if not self._drained.done():
-                self._drained.set_result(None)
-            self._drained = None

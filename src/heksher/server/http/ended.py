@@ -1,4 +1,7 @@
-"""What is said of connections that the service has ended: a metric for each, and one line in the log each minute."""
+"""What is said of connections that the service has ended: a metric for each, and one line in the log each minute.
+
+An answer with which a request is refused here, without the application, is recorded as those of the application are.
+"""
 
 import logging
 from collections import Counter
@@ -8,13 +11,14 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 _LOG_INTERVAL_S: Final = 60.0
 
-Reason = Literal["slow_head", "slow_body", "unread", "large_head", "memory", "room", "full"]
+Reason = Literal["slow_head", "slow_body", "unread", "large_head", "malformed", "memory", "room", "full"]
 
 _WORDING: Final[dict[Reason, str]] = {
     "slow_head": "sent no complete head in time",
     "slow_body": "sent their bodies too slowly",
     "unread": "did not read their answers",
     "large_head": "sent a head that is too large",
+    "malformed": "sent what is no HTTP/1.1",
     "memory": "sent large requests while too many were waiting",
     "room": "made room for others",
     "full": "were refused, as all others were busy",
@@ -31,15 +35,24 @@ class ConnectionMetrics(Protocol):
         """Count one that the service has ended."""
 
 
+class RefusalRecorder(Protocol):
+    """Records requests that were refused before an application had them."""
+
+    def record_refusal(self, client: tuple[str, int] | None, status: int, seconds: float, size_bytes: int) -> None:
+        """Record a request of which neither method nor path are known."""
+
+
 class Ended:
     """Counts connections that were ended.
 
     Args:
         metrics: counts them too; ``None`` for nobody.
+        recorder: records the requests that were refused; ``None`` for nobody.
     """
 
-    def __init__(self, metrics: ConnectionMetrics | None) -> None:
+    def __init__(self, metrics: ConnectionMetrics | None, recorder: RefusalRecorder | None = None) -> None:
         self._metrics = metrics
+        self._recorder = recorder
         self._counts: Counter[Reason] = Counter()
         # When the last line was logged, by the loop's clock; None before the first.
         self._logged_at_s: float | None = None
@@ -49,6 +62,18 @@ class Ended:
         self._counts[reason] += 1
         if self._metrics is not None:
             self._metrics.count_ended_connection(reason)
+
+    def record_refusal(self, client: tuple[str, int] | None, status: int, seconds: float, size_bytes: int) -> None:
+        """Record an answer that no application has given.
+
+        Args:
+            client: where the connection came from; ``None`` if unknown.
+            status: the status of the answer.
+            seconds: how long the request was waited for.
+            size_bytes: the size of the answer's body.
+        """
+        if self._recorder is not None:
+            self._recorder.record_refusal(client, status, seconds, size_bytes)
 
     def report(self, now_s: float, count: int, limit: int, held_bytes: int) -> None:
         """Report the connections that are open, and log those that were ended if it is time for that."""

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from heksher.server.http.acceptor import Acceptor
 from heksher.server.http.connection import Connection
-from heksher.server.http.ended import ConnectionMetrics, Ended
+from heksher.server.http.ended import ConnectionMetrics, Ended, RefusalRecorder
 from heksher.server.http.http_limits import HttpLimits
 from heksher.server.http.places import Places
 from heksher.server.http.watch import Watch
@@ -28,11 +28,14 @@ class HttpServer:
         app: the ASGI application; its lifespan is not run.
         limits: what connections may take.
         metrics: is told of connections; ``None`` for nobody.
+        recorder: is told of requests that are refused without the application; ``None`` for nobody.
     """
 
-    def __init__(self, app: ASGIApp, limits: HttpLimits, metrics: ConnectionMetrics | None) -> None:
+    def __init__(
+        self, app: ASGIApp, limits: HttpLimits, metrics: ConnectionMetrics | None, recorder: RefusalRecorder | None
+    ) -> None:
         loop = self._loop = asyncio.get_running_loop()
-        places: Places[Connection] = Places(limits, Ended(metrics))
+        places: Places[Connection] = Places(limits, Ended(metrics, recorder))
         self._places = places
         self._app = app
         self._watch = Watch(places, loop)

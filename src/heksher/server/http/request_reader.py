@@ -21,8 +21,11 @@ _LEAST_BODY_BYTES: Final = 256
 _MAX_LINE_REST_BYTES: Final = 48
 # More fields than any program sends. Each step of a request looks at all of them, and a stream keeps them.
 _MAX_FIELDS: Final = 200
-# Their bodies are read, but nothing is done with them.
-_BODILESS_METHODS: Final = frozenset({"GET", "HEAD"})
+# What may stand after the value of a field, and before it, where the parser drops it, without being a part of it: RFC
+# 9110, section 5.5.
+_BLANKS: Final = b" \t"
+# Before that one there are neither chunks nor connections that stay open nor answers before the answer.
+_LEAST_VERSION: Final = "1.1"
 
 
 class RequestReceiver(Protocol):
@@ -55,6 +58,21 @@ class HeadTooLargeError(Exception):
         super().__init__()
         self.is_line = is_line
 
+    @property
+    def status(self) -> int:
+        """The status of the answer."""
+        return 414 if self.is_line else 431
+
+    def describe(self, most: int) -> str:
+        """Return what is wrong.
+
+        Args:
+            most: how large a head may be.
+        """
+        if self.is_line:
+            return f"the request line is larger than {most} bytes; POST /api/v1/query takes large queries in its body"
+        return f"the request line and the header fields are larger than {most} bytes, or too many fields"
+
 
 class RequestReader:
     """Reads the requests of one connection.
@@ -73,6 +91,7 @@ class RequestReader:
         "_base",
         "_body_left",
         "_data_bytes",
+        "_end_fields",
         "_fields",
         "_framing",
         "_is_priming",
@@ -93,6 +112,8 @@ class RequestReader:
         self._is_priming = False
         self._target = b""
         self._fields: list[tuple[bytes, bytes]] = []
+        # How many fields have come after a body.
+        self._end_fields = 0
         # The header field that says how long the body is; None without a body.
         self._framing: bytes | None = None
         # What is still to come of a body with a known length, else 0.
@@ -179,8 +200,12 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header field; those after a body are not used."""
-        if self.is_in_head and not self._is_priming:
+        if self.is_in_head:
             self._fields.append((name.lower(), value))
+        elif not self._is_priming:
+            self._end_fields += 1
+            if self._end_fields > _MAX_FIELDS:
+                raise HeadTooLargeError(is_line=False)
 
     def on_headers_complete(self) -> None:
         """Tell the receiver of the request."""
@@ -201,15 +226,16 @@ class RequestReader:
             "path": unquote(text) if "%" in text else text,
             "raw_path": path,
             "query_string": query,
-            "headers": fields,
+            # Stripped only here: how long the body is, the parser has judged by the value as it came.
+            "headers": [(name, value.rstrip(_BLANKS)) for name, value in fields],
         }
         self._target = b""
         self._fields = []
         self.is_in_head = False
         self.head_bytes = 0
         # Of a GET, too, the body is read: taken for the next request, it could be one that somebody has smuggled in.
-        expects_continue = self._prepare_body(fields) and method not in _BODILESS_METHODS
-        is_kept = version != "1.0" and parser.should_keep_alive()
+        expects_continue = self._prepare_body(fields) and version >= _LEAST_VERSION
+        is_kept = version >= _LEAST_VERSION and parser.should_keep_alive()
         self._receiver.begin_request(scope, is_kept=is_kept, expects_continue=expects_continue)
 
     def on_body(self, data: bytes) -> None:
@@ -226,7 +252,7 @@ class RequestReader:
             return  # its body is still to be read
         self._framing = None
         self.is_in_head = True
-        self.head_bytes = self._data_bytes = self._body_left = 0
+        self.head_bytes = self._data_bytes = self._body_left = self._end_fields = 0
         self._receiver.end_request()
 
     def _prepare_body(self, fields: list[tuple[bytes, bytes]]) -> bool:
@@ -242,9 +268,9 @@ class RequestReader:
                 self._framing = (
                     b"transfer-encoding: " + value if self._framing is None else self._framing + b"," + value
                 )
-            elif name == b"expect" and value.lower() == b"100-continue":
+            elif name == b"expect" and value.rstrip(_BLANKS).lower() == b"100-continue":
                 expects_continue = True
-        return expects_continue
+        return expects_continue and self._framing is not None
 
 
 def _split(target: bytes) -> tuple[bytes, bytes]:

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from starlette.types import ASGIApp, Message, Scope
 
+from heksher.server.asgi.recorder import note_refusal
 from heksher.server.catalog.answer import NOSNIFF, HeaderField
 from heksher.server.http.answer_text import write_head
 
@@ -69,7 +70,9 @@ class ServedRequest:
         "_expects_continue",
         "_is_chunked",
         "_is_end_told",
+        "_is_half_closed",
         "_left_bytes",
+        "_refusal",
         "_waiter",
         "_wire",
         "body_bytes",
@@ -92,11 +95,15 @@ class ServedRequest:
         self.is_started: bool = False
         self.is_answered: bool = False
         self.is_disconnected: bool = False
+        # Status and size of the answer that the connection has given; None while it has not.
+        self._refusal: tuple[int, int] | None = None
         self.task: asyncio.Task[None] | None = None
         # What has arrived of the body and was not taken.
         self._body = bytearray()
         # Whether the application has taken the last part of the body.
         self._is_end_told = False
+        # Whether the client sends nothing more, but may still read.
+        self._is_half_closed = False
         # What the application waits on in receive; None while it does not.
         self._waiter: asyncio.Future[None] | None = None
         self._is_chunked = False
@@ -122,6 +129,30 @@ class ServedRequest:
         self.is_disconnected = True
         self._wake()
 
+    def half_close(self, *, is_last: bool) -> None:
+        """Note that the client sends nothing more.
+
+        The request is still answered. But who waits for the client to go, as streams do, is told that it has: most
+        clients of which nothing more can come are gone, and nothing else would tell so before much was sent.
+
+        Args:
+            is_last: whether no other request waits.
+        """
+        self._is_half_closed = True
+        if is_last:
+            self.is_kept = False
+        self._wake()
+
+    def refuse(self, status: int, size_bytes: int) -> None:
+        """Note that the connection has answered, and ends: what the application answers is dropped.
+
+        Args:
+            status: the status of the answer.
+            size_bytes: the size of the answer's body.
+        """
+        self._refusal = (status, size_bytes)
+        self.disconnect()
+
     async def run(self, app: ASGIApp, when_done: Callable[["ServedRequest"], object]) -> None:
         """Run the application.
 
@@ -143,10 +174,14 @@ class ServedRequest:
         """Answer for an application that did not."""
         if self.is_answered or self.is_disconnected:
             return
+        self.is_kept = False
+        if self.is_started and self._is_half_closed:
+            # A stream has ended; its client may still read what was sent.
+            self._wire.finish(self)
+            return
         if self.is_started:
             self._wire.abort()
             return
-        self.is_kept = False
         self._start(500, [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21"), NOSNIFF])
         self._send_body(b"Internal Server Error", is_last=True)
 
@@ -164,6 +199,8 @@ class ServedRequest:
                 self._is_end_told = self.is_complete
                 self._wire.note_taken()
                 return {"type": "http.request", "body": body, "more_body": not self.is_complete}
+            if self._is_half_closed and self.is_complete:
+                return _DISCONNECT
             if self._waiter is None:
                 self._waiter = asyncio.get_running_loop().create_future()
             # Shielded, because several tasks of an application may wait.
@@ -173,6 +210,9 @@ class ServedRequest:
         """Send a part of the answer, once the client has taken what was sent before."""
         await self._wire.drain()
         if self.is_disconnected:
+            if self._refusal is not None:
+                # Not before: the requests that came before this one may still be being recorded.
+                note_refusal(self.scope, *self._refusal)
             return
         kind = message["type"]
         if kind == "http.response.start" and not self.is_started:
@@ -197,6 +237,9 @@ class ServedRequest:
             self._left_bytes = 0
         elif not has_length:
             self._announce_open_end(fields)
+        if self._expects_continue and not self.is_complete:
+            # The client may leave out its body now, and then nobody knows where the next request begins.
+            self.is_kept = False
         if not self.is_kept and not says_close:
             fields.append((b"connection", b"close"))
         head = write_head(status, self._wire.get_date_line(), fields)
@@ -207,7 +250,7 @@ class ServedRequest:
             self._wire.note_started()
 
     def _announce_open_end(self, fields: list[HeaderField]) -> None:
-        if self.scope["http_version"] == "1.0":
+        if self.scope["http_version"] < "1.1":
             # It ends with the connection.
             self._left_bytes = -1
             self.is_kept = False

@@ -6,6 +6,7 @@ key is in the cache needs no parsing, no thread and no database (known fault 42)
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, NamedTuple
@@ -13,7 +14,7 @@ from typing import Final, NamedTuple
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
 
-from heksher.revision_id import RevisionId, parse_revision_id
+from heksher.revision_id import REVISION_ID_PATTERN, RevisionId, parse_revision_id
 from heksher.server.catalog.answer import Answer, Encoding, HeaderField, Representation, choose_encoding
 from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog, CatalogState
@@ -32,6 +33,7 @@ _MAX_KNOWN_ENCODINGS: Final = 64
 _MAX_KNOWN_ENCODING_BYTES: Final = 128
 
 _MIN_REVISION: Final = MIN_REVISION_HEADER.lower().encode()
+_DEMANDS: Final = re.compile(rf"{REVISION_ID_PATTERN}(?:[ \t]*,[ \t]*{REVISION_ID_PATTERN})*".encode())
 # No query string begins with this.
 _BODY_KEY: Final = b"\0"
 
@@ -42,20 +44,20 @@ class ResponsePreferences(NamedTuple):
     Attributes:
         none_match: the entity tags that the client has, as sent.
         encoding: the compression.
-        min_revision: the revision that the answer must have, as sent; empty if any will do.
+        min_revision: the revision that the answer must have, as sent; ``None`` if any will do.
     """
 
     none_match: bytes
     encoding: Encoding
-    min_revision: bytes
+    min_revision: bytes | None
 
     def is_valid(self) -> bool:
         """Return whether the demanded revision is missing or well-formed."""
-        return not self.min_revision or parse_revision_id(self.min_revision) is not None
+        return self.min_revision is None or parse_revision_id(self.min_revision) is not None
 
     def is_met_by(self, state: CatalogState) -> bool:
         """Return whether a state has the demanded revision; none meets a malformed demand."""
-        if not self.min_revision or self.min_revision in state.own_ids:
+        if self.min_revision is None or self.min_revision in state.own_ids:
             return True
         demanded = parse_revision_id(self.min_revision)
         return demanded is not None and state.has(demanded)
@@ -110,7 +112,7 @@ class QueryService:
         return ResponsePreferences(
             fields.get(b"if-none-match", b""),
             "" if accepted is None else self._read_encoding(accepted),
-            fields.get(_MIN_REVISION, b"").rpartition(b",")[2].strip(),  # of several demands the last one counts
+            read_demand(fields),
         )
 
     def find_reply(self, key: bytes, preferences: ResponsePreferences) -> Reply | None:
@@ -179,7 +181,7 @@ class QueryService:
         if state is not None and preferences.is_met_by(state):
             return state
         # A revision that even the database lacks was lost: the answer is what there is.
-        return await self._refresh(parse_revision_id(preferences.min_revision) or RevisionId(0))
+        return await self._refresh(parse_revision_id(preferences.min_revision or b"") or RevisionId(0))
 
     async def _refresh(self, at_least: RevisionId | None = None) -> CatalogState:
         # While the database is known to be unreachable no query waits for it: that would block all threads.
@@ -218,6 +220,18 @@ class QueryService:
             if is_short and len(self._known_encodings) < _MAX_KNOWN_ENCODINGS:
                 self._known_encodings[accept_encoding] = encoding
         return encoding
+
+
+def read_demand(fields: Mapping[bytes, bytes]) -> bytes | None:
+    """Return the revision that the answer must have, as sent; ``None`` if any will do.
+
+    Of several the last one counts; if one of them is malformed, all are returned, which is malformed as well.
+
+    Args:
+        fields: the header fields by name, in lower case.
+    """
+    sent = fields.get(_MIN_REVISION)
+    return sent if sent is None or not _DEMANDS.fullmatch(sent) else sent.rpartition(b",")[2].strip()
 
 
 def make_key(scope: Scope, body: bytes | None = None) -> bytes:

@@ -22,6 +22,15 @@ def test_a_trusted_proxy_is_believed():
     assert ("9.9.9.9", "https") == apply(*said, peer="::ffff:10.0.0.5")
 
 
+@pytest.mark.parametrize("network", ["::ffff:10.0.0.5", "::ffff:10.0.0.0/120", "::FFFF:a00:5/128", "::ffff:0:0/96"])
+@pytest.mark.parametrize("peer", ["10.0.0.5", "::ffff:10.0.0.5"])
+def test_a_proxy_may_be_named_by_either_form_of_its_address(network: str, peer: str):
+    """As a socket for both families tells it, or not."""
+    assert "9.9.9.9" == apply((FOR, b"9.9.9.9"), peer=peer, networks=(network,))[0]
+    assert "9.9.9.9" == apply((FOR, b"9.9.9.9, ::ffff:10.0.0.5"), peer=peer, networks=(network,))[0]
+    assert "::1" == apply((FOR, b"9.9.9.9"), peer="::1", networks=(network,))[0]
+
+
 @pytest.mark.parametrize("peer", ["127.0.0.1", "10.0.1.5", "::1", "/run/heksher.sock", None])
 def test_nobody_else_is(peer: str | None):
     """Nobody who is not named, from wherever."""

@@ -25,9 +25,9 @@ def test_a_field_with_a_line_break_is_never_written(value: bytes):
 
 def test_a_refusal_is_an_answer_in_the_format_of_the_api():
     """One for which it is too early says when to come again."""
-    head, _, body = write_refusal(503, b"date: x\r\n", 'not "now"').partition(b"\r\n\r\n")
+    head, _, body = write_refusal(503, b"date: x\r\n", 'not "now"')[0].partition(b"\r\n\r\n")
     assert {"detail": 'not "now"'} == json.loads(body)
     assert b"content-length: %d\r\n" % len(body) in head
     assert b"\r\nx-content-type-options: nosniff\r\n" in head
     assert b"connection: close\r\nretry-after: 1" in head
-    assert b"retry-after" not in write_refusal(431, b"date: x\r\n", "")
+    assert b"retry-after" not in write_refusal(431, b"date: x\r\n", "")[0]

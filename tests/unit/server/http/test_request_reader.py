@@ -163,10 +163,60 @@ def test_a_body_is_read_in_few_portions():
     assert 1 == recorder.completed
 
 
-def test_a_client_that_waits_to_send_its_body_is_noticed():
-    """Where there is one."""
-    head = b" / HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\na"
-    assert [True, False] == read(b"POST" + head, b"GET" + head).continued
+@pytest.mark.parametrize(
+    ("version", "length", "is_noticed"), [(b"1.1", b"1", True), (b"1.1", b"0", False), (b"1.0", b"1", False)]
+)
+@pytest.mark.parametrize("method", [b"POST", b"GET"])
+def test_a_client_that_waits_to_send_its_body_is_noticed(
+    method: bytes, version: bytes, length: bytes, *, is_noticed: bool
+):
+    """Where there is a body, and the version has such a thing."""
+    fields = b"Expect: 100-Continue \t\r\nContent-Length: %b\r\n" % length
+    recorder = read(b"%b / HTTP/%b\r\n%b\r\n%b" % (method, version, fields, b"a" * int(length)))
+    assert [is_noticed] == recorder.continued
+
+
+@pytest.mark.parametrize("count", [200, 201])
+@pytest.mark.parametrize("size", [7, 65536])
+def test_so_many_fields_may_follow_a_body_and_not_one_more(count: int, size: int):
+    """In each request anew, and beside a wish for another protocol as well."""
+    fields = b"Connection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\n"
+    request = b"POST / HTTP/1.1\r\n" + fields + b"\r\n1\r\na\r\n0\r\n" + b"a:\r\n" * count + b"\r\n"
+    pieces = [request[start : start + size] for start in range(0, len(request), size)] * 2
+    if count == 200:
+        assert 2 == read(*pieces).completed
+    else:
+        with pytest.raises(HeadTooLargeError):
+            read(*pieces)
+
+
+@pytest.mark.parametrize("blanks", [b"", b" ", b"\t", b" \t  "])
+def test_blanks_around_a_value_are_no_part_of_it(blanks: bytes):
+    """Those within it are."""
+    fields = b"Host:%b b %b\r\nX:%b\r\nY: a \t b%b\r\nContent-Length: 1%b\r\n".replace(b"%b", blanks)
+    recorder = read(b"POST / HTTP/1.1\r\n" + fields + b"\r\na")
+    expected = [(b"host", b"b"), (b"x", b""), (b"y", b"a \t b"), (b"content-length", b"1")]
+    assert (expected, b"a") == (recorder.scope["headers"], recorder.requests[0][2])
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"Transfer-Encoding: chunked \t",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 3 ",
+        b"Transfer-Encoding : chunked",
+        b"Transfer-Encoding: chunked\x0b",
+        b"Content-Length: 3 3",
+        b"Content-Length: 3\r\nContent-Length: 3\t",
+        b"Content-Length: 3\x0c",
+        b"Host: a\r\n Content-Length: 3",
+    ],
+)
+@pytest.mark.parametrize("upgrade", [b"", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"])
+def test_blanks_smuggle_nothing(field: bytes, upgrade: bytes):
+    """What two programs could read differently is refused, also beside a wish for another protocol."""
+    with pytest.raises(httptools.HttpParserError):
+        read(b"POST / HTTP/1.1\r\n" + upgrade + field + b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
 
 
 @pytest.mark.parametrize("target", [b"/", b"/a?b?c", b"//a/b", b"/a#b?c", b"http://h/p?q", b"*", b"/a;b=c?"])

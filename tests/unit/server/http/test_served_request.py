@@ -79,6 +79,31 @@ def test_a_client_is_not_told_to_send_what_nobody_reads():
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+@pytest.mark.parametrize("framing", ["Content-Length: 5", "Transfer-Encoding: chunked"])
+def test_a_connection_ends_whose_client_may_have_left_out_its_body(method: str, framing: str):
+    """It is answered before it was told to send it; the answer says so."""
+    app = make_app(b"hello", status=413, headers=LENGTH, reads=False)
+    answer = talk(app, ask(method, fields=f"Expect: 100-continue\r\n{framing}\r\n"))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert answer.endswith(b"\r\nconnection: close\r\n\r\nhello")
+
+
+@pytest.mark.parametrize("fields", ["Content-Length: 5\r\n", "Expect: 100-continue\r\nContent-Length: 5\r\n"])
+def test_a_connection_goes_on_whose_client_has_sent_its_body(fields: str):
+    """Though nobody has read it."""
+    app = make_app(b"hello", status=413, headers=LENGTH, reads=False)
+    answer = talk(app, ask("POST", fields=fields, body="hello") + ask())
+    assert [b"413", b"413"] == re.findall(rb"HTTP/1.1 (\d+)", answer)
+
+
+def test_a_client_of_http_1_0_is_not_told_to_send_its_body():
+    """It would take that for the answer."""
+    fields = "Expect: 100-continue\r\nContent-Length: 5\r\n"
+    answer = talk(make_app(b"hello", headers=LENGTH), ask("POST", "1.0", fields=fields, body="hello"))
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
 async def fail(_scope, _receive, _send) -> None:
     raise ZeroDivisionError
 

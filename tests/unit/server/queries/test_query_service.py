@@ -26,7 +26,7 @@ from tests.support.fake_service import DEADLINE_S
 from tests.support.operations import declaring
 from tests.support.storages import write_something
 
-PLAIN = ResponsePreferences(b"", "", b"")
+PLAIN = ResponsePreferences(b"", "", None)
 
 
 class Desk:
@@ -105,7 +105,7 @@ def test_a_known_answer_is_not_sent(query_service: Desk):
     """The tag is told, and nothing of the body."""
     first = query_service.ask()
     tag = read_header(first, b"etag")
-    reply = query_service.query_service.find_reply(b"", ResponsePreferences(tag, "", b""))
+    reply = query_service.query_service.find_reply(b"", ResponsePreferences(tag, "", None))
     assert (304, b"", tag) == (reply.status, reply.body, read_header(reply, b"etag"))
     assert read_header(reply, b"content-length") is None
     assert {b"cache-control", b"vary", b"heksher-context-features", b"heksher-revision"} <= dict(reply.headers).keys()
@@ -115,7 +115,7 @@ def test_a_form_that_was_not_asked_for_is_made(query_service: Desk):
     """Once; then it is there."""
     declare(query_service.storage, declaring("large", type="str", default_value="x" * MIN_COMPRESSED_BYTES), NOBODY)
     query_service.ask()
-    preferences = ResponsePreferences(b"", "gzip", b"")
+    preferences = ResponsePreferences(b"", "gzip", None)
     assert query_service.query_service.find_reply(b"", preferences) is None
     reply = query_service.ask(preferences=preferences)
     assert reply == query_service.query_service.find_reply(b"", preferences)
@@ -126,7 +126,7 @@ def test_a_form_that_was_not_asked_for_is_made(query_service: Desk):
 def test_what_takes_long_is_made_on_a_thread(query_service: Desk, monkeypatch: pytest.MonkeyPatch, limit: str):
     """The answer is the same."""
     declare(query_service.storage, declaring("large", type="str", default_value="x" * MIN_COMPRESSED_BYTES), NOBODY)
-    preferences = ResponsePreferences(b"", "zstd", b"")
+    preferences = ResponsePreferences(b"", "zstd", None)
     expected = query_service.ask(preferences=preferences, key=b"here")
     monkeypatch.setattr(module, limit, 0)
     assert expected == query_service.ask(preferences=preferences, key=b"elsewhere")
@@ -181,7 +181,7 @@ def test_what_is_made_of_two_histories_is_made_twice(query_service: Desk, monkey
 
 
 @pytest.mark.parametrize(
-    ("min_revision", "answered_with", "reads"), [(b"", 1, 0), (b"1", 1, 0), (b"2", 2, 1), (b"99", 2, 1)]
+    ("min_revision", "answered_with", "reads"), [(None, 1, 0), (b"1", 1, 0), (b"2", 2, 1), (b"99", 2, 1)]
 )
 def test_a_demanded_revision_is_looked_for(query_service: Desk, min_revision: bytes, answered_with: int, reads: int):
     """In the database, if it is not here; one that nobody has is of a time before a backup was restored."""
@@ -203,7 +203,7 @@ def test_an_unknown_name_is_looked_for(query_service: Desk):
         query_service.ask(CatalogQuery(("unheard_of",)))
 
 
-@pytest.mark.parametrize(("query", "min_revision"), [(CatalogQuery(("new",)), b""), (CatalogQuery(), b"2")])
+@pytest.mark.parametrize(("query", "min_revision"), [(CatalogQuery(("new",)), None), (CatalogQuery(), b"2")])
 def test_what_only_the_database_knows_is_an_error_while_it_is_away(
     query_service: Desk, query: CatalogQuery, min_revision: bytes
 ):
@@ -215,7 +215,7 @@ def test_what_only_the_database_knows_is_an_error_while_it_is_away(
     assert 200 == query_service.ask().status
 
 
-@pytest.mark.parametrize(("query", "min_revision"), [(CatalogQuery(("new",)), b""), (CatalogQuery(), b"2")])
+@pytest.mark.parametrize(("query", "min_revision"), [(CatalogQuery(("new",)), None), (CatalogQuery(), b"2")])
 def test_nobody_waits_for_a_database_that_is_known_to_be_away(
     query_service: Desk, query: CatalogQuery, min_revision: bytes
 ):
@@ -262,7 +262,7 @@ def test_a_form_that_is_kept_is_counted(query_service: Desk):
     query_service.ask()
     cache = query_service.catalog.state.cache
     before = cache.size_bytes
-    form = query_service.ask(preferences=ResponsePreferences(b"", "gzip", b""))
+    form = query_service.ask(preferences=ResponsePreferences(b"", "gzip", None))
     assert cache.size_bytes - before > len(form.body)
 
 

@@ -69,7 +69,14 @@ def test_more_than_is_in_memory_can_be_demanded(loaded: Api, storage: FragileSto
     assert 503 == (response.status_code if path == DECLARE else response.json()[0]["status"])
 
 
-@pytest.mark.parametrize("demanded", ["x", "-1", "1.5", "9" * 19, ""])
+def test_of_several_demands_the_last_one_counts(loaded: Api, storage: FragileStorage):
+    """As with a query, on one line or several."""
+    storage.is_away = True
+    for demands in ([(DEMANDED, "9,1")], [(DEMANDED, "9"), (DEMANDED, "1")]):
+        assert 200 == loaded.post(DECLARE, json=KNOWN, headers=demands).status_code
+
+
+@pytest.mark.parametrize("demanded", ["x", "-1", "1.5", "9" * 19, "", "abc,1", "1,abc"])
 @pytest.mark.parametrize("path", [DECLARE, MANY])
 def test_a_malformed_demand_is_refused(loaded: Api, path: str, demanded: str):
     """As with a query."""

@@ -250,7 +250,9 @@ def test_answers_must_be_revalidated(ruled: Api):
     assert "no-cache" == ruled.get(PATH).headers["cache-control"]
 
 
-@pytest.mark.parametrize("demand", ["5.0", "1_0", "+1", "-0", "x", "1" * 19, "1" * 5000], ids=lambda text: text[:20])
+@pytest.mark.parametrize(
+    "demand", ["5.0", "1_0", "+1", "-0", "x", "abc,1", "1,,1", "", "1" * 19, "1" * 5000], ids=lambda text: text[:20]
+)
 def test_malformed_demand_is_refused(ruled: Api, demand: str):
     """A demand for a revision is digits; anything else is refused, whether or not the answer is in memory."""
     answers = [ruled.get(PATH, headers={"Heksher-Min-Revision": demand}) for _ in range(2)]
@@ -263,4 +265,6 @@ def test_repeated_demand_is_read_once(ruled: Api):
     """Of a demand that stands twice the same one is checked and used."""
     headers = [("Heksher-Min-Revision", "1"), ("Heksher-Min-Revision", "x")]
     assert 422 == ruled.get(PATH, headers=headers).status_code
+    assert 422 == ruled.get(PATH, headers=headers[::-1]).status_code
     assert 200 == ruled.get(PATH, headers=headers[:1] * 2).status_code
+    assert 200 == ruled.get(PATH, headers={"Heksher-Min-Revision": "0 ,\t1"}).status_code
