@@ -89,6 +89,10 @@ class Dialect(ABC):
         """Raise ``StorageUnavailableError`` if the database does not exist yet and connecting would create it."""
 
     @abstractmethod
+    def check_makeable(self) -> None:
+        """Raise ``StorageUnavailableError`` if connecting could not create a database that does not exist yet."""
+
+    @abstractmethod
     def check_place(self) -> None:
         """Raise ``StorageUnavailableError`` if open connections lead to a database that is no longer in its place."""
 

@@ -1,6 +1,5 @@
 """Work on a whole database from outside a service: migrations, and what backups share with them."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,7 +11,6 @@ from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.migration import Migration
 from heksher.server.storage.schema import has_tables, list_due_migrations, migrate
 from heksher.server.storage.sql import SqlStorage
-from heksher.server.storage.sqlite import SqliteDialect
 from heksher.server.storage.storage_errors import StorageError, StorageUnavailableError
 
 
@@ -60,15 +58,7 @@ def require_makeable(database: str) -> None:
     Raises:
         StorageError: its file has no directory that this process can write to.
     """
-    dialect = find_dialect(database)
-    if not isinstance(dialect, SqliteDialect) or dialect.file.exists():
-        return
-    directory = dialect.file.parent
-    if not (directory.is_dir() and os.access(directory, os.W_OK | os.X_OK)):
-        raise StorageUnavailableError(
-            f"the database file {dialect.place} cannot be made: create the directory {directory} first, and let this"
-            " process write to it"
-        )
+    find_dialect(database).check_makeable()
 
 
 def prune_database(database: str, before: datetime) -> int:

@@ -185,6 +185,10 @@ class PostgresDialect(Dialect):
                 f"{error}; nobody can tell whether the change was stored: look before you make it again", error.reason
             ) from error
 
+    def check_makeable(self) -> None:
+        # Connecting creates nothing.
+        pass
+
     def check_place(self) -> None:
         # Nothing to check: a connection to a server that is gone fails by itself.
         pass

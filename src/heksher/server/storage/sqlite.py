@@ -131,6 +131,14 @@ class SqliteDialect(Dialect):
         if not self._path.exists():
             raise StorageUnavailableError(f"there is no database file {self.place}")
 
+    def check_makeable(self) -> None:
+        directory = self._path.parent
+        if not self._path.exists() and not (directory.is_dir() and os.access(directory, os.W_OK | os.X_OK)):
+            raise StorageUnavailableError(
+                f"the database file {self.place} cannot be made: create the directory {directory} first, and let this"
+                " process write to it"
+            )
+
     def check_place(self) -> None:
         self._open_place.check()
 
