@@ -24,7 +24,7 @@ from heksher.server.storage.dialect import MAX_POOL_OVERFLOW, POOL_SIZE, Dialect
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.sqlite_file import create_private, is_open_to_all, list_companions
 from heksher.server.storage.sqlite_place import OpenPlace
-from heksher.server.storage.sqlite_wal import count_commit, note_start, read_mark, require_own_log
+from heksher.server.storage.sqlite_wal import count_commit, note_start, require_own_log
 from heksher.server.storage.storage_errors import Reason, StorageCorruptError, StorageError, StorageUnavailableError
 
 # What a small change takes, with what SQLite writes besides.
@@ -48,13 +48,12 @@ class SqliteDialect(Dialect):
         if url.database in {None, "", ":memory:"}:
             raise StorageError("an SQLite database needs a file, such as sqlite:///heksher.db; for a test use memory:")
         # A relative path would mean another file once the process changes its directory.
-        self._path = Path(str(url.database)).absolute()
+        named = Path(str(url.database)).absolute()
+        self._path = _follow_links(named)
         # The file whose owner and mode a new database gets; None for those of this process.
         self._original: Path | None = None
-        self._open_place = OpenPlace(self._path)
-        # Open as long as the engine, so that SQLite keeps the files beside the database; None while there is no engine.
-        self._keeper: sqlite3.Connection | None = None
-        super().__init__(str(self._path), {"heksher_begin": "BEGIN"}, {"heksher_begin": "BEGIN IMMEDIATE"})
+        self._open_place = OpenPlace(self._path, named)
+        super().__init__(str(named), {"heksher_begin": "BEGIN"}, {"heksher_begin": "BEGIN IMMEDIATE"})
         # How long to wait for other processes; the URL can override it.
         self._file_lock_timeout_s = _read_lock_timeout(url, self.lock_timeout_s)
 
@@ -83,28 +82,25 @@ class SqliteDialect(Dialect):
             pool_timeout=self.lock_timeout_s,
         )
         event.listen(engine, "begin", _begin)
-        with self.translating("connecting"), engine.connect():
-            self._keeper = self._open_keeper()
-        self._open_place.learn_beside()
+        with self.translating("connecting"), engine.connect(), self._explaining("connecting"):
+            self._open_place.open()
         return engine
 
     def close_engine(self, engine: Engine) -> None:
-        if self._keeper is not None:
-            if self._is_content_right(engine):
-                self._keeper.close()
-            else:
-                _NEVER_CLOSED.append(self._keeper)
-            self._keeper = None
-        self._open_place.forget_beside()
+        self._open_place.close()
         super().close_engine(engine)
 
     def note_start(self, *, is_migrated: bool) -> None:
         if is_open_to_all(self._path):
             # Not changed here: somebody may have wanted it so.
             logger.warning("the database file %s can be read or written by any user: chmod o-rwx it", self.place)
+        if self._path.stat().st_nlink > 1:
+            logger.warning(
+                "the database file %s has other names (hard links): never open it by one of them, for SQLite keeps what"
+                " is not in the file yet beside each name",
+                self.place,
+            )
         note_start(self._path, is_migrated=is_migrated)
-        # What other processes noted meanwhile, too.
-        self._open_place.forget_marks()
 
     def lock_schema(self, connection: Connection) -> None:
         # BEGIN IMMEDIATE has taken the lock.
@@ -120,7 +116,7 @@ class SqliteDialect(Dialect):
 
     def commit(self, connection: Connection) -> None:
         with self._explaining("storing a change"):
-            self._open_place.check_content(_get_driver(connection))
+            self._open_place.check_content()
             count_commit(_get_driver(connection))
         super().commit(connection)
 
@@ -157,7 +153,8 @@ class SqliteDialect(Dialect):
         except StorageUnavailableError:
             self._rescue_log(engine)
             raise
-        self._check_content(engine)
+        with self._explaining("checking"):
+            self._open_place.check_content()
         room = os.statvfs(self._path)
         # Of what is reserved for root, others can use nothing.
         free_blocks = room.f_bfree if os.geteuid() == 0 else room.f_bavail
@@ -167,39 +164,12 @@ class SqliteDialect(Dialect):
                 "disk full",
             )
 
-    def _check_content(self, engine: Engine) -> None:
-        with (
-            self.connecting(engine.execution_options(**self.quick_reader_options)) as connection,
-            self.translating("checking"),
-            connection.begin(),
-            self._explaining("checking"),
-        ):
-            self._open_place.check_content(_get_driver(connection))
-
-    def _is_content_right(self, engine: Engine) -> bool:
-        try:
-            self._check_content(engine)
-        except StorageError:
-            return False
-        return True
-
     def _rescue_log(self, engine: Engine) -> None:
         """Move what is in a log that was removed into the database, so that it survives this process."""
-        if self._open_place.is_log_gone() and self._is_content_right(engine):
-            with suppress(StorageError), self.connecting(engine) as connection, self._explaining("moving the log"):
+        if self._open_place.is_log_gone():
+            with suppress(StorageError), self._explaining("moving the log"), self.connecting(engine) as connection:
+                self._open_place.check_content()
                 _get_driver(connection).execute("PRAGMA wal_checkpoint(PASSIVE)")
-
-    def _open_keeper(self) -> sqlite3.Connection:
-        """Open a connection that can only read.
-
-        The one that is closed last moves the log into the file, if it can write. So this one is never closed where
-        somebody else has written the file over: the log would be mixed into what is there now.
-        """
-        with self._explaining("connecting"):
-            keeper = sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
-            # SQLite opens the log with the first read.
-            read_mark(keeper)
-        return keeper
 
     def _lend_mode(self, path: Path) -> None:
         """Give a file beside the database the mode of that, as SQLite did when the database was read-only."""
@@ -279,9 +249,6 @@ class SqliteDialect(Dialect):
         return StorageUnavailableError(f"{message}; {remedy}", reason)
 
 
-# Connections that the end of the process ends.
-_NEVER_CLOSED: Final[list[sqlite3.Connection]] = []
-
 _ACCESS_REMEDY: Final = "this process must be able to write the file and its directory"
 _LOCK_REMEDY: Final = "another process holds its lock: find out which (fuser, lsof), or try again"
 _SQLITE_REMEDIES: Final[Mapping[int, tuple[Reason, str]]] = {
@@ -322,6 +289,16 @@ def finish_file(file: Path) -> None:
         connection.execute("PRAGMA journal_mode = DELETE")
     with file.open("rb") as written:
         os.fsync(written.fileno())
+
+
+def _follow_links(named: Path) -> Path:
+    try:
+        path = named.resolve()
+    except (OSError, RuntimeError) as error:
+        raise StorageError(f"the links that {named} leads along cannot be followed: {error}") from error
+    if path.is_dir():
+        raise StorageError(f"{named} is a directory: name a file in it")
+    return path
 
 
 def _require_own_log(file: Path) -> None:

@@ -61,17 +61,16 @@ class Mark(NamedTuple):
         """Return whether these can be the marks of the commits that follow the one with this mark."""
         if log[0].commits != (self.commits + 1) & _MAX_NUMBER:
             return False
-        return self._may_get(log[0].file_id) or any(self.file_id == mark.file_id for mark in log)
+        return self.may_get(log[0].file_id) or any(self.file_id == mark.file_id for mark in log)
 
     def may_become(self, later: "Mark") -> bool:
-        """Return whether a file with this mark can have the other one later, if nobody wrote it over."""
+        """Return whether commits can lead from this mark to another one."""
         # The count begins anew some day.
-        return self._may_get(later.file_id) and (later.commits - self.commits) & _MAX_NUMBER <= _MAX_NUMBER // 2
+        return self.may_get(later.file_id) and (later.commits - self.commits) & _MAX_NUMBER <= _MAX_NUMBER // 2
 
-    def _may_get(self, file_id: int) -> bool:
-        """Return whether the next number of a file with this one can be another one."""
-        # A process may have been killed, or not be there yet, before what it has noted at its start was moved into the
-        # file.
+    def may_get(self, file_id: int) -> bool:
+        """Return whether a file with this number can have another one next."""
+        # What a process notes at its start is in the log first; and it may be killed before it has moved that.
         return self.file_id in {0, file_id} or file_id & _CHECK == _check(self.file_id)
 
 
@@ -179,9 +178,9 @@ def require_own_log(file: Path) -> None:
             return
         if (header, log.header) == (_read_header(file), _read_start(log_file)):
             raise StorageError(
-                f"{log_file} does not belong to {file}: it has changes of the file that was there before, which a"
-                " backup or copy has replaced, and SQLite would make them again. To go on with what the file has,"
-                f" remove {log_file.name} and {file.name}-shm while no service runs; or put the former file back"
+                f"{log_file} does not belong to {file}: it has changes of the file that was there before, which was"
+                " replaced or removed, and SQLite would make or discard them. To go on with what is there now, move"
+                f" {log_file.name} and {file.name}-shm elsewhere while no service runs; or put the former file back"
             )
         time.sleep(_LOOK_INTERVAL_S)
 

@@ -16,7 +16,7 @@ from heksher.server.storage.base import Storage
 from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.sqlite import LEAST_ROOM_BYTES
-from heksher.server.storage.storage_errors import StorageCorruptError, StorageUnavailableError
+from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
 from tests.support.storages import read_revision, write_something
 
 
@@ -63,9 +63,26 @@ def test_directory_is_missing(tmp_path: Path) -> None:
 
 
 def test_path_is_a_directory(tmp_path: Path) -> None:
-    """When the file cannot be opened, the message says what the process must be able to do."""
-    with pytest.raises(StorageUnavailableError, match="must be able to write the file and its directory"):
-        SqlStorage(str(tmp_path)).open()
+    """The message says what is needed."""
+    with pytest.raises(StorageError, match="is a directory: name a file in it"):
+        SqlStorage(str(tmp_path))
+
+
+def test_links_that_lead_nowhere(tmp_path: Path) -> None:
+    """The message says which they are."""
+    link = tmp_path / "link.db"
+    link.symlink_to(link)
+    with pytest.raises(StorageError, match=f"the links that {link} leads along cannot be followed"):
+        SqlStorage(str(link))
+
+
+def test_file_with_two_names_is_warned_of(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """SQLite keeps a log beside each name, so two services would each miss what the other writes."""
+    file.touch()
+    file.with_name("other.db").hardlink_to(file)
+    with closing(SqlStorage(str(file))) as storage:
+        storage.open()
+    assert "has other names (hard links)" in caplog.text
 
 
 def test_locked_by_another_process(file: Path, file_storage: Storage) -> None:

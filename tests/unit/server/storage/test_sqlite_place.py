@@ -37,16 +37,25 @@ with opened(sys.argv[1]) as storage:
 """
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
+@pytest.fixture(params=[False, True], ids=["file", "link"])
+def file(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """Where the database is."""
-    return tmp_path / "heksher.db"
+    file = tmp_path / "heksher.db"
+    if request.param:
+        (tmp_path / "link.db").symlink_to(file)
+    return file
+
+
+def find_name(file: Path) -> Path:
+    """Return how the service is given the file: by a link, if there is one."""
+    link = file.with_name("link.db")
+    return link if link.is_symlink() else file
 
 
 @pytest.fixture
 def storage(file: Path) -> Iterator[Storage]:
     """An open storage in the file, with one change."""
-    storage = SqlStorage(str(file))
+    storage = SqlStorage(str(find_name(file)))
     storage.open()
     write_something(storage)
     yield storage
@@ -170,7 +179,7 @@ def test_log_is_not_mixed_into_what_was_written_over(
     file: Path, make_content: Callable[[Path], bytes], is_log_removed: bool
 ) -> None:
     """Neither meanwhile nor at the end, however orderly: the next start says what is there, or finds the new file."""
-    storage = SqlStorage(str(file))
+    storage = SqlStorage(str(find_name(file)))
     storage.open()
     content = make_content(file)
     for _ in range(3):
@@ -184,13 +193,15 @@ def test_log_is_not_mixed_into_what_was_written_over(
     assert file.read_bytes() == content
     if not is_log_removed:
         with pytest.raises(StorageError, match=r"heksher\.db-wal does not belong to"):
-            SqlStorage(str(file)).open()
+            SqlStorage(str(find_name(file))).open()
 
 
 def test_error_says_what_to_do(file: Path, storage: Storage) -> None:
     """The file that is wanted has to be put there once more: what is beside belongs to the former one."""
     write_over(file, b"")
-    with pytest.raises(StorageUnavailableError, match=r"was written over.*stop the service, remove heksher\.db-wal"):
+    with pytest.raises(
+        StorageUnavailableError, match=r"was written over.*stop the service, move heksher.db, heksher\.db-wal"
+    ):
         write_something(storage)
 
 
@@ -200,17 +211,40 @@ def move_log(file: Path) -> None:
 
 
 def test_what_others_do_through_sqlite_is_no_writing_over(file: Path, storage: Storage) -> None:
-    """Writes, moves of the log, another service that starts on an empty log, and ``VACUUM``."""
+    """Writes, moves of the log, ``VACUUM``, and even a program that uses the fields of the mark for itself."""
     for _ in range(2):
         move_log(file)
         assert find_write_reasons(storage) == (None, None)
         move_log(file)
         run_python(["-c", WRITE, str(file)])
         assert find_write_reasons(storage) == (None, None)
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute("VACUUM")
-    assert find_write_reasons(storage) == (None, None)
-    assert read_revision(storage) == 8
+    for statement in ("VACUUM", "PRAGMA user_version = 1", "PRAGMA application_id = 7", "PRAGMA user_version = 0"):
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute(statement)
+        assert find_write_reasons(storage) == (None, None)
+        move_log(file)
+    assert read_revision(storage) == 11
+
+
+def test_services_that_start_on_empty_logs_while_this_one_idles(file: Path, storage: Storage) -> None:
+    """Each gives the file another mark, so that the one which this service knows is several steps behind."""
+    assert find_reason(lambda storage: storage.check_writes(), storage) is None
+    for _ in range(3):
+        move_log(file)
+        run_python(["-c", WRITE, str(file)])
+    assert find_reason(lambda storage: storage.check_writes(), storage) is None
+    assert write_something(storage) == 5
+
+
+def test_a_link_that_leads_elsewhere_is_a_file_replaced(file: Path, storage: Storage) -> None:
+    """The service goes on with the file that it has open."""
+    link = find_name(file)
+    if link == file:
+        file.rename(file.with_name("away.db"))
+    other_database(file)
+    link.unlink(missing_ok=True)
+    link.symlink_to(file.with_name("other.db"))
+    assert find_write_reasons(storage) == ("file replaced", "file replaced")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from heksher.server.storage.storage_errors import StorageError
 from tests.support.old_databases import make_second_database
 from tests.support.storages import SqlPlace, opened, read_revision, write_something
 
-FOREIGN = r"heksher\.db-wal does not belong to .*heksher\.db: .*remove heksher\.db-wal and heksher\.db-shm"
+FOREIGN = r"heksher\.db-wal does not belong to .*heksher\.db: .*move heksher\.db-wal and heksher\.db-shm elsewhere"
 
 
 @pytest.fixture
