@@ -27,7 +27,9 @@ class FilePath(click.ParamType[Path]):
                 param,
                 ctx,
             )
-        return Path(value)
+        if (path := Path(value)).is_dir():
+            self.fail(f"{show(value)} is a directory, and this has to be the path of a file", param, ctx)
+        return path
 
 
 class WholeNumber(click.IntRange):

@@ -43,3 +43,10 @@ def test_the_error_says_which_numbers_there_are(text: str, most: int | None, bou
     with pytest.raises(click.BadParameter) as raised:
         WholeNumber(0, most).convert(text, None, None)
     assert f"{text!r} is no whole number {bounds}" == raised.value.message
+
+
+@pytest.mark.parametrize("text", [".", "/", "./"])
+def test_a_directory_is_refused(text: str):
+    """Where a file is needed."""
+    with pytest.raises(click.BadParameter, match=f"'{text}' is a directory"):
+        FilePath().convert(text, None, None)

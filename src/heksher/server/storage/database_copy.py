@@ -86,6 +86,8 @@ def restore(file: Path, database: str) -> Copied:
     """
     target = find_dialect(database)
     if isinstance(target, SqliteDialect):
+        if target.file == file.resolve():
+            raise StorageError(f"{file} is the database itself: restore from another file")
         target.belong_like(file)
     with scratch.scratch_directory(scratch.RESTORE) as directory:
         # A copy, because it may have to be migrated, and because SQLite may create auxiliary files beside the file it

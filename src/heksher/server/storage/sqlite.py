@@ -272,10 +272,24 @@ def copy_file(file: Path, copy: Path) -> None:
     """
     source = SqliteDialect.of_file(file)
     source.check_exists()
-    _require_own_log(file)
+    _require_own_log(source.file)
+    # Where nobody uses the database, SQLite would make the files beside it, and leave them there.
+    is_quiet = _is_quiet(source.file)
+    _copy_as_of_one_moment(source.file, copy, "&immutable=1" if is_quiet else "")
+    if is_quiet and not _is_quiet(source.file):
+        # Somebody has begun to use it meanwhile.
+        copy.unlink()
+        _copy_as_of_one_moment(source.file, copy, "")
+
+
+def _is_quiet(file: Path) -> bool:
+    return not any(path.exists() for path in list_companions(file))
+
+
+def _copy_as_of_one_moment(file: Path, copy: Path, parameter: str) -> None:
     try:
         with (
-            closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as reading,
+            closing(sqlite3.connect(f"{file.as_uri()}?mode=ro{parameter}", uri=True)) as reading,
             closing(sqlite3.connect(copy)) as writing,
         ):
             reading.backup(writing)

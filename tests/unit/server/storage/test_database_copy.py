@@ -14,10 +14,11 @@ import pytest
 
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.operations import settings
-from heksher.server.storage import database_copy
+from heksher.server.storage import database_copy, sqlite
 from heksher.server.storage.base import LoggedChange, Storage, Writer
 from heksher.server.storage.database_copy import Copied, back_up, restore
 from heksher.server.storage.maintenance import is_unused
+from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.tables import METADATA
 from tests.support.old_databases import FixedClock, fill, make_first_database
@@ -28,6 +29,7 @@ from tests.support.storages import (
     a_setting,
     make_place,
     opened,
+    read_revision,
     see_everything,
     see_last_changes,
     store,
@@ -439,3 +441,46 @@ def test_tells_services_of_what_was_restored(tmp_path: Path, file: Path) -> None
         listener.wait(60)
         assert 3 == running.read(lambda reader: reader.revision())
         assert 4 == running.write(lambda writer: writer.record(SOME_CHANGE)).revision
+
+
+def test_restoring_leaves_nothing_beside_the_file(tmp_path: Path) -> None:
+    """Files of a stopped database's log would make the backup look like a database in use."""
+    file = tmp_path / "stopped.db"
+    with opened(str(file)) as storage:
+        write_something(storage)
+    restore(file, str(tmp_path / "restored.db"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["restored.db", "stopped.db"]
+
+
+def test_a_file_that_comes_into_use_while_it_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is copied once more, with what is not in the file yet."""
+    file = tmp_path / "stopped.db"
+    with opened(str(file)) as storage:
+        write_something(storage)
+    copy_first, parameters = sqlite._copy_as_of_one_moment, []
+    beginner = SqlStorage(str(file))
+
+    def copy_while_others_begin(source: Path, copy: Path, parameter: str) -> None:
+        parameters.append(parameter)
+        copy_first(source, copy, parameter)
+        if len(parameters) == 1:
+            beginner.open()
+            write_something(beginner)
+
+    monkeypatch.setattr(sqlite, "_copy_as_of_one_moment", copy_while_others_begin)
+    sqlite.copy_file(file, tmp_path / "copy.db")
+    beginner.close()
+    assert parameters == ["&immutable=1", ""]
+    with opened(str(tmp_path / "copy.db")) as copied:
+        assert read_revision(copied) == 2
+
+
+def test_a_database_is_not_restored_from_itself(tmp_path: Path) -> None:
+    """Nor from another name of it."""
+    file, link = tmp_path / "empty.db", tmp_path / "link.db"
+    with opened(str(file)):
+        pass
+    link.symlink_to(file)
+    for source, target in ((file, file), (file, link), (link, file)):
+        with pytest.raises(StorageError, match="is the database itself"):
+            restore(source, str(target))
