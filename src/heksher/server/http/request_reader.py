@@ -92,9 +92,9 @@ class RequestReader:
         "_chunks",
         "_data_bytes",
         "_end_fields",
-        "_error",
         "_fields",
         "_framing",
+        "_has_many_fields",
         "_is_past_end",
         "_is_priming",
         "_is_spent",
@@ -133,8 +133,8 @@ class RequestReader:
         # Whether the parser reads no more requests: one asks for the end of the connection, maybe after its body only.
         # Whether the connection ends, is not decided here.
         self._is_spent = False
-        # What is too large; None if nothing is.
-        self._error: HeadTooLargeError | None = None
+        # Whether there are too many fields. Noted here, as the parser has an error of its own then.
+        self._has_many_fields = False
         self.is_in_head: bool = True
         self.head_bytes: int = 0
 
@@ -188,8 +188,8 @@ class RequestReader:
             if self._framing is not None:
                 self._prime(self._framing)
         except httptools.HttpParserCallbackError:
-            if self._error is not None:
-                raise self._error from None
+            if self._has_many_fields:
+                raise HeadTooLargeError(is_line=False) from None
             raise
 
     def _prime(self, framing: bytes) -> None:
@@ -204,9 +204,8 @@ class RequestReader:
         self._is_priming = False
 
     def _refuse_fields(self) -> None:
-        # Noted, since the parser does not pass it on.
-        self._error = HeadTooLargeError(is_line=False)
-        raise self._error
+        self._has_many_fields = True
+        raise HeadTooLargeError(is_line=False)
 
     def _is_in_line(self) -> bool:
         return self.is_in_head and not self._fields and self.head_bytes - len(self._target) < _MAX_LINE_REST_BYTES
