@@ -292,7 +292,7 @@ class Connection(asyncio.Protocol):
         """Read requests until one must be answered first; keep what is left."""
         reader = self._reader
         try:
-            while start < len(data) and reader is not None and not self._must_answer_first():
+            while start < len(data) and reader is not None and not (self._incoming and self._incoming.is_complete):
                 start = reader.read(data, start)
         except HeadTooLargeError as error:
             self.refuse(error.status, error.describe(self._places.limits.max_head_bytes), "large_head")
@@ -304,9 +304,6 @@ class Connection(asyncio.Protocol):
             if self._request is not None and self._request.task is None:
                 self._start(self._request)
             self._settle()
-
-    def _must_answer_first(self) -> bool:
-        return self._incoming is not None and self._incoming.is_complete
 
     def _start(self, request: ServedRequest) -> None:
         self._request = request

@@ -162,6 +162,7 @@ class ServedRequest:
         """
         self.is_cut_off = True
         self.is_kept = False
+        self._expects_continue = False
         self._refuse_now = refuse_now
         self._body = bytearray()
         self.body_bytes = 0
@@ -210,15 +211,11 @@ class ServedRequest:
 
     async def receive(self) -> Message:
         """Return the next part of the body, or that the client is gone."""
-        self.has_asked = True
-        if self._refuse_now is not None:
-            refuse_now, self._refuse_now = self._refuse_now, None
-            if not self.is_started:
-                refuse_now()
         if self._expects_continue and not self.is_disconnected:
             self._expects_continue = False
             self._wire.write(_CONTINUE)
         while True:
+            self._note_asked()
             if self.is_disconnected or self.is_answered or self.is_cut_off:
                 return _DISCONNECT
             if self._body or (self.is_complete and not self._is_end_told):
@@ -233,6 +230,12 @@ class ServedRequest:
                 self._waiter = asyncio.get_running_loop().create_future()
             # Shielded, because several tasks of an application may wait.
             await asyncio.shield(self._waiter)
+
+    def _note_asked(self) -> None:
+        self.has_asked = True
+        refuse_now, self._refuse_now = self._refuse_now, None
+        if refuse_now is not None and not self.is_started:
+            refuse_now()
 
     async def send(self, message: Message) -> None:
         """Send a part of the answer, once the client has taken what was sent before."""
