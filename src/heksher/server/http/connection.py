@@ -136,11 +136,8 @@ class Connection(asyncio.Protocol):
 
     def begin_request(self, scope: Scope, *, is_kept: bool, expects_continue: bool) -> None:
         """Answer a request, after those that came before it."""
-        request = self._incoming = ServedRequest(self, scope, is_kept=is_kept, expects_continue=expects_continue)
-        if self._request is None:
-            self._start(request)
-        else:
-            self._queue.append(request)
+        # Started when all is read that has arrived: what is malformed so far is refused, and never performed.
+        self._request = self._incoming = ServedRequest(self, scope, is_kept=is_kept, expects_continue=expects_continue)
 
     def add_body(self, data: bytes) -> None:
         """Give a part of the body to the request."""
@@ -235,20 +232,30 @@ class Connection(asyncio.Protocol):
             detail: what is wrong.
             reason: what it is counted as.
         """
-        if self._lingering is not None:
-            return
-        ended = self._places.ended
-        ended.note(reason)
         request = self._request
-        if self._transport is None or self._is_closing or self._queue or (request is not None and request.is_started):
+        if self._lingering is not None or (request is not None and request.is_cut_off):
+            return
+        self._places.ended.note(reason)
+        if self._transport is None or self._is_closing or (request is not None and request.is_started):
             self.abort()
+        elif request is None or request.task is None or request.has_asked:
+            self._send_refusal(status, detail)
+        else:
+            # It may be performed without its body, and then its own answer says so.
+            self._stop_reading()
+            request.cut_off(lambda: self._send_refusal(status, detail))
+            self._settle()
+
+    def _send_refusal(self, status: int, detail: str) -> None:
+        if self._transport is None or self._is_closing:
             return
         answer, size = write_refusal(status, self._places.date_line, detail)
-        if request is not None:
-            request.refuse(status, size)
+        if self._request is not None and self._request.task is not None:
+            self._request.refuse(status, size)
         else:
+            self._request = self._incoming = None
             waited_s = self._loop.time() - self.since_s if self.phase is Phase.HEAD else 0.0
-            ended.record_refusal(find_client(self._transport), status, waited_s, size)
+            self._places.ended.record_refusal(find_client(self._transport), status, waited_s, size)
         self._places.hold(self, 0)
         self._transport.write(answer)
         self._linger()
@@ -285,11 +292,8 @@ class Connection(asyncio.Protocol):
         """Read requests until one must be answered first; keep what is left."""
         reader = self._reader
         try:
-            while start < len(data) and reader is not None and not self._must_answer_first():
-                try:
-                    start = reader.read(data, start)
-                except httptools.HttpParserUpgrade as upgrade:
-                    start += upgrade.args[0]
+            while start < len(data) and reader is not None and not (self._incoming and self._incoming.is_complete):
+                start = reader.read(data, start)
         except HeadTooLargeError as error:
             self.refuse(error.status, error.describe(self._places.limits.max_head_bytes), "large_head")
         except httptools.HttpParserError:
@@ -297,11 +301,9 @@ class Connection(asyncio.Protocol):
         else:
             if start < len(data):
                 self._rest, self._rest_start = data, start
+            if self._request is not None and self._request.task is None:
+                self._start(self._request)
             self._settle()
-
-    def _must_answer_first(self) -> bool:
-        incoming = self._incoming
-        return incoming is not None and incoming.is_complete
 
     def _start(self, request: ServedRequest) -> None:
         self._request = request
@@ -309,20 +311,23 @@ class Connection(asyncio.Protocol):
             request.half_close(is_last=not self._queue)
         running = self._places.running
         running.add(request)
-        request.task = self._loop.create_task(request.run(self._app, running.discard))
+        request.task = self._places.context.run(self._loop.create_task, request.run(self._app, running.discard))
 
     def _go_on(self) -> None:
-        """Go on with the next request."""
-        if self._queue:
-            self._start(self._queue.popleft())
-            self._settle()
-            return
-        self._request = self._incoming = None
+        """Go on with the next request, once the application is done with the one before it, and has recorded it."""
         if self._rest:
+            self._loop.call_soon(self._begin_next)
+        else:
+            self._request = self._incoming = None
+            self._settle()
+
+    def _begin_next(self) -> None:
+        if self._request is not None and not self._request.is_kept:
+            self.close()  # as the service is being shut down
+        elif not self._is_closing:
+            self._request = self._incoming = None
             data, self._rest = self._rest, b""
             self._read(data, self._rest_start)
-        else:
-            self._settle()
 
     def _settle(self) -> None:
         """Take the place that belongs to what the connection does now, and note what it holds."""

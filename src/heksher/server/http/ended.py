@@ -5,6 +5,7 @@ An answer with which a request is refused here, without the application, is reco
 
 import logging
 from collections import Counter
+from contextvars import Context
 from typing import Final, Literal, Protocol
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -73,7 +74,8 @@ class Ended:
             size_bytes: the size of the answer's body.
         """
         if self._recorder is not None:
-            self._recorder.record_refusal(client, status, seconds, size_bytes)
+            # Not as a part of the request that is answered meanwhile: its line would have that one's id.
+            Context().run(self._recorder.record_refusal, client, status, seconds, size_bytes)
 
     def report(self, now_s: float, count: int, limit: int, held_bytes: int) -> None:
         """Report the connections that are open, and log those that were ended if it is time for that."""

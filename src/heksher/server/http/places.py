@@ -4,6 +4,7 @@ Nothing here looks at all connections for each new one: a stranger can open thou
 """
 
 from collections import OrderedDict
+from contextvars import Context, copy_context
 from enum import IntEnum
 from typing import Final, Generic, Literal, Protocol, TypeVar
 
@@ -71,6 +72,7 @@ class Places(Generic[PlacedT]):
     Attributes:
         unread: those whose clients have not taken what was sent.
         running: the requests whose application has not returned; the event loop knows them only weakly.
+        context: that of no request. Those are begun in it: what begins one is often the end of another.
         date_line: the header field with the time.
         held_bytes: what they hold of requests that are not answered.
         turn: how often the acceptor has looked for new connections.
@@ -84,6 +86,7 @@ class Places(Generic[PlacedT]):
         self._by_phase: tuple[OrderedDict[PlacedT, None], ...] = (reading, reading, OrderedDict(), OrderedDict())
         self.unread: OrderedDict[PlacedT, None] = OrderedDict()
         self.running: set[ServedRequest] = set()
+        self.context: Context = copy_context()
         self.date_line: bytes = b""
         self._large: OrderedDict[PlacedT, None] = OrderedDict()
         self.held_bytes: int = 0

@@ -1,10 +1,11 @@
 """Reads requests from the bytes of a connection, with bounds on all that is not a body.
 
 The parser itself has no limits: it joins a header field that comes in many pieces by copying all of it for each piece,
-and it parses as many requests as it is given. So it is given bytes in *portions*. A portion ends where a head may end,
-at the latest at the limit; so few requests end in it, and between two portions the connection can stop.
+and it parses as many requests as it is given, but does not say where one of them ends. So it is given bytes in
+*portions*. A portion ends where a head or a body ends, at the latest at the limit; so nothing ever follows a request,
+or the head of one, in the same portion, and between two portions the connection can stop.
 
-Source: RFC 9112; llhttp, which lets a head end in CRLF CRLF only.
+Source: RFC 9112; llhttp, which lets a head, and a body in chunks, end in CRLF CRLF only.
 """
 
 from typing import Final, Protocol
@@ -13,10 +14,8 @@ from urllib.parse import unquote
 import httptools
 from starlette.types import Scope
 
-_HEAD_END: Final = b"\r\n\r\n"
-# Where a body is not known to be longer, the end of a head is not looked for in the first bytes of a portion: else a
-# body of empty lines would be read in portions of four bytes. So few bytes hold at most 14 requests.
-_LEAST_BODY_BYTES: Final = 256
+from heksher.server.http.chunk_scan import MAX_SEAM_BYTES, ChunkScan, find_end
+
 # All of a request line that is not its target: the longest method, blanks, and the version.
 _MAX_LINE_REST_BYTES: Final = 48
 # More fields than any program sends. Each step of a request looks at all of them, and a stream keeps them.
@@ -90,11 +89,16 @@ class RequestReader:
     __slots__ = (
         "_base",
         "_body_left",
+        "_chunks",
         "_data_bytes",
         "_end_fields",
         "_fields",
         "_framing",
+        "_has_many_fields",
+        "_is_past_end",
         "_is_priming",
+        "_is_spent",
+        "_last_bytes",
         "_max_head_bytes",
         "_parser",
         "_receiver",
@@ -107,7 +111,7 @@ class RequestReader:
         self._receiver = receiver
         self._base = base
         self._max_head_bytes = max_head_bytes
-        self._parser = self._make_parser()
+        self._parser = httptools.HttpRequestParser(self)
         # Whether the parser is given a head only to have it read the body that follows.
         self._is_priming = False
         self._target = b""
@@ -120,11 +124,22 @@ class RequestReader:
         self._body_left = 0
         # The data of a body in the portion that is being read.
         self._data_bytes = 0
+        # Finds the end of a body that comes in chunks.
+        self._chunks = ChunkScan()
+        # The last bytes of what has come of a head, in which its end may have begun.
+        self._last_bytes = b""
+        # Whether a request has ended in the portion that is being read.
+        self._is_past_end = False
+        # Whether the parser reads no more requests: one asks for the end of the connection, maybe after its body only.
+        # Whether the connection ends, is not decided here.
+        self._is_spent = False
+        # Whether there are too many fields. Noted here, as the parser has an error of its own then.
+        self._has_many_fields = False
         self.is_in_head: bool = True
         self.head_bytes: int = 0
 
     def read(self, data: bytes, start: int) -> int:
-        """Read one portion; return where it ends.
+        """Read one portion; return where it ends. At most one request ends in it, and then with it.
 
         Args:
             data: what has arrived.
@@ -132,13 +147,16 @@ class RequestReader:
 
         Raises:
             HeadTooLargeError: a head, or what follows a body, is too large.
-            HttpParserUpgrade: the request asks for another protocol, and has no body; it can be answered in this one.
             HttpParserError: this is not HTTP.
         """
         end = self._find_end(data, start)
         size = end - start
         self.head_bytes += size
-        self._feed(data if size == len(data) else memoryview(data)[start:end])
+        self._is_past_end = False
+        self._feed(data if size == len(data) else memoryview(data)[start:end], size)
+        if self._is_spent:
+            self._is_spent = False
+            self._parser = httptools.HttpRequestParser(self)
         if self._data_bytes:
             self.head_bytes = size - self._data_bytes
             self._data_bytes = 0
@@ -153,45 +171,51 @@ class RequestReader:
     def _find_end(self, data: bytes, start: int) -> int:
         if self._body_left:
             return min(start + self._body_left, len(data))
-        found = data.find(_HEAD_END, start if self.is_in_head else start + _LEAST_BODY_BYTES)
-        end = len(data) if found < 0 else found + len(_HEAD_END)
-        return min(end, start + self._max_head_bytes - self.head_bytes)
+        stop = min(len(data), start + self._max_head_bytes - self.head_bytes)
+        if not self.is_in_head:
+            return self._chunks.find_end(data, start, stop)
+        end = find_end(data, start, stop, self._last_bytes)
+        self._last_bytes = (self._last_bytes + data[max(start, end - MAX_SEAM_BYTES) : end])[-MAX_SEAM_BYTES:]
+        return end
 
-    def _feed(self, portion: bytes | memoryview) -> None:
+    def _feed(self, portion: bytes | memoryview, size: int) -> None:
         try:
             self._parser.feed_data(portion)
         except httptools.HttpParserUpgrade as upgrade:
-            if self._framing is None:
-                raise
-            self._read_body_anew(self._framing, memoryview(portion)[upgrade.args[0] :])
-        except httptools.HttpParserCallbackError as error:
-            if isinstance(error.__context__, HeadTooLargeError):
-                raise error.__context__ from None
+            # The request is answered in this protocol.
+            if upgrade.args[0] != size:
+                raise httptools.HttpParserError("a head has ended within a portion") from None
+            if self._framing is not None:
+                self._prime(self._framing)
+        except httptools.HttpParserCallbackError:
+            if self._has_many_fields:
+                raise HeadTooLargeError(is_line=False) from None
             raise
 
-    def _make_parser(self) -> httptools.HttpRequestParser:
-        parser = httptools.HttpRequestParser(self)
-        # What follows a request that asks for the end of the connection is no error: it is left unread.
-        parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        return parser
-
-    def _read_body_anew(self, framing: bytes, rest: bytes | memoryview) -> None:
-        """Read a body that the parser takes for another protocol, which the request asks for besides.
+    def _prime(self, framing: bytes) -> None:
+        """Have a body read that the parser takes for another protocol, which the request asks for besides.
 
         Args:
             framing: the header field that says how long it is.
-            rest: what has arrived of it.
         """
-        self._parser = self._make_parser()
+        self._parser = httptools.HttpRequestParser(self)
         self._is_priming = True
         self._parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
         self._is_priming = False
-        self._parser.feed_data(rest)
+
+    def _refuse_fields(self) -> None:
+        self._has_many_fields = True
+        raise HeadTooLargeError(is_line=False)
 
     def _is_in_line(self) -> bool:
         return self.is_in_head and not self._fields and self.head_bytes - len(self._target) < _MAX_LINE_REST_BYTES
 
     # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """Make sure that nothing is read after a request in the same portion: it must be answered first."""
+        if self._is_past_end:
+            raise httptools.HttpParserError("a request has ended within a portion")
 
     def on_url(self, target: bytes) -> None:
         """Take a part of the request's target."""
@@ -205,14 +229,14 @@ class RequestReader:
         elif not self._is_priming:
             self._end_fields += 1
             if self._end_fields > _MAX_FIELDS:
-                raise HeadTooLargeError(is_line=False)
+                self._refuse_fields()
 
     def on_headers_complete(self) -> None:
         """Tell the receiver of the request."""
         if self._is_priming:
             return
         if len(self._fields) > _MAX_FIELDS:
-            raise HeadTooLargeError(is_line=False)
+            self._refuse_fields()
         parser = self._parser
         version = parser.get_http_version()
         method = parser.get_method().decode("ascii")
@@ -250,8 +274,9 @@ class RequestReader:
         """Tell the receiver of the end of the request."""
         if self._framing is not None and self._parser.should_upgrade():
             return  # its body is still to be read
+        self._is_spent = not self._parser.should_keep_alive()
         self._framing = None
-        self.is_in_head = True
+        self.is_in_head = self._is_past_end = True
         self.head_bytes = self._data_bytes = self._body_left = self._end_fields = 0
         self._receiver.end_request()
 
@@ -265,6 +290,7 @@ class RequestReader:
                 self._framing = b"content-length: " + value if self._body_left else None
             elif name == b"transfer-encoding":
                 # Of several, the parser has to judge all.
+                self._chunks = ChunkScan()
                 self._framing = (
                     b"transfer-encoding: " + value if self._framing is None else self._framing + b"," + value
                 )

@@ -62,6 +62,8 @@ class ServedRequest:
         body_bytes: how much has arrived of the body.
         is_started: whether the answer has begun.
         is_disconnected: whether the client is gone, or counts as gone.
+        has_asked: whether the application has asked for the body.
+        is_cut_off: whether the rest of the body never comes, though the client is still there.
         task: runs the application; None before the request is started.
     """
 
@@ -73,11 +75,14 @@ class ServedRequest:
         "_is_half_closed",
         "_left_bytes",
         "_refusal",
+        "_refuse_now",
         "_waiter",
         "_wire",
         "body_bytes",
+        "has_asked",
         "is_answered",
         "is_complete",
+        "is_cut_off",
         "is_disconnected",
         "is_kept",
         "is_started",
@@ -97,6 +102,10 @@ class ServedRequest:
         self.is_disconnected: bool = False
         # Status and size of the answer that the connection has given; None while it has not.
         self._refusal: tuple[int, int] | None = None
+        self.has_asked: bool = False
+        self.is_cut_off: bool = False
+        # Has the connection answer, once the application asks for a body that never comes; None if it may come.
+        self._refuse_now: Callable[[], None] | None = None
         self.task: asyncio.Task[None] | None = None
         # What has arrived of the body and was not taken.
         self._body = bytearray()
@@ -142,6 +151,21 @@ class ServedRequest:
         if is_last:
             self.is_kept = False
         self._wake()
+
+    def cut_off(self, refuse_now: Callable[[], None]) -> None:
+        """Note that the rest of the body never comes, and that the connection ends.
+
+        An application that never asks for it does not need it: what it answers is sent.
+
+        Args:
+            refuse_now: called when the application asks for it; has the connection answer.
+        """
+        self.is_cut_off = True
+        self.is_kept = False
+        self._expects_continue = False
+        self._refuse_now = refuse_now
+        self._body = bytearray()
+        self.body_bytes = 0
 
     def refuse(self, status: int, size_bytes: int) -> None:
         """Note that the connection has answered, and ends: what the application answers is dropped.
@@ -191,7 +215,8 @@ class ServedRequest:
             self._expects_continue = False
             self._wire.write(_CONTINUE)
         while True:
-            if self.is_disconnected or self.is_answered:
+            self._note_asked()
+            if self.is_disconnected or self.is_answered or self.is_cut_off:
                 return _DISCONNECT
             if self._body or (self.is_complete and not self._is_end_told):
                 body = bytes(self._body)
@@ -205,6 +230,12 @@ class ServedRequest:
                 self._waiter = asyncio.get_running_loop().create_future()
             # Shielded, because several tasks of an application may wait.
             await asyncio.shield(self._waiter)
+
+    def _note_asked(self) -> None:
+        self.has_asked = True
+        refuse_now, self._refuse_now = self._refuse_now, None
+        if refuse_now is not None and not self.is_started:
+            refuse_now()
 
     async def send(self, message: Message) -> None:
         """Send a part of the answer, once the client has taken what was sent before."""

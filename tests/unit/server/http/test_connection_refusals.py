@@ -16,6 +16,7 @@ from tests.support.serving import serving
 from tests.support.waiting import wait_until
 
 POST = b"POST /api/v1/%b HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: a\r\nContent-Length: %d\r\n\r\n"
+DELETE = b"DELETE /api/v1/rules/1 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 GET = b"GET /api/v1/query HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -107,4 +108,23 @@ def test_an_answer_is_not_taken_for_that_to_the_request_after_it(app: Applicatio
     with serving(app.front, recorder=app.recorder) as (url, _), connecting(url) as client:
         client.send(GET, b"nothing\r\n\r\n")
         client.read_to_end()
-    assert {"GET /api/v1/query 200", "- - 400"} == {line.partition(",")[0] for line in read_lines(caplog)}
+    assert ["GET /api/v1/query 200", "- - 400"] == [line.partition(",")[0] for line in read_lines(caplog)]
+
+
+@pytest.mark.parametrize(
+    ("rest", "expected"),
+    [
+        (b"0\r\n\r\n\x00bad\r\n\r\n", ["DELETE /api/v1/rules/1 204", "- - 400"]),
+        (b"0\r\n\r\n" + GET + b"\x00bad\r\n\r\n", ["DELETE /api/v1/rules/1 204", "GET /api/v1/query 200", "- - 400"]),
+        (b"g\r\n\r\n", ["- - 400"]),
+    ],
+)
+def test_what_was_done_is_recorded_so_and_what_is_malformed_after_it(
+    app: Application, caplog: pytest.LogCaptureFixture, rest: bytes, expected: list[str]
+):
+    """Each once, as it was answered."""
+    with serving(app.front, recorder=app.recorder) as (url, _), connecting(url) as client:
+        client.send(DELETE + rest)
+        answers = client.read_to_end()
+    assert expected == [line.partition(",")[0] for line in read_lines(caplog)]
+    assert [line[-3:].encode() for line in expected] == re.findall(rb"HTTP/1.1 (\d+)", answers)
