@@ -263,6 +263,10 @@ class Connection(asyncio.Protocol):
                 self.refuse(408, f"the head of the request took longer than {limits.head_s:g} s", "slow_head")
             else:
                 self.end("slow_head")
+        elif self._gate.is_shut and self._request is not None and self._request.is_started:
+            # Who is still reading the answer may send the rest of the body after that.
+            self.since_s = now_s
+            self._pace.mark(now_s, self._count_body())
         elif now_s - self.since_s >= limits.body_s or (
             self._is_reading and not self._pace.is_kept(now_s, self._count_body(), limits)
         ):

@@ -63,6 +63,14 @@ def test_a_client_that_reads_gets_all_of_its_answer(kind: str, sent: bytes):
         assert LARGE == read_slowly(client, sent)
 
 
+@pytest.mark.parametrize("times", [{"body_s": 0.2}, {"rate_s": 0.2}])
+def test_who_reads_an_answer_may_send_the_body_after_it(times: dict[str, float]):
+    """Where the connection goes on; the time for the body begins then."""
+    with serving(answer_much, limits=HttpLimits(**times)) as (url, _), connecting(url) as client:
+        client.send(b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n")
+        assert LARGE == read_slowly(client)
+
+
 def test_what_follows_the_last_request_does_not_cut_its_answer_off():
     """Though it is never read."""
     with serving(answer_much) as (url, _), connecting(url) as client:
