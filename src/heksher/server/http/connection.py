@@ -113,9 +113,8 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         # What has come completely is answered, and what its application has begun; whatever has not is never completed.
-        if not self._is_closing and self._lingering is None:
-            self._is_half_closed = True
-            self._settle()
+        self._is_half_closed = True
+        self._settle()
         return not self._is_closing and self._lingering is None
 
     def pause_writing(self) -> None:
@@ -359,7 +358,6 @@ class Connection(asyncio.Protocol):
 
     def _adjust_reading(self) -> None:
         """Stop reading, or go on with it."""
-        # While a request is answered its client is read on, as nothing else would say that it sends nothing more.
         is_reading = max(len(self._rest) - self._rest_start, self._waiting_bytes) <= _MAX_WAITING_BYTES
         if is_reading is self._is_reading or self._transport is None or self._is_closing:
             return
@@ -384,10 +382,8 @@ class Connection(asyncio.Protocol):
         """Close the connection in a moment; what comes until then is dropped."""
         self._stop_reading()
         if self._transport is not None and self._lingering is None:
-            self._waiting_bytes = 0
-            self._adjust_reading()
-            most_bytes = self._places.limits.max_pending_bytes
-            self._lingering = Linger(self._transport, self._loop, self.abort, most_bytes)
+            self.note_taken()
+            self._lingering = Linger(self._transport, self._loop, self.abort, self._places.limits.max_pending_bytes)
             if not self._lingering.count_down():
                 self._watch_reader()
 

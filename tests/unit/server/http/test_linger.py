@@ -41,7 +41,7 @@ async def answer_much(_scope, _receive, send) -> None:
 
 
 def read_slowly(client: RawClient, sent: bytes = b"") -> int:
-    """Read for at least 0.6 s, and send something now and then; return the size of the answer's body."""
+    """Read for at least 0.6 s, and send something at first; return the size of the answer's body."""
     received = bytearray()
     read = 0
     while part := client.native.recv(1 << 20):
@@ -49,7 +49,7 @@ def read_slowly(client: RawClient, sent: bytes = b"") -> int:
         if len(received) - read > 1 << 20:
             read = len(received)
             threading.Event().wait(0.03)
-            if sent:
+            if sent and len(received) < LARGE // 2:
                 client.send(sent)
     return len(received.partition(b"\r\n\r\n")[2])
 
