@@ -7,7 +7,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heksher.server.asgi.header_fields import get_fields
-from heksher.server.asgi.recorder import Recorder
+from heksher.server.asgi.recorder import Recorder, note_start
 from heksher.server.asgi.unreadable_body import UnreadableBodyError
 from heksher.server.queries.query_service import AskedQuery, QueryService, Reply, make_key
 from heksher.wire import QUERY_PATH
@@ -55,6 +55,7 @@ class FastPath:
         self._recorder.record(scope, QUERY_PATH, status, started_s, len(body))
 
     async def _answer_posted(self, scope: Scope, receive: Receive, send: Send, started_s: float) -> None:
+        note_start(scope, started_s)
         try:
             message = await _read_body(receive)
         except UnreadableBodyError:

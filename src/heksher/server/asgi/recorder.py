@@ -20,6 +20,8 @@ _NO_EXTENSIONS: Final[dict[str, tuple[int, int]]] = {}
 _NOT_KNOWN: Final = "-"
 # In the extensions of a connection: status and size of the answer that its last request got from the server.
 _REFUSAL: Final = "heksher.refusal"
+# In a scope: when the request arrived.
+_STARTED: Final = "heksher.started_s"
 
 _ID_HEADER: Final = b"x-request-id"
 
@@ -82,6 +84,22 @@ def note_refusal(scope: Scope, status: int, size_bytes: int) -> None:
     """
     # Steps may have copied the scope; but all copies have the same extensions.
     scope["extensions"][_REFUSAL] = (status, size_bytes)
+
+
+def note_start(scope: Scope, started_s: float) -> None:
+    """Note when a request arrived, for later steps, which get it only once its body has come.
+
+    Args:
+        scope: the scope of the request.
+        started_s: when it arrived, by ``time.perf_counter``.
+    """
+    scope[_STARTED] = started_s
+
+
+def get_start(scope: Scope) -> float:
+    """Return when a request arrived, by ``time.perf_counter``: now, if no earlier step has noted it."""
+    started_s: float | None = scope.get(_STARTED)
+    return time.perf_counter() if started_s is None else started_s
 
 
 @contextmanager

@@ -4,14 +4,13 @@ Answers from memory do not pass it and have no request id: they cannot fail, and
 """
 
 import logging
-import time
 from collections.abc import Awaitable
 from functools import cache
 
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heksher.server.asgi.recorder import UNMATCHED, Recorder, identifying
+from heksher.server.asgi.recorder import UNMATCHED, Recorder, get_start, identifying
 from heksher.server.catalog.answer import NOSNIFF, HeaderField
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -32,7 +31,7 @@ class RequestLog:
         self._recorder = recorder
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started_s = time.perf_counter()
+        started_s = get_start(scope)
         with identifying(scope) as id_field:
             watch = _Watch(send, (NOSNIFF, id_field))
             try:

@@ -9,7 +9,8 @@ three places at any time::
     busy      a complete request is being answered, or a stream is open
 
 Requests of one connection are answered one after another. While one is answered nothing of the next is parsed: what has
-arrived of it is held as it is, and reading stops. So a client that sends without reading fills its own buffers.
+arrived of it is held as it is, and when that is much, reading stops. So a client that sends without reading fills its
+own buffers; and until then it is noticed that a client sends nothing more.
 
 From the bottom: ``http_limits``, ``answer_text`` and ``request_reader`` know bytes only; a ``served_request`` is a
 request and its answer, as the application sees them, which waits at a ``write_gate`` while the client does not read; a

@@ -11,16 +11,14 @@ from heksher.server.http.answer_text import write_refusal
 from heksher.server.http.base_scope import find_client, make_base_scope
 from heksher.server.http.body_pace import BodyPace
 from heksher.server.http.ended import Reason
+from heksher.server.http.linger import Linger
 from heksher.server.http.places import Phase, Places
 from heksher.server.http.request_reader import HeadTooLargeError, RequestReader
 from heksher.server.http.served_request import ServedRequest
 from heksher.server.http.write_gate import WriteGate
 
-# So much of a body waits for the application before reading stops.
+# So much waits before reading stops: of a body for the application, or of what follows a request for its answer.
 _MAX_WAITING_BYTES: Final = 64 * 1024
-# How long a client that was refused may go on sending before the connection is closed under it: if that came at once,
-# it would not see the answer.
-_LINGER_S: Final = 2.0
 
 
 class Connection(asyncio.Protocol):
@@ -77,8 +75,8 @@ class Connection(asyncio.Protocol):
         self._is_half_closed = False
         # Whether it was ended before it was made.
         self._is_dropped = False
-        # Closes it after a refusal; None before one.
-        self._lingering: asyncio.TimerHandle | None = None
+        # Closes it when its client may still be sending; None before that.
+        self._lingering: Linger | None = None
         places.add(self)
 
     # What the event loop calls.
@@ -104,6 +102,8 @@ class Connection(asyncio.Protocol):
             self._lingering.cancel()
 
     def data_received(self, data: bytes) -> None:
+        if self._lingering is not None:
+            self._lingering.drop(len(data))
         if self._reader is None:
             return
         if self._rest:
@@ -112,12 +112,9 @@ class Connection(asyncio.Protocol):
         self._read(data, 0)
 
     def eof_received(self) -> bool:
-        # What has come completely is answered; whatever has not is never completed.
-        if not self._is_closing and self._lingering is None:
-            self._is_half_closed = True
-            if self._request is not None:
-                self._request.half_close(is_last=not self._queue)
-            self._settle()
+        # What has come completely is answered, and what its application has begun; whatever has not is never completed.
+        self._is_half_closed = True
+        self._settle()
         return not self._is_closing and self._lingering is None
 
     def pause_writing(self) -> None:
@@ -127,7 +124,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._gate.is_shut = False
         # A connection that is being closed ends only when the client has taken the last byte.
-        if not self._is_closing:
+        if not self._is_closing and self._lingering is None:
             self._places.unread.pop(self, None)
             self._settle()
         self._gate.let_through()
@@ -181,7 +178,7 @@ class Connection(asyncio.Protocol):
         if self._is_closing:
             return
         if not request.is_kept:
-            if request.is_complete:
+            if self._is_half_closed or (request.is_complete and self._is_reading and not self._rest):
                 self.close()
             else:
                 self._linger()
@@ -272,6 +269,10 @@ class Connection(asyncio.Protocol):
                 self.refuse(408, f"the head of the request took longer than {limits.head_s:g} s", "slow_head")
             else:
                 self.end("slow_head")
+        elif self._gate.is_shut and self._request is not None and self._request.is_started:
+            # Who is still reading the answer may send the rest of the body after that.
+            self.since_s = now_s
+            self._pace.mark(now_s, self._count_body())
         elif now_s - self.since_s >= limits.body_s or (
             self._is_reading and not self._pace.is_kept(now_s, self._count_body(), limits)
         ):
@@ -282,7 +283,9 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             return
         size = self._transport.get_write_buffer_size()
-        if size < self._unread_bytes:
+        if self._lingering is not None and self._lingering.count_down():
+            self._places.unread.pop(self, None)
+        elif size < self._unread_bytes:
             self._unread_bytes = size
             self.unread_since_s = now_s
         elif now_s - self.unread_since_s >= self._places.limits.unread_s:
@@ -307,8 +310,6 @@ class Connection(asyncio.Protocol):
 
     def _start(self, request: ServedRequest) -> None:
         self._request = request
-        if self._is_half_closed:
-            request.half_close(is_last=not self._queue)
         running = self._places.running
         running.add(request)
         request.task = self._places.context.run(self._loop.create_task, request.run(self._app, running.discard))
@@ -334,9 +335,12 @@ class Connection(asyncio.Protocol):
         if self._is_closing or self._lingering is not None:
             return
         request, reader = self._request, self._reader
+        if self._is_half_closed and request is not None:
+            request.half_close(is_last=not self._queue and not self._rest)
         held_bytes = len(self._rest)
         if request is not None:
-            phase = Phase.BUSY if request.is_complete else Phase.BODY
+            is_busy = request.is_complete or (self._is_half_closed and not request.is_answered)
+            phase = Phase.BUSY if is_busy else Phase.BODY
             # An application that answers has made of the body what it needs; a stream goes on for long after that.
             held_bytes += 0 if request.is_started else request.body_bytes
         else:
@@ -359,7 +363,7 @@ class Connection(asyncio.Protocol):
 
     def _adjust_reading(self) -> None:
         """Stop reading, or go on with it."""
-        is_reading = not self._rest and self._waiting_bytes <= _MAX_WAITING_BYTES
+        is_reading = max(len(self._rest) - self._rest_start, self._waiting_bytes) <= _MAX_WAITING_BYTES
         if is_reading is self._is_reading or self._transport is None or self._is_closing:
             return
         self._is_reading = is_reading
@@ -383,11 +387,10 @@ class Connection(asyncio.Protocol):
         """Close the connection in a moment; what comes until then is dropped."""
         self._stop_reading()
         if self._transport is not None and self._lingering is None:
-            self._lingering = self._loop.call_later(_LINGER_S, self.abort)
-            self._waiting_bytes = 0
-            self._adjust_reading()
-            if self._transport.can_write_eof():
-                self._transport.write_eof()
+            self.note_taken()
+            self._lingering = Linger(self._transport, self._loop, self.abort, self._places.limits.max_pending_bytes)
+            if not self._lingering.count_down():
+                self._watch_reader()
 
     def _watch_reader(self) -> None:
         """Watch whether the client takes what waits to be sent."""

@@ -141,8 +141,9 @@ class ServedRequest:
     def half_close(self, *, is_last: bool) -> None:
         """Note that the client sends nothing more.
 
-        The request is still answered. But who waits for the client to go, as streams do, is told that it has: most
-        clients of which nothing more can come are gone, and nothing else would tell so before much was sent.
+        The request is still answered; one that is not complete only if its application has begun, and so may have done
+        it. But who waits for the client to go, as streams do, is told that it has: most clients of which nothing more
+        can come are gone, and nothing else would tell so before much was sent.
 
         Args:
             is_last: whether no other request waits.
@@ -185,7 +186,9 @@ class ServedRequest:
             when_done: called in the end.
         """
         try:
-            await app(self.scope, self.receive, self.send)
+            # What never becomes complete is not begun.
+            if self.is_complete or not self._is_half_closed:
+                await app(self.scope, self.receive, self.send)
         except Exception:
             logger.exception("a request has failed")
         finally:
@@ -199,8 +202,8 @@ class ServedRequest:
         if self.is_answered or self.is_disconnected:
             return
         self.is_kept = False
-        if self.is_started and self._is_half_closed:
-            # A stream has ended; its client may still read what was sent.
+        if self._is_half_closed and (self.is_started or not self.is_complete):
+            # The application was told that nothing more comes; the client may still read what was sent.
             self._wire.finish(self)
             return
         if self.is_started:
@@ -211,7 +214,7 @@ class ServedRequest:
 
     async def receive(self) -> Message:
         """Return the next part of the body, or that the client is gone."""
-        if self._expects_continue and not self.is_disconnected:
+        if self._expects_continue and not (self.is_disconnected or self._is_half_closed):
             self._expects_continue = False
             self._wire.write(_CONTINUE)
         while True:
@@ -224,7 +227,7 @@ class ServedRequest:
                 self._is_end_told = self.is_complete
                 self._wire.note_taken()
                 return {"type": "http.request", "body": body, "more_body": not self.is_complete}
-            if self._is_half_closed and self.is_complete:
+            if self._is_half_closed:
                 return _DISCONNECT
             if self._waiter is None:
                 self._waiter = asyncio.get_running_loop().create_future()
@@ -239,7 +242,8 @@ class ServedRequest:
 
     async def send(self, message: Message) -> None:
         """Send a part of the answer, once the client has taken what was sent before."""
-        await self._wire.drain()
+        if not self.is_disconnected:
+            await self._wire.drain()
         if self.is_disconnected:
             if self._refusal is not None:
                 # Not before: the requests that came before this one may still be being recorded.

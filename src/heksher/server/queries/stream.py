@@ -115,6 +115,7 @@ class Streams:
                 stream.end()
             while (await receive())["type"] != "http.disconnect":
                 pass
+            await stream.leave()
         finally:
             self._remove(key, stream)
             stream.close()
@@ -175,6 +176,7 @@ class Streams:
             for stream in self._list():
                 if stream.is_blocked(loop.time()):
                     self._metrics.count_dropped_stream()
+                    stream.close()
                     stream.abort()
 
     def _end_all(self) -> None:
@@ -200,6 +202,7 @@ class _Stream:
         "_is_beat_due",
         "_is_end_due",
         "_is_ended",
+        "_is_leaving",
         "_send",
         "_told",
         "abort",
@@ -216,7 +219,7 @@ class _Stream:
         self.newest = self._told = _NOWHERE
         self._send = send
         self._count_events = count_events
-        self._is_beat_due = self._is_end_due = self._is_ended = False
+        self._is_beat_due = self._is_end_due = self._is_leaving = self._is_ended = False
         # Since when the client has not taken the data being sent; None when nothing is being sent.
         self._blocked_since_s: float | None = None
         # The sending task, kept here because the event loop holds it only weakly; None when there is nothing to send.
@@ -237,6 +240,13 @@ class _Stream:
         self._is_end_due = True
         self._wake()
 
+    async def leave(self) -> None:
+        """Send what is due, and end: the client sends nothing more, but may still read. Nothing is sent to one gone."""
+        self._is_leaving = True
+        self._wake()
+        if self.task is not None:
+            await asyncio.wait({self.task})
+
     def close(self) -> None:
         """Stop sending: the client is gone."""
         self._is_ended = True
@@ -255,7 +265,9 @@ class _Stream:
         loop = asyncio.get_running_loop()
         try:
             # The end event can become due while another chunk is being sent, so check again after each.
-            while not self._is_ended and (chunk := self._take_chunk()):
+            while not self._is_ended and ((chunk := self._take_chunk()) or self._is_leaving):
+                if not chunk:
+                    self._is_ended = True
                 self._blocked_since_s = loop.time()
                 await self._send({"type": "http.response.body", "body": chunk, "more_body": not self._is_ended})
         finally:

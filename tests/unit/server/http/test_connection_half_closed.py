@@ -9,7 +9,11 @@ from contextlib import contextmanager
 
 import pytest
 
+from heksher.server.app import Application
+from heksher.server.config import Config
 from heksher.server.http.http_limits import HttpLimits
+from heksher.server.queries.stream import ABORT_EXTENSION
+from tests.support.catalogs import open_fragile
 from tests.support.connection_metrics import ConnectionMetrics
 from tests.support.processes import DEADLINE_S
 from tests.support.raw_client import connecting
@@ -81,20 +85,22 @@ def test_a_large_answer_is_sent_to_its_end():
 @pytest.mark.parametrize("start", [b"", b"GET / HT", b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nab"])
 @pytest.mark.parametrize("first", [b"", b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"])
 def test_what_is_never_complete_is_not_waited_for(first: bytes, start: bytes):
-    """The connection ends at once, and the application is told."""
-    told = threading.Event()
+    """The connection ends at once; the application is told, or never begins."""
+    begun, told = threading.Event(), threading.Event()
 
     async def app(scope, receive, send) -> None:
         if b"transfer-encoding" in dict(scope["headers"]):
             await make_app()(scope, receive, send)
             return
+        begun.set()
         while (await receive())["type"] != "http.disconnect":
             pass
         told.set()
 
     with half_closing(app, first, start) as client:
         assert (1 if first else 0) == client.read_to_end().count(b"HTTP/1.1")
-        assert told.wait(DEADLINE_S if start.endswith(b"ab") else 0) == start.endswith(b"ab")
+        assert told.wait(DEADLINE_S if begun.is_set() else 0) == begun.is_set()
+        assert not (first and begun.is_set())
 
 
 @pytest.mark.parametrize("first", [b"", GET % 1])
@@ -115,6 +121,98 @@ def test_a_stream_ends(first: bytes):
     with half_closing(app, first, b"GET /stream HTTP/1.1\r\n\r\n") as client:
         assert b"first" in client.read_to_end()
         assert left.wait(DEADLINE_S)
+
+
+REST = {
+    "blank": b"\r\n",
+    "request": GET % 2,
+    "start": b"GET / HT",
+    "body": b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\na",
+}
+
+
+@pytest.mark.parametrize("first", [b"", GET % 1], ids=["alone", "behind"])
+@pytest.mark.parametrize("rest", REST)
+@pytest.mark.parametrize("pause_s", [0, 0.1])
+def test_a_stream_ends_whatever_was_sent_after_it(first: bytes, rest: str, pause_s: float):
+    """With what it has to say first, and its last chunk; what came after it is answered then, if it is complete."""
+    app, count = Application(Config("unused"), open_fragile()), 2 if rest == "request" else 1
+    stream = b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with serving(app.front, app.end_streams) as (url, _), connecting(url) as client:
+        client.send(first, stream, *([] if pause_s else [REST[rest]]))
+        if pause_s:
+            threading.Event().wait(pause_s)
+            client.send(REST[rest])
+        client.native.shutdown(socket.SHUT_WR)
+        received = client.read_to_end()
+    _, _, streamed = received.partition(b"text/event-stream")
+    assert b"event: change" in streamed
+    assert b"\r\n0\r\n\r\n" in streamed
+    assert count + bool(first) == received.count(b"HTTP/1.1 ")
+
+
+def test_what_follows_a_request_is_held_up_to_a_limit():
+    """While that is answered; a client that sends on and on is not read any more."""
+    metrics = ConnectionMetrics()
+
+    async def app(scope, _receive, _send) -> None:
+        await asyncio.sleep(1)
+        scope["extensions"][ABORT_EXTENSION]()
+
+    with serving(app, metrics=metrics) as (url, _), connecting(url, timeout_s=0.2) as client:
+        assert client.flood(GET % 1 * 1000, 2000) < 30_000_000
+        assert wait_until(lambda: metrics.held_bytes > 64 * 1024)
+        assert metrics.held_bytes < 1024 * 1024
+
+
+@pytest.mark.parametrize("sent", [b"", b"a"])
+def test_what_was_begun_is_answered(sent: bytes):
+    """Though its body never comes: the application did not wait for that."""
+    begun, closed = threading.Event(), threading.Event()
+
+    async def app(scope, receive, send) -> None:
+        begun.set()
+        await asyncio.to_thread(closed.wait, DEADLINE_S)
+        await asyncio.sleep(0.05)
+        await make_app()(scope, complete, send)
+
+    async def complete() -> dict:
+        return {"type": "http.request"}
+
+    with serving(app) as (url, _), connecting(url) as client:
+        client.send(b"DELETE /1 HTTP/1.1\r\nContent-Length: 3\r\n\r\n", sent)
+        assert begun.wait(DEADLINE_S)
+        client.native.shutdown(socket.SHUT_WR)
+        closed.set()
+        assert client.read_to_end().endswith(b"\r\nconnection: close\r\n\r\n/1")
+
+
+def test_what_was_begun_and_is_slow_is_not_taken_for_a_slow_body():
+    """Nothing more can come of that."""
+    limits = HttpLimits(body_s=0.1, rate_s=0.1)
+
+    async def app(scope, _receive, send) -> None:
+        await asyncio.sleep(0.4)
+        await send({"type": "http.response.start", "status": 204})
+        await send({"type": "http.response.body"})
+
+    with half_closing(app, b"DELETE /1 HTTP/1.1\r\nContent-Length: 3\r\n\r\n", limits=limits) as client:
+        assert not (received := client.read_to_end()) or b" 204 " in received
+
+
+def test_what_was_not_begun_is_not_done():
+    """If a part of it never comes: nobody would learn that it was done."""
+    done = []
+
+    async def app(scope, receive, send) -> None:
+        done.append(scope["method"])
+        if scope["method"] == "GET":
+            await make_app()(scope, receive, send)
+
+    request = b"DELETE /2 HTTP/1.1\r\nContent-Length: 3\r\n\r\n"
+    with half_closing(app, GET % 1, request) as client:
+        assert 1 == client.read_to_end().count(b"HTTP/1.1")
+    assert ["GET"] == done
 
 
 def test_a_client_that_takes_nothing_is_ended():

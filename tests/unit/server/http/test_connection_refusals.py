@@ -2,6 +2,7 @@
 
 import logging
 import re
+import threading
 
 import pytest
 
@@ -75,6 +76,27 @@ def test_a_request_that_is_cut_off_is_recorded_with_the_answer_that_was_sent(
     assert any(
         line.startswith(f'{{route="/api/v1/{path}",status="408"}} ') or path == "query" for line in read_metrics(app)
     )
+
+
+@pytest.mark.parametrize("path", ["rules", "query"])
+@pytest.mark.parametrize("end", [b"", b"345678}"])
+def test_the_time_of_a_request_is_that_in_which_its_body_came_too(
+    app: Application, caplog: pytest.LogCaptureFixture, path: str, end: bytes
+):
+    """Whichever step answers it, or if nobody does because it takes too long."""
+    limits = HttpLimits(body_s=5 if end else 0.2)
+    with serving(app.front, limits=limits, recorder=app.recorder) as (url, _), connecting(url) as client:
+        client.send(POST % (path.encode(), 9), b"{2")
+        if end:
+            threading.Event().wait(0.2)
+            client.send(end)
+            client.read_answers(1, b"}")
+        else:
+            client.read_to_end()
+        assert wait_until(lambda: read_lines(caplog))
+    line = next(record.getMessage() for record in caplog.records if record.name == "heksher.access")
+    assert re.match(rf"POST /api/v1/{path} 4", line)
+    assert 190 < float(re.search(r" in (\S+) ms ", line)[1]) < 5000
 
 
 def test_what_is_refused_for_want_of_room_is_recorded(

@@ -74,6 +74,12 @@ class Connection:
         self._is_gone.set()
 
     def leave(self) -> None:
+        """Go; what is sent then waits for nobody."""
+        self._is_gone.set()
+        self.taking.set()
+
+    def half_close(self) -> None:
+        """Send nothing more, and take what comes or not."""
         self._is_gone.set()
 
     @property
@@ -380,6 +386,38 @@ def test_streams_of_one_query_share_it():
         connections[1].leave()
         await scene.end()
         assert 0 == scene.streams.queries.size_bytes
+
+    play(act)
+
+
+def test_who_sends_nothing_more_is_told_what_is_due():
+    """Also if that was so from the beginning; then the answer ends as any other."""
+
+    async def act(scene: Scene) -> None:
+        connections = [scene.open(last_revision=None), scene.open()]
+        for connection in connections:
+            connection.half_close()
+        await scene.end()
+        assert [[event(1), b""], [BEAT, b""]] == [connection.chunks for connection in connections]
+        assert [False] * 2 == [connection.messages[-1]["more_body"] for connection in connections]
+
+    play(act)
+
+
+def test_who_sends_nothing_more_and_does_not_read_is_dropped(monkeypatch: pytest.MonkeyPatch):
+    """As whoever goes on sending is."""
+    monkeypatch.setattr(module, "_TICK_S", 0.001)
+    monkeypatch.setattr(module, "MAX_BLOCKED_S", 0.01)
+
+    async def act(scene: Scene) -> None:
+        connection = scene.open()
+        await connection.expect(1)
+        connection.taking.clear()
+        connection.half_close()
+        scene.write("new")
+        await scene.end()
+        assert connection.is_aborted
+        assert 0 == scene.count_left_overs()
 
     play(act)
 
