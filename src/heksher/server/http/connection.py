@@ -1,7 +1,6 @@
 """One connection: reads requests one by one, has each answered, and ends when it takes too much."""
 
 import asyncio
-from collections import deque
 from typing import Final
 
 import httptools
@@ -38,8 +37,8 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_app", "_gate", "_incoming", "_is_closing", "_is_dropped", "_is_half_closed", "_is_reading", "_lingering",
-        "_loop", "_pace", "_places", "_queue", "_reader", "_request", "_rest", "_rest_start", "_transport",
+        "_app", "_gate", "_is_closing", "_is_dropped", "_is_half_closed", "_is_reading", "_lingering",
+        "_loop", "_pace", "_places", "_reader", "_request", "_rest", "_rest_start", "_transport",
         "_unread_bytes", "_waiting_bytes", "held_bytes", "phase", "since_s", "turn", "unread_since_s",
     )  # fmt: skip
 
@@ -56,10 +55,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         # None before the connection is made, and when nothing more is to be read.
         self._reader: RequestReader | None = None
-        # The request that is being answered, those that wait for it, and the one that was begun last; None without one.
+        # The request that is being read or answered; None without one.
         self._request: ServedRequest | None = None
-        self._queue: deque[ServedRequest] = deque()
-        self._incoming: ServedRequest | None = None
         # What has arrived and is not read, because a request is being answered; and where in it reading goes on.
         self._rest = b""
         self._rest_start = 0
@@ -93,11 +90,9 @@ class Connection(asyncio.Protocol):
         self._stop_reading()
         self._is_closing = True
         self._gate.let_through()
-        for request in (self._request, *self._queue):
-            if request is not None:
-                request.disconnect()
-        self._request = self._incoming = None
-        self._queue.clear()
+        if self._request is not None:
+            self._request.disconnect()
+        self._request = None
         if self._lingering is not None:
             self._lingering.cancel()
 
@@ -134,19 +129,19 @@ class Connection(asyncio.Protocol):
     def begin_request(self, scope: Scope, *, is_kept: bool, expects_continue: bool) -> None:
         """Answer a request, after those that came before it."""
         # Started when all is read that has arrived: what is malformed so far is refused, and never performed.
-        self._request = self._incoming = ServedRequest(self, scope, is_kept=is_kept, expects_continue=expects_continue)
+        self._request = ServedRequest(self, scope, is_kept=is_kept, expects_continue=expects_continue)
 
     def add_body(self, data: bytes) -> None:
         """Give a part of the body to the request."""
-        if self._incoming is not None:
-            self._waiting_bytes = self._incoming.add_body(data)
+        if self._request is not None:
+            self._waiting_bytes = self._request.add_body(data)
 
     def end_request(self) -> None:
         """Tell the request that it is complete."""
-        if self._incoming is not None:
-            self._incoming.complete()
-            if self._incoming.is_answered:
-                self._request = self._incoming = None
+        if self._request is not None:
+            self._request.complete()
+            if self._request.is_answered:
+                self._request = None
 
     # What the request calls.
 
@@ -250,7 +245,7 @@ class Connection(asyncio.Protocol):
         if self._request is not None and self._request.task is not None:
             self._request.refuse(status, size)
         else:
-            self._request = self._incoming = None
+            self._request = None
             waited_s = self._loop.time() - self.since_s if self.phase is Phase.HEAD else 0.0
             self._places.ended.record_refusal(find_client(self._transport), status, waited_s, size)
         self._places.hold(self, 0)
@@ -295,7 +290,7 @@ class Connection(asyncio.Protocol):
         """Read requests until one must be answered first; keep what is left."""
         reader = self._reader
         try:
-            while start < len(data) and reader is not None and not (self._incoming and self._incoming.is_complete):
+            while start < len(data) and reader is not None and not (self._request and self._request.is_complete):
                 start = reader.read(data, start)
         except HeadTooLargeError as error:
             self.refuse(error.status, error.describe(self._places.limits.max_head_bytes), "large_head")
@@ -319,14 +314,14 @@ class Connection(asyncio.Protocol):
         if self._rest:
             self._loop.call_soon(self._begin_next)
         else:
-            self._request = self._incoming = None
+            self._request = None
             self._settle()
 
     def _begin_next(self) -> None:
         if self._request is not None and not self._request.is_kept:
             self.close()  # as the service is being shut down
         elif not self._is_closing:
-            self._request = self._incoming = None
+            self._request = None
             data, self._rest = self._rest, b""
             self._read(data, self._rest_start)
 
@@ -336,7 +331,7 @@ class Connection(asyncio.Protocol):
             return
         request, reader = self._request, self._reader
         if self._is_half_closed and request is not None:
-            request.half_close(is_last=not self._queue and not self._rest)
+            request.half_close(is_last=not self._rest)
         held_bytes = len(self._rest)
         if request is not None:
             is_busy = request.is_complete or (self._is_half_closed and not request.is_answered)
@@ -375,7 +370,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _count_body(self) -> int:
-        return 0 if self._incoming is None else self._incoming.body_bytes
+        return 0 if self._request is None else self._request.body_bytes
 
     def _stop_reading(self) -> None:
         if self._reader is not None:
