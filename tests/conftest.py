@@ -8,6 +8,7 @@ import gc
 import os
 import random
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -20,6 +21,16 @@ from tests.support.traps import TrapReport, trap_numbers
 settings.register_profile("default", max_examples=20, deadline=None, derandomize=True)
 settings.register_profile("full", max_examples=60, deadline=None, derandomize=True)
 settings.register_profile("thorough", max_examples=2000, deadline=None, print_blob=True)
+
+
+@pytest.fixture(autouse=True)
+def keep_signal_handler() -> Iterator[None]:
+    """No test leaves another handler for Ctrl-C: some later test would be ended by it."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    after = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+    assert after is before, f"the test has left the handler {after} for SIGINT"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,7 +3,7 @@
 Interpreters are looked for on PATH, below ``~/.pyenv/versions``, and beside the one that runs this; nothing is
 downloaded. A version without one is named, and makes the result a failure: what was not tested is not known to work.
 Each version has an environment of its own in ``.pythons``, built from uv.lock. The client's tests are all but those of
-the service and its command line.
+the service and its command line, and those that make test-browser and make test-hostile run.
 """
 
 import os
@@ -19,6 +19,9 @@ from bootstrap import ROOT, install_with_uv, prepare_uv, python_of
 VERSIONS = ("3.11", "3.12", "3.13")
 ENVIRONMENTS = ROOT / ".pythons"
 NOT_THE_CLIENT = (
+    "tests/alerts",
+    "tests/browser",
+    "tests/hostile",
     "tests/unit/server",
     "tests/unit/cli",
     "tests/conformance/test_storage*",

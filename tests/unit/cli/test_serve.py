@@ -12,15 +12,6 @@ from heksher.server import run
 from heksher.server.config import Config
 
 
-@pytest.fixture(autouse=True)
-def restore_signals():
-    """The command sets handlers for the process that it thinks is its own."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-
-
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """The calls of the function that runs the service, which does nothing here."""
