@@ -170,9 +170,13 @@ class DeclarationProtocol:
         self, declarations: Sequence[_Declaration], requests: Iterable[Request], outcomes: Iterable[Outcome]
     ) -> list[Waiting]:
         """Note what became of declarations; return those whose answer is not that they are accepted."""
+        answered = list(zip(declarations, requests, outcomes, strict=True))
+        # The service answers requests that are sent side by side in any order: an earlier revision after a later one is
+        # not that of another history.
+        answered.sort(key=lambda answer: _find_revision(answer[2]))
         return [
             declaration.waiting
-            for declaration, request, outcome in zip(declarations, requests, outcomes, strict=True)
+            for declaration, request, outcome in answered
             if not self._receive(declaration.waiting, request, outcome) and isinstance(outcome, Response)
         ]
 
@@ -262,6 +266,11 @@ def _group(declarations: Iterable[_Declaration]) -> Iterator[list[_Declaration]]
         size_bytes += added_bytes
     if group:
         yield group
+
+
+def _find_revision(outcome: Outcome) -> int:
+    revision = read_revision(outcome) if isinstance(outcome, Response) else None
+    return -1 if revision is None else revision.number
 
 
 def _is_misunderstood(outcome: Outcome) -> bool:

@@ -31,8 +31,7 @@ _READER_TURN_TIMEOUT_S: Final = 1.0
 # How long no read is tried after one has failed, so that not each of them waits for what keeps all waiting, such as a
 # table that is locked. The updater keeps the catalog at the newest revision meanwhile, if it can.
 _REST_S: Final = 5.0
-# How often a write looks whether it has become known while it waited for others, and how long it waits for them.
-_MAX_LOOKS: Final = 5
+# How long a write waits for others, which may make it known.
 _WRITER_TURN_TIMEOUT_S: Final = 10.0
 
 
@@ -127,17 +126,21 @@ class GuardedStorage(Storage):
         origin: Origin = NOBODY,
         at_least: RevisionId | None = None,
     ) -> Written[T]:
-        # Of many that write the same at once, one does, and the others know it when their turns come. They look again
-        # outside of their turns, which would take the others' time.
-        for _ in range(_MAX_LOOKS):
-            state = self._catalog.state
-            known = self.recall(know, at_least)
-            if known is not None and known.result is not None:
-                return Written(known.result, *known.revision_id)
-            with self._taking_writer_turn():
-                if self._catalog.state is state:
-                    return self.write(work, origin)
-        return self.write(work, origin)
+        # Of many that write the same at once, one does, and the others know it when their turns come: to look once more
+        # takes the others less time than to ask the database.
+        state = self._catalog.state
+        if (known := self._find_known(know, at_least)) is not None:
+            return known
+        with self._taking_writer_turn():
+            if self._catalog.state is not state and (known := self._find_known(know, at_least)) is not None:
+                return known
+            return self.write(work, origin)
+
+    def _find_known(self, know: Callable[[Reader], T | None], at_least: RevisionId | None) -> Written[T] | None:
+        known = self.recall(know, at_least)
+        if known is None or known.result is None:
+            return None
+        return Written(known.result, *known.revision_id)
 
     def write(
         self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None

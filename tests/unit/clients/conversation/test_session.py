@@ -210,6 +210,17 @@ def test_declarations_go_out_side_by_side() -> None:
     assert Conversation(session.update()).asked == [QUERY]
 
 
+@pytest.mark.parametrize("order", [(15, 12, 14), (12, 15, 14), (14, 15, 12)])
+def test_answers_side_by_side_tell_no_other_history(order: tuple[int, ...]) -> None:
+    """They come in any order: the latest revision is demanded then, which the service need not look for."""
+    settings = [make_setting(f"s{number}") for number in range(19)]
+    talk = make_talk(make_session(*settings), "aliases")
+    told = [declared()._replace(headers={"heksher-revision-id": f"{number}-{number:012x}"}) for number in order]
+    talk.answer(*told, *[declared()] * 13)
+    assert [DECLARE] * 3 == talk.asked
+    assert {f"15-{15:012x}"} == {request.headers["Heksher-Min-Revision"] for request in talk.requests}
+
+
 @pytest.mark.trap(39)
 def test_declarations_go_to_an_existing_service_one_at_a_time() -> None:
     """A service that announces nothing has few connections to its database: no more than one request is in flight."""
