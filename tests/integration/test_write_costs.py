@@ -19,6 +19,9 @@ HEADING = "## What a write costs"
 # Of a rule's value, in statements.
 MAX_FOR_A_VALUE = 10
 
+# On a busy machine a message can arrive in two pieces, which look like a trip more: the least is what it costs.
+MAX_TRIES = 3
+
 Count = Callable[[], int]
 
 
@@ -60,13 +63,23 @@ def test_costs_on_sqlite(tmp_path: Path):
     assert costs["change a rule's value"] <= (MAX_FOR_A_VALUE,)
 
 
+def measure_on_postgres() -> dict[str, tuple[int, ...]]:
+    """Count the statements and round trips of each write, by a proxy that all of it goes through."""
+    with make_postgres_schema() as url, DelayingProxy(url) as proxy:
+        return measure(SqlStorage(proxy.url), lambda: proxy.traffic[1:])
+
+
 def test_costs_on_postgres(monkeypatch: pytest.MonkeyPatch):
     """The statements and round trips of each write, as a proxy counts them that all of it goes through."""
     # However slow this machine is now, no connection has been idle for so long that it is checked.
     monkeypatch.setattr(postgres_connection, "_TRUSTED_S", 3600.0)
-    with make_postgres_schema() as url, DelayingProxy(url) as proxy:
-        costs = measure(SqlStorage(proxy.url), lambda: proxy.traffic[1:])
-    assert {name: figures[1:] for name, figures in read_table().items()} == costs
+    expected = {name: figures[1:] for name, figures in read_table().items()}
+    costs = measure_on_postgres()
+    for _ in range(MAX_TRIES - 1):
+        if costs != expected:
+            again = measure_on_postgres()
+            costs = {name: tuple(map(min, figures, again[name])) for name, figures in costs.items()}
+    assert expected == costs
     assert costs["change a rule's value"] <= (MAX_FOR_A_VALUE, 4)
 
 
