@@ -82,8 +82,12 @@ class SqliteDialect(Dialect):
             pool_timeout=self.lock_timeout_s,
         )
         event.listen(engine, "begin", _begin)
-        with self.translating("connecting"), engine.connect(), self._explaining("connecting"):
-            self._open_place.open()
+        try:
+            with self.translating("connecting"), engine.connect(), self._explaining("connecting"):
+                self._open_place.open()
+        except BaseException:
+            engine.dispose()
+            raise
         return engine
 
     def close_engine(self, engine: Engine) -> None:

@@ -89,25 +89,32 @@ class OpenPlace:
         Raises:
             sqlite3.Error: the database cannot be read.
         """
-        self._keeper = sqlite3.connect(
+        keeper = sqlite3.connect(
             f"{self._file.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
         )
-        # SQLite opens the log with the first read.
-        read_mark(self._keeper)
+        try:
+            # SQLite opens the log with the first read.
+            read_mark(keeper)
+        except sqlite3.Error:
+            keeper.close()
+            raise
+        self._keeper = keeper
         self._known |= {path: _identify(path) for path in list_companions(self._file) if path.exists()}
 
     def close(self) -> None:
         """Give the files free, unless the file was written over. To be called before the last connection is closed."""
-        keeper = self._keeper
-        if keeper is None:
-            return
         try:
             self.check_content()
+            is_right = True
         except (StorageUnavailableError, sqlite3.Error):
-            _NEVER_CLOSED.append(keeper)
-        else:
-            keeper.close()
-        self._keeper = None
+            is_right = False
+        # Another thread may be looking.
+        with self._lock:
+            keeper, self._keeper = self._keeper, None
+            if keeper is not None and is_right:
+                keeper.close()
+            elif keeper is not None:
+                _NEVER_CLOSED.append(keeper)
         self._known = {path: known for path, known in self._known.items() if path == self._named}
 
     def check_file(self) -> None:
