@@ -38,6 +38,9 @@ GRACEFUL_SHUTDOWN_S = 5
 # What the system takes of an answer that its client does not read yet. Without a bound that is several megabytes for
 # each connection, which take as much of its memory, and their copying as much of everybody's time.
 SEND_BUFFER_BYTES = 256 * 1024
+# How many connections may wait to be let in: the system makes it as many as it allows. Who finds no place there is not
+# told, and tries again only after a second.
+_BACKLOG = 65_535
 # How many of the largest bodies must fit into what all requests may take.
 _LEAST_PENDING_BODIES = 4
 # How much longer a worker may take to close its storage and exit.
@@ -257,7 +260,7 @@ def listen(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         # A name such as localhost has addresses of both families. Most programs try IPv4, some try nothing else.
         family, _, _, _, address = min(found, key=lambda candidate: candidate[0] != socket.AF_INET)
-        listener = socket.create_server(address[:2], family=family, backlog=2048)
+        listener = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
         # Connections inherit it.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     except (OSError, UnicodeError) as error:

@@ -18,7 +18,7 @@ from heksher.server.http.served_request import ServedRequest
 _GRACE_S: Final = 0.02
 _GRACE_TURNS: Final = 4
 # A client that has taken nothing of its answer for so long makes room, if no other connection can.
-_UNREAD_GRACE_S: Final = 0.1
+_UNREAD_GRACE_S: Final = 0.06
 # What requests usually hold; connections with more are the first to go when all together hold too much.
 _LARGE_BYTES: Final = 64 * 1024
 

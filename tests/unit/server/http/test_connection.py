@@ -21,6 +21,7 @@ from tests.support.waiting import wait_until
 
 # More than the buffers of both sides take.
 LARGE = 50_000_000
+PIECE = 10_000
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 LAST = b"GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 PATIENT = {"head_s": 3600, "body_s": 3600, "rate_s": 3600, "unread_s": 3600, "keep_alive_s": 3600}
@@ -239,6 +240,23 @@ def test_a_client_that_takes_nothing_of_its_answer_is_ended(metrics: ConnectionM
         client.send(GET)
         assert wait_until(lambda: metrics.ended["unread"] == 1)
         assert len(client.read_to_end()) < LARGE
+
+
+def test_little_is_copied_for_a_client_that_reads_nothing():
+    """The system would take up to megabytes for each, and others would wait meanwhile."""
+    sent = [0]
+    metrics = ConnectionMetrics()
+
+    async def count_sent(_scope, _receive, send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while not metrics.ended:
+            await send({"type": "http.response.body", "body": b"x" * PIECE, "more_body": True})
+            sent[0] += PIECE
+
+    with serving(count_sent, limits=limit(unread_s=0.3), metrics=metrics) as (url, _), connecting(url) as client:
+        client.send(GET)
+        assert wait_until(lambda: metrics.ended["unread"] == 1)
+        assert PIECE < sent[0] < 1_000_000
 
 
 def test_a_client_that_reads_slowly_gets_its_answer():
