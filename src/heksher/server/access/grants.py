@@ -53,7 +53,7 @@ class Grant:
         return f"{self.role}:{self.prefix}" if self.prefix else self.role.value
 
     def allows(self, role: Role, setting: str) -> bool:
-        """Return whether this allows a role for a setting (canonical name), or for no setting in particular (``""``)."""
+        """Return whether this allows a role: for a setting (canonical name), or for all of them (``""``)."""
         if role not in _INCLUDED[self.role]:
             return False
         if role is Role.EVALUATE and self.role is not Role.EVALUATE:

@@ -27,9 +27,10 @@ def verify_password(stored: str | None, password: str) -> bool:
     """
     with _turns:
         try:
-            return _hasher.verify(_make_decoy() if stored is None else stored, password) and stored is not None
+            _hasher.verify(_make_decoy() if stored is None else stored, password)
         except (VerificationError, InvalidHashError):
             return False
+        return stored is not None
 
 
 @cache
