@@ -1,11 +1,12 @@
 """How answers are made, and how they are documented."""
 
-from collections.abc import Iterable
-from typing import Literal, TypeAlias, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, JsonValue
 
+from heksher.server.asgi.problem import PROBLEM_TYPE
 from heksher.server.json_bytes import encode
 from heksher.server.json_form import JSONObject
 from heksher.server.storage.base import Written
@@ -24,6 +25,12 @@ class JSONAnswer(Response):
 
     def render(self, content: object) -> bytes:
         return encode(content)
+
+
+class ProblemAnswer(JSONAnswer):
+    """An answer with problem details."""
+
+    media_type = PROBLEM_TYPE
 
 
 def answer_list(key: str, items: Iterable[object]) -> Response:
@@ -59,6 +66,31 @@ class Problem(BaseModel):
     """What went wrong, in words."""
 
     detail: str
+
+
+# A model would stand under a name of its own in the document, but only as an answer of the type application/json.
+_TEXT: Final = {"type": "string"}
+_PART: Final = {
+    "type": "object",
+    "properties": {"loc": {"type": "array", "items": {"type": ["string", "integer"]}}, "msg": _TEXT, "type": _TEXT},
+    "required": ["loc", "msg", "type"],
+}
+_DETAILS: Final = {
+    PROBLEM_TYPE: {
+        "schema": {
+            "type": "object",
+            "title": "ProblemDetails",
+            "description": "What went wrong (RFC 9457).",
+            "properties": {
+                "title": {**_TEXT, "description": "what the status means"},
+                "status": {"type": "integer"},
+                "detail": {**_TEXT, "description": "what is wrong, and how to correct it"},
+                "errors": {"type": "array", "description": "the parts that break the rules", "items": _PART},
+            },
+            "required": ["title", "status", "detail"],
+        }
+    }
+}
 
 
 class InvalidPart(BaseModel):
@@ -245,24 +277,50 @@ def problem(status: int, description: str) -> Responses:
     return model(status, Problem, description)
 
 
+def details(status: int, description: str) -> Responses:
+    """Describe an answer with problem details."""
+    return {status: {"description": description, "content": _DETAILS}}
+
+
+def add_details(responses: Responses, status: int, description: str) -> Responses:
+    """Describe an answer with problem details, where a route may have another form of answers with this status."""
+    described = responses.get(status)
+    if described is None:
+        return document(responses, details(status, description))
+    content = described.get("content")
+    both = {**content, **_DETAILS} if isinstance(content, Mapping) else _DETAILS
+    return document(responses, {status: {**described, "content": both}})
+
+
 def _text_schema(example: str) -> dict[str, object]:
     return {"schema": {"type": "string"}, "example": example}
 
 
 INVALID: Responses = model(422, Invalid, "The request breaks the rules.")
 UNAVAILABLE: Responses = problem(503, "The database cannot be reached, or not be written to; try again later.")
-NO_ROOM: Responses = problem(
+NO_ROOM: Responses = details(
     507, "The database's disk is full, or there are as many as the service keeps; the answer says which."
 )
 UNREADABLE: Responses = document(
     problem(413, "The body is too large."), problem(415, "The body is compressed: send it as it is.")
 )
-BAD_ACTOR: Responses = problem(400, "The header `Heksher-Actor` is malformed.")
-FOREIGN_PAGE: Responses = problem(403, "A web page that is not the service's own has sent the request.")
-FOREIGN_HOST: Responses = problem(421, "The request is for a name that is not the service's own.")
+BAD_ACTOR: Responses = details(400, "The header `Heksher-Actor` is malformed.")
+FOREIGN_PAGE: Responses = details(403, "A web page that is not the service's own has sent the request.")
+FOREIGN_HOST: Responses = details(421, "The request is for a name that is not the service's own.")
 # What every route with a body can answer.
 READ_FAILURES: Responses = document(INVALID, UNAVAILABLE)
 WRITE_FAILURES: Responses = document(INVALID, UNREADABLE, UNAVAILABLE, NO_ROOM)
 NO_SETTING: Responses = text(404, "There is no such setting.", "there is no setting named 'cache_ttl'")
 NO_RULE: Responses = empty(404, "There is no such rule.")
 NO_FEATURE: Responses = empty(404, "There is no such context feature.")
+# The same of routes with problem details.
+DETAILED_READ_FAILURES: Responses = document(
+    details(422, "The request breaks the rules."), details(503, "The database cannot be reached; try again later.")
+)
+DETAILED_WRITE_FAILURES: Responses = document(
+    BAD_ACTOR,
+    details(413, "The body is too large."),
+    details(415, "The body is compressed: send it as it is."),
+    DETAILED_READ_FAILURES,
+    NO_ROOM,
+)

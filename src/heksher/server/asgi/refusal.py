@@ -4,13 +4,14 @@ import time
 
 from starlette.types import Scope, Send
 
+from heksher.server.asgi.problem import PROBLEM_TYPE, make_problem
 from heksher.server.asgi.recorder import UNMATCHED, Recorder, identifying
 from heksher.server.catalog.answer import NOSNIFF
 from heksher.server.json_bytes import encode
 
 
 async def refuse(scope: Scope, send: Send, recorder: Recorder, status: int, detail: str) -> None:
-    """Refuse a request in the API's format, and record the answer.
+    """Refuse a request with problem details, and record the answer.
 
     Args:
         scope: the scope of the request.
@@ -20,10 +21,10 @@ async def refuse(scope: Scope, send: Send, recorder: Recorder, status: int, deta
         detail: what is wrong, and how to correct it.
     """
     started_s = time.perf_counter()
-    body = encode({"detail": detail})
+    body = encode(make_problem(status, detail))
     with identifying(scope) as id_field:
         headers = [
-            (b"content-type", b"application/json"),
+            (b"content-type", PROBLEM_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),
             NOSNIFF,
             id_field,
