@@ -39,7 +39,7 @@ MIN_REVISION_HEADER: Final = "Heksher-Min-Revision"
 ACTOR_HEADER: Final = "Heksher-Actor"
 
 # When the token of a request ends, as RFC 3339 has it: on each answer in the token's last 30 days.
-TOKEN_EXPIRES_HEADER: Final = "Heksher-Token-Expires"
+EXPIRY_HEADER: Final = "Heksher-Token-Expires"
 
 # What a service can do beyond the contract: in its answers to queries and to the request for the context features, as
 # words, comma-separated. A client uses none of them with a service that does not announce it.
