@@ -26,7 +26,7 @@ from heksher.server.catalog.answer import HeaderField
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.config import Config
 from heksher.server.token_uses import TokenUses
-from heksher.wire import QUERY_PATH, EXPIRY_HEADER
+from heksher.wire import EXPIRY_HEADER, QUERY_PATH
 
 _PRINCIPAL: Final = "heksher.principal"
 _CREDENTIAL: Final = "heksher.credential"
