@@ -24,6 +24,7 @@ from heksher.server.api.routes import (
     stream_routes,
 )
 from heksher.server.api.routing import provide_services
+from heksher.server.asgi.access import public
 from heksher.server.asgi.body_coding import PlainBody
 from heksher.server.asgi.body_limit import BodyLimit
 from heksher.server.asgi.caller import CallerStep
@@ -195,6 +196,8 @@ class Application:
             lifespan=lifespan,
             redirect_slashes=False,
         )
+        for route in api.router.routes:
+            public(route.endpoint)  # the description of the API, which the documentation shows to anybody
         provide_services(api, self.services)
         _add_routes(api)
         for path, make in mounted.items():

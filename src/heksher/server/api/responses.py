@@ -255,21 +255,32 @@ def problem(status: int, description: str) -> Responses:
     return model(status, Problem, description)
 
 
+def problem_details(status: int, description: str) -> Responses:
+    """Describe an answer that says in words what went wrong, as problem details."""
+    fields = {"type": "string", "title": "string", "status": "integer", "detail": "string"}
+    properties = {name: {"type": kind} for name, kind in fields.items()}
+    schema = {"type": "object", "properties": properties, "required": list(fields)}
+    return {status: {"description": description, "content": {PROBLEM_MEDIA_TYPE: {"schema": schema}}}}
+
+
 def _text_schema(example: str) -> dict[str, object]:
     return {"schema": {"type": "string"}, "example": example}
 
 
 INVALID: Responses = model(422, Invalid, "The request breaks the rules.")
 UNAVAILABLE: Responses = problem(503, "The database cannot be reached, or not be written to; try again later.")
-NO_ROOM: Responses = problem(
+NO_ROOM: Responses = problem_details(
     507, "The database's disk is full, or there are as many as the service keeps; the answer says which."
 )
 UNREADABLE: Responses = document(
     problem(413, "The body is too large."), problem(415, "The body is compressed: send it as it is.")
 )
 BAD_ACTOR: Responses = problem(400, "The header `Heksher-Actor` is malformed.")
-FOREIGN_PAGE: Responses = problem(403, "A web page that is not the service's own has sent the request.")
-FOREIGN_HOST: Responses = problem(421, "The request is for a name that is not the service's own.")
+NO_CREDENTIAL: Responses = problem_details(401, "The request has no credential that the service knows.")
+NOT_PERMITTED: Responses = problem_details(
+    403, "The caller may not do this, or a web page that is not the service's own has sent the request."
+)
+FOREIGN_HOST: Responses = problem_details(421, "The request is for a name that is not the service's own.")
 # What every route with a body can answer.
 READ_FAILURES: Responses = document(INVALID, UNAVAILABLE)
 WRITE_FAILURES: Responses = document(INVALID, UNREADABLE, UNAVAILABLE, NO_ROOM)

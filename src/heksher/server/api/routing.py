@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 from starlette.requests import Request
 
 from heksher.server.api.body import StrictRoute
-from heksher.server.api.responses import FOREIGN_HOST, FOREIGN_PAGE, document
+from heksher.server.api.responses import FOREIGN_HOST, NO_CREDENTIAL, NOT_PERMITTED, document
 from heksher.server.asgi.access import UNKNOWN_ACCESS, get_access
 from heksher.server.asgi.caller import MAX_ACTOR_CHARACTERS, get_caller
 from heksher.server.services import Services
@@ -85,7 +85,7 @@ class ServiceRoute(StrictRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **arguments: Any) -> None:
         access = get_access(endpoint) or UNKNOWN_ACCESS
-        refusals = document(FOREIGN_HOST, FOREIGN_PAGE) if access.is_write else FOREIGN_HOST
+        refusals = FOREIGN_HOST if access.role is None else document(FOREIGN_HOST, NO_CREDENTIAL, NOT_PERMITTED)
         arguments["responses"] = document(arguments.get("responses") or {}, refusals)
         if access.is_write and not iscoroutinefunction(endpoint):
             endpoint = _take_turns(endpoint)
