@@ -104,8 +104,6 @@ class CreatedToken(BaseModel):
 
     name: str
     token: str
-    grants: list[str]
-    expires_at: str | None
 
 
 class TokenResponse(BaseModel):
@@ -134,6 +132,12 @@ class PersonResponse(BaseModel):
     has_password: bool
     issuer: str | None
     subject: str | None
+
+
+class AddedPerson(BaseModel):
+    """A person who was added."""
+
+    name: str
 
 
 class People(BaseModel):

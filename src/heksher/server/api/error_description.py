@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import singledispatch
 from http import HTTPStatus
+from typing import NamedTuple
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -18,7 +19,9 @@ from heksher.server.errors import (
     InvalidInputError,
     NotAcceptableError,
     NotFoundError,
+    NotPermittedError,
 )
+from heksher.server.json_form import JSONObject
 from heksher.server.limits import MAX_REPORTED_ERRORS
 from heksher.server.storage.storage_errors import (
     ContractError,
@@ -52,15 +55,22 @@ class ErrorDescription:
     Attributes:
         detail: what is wrong, in words.
         headers: of the answer.
-        faults: the parts of the request that break the rules, of an error that is about such parts.
-        conflicts: the individual reasons, of an error that has several.
+        more: what a program may want to know: ``errors``, the parts of the request that break the rules, or
+            ``conflicts``, the individual reasons where there can be several.
     """
 
     status: int
     detail: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    faults: tuple[Mapping[str, object], ...] = ()
-    conflicts: tuple[str, ...] = ()
+    more: JSONObject = field(default_factory=dict)
+
+
+class _Part(NamedTuple):
+    """A part of a request that breaks the rules, as answers tell it."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
 
 
 @singledispatch
@@ -72,27 +82,31 @@ def describe_error(error: Exception) -> ErrorDescription:
 @describe_error.register
 def _(error: RequestValidationError) -> ErrorDescription:
     # The invalid input is never sent back: it can be anything, and it can be large.
-    parts = tuple(
-        {
-            "loc": [shorten(part) if isinstance(part, str) else part for part in fault["loc"]],
-            "msg": _tell_fault(fault["msg"], fault.get("ctx", {}).get("error")),
-            "type": fault["type"],
-        }
-        for fault in error.errors()[:MAX_REPORTED_ERRORS]
+    return _describe_parts(
+        *(
+            _Part(
+                [shorten(part) if isinstance(part, str) else part for part in fault["loc"]],
+                _tell_fault(fault["msg"], fault.get("ctx", {}).get("error")),
+                fault["type"],
+            )
+            for fault in error.errors()[:MAX_REPORTED_ERRORS]
+        )
     )
-    return _describe_faults(*parts)
 
 
 @describe_error.register
 def _(error: HTTPException) -> ErrorDescription:
-    return ErrorDescription(
-        error.status_code, _TEACHING.get(error.status_code, error.detail), error.headers or {}
-    )
+    return ErrorDescription(error.status_code, _TEACHING.get(error.status_code, error.detail), error.headers or {})
 
 
 @describe_error.register
 def _(error: InvalidInputError) -> ErrorDescription:
-    return _describe_faults({"loc": ["body", *error.location], "msg": str(error), "type": "value_error"})
+    return _describe_parts(_Part(["body", *error.location], str(error), "value_error"))
+
+
+@describe_error.register
+def _(error: NotPermittedError) -> ErrorDescription:
+    return ErrorDescription(HTTPStatus.FORBIDDEN, str(error))
 
 
 @describe_error.register
@@ -112,7 +126,7 @@ def _(error: FullError) -> ErrorDescription:
 
 @describe_error.register
 def _(error: ConflictError) -> ErrorDescription:
-    return ErrorDescription(409, str(error), conflicts=error.conflicts)
+    return ErrorDescription(409, str(error), more={"conflicts": list(error.conflicts)} if error.conflicts else {})
 
 
 @describe_error.register
@@ -144,14 +158,9 @@ def _ask_to_retry(detail: str, status: HTTPStatus = HTTPStatus.SERVICE_UNAVAILAB
     return ErrorDescription(status, detail, {"Retry-After": str(_RETRY_AFTER_S)})
 
 
-def _describe_faults(*faults: Mapping[str, object]) -> ErrorDescription:
-    return ErrorDescription(422, "; ".join(map(_tell_place, faults)), faults=faults)
-
-
-def _tell_place(fault: Mapping[str, object]) -> str:
-    location = fault["loc"]
-    place = ".".join(map(str, location)) if isinstance(location, list) else ""
-    return f"{place}: {fault['msg']}"
+def _describe_parts(*parts: _Part) -> ErrorDescription:
+    words = "; ".join(f"{'.'.join(map(str, part.loc))}: {part.msg}" for part in parts)
+    return ErrorDescription(422, words, more={"errors": [part._asdict() for part in parts]})
 
 
 def _tell_fault(message: str, cause: object) -> str:

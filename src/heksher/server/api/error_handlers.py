@@ -21,11 +21,11 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heksher.server import logs
-from heksher.server.api.error_description import ErrorDescription, describe_error
+from heksher.server.api.error_description import describe_error
 from heksher.server.api.responses import JSONAnswer, ProblemAnswer, answer_text
 from heksher.server.api.routing import ProblemRoute
-from heksher.server.asgi.problem import NEW_STATUSES, make_problem
 from heksher.server.errors import DuplicateError, InUseError, MissingKind, NotFoundError, OperationError
+from heksher.server.problem import NEW_STATUSES
 from heksher.server.storage.storage_errors import StorageError
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -35,10 +35,10 @@ _PLAIN: frozenset[MissingKind] = frozenset({"setting", "configurable feature of 
 
 
 def answer_error(error: Exception) -> Response:
-    """Return the answer to an error of a request to a route of v1; raise the error if it is none of a request's own."""
+    """Return the answer to an error of a request to a route of v1; raise it if it is none of a request's own."""
     description = describe_error(error)
     if description.status in NEW_STATUSES:
-        return answer_problem(description)
+        return ProblemAnswer(description.status, description.detail, description.headers)
     match error:
         case NotFoundError() if error.kind in _BODILESS:
             return Response(status_code=description.status)
@@ -46,23 +46,21 @@ def answer_error(error: Exception) -> Response:
             return answer_text(description.detail, description.status)
         case DuplicateError() | InUseError():
             return answer_text(description.detail, description.status)
-    if description.conflicts:
-        return JSONAnswer({"conflicts": list(description.conflicts)}, description.status)
-    # Of what breaks the rules, the contract has a list there.
-    detail = list(description.faults) if description.faults else description.detail
+    if "conflicts" in description.more:
+        return JSONAnswer(description.more, description.status)
+    # Of what breaks the rules the contract has a list in the place of words.
+    detail = description.more.get("errors", description.detail)
     return JSONAnswer({"detail": detail}, description.status, description.headers)
 
 
-def answer_problem(description: ErrorDescription) -> Response:
-    """Return the answer to an error in the form of all other routes."""
-    lists = {"errors": description.faults, "conflicts": description.conflicts}
-    more = {name: items for name, items in lists.items() if items}
-    return ProblemAnswer(make_problem(description.status, description.detail, **more), description.status, description.headers)
+def answer_problem(error: Exception) -> Response:
+    """Return the answer to an error of a request to any other route; raise it if it is none of a request's own."""
+    description = describe_error(error)
+    return ProblemAnswer(description.status, description.detail, description.headers, **description.more)
 
 
 async def _handle(request: Request, error: Exception) -> Response:
-    is_new = isinstance(request.scope.get("route"), ProblemRoute)
-    answer = answer_problem(describe_error(error)) if is_new else answer_error(error)
+    answer = answer_problem(error) if _has_problem_details(request.scope) else answer_error(error)
     if isinstance(error, HTTPException) and answer.status_code == HTTPStatus.NOT_FOUND:
         return _find_redirect(request.scope) or answer
     if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -71,6 +69,10 @@ async def _handle(request: Request, error: Exception) -> Response:
         # No route has HEAD of its own, see heksher.server.asgi.method.
         answer.headers["Allow"] = ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
     return answer
+
+
+def _has_problem_details(scope: Scope) -> bool:
+    return isinstance(scope.get("route"), ProblemRoute)
 
 
 def _find_redirect(scope: Scope) -> Response | None:
@@ -101,7 +103,7 @@ class LastResort:
     """Answers requests that fail with an unexpected error. Logs it once, with an id that the answer carries.
 
     If a mounted application has already started its own answer, the error is only logged. This step cannot fail itself
-    (known fault 45): it does not inspect the error, nor more of the request than its route, and everything but the id is
+    (known fault 45): it does not inspect the error, and of the request only its route; everything but the id is
     constant.
     """
 
@@ -130,6 +132,6 @@ class LastResort:
 
 def _answer_fault(scope: Scope, request_id: str) -> Response:
     detail = "the service failed; its log says why"
-    if isinstance(scope.get("route"), ProblemRoute):
-        return ProblemAnswer(make_problem(500, detail, request_id=request_id), 500)
+    if _has_problem_details(scope):
+        return ProblemAnswer(500, detail, request_id=request_id)
     return JSONAnswer({"detail": detail, "request_id": request_id}, 500)

@@ -45,7 +45,9 @@ class PageRequest:
 
 async def _read_page(
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before; absent: the first page")] = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE_ITEMS, description="how many items to answer at most")] = _USUAL_ITEMS,
+    limit: Annotated[
+        int, Query(ge=1, le=MAX_PAGE_ITEMS, description="how many items to answer at most")
+    ] = _USUAL_ITEMS,
 ) -> PageRequest:
     return PageRequest("" if cursor is None else _read_cursor(cursor), limit)
 

@@ -12,7 +12,14 @@ from pydantic import BeforeValidator
 from starlette.requests import Request
 
 from heksher.server.api.body import StrictRoute
-from heksher.server.api.responses import FOREIGN_HOST, FOREIGN_PAGE, add_details, document
+from heksher.server.api.responses import (
+    FOREIGN_HOST,
+    NO_CREDENTIAL,
+    NOT_PERMITTED,
+    Responses,
+    add_problem_details,
+    document,
+)
 from heksher.server.asgi.access import UNKNOWN_ACCESS, get_access
 from heksher.server.asgi.caller import MAX_ACTOR_CHARACTERS, get_caller
 from heksher.server.services import Services
@@ -85,10 +92,9 @@ class ServiceRoute(StrictRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **arguments: Any) -> None:
         access = get_access(endpoint) or UNKNOWN_ACCESS
-        responses = document(arguments.get("responses") or {}, FOREIGN_HOST)
-        if access.is_write:
-            responses = add_details(document(responses, FOREIGN_PAGE), 400, "The header `Heksher-Actor` is malformed.")
-        arguments["responses"] = responses
+        refusals = FOREIGN_HOST if access.role is None else document(FOREIGN_HOST, NO_CREDENTIAL, NOT_PERMITTED)
+        responses: Responses = document(arguments.get("responses") or {}, refusals)
+        arguments["responses"] = add_problem_details(responses, 400, "A header field is malformed.")
         if access.is_write and not iscoroutinefunction(endpoint):
             endpoint = _take_turns(endpoint)
         super().__init__(path, endpoint, **arguments)

@@ -37,9 +37,7 @@ def change_signing_key(action: str) -> LoggedChange:
     return LoggedChange(action, SIGNING_KEY, "", {}, {})
 
 
-def _make_change(
-    action: str, kind: str, key: str, before: JSONObject | None, after: JSONObject | None
-) -> LoggedChange:
+def _make_change(action: str, kind: str, key: str, before: JSONObject | None, after: JSONObject | None) -> LoggedChange:
     if before is None or after is None:
         return LoggedChange(action, kind, key, before, after)
     return LoggedChange(action, kind, key, *list_differences(before, after))

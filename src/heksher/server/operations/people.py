@@ -98,7 +98,9 @@ def set_password(storage: Storage, name: str, password: str, origin: Origin) -> 
         InvalidInputError: nobody can have this password.
     """
     password_hash = _digest(password)
-    return _end_epoch(storage, "set password", name, lambda person: replace(person, password_hash=password_hash), origin)
+    return _end_epoch(
+        storage, "set password", name, lambda person: replace(person, password_hash=password_hash), origin
+    )
 
 
 def sign_out(storage: Storage, name: str, origin: Origin) -> Written[None]:

@@ -32,9 +32,7 @@ def list_all(storage: Storage) -> list[JSONObject]:
     return storage.read(lambda reader: [token_to_json(token) for token in reader.access().tokens])
 
 
-def create(
-    storage: Storage, name: str, grants: Grants, expires_at: datetime | None, origin: Origin
-) -> Written[str]:
+def create(storage: Storage, name: str, grants: Grants, expires_at: datetime | None, origin: Origin) -> Written[str]:
     """Create a token and return it; afterwards nobody can find out what it is.
 
     Args:
