@@ -5,7 +5,7 @@ or removed meanwhile moves nothing: no item is told twice, and none is left out 
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Final, TypeVar
 
@@ -31,7 +31,7 @@ class PageRequest:
     after: str
     limit: int
 
-    def cut(self, items: Sequence[T], key: Callable[[T], str]) -> tuple[Sequence[T], str | None]:
+    def cut(self, items: Iterable[T], key: Callable[[T], str]) -> tuple[list[T], str | None]:
         """Return the items of the page, and the cursor of the next one; ``None`` if this is the last one.
 
         Args:
