@@ -129,13 +129,19 @@ def _check(changes: TokenChange) -> TokenChange:
     if "grants" in checked and not checked["grants"].items:
         raise InvalidInputError("a token without grants allows nothing: give it at least one", ("grants",))
     if "expires_at" in checked and (expires_at := checked["expires_at"]) is not None:
-        checked["expires_at"] = expires_at = expires_at.astimezone(UTC).replace(microsecond=0)
-        if expires_at <= datetime.now(UTC):
-            raise InvalidInputError(
-                f"the token would have ended at {expires_at.isoformat()}, which is past; revoke it to end it now",
-                ("expires_at",),
-            )
+        checked["expires_at"] = _check_end(expires_at)
     return checked
+
+
+def _check_end(expires_at: datetime) -> datetime:
+    try:
+        end = expires_at.astimezone(UTC).replace(microsecond=0)
+    except OverflowError:
+        raise InvalidInputError("in UTC there is no such time: it is too far away", ("expires_at",)) from None
+    if end <= datetime.now(UTC):
+        message = f"the token would have ended at {end.isoformat()}, which is past; revoke it to end it now"
+        raise InvalidInputError(message, ("expires_at",))
+    return end
 
 
 def _find(reader: Reader, name: str) -> TokenRecord | None:
