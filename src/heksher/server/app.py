@@ -197,7 +197,8 @@ class Application:
             redirect_slashes=False,
         )
         for route in api.router.routes:
-            public(route.endpoint)  # the description of the API, which the documentation shows to anybody
+            if isinstance(route, Route):
+                public(route.endpoint)  # the description of the API, which the documentation shows to anybody
         provide_services(api, self.services)
         _add_routes(api)
         for path, make in mounted.items():

@@ -111,7 +111,7 @@ class Gate:
         picture = _NOBODY_KNOWN if state is None else state.picture.access
         credential = None if token is None else TokenCredential(digest_token(token))
         principal = None if credential is None else credential.find_principal(picture, now_s)
-        if principal is None:
+        if principal is None or credential is None:
             if access.role is not None:
                 detail = _NO_CREDENTIAL if token is None else _UNKNOWN_CREDENTIAL
                 return refuse(scope, send, self._recorder, 401, detail, _CHALLENGE)
