@@ -26,12 +26,12 @@ from heksher.server.catalog.answer import HeaderField
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.config import Config
 from heksher.server.token_uses import TokenUses
-from heksher.wire import EXPIRY_HEADER, QUERY_PATH
+from heksher.wire import QUERY_PATH, TOKEN_EXPIRES_HEADER
 
 _PRINCIPAL: Final = "heksher.principal"
 _CREDENTIAL: Final = "heksher.credential"
 _NOBODY_KNOWN: Final = AccessPicture()
-_EXPIRES: Final = EXPIRY_HEADER.lower().encode()
+_EXPIRES: Final = TOKEN_EXPIRES_HEADER.lower().encode()
 # Known without looking for the route: queries are most of all requests.
 _QUERY_ACCESS: Final = Access(is_write=False, role=Role.READ)
 _CHALLENGE: Final[HeaderField] = (b"www-authenticate", b"Bearer")
