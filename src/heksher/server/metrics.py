@@ -83,7 +83,9 @@ class Metrics:
         self._rules = gauge("catalog_rules", "Rules in the catalog.", "livemax")
         self._max_settings = gauge("max_settings", "Settings that there may be before none is added.", "livemin")
         self._max_rules = gauge("max_rules", "Rules that there may be before none is added.", "livemin")
-        self._ending_tokens = gauge("tokens_ending", "Tokens that end within 30 days, and have not ended yet.", "livemax")
+        self._ending_tokens = gauge(
+            "tokens_ending", "Tokens that end within 30 days, and have not ended yet.", "livemax"
+        )
         self._current = gauge(
             "catalog_current_timestamp_seconds", "When the catalog was last known to hold what the database does.",
             "livemin",
