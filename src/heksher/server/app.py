@@ -29,12 +29,13 @@ from heksher.server.asgi.body_limit import BodyLimit
 from heksher.server.asgi.caller import CallerStep
 from heksher.server.asgi.entrance import Entrance
 from heksher.server.asgi.fast_path import FastPath
+from heksher.server.asgi.gate import Gate, OpenGate
 from heksher.server.asgi.method import MethodStep
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.request_log import RequestLog, tells_routes
 from heksher.server.asgi.streaming import Streaming
 from heksher.server.catalog.availability import Availability
-from heksher.server.catalog.catalog import Catalog
+from heksher.server.catalog.catalog import PRIVATE, SHARED, Catalog
 from heksher.server.catalog.guarded import GuardedStorage
 from heksher.server.catalog.picture import Picture
 from heksher.server.catalog.updater import CatalogUpdater
@@ -53,6 +54,7 @@ from heksher.server.storage.ceilings import Ceilings, Counts, warn_of_excess
 from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.storage.location import storage_for
 from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.server.token_uses import TokenUses
 from heksher.server.write_turns import WriteTurns
 from heksher.version import __version__
 
@@ -101,7 +103,8 @@ class Application:
         self._counted: tuple[Picture, Counts] | None = None
         self._availability = Availability()
         self._writability = Writability()
-        self._catalog = Catalog(self._storage, config.max_cache_bytes)
+        self._catalog = Catalog(self._storage, config.max_cache_bytes, PRIVATE if config.has_access else SHARED)
+        self._token_uses = TokenUses(self._storage)
         self._updater = CatalogUpdater(
             self._catalog, self._storage, self._availability, self._writability, self._report
         )
@@ -149,6 +152,7 @@ class Application:
             if self._pruner is not None:
                 self._pruner.close()
             self._updater.close()
+            self._token_uses.store()
             self._metrics.note_hits()
             self.services.workshop.close()
             if self._is_owner:
@@ -168,6 +172,8 @@ class Application:
             metrics=self._metrics,
             readiness=Readiness(self._catalog, self._availability, self._writability, lambda: streams.is_ending),
             write_turns=WriteTurns(),
+            catalog=self._catalog,
+            token_uses=self._token_uses,
         )
 
     def _make_api(self, mounted: Mapping[str, MakeMounted]) -> FastAPI:
@@ -217,6 +223,7 @@ class Application:
         self._metrics.set_writes_possible(self.services.readiness.find_write_problem() is None)
         if is_up:
             self._metrics.note_catalog_current()
+            self._token_uses.store()
         if (state := self._catalog.state) is not None:
             self._metrics.set_cache(len(state.cache), state.cache.size_bytes)
             counts = self._count()
@@ -265,6 +272,10 @@ def make_front(framework: ASGIApp, services: Services, routes: Sequence[BaseRout
     front = Streaming(front, services.streams).__call__
     front = FastPath(front, services.query_service, recorder).__call__
     front = CallerStep(front, recorder).__call__
+    if config.has_access:
+        front = Gate(front, recorder, services.catalog, routes, services.token_uses).__call__
+    else:
+        front = OpenGate(front, recorder, config, routes).__call__
     front = Entrance(front, recorder, config, routes).__call__
     with_body = BodyLimit(PlainBody(front).__call__, config.max_body_bytes).__call__
     return MethodStep(front, with_body).__call__

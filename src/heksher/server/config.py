@@ -51,6 +51,8 @@ class Config:
             address may have been sent to.
         cors_origins: the origins of web pages that may call the routes which are open to them.
         trusted_proxies: the addresses and networks of the proxies that are believed for whom a request comes from.
+        has_access: whether it is checked who may do what.
+        is_insecure: whether everybody may do everything, wherever they come from.
     """
 
     database: str
@@ -74,3 +76,5 @@ class Config:
     allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    has_access: bool = False
+    is_insecure: bool = False

@@ -3,6 +3,7 @@
 ::
 
     OperationError
+    ├── NotPermittedError       who asks may not do it
     ├── InvalidInputError       the request is invalid, whatever is stored
     ├── NotAcceptableError      well-formed, but not possible for this object (a value that does not fit, ...)
     ├── NotFoundError           an object that the request names does not exist
@@ -30,6 +31,10 @@ MissingKind = Literal[
 
 class OperationError(HeksherError):
     """Base of the errors with which operations are refused."""
+
+
+class NotPermittedError(OperationError):
+    """Who asks may not do it; the message names the grant that is missing."""
 
 
 class InvalidInputError(OperationError):

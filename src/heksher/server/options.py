@@ -203,6 +203,21 @@ OPTIONS: Final = (
         default_help="nobody, not even 127.0.0.1",
     ),
     Option(
+        name="has_access",
+        kind=Truth(),
+        flag="--access",
+        variable="HEKSHER_ACCESS",
+        help="it is checked who may do what: callers need tokens, which heksher access token create makes",
+        default_help="false, so only loopback addresses can be listened on, unless it is insecure",
+    ),
+    Option(
+        name="is_insecure",
+        kind=Truth(),
+        flag="--insecure",
+        variable="HEKSHER_INSECURE",
+        help="everybody who reaches the service may do everything, also from other machines and through proxies",
+    ),
+    Option(
         name="max_value_bytes",
         kind=Number("number of bytes", least=1),
         flag="--max-value-bytes",

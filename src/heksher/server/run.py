@@ -28,6 +28,7 @@ from heksher.server.metrics import forget_worker, sharing_metrics
 from heksher.server.operations.context_features import REMEDY, list_features
 from heksher.server.storage.base import Storage
 from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.server.web_address import is_loopback_address
 from heksher.server.workers import Lifeline, Workers
 from heksher.version import __version__
 
@@ -55,10 +56,12 @@ def run_service(config: Config, say: Callable[[str], object]) -> None:
         say: called with a few lines that say where the service can be reached, once it accepts requests.
 
     Raises:
-        StartupError: the service cannot listen on the address, or the context features contradict the stored ones.
+        StartupError: the service cannot listen on the address, may not without a check of who may do what, or the
+            context features contradict the stored ones.
         StorageError: the database cannot be made ready.
     """
     configure_logging(config.log_format)
+    require_guard(config)
     for prefix in (scratch.METRICS, scratch.RESTORE):
         scratch.remove_leftovers(prefix)
     with closing(listen(config.host, config.port)) as listener:
@@ -71,6 +74,28 @@ def run_service(config: Config, say: Callable[[str], object]) -> None:
             run_server(config, listener, tell)
         else:
             run_workers(config, listener, tell)
+
+
+def require_guard(config: Config) -> None:
+    """Check that not everybody in the network could do everything without anybody having decided so.
+
+    Raises:
+        StartupError: they could; the message names both ways out.
+    """
+    if config.has_access and config.is_insecure:
+        raise StartupError("--access and --insecure (HEKSHER_ACCESS, HEKSHER_INSECURE) contradict each other: take one")
+    if config.is_insecure:
+        logger.warning("--insecure: everybody who reaches this service may do everything")
+    elif not config.has_access and not config.doc_only and not _is_loopback(config.host):
+        raise StartupError(
+            f"others could reach the service at {config.host}, and would be allowed everything. Start it with --access"
+            " (HEKSHER_ACCESS=true) to have it check who may do what (make the first token with heksher access token"
+            " create), or with --insecure (HEKSHER_INSECURE=true) if the network decides that"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    return host.lower() == "localhost" or is_loopback_address(host.strip("[]"))
 
 
 def run_workers(config: Config, listener: socket.socket, when_ready: Callable[[], None]) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from heksher.server.catalog.catalog import Catalog
 from heksher.server.config import Config
 from heksher.server.health import Readiness
 from heksher.server.metrics import Metrics
@@ -9,6 +10,7 @@ from heksher.server.queries.query_service import QueryService
 from heksher.server.queries.stream import Streams
 from heksher.server.queries.workshop import Workshop
 from heksher.server.storage.base import Storage
+from heksher.server.token_uses import TokenUses
 from heksher.server.write_turns import WriteTurns
 
 
@@ -26,6 +28,8 @@ class Services:
         metrics: the metrics of this process.
         readiness: whether this process can serve requests.
         write_turns: runs writes in threads.
+        catalog: knows what is stored, and who may do what.
+        token_uses: is told when tokens are used.
     """
 
     config: Config
@@ -36,3 +40,5 @@ class Services:
     metrics: Metrics
     readiness: Readiness
     write_turns: WriteTurns
+    catalog: Catalog
+    token_uses: TokenUses

@@ -1,7 +1,8 @@
 """What somebody may do: roles, some of which can be limited to the settings whose names begin with a prefix."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -63,9 +64,17 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """All grants of somebody."""
+    """All grants of somebody.
+
+    Attributes:
+        roles: the roles that they have for some settings at least.
+    """
 
     items: tuple[Grant, ...] = ()
+    roles: frozenset[Role] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "roles", frozenset().union(*(_INCLUDED[grant.role] for grant in self.items)))
 
     def allow(self, role: Role, setting: str = "") -> bool:
         """Return whether a role is granted: for a setting (canonical name), or for all of them (``""``)."""
@@ -78,6 +87,20 @@ class Grants:
 
 NOTHING: Final = Grants()
 EVERYTHING: Final = Grants((Grant(Role.ADMIN),))
+
+
+def describe_missing(role: Role, setting: str = "") -> str:
+    """Say which grant somebody lacks who may not do what needs a role.
+
+    Args:
+        role: what is needed.
+        setting: the canonical name of the setting that it is needed for; empty for none in particular.
+    """
+    if not setting:
+        return f"this needs the grant {role}: ask an admin of this service for it"
+    prefix = setting[: setting.find(".") + 1]
+    example = f", or {role}:{prefix}" if prefix else ""
+    return f"this needs the grant {role} for setting {setting!r} ({role}{example}): ask an admin of this service for it"
 
 
 def parse_grant(text: str) -> Grant:
@@ -101,6 +124,15 @@ def parse_grant(text: str) -> Grant:
     if not prefix.endswith(".") or not can_be_stored_name(prefix):
         raise ValueError(f"{text!r}: a prefix is the beginning of names, up to a dot, such as {role}:frontend.")
     return Grant(role, prefix)
+
+
+def read_grants(texts: Iterable[str]) -> Grants:
+    """Return the grants that are stored; one that only another version knows allows nothing."""
+    grants = []
+    for text in texts:
+        with suppress(ValueError):
+            grants.append(parse_grant(text))
+    return Grants(tuple(grants))
 
 
 def parse_grants(texts: Iterable[str]) -> Grants:

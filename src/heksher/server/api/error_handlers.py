@@ -21,7 +21,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heksher.server import logs
-from heksher.server.api.responses import JSONAnswer, answer_text
+from heksher.server.api.responses import JSONAnswer, ProblemAnswer, answer_text
 from heksher.server.errors import (
     ConflictError,
     DuplicateError,
@@ -31,9 +31,11 @@ from heksher.server.errors import (
     MissingKind,
     NotAcceptableError,
     NotFoundError,
+    NotPermittedError,
     OperationError,
 )
 from heksher.server.limits import MAX_REPORTED_ERRORS
+from heksher.server.problem import NEW_STATUSES
 from heksher.server.storage.storage_errors import (
     ContractError,
     ExpectationError,
@@ -93,6 +95,11 @@ def _(error: InvalidInputError) -> Response:
 
 
 @answer_error.register
+def _(error: NotPermittedError) -> Response:
+    return ProblemAnswer(HTTPStatus.FORBIDDEN, str(error))
+
+
+@answer_error.register
 def _(error: NotAcceptableError) -> Response:
     return JSONAnswer({"detail": str(error)}, 400)
 
@@ -108,7 +115,7 @@ def _(error: NotFoundError) -> Response:
 
 @answer_error.register
 def _(error: FullError) -> Response:
-    return JSONAnswer({"detail": str(error)}, HTTPStatus.INSUFFICIENT_STORAGE)
+    return ProblemAnswer(HTTPStatus.INSUFFICIENT_STORAGE, str(error))
 
 
 @answer_error.register
@@ -141,7 +148,10 @@ def _(error: StorageError) -> Response:
 
 
 def _ask_to_retry(detail: str, status: HTTPStatus) -> Response:
-    return JSONAnswer({"detail": detail}, status, {"Retry-After": str(_RETRY_AFTER_S)})
+    headers = {"Retry-After": str(_RETRY_AFTER_S)}
+    if status in NEW_STATUSES:
+        return ProblemAnswer(status, detail, headers)
+    return JSONAnswer({"detail": detail}, status, headers)
 
 
 @answer_error.register

@@ -1,6 +1,6 @@
 """How answers are made, and how they are documented."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias, TypeVar
 
 from fastapi.responses import PlainTextResponse, Response
@@ -8,6 +8,7 @@ from pydantic import BaseModel, JsonValue
 
 from heksher.server.json_bytes import encode
 from heksher.server.json_form import JSONObject
+from heksher.server.problem import PROBLEM_MEDIA_TYPE, make_problem
 from heksher.server.storage.base import Written
 from heksher.wire import REVISION_HEADER, REVISION_ID_HEADER
 
@@ -24,6 +25,15 @@ class JSONAnswer(Response):
 
     def render(self, content: object) -> bytes:
         return encode(content)
+
+
+class ProblemAnswer(JSONAnswer):
+    """An answer that says what went wrong, as problem details."""
+
+    media_type = PROBLEM_MEDIA_TYPE
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(make_problem(status, detail), status, headers)
 
 
 def answer_list(key: str, items: Iterable[object]) -> Response:

@@ -1,16 +1,18 @@
-"""The step that identifies who sends a request. Until the service has access control, callers need no proof.
+"""Who sends a request: whom the gate has found, or, where nobody was found, whom a header claims it is.
 
-It comes before the answers from memory, so a request that it refuses is refused on every path.
+The step comes before the answers from memory, so a request that it refuses is refused on every path.
 """
 
 import re
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from heksher.server.access.grants import EVERYTHING, Grants
+from heksher.server.asgi.gate import get_principal
 from heksher.server.asgi.header_fields import ACTOR, HeaderFields, get_fields
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.refusal import refuse
@@ -32,21 +34,23 @@ class Caller:
     Attributes:
         actor: the sender's name; empty if the request has none.
         is_proved: whether the service has verified the name; a name in a header is only a claim.
+        grants: what the sender may do.
     """
 
     actor: str = ""
     is_proved: bool = False
+    grants: Grants = EVERYTHING
 
     def make_origin(self) -> Origin:
-        """Return what the change log records about the caller's writes."""
-        return Origin(actor=self.actor, is_proved=self.is_proved)
+        """Return what the change log records about the caller's writes, and what operations check them by."""
+        return Origin(actor=self.actor, is_proved=self.is_proved, grants=self.grants)
 
 
 UNKNOWN_CALLER: Final = Caller()
 
 
 class CallerStep:
-    """Puts the ``Caller`` into the scope, where ``get_caller`` finds it.
+    """Puts into the scope whom a request claims to come from, where ``get_caller`` finds it.
 
     Args:
         app: the next step.
@@ -67,12 +71,15 @@ class CallerStep:
 
 def get_caller(scope: Scope) -> Caller:
     """Return the sender of a request."""
-    caller: Caller = scope[_KEY]
-    return caller
+    claimed: Caller = scope[_KEY]
+    principal = get_principal(scope)
+    if principal.name:
+        return Caller(principal.name, is_proved=True, grants=principal.grants)
+    return replace(claimed, grants=principal.grants)
 
 
 def read_caller(fields: HeaderFields) -> Caller:
-    """Return the sender of a request with these header fields.
+    """Return whom a request with these header fields claims to come from.
 
     Raises:
         ValueError: a header field is malformed; the message says what is allowed.

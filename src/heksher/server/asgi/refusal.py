@@ -5,11 +5,12 @@ import time
 from starlette.types import Scope, Send
 
 from heksher.server.asgi.recorder import UNMATCHED, Recorder, identifying
-from heksher.server.catalog.answer import NOSNIFF
+from heksher.server.catalog.answer import NOSNIFF, HeaderField
 from heksher.server.json_bytes import encode
+from heksher.server.problem import NEW_STATUSES, PROBLEM_MEDIA_TYPE, make_problem
 
 
-async def refuse(scope: Scope, send: Send, recorder: Recorder, status: int, detail: str) -> None:
+async def refuse(scope: Scope, send: Send, recorder: Recorder, status: int, detail: str, *fields: HeaderField) -> None:
     """Refuse a request in the API's format, and record the answer.
 
     Args:
@@ -18,15 +19,18 @@ async def refuse(scope: Scope, send: Send, recorder: Recorder, status: int, deta
         recorder: records the answer.
         status: the status of the answer.
         detail: what is wrong, and how to correct it.
+        fields: further header fields of the answer.
     """
     started_s = time.perf_counter()
-    body = encode({"detail": detail})
+    is_problem = status in NEW_STATUSES
+    body = encode(make_problem(status, detail) if is_problem else {"detail": detail})
     with identifying(scope) as id_field:
         headers = [
-            (b"content-type", b"application/json"),
+            (b"content-type", PROBLEM_MEDIA_TYPE.encode() if is_problem else b"application/json"),
             (b"content-length", str(len(body)).encode()),
             NOSNIFF,
             id_field,
+            *fields,
         ]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

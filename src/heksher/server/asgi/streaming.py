@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heksher.revision_id import RevisionId
+from heksher.server.asgi.gate import find_credential
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.queries.stream import ABORT_EXTENSION, Streams
 from heksher.wire import STREAM_PATH
@@ -58,7 +59,10 @@ class Streaming:
         stream = await _ask(self._app, dict(scope), receive, send)
         if stream is not None:
             abort = _find_abort(scope)
-            serving = self._streams.serve(receive, send, stream.key, stream.query, stream.last_revision, abort)
+            credential = find_credential(scope)
+            serving = self._streams.serve(
+                receive, send, stream.key, stream.query, stream.last_revision, abort, credential
+            )
             # The streams hold its query, or that of another stream in place of it.
             del stream
             await serving

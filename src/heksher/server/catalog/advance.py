@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import cast
 
+from heksher.server.catalog.access_picture import ACCESS_KINDS
 from heksher.server.catalog.effect import Effect, find_effects
 from heksher.server.catalog.picture import (
     CatalogRule,
@@ -83,13 +84,14 @@ class _Draft:
         """Return the finished picture."""
         if not self._has_new_names:
             return self.picture
-        return make_picture(
+        picture = make_picture(
             self.picture.revision,
             self.picture.feature_order,
             self._settings.values(),
             self.picture.features_revision,
             self.picture.stamp,
         )
+        return replace(picture, access=self.picture.access)
 
     def _apply_change(self, change: LoggedChange, revision: int) -> None:
         if change.kind == CONTEXT_FEATURES:
@@ -98,7 +100,7 @@ class _Draft:
             self._apply_setting(change, revision)
         elif change.kind == RULE:
             self._apply_rule(change, revision)
-        else:
+        elif change.kind not in ACCESS_KINDS:  # of which the log has no secrets, so they are read from their tables
             raise ValueError(f"unknown kind of object: {change.kind}")
 
     def _reorder(self, change: LoggedChange, revision: int) -> None:

@@ -45,7 +45,6 @@ NOSNIFF: Final[HeaderField] = (b"x-content-type-options", b"nosniff")
 
 _CONSTANT_HEADERS: Final[tuple[HeaderField, ...]] = (
     NOSNIFF,
-    (b"cache-control", b"no-cache"),
     (b"vary", b"accept-encoding"),
     (CAPABILITIES_HEADER.lower().encode(), CAPABILITIES.encode()),
 )

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 from heksher.revision_id import RevisionId
+from heksher.server.catalog.access_picture import AccessPicture
 from heksher.server.catalog.advance import Step, advance
 from heksher.server.catalog.answer import HeaderField
 from heksher.server.catalog.cache import AnswerCache
 from heksher.server.catalog.effect import EVERYWHERE, Effect, find_effects, shows_any
-from heksher.server.catalog.history import News, find_last_common, read_news
+from heksher.server.catalog.history import News, changes_access, find_last_common, read_news
 from heksher.server.catalog.picture import Picture, take_picture
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.storage.base import LogEntry, Reader, Storage
@@ -30,6 +31,12 @@ _MAX_STEPS: Final = 1000
 _MAX_CHANGES_OF_STEP: Final = 100
 
 
+# Caches may keep answers, if they ask each time whether these still hold; only those of one client, where it needs a
+# credential: others know of Authorization, but not of every other header that may have it.
+SHARED: Final = b"no-cache"
+PRIVATE: Final = b"private, no-cache"
+
+
 @dataclass(frozen=True, slots=True)
 class CatalogState:
     """What the catalog holds at one revision. Each state is replaced as a whole.
@@ -39,7 +46,8 @@ class CatalogState:
         steps: the last revisions up to the picture's, without gaps.
         era: how often the history of the database was found to be another, or may have become another one without this
             process noticing; revisions of different eras may be unrelated.
-        headers: the header fields that tell the revision, made once for all answers.
+        cache_control: what caches may do with answers: the value of the header field of this name.
+        headers: the header fields that tell this and the revision, made once for all answers.
         own_ids: what a demand can say that means exactly this revision.
     """
 
@@ -47,12 +55,16 @@ class CatalogState:
     cache: AnswerCache
     steps: tuple[Step, ...]
     era: int = 0
+    cache_control: bytes = SHARED
     headers: tuple[HeaderField, ...] = field(init=False, repr=False, compare=False)
     own_ids: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         number, whole = str(self.picture.revision).encode(), str(self.picture.revision_id).encode()
-        headers: tuple[HeaderField, ...] = ((REVISION_HEADER.lower().encode(), number),)
+        headers: tuple[HeaderField, ...] = (
+            (b"cache-control", self.cache_control),
+            (REVISION_HEADER.lower().encode(), number),
+        )
         if whole != number:
             headers = (*headers, (REVISION_ID_HEADER.lower().encode(), whole))
         object.__setattr__(self, "headers", headers)
@@ -92,6 +104,7 @@ class Catalog:
     Args:
         storage: the open storage whose change log the catalog follows.
         max_cache_bytes: bound for the cached answers.
+        cache_control: what other caches may do with answers.
 
     Attributes:
         state: ``None`` until loaded.
@@ -101,8 +114,9 @@ class Catalog:
         history_lost_at: when that was last, in UTC; ``None`` if it never was.
     """
 
-    def __init__(self, storage: Storage, max_cache_bytes: int) -> None:
+    def __init__(self, storage: Storage, max_cache_bytes: int, cache_control: bytes = SHARED) -> None:
         self._storage = storage
+        self._cache_control = cache_control
         self._max_cache_bytes = max_cache_bytes
         # Held while the state is replaced, so that it never goes back.
         self._lock = threading.Lock()
@@ -173,6 +187,8 @@ class Catalog:
             state = self.state
             if state is None or (entry.revision - 1, previous_stamp or "") != state.picture.revision_id:
                 return False
+            if changes_access(entry):
+                return False  # the log has no secrets, so they have to be read
             self._advance(state, News(RevisionId(entry.revision, entry.stamp), entries=(entry,)))
             return True
 
@@ -194,7 +210,7 @@ class Catalog:
     def _load(self, era: int = 0) -> CatalogState:
         picture, entries = self._storage.read(_take_picture_and_log)
         steps = tuple(Step(entry.revision, _find_effects(entry, picture), entry.stamp) for entry in entries)
-        return CatalogState(picture, AnswerCache(self._max_cache_bytes), steps, era)
+        return CatalogState(picture, AnswerCache(self._max_cache_bytes), steps, era, self._cache_control)
 
     def _follow(self, state: CatalogState) -> CatalogState:
         news = self._storage.read(lambda reader: read_news(reader, state.picture.revision_id))
@@ -225,10 +241,13 @@ class Catalog:
         except (LookupError, TypeError, ValueError):
             logger.exception("the change log does not fit what is in memory: everything is loaded anew")
             return self._reload(state)
+        if news.access is not None:
+            picture = replace(picture, access=AccessPicture(news.access))
         effects = [effect for step in steps for effect in step.effects]
         recent = deque((*state.steps, *steps), maxlen=_MAX_STEPS)
         cache = state.cache.carry_over(effects)
-        return self._publish(CatalogState(picture, cache, tuple(recent), state.era), steps)
+        state = CatalogState(picture, cache, tuple(recent), state.era, self._cache_control)
+        return self._publish(state, steps)
 
     def _reload(self, state: CatalogState, *, is_lost: bool = False) -> CatalogState:
         reloaded = self._load(state.era)

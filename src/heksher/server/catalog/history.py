@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from heksher.revision_id import RevisionId
+from heksher.server.catalog.access_picture import ACCESS_KINDS
 from heksher.server.catalog.advance import Step
+from heksher.server.storage.access_records import AccessRecords
 from heksher.server.storage.base import LogEntry, Reader
 
 # Of a catalog that is further behind than this, in entries or in changes, nothing is read: reloading is cheaper then.
@@ -25,11 +27,13 @@ class News(NamedTuple):
         newest: the newest revision.
         is_lost: whether the log has not the revision that was known, but another history.
         entries: the entries from the known revision (excluded) to the newest; fewer if reloading is cheaper.
+        access: who may do what at the newest revision; ``None`` if no entry has changed that.
     """
 
     newest: RevisionId
     is_lost: bool = False
     entries: tuple[LogEntry, ...] = ()
+    access: AccessRecords | None = None
 
 
 def read_news(reader: Reader, known: RevisionId) -> News:
@@ -41,9 +45,16 @@ def read_news(reader: Reader, known: RevisionId) -> News:
         return News(newest, is_lost=True)
     entries = _read_entries(reader, known.number, newest.number)
     if entries and entries[0].revision == known.number:
-        return News(newest, entries[0].stamp != known.stamp, entries[1:])
-    # The log may have been shortened meanwhile, so a known entry that is not there says nothing.
-    return News(newest, entries=entries)
+        news = News(newest, entries[0].stamp != known.stamp, entries[1:])
+    else:
+        # The log may have been shortened meanwhile, so a known entry that is not there says nothing.
+        news = News(newest, entries=entries)
+    return news._replace(access=reader.access()) if any(map(changes_access, news.entries)) else news
+
+
+def changes_access(entry: LogEntry) -> bool:
+    """Return whether an entry changes who may do what."""
+    return any(change.kind in ACCESS_KINDS for change in entry.changes)
 
 
 def find_last_common(before: Iterable[Step], after: Iterable[Step]) -> int | None:

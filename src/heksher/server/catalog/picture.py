@@ -6,10 +6,11 @@ A picture and everything in it is immutable. The next picture shares whatever di
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from heksher.revision_id import RevisionId
+from heksher.server.catalog.access_picture import AccessPicture
 from heksher.server.json_bytes import decode, encode
 from heksher.server.storage.base import Reader, RuleRecord, SettingRecord
 from heksher.value_type import JSON
@@ -18,6 +19,7 @@ from heksher.value_type import JSON
 OrderedConditions = tuple[tuple[str, str], ...]
 
 _NO_METADATA = b"{}"
+_NO_ACCESS = AccessPicture()
 
 
 class CatalogRule(NamedTuple):
@@ -70,6 +72,7 @@ class Picture:
         names: the canonical name for each name and alias.
         features_revision: the revision of the last change of the list of context features.
         stamp: the stamp of the revision's entry in the log; empty at revision 0.
+        access: who may do what.
     """
 
     revision: int
@@ -78,6 +81,7 @@ class Picture:
     names: Mapping[str, str]
     features_revision: int = 0
     stamp: str = ""
+    access: AccessPicture = _NO_ACCESS
 
     @property
     def revision_id(self) -> RevisionId:
@@ -97,7 +101,8 @@ def take_picture(reader: Reader) -> Picture:
         rules[rule.setting][rule.rule_id] = enter_rule(rule, order)
     settings = [enter_setting(record, rules.get(record.name, {})) for record in reader.settings()]
     revision, stamp = reader.revision_id()
-    return make_picture(revision, order, settings, reader.features_revision(), stamp)
+    picture = make_picture(revision, order, settings, reader.features_revision(), stamp)
+    return replace(picture, access=AccessPicture(reader.access()))
 
 
 def make_picture(

@@ -5,6 +5,7 @@ from typing import NoReturn
 
 from heksher.revision_id import RevisionId
 from heksher.server.catalog.picture import Picture, restore_rule
+from heksher.server.storage.access_records import AccessRecords
 from heksher.server.storage.base import Conditions, Reader, RuleRecord, SettingRecord
 from heksher.server.storage.storage_errors import StorageUnavailableError
 
@@ -31,6 +32,9 @@ class PictureReader(Reader):
     def forgotten_deletion(self, kind: str, key: str) -> NoReturn:
         del kind, key
         _refuse()
+
+    def access(self) -> AccessRecords:
+        return self._picture.access.records
 
     def find_setting(self, name: str) -> SettingRecord | None:
         canonical = self._picture.names.get(name)

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
+from heksher.server.access.grants import Role
 from heksher.server.config import CONTEXT_FEATURES_VARIABLE
 from heksher.server.errors import DuplicateError, InUseError, NotAcceptableError, NotFoundError, StartupError
 from heksher.server.limits import MAX_CONTEXT_FEATURES
 from heksher.server.operations.logged_change import change_features
+from heksher.server.operations.permission import require
 from heksher.server.storage.base import Origin, Reader, Storage, Writer, Written
 from heksher.value_type import shorten
 from heksher.wire import CONTEXT_FEATURES_PATH
@@ -34,7 +36,7 @@ def find_index(storage: Storage, feature: str) -> int:
 
     def work(reader: Reader) -> int:
         features = reader.context_features()
-        _require(features, feature)
+        _require_present(features, feature)
         return features.index(feature)
 
     return storage.read(work)
@@ -44,11 +46,13 @@ def add_feature(storage: Storage, feature: str, origin: Origin) -> Written[None]
     """Add a feature at the end of the order, which makes it the most specific one.
 
     Raises:
+        NotPermittedError: who asks is no admin.
         DuplicateError: the feature exists already.
         NotAcceptableError: the service has the maximum number of features.
     """
 
     def work(writer: Writer) -> None:
+        require(origin, Role.ADMIN)
         features = writer.context_features()
         if feature in features:
             raise DuplicateError("context feature already exists")
@@ -63,13 +67,15 @@ def move_feature(storage: Storage, feature: str, side: Side, target: str, origin
     """Move a feature to just before or after another one; no change if it is already there or is the other one.
 
     Raises:
+        NotPermittedError: who asks is no admin.
         NotFoundError: one of the two does not exist.
     """
 
     def work(writer: Writer) -> None:
+        require(origin, Role.ADMIN)
         features = writer.context_features()
-        _require(features, feature)
-        _require(features, target)
+        _require_present(features, feature)
+        _require_present(features, target)
         others = [other for other in features if other != feature]
         if feature != target:
             others.insert(others.index(target) + (side == "after"), feature)
@@ -82,13 +88,15 @@ def delete_feature(storage: Storage, feature: str, origin: Origin) -> Written[No
     """Delete a feature.
 
     Raises:
+        NotPermittedError: who asks is no admin.
         NotFoundError: there is no such feature.
         InUseError: a setting is configurable by it.
     """
 
     def work(writer: Writer) -> None:
+        require(origin, Role.ADMIN)
         features = writer.context_features()
-        _require(features, feature)
+        _require_present(features, feature)
         if any(feature in setting.configurable_features for setting in writer.settings()):
             raise InUseError("context feature can't be deleted, there is at least one setting configured by it")
         _store(writer, "delete", tuple(other for other in features if other != feature))
@@ -130,7 +138,7 @@ def describe_unknown(wanted: Iterable[str], order: Sequence[str]) -> str:
     )
 
 
-def _require(features: Sequence[str], feature: str) -> None:
+def _require_present(features: Sequence[str], feature: str) -> None:
     if feature not in features:
         raise NotFoundError(f"there is no context feature {shorten(repr(feature))}", "context feature")
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from heksher.revision_id import RevisionId
+from heksher.server.access.grants import Role
 from heksher.server.errors import (
     ConflictError,
     InvalidInputError,
@@ -24,6 +25,7 @@ from heksher.server.limits import MAX_VALUE_BYTES
 from heksher.server.operations.context_features import describe_unknown
 from heksher.server.operations.differences import Comparison, Declaration, Difference
 from heksher.server.operations.logged_change import change_setting
+from heksher.server.operations.permission import require
 from heksher.server.operations.value_size import require_size
 from heksher.server.operations.versions import FIRST_VERSION, is_major_upgrade, is_newer
 from heksher.server.storage.base import Origin, Reader, RuleRecord, SettingRecord, Storage, Writer, Written
@@ -76,6 +78,7 @@ def declare(
     Raises:
         InvalidInputError: the declaration contradicts itself: its default is not a value of its type, or its alias is
             its name; or something is too large to be stored.
+        NotPermittedError: it would change something that who declares it may not change.
         NotAcceptableError: the setting is new, and its version is not the first one, where it has to be.
         NotFoundError: the alias, or a context feature that is declared, does not exist; an outdated declaration may
             name features that are gone.
@@ -86,7 +89,7 @@ def declare(
     check_consistency(declaration)
 
     def work(writer: Writer) -> DeclarationResult:
-        draft = _DeclaredSettings(writer, [declaration], max_value_bytes)
+        draft = _DeclaredSettings(writer, [declaration], origin, max_value_bytes)
         result = _declare(draft, declaration, is_any_version_first)
         draft.store()
         return result
@@ -131,7 +134,7 @@ def declare_many(
         return tuple(known) if len(known) == len(declarations) else None
 
     def work(writer: Writer) -> tuple[DeclarationOutcome, ...]:
-        draft = _DeclaredSettings(writer, declarations, max_value_bytes)
+        draft = _DeclaredSettings(writer, declarations, origin, max_value_bytes)
         results = tuple(_try_declare(draft, declaration, is_any_version_first) for declaration in declarations)
         draft.store()
         return results
@@ -167,11 +170,15 @@ class _DeclaredSettings:
     Args:
         writer: reads and writes them.
         declarations: what they are about.
+        origin: who declares them.
         max_value_bytes: bound for what is new.
     """
 
-    def __init__(self, writer: Writer, declarations: Iterable[Declaration], max_value_bytes: int) -> None:
+    def __init__(
+        self, writer: Writer, declarations: Iterable[Declaration], origin: Origin, max_value_bytes: int
+    ) -> None:
         self.order = writer.context_features()
+        self._origin = origin
         self._max_value_bytes = max_value_bytes
         self._writer = writer
         names = {name for declared in declarations for name in (declared.name, declared.alias) if name is not None}
@@ -187,6 +194,17 @@ class _DeclaredSettings:
     def list_rules(self, setting: SettingRecord) -> list[RuleRecord]:
         """Return the rules of a setting."""
         return self._writer.rules([setting.name])
+
+    def require_permission(self, declared: Declaration, stored: SettingRecord | None = None) -> None:
+        """Check that who declares a setting may do so, also under the other names that it has or gets.
+
+        Raises:
+            NotPermittedError: they may not.
+        """
+        names = {declared.alias, declared.name} if stored is None else {stored.name}
+        if stored is not None and declared.alias is not None:
+            names.add(declared.name)
+        require(self._origin, Role.DECLARE, *sorted(name for name in names if name is not None))
 
     def require_sizes(self, declared: Declaration, stored: SettingRecord | None = None) -> None:
         """Check that what is to be stored anew is not too large.
@@ -300,6 +318,7 @@ def _find_target(
 
 
 def _create(draft: _DeclaredSettings, declaration: Declaration, is_any_version_first: bool) -> DeclarationResult:
+    draft.require_permission(declaration)
     if declaration.version != FIRST_VERSION and not is_any_version_first:
         raise NotAcceptableError(
             f"setting {declaration.name!r} does not exist yet: its first version must be {FIRST_VERSION},"
@@ -331,6 +350,7 @@ def _require_known_features(comparison: Comparison) -> None:
 
 def _upgrade(draft: _DeclaredSettings, comparison: Comparison) -> DeclarationResult:
     declared, stored = comparison.declared, comparison.stored
+    draft.require_permission(declared, stored)
     differences = comparison.list_for_upgrade()
     acceptable = {"minor", "major"} if is_major_upgrade(stored.version, declared.version) else {"minor"}
     if any(difference.level not in acceptable for difference in differences):

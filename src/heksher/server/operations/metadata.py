@@ -7,10 +7,12 @@ newer version.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from heksher.server.access.grants import Role
 from heksher.server.errors import NotAcceptableError
 from heksher.server.limits import MAX_METADATA_KEYS
 from heksher.server.operations.logged_change import change_rule
 from heksher.server.operations.lookup import get_rule, get_setting
+from heksher.server.operations.permission import require
 from heksher.server.operations.settings import store
 from heksher.server.operations.versions import require_newer
 from heksher.server.storage.base import Origin, Storage, Writer, Written
@@ -58,12 +60,14 @@ def edit_of_setting(storage: Storage, name: str, edit: Edit, version: str, origi
 
     Raises:
         NotFoundError: the setting does not exist.
+        NotPermittedError: who asks may not declare this setting.
         ConflictError: the version is not newer.
         NotAcceptableError: there would be too many keys.
     """
 
     def work(writer: Writer) -> None:
         setting = get_setting(writer, name)
+        require(origin, Role.DECLARE, setting.name)
         metadata = _apply(edit, setting.metadata)
         require_newer(setting, version)
         store(writer, "set metadata", setting, replace(setting, metadata=metadata, version=version))
@@ -76,11 +80,13 @@ def edit_of_rule(storage: Storage, rule_id: int, edit: Edit, origin: Origin) -> 
 
     Raises:
         NotFoundError: the rule does not exist.
+        NotPermittedError: who asks may not edit this setting's rules.
         NotAcceptableError: there would be too many keys.
     """
 
     def work(writer: Writer) -> None:
         rule = get_rule(writer, rule_id)
+        require(origin, Role.EDIT, rule.setting)
         changed = replace(rule, metadata=_apply(edit, rule.metadata))
         if json_key(changed.metadata) != json_key(rule.metadata):
             writer.replace_rule(changed)

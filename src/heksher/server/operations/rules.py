@@ -3,11 +3,13 @@
 import json
 from dataclasses import replace
 
+from heksher.server.access.grants import Role
 from heksher.server.errors import DuplicateError, InvalidInputError, NotAcceptableError, NotFoundError
 from heksher.server.json_form import JSONObject, rule_to_json
 from heksher.server.operations import logged_change
 from heksher.server.operations.lookup import find_setting, get_rule, get_rule_and_type
 from heksher.server.operations.metadata import Metadata
+from heksher.server.operations.permission import require
 from heksher.server.storage.base import Conditions, Origin, Reader, Storage, Writer, Written
 from heksher.value_type import JSON, json_key, parse_value_type, shorten
 
@@ -45,6 +47,7 @@ def add(
 
     Raises:
         InvalidInputError: the setting does not exist.
+        NotPermittedError: who asks may not edit this setting's rules.
         NotAcceptableError: the setting is not configurable by a feature, or the value is not of its type.
         DuplicateError: the setting has a rule with these conditions.
         FullError: there is no room for another rule.
@@ -54,6 +57,7 @@ def add(
         setting = find_setting(writer, setting_name)
         if setting is None:
             raise InvalidInputError(f"there is no setting named {shorten(repr(setting_name))}", ("setting",))
+        require(origin, Role.EDIT, setting.name)
         if foreign := sorted(conditions.keys() - setting.configurable_features):
             raise NotAcceptableError(
                 f"setting {setting.name!r} is not configurable by {foreign}, only by"
@@ -75,11 +79,13 @@ def set_value(storage: Storage, rule_id: int, value: JSON, origin: Origin) -> Wr
 
     Raises:
         NotFoundError: the rule does not exist.
+        NotPermittedError: who asks may not edit this setting's rules.
         NotAcceptableError: the value is not of the setting's type.
     """
 
     def work(writer: Writer) -> None:
         rule, value_type = get_rule_and_type(writer, rule_id)
+        require(origin, Role.EDIT, rule.setting)
         _check_value(rule.setting, value_type, value)
         if json_key(value) != json_key(rule.value):
             changed = replace(rule, value=value)
@@ -94,10 +100,12 @@ def delete(storage: Storage, rule_id: int, origin: Origin) -> Written[None]:
 
     Raises:
         NotFoundError: the rule does not exist.
+        NotPermittedError: who asks may not edit this setting's rules.
     """
 
     def work(writer: Writer) -> None:
         rule = get_rule(writer, rule_id)
+        require(origin, Role.EDIT, rule.setting)
         writer.delete_rule(rule_id)
         writer.record(logged_change.delete_rule(rule, writer.context_features()))
 

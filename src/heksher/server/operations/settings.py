@@ -4,12 +4,14 @@ import json
 from collections.abc import Collection
 from dataclasses import replace
 
+from heksher.server.access.grants import Role
 from heksher.server.errors import ConflictError, NotFoundError
 from heksher.server.json_form import JSONObject, setting_to_json
 from heksher.server.operations import logged_change
 from heksher.server.operations.context_features import describe_unknown
 from heksher.server.operations.differences import find_features_in_use, find_misfits, tell_features_in_use
 from heksher.server.operations.lookup import get_setting
+from heksher.server.operations.permission import require
 from heksher.server.operations.versions import is_major_upgrade, require_newer
 from heksher.server.storage.base import Origin, Reader, RuleRecord, SettingRecord, Storage, Writer, Written
 from heksher.value_type import ValueType, parse_value_type, shorten
@@ -39,10 +41,12 @@ def delete(storage: Storage, name: str, origin: Origin) -> Written[None]:
 
     Raises:
         NotFoundError: the setting does not exist.
+        NotPermittedError: who asks is no admin.
     """
 
     def work(writer: Writer) -> None:
         setting = get_setting(writer, name)
+        require(origin, Role.ADMIN)
         rules = writer.rules([setting.name])
         writer.delete_setting(setting.name)
         writer.record_all(logged_change.delete_setting(setting, rules, writer.context_features()))
@@ -55,12 +59,14 @@ def set_type(storage: Storage, name: str, value_type: ValueType, version: str, o
 
     Raises:
         NotFoundError: the setting does not exist.
+        NotPermittedError: who asks may not declare this setting.
         ConflictError: the version is not newer (unless nothing changes at all), a value does not fit, or the type is
             not a subtype in a minor upgrade.
     """
 
     def work(writer: Writer) -> None:
         setting = get_setting(writer, name)
+        require(origin, Role.DECLARE, setting.name)
         old_type = parse_value_type(setting.type)
         if version == setting.version and value_type == old_type:
             return
@@ -84,11 +90,13 @@ def rename(storage: Storage, name: str, new_name: str, version: str, origin: Ori
 
     Raises:
         NotFoundError: the setting does not exist.
+        NotPermittedError: who asks may not declare this setting.
         ConflictError: the name belongs to another setting, or the version is older.
     """
 
     def work(writer: Writer) -> None:
         setting = get_setting(writer, name)
+        require(origin, Role.DECLARE, setting.name, new_name)
         holder = writer.find_setting(new_name)
         if holder is not None and holder.name != setting.name:
             raise ConflictError(f"the name {new_name!r} belongs to setting {holder.name!r} already")
@@ -107,12 +115,14 @@ def set_configurable_features(
 
     Raises:
         NotFoundError: the setting, or one of the features, does not exist.
+        NotPermittedError: who asks may not declare this setting.
         ConflictError: the version is not newer (unless nothing changes at all), a rule matches on a removed feature, or
             a feature is added in a minor upgrade.
     """
 
     def work(writer: Writer) -> None:
         setting = get_setting(writer, name)
+        require(origin, Role.DECLARE, setting.name)
         order = writer.context_features()
         if set(features).difference(order):
             raise NotFoundError(describe_unknown(features, order), "configurable feature")

@@ -11,6 +11,7 @@ Source: docs/adr/0010-answers-from-memory.md; HTML Standard, section 9.2 (server
 
 import asyncio
 import random
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,6 +20,8 @@ from typing import Final
 from starlette.types import Receive, Send
 
 from heksher.revision_id import RevisionId
+from heksher.server.access.grants import Role
+from heksher.server.catalog.access_picture import AccessPicture, Credential
 from heksher.server.catalog.advance import Step
 from heksher.server.catalog.answer import NOSNIFF
 from heksher.server.catalog.catalog import Catalog, CatalogState
@@ -85,8 +88,9 @@ class Streams:
         query: CatalogQuery,
         last_revision: RevisionId | None,
         abort: Callable[[], object] | None,
+        credential: Credential | None = None,
     ) -> None:
-        """Serve one stream until its client disconnects or ``end_all`` is called.
+        """Serve one stream until its client disconnects, its credential ends, or ``end_all`` is called.
 
         Args:
             receive: the ASGI callable of the connection.
@@ -95,8 +99,10 @@ class Streams:
             query: the query whose changes the stream reports.
             last_revision: the revision whose answer the client has; ``None`` if it has none.
             abort: closes the connection at once; ``None`` if the server does not support that.
+            credential: by what its client is known; ``None`` if everybody may follow.
         """
         stream = _Stream(
+            credential,
             query,
             send,
             abort or asyncio.current_task().cancel,  # type: ignore[union-attr] # in a task
@@ -173,11 +179,20 @@ class Streams:
             number = (number + 1) % HEARTBEAT_S
             for stream in list(self._beats[number]):
                 stream.beat()
+            self._end_refused()
             for stream in self._list():
                 if stream.is_blocked(loop.time()):
                     self._metrics.count_dropped_stream()
                     stream.close()
                     stream.abort()
+
+    def _end_refused(self) -> None:
+        """End the streams of those who may not follow any more: their credentials have ended or were taken back."""
+        state = self._catalog.state
+        if state is not None:
+            for stream in self._list():
+                if not stream.is_allowed(state.picture.access):
+                    stream.end()
 
     def _end_all(self) -> None:
         for stream in self._list():
@@ -190,15 +205,23 @@ class Streams:
 class _Stream:
     """One stream. It decides what to send only when it can send.
 
-    Attributes:
+    Args:
+        credential: by what its client is known; ``None`` if everybody may follow.
         query: the query whose changes it reports.
-        newest: the newest position to report.
+        send: the ASGI callable of the connection.
         abort: closes the connection at once.
+        count_events: is told of each event.
+
+    Attributes:
+        query: see above.
+        newest: the newest position to report.
+        abort: see above.
     """
 
     __slots__ = (
         "_blocked_since_s",
         "_count_events",
+        "_credential",
         "_is_beat_due",
         "_is_end_due",
         "_is_ended",
@@ -212,9 +235,15 @@ class _Stream:
     )
 
     def __init__(
-        self, query: CatalogQuery, send: Send, abort: Callable[[], object], count_events: Callable[[int], object]
+        self,
+        credential: Credential | None,
+        query: CatalogQuery,
+        send: Send,
+        abort: Callable[[], object],
+        count_events: Callable[[int], object],
     ) -> None:
         self.query = query
+        self._credential = credential
         self.abort = abort
         self.newest = self._told = _NOWHERE
         self._send = send
@@ -252,6 +281,13 @@ class _Stream:
         self._is_ended = True
         if self.task is not None:
             self.task.cancel()
+
+    def is_allowed(self, access: AccessPicture) -> bool:
+        """Return whether the client may still follow."""
+        if self._credential is None:
+            return True
+        principal = self._credential.find_principal(access, time.time())
+        return principal is not None and Role.READ in principal.grants.roles
 
     def is_blocked(self, now_s: float) -> bool:
         """Return whether the client has read nothing for too long."""

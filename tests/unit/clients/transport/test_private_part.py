@@ -3,6 +3,7 @@
 import asyncio
 import math
 import sys
+from importlib import import_module
 from typing import Any
 
 import httpx2
@@ -67,7 +68,7 @@ def test_all_parts_are_there(client: Any, library: Any, caplog: pytest.LogCaptur
     """The libraries of this environment have every part, so nothing is said to be lost."""
     [pool] = find_pools(client)
     replace_backend(pool, lambda backend: backend)
-    core = sys.modules[CORES[library.__name__]]
+    core = import_module(CORES[library.__name__])
     assert find_stream_class(core) is not None
     assert count_connections(client) > 1
     response = library.Response(200, stream=library.ByteStream(b"read by nobody"))
@@ -124,10 +125,10 @@ def test_core_without_stream_class(
     library: Any, is_module_there: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without the class of blocking streams, or its module, there is none."""
-    core = sys.modules[CORES[library.__name__]]
+    core = import_module(CORES[library.__name__])
     name = f"{core.__name__}._backends.sync"
     if is_module_there:
-        monkeypatch.delattr(sys.modules[name], "SyncStream")
+        monkeypatch.delattr(import_module(name), "SyncStream")
     else:
         monkeypatch.setitem(sys.modules, name, None)
     assert find_stream_class(core) is None

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
+from heksher.server.access.grants import Role
 from heksher.server.api.models import ContextFeatureMove, NewContextFeature
 from heksher.server.api.responses import (
     BAD_ACTOR,
@@ -65,7 +66,7 @@ def find_index(name: FeatureInPath, storage: StorageDependency) -> Response:
         WRITE_FAILURES,
     ),
 )
-@writes
+@writes(Role.ADMIN)
 def add_feature(body: NewContextFeature, storage: StorageDependency, origin: OriginDependency) -> Response:
     """Settings can be made configurable by it from now on."""
     return answer_written(context_features.add_feature(storage, body.context_feature, origin))
@@ -77,7 +78,7 @@ def add_feature(body: NewContextFeature, storage: StorageDependency, origin: Ori
     summary="Move a context feature to just before or after another one",
     responses=document(BAD_ACTOR, NO_FEATURE, WRITE_FAILURES),
 )
-@writes
+@writes(Role.ADMIN)
 def move_feature(
     name: FeatureInPath, body: ContextFeatureMove, storage: StorageDependency, origin: OriginDependency
 ) -> Response:
@@ -102,7 +103,7 @@ def move_feature(
         READ_FAILURES,
     ),
 )
-@writes
+@writes(Role.ADMIN)
 def delete_feature(name: FeatureInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
     """The order of the others stays."""
     return answer_written(context_features.delete_feature(storage, name, origin))

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from heksher.server.access.grants import Role
 from heksher.server.api.error_handlers import answer_error
 from heksher.server.api.models import SettingDeclaration, SettingDeclarations
 from heksher.server.api.query_parameters import DemandedRevisionDependency
@@ -63,7 +64,7 @@ _VERSION_KEYS: dict[OutcomeName, str] = {
         WRITE_FAILURES,
     ),
 )
-@writes
+@writes(Role.READ)  # where nothing changes; the operation asks for more where something does
 def declare_setting(
     body: SettingDeclaration,
     services: ServicesDependency,
@@ -97,7 +98,7 @@ def declare_setting(
         UNREADABLE,
     ),
 )
-@writes
+@writes(Role.READ)  # where nothing changes; the operation asks for more where something does
 def declare_many_settings(
     body: SettingDeclarations,
     services: ServicesDependency,

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from heksher.server.asgi.access import reads
+from heksher.server.asgi.access import public
 from heksher.server.catalog.answer import choose_encoding
 
 router: APIRouter = APIRouter(include_in_schema=False)
@@ -35,21 +35,21 @@ _POLICY: Final = (
 
 
 @router.get("/docs")
-@reads
+@public
 async def show_docs() -> Response:
     """Show the API with Swagger UI, where requests can be tried."""
     return _show_page("docs.html")
 
 
 @router.get("/redoc")
-@reads
+@public
 async def show_redoc() -> Response:
     """Show the API with Redoc, to be read."""
     return _show_page("redoc.html")
 
 
 @router.get("/docs/assets/{name}")
-@reads
+@public
 async def get_asset(name: str, accept_encoding: Annotated[str, Header()] = "") -> Response:
     """Send a script or style sheet of the two pages, compressed to whoever takes that."""
     path = ASSETS.get(name)

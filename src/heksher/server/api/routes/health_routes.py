@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from heksher.server.api.responses import HealthResponse, JSONAnswer, Live, Problem, Ready, document, model, text
 from heksher.server.api.routing import ServicesDependency, make_router
-from heksher.server.asgi.access import reads
+from heksher.server.asgi.access import public
 from heksher.server.metrics import METRICS_PATH
 from heksher.version import __version__
 from heksher.wire import HEALTH_PATH
@@ -21,7 +21,7 @@ router: APIRouter = make_router("service")
         model(200, HealthResponse, "The service works."), model(500, Problem, "The database cannot be reached.")
     ),
 )
-@reads
+@public
 async def check_health(services: ServicesDependency) -> Response:
     """For load balancers and clients that ping. Says what is known, so it never waits for the database."""
     if services.readiness.is_healthy():
@@ -30,7 +30,7 @@ async def check_health(services: ServicesDependency) -> Response:
 
 
 @router.get("/healthz/live", summary="Tell that the process answers", responses=model(200, Live, "It does."))
-@reads
+@public
 async def check_live() -> Response:
     """A process that does not answer this is to be started again; the database has nothing to do with it."""
     return JSONAnswer({"live": True})
@@ -44,7 +44,7 @@ async def check_live() -> Response:
         model(503, Ready, "It has not loaded the settings yet, or is about to end."),
     ),
 )
-@reads
+@public
 async def check_ready(services: ServicesDependency) -> Response:
     """A process whose database is away is ready: it answers queries from memory, and refuses writes.
 
@@ -59,7 +59,7 @@ async def check_ready(services: ServicesDependency) -> Response:
     summary="Give the metrics, for Prometheus",
     responses=text(200, "The metrics, in Prometheus' text format.", "heksher_streams 5.0"),
 )
-@reads
+@public
 async def show_metrics(services: ServicesDependency) -> Response:
     """Of all workers together."""
     # With several workers they are read from files. Not in the threads of other routes, which may all wait for the

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Response
 
+from heksher.server.access.grants import Role
 from heksher.server.api.models import MetadataKey, RuleMetadata, RuleMetadataValue
 from heksher.server.api.responses import (
     BAD_ACTOR,
@@ -45,7 +46,7 @@ def get_metadata(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
     summary="Set some keys of a rule's metadata",
     responses=document(NO_RULE, _TOO_MANY, WRITE_FAILURES),
 )
-@writes
+@writes(Role.EDIT)
 def merge_metadata(
     rule_id: RuleIdInPath,
     body: RuleMetadata,
@@ -64,7 +65,7 @@ def merge_metadata(
     summary="Replace the metadata of a rule",
     responses=document(BAD_ACTOR, NO_RULE, WRITE_FAILURES),
 )
-@writes
+@writes(Role.EDIT)
 def replace_metadata(
     rule_id: RuleIdInPath,
     body: RuleMetadata,
@@ -83,7 +84,7 @@ def replace_metadata(
     summary="Empty the metadata of a rule",
     responses=document(BAD_ACTOR, NO_RULE, READ_FAILURES),
 )
-@writes
+@writes(Role.EDIT)
 def clear_metadata(rule_id: RuleIdInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
     """Takes no body: rules have no versions."""
     return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.overwrite({}), origin))
@@ -95,7 +96,7 @@ def clear_metadata(rule_id: RuleIdInPath, storage: StorageDependency, origin: Or
     summary="Set one key of a rule's metadata",
     responses=document(NO_RULE, _TOO_MANY, WRITE_FAILURES),
 )
-@writes
+@writes(Role.EDIT)
 def set_key(
     rule_id: RuleIdInPath,
     key: MetadataKey,
@@ -115,7 +116,7 @@ def set_key(
     summary="Remove one key from a rule's metadata",
     responses=document(BAD_ACTOR, NO_RULE, READ_FAILURES),
 )
-@writes
+@writes(Role.EDIT)
 def remove_key(rule_id: RuleIdInPath, key: str, storage: StorageDependency, origin: OriginDependency) -> Response:
     """A key that the metadata lacks is gone already."""
     return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.remove_key(key), origin))

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from fastapi.exceptions import RequestValidationError
 
+from heksher.server.access.grants import Role
 from heksher.server.api.models import NewRule, RuleValue, SettingName
 from heksher.server.api.responses import (
     BAD_ACTOR,
@@ -44,7 +45,7 @@ RULE_PATH = RULES_PATH + "/{rule_id}"
         WRITE_FAILURES,
     ),
 )
-@writes
+@writes(Role.EDIT)
 def add_rule(
     body: NewRule, storage: StorageDependency, origin: OriginDependency, max_value_bytes: MaxValueBytes
 ) -> Response:
@@ -91,7 +92,7 @@ _VALUE_RESPONSES = document(problem(400, "The value is not of the setting's type
 
 
 @router.put(RULE_PATH + "/value", status_code=204, summary="Change the value of a rule", responses=_VALUE_RESPONSES)
-@writes
+@writes(Role.EDIT)
 def set_value(
     rule_id: RuleIdInPath,
     body: RuleValue,
@@ -111,7 +112,7 @@ def set_value(
     summary="Change the value of a rule; use PUT on its value",
     responses=_VALUE_RESPONSES,
 )
-@writes
+@writes(Role.EDIT)
 def patch_rule(
     rule_id: RuleIdInPath,
     body: RuleValue,
@@ -126,7 +127,7 @@ def patch_rule(
 @router.delete(
     RULE_PATH, status_code=204, summary="Delete a rule", responses=document(BAD_ACTOR, NO_RULE, READ_FAILURES)
 )
-@writes
+@writes(Role.EDIT)
 def delete_rule(rule_id: RuleIdInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
     """Its id is given to no other rule."""
     return answer_written(rules.delete(storage, rule_id, origin))

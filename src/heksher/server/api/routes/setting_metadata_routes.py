@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Response
 
+from heksher.server.access.grants import Role
 from heksher.server.api.models import MetadataKey, SettingMetadata, SettingMetadataValue, Versioned
 from heksher.server.api.responses import (
     BAD_ACTOR,
@@ -46,7 +47,7 @@ def get_metadata(name: NameInPath, storage: StorageDependency) -> Response:
     summary="Set some keys of a setting's metadata",
     responses=document(NO_SETTING, _NOT_NEWER, _TOO_MANY, WRITE_FAILURES),
 )
-@writes
+@writes(Role.DECLARE)
 def merge_metadata(
     name: NameInPath,
     body: SettingMetadata,
@@ -65,7 +66,7 @@ def merge_metadata(
     summary="Replace the metadata of a setting",
     responses=document(BAD_ACTOR, NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
 )
-@writes
+@writes(Role.DECLARE)
 def replace_metadata(
     name: NameInPath,
     body: SettingMetadata,
@@ -84,7 +85,7 @@ def replace_metadata(
     summary="Empty the metadata of a setting",
     responses=document(BAD_ACTOR, NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
 )
-@writes
+@writes(Role.DECLARE)
 def clear_metadata(name: NameInPath, body: Versioned, storage: StorageDependency, origin: OriginDependency) -> Response:
     """The version stands in the body, as everywhere."""
     return answer_written(metadata.edit_of_setting(storage, name, metadata.overwrite({}), body.version, origin))
@@ -96,7 +97,7 @@ def clear_metadata(name: NameInPath, body: Versioned, storage: StorageDependency
     summary="Set one key of a setting's metadata",
     responses=document(NO_SETTING, _NOT_NEWER, _TOO_MANY, WRITE_FAILURES),
 )
-@writes
+@writes(Role.DECLARE)
 def set_key(
     name: NameInPath,
     key: MetadataKey,
@@ -116,7 +117,7 @@ def set_key(
     summary="Remove one key from a setting's metadata",
     responses=document(BAD_ACTOR, NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
 )
-@writes
+@writes(Role.DECLARE)
 def remove_key(
     name: NameInPath, key: str, body: Versioned, storage: StorageDependency, origin: OriginDependency
 ) -> Response:

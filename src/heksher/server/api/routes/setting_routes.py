@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from starlette.concurrency import run_in_threadpool
 
+from heksher.server.access.grants import Role
 from heksher.server.api.models import NewFeatures, NewName, NewType
 from heksher.server.api.responses import (
     BAD_ACTOR,
@@ -74,7 +75,7 @@ def get_setting(name: NameInPath, storage: StorageDependency) -> Response:
     summary="Delete a setting and its rules",
     responses=document(BAD_ACTOR, NO_SETTING, READ_FAILURES),
 )
-@writes
+@writes(Role.ADMIN)
 def delete_setting(name: NameInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
     """Its name and aliases are free again."""
     return answer_written(settings.delete(storage, name, origin))
@@ -91,7 +92,7 @@ def delete_setting(name: NameInPath, storage: StorageDependency, origin: OriginD
         WRITE_FAILURES,
     ),
 )
-@writes
+@writes(Role.DECLARE)
 def set_type(name: NameInPath, body: NewType, storage: StorageDependency, origin: OriginDependency) -> Response:
     """The default value and the values of all rules must fit. In a minor version the type can only get narrower."""
     return answer_written(settings.set_type(storage, name, body.type, body.version, origin))
@@ -108,7 +109,7 @@ def set_type(name: NameInPath, body: NewType, storage: StorageDependency, origin
         WRITE_FAILURES,
     ),
 )
-@writes
+@writes(Role.DECLARE)
 def rename(name: NameInPath, body: NewName, storage: StorageDependency, origin: OriginDependency) -> Response:
     """The old name becomes an alias, so applications that use it keep working."""
     return answer_written(settings.rename(storage, name, body.name, body.version, origin))
@@ -125,7 +126,7 @@ def rename(name: NameInPath, body: NewName, storage: StorageDependency, origin: 
         WRITE_FAILURES,
     ),
 )
-@writes
+@writes(Role.DECLARE)
 def set_configurable_features(
     name: NameInPath, body: NewFeatures, storage: StorageDependency, origin: OriginDependency
 ) -> Response:

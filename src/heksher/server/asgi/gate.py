@@ -1,0 +1,150 @@
+"""The step that finds out who sends a request, and refuses what they may not do at all.
+
+Whether they may do it to this setting is checked by the operation, in its transaction. Where access is not checked,
+anybody may do everything, so the service must be reached from its own machine alone: a request that a proxy has passed
+on shows that it is not.
+"""
+
+import time
+from collections.abc import Awaitable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from heksher.server.access.credential import find_token
+from heksher.server.access.grants import Role, describe_missing
+from heksher.server.access.principal import ANYBODY, NOBODY, Principal
+from heksher.server.access.token import digest_token
+from heksher.server.asgi.access import Access, find_access
+from heksher.server.asgi.header_fields import get_fields
+from heksher.server.asgi.recorder import Recorder
+from heksher.server.asgi.refusal import refuse
+from heksher.server.catalog.access_picture import AccessPicture, Credential, TokenCredential
+from heksher.server.catalog.answer import HeaderField
+from heksher.server.catalog.catalog import Catalog
+from heksher.server.config import Config
+from heksher.server.token_uses import TokenUses
+from heksher.wire import EXPIRY_HEADER, QUERY_PATH
+
+_PRINCIPAL: Final = "heksher.principal"
+_CREDENTIAL: Final = "heksher.credential"
+_NOBODY_KNOWN: Final = AccessPicture()
+_EXPIRES: Final = EXPIRY_HEADER.lower().encode()
+# Known without looking for the route: queries are most of all requests.
+_QUERY_ACCESS: Final = Access(is_write=False, role=Role.READ)
+_CHALLENGE: Final[HeaderField] = (b"www-authenticate", b"Bearer")
+_RETRY: Final[HeaderField] = (b"retry-after", b"1")
+# What a proxy adds that passes a request on.
+_FORWARDED: Final = frozenset(
+    {b"forwarded", *(b"x-forwarded-" + name for name in (b"for", b"proto", b"host", b"port", b"prefix", b"server"))}
+)
+# So long before its end, each answer to a token says when it ends.
+_NOTICE_S: Final = 30 * 24 * 3600.0
+
+_PASSED_ON = (
+    "this request was passed on by a proxy, so others can reach this service, and it lets anybody do everything. Start"
+    " it with --access (HEKSHER_ACCESS=true) to have it check who may do what, or with --insecure"
+    " (HEKSHER_INSECURE=true) if the proxy or the network decides that"
+)
+_NO_CREDENTIAL = (
+    "this needs a credential: send a token as Authorization: Bearer TOKEN. An admin of this service makes one, with"
+    " heksher access token create"
+)
+_UNKNOWN_CREDENTIAL = "the service does not know this token: it was revoked, it has ended, or it is mistyped"
+_NOT_LOADED = "the service has not reached its database yet, so it cannot tell who may do what; try again later"
+
+
+class OpenGate:
+    """Lets everybody do everything, except for those who come through a proxy.
+
+    Args:
+        app: the next step.
+        recorder: records the requests that are refused here.
+        config: says whether the service may be reached by others.
+        routes: say who may use them.
+    """
+
+    def __init__(self, app: ASGIApp, recorder: Recorder, config: Config, routes: Sequence[BaseRoute]) -> None:
+        self._app = app
+        self._recorder = recorder
+        self._refused = frozenset() if config.is_insecure else _FORWARDED
+        self._routes = routes
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if not self._refused.isdisjoint(get_fields(scope)) and find_access(self._routes, scope).role is not None:
+            return refuse(scope, send, self._recorder, 403, _PASSED_ON)
+        scope[_PRINCIPAL] = ANYBODY
+        return self._app(scope, receive, send)
+
+
+class Gate:
+    """Lets each caller use the routes that one of its grants is for.
+
+    Args:
+        app: the next step.
+        recorder: records the requests that are refused here.
+        catalog: knows tokens and people.
+        routes: say who may use them.
+        uses: is told of each use of a token.
+    """
+
+    def __init__(
+        self, app: ASGIApp, recorder: Recorder, catalog: Catalog, routes: Sequence[BaseRoute], uses: TokenUses
+    ) -> None:
+        self._app = app
+        self._recorder = recorder
+        self._catalog = catalog
+        self._routes = routes
+        self._uses = uses
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        access = _QUERY_ACCESS if scope["path"] == QUERY_PATH else find_access(self._routes, scope)
+        try:
+            token = find_token(get_fields(scope))
+        except ValueError as error:
+            return refuse(scope, send, self._recorder, 400, str(error))
+        state, now_s = self._catalog.state, time.time()
+        if state is None and access.role is not None:
+            return refuse(scope, send, self._recorder, 503, _NOT_LOADED, _RETRY)
+        picture = _NOBODY_KNOWN if state is None else state.picture.access
+        credential = None if token is None else TokenCredential(digest_token(token))
+        principal = None if credential is None else credential.find_principal(picture, now_s)
+        if principal is None:
+            if access.role is not None:
+                detail = _NO_CREDENTIAL if token is None else _UNKNOWN_CREDENTIAL
+                return refuse(scope, send, self._recorder, 401, detail, _CHALLENGE)
+            scope[_PRINCIPAL] = NOBODY
+            return self._app(scope, receive, send)
+        if access.role is not None and access.role not in principal.grants.roles:
+            return refuse(scope, send, self._recorder, 403, describe_missing(access.role))
+        scope[_PRINCIPAL], scope[_CREDENTIAL] = principal, credential
+        self._uses.note(principal.name, now_s)
+        expires_s = picture.tokens[credential.digest].expires_s
+        if expires_s is not None and expires_s - now_s < _NOTICE_S:
+            send = _tell_end(send, expires_s)
+        return self._app(scope, receive, send)
+
+
+def get_principal(scope: Scope) -> Principal:
+    """Return who sends a request."""
+    principal: Principal = scope[_PRINCIPAL]
+    return principal
+
+
+def find_credential(scope: Scope) -> Credential | None:
+    """Return by what the sender of a request is known; ``None`` if by nothing."""
+    return scope.get(_CREDENTIAL)
+
+
+def _tell_end(send: Send, expires_s: float) -> Send:
+    """Return what sends an answer that says when a token ends."""
+    field = (_EXPIRES, datetime.fromtimestamp(expires_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode())
+
+    def send_with_end(message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), field]}
+        return send(message)
+
+    return send_with_end
