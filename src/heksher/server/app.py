@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from heksher.server.api.error_handlers import install_error_handlers
 from heksher.server.api.routes import (
+    access_routes,
     context_feature_routes,
     declaration_routes,
     documentation_routes,
@@ -24,6 +25,7 @@ from heksher.server.api.routes import (
     stream_routes,
 )
 from heksher.server.api.routing import provide_services
+from heksher.server.asgi.access import public
 from heksher.server.asgi.body_coding import PlainBody
 from heksher.server.asgi.body_limit import BodyLimit
 from heksher.server.asgi.caller import CallerStep
@@ -195,6 +197,8 @@ class Application:
             lifespan=lifespan,
             redirect_slashes=False,
         )
+        for route in api.router.routes:
+            public(route.endpoint)  # the description of the API, which the documentation shows to anybody
         provide_services(api, self.services)
         _add_routes(api)
         for path, make in mounted.items():
@@ -292,6 +296,7 @@ def _add_routes(api: FastAPI) -> None:
         rule_routes,
         rule_metadata_routes,
         context_feature_routes,
+        access_routes,
         health_routes,
         documentation_routes,
     ):

@@ -1,7 +1,7 @@
 """How answers are made, and how they are documented."""
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, JsonValue
@@ -10,6 +10,7 @@ from heksher.server.json_bytes import encode
 from heksher.server.json_form import JSONObject
 from heksher.server.problem import PROBLEM_MEDIA_TYPE, make_problem
 from heksher.server.storage.base import Written
+from heksher.value_type import JSON
 from heksher.wire import REVISION_HEADER, REVISION_ID_HEADER
 
 T = TypeVar("T")
@@ -28,12 +29,12 @@ class JSONAnswer(Response):
 
 
 class ProblemAnswer(JSONAnswer):
-    """An answer that says what went wrong, as problem details."""
+    """An answer that says what went wrong, as problem details. For the arguments see ``make_problem``."""
 
     media_type = PROBLEM_MEDIA_TYPE
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(make_problem(status, detail), status, headers)
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: JSON) -> None:
+        super().__init__(make_problem(status, detail, **more), status, headers)
 
 
 def answer_list(key: str, items: Iterable[object]) -> Response:
@@ -69,6 +70,32 @@ class Problem(BaseModel):
     """What went wrong, in words."""
 
     detail: str
+
+
+# A model would stand under a name of its own in the document, but only as an answer of the type application/json.
+_TEXT: Final = {"type": "string"}
+_PART: Final = {
+    "type": "object",
+    "properties": {"loc": {"type": "array", "items": {"type": ["string", "integer"]}}, "msg": _TEXT, "type": _TEXT},
+    "required": ["loc", "msg", "type"],
+}
+_PROBLEM_DETAILS: Final = {
+    PROBLEM_MEDIA_TYPE: {
+        "schema": {
+            "type": "object",
+            "title": "ProblemDetails",
+            "description": "What went wrong (RFC 9457).",
+            "properties": {
+                "type": {**_TEXT, "description": "`about:blank`: there is no more to say than the status does"},
+                "title": {**_TEXT, "description": "what the status means"},
+                "status": {"type": "integer"},
+                "detail": {**_TEXT, "description": "what is wrong, and how to correct it"},
+                "errors": {"type": "array", "description": "the parts that break the rules", "items": _PART},
+            },
+            "required": ["type", "title", "status", "detail"],
+        }
+    }
+}
 
 
 class InvalidPart(BaseModel):
@@ -255,24 +282,54 @@ def problem(status: int, description: str) -> Responses:
     return model(status, Problem, description)
 
 
+def problem_details(status: int, description: str) -> Responses:
+    """Describe an answer that says in words what went wrong, as problem details."""
+    return {status: {"description": description, "content": _PROBLEM_DETAILS}}
+
+
+def add_problem_details(responses: Responses, status: int, description: str) -> Responses:
+    """Describe an answer with problem details, where a route may have another form of answers with this status."""
+    described = responses.get(status)
+    if described is None:
+        return document(responses, problem_details(status, description))
+    content = described.get("content")
+    both = {**content, **_PROBLEM_DETAILS} if isinstance(content, Mapping) else _PROBLEM_DETAILS
+    return document(responses, {status: {**described, "content": both}})
+
+
 def _text_schema(example: str) -> dict[str, object]:
     return {"schema": {"type": "string"}, "example": example}
 
 
 INVALID: Responses = model(422, Invalid, "The request breaks the rules.")
 UNAVAILABLE: Responses = problem(503, "The database cannot be reached, or not be written to; try again later.")
-NO_ROOM: Responses = problem(
+NO_ROOM: Responses = problem_details(
     507, "The database's disk is full, or there are as many as the service keeps; the answer says which."
 )
 UNREADABLE: Responses = document(
     problem(413, "The body is too large."), problem(415, "The body is compressed: send it as it is.")
 )
-BAD_ACTOR: Responses = problem(400, "The header `Heksher-Actor` is malformed.")
-FOREIGN_PAGE: Responses = problem(403, "A web page that is not the service's own has sent the request.")
-FOREIGN_HOST: Responses = problem(421, "The request is for a name that is not the service's own.")
+BAD_ACTOR: Responses = problem_details(400, "The header `Heksher-Actor` is malformed.")
+NO_CREDENTIAL: Responses = problem_details(401, "The request has no credential that the service knows.")
+NOT_PERMITTED: Responses = problem_details(
+    403, "The caller may not do this, or a web page that is not the service's own has sent the request."
+)
+FOREIGN_HOST: Responses = problem_details(421, "The request is for a name that is not the service's own.")
 # What every route with a body can answer.
 READ_FAILURES: Responses = document(INVALID, UNAVAILABLE)
 WRITE_FAILURES: Responses = document(INVALID, UNREADABLE, UNAVAILABLE, NO_ROOM)
 NO_SETTING: Responses = text(404, "There is no such setting.", "there is no setting named 'cache_ttl'")
 NO_RULE: Responses = empty(404, "There is no such rule.")
 NO_FEATURE: Responses = empty(404, "There is no such context feature.")
+# The same of routes with problem details.
+DETAILED_READ_FAILURES: Responses = document(
+    problem_details(422, "The request breaks the rules."),
+    problem_details(503, "The database cannot be reached; try again later."),
+)
+DETAILED_WRITE_FAILURES: Responses = document(
+    BAD_ACTOR,
+    problem_details(413, "The body is too large."),
+    problem_details(415, "The body is compressed: send it as it is."),
+    DETAILED_READ_FAILURES,
+    NO_ROOM,
+)

@@ -3,14 +3,27 @@
 import pytest
 from starlette.routing import BaseRoute, Mount, Route
 
+from heksher.server.access.grants import Role
 from heksher.server.api.routing import OriginDependency
 from heksher.server.app import Application
-from heksher.server.asgi.access import Access, find_access, mark_access, read_access, reads, writes
+from heksher.server.asgi.access import (
+    Access,
+    find_access,
+    get_access,
+    mark_access,
+    public,
+    public_writes,
+    read_access,
+    reads,
+    writes,
+)
 from heksher.server.config import Config
 from tests.support.catalogs import open_fragile
 
-READ = Access(is_write=False)
-WRITE = Access(is_write=True)
+READ = Access(is_write=False, role=Role.READ)
+WRITE = Access(is_write=True, role=Role.EDIT)
+UNKNOWN = Access(is_write=True, role=Role.ADMIN)
+NO_ROUTE = Access(is_write=True, role=Role.EVALUATE)
 SAFE_METHODS = {"GET", "HEAD"}
 
 
@@ -28,9 +41,11 @@ def name_route(route: BaseRoute) -> str:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=name_route)
-def test_each_route_says_whether_it_writes(route: BaseRoute):
+def test_each_route_says_what_it_needs(route: BaseRoute):
     """With one of the marks in ``heksher.server.asgi.access`` on its function; as yet none is open to other origins."""
-    assert read_access(route) in {READ, WRITE}
+    access = read_access(route)
+    assert access is not None
+    assert not access.is_open_to_origins
 
 
 def test_what_is_refused_is_documented():
@@ -39,13 +54,15 @@ def test_what_is_refused_is_documented():
     for route in ROUTES:
         for method in route.methods if route.include_in_schema else ():
             responses = document["paths"][route.path][method.lower()]["responses"]
-            assert (True, read_access(route).is_write) == ("421" in responses, "403" in responses)
+            access = read_access(route)
+            is_refused = access.role is not None
+            assert (True, is_refused, is_refused) == tuple(status in responses for status in ("421", "401", "403"))
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.methods <= SAFE_METHODS], ids=name_route)
 def test_no_route_writes_by_a_method_that_is_safe(route: BaseRoute):
     """Browsers send those for any page, without a word about it in the request."""
-    assert READ == read_access(route)
+    assert not read_access(route).is_write
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if not route.methods <= SAFE_METHODS], ids=name_route)
@@ -58,7 +75,7 @@ def test_a_route_says_the_truth(route: BaseRoute):
 def test_what_writes_is_all_but_the_queries():
     """Of the methods that are not safe."""
     reading = [
-        name_route(route) for route in ROUTES if not route.methods <= SAFE_METHODS and READ == read_access(route)
+        name_route(route) for route in ROUTES if not route.methods <= SAFE_METHODS and not read_access(route).is_write
     ]
     assert ["POST /api/v1/query", "POST /api/v1/stream"] == sorted(reading)
 
@@ -72,31 +89,38 @@ def test_a_mark_is_on_the_function_itself():
 
     def unmarked() -> None: ...
 
-    opened = mark_access(lambda: None, Access(is_write=True, is_open_to_origins=True))
-    assert (read, write) == (reads(read), writes(write))
+    opened = mark_access(lambda: None, Access(is_write=True, role=None, is_open_to_origins=True))
+    assert (read, write) == (reads(read), writes(Role.EDIT)(write))
     found = [read_access(Route("/", endpoint)) for endpoint in (read, write, opened, unmarked)]
-    assert [READ, WRITE, Access(is_write=True, is_open_to_origins=True), None] == found
+    assert [READ, WRITE, Access(is_write=True, role=None, is_open_to_origins=True), None] == found
+
+
+def test_marks_of_other_kinds():
+    """A read that needs less, and what anybody may use."""
+    assert Access(is_write=False, role=Role.EVALUATE) == get_access(reads(role=Role.EVALUATE)(lambda: None))
+    assert Access(is_write=False, role=None) == get_access(public(lambda: None))
+    assert Access(is_write=True, role=None) == get_access(public_writes(lambda: None))
 
 
 @pytest.mark.parametrize(
     ("method", "path", "expected"),
     [
         ("POST", "/read", READ),
-        ("PUT", "/read", WRITE),
+        ("PUT", "/read", NO_ROUTE),
         ("POST", "/write", WRITE),
-        ("POST", "/unmarked", WRITE),
-        ("POST", "/mounted/read", WRITE),
-        ("POST", "/read/", WRITE),
-        ("POST", "/nothing", WRITE),
+        ("POST", "/unmarked", UNKNOWN),
+        ("POST", "/mounted/read", UNKNOWN),
+        ("POST", "/read/", NO_ROUTE),
+        ("POST", "/nothing", NO_ROUTE),
     ],
 )
-def test_what_does_not_say_that_it_reads_counts_as_a_write(method: str, path: str, expected: Access):
-    """A route that was forgotten, a mounted application, a path without a route."""
+def test_what_does_not_say_what_it_needs_counts_as_a_write_of_admins(method: str, path: str, expected: Access):
+    """A route that was forgotten, and a mounted application. Where there is none, whoever may anything is told so."""
 
     @reads
     def read() -> None: ...
 
-    @writes
+    @writes(Role.EDIT)
     def write() -> None: ...
 
     def unmarked() -> None: ...

@@ -196,9 +196,9 @@ def opened(storage: FragileStorage) -> Application:
         return Route(path, mark_access(answer, access), methods=["POST"])
 
     accesses = {
-        "/open": Access(is_write=True, is_open_to_origins=True),
-        "/closed": Access(True),
-        "/read": Access(False),
+        "/open": Access(is_write=True, role=None, is_open_to_origins=True),
+        "/closed": Access(is_write=True, role=None),
+        "/read": Access(is_write=False, role=None),
     }
     app.api.router.routes.extend(make_route(path, access) for path, access in accesses.items())
     return app
