@@ -108,12 +108,14 @@ class SignInPage:
 
     def _render_person(self) -> list[str]:
         target = escape(self.path) if self.path is not None else f"{self.root}docs"
+        outs = {"sign-out": "Sign out", "sign-out-everywhere": "Sign out everywhere"}
         return [
             f"<p>You are signed in as <b>{escape(self.person or '')}</b>.</p>",
             f'<a class="btn main" href="{target}">Go on</a>',
-            f'<form method="post" action="{self.root}sign-out"><button class="btn">Sign out</button></form>',
-            f'<form method="post" action="{self.root}sign-out-everywhere"><button class="btn">Sign out everywhere'
-            "</button></form>",
+            *(
+                f'<form method="post" action="{self.root}{action}"><button class="btn">{text}</button></form>'
+                for action, text in outs.items()
+            ),
         ]
 
 

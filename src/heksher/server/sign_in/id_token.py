@@ -59,15 +59,13 @@ def read_keys(entries: Iterable[JSON]) -> KeySet:
     for entry in entries:
         if isinstance(entry, dict) and entry.get("use", "sig") == "sig":
             try:
-                keys.append(import_key(entry))  # type: ignore[arg-type]  # it checks what it is given
+                keys.append(import_key(entry))
             except (JoseError, KeyError, TypeError, ValueError):
                 continue
     return KeySet(keys)
 
 
-def check_id_token(
-    token: str, keys: KeySet, expected: Expectation, now_s: float | None = None
-) -> Mapping[str, JSON]:
+def check_id_token(token: str, keys: KeySet, expected: Expectation, now_s: float | None = None) -> Mapping[str, JSON]:
     """Return the claims of an ID token that has passed every check.
 
     Args:

@@ -11,14 +11,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
-from urllib.parse import urlsplit
 
 from joserfc.jwk import KeySet
 
+from heksher.server.oidc_kind import is_provider_url
 from heksher.server.sign_in.id_token import read_keys
 from heksher.server.sign_in.provider_client import ProviderClient
 from heksher.server.sign_in.sign_in_error import ProviderError
-from heksher.server.web_address import read_host
 from heksher.value_type import JSON, shorten
 
 T = TypeVar("T")
@@ -150,8 +149,8 @@ def read_metadata(issuer: str, found: Mapping[str, JSON]) -> Metadata:
     named = found.get("issuer")
     if named != issuer:
         raise ProviderError(
-            f"the provider at {shorten(issuer)} calls itself {shorten(repr(named))}: --oidc-issuer has to be exactly what"
-            " it calls itself"
+            f"the provider at {shorten(issuer)} calls itself {shorten(repr(named))}: --oidc-issuer has to be"
+            " exactly what it calls itself"
         )
     methods = found.get("token_endpoint_auth_methods_supported")
     has_userinfo = found.get("userinfo_endpoint") is not None
@@ -166,18 +165,8 @@ def read_metadata(issuer: str, found: Mapping[str, JSON]) -> Metadata:
     )
 
 
-def is_provider_url(text: str) -> bool:
-    """Return whether secrets may be sent to a URL: over TLS, or to the machine itself."""
-    try:
-        parts = urlsplit(text)
-        host = read_host(parts.netloc)
-    except ValueError:
-        return False
-    return host is not None and (parts.scheme == "https" or (parts.scheme == "http" and host.is_loopback))
-
-
 def _read_url(found: Mapping[str, JSON], name: str) -> str:
     url = found.get(name)
-    if not isinstance(url, str) or not url.isascii() or not url.isprintable() or not is_provider_url(url):
+    if not isinstance(url, str) or not is_provider_url(url):
         raise ProviderError(f"the provider names no {name} that is reached over TLS")
     return url

@@ -70,9 +70,7 @@ class TryLimiter:
         # A name can be long, and many of them are kept.
         name_key = hash(name)
         pair = (name_key, key)
-        self._require(
-            max(self._addresses.find_wait_s(key, now_s), self._names_of_addresses.find_wait_s(pair, now_s))
-        )
+        self._require(max(self._addresses.find_wait_s(key, now_s), self._names_of_addresses.find_wait_s(pair, now_s)))
         self._addresses.add(key, now_s)
         self._names_of_addresses.add(pair, now_s)
         self._names.add(name_key, now_s)
@@ -119,8 +117,10 @@ class _Tries:
 
     def find_wait_s(self, key: Hashable, now_s: float) -> float:
         """Return after how many seconds there will be fewer than the most in a minute; 0 if there are."""
-        times = self._times.get(key, ())
-        return max(0.0, times[0] + WINDOW_S - now_s) if len(times) == self._most else 0.0
+        times = self._times.get(key)
+        if times is None or len(times) < self._most:
+            return 0.0
+        return max(0.0, times[0] + WINDOW_S - now_s)
 
 
 def _find_key(address: str) -> Hashable:

@@ -132,9 +132,8 @@ class SignInService:
             ProviderError: the provider cannot be reached.
             StorageUnavailableError: as in ``sign_in``.
         """
-        way = self._get_single_sign_on()
-        departure = await way.begin(await self._get_key(), path or "")
-        cookie = self.cookies.set(self.cookies.sign_in, departure.cookie, way.max_way_s)
+        departure = await self._get_single_sign_on().begin(await self._get_key(), path or "")
+        cookie = self.cookies.set(self.cookies.sign_in, departure.cookie, departure.max_age_s)
         return Admission(departure.url, (cookie,))
 
     async def arrive(self, fields: Mapping[bytes, bytes], answer: Mapping[str, str], address: str) -> Admission:
@@ -154,9 +153,7 @@ class SignInService:
         """
         self._limiter.take_for_address(address)
         key = await self._get_key()
-        identity, path = await self._get_single_sign_on().finish(
-            key, find_cookie(fields, self.cookies.sign_in), answer
-        )
+        identity, path = await self._get_single_sign_on().finish(key, find_cookie(fields, self.cookies.sign_in), answer)
         person = await self._keep(identity)
         logger.info("%r has signed in through the provider from %s", person.name, address)
         return Admission(path or None, (self._make_session(key, person), self.forget_way()))

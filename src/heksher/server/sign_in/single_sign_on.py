@@ -58,10 +58,11 @@ class RunInThread(Protocol):
 
 
 class Departure(NamedTuple):
-    """Where somebody is sent to, and the cookie that they take along."""
+    """Where somebody is sent to, and the cookie that they take along, for so many seconds."""
 
     url: str
     cookie: str
+    max_age_s: int
 
 
 class Arrival(NamedTuple):
@@ -119,10 +120,9 @@ class SingleSignOn:
             metadata = await self._provider.get_metadata()
         number = secrets.token_urlsafe(_RANDOM_BYTES)
         way = _make_way(key, number, path)
-        url = self._client.make_authorization_url(
-            metadata.authorization_endpoint, way.state, way.nonce, way.verifier
-        )
-        return Departure(url, sign_content(key, _PURPOSE, [number, int(self._read_clock_s()), path]))
+        url = self._client.make_authorization_url(metadata.authorization_endpoint, way.state, way.nonce, way.verifier)
+        cookie = sign_content(key, _PURPOSE, [number, int(self._read_clock_s()), path])
+        return Departure(url, cookie, MAX_WAY_S)
 
     async def finish(self, key: str, cookie: str | None, answer: Mapping[str, str]) -> Arrival:
         """Return who has come back from the provider.
