@@ -103,6 +103,17 @@ class Api:
 
         return _LOOP.run_until_complete(call())
 
+    def open_stream(self, method: str, path: str, body: object, headers: dict[str, str]) -> httpx2.Response:
+        """Open a stream, and go as soon as it has begun; return its answer as far as it came."""
+
+        async def call() -> httpx2.Response:
+            fields = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+            made = Call(self.app, method, path, fields, b"" if body is None else json.dumps(body).encode())
+            await made.leave()
+            return httpx2.Response(made.status, headers=list(made.headers.items()), content=made.body)
+
+        return _LOOP.run_until_complete(call())
+
     def read_log(self) -> list[LogEntry]:
         return self.storage.read(lambda reader: reader.log())
 

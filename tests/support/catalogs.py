@@ -119,6 +119,10 @@ class FragileStorage(Storage):
     def prune(self, before: datetime) -> int:
         return self.inner.prune(before)
 
+    def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
+        self.check()
+        self.inner.note_token_uses(uses)
+
     def check_writes(self) -> None:
         self.check()
         if self.sickness is not None and self.is_told:

@@ -1,7 +1,7 @@
 """Databases as earlier versions of the service made them: frozen in ``schemas``, never computed from today's tables.
 
-``data_0001.sql`` is what ``fill`` made with version 0001 of the schema, and ``data_0002.sql`` what ``operated.operate``
-made with version 0002.
+``data_0001.sql`` is what ``fill`` made with version 0001 of the schema, ``data_0002.sql`` what ``operated.operate``
+made with version 0002, and ``data_0004.sql`` what ``operate_and_forget`` made with version 0004.
 """
 
 import dataclasses
@@ -13,10 +13,12 @@ from typing import Final
 
 import psycopg
 
+from heksher.server.operations import metadata
 from heksher.server.storage.base import LoggedChange, Origin, RuleRecord, Storage, Writer
 from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.maintenance import using
 from heksher.server.storage.migrations import run_migrations
+from tests.support.operated import LONG, ORIGIN, operate
 from tests.support.storages import SqlPlace, a_setting
 
 _DIRECTORY: Final = Path(__file__).parent / "schemas"
@@ -42,15 +44,24 @@ def make_first_database(place: SqlPlace) -> None:
 
 def make_second_database(place: SqlPlace) -> None:
     """Make an empty place a database of the second schema, with a log that has all kinds of changes."""
-    data = (_DIRECTORY / "data_0002.sql").read_text(encoding="utf-8").splitlines()
+    _make(place, "0002")
+    if place.kind == "postgres":
+        place.run_sql(_SET_COUNTER)
+
+
+def make_fourth_database(place: SqlPlace) -> None:
+    """Make an empty place a database of the fourth schema, whose log was pruned."""
+    _make(place, "0004")
+
+
+def _make(place: SqlPlace, version: str) -> None:
+    data = (_DIRECTORY / f"data_{version}.sql").read_text(encoding="utf-8").splitlines()
     dialect = dialect_for(place.url)
     with using(dialect) as engine, dialect.connecting(engine.execution_options(**dialect.writer_options)) as connection:
-        run_migrations(connection, "0002")
+        run_migrations(connection, version)
         for statement in data:
             connection.exec_driver_sql(statement)
         dialect.commit(connection)
-    if place.kind == "postgres":
-        place.run_sql(_SET_COUNTER)
 
 
 class FixedClock:
@@ -62,6 +73,13 @@ class FixedClock:
     def __call__(self) -> datetime:
         self._now += timedelta(minutes=1)
         return self._now
+
+
+def operate_and_forget(storage: Storage) -> None:
+    """Operate a storage with a ``FixedClock``, and remove most of its log; a long value stays in what is left."""
+    operate(storage)
+    metadata.edit_of_setting(storage, "greeting", metadata.overwrite({"long": LONG}), "1.3", ORIGIN)
+    storage.prune(datetime(2026, 11, 1, 12, 28, tzinfo=UTC))
 
 
 def fill(storage: Storage) -> None:

@@ -1,6 +1,7 @@
 """A storage that can be brought back to a backup while a service uses it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TypeVar
 
 from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Storage, Writer, Written
@@ -34,3 +35,6 @@ class RestorableStorage(Storage):
         self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
     ) -> Written[T]:
         return self.content.write(work, origin, expected)
+
+    def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
+        self.content.note_token_uses(uses)

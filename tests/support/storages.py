@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from heksher.server.operations.logged_change import change_features
+from heksher.server.storage.access_records import PersonRecord, TokenRecord
 from heksher.server.storage.base import LoggedChange, Reader, SettingRecord, Storage, Writer, Written
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.sql import SqlStorage
@@ -148,11 +149,33 @@ def see_last_changes(storage: Storage) -> tuple[object, ...]:
     """Return what a storage says of the last change of each object."""
 
     def work(reader: Reader) -> tuple[object, ...]:
-        records = (*reader.settings(), *reader.rules())
+        access = reader.access()
+        records = (*reader.settings(), *reader.rules(), *access.tokens, *access.persons)
         revisions = [reader.features_revision(), *(record.revision for record in records)]
         return tuple(reader.last_change(revision) for revision in revisions)
 
     return storage.read(work)
+
+
+def see_access(storage: Storage) -> tuple[object, ...]:
+    """Return everything that a storage holds for access, with what does not count for equality."""
+
+    def work(reader: Reader) -> tuple[object, ...]:
+        access = reader.access()
+        uncounted = [token.last_used_at for token in access.tokens]
+        return access, uncounted, [record.revision for record in (*access.tokens, *access.persons)]
+
+    return storage.read(work)
+
+
+def a_token(name: str = "ci", *, expires_at: datetime | None = None) -> TokenRecord:
+    """Make a token that was never used; what is not given does not matter."""
+    return TokenRecord(name, f"digest of {name}", ("admin",), "ada", datetime(2026, 11, 1, tzinfo=UTC), expires_at)
+
+
+def a_person(name: str = "ada") -> PersonRecord:
+    """Make a person with a password; what is not given does not matter."""
+    return PersonRecord(name, ("admin",), f"hash for {name}")
 
 
 def a_setting(

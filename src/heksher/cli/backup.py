@@ -10,6 +10,7 @@ from heksher.cli.database import load_config, telling_errors
 from heksher.cli.service_option import database_option
 
 if TYPE_CHECKING:
+    from heksher.server.storage.access_records import TokenRecord
     from heksher.server.storage.database_copy import Copied
 
 
@@ -37,6 +38,7 @@ def restore(file: Path, database: str | None) -> None:
     """Copy FILE into the database, which must be empty.
 
     FILE is a backup, or the SQLite file of a service; the database may be of another kind than the one that was copied.
+    Who was signed in has to sign in anew. The tokens that are valid then are listed: revoke those that should not be.
     """
     with telling_errors():
         config = load_config(database)
@@ -46,7 +48,17 @@ def restore(file: Path, database: str | None) -> None:
         make_default_directory(config)
         copied = restore_backup(file, config.database)
     click.echo(f"restored {_describe(copied)} to {describe_database(config.database)}")
+    if copied.valid_tokens:
+        click.echo("these tokens are valid, also those that were revoked since the backup was made:")
+        width = max(len(token.name) for token in copied.valid_tokens)
+        for token in copied.valid_tokens:
+            click.echo(f"  {token.name:{width}}  {_describe_token(token)}")
 
 
 def _describe(copied: "Copied") -> str:
     return f"{copied.settings} settings and {copied.rules} rules at revision {copied.revision}"
+
+
+def _describe_token(token: "TokenRecord") -> str:
+    expiry = "never expires" if token.expires_at is None else f"expires {token.expires_at:%Y-%m-%d %H:%M} UTC"
+    return f"{' '.join(token.grants) or 'no grants'}, {expiry}"

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, cast
 from heksher.server.catalog.picture import OrderedConditions, Picture
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.json_form import rule_from_json
+from heksher.server.storage.access_records import PERSON, SIGNING_KEY, TOKEN
 from heksher.server.storage.base import CONTEXT_FEATURES, RULE, SETTING, Fields, LoggedChange
 from heksher.value_type import shorten
 from heksher.wire import lets_through
@@ -47,6 +48,8 @@ _SETTING_FIELDS: Final = frozenset(
 )
 _RULE_FIELDS: Final = frozenset({"setting", "value", "feature_values", "metadata"})
 
+_NEVER_ANSWERED: Final = frozenset({TOKEN, PERSON, SIGNING_KEY})
+
 # When an entry has more changes than this, checking each of them for each query does not pay.
 _MAX_EFFECTS: Final = 64
 
@@ -83,6 +86,8 @@ def find_effect(change: LoggedChange, picture: Picture) -> Effect | None:
         return _find_setting_effect(change, picture)
     if change.kind == RULE:
         return _find_rule_effect(change, picture)
+    if change.kind in _NEVER_ANSWERED:
+        return None
     raise ValueError(f"the change log has an object of the unknown kind {shorten(repr(change.kind))}: {change.key}")
 
 

@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final, TypeVar
@@ -80,6 +80,10 @@ class GuardedStorage(Storage):
 
     def close(self) -> None:
         self._inner.close()
+
+    def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
+        self._availability.require()
+        self._inner.note_token_uses(uses)
 
     def prune(self, before: datetime) -> int:
         return self._inner.prune(before)

@@ -1,4 +1,4 @@
-"""The contract of a storage, which holds settings, rules, context features and the change log.
+"""The contract of a storage, which holds settings, rules, context features, what access needs, and the change log.
 
 Guarantees of every storage, checked by ``tests/conformance``
 -------------------------------------------------------------
@@ -11,15 +11,16 @@ Guarantees of every storage, checked by ``tests/conformance``
   without gaps, and are never reused.
 * **Stamped**: each entry has a random stamp, which stays with it. So the newest number and stamp say which history of
   the database this is; where a backup was restored, or writes were lost, one number can stand for two entries.
-* **Dated**: each setting, each rule and the list of context features has the revision of its last change, and who made
-  that, and when, is known as long as the object exists.
+* **Dated**: each setting, each rule, each token, each person and the list of context features has the revision of its
+  last change, and who made that, and when, is known as long as the object exists.
 * **Prunable**: the oldest entries of the log can be removed. It has all entries from some revision to the newest one,
   which always stays; what else is stored stays as it is. Which settings and rules were deleted stays known, so that no
   id is given again, and that a deleted setting continues its identity.
 * **Unique**: a name or alias belongs to one setting, and no two rules of a setting have the same conditions. The id of
   a deleted rule is reused only for that rule: for one of the same setting with the same conditions, and only if the log
   records the deletion of the rule with this id. The log decides, so an id whose deletion is not recorded stays unused;
-  only ``load`` may give an id that the log does not know at all.
+  only ``load`` may give an id that the log does not know at all. No two tokens have the same name or digest, and no two
+  people the same name or identity (issuer and subject).
 * **Traceable**: the log can be read by setting. A setting keeps its identity under all names that it has had, and a
   setting that is added under the last canonical name of a deleted one continues that one's identity.
 * **Thread-safe**: all methods of ``Storage`` may be called from any thread.
@@ -27,13 +28,14 @@ Guarantees of every storage, checked by ``tests/conformance``
 Duties of callers: a unit of work may run more than once before one run of it is stored, so it must have no side
 effects. It may use its reader or writer only until it returns. Names passed to ``Writer`` are canonical, and have
 passed the lexical rules of the API. A change is recorded after it was made, with the fields that ``LoggedChange``
-describes; a rule's with its setting and, on the side that has all fields, its conditions as ``feature_values``.
+describes; a rule's with its setting and, on the side that has all fields, its conditions as ``feature_values``. What is
+recorded of tokens, people and the signing key has neither a digest, nor the hash of a password, nor a key.
 ``operations`` checks the meaning (types, versions, conflicts). A method of a writer that cannot do what it is called
 for raises ``ContractError``; then nothing of its unit of work is stored, even if the work continues.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
@@ -183,6 +185,19 @@ class Storage(ABC):
                 database server was lost during the commit: then the outcome is unknown.
             ExpectationError: the object is gone, or was changed since; the work was not run.
             ContractError: the work broke this contract; nothing was stored.
+        """
+
+    @abstractmethod
+    def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
+        """Note when tokens were used, to the hour; what is known of a later use stays.
+
+        That is no change of theirs: it is not in the log, and makes no revision.
+
+        Args:
+            uses: the times with a time zone, by the names of the tokens; other names are ignored.
+
+        Raises:
+            StorageUnavailableError: the storage cannot be reached.
         """
 
     def prune(self, before: datetime) -> int:

@@ -3,25 +3,37 @@
 A backup is an SQLite database, whatever kind it was made from, so a service can also run on it. It is consistent
 because one transaction reads everything, while services keep writing. The history of migrations is not copied: the
 target has its own. Rows pass through memory in batches.
+
+What is restored has the same history as what was copied: the same entries, with their stamps. If there are people or a
+signing key, one entry follows, by which their cookies are void (``access_renewal``). It must be in the log: a service
+that knows the newest entry of the backup already, and whose database was emptied and restored into, would otherwise
+find nothing new, and go on with the cookies. And the people who were changed have the revision of that change.
 """
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, Table, insert, literal, select, update
 
 from heksher.server import scratch
+from heksher.server.storage.access_records import TokenRecord
+from heksher.server.storage.access_renewal import list_valid_tokens, renew_access
 from heksher.server.storage.dialect import Dialect
 from heksher.server.storage.maintenance import find_dialect, using
+from heksher.server.storage.records import Origin
 from heksher.server.storage.schema import has_tables, list_due_migrations, migrate, migrate_within
 from heksher.server.storage.sql_reader import SqlReader
+from heksher.server.storage.sql_writer import Clock, SqlWriter
 from heksher.server.storage.sqlite import SqliteDialect, copy_file, finish_file
 from heksher.server.storage.sqlite_file import copy_owner, require_apart
+from heksher.server.storage.stamp import make_stamp
 from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.tables import HEKSHER_VERSION, LOG_VALUE, METADATA, MIGRATION, RULE, SETTING, WRITE_STATE
+from heksher.server.storage.unit import UnitOfWork
 
 # Tables that rows refer to come before the tables of those rows.
 _TABLES: Final = [table for table in METADATA.sorted_tables if table not in {HEKSHER_VERSION, MIGRATION, WRITE_STATE}]
@@ -30,14 +42,23 @@ _BATCH_ROWS: Final = 1000
 # For rows that are always long.
 _BATCH_LONG_ROWS: Final = 16
 
+_RESTORER: Final = Origin("heksher", "restored from a backup: who was signed in has to sign in anew")
+
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """How much was copied, and at which revision."""
+    """How much was copied.
+
+    Attributes:
+        settings, rules: the numbers of them.
+        revision: the newest one of the copy.
+        valid_tokens: of a database that was restored, the tokens that are valid, by name; empty for a backup.
+    """
 
     settings: int
     rules: int
     revision: int
+    valid_tokens: tuple[TokenRecord, ...] = ()
 
 
 def back_up(database: str, file: Path, *, is_replacing: bool = False) -> Copied:
@@ -100,7 +121,7 @@ def restore(file: Path, database: str) -> Copied:
             if not has_tables(source, source_engine):
                 raise StorageError(f"{file} is empty: it is no backup")
             migrate(source, source_engine)
-        return _copy(source, target)
+        return _copy(source, target, is_restored=True)
 
 
 def _copy_into_file(source: Dialect, file: Path) -> Copied:
@@ -112,10 +133,15 @@ def _copy_into_file(source: Dialect, file: Path) -> Copied:
     return copied
 
 
-def _copy(source: Dialect, target: Dialect) -> Copied:
+def _copy(source: Dialect, target: Dialect, *, is_restored: bool = False) -> Copied:
     """Copy everything but the records of migrations into an empty database, in one transaction on each side.
 
     The schema is made in the same transaction: a service that runs on the target never sees it empty in between.
+
+    Args:
+        source: what is copied.
+        target: an empty database.
+        is_restored: whether the copy takes the place of a database, so that access is renewed.
     """
     with using(source) as source_engine, using(target) as target_engine:
         is_new = bool(list_due_migrations(target, target_engine))
@@ -127,11 +153,22 @@ def _copy(source: Dialect, target: Dialect) -> Copied:
                 migrate_within(target, writing)
             _lock_empty(writing, target)
             counts = {table: _copy_table(table, reading, source, writing, target) for table in _TABLES}
-            revision = SqlReader(reading, source).revision()
             _copy_write_state(reading, source, writing, target)
+            valid_tokens = _renew_access(writing, target) if is_restored else ()
+            revision = SqlReader(writing, target).revision()
             target.announce(writing, revision)
             target.commit(writing)
-    return Copied(counts[SETTING], counts[RULE], revision)
+    return Copied(counts[SETTING], counts[RULE], revision, valid_tokens)
+
+
+def _renew_access(connection: Connection, dialect: Dialect) -> tuple[TokenRecord, ...]:
+    """Make all cookies void, and return the tokens that are valid."""
+    now = datetime.now(UTC)
+    writer = SqlWriter(connection, dialect, UnitOfWork(), _RESTORER, Clock(lambda: now, make_stamp))
+    writer.lock()
+    renew_access(writer)
+    writer.finish()
+    return list_valid_tokens(writer.access(), now)
 
 
 def _lock_empty(connection: Connection, dialect: Dialect) -> None:

@@ -56,7 +56,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def make_engine(self) -> Engine:
-        """Return the engine; it has not connected yet.
+        """Return the engine; it has not connected yet. Its errors quote no values, some of which are secrets.
 
         Raises:
             StorageError: a library that this database needs is not installed.

@@ -1,6 +1,7 @@
 """The storage of a service that only shows its documentation (``DOC_ONLY=true``): it stores nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import NoReturn, TypeVar
 
 from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Storage, Writer, Written
@@ -29,6 +30,10 @@ class DocOnlyStorage(Storage):
         self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
     ) -> Written[T]:
         del work, origin, expected
+        _refuse()
+
+    def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
+        del uses
         _refuse()
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from heksher.revision_id import RevisionId
+from heksher.server.storage.access_records import AccessRecords, PersonRecord, TokenRecord
 from heksher.server.storage.base import (
     NOBODY,
     RULE,
@@ -105,6 +106,13 @@ class MemoryStorage(Storage):
             previous = draft.log[-2].entry.stamp if len(draft.log) > 1 else None
             return Written(result, *entry.revision_id, entry if entry.is_whole else None, previous)
 
+    def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
+        with self._write_lock:
+            self.check()
+            draft = self._state.copy()
+            draft.access.note_uses(uses)
+            self._state = draft
+
     def prune(self, before: datetime) -> int:
         with self._write_lock:
             self.check()
@@ -136,6 +144,9 @@ class _MemoryReader(Reader):
     def forgotten_deletion(self, kind: str, key: str) -> str | None:
         forgotten = self._state.forgotten.get((kind, key))
         return None if forgotten is None or (kind, key) in self._state.last_changes else forgotten.action
+
+    def access(self) -> AccessRecords:
+        return self._state.access.read()
 
     def find_setting(self, name: str) -> SettingRecord | None:
         canonical = self._state.names.get(name)
@@ -278,6 +289,26 @@ class _MemoryWriter(_MemoryReader, Writer):
     def _is_logged(self, rule_id: int) -> bool:
         key = (RULE, str(rule_id))
         return key in self._state.last_changes or key in self._state.forgotten
+
+    def put_token(self, token: TokenRecord) -> None:
+        with self._unit.change():
+            self._state.access.put_token(token, self._entry.revision)
+
+    def remove_token(self, name: str) -> None:
+        with self._unit.change():
+            self._state.access.remove_token(name)
+
+    def put_person(self, person: PersonRecord) -> None:
+        with self._unit.change():
+            self._state.access.put_person(person, self._entry.revision)
+
+    def remove_person(self, name: str) -> None:
+        with self._unit.change():
+            self._state.access.remove_person(name)
+
+    def set_signing_key(self, key: str) -> None:
+        with self._unit.change():
+            self._state.access.set_signing_key(key)
 
     def record_all(self, changes: Iterable[LoggedChange]) -> None:
         with self._unit.record():

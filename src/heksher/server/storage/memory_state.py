@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import takewhile
 
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
+from heksher.server.storage.memory_access import MemoryAccess
 from heksher.server.storage.records import (
     RULE,
     SETTING,
@@ -89,6 +90,7 @@ class MemoryState:
     rules: dict[int, RuleRecord] = field(default_factory=dict)
     rule_ids: dict[RuleKey, int] = field(default_factory=dict)
     last_rule_id: int = 0
+    access: MemoryAccess = field(default_factory=MemoryAccess)
     log: list[MemoryEntry] = field(default_factory=list)
     last_changes: dict[tuple[str, str], RecordedChange] = field(default_factory=dict)
     kept_changes: dict[int, LastChange] = field(default_factory=dict)
@@ -118,6 +120,7 @@ class MemoryState:
                 self._forget(change, id_)
         in_use = {setting.revision for setting in self.settings.values()}
         in_use |= {rule.revision for rule in self.rules.values()} | {self.features_revision}
+        in_use |= self.access.list_revisions()
         self.kept_changes = {key: kept for key, kept in self.kept_changes.items() if key in in_use}
         return len(removed)
 
@@ -130,6 +133,7 @@ class MemoryState:
             setting_ids=self.setting_ids.copy(),
             rules=self.rules.copy(),
             rule_ids=self.rule_ids.copy(),
+            access=self.access.copy(),
             log=self.log.copy(),
             last_changes=self.last_changes.copy(),
             kept_changes=self.kept_changes.copy(),

@@ -134,6 +134,7 @@ class PostgresDialect(Dialect):
             pool_size=POOL_SIZE,
             max_overflow=MAX_POOL_OVERFLOW,
             pool_timeout=self.lock_timeout_s,
+            hide_parameters=True,
         )
         # Many rows in one statement: otherwise an import would take a round trip for each row.
         engine.dialect.use_insertmanyvalues_wo_returning = True

@@ -380,7 +380,7 @@ def _read_back(change: LoggedChange, row: Mapping[str, Any], long_values: Mappin
 
 
 def read_time(text: str) -> datetime:
-    """Return the time that an entry has as text.
+    """Return the time that a text stands for.
 
     Raises:
         StorageCorruptError: it is none.
@@ -388,4 +388,4 @@ def read_time(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError as error:
-        raise StorageCorruptError(f"the change log holds {shorten(text)!r} where a time is expected") from error
+        raise StorageCorruptError(f"the storage holds {shorten(text)!r} where a time is expected") from error

@@ -22,8 +22,10 @@ from heksher.server.storage.tables import (
     LOG_ENTRY,
     LOG_PART,
     LOG_VALUE,
+    PERSON,
     RULE,
     SETTING,
+    TOKEN,
     WRITE_STATE,
 )
 
@@ -39,9 +41,15 @@ _TIMES: Final = (
     .order_by(LOG_ENTRY.c.revision)
     .limit(_PAGE_ENTRIES)
 )
+_REVISIONS: Final = (
+    SETTING.c.revision,
+    RULE.c.revision,
+    TOKEN.c.revision,
+    PERSON.c.revision,
+    WRITE_STATE.c.features_revision,
+)
 _REVISIONS_IN_USE: Final = [
-    select(column.label("revision")).where(column < _FIRST_KEPT).distinct()
-    for column in (SETTING.c.revision, RULE.c.revision, WRITE_STATE.c.features_revision)
+    select(column.label("revision")).where(column < _FIRST_KEPT).distinct() for column in _REVISIONS
 ]
 _OLDEST: Final = (
     select(LOG_ENTRY.c.revision)
@@ -90,9 +98,7 @@ _FORGET: Final = insert(FORGOTTEN_OBJECT).from_select(
 )
 _REMOVE_VALUES: Final = delete(LOG_VALUE).where(LOG_VALUE.c.last_revision < _FIRST_KEPT)
 _REMOVE_UNUSED: Final = delete(KEPT_CHANGE).where(
-    KEPT_CHANGE.c.revision.not_in(select(SETTING.c.revision)),
-    KEPT_CHANGE.c.revision.not_in(select(RULE.c.revision)),
-    KEPT_CHANGE.c.revision.not_in(select(WRITE_STATE.c.features_revision)),
+    *(KEPT_CHANGE.c.revision.not_in(select(column)) for column in _REVISIONS)
 )
 
 

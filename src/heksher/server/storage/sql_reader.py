@@ -11,6 +11,7 @@ from typing import Final, cast
 from sqlalchemy import Connection, bindparam, func, literal, null, select, union_all
 
 from heksher.revision_id import RevisionId
+from heksher.server.storage.access_records import AccessRecords
 from heksher.server.storage.base import (
     Conditions,
     LastChange,
@@ -22,6 +23,7 @@ from heksher.server.storage.base import (
 )
 from heksher.server.storage.dialect import MAX_BIG_KEY, Dialect
 from heksher.server.storage.json_text import decode_json, decode_json_object, is_storable
+from heksher.server.storage.sql_access import SqlAccess
 from heksher.server.storage.sql_log import SqlLog
 from heksher.server.storage.sql_statements import AnyRow, Statements, digest_conditions, in_batches
 from heksher.server.storage.tables import (
@@ -81,6 +83,7 @@ class SqlReader(Reader):
     def __init__(self, connection: Connection, dialect: Dialect) -> None:
         self._statements = Statements(connection, dialect)
         self._log = SqlLog(self._statements)
+        self._access = SqlAccess(self._statements)
         # The numbers of settings by canonical name, as far as they are known.
         self._setting_ids: dict[str, int] = {}
 
@@ -99,6 +102,9 @@ class SqlReader(Reader):
     def forgotten_deletion(self, kind: str, key: str) -> str | None:
         forgotten = self._log.find_forgotten(kind, key)
         return None if forgotten is None or self._log.find_last(kind, key) else forgotten.action
+
+    def access(self) -> AccessRecords:
+        return self._access.read()
 
     def find_setting(self, name: str) -> SettingRecord | None:
         return self.find_settings((name,)).get(name)

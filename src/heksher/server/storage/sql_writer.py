@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from sqlalchemy import Connection, bindparam, delete, insert, literal, select, true, update
 
 from heksher.revision_id import RevisionId
+from heksher.server.storage.access_records import PersonRecord, TokenRecord
 from heksher.server.storage.base import RULE as RULE_KIND
 from heksher.server.storage.base import SETTING as SETTING_KIND
 from heksher.server.storage.base import Conditions, LoggedChange, Origin, RuleRecord, SettingRecord, Writer, Written
@@ -20,11 +21,7 @@ from heksher.server.storage.json_text import decode_json, decode_json_object, en
 from heksher.server.storage.schema import require_version
 from heksher.server.storage.sql_log import SqlLogAppender
 from heksher.server.storage.sql_reader import SqlReader
-from heksher.server.storage.sql_statements import (
-    digest_conditions,
-    in_batches,
-    write_conditions,
-)
+from heksher.server.storage.sql_statements import digest_conditions, in_batches, write_conditions
 from heksher.server.storage.storage_errors import ContractError, StorageCorruptError
 from heksher.server.storage.tables import (
     CONTEXT_FEATURE,
@@ -274,6 +271,26 @@ class SqlWriter(SqlReader, Writer):
     def _is_logged(self, rule_id: int) -> bool:
         key = str(rule_id)
         return self._log.find_last(RULE_KIND, key) is not None or self._log.find_forgotten(RULE_KIND, key) is not None
+
+    def put_token(self, token: TokenRecord) -> None:
+        with self._unit.change():
+            self._access.put_token(token, self._new_revision)
+
+    def remove_token(self, name: str) -> None:
+        with self._unit.change():
+            self._access.remove_token(name)
+
+    def put_person(self, person: PersonRecord) -> None:
+        with self._unit.change():
+            self._access.put_person(person, self._new_revision)
+
+    def remove_person(self, name: str) -> None:
+        with self._unit.change():
+            self._access.remove_person(name)
+
+    def set_signing_key(self, key: str) -> None:
+        with self._unit.change():
+            self._access.set_signing_key(key)
 
     def record_all(self, changes: Iterable[LoggedChange]) -> None:
         with self._unit.record():

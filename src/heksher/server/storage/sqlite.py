@@ -80,6 +80,7 @@ class SqliteDialect(Dialect):
             pool_size=POOL_SIZE,
             max_overflow=MAX_POOL_OVERFLOW,
             pool_timeout=self.lock_timeout_s,
+            hide_parameters=True,
         )
         event.listen(engine, "begin", _begin)
         try:

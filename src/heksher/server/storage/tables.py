@@ -15,13 +15,16 @@
     log_part           each change of the entry, by the number of its setting, or by kind and key
       ↓ digest (in the text of its fields)
     log_value          values of fields that are above 4 KiB, each once
+    token              what programs are known by: a digest; and what they may do
+    person             what people are known by: a password, or who they are elsewhere; and what they may do
+    signing_key        what the cookies of people are signed with; one row, or none before there is a key
     write_state        one row, which a writer locks for as long as its transaction lasts
     heksher_version    the schema version, in the form in which Alembic keeps it
     migration          which migrations were run, when (UTC), and by which version of this program
 
 JSON is stored as text, see ``json_text``; the fields of a change, see ``log_text``. What people type freely (actor,
-reason) is stored as JSON text too. The program, not the database, assigns revisions, the ids of rules and the numbers
-of settings. Why the log has this form: docs/adr/0011.
+reason, creator) is stored as JSON text too. The program, not the database, assigns revisions, the ids of rules and the
+numbers of settings. Why the log has this form: docs/adr/0011.
 """
 
 from typing import Final
@@ -30,7 +33,7 @@ from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, St
 
 from heksher.server.storage.dialect import BIG_KEY
 
-SCHEMA_VERSION: Final = "0004"
+SCHEMA_VERSION: Final = "0005"
 
 # Constraints have names so that a migration can change them on any database.
 METADATA: Final = MetaData(
@@ -178,4 +181,45 @@ FORGOTTEN_OBJECT: Final = Table(
     Column("key", Text, primary_key=True),
     Column("setting_id", BIG_KEY, nullable=True),
     Column("action", Text, nullable=False),
+)
+
+TOKEN: Final = Table(
+    "token",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("digest", Text, nullable=False, unique=True),
+    # A list in JSON.
+    Column("grants", Text, nullable=False),
+    Column("creator", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    # Null if it never expires.
+    Column("expires_at", Text, nullable=True),
+    # To the hour; null if it was not used.
+    Column("last_used_at", Text, nullable=True),
+    # The revision of its last change.
+    Column("revision", BIG_KEY, nullable=False),
+)
+
+PERSON: Final = Table(
+    "person",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    # A list in JSON.
+    Column("grants", Text, nullable=False),
+    # Null if there is no password.
+    Column("password_hash", Text, nullable=True),
+    # Both null if no provider of identities knows this person.
+    Column("issuer", Text, nullable=True),
+    Column("subject", Text, nullable=True),
+    Column("epoch", BIG_KEY, nullable=False),
+    # The revision of the last change.
+    Column("revision", BIG_KEY, nullable=False),
+    UniqueConstraint("issuer", "subject"),
+)
+
+SIGNING_KEY: Final = Table(
+    "signing_key",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("key", Text, nullable=False),
 )

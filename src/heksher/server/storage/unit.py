@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
+from heksher.server.storage.access_records import PERSON, TOKEN, PersonRecord, TokenRecord
 from heksher.server.storage.base import Reader
 from heksher.server.storage.ceilings import Ceilings, Room
 from heksher.server.storage.json_text import is_storable
@@ -43,7 +44,7 @@ class UnitOfWork:
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """Wrap a change of settings, rules or context features."""
+        """Wrap a change of what is stored."""
         self._has_changes = True
         with self._noting_errors():
             yield
@@ -114,6 +115,37 @@ def require_storable(change: LoggedChange) -> None:
             raise ContractError(f"the {name} {shorten(repr(text))} of a change has U+0000 or half a surrogate pair")
 
 
+def require_proper_token(token: TokenRecord) -> None:
+    """Check that any storage can keep a token: its name and its digest are columns, as the texts of a change are.
+
+    Raises:
+        ContractError: it cannot.
+    """
+    _require_storable_texts("token", token.name, token.digest)
+
+
+def require_proper_person(person: PersonRecord) -> None:
+    """Check that any storage can keep a person, and that their identity is whole.
+
+    Raises:
+        ContractError: it cannot, or there is an issuer without a subject, or the reverse.
+    """
+    _require_storable_texts("person", person.name, person.password_hash, person.issuer, person.subject)
+    if (person.issuer is None) != (person.subject is None):
+        raise ContractError(f"person {person.name!r} has half an identity: issuer and subject belong together")
+
+
+def require_proper_key(key: str) -> None:
+    """Check that a signing key is one, and that any storage can keep it.
+
+    Raises:
+        ContractError: it is empty, or no storage can.
+    """
+    _require_storable_texts("signing key", key)
+    if not key:
+        raise ContractError("the signing key is empty: anybody could sign with it")
+
+
 def require_same_rule(
     rule_id: int, setting_id: int, conditions: Conditions, last: tuple[LoggedChange, int | None] | None
 ) -> None:
@@ -157,6 +189,12 @@ def require_new_ids(
         raise ContractError(f"rules cannot be loaded with the ids {given[:10]}: they were given before")
 
 
+def _require_storable_texts(what: str, *texts: str | None) -> None:
+    # Without the text, which may be a secret.
+    if not all(is_storable(text) for text in texts if text is not None):
+        raise ContractError(f"a text of a {what} has U+0000 or half a surrogate pair")
+
+
 def _find_revision(reader: Reader, expected: Expectation) -> int | None:
     if expected.kind == CONTEXT_FEATURES:
         return reader.features_revision()
@@ -167,4 +205,8 @@ def _find_revision(reader: Reader, expected: Expectation) -> int | None:
         rule_id = parse_id(expected.key)
         rule = None if rule_id is None else reader.find_rule(rule_id)
         return None if rule is None else rule.revision
+    if expected.kind in {TOKEN, PERSON}:
+        access = reader.access()
+        records = access.tokens if expected.kind == TOKEN else access.persons
+        return next((record.revision for record in records if record.name == expected.key), None)
     raise ContractError(f"there is no {expected.kind} {expected.key!r} to be expected at a revision")

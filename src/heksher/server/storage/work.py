@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from heksher.revision_id import RevisionId
+from heksher.server.storage.access_records import AccessRecords, PersonRecord, TokenRecord
 from heksher.server.storage.records import (
     Conditions,
     LastChange,
@@ -47,6 +48,10 @@ class Reader(ABC):
 
         ``None`` if there is a newer change of it, or no such object was deleted.
         """
+
+    @abstractmethod
+    def access(self) -> AccessRecords:
+        """Return all tokens, people, and the signing key."""
 
     @abstractmethod
     def find_setting(self, name: str) -> SettingRecord | None:
@@ -204,6 +209,26 @@ class Writer(Reader):
                 were removed from it.
             next_rule_id: the lowest id that the next new rule may have, above all of these.
         """
+
+    @abstractmethod
+    def put_token(self, token: TokenRecord) -> None:
+        """Add a token, or replace all attributes of the one with its name; no other one may have its digest."""
+
+    @abstractmethod
+    def remove_token(self, name: str) -> None:
+        """Remove a token."""
+
+    @abstractmethod
+    def put_person(self, person: PersonRecord) -> None:
+        """Add a person, or replace all attributes of the one with their name; no other one may have their identity."""
+
+    @abstractmethod
+    def remove_person(self, name: str) -> None:
+        """Remove a person."""
+
+    @abstractmethod
+    def set_signing_key(self, key: str) -> None:
+        """Replace the signing key, or set the first one; it must not be empty."""
 
     def record(self, change: LoggedChange) -> None:
         """Append a change to the log entry of this unit of work, right after it was made; any number of times."""

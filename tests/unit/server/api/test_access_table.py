@@ -1,0 +1,173 @@
+"""Which role each route needs: one row for each route, and each row tried by everybody, through HTTP.
+
+A route without a row fails the first test, so that routes that are added later get theirs.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import httpx2
+import pytest
+from starlette.routing import BaseRoute
+
+from tests.support.access import make_guarded
+from tests.support.api import FEATURES, Api
+
+# Everybody there is: nobody, and a token with each grant. Prefixes cover the settings that begin with ``in.``.
+GRANTS = (
+    "evaluate", "evaluate:in.", "read", "declare", "declare:in.", "edit", "edit:in.", "admin",
+)  # fmt: skip
+INCLUDED = {
+    "evaluate": {"evaluate"},
+    "read": {"evaluate", "read"},
+    "declare": {"evaluate", "read", "declare"},
+    "edit": {"evaluate", "read", "edit"},
+    "admin": {"evaluate", "read", "declare", "edit", "admin"},
+}
+
+
+class Row(NamedTuple):
+    """What a route needs.
+
+    Attributes:
+        role: the role; ``""`` for none at all.
+        body: its body, for a setting's name.
+        query: its query string.
+    """
+
+    role: str
+    body: Callable[[str], Any] | None = None
+    query: str = ""
+
+
+def _declare(name: str) -> dict[str, Any]:
+    return {"name": name, "configurable_features": ["user"], "type": "int", "default_value": 1, "version": "2.0"}
+
+
+TABLE: dict[str, Row] = {
+    "GET /openapi.json": Row(""),
+    "GET /docs": Row(""),
+    "GET /redoc": Row(""),
+    "GET /docs/assets/{name}": Row(""),
+    "GET /api/health": Row(""),
+    "GET /healthz/live": Row(""),
+    "GET /healthz/ready": Row(""),
+    "GET /metrics": Row(""),
+    "GET /api/v1/query": Row("read", query="settings=*"),
+    "POST /api/v1/query": Row("read", lambda name: {"settings": [name]}),
+    "GET /api/v1/stream": Row("read", query="settings=*"),
+    "POST /api/v1/stream": Row("read", lambda name: {"settings": [name]}),
+    "GET /api/v1/context_features": Row("read"),
+    "GET /api/v1/context_features/{name}": Row("read"),
+    "POST /api/v1/context_features": Row("admin", lambda _: {"context_feature": "new"}),
+    "PATCH /api/v1/context_features/{name}/index": Row("admin", lambda _: {"to_after": "theme"}),
+    "DELETE /api/v1/context_features/{name}": Row("admin"),
+    "GET /api/v1/settings": Row("read"),
+    "GET /api/v1/settings/{name}": Row("read"),
+    "DELETE /api/v1/settings/{name}": Row("admin"),
+    "POST /api/v1/settings/declare": Row("declare", _declare),
+    "POST /api/v1/settings/declare-many": Row("declare", lambda name: [_declare(name)]),
+    "PUT /api/v1/settings/{name}/type": Row("declare", lambda _: {"type": "float", "version": "2.0"}),
+    "PUT /api/v1/settings/{name}/name": Row("declare", lambda name: {"name": f"{name}2", "version": "2.0"}),
+    "PUT /api/v1/settings/{name}/configurable_features": Row(
+        "declare", lambda _: {"configurable_features": ["user", "theme"], "version": "2.0"}
+    ),
+    "GET /api/v1/settings/{name}/metadata": Row("read"),
+    "POST /api/v1/settings/{name}/metadata": Row("declare", lambda _: {"metadata": {"a": 1}, "version": "2.0"}),
+    "PUT /api/v1/settings/{name}/metadata": Row("declare", lambda _: {"metadata": {"a": 1}, "version": "2.0"}),
+    "DELETE /api/v1/settings/{name}/metadata": Row("declare", lambda _: {"version": "2.0"}),
+    "PUT /api/v1/settings/{name}/metadata/{key}": Row("declare", lambda _: {"value": 1, "version": "2.0"}),
+    "DELETE /api/v1/settings/{name}/metadata/{key}": Row("declare", lambda _: {"version": "2.0"}),
+    "POST /api/v1/rules": Row("edit", lambda name: {"setting": name, "feature_values": {"user": "new"}, "value": 5}),
+    "GET /api/v1/rules/search": Row("read", query="setting={setting}&feature_values=user:a"),
+    "GET /api/v1/rules/{rule_id}": Row("read"),
+    "DELETE /api/v1/rules/{rule_id}": Row("edit"),
+    "PATCH /api/v1/rules/{rule_id}": Row("edit", lambda _: {"value": 7}),
+    "PUT /api/v1/rules/{rule_id}/value": Row("edit", lambda _: {"value": 7}),
+    "GET /api/v1/rules/{rule_id}/metadata": Row("read"),
+    "POST /api/v1/rules/{rule_id}/metadata": Row("edit", lambda _: {"metadata": {"a": 1}}),
+    "PUT /api/v1/rules/{rule_id}/metadata": Row("edit", lambda _: {"metadata": {"a": 1}}),
+    "DELETE /api/v1/rules/{rule_id}/metadata": Row("edit"),
+    "PUT /api/v1/rules/{rule_id}/metadata/{key}": Row("edit", lambda _: {"value": 1}),
+    "DELETE /api/v1/rules/{rule_id}/metadata/{key}": Row("edit"),
+}
+
+
+class Seeded(NamedTuple):
+    """A service that checks who may do what, with a setting inside and one outside of the prefix, each with a rule."""
+
+    api: Api
+    rules: dict[str, int]
+
+
+def seed() -> Seeded:
+    """Make one."""
+    api = Api()
+    api.add_features(*FEATURES)
+    rules = {}
+    for name in ("in.a", "out.a"):
+        api.declare(f"{name}.old", configurable_features=["user"], default_value=1)
+        api.declare(name, configurable_features=["user"], default_value=1, alias=f"{name}.old", version="1.1")
+        rules[name] = api.add_rule(name, {"user": "a"}, 2)
+    return Seeded(make_guarded(api, grants=GRANTS), rules)
+
+
+def ask(seeded: Seeded, route: str, setting: str, grant: str | None) -> httpx2.Response:
+    """Send a request of a row for a setting, with the token of a grant, or without one."""
+    method, path = route.split()
+    row = TABLE[route]
+    name = "environment" if "context_features/" in path else "swagger-ui-5.35.0.css" if "assets" in path else setting
+    path = path.format(name=name, rule_id=seeded.rules.get(setting.removesuffix(".old"), 0), key="a")
+    headers = {} if grant is None else {"Authorization": f"Bearer hks_with {grant}"}
+    query = row.query.format(setting=setting)
+    body = None if row.body is None else row.body(setting)
+    path = f"{path}?{query}" if query else path
+    if "stream" in path:
+        return seeded.api.open_stream(method, path, body, headers)
+    return seeded.api.request(method, path, json=body, headers=headers)
+
+
+def list_routes() -> list[BaseRoute]:
+    return Api().app.api.routes
+
+
+def may(grant: str | None, role: str, setting: str) -> bool:
+    """Return whether a grant allows what needs a role, as the issue has it, and not as the program computes it."""
+    if not role:
+        return True
+    granted, _, prefix = (grant or "").partition(":")
+    if role not in INCLUDED.get(granted, set()):
+        return False
+    return not prefix or role in {"read", "evaluate"} or setting.startswith(prefix)
+
+
+def find_status(response: httpx2.Response) -> int:
+    """Return the status of an answer, or, of the only item of an answer to many declarations, its own."""
+    if response.status_code == 200 and isinstance(content := _read_json(response), list):
+        return content[0]["status"]
+    return response.status_code
+
+
+def _read_json(response: httpx2.Response) -> object:
+    return response.json() if "json" in response.headers["content-type"] else None
+
+
+def test_each_route_has_a_row():
+    """And each row a route: what is added later says here what it needs."""
+    assert sorted(TABLE) == sorted(
+        f"{method} {route.path}" for route in list_routes() for method in route.methods - {"HEAD"}
+    )
+
+
+@pytest.mark.parametrize("route", TABLE)
+def test_everybody_may_what_the_table_says(route: str):
+    """With each grant or none; for a setting inside of the prefix, and one outside, also by their former names."""
+    role = TABLE[route].role
+    refusing = seed()
+    for setting in ("in.a", "out.a", "in.a.old", "out.a.old"):
+        for grant in (None, *GRANTS):
+            is_allowed = may(grant, role, setting)
+            status = find_status(ask(seed() if is_allowed else refusing, route, setting, grant))
+            expected = "allowed" if is_allowed else 401 if grant is None else 403
+            found = "allowed" if status // 100 in {2, 3} else status
+            assert expected == found, (grant, setting, status)

@@ -1,0 +1,170 @@
+"""Who gets in: by which credential, to what."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from heksher.server.app import Application
+from heksher.server.asgi import gate
+from heksher.server.config import Config
+from tests.support.access import give_token, make_guarded, take_token
+from tests.support.api import FEATURES, Api
+from tests.support.asgi_call import send
+from tests.support.catalogs import open_fragile
+
+QUERY = "/api/v1/query?settings=*"
+SETTINGS = "/api/v1/settings"
+FEATURE = {"context_feature": "new"}
+
+
+@pytest.fixture
+def api() -> Api:
+    """A service that checks who may do what, with tokens for reading and for everything."""
+    api = Api()
+    api.add_features(*FEATURES)
+    return make_guarded(api, grants=("read", "admin", "edit:a."))
+
+
+def bear(grant: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer hks_with {grant}"}
+
+
+@pytest.mark.parametrize("path", [QUERY, SETTINGS, "/nothing", "/api/v1/settings/a"])
+def test_nobody_gets_in_without_a_token(api: Api, path: str):
+    """The answer says how to get one, in the form of RFC 9457."""
+    refused = api.get(path)
+    assert (401, "Bearer", "application/problem+json") == (
+        refused.status_code,
+        refused.headers["WWW-Authenticate"],
+        refused.headers["Content-Type"],
+    )
+    problem = refused.json()
+    assert {"type", "title", "status", "detail"} == problem.keys()
+    assert "heksher access token create" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/health", "/healthz/live", "/healthz/ready", "/metrics", "/docs", "/openapi.json"]
+)
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, bear("read")])
+def test_what_is_for_anybody(api: Api, path: str, headers: dict[str, str]):
+    """Also for those who show a wrong token."""
+    assert api.get(path, headers=headers).status_code in {200, 503}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        bear("read"),
+        {"Authorization": "hks_with read"},
+        {"X-API-Key": "hks_with read"},
+        {"api_token": "hks_with read"},
+        {"api_token": "hks_with read", **bear("read")},
+    ],
+)
+def test_a_token_lets_in(api: Api, headers: dict[str, str]):
+    """In each header in which programs send it, to queries and all else."""
+    assert [200] * 3 == [api.get(path, headers=headers).status_code for path in (QUERY, QUERY, SETTINGS)]
+
+
+@pytest.mark.parametrize("token", ["", "hks_", "hks_with read ", "hks_with write", "Basic eDp5", "\u00e4"])
+def test_a_wrong_token_does_not(api: Api, token: str):
+    """Nor does it count as none: the answer says so, and not what it was."""
+    for headers in ({"Authorization": f"Bearer {token}x".encode()}, {"api_token": f"{token}x".encode()}):
+        refused = api.get(QUERY, headers=headers)
+        assert 401 == refused.status_code
+        assert "does not know this token" in refused.json()["detail"]
+        assert "hks_with" not in refused.text
+
+
+def test_two_tokens_are_refused(api: Api):
+    """Whichever of them is right."""
+    refused = api.get(QUERY, headers={**bear("read"), "api_token": "hks_with admin"})
+    assert 400 == refused.status_code
+    assert "two different tokens" in refused.json()["detail"]
+
+
+def test_a_grant_that_is_missing_is_named(api: Api):
+    """For the route; and for the setting, where that decides."""
+    refused = api.post("/api/v1/context_features", json=FEATURE, headers=bear("read"))
+    assert (403, "this needs the grant admin") == (refused.status_code, refused.json()["detail"].partition(":")[0])
+    api.post("/api/v1/settings/declare", json=_declare("b.c"), headers=bear("admin"))
+    rule = {"setting": "b.c", "feature_values": {"user": "x"}, "value": 1}
+    refused = api.post("/api/v1/rules", json=rule, headers=bear("edit:a."))
+    assert 403 == refused.status_code
+    assert "edit for setting 'b.c' (edit, or edit:b.)" in refused.json()["detail"]
+
+
+def _declare(name: str) -> dict:
+    return {"name": name, "configurable_features": ["user"], "type": "int", "default_value": 1}
+
+
+def test_the_log_says_whose_token_it_was(api: Api):
+    """It is proved; a name in a header does not count beside it."""
+    headers = {**bear("admin"), "Heksher-Actor": "Ada"}
+    assert 204 == api.post("/api/v1/context_features", json=FEATURE, headers=headers).status_code
+    origin = api.read_log()[-1].origin
+    assert ("with admin", True) == (origin.actor, origin.is_proved)
+
+
+def test_a_token_that_has_ended_lets_nobody_in(api: Api, monkeypatch: pytest.MonkeyPatch):
+    """From that moment on, without anything being stored."""
+    give_token(api.storage, "read", name="short", expires_in=timedelta(hours=1))
+    api.app.services.catalog.refresh()
+    headers = {"api_token": "hks_short"}
+    assert 200 == api.get(QUERY, headers=headers).status_code
+    later_s = (datetime.now(UTC) + timedelta(hours=1)).timestamp()
+    monkeypatch.setattr(gate.time, "time", lambda: later_s)
+    assert 401 == api.get(QUERY, headers=headers).status_code
+
+
+def test_a_token_that_was_taken_back_lets_nobody_in(api: Api):
+    """At once in the process that took it; also where the answer is in memory."""
+    assert 200 == api.get(QUERY, headers=bear("read")).status_code
+    take_token(api.storage, "with read")
+    api.app.services.catalog.refresh()
+    assert 401 == api.get(QUERY, headers=bear("read")).status_code
+    assert 200 == api.get(QUERY, headers=bear("admin")).status_code
+
+
+def test_the_end_of_a_token_is_told_for_its_last_days(api: Api):
+    """On each answer, whoever gives it."""
+    for name, days in (("soon", 29), ("late", 31)):
+        give_token(api.storage, "read", name=name, expires_in=timedelta(days=days))
+    api.app.services.catalog.refresh()
+    for path in (QUERY, QUERY, SETTINGS, "/nothing"):
+        told = [api.get(path, headers={"api_token": f"hks_{name}"}).headers for name in ("soon", "late")]
+        at = datetime.fromisoformat(told[0]["Heksher-Token-Expires"])
+        assert timedelta(days=28) < at - datetime.now(UTC) < timedelta(days=29)
+        assert "Heksher-Token-Expires" not in told[1]
+
+
+def test_other_caches_keep_no_answer_that_needs_a_token(api: Api):
+    """They know of Authorization, and not of the other headers. Without access control they may, as before."""
+    assert "private, no-cache" == api.get(QUERY, headers=bear("read")).headers["Cache-Control"]
+    assert "no-cache" == Api(api.storage).get(QUERY).headers["Cache-Control"]
+
+
+def test_before_the_database_was_reached_nobody_gets_in():
+    """Who it is cannot be told; what is for anybody is answered."""
+    storage = open_fragile()
+    app = Application(Config("unused", has_access=True), storage)
+    refused = send(app, "GET", QUERY, [(b"api_token", b"hks_x")])
+    assert (503, b"1") == (refused.status, refused.headers[b"retry-after"])
+    assert 200 == send(app, "GET", "/healthz/live").status
+
+
+@pytest.mark.parametrize(
+    "field", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port"]
+)
+def test_without_access_control_nobody_comes_through_a_proxy(field: str):
+    """Except where the operator has said so, and to what is for anybody."""
+    api, headers = Api(), {field: "x"}
+    refused = api.get(QUERY, headers=headers)
+    assert 403 == refused.status_code
+    assert "--access" in refused.json()["detail"]
+    assert "--insecure" in refused.json()["detail"]
+    assert 403 == api.post("/api/v1/context_features", json=FEATURE, headers=headers).status_code
+    assert 200 == api.get("/healthz/live", headers=headers).status_code
+    assert 200 == Api(config=Config("unused", is_insecure=True)).get(QUERY, headers=headers).status_code
+    assert 200 == make_guarded(api, grants=["read"]).get(QUERY, headers={**headers, **bear("read")}).status_code

@@ -1,0 +1,144 @@
+"""Tests of what copies of databases have of access: a backup all of it, a restored database other epochs and keys."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from heksher.server.storage.access_records import AccessRecords
+from heksher.server.storage.base import LogEntry, LoggedChange, Storage
+from heksher.server.storage.database_copy import back_up, restore
+from heksher.server.storage.tables import METADATA
+from tests.support.old_databases import FixedClock, fill, make_fourth_database
+from tests.support.storages import (
+    SqlPlace,
+    a_person,
+    a_token,
+    make_place,
+    opened,
+    read_revision,
+    see_access,
+    see_everything,
+    see_last_changes,
+    store,
+)
+
+KINDS = ("sqlite", "postgres")
+EXPIRED = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlPlace]:
+    """An empty database of each kind."""
+    with make_place(request.param, tmp_path / "place") as place:
+        assert isinstance(place, SqlPlace)
+        yield place
+
+
+@pytest.fixture
+def storage(place: SqlPlace) -> Iterator[Storage]:
+    """An open storage with some of everything at revision 4, which made all that concerns access."""
+    storage = place.connect(FixedClock())
+    storage.open()
+    fill(storage)
+    store(
+        storage,
+        lambda writer: writer.put_token(a_token("old", expires_at=EXPIRED)),
+        lambda writer: writer.put_token(a_token("ci", expires_at=datetime.now(UTC) + timedelta(days=1))),
+        lambda writer: writer.put_token(a_token("laptop")),
+        lambda writer: writer.put_person(a_person("ada")),
+        lambda writer: writer.put_person(a_person("bob")),
+        lambda writer: writer.set_signing_key("former"),
+    )
+    storage.note_token_uses({"laptop": datetime.now(UTC)})
+    yield storage
+    storage.close()
+
+
+def read_access(storage: Storage) -> AccessRecords:
+    return storage.read(lambda reader: reader.access())
+
+
+def test_a_backup_has_everything(place: SqlPlace, storage: Storage, tmp_path: Path) -> None:
+    """A service can run on it as on the database itself: nothing is renewed, and nothing is told of tokens."""
+    copied = back_up(place.url, tmp_path / "backup.db")
+    assert (4, ()) == (copied.revision, copied.valid_tokens)
+    with opened(str(tmp_path / "backup.db")) as backup:
+        for see in (see_everything, see_access, see_last_changes):
+            assert see(storage) == see(backup)
+
+
+@pytest.mark.parametrize("target_kind", KINDS)
+def test_who_was_signed_in_has_to_sign_in_anew(
+    place: SqlPlace, storage: Storage, tmp_path: Path, target_kind: str
+) -> None:
+    """All people have another epoch, and there is another key; tokens stay as they are."""
+    back_up(place.url, tmp_path / "backup.db")
+    before = read_access(storage)
+    with make_place(target_kind, tmp_path / "target") as target:
+        assert isinstance(target, SqlPlace)
+        copied = restore(tmp_path / "backup.db", target.url)
+        assert ["ci", "laptop"] == [token.name for token in copied.valid_tokens]
+        with opened(target.url) as restored:
+            after = read_access(restored)
+            assert [("ada", 1, 5), ("bob", 1, 5)] == [(who.name, who.epoch, who.revision) for who in after.persons]
+            assert [who.password_hash for who in before.persons] == [who.password_hash for who in after.persons]
+            assert (43, True) == (len(after.signing_key), after.signing_key != before.signing_key)
+            assert see_tokens(storage) == see_tokens(restored)
+            assert copied.revision == 5 == read_revision(restored)
+
+
+def see_tokens(storage: Storage) -> list[tuple[object, ...]]:
+    """Return all of the tokens, as far as it is stored."""
+    return [(token, token.last_used_at, token.revision) for token in read_access(storage).tokens]
+
+
+def test_a_restored_database_has_the_same_history(place: SqlPlace, storage: Storage, tmp_path: Path) -> None:
+    """With one entry more, which says what was done, and who has the last change of the people."""
+    back_up(place.url, tmp_path / "backup.db")
+    restore(tmp_path / "backup.db", str(tmp_path / "restored.db"))
+
+    def read_log(storage: Storage) -> list[LogEntry]:
+        return storage.read(lambda reader: reader.log())
+
+    with opened(str(tmp_path / "restored.db")) as restored:
+        *entries, added = read_log(restored)
+        assert read_log(storage) == entries
+        assert ("heksher", False) == (added.origin.actor, added.origin.is_proved)
+        assert (
+            LoggedChange("restore", "person", "ada", {"epoch": 0}, {"epoch": 1}),
+            LoggedChange("restore", "person", "bob", {"epoch": 0}, {"epoch": 1}),
+            LoggedChange("restore", "signing_key", "", {}, {}),
+        ) == added.changes
+        last = restored.read(lambda reader: reader.last_change(5))
+        assert last is not None
+        assert ("heksher", added.stamp) == (last.actor, last.stamp)
+
+
+def test_a_service_on_the_same_history_hears_of_it(tmp_path: Path) -> None:
+    """Its database is emptied and restored into while it knows the backup's newest entry: there is a later one."""
+    with make_place("postgres", tmp_path) as place, opened(place.url) as running:
+        assert isinstance(place, SqlPlace)
+        store(running, lambda writer: writer.put_person(a_person()))
+        back_up(place.url, tmp_path / "backup.db")
+        known = running.read(lambda reader: reader.revision_id())
+        with closing(running.listen()) as listener:
+            # Ends when the listener has begun.
+            listener.wait(60)
+            for table in reversed(METADATA.sorted_tables):
+                place.run_sql(f"DROP TABLE {table.name}")
+            restore(tmp_path / "backup.db", place.url)
+            listener.wait(60)
+        assert known == running.read(lambda reader: reader.log(0, 1)[0].revision_id)
+        assert 2 == read_revision(running)
+
+
+def test_a_backup_of_an_older_version_has_no_access(place: SqlPlace, tmp_path: Path) -> None:
+    """So there is nothing to renew, and no entry of that."""
+    make_fourth_database(SqlPlace(f"sqlite:///{tmp_path / 'old.db'}"))
+    copied = restore(tmp_path / "old.db", place.url)
+    with opened(place.url) as restored:
+        assert AccessRecords((), (), "") == read_access(restored)
+        assert (32, ()) == (copied.revision, copied.valid_tokens)
