@@ -94,7 +94,7 @@ class ProviderClient:
         headers = {} if access_token is None else {"Authorization": f"Bearer {access_token}"}
         async with self._opening() as client:
             with _telling_failures(url):
-                answer = await client.get(url, headers=headers, withhold_token=True)
+                answer = await client.request("GET", url, headers=headers, withhold_token=True)
         if answer.status_code != httpx2.codes.OK:
             raise ProviderError(f"{_hide_query(url)} answered {answer.status_code}")
         return _read_object(url, answer)
@@ -114,9 +114,13 @@ class ProviderClient:
         """
         async with self._opening(self._choose_method(methods)) as client:
             with _telling_failures(url):
-                tokens = await client.fetch_token(
-                    url, grant_type="authorization_code", code=code, code_verifier=verifier
-                )
+                try:
+                    tokens = await client.fetch_token(
+                        url, grant_type="authorization_code", code=code, code_verifier=verifier
+                    )
+                except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError):
+                    # How Authlib fails on what are no tokens.
+                    raise _describe_nonsense(url) from None
         return dict(tokens)
 
     def make_authorization_url(self, endpoint: str, state: str, nonce: str, verifier: str) -> str:
@@ -200,7 +204,7 @@ def _read_object(url: str, answer: httpx2.Response) -> JSONMapping:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise ProviderError(f"{_hide_query(url)} answered what is no JSON object")
+        raise _describe_nonsense(url)
     return found
 
 
@@ -216,9 +220,10 @@ def _telling_failures(url: str) -> Iterator[None]:
         raise ProviderError(f"the provider refused the service: {shorten(repr(error.error))}") from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise ProviderError(f"{_hide_query(url)} cannot be used: {type(error).__name__}") from None
-    except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError):
-        # How Authlib fails on tokens that are none.
-        raise ProviderError(f"{_hide_query(url)} answered what nobody can read") from None
+
+
+def _describe_nonsense(url: str) -> ProviderError:
+    return ProviderError(f"{_hide_query(url)} answered what is no JSON object")
 
 
 def _hide_query(url: str) -> str:
