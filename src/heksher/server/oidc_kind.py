@@ -45,7 +45,10 @@ class GroupGrants(OptionKind):
 
     def read(self, source: str, text: str) -> tuple[str, ...]:
         # Who lists one in each line may end the last one, too.
-        return tuple(_read_group_grant(source, part) for part in text.split(";") if part.strip())
+        parts = [part for part in text.split(";") if part.strip()]
+        if not parts:
+            raise StartupError(f"{source}: {show(text)} names no group; leave it out if there is none")
+        return tuple(_read_group_grant(source, part) for part in parts)
 
 
 @dataclass(frozen=True, slots=True)
