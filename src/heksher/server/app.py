@@ -1,5 +1,6 @@
 """The application: the only module that puts the API, the operations, the catalog and a storage together."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from types import MappingProxyType
@@ -203,7 +204,8 @@ class Application:
             redirect_slashes=False,
         )
         for route in api.router.routes:
-            public(route.endpoint)  # the description of the API, which the documentation shows to anybody
+            if isinstance(route, Route):
+                public(route.endpoint)  # the description of the API, which the documentation shows to anybody
         provide_services(api, self.services)
         _add_routes(api)
         for path, make in mounted.items():
@@ -234,6 +236,7 @@ class Application:
             self._metrics.note_catalog_current()
             self._token_uses.store()
         if (state := self._catalog.state) is not None:
+            self._metrics.set_tokens_ending(state.picture.access.count_ending(time.time()))
             self._metrics.set_cache(len(state.cache), state.cache.size_bytes)
             counts = self._count()
             if state.picture is not self._reported and counts is not None:
@@ -282,7 +285,14 @@ def make_front(framework: ASGIApp, services: Services, routes: Sequence[BaseRout
     front = FastPath(front, services.query_service, recorder).__call__
     front = CallerStep(front, recorder).__call__
     if config.has_access:
-        front = Gate(front, recorder, services.catalog, routes, services.token_uses).__call__
+        front = Gate(
+            front,
+            recorder,
+            services.catalog,
+            routes,
+            services.token_uses,
+            has_metrics_access=config.has_metrics_access,
+        ).__call__
     else:
         front = OpenGate(front, recorder, config, routes).__call__
     front = Entrance(front, recorder, config, routes).__call__

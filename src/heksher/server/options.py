@@ -212,6 +212,13 @@ OPTIONS: Final = (
         default_help="false, so only loopback addresses can be listened on, unless it is insecure",
     ),
     Option(
+        name="has_metrics_access",
+        kind=Truth(),
+        flag="--metrics-access",
+        variable="HEKSHER_METRICS_ACCESS",
+        help="with --access, the metrics need a token that may read, too",
+    ),
+    Option(
         name="is_insecure",
         kind=Truth(),
         flag="--insecure",
