@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from heksher.server.api.error_handlers import install_error_handlers
 from heksher.server.api.routes import (
+    access_routes,
     context_feature_routes,
     declaration_routes,
     documentation_routes,
@@ -22,6 +23,7 @@ from heksher.server.api.routes import (
     rule_routes,
     setting_metadata_routes,
     setting_routes,
+    sign_in_routes,
     stream_routes,
 )
 from heksher.server.api.routing import provide_services
@@ -51,6 +53,7 @@ from heksher.server.queries.query_service import QueryService
 from heksher.server.queries.stream import Streams
 from heksher.server.queries.workshop import Workshop
 from heksher.server.services import Services
+from heksher.server.sign_in.sign_in_service import SignInService
 from heksher.server.storage.base import Origin, Storage
 from heksher.server.storage.ceilings import Ceilings, Counts, warn_of_excess
 from heksher.server.storage.doc_only import DocOnlyStorage
@@ -157,25 +160,28 @@ class Application:
             self._token_uses.store()
             self._metrics.note_hits()
             self.services.workshop.close()
+            self.services.sign_in.close()
             if self._is_owner:
                 self._storage.close()
 
     def _make_services(self) -> Services:
         streams = Streams(self._catalog, self._metrics)
-        workshop = Workshop()
+        workshop, write_turns = Workshop(), WriteTurns()
+        storage = GuardedStorage(
+            self._storage, self._catalog, self._availability, self._writability, self._updater.look
+        )
         return Services(
             config=self._config,
-            storage=GuardedStorage(
-                self._storage, self._catalog, self._availability, self._writability, self._updater.look
-            ),
+            storage=storage,
             query_service=QueryService(self._catalog, self._availability, self._metrics, workshop),
             workshop=workshop,
             streams=streams,
             metrics=self._metrics,
             readiness=Readiness(self._catalog, self._availability, self._writability, lambda: streams.is_ending),
-            write_turns=WriteTurns(),
+            write_turns=write_turns,
             catalog=self._catalog,
             token_uses=self._token_uses,
+            sign_in=SignInService(self._config, self._catalog, storage, workshop, write_turns),
         )
 
     def _make_api(self, mounted: Mapping[str, MakeMounted]) -> FastAPI:
@@ -305,6 +311,8 @@ def _add_routes(api: FastAPI) -> None:
         rule_routes,
         rule_metadata_routes,
         context_feature_routes,
+        access_routes,
+        sign_in_routes,
         health_routes,
         documentation_routes,
     ):

@@ -1,6 +1,6 @@
 """The configuration of a service. ``options`` lists where each value comes from, ``config_reader`` reads them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from heksher.server.limits import (
@@ -54,6 +54,12 @@ class Config:
         has_access: whether it is checked who may do what.
         has_metrics_access: whether the metrics need a credential, too.
         is_insecure: whether everybody may do everything, wherever they come from.
+        oidc_issuer: the provider of identities through which people can sign in, by its identifier; ``None`` for none.
+        oidc_client_id: what it calls the service; ``None`` if there is none.
+        oidc_client_secret: what the service shows it to be that; ``None`` if it has given the service none.
+        oidc_grants: what groups allow, each as ``group=grant``.
+        oidc_groups_claim: the claim in which it names somebody's groups.
+        oidc_scopes: what it is asked to tell of people.
     """
 
     database: str
@@ -80,3 +86,9 @@ class Config:
     has_access: bool = False
     has_metrics_access: bool = False
     is_insecure: bool = False
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = field(default=None, repr=False)
+    oidc_grants: tuple[str, ...] = ()
+    oidc_groups_claim: str = "groups"
+    oidc_scopes: tuple[str, ...] = ("openid", "profile", "email")

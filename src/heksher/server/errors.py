@@ -23,6 +23,8 @@ MissingKind = Literal[
     "setting",
     "rule",
     "context feature",
+    "token",
+    "person",
     "alias",
     "configurable feature",
     "configurable feature of a new setting",

@@ -32,6 +32,16 @@ MAX_VERSION_DIGITS: Final = wire.MAX_VERSION_DIGITS
 
 MAX_DECLARATIONS: Final = wire.MAX_DECLARATIONS
 
+# Of tokens and people; the names of actors have as many.
+MAX_ACCESS_NAME_CHARACTERS: Final = 100
+# Of one token or person.
+MAX_GRANTS: Final = 100
+# A longer password would be no better, and takes time to digest.
+MIN_PASSWORD_CHARACTERS: Final = 8
+MAX_PASSWORD_CHARACTERS: Final = 1_000
+# What a list that is told in pages has in one.
+MAX_PAGE_ITEMS: Final = 1_000
+
 MAX_CONTEXT_FEATURES: Final = 256
 MAX_METADATA_KEYS: Final = 1_000
 MAX_QUERY_SETTINGS: Final = wire.MAX_QUERY_SETTINGS

@@ -1,7 +1,7 @@
 """How answers are made, and how they are documented."""
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, JsonValue
@@ -10,6 +10,7 @@ from heksher.server.json_bytes import encode
 from heksher.server.json_form import JSONObject
 from heksher.server.problem import PROBLEM_MEDIA_TYPE, make_problem
 from heksher.server.storage.base import Written
+from heksher.value_type import JSON
 from heksher.wire import REVISION_HEADER, REVISION_ID_HEADER
 
 T = TypeVar("T")
@@ -28,12 +29,12 @@ class JSONAnswer(Response):
 
 
 class ProblemAnswer(JSONAnswer):
-    """An answer that says what went wrong, as problem details."""
+    """An answer that says what went wrong, as problem details. For the arguments see ``make_problem``."""
 
     media_type = PROBLEM_MEDIA_TYPE
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(make_problem(status, detail), status, headers)
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: JSON) -> None:
+        super().__init__(make_problem(status, detail, **more), status, headers)
 
 
 def answer_list(key: str, items: Iterable[object]) -> Response:
@@ -69,6 +70,32 @@ class Problem(BaseModel):
     """What went wrong, in words."""
 
     detail: str
+
+
+# A model would stand under a name of its own in the document, but only as an answer of the type application/json.
+_TEXT: Final = {"type": "string"}
+_PART: Final = {
+    "type": "object",
+    "properties": {"loc": {"type": "array", "items": {"type": ["string", "integer"]}}, "msg": _TEXT, "type": _TEXT},
+    "required": ["loc", "msg", "type"],
+}
+_PROBLEM_DETAILS: Final = {
+    PROBLEM_MEDIA_TYPE: {
+        "schema": {
+            "type": "object",
+            "title": "ProblemDetails",
+            "description": "What went wrong (RFC 9457).",
+            "properties": {
+                "type": {**_TEXT, "description": "`about:blank`: there is no more to say than the status does"},
+                "title": {**_TEXT, "description": "what the status means"},
+                "status": {"type": "integer"},
+                "detail": {**_TEXT, "description": "what is wrong, and how to correct it"},
+                "errors": {"type": "array", "description": "the parts that break the rules", "items": _PART},
+            },
+            "required": ["type", "title", "status", "detail"],
+        }
+    }
+}
 
 
 class InvalidPart(BaseModel):
@@ -257,10 +284,17 @@ def problem(status: int, description: str) -> Responses:
 
 def problem_details(status: int, description: str) -> Responses:
     """Describe an answer that says in words what went wrong, as problem details."""
-    fields = {"type": "string", "title": "string", "status": "integer", "detail": "string"}
-    properties = {name: {"type": kind} for name, kind in fields.items()}
-    schema = {"type": "object", "properties": properties, "required": list(fields)}
-    return {status: {"description": description, "content": {PROBLEM_MEDIA_TYPE: {"schema": schema}}}}
+    return {status: {"description": description, "content": _PROBLEM_DETAILS}}
+
+
+def add_problem_details(responses: Responses, status: int, description: str) -> Responses:
+    """Describe an answer with problem details, where a route may have another form of answers with this status."""
+    described = responses.get(status)
+    if described is None:
+        return document(responses, problem_details(status, description))
+    content = described.get("content")
+    both = {**content, **_PROBLEM_DETAILS} if isinstance(content, Mapping) else _PROBLEM_DETAILS
+    return document(responses, {status: {**described, "content": both}})
 
 
 def _text_schema(example: str) -> dict[str, object]:
@@ -275,7 +309,7 @@ NO_ROOM: Responses = problem_details(
 UNREADABLE: Responses = document(
     problem(413, "The body is too large."), problem(415, "The body is compressed: send it as it is.")
 )
-BAD_ACTOR: Responses = problem(400, "The header `Heksher-Actor` is malformed.")
+BAD_ACTOR: Responses = problem_details(400, "The header `Heksher-Actor` is malformed.")
 NO_CREDENTIAL: Responses = problem_details(401, "The request has no credential that the service knows.")
 NOT_PERMITTED: Responses = problem_details(
     403, "The caller may not do this, or a web page that is not the service's own has sent the request."
@@ -287,3 +321,15 @@ WRITE_FAILURES: Responses = document(INVALID, UNREADABLE, UNAVAILABLE, NO_ROOM)
 NO_SETTING: Responses = text(404, "There is no such setting.", "there is no setting named 'cache_ttl'")
 NO_RULE: Responses = empty(404, "There is no such rule.")
 NO_FEATURE: Responses = empty(404, "There is no such context feature.")
+# The same of routes with problem details.
+DETAILED_READ_FAILURES: Responses = document(
+    problem_details(422, "The request breaks the rules."),
+    problem_details(503, "The database cannot be reached; try again later."),
+)
+DETAILED_WRITE_FAILURES: Responses = document(
+    BAD_ACTOR,
+    problem_details(413, "The body is too large."),
+    problem_details(415, "The body is compressed: send it as it is."),
+    DETAILED_READ_FAILURES,
+    NO_ROOM,
+)

@@ -12,7 +12,14 @@ from pydantic import BeforeValidator
 from starlette.requests import Request
 
 from heksher.server.api.body import StrictRoute
-from heksher.server.api.responses import FOREIGN_HOST, NO_CREDENTIAL, NOT_PERMITTED, document
+from heksher.server.api.responses import (
+    FOREIGN_HOST,
+    NO_CREDENTIAL,
+    NOT_PERMITTED,
+    Responses,
+    add_problem_details,
+    document,
+)
 from heksher.server.asgi.access import UNKNOWN_ACCESS, get_access
 from heksher.server.asgi.caller import MAX_ACTOR_CHARACTERS, get_caller
 from heksher.server.services import Services
@@ -86,10 +93,15 @@ class ServiceRoute(StrictRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **arguments: Any) -> None:
         access = get_access(endpoint) or UNKNOWN_ACCESS
         refusals = FOREIGN_HOST if access.role is None else document(FOREIGN_HOST, NO_CREDENTIAL, NOT_PERMITTED)
-        arguments["responses"] = document(arguments.get("responses") or {}, refusals)
+        responses: Responses = document(arguments.get("responses") or {}, refusals)
+        arguments["responses"] = add_problem_details(responses, 400, "A header field is malformed.")
         if access.is_write and not iscoroutinefunction(endpoint):
             endpoint = _take_turns(endpoint)
         super().__init__(path, endpoint, **arguments)
+
+
+class ProblemRoute(ServiceRoute):
+    """A route that v1 does not have: its errors are answered with problem details."""
 
 
 def _take_turns(write: Callable[..., object]) -> Callable[..., Coroutine[object, object, object]]:
@@ -107,15 +119,19 @@ def _take_turns(write: Callable[..., object]) -> Callable[..., Coroutine[object,
     return handle
 
 
-def make_router(tag: str, dependencies: Sequence[Dependency] | None = None) -> APIRouter:
+def make_router(
+    tag: str, dependencies: Sequence[Dependency] | None = None, *, has_problem_details: bool = False
+) -> APIRouter:
     """Return a router for one group of routes that parses requests strictly.
 
     Args:
         tag: the name of the group in the documentation.
         dependencies: checked first for each request of the group; ``None`` for none.
+        has_problem_details: whether errors are answered with problem details, as on all routes that v1 does not have.
     """
+    route_class = ProblemRoute if has_problem_details else ServiceRoute
     # Existing clients send JSON without a Content-Type.
-    return APIRouter(tags=[tag], route_class=ServiceRoute, strict_content_type=False, dependencies=dependencies)
+    return APIRouter(tags=[tag], route_class=route_class, strict_content_type=False, dependencies=dependencies)
 
 
 def provide_services(api: FastAPI, services: Services) -> None:

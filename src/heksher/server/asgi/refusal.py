@@ -7,11 +7,11 @@ from starlette.types import Scope, Send
 from heksher.server.asgi.recorder import UNMATCHED, Recorder, identifying
 from heksher.server.catalog.answer import NOSNIFF, HeaderField
 from heksher.server.json_bytes import encode
-from heksher.server.problem import NEW_STATUSES, PROBLEM_MEDIA_TYPE, make_problem
+from heksher.server.problem import PROBLEM_MEDIA_TYPE, make_problem
 
 
 async def refuse(scope: Scope, send: Send, recorder: Recorder, status: int, detail: str, *fields: HeaderField) -> None:
-    """Refuse a request in the API's format, and record the answer.
+    """Refuse a request with problem details, and record the answer.
 
     Args:
         scope: the scope of the request.
@@ -22,11 +22,10 @@ async def refuse(scope: Scope, send: Send, recorder: Recorder, status: int, deta
         fields: further header fields of the answer.
     """
     started_s = time.perf_counter()
-    is_problem = status in NEW_STATUSES
-    body = encode(make_problem(status, detail) if is_problem else {"detail": detail})
+    body = encode(make_problem(status, detail))
     with identifying(scope) as id_field:
         headers = [
-            (b"content-type", PROBLEM_MEDIA_TYPE.encode() if is_problem else b"application/json"),
+            (b"content-type", PROBLEM_MEDIA_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),
             NOSNIFF,
             id_field,

@@ -1,0 +1,85 @@
+"""``heksher access person``: add, list and remove people, and give them passwords."""
+
+import json
+
+import click
+
+from heksher.cli.argument import grant_option, json_option
+from heksher.cli.database import COMMANDED, open_database
+from heksher.cli.secret_input import password_option, read_password
+from heksher.cli.service_option import database_option
+from heksher.cli.text_table import draw_table
+from heksher.server.access.grants import Grants
+from heksher.server.json_form import JSONObject
+
+
+@click.group()
+def person() -> None:
+    """Add, list and remove people, who sign in, and give them passwords."""
+
+
+@person.command()
+@click.argument("name")
+@grant_option(is_required=False)
+@password_option
+@click.option("--no-password", "is_elsewhere", is_flag=True, help="The person signs in elsewhere, without a password.")
+@database_option
+def add(name: str, grants: Grants, is_from_stdin: bool, is_elsewhere: bool, database: str | None) -> None:
+    """Add a person called NAME, whose password is asked for.
+
+    A database that is not there yet is made.
+    """
+    if is_from_stdin and is_elsewhere:
+        raise click.UsageError("--password-stdin and --no-password contradict each other: take one")
+    password = None if is_elsewhere else read_password(is_from_stdin=is_from_stdin)
+    with open_database(database, is_making=True) as storage:
+        from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
+
+        people.add(storage, name, grants, password, COMMANDED)
+    click.echo(f"added {name!r}, who may do {', '.join(grants.texts()) or 'nothing'}")
+
+
+@person.command("list")
+@json_option
+@database_option
+def list_people(is_json: bool, database: str | None) -> None:
+    """List the people."""
+    with open_database(database) as storage:
+        from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
+
+        found = people.list_all(storage)
+    if is_json:
+        click.echo(json.dumps({"people": found}))
+    elif found:
+        click.echo(draw_table(("NAME", "GRANTS", "SIGNS IN WITH"), map(_make_row, found)))
+    else:
+        click.echo("there are no people", err=True)
+
+
+@person.command()
+@click.argument("name")
+@database_option
+def remove(name: str, database: str | None) -> None:
+    """Remove the person called NAME, who is signed out everywhere."""
+    with open_database(database) as storage:
+        from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
+
+        people.remove(storage, name, COMMANDED, is_on_machine=True)
+    click.echo(f"removed {name!r}")
+
+
+@person.command()
+@click.argument("name")
+@password_option
+@database_option
+def password(name: str, is_from_stdin: bool, database: str | None) -> None:
+    """Give the person called NAME another password, which is asked for, and sign the person out everywhere."""
+    chosen = read_password(is_from_stdin=is_from_stdin)
+    with open_database(database) as storage:
+        from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
+
+        people.set_password(storage, name, chosen, COMMANDED)
+    click.echo(f"{name!r} has another password, and has to sign in again everywhere")
+
+
+def _make_row(person: JSONObject) -> tuple[str, ...]: ...

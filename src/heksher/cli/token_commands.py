@@ -1,0 +1,84 @@
+"""``heksher access token``: make, list and revoke the tokens of programs."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import click
+
+from heksher.cli.argument import LastingDays, grant_option, json_option
+from heksher.cli.database import COMMANDED, open_database
+from heksher.cli.service_option import database_option
+from heksher.cli.text_table import draw_table
+from heksher.server.access.grants import Grants
+from heksher.server.json_form import JSONObject
+
+_EPILOG: Final = """\b
+Only the token is written to the standard output:
+  TOKEN=$(heksher access token create checkout --grant declare)
+"""
+
+
+@click.group()
+def token() -> None:
+    """Make, list and revoke tokens, by which programs are known."""
+
+
+@token.command(epilog=_EPILOG)
+@click.argument("name")
+@grant_option(is_required=True)
+@click.option(
+    "--expires",
+    type=LastingDays(),
+    metavar="DAYS|never",
+    help="After how many days the token ends, or never.  [default: 365]",
+)
+@json_option
+@database_option
+def create(name: str, grants: Grants, expires: timedelta | None, is_json: bool, database: str | None) -> None:
+    """Make a token called NAME, and write it to the standard output, this once.
+
+    The database keeps a digest only, so nobody can find out later what the token is. A database that is not there yet
+    is made.
+    """
+    with open_database(database, is_making=True) as storage:
+        from heksher.server.operations import tokens  # noqa: PLC0415 - see cli.serve
+
+        lifetime = tokens.LIFETIME if expires is None else expires
+        expires_at = None if lifetime == timedelta.max else datetime.now(UTC) + lifetime
+        secret = tokens.create(storage, name, grants, expires_at, COMMANDED).result
+    click.echo(json.dumps({"name": name, "token": secret}) if is_json else secret)
+    end = "" if expires_at is None else f" until {expires_at:%Y-%m-%d}"
+    click.echo(
+        f"token {name!r} allows {', '.join(grants.texts())}{end}. It is shown this once: keep it where secrets are kept",
+        err=True,
+    )
+
+
+@token.command("list")
+@json_option
+@database_option
+def list_tokens(is_json: bool, database: str | None) -> None:
+    """List the tokens, without what they are: that is not stored."""
+    with open_database(database) as storage:
+        from heksher.server.operations import tokens  # noqa: PLC0415 - see cli.serve
+
+        found = tokens.list_all(storage)
+    if is_json:
+        click.echo(json.dumps({"tokens": found}))
+    elif found:
+        click.echo(draw_table(("NAME", "GRANTS", "CREATOR", "CREATED", "ENDS", "LAST USE"), map(_make_row, found)))
+    else:
+        click.echo("there are no tokens", err=True)
+
+
+@token.command()
+@click.argument("name")
+@database_option
+def revoke(name: str, database: str | None) -> None:
+    """Remove the token called NAME, which no service takes any more."""
+    with open_database(database) as storage:
+        from heksher.server.operations import tokens  # noqa: PLC0415 - see cli.serve
+
+        tokens.revoke(storage, name, COMMANDED, is_on_machine=True)
+    click.echo(f"revoked token {name!r}")

@@ -1,0 +1,171 @@
+"""What each error is answered with, in whichever form. Nothing else in the API chooses a status for an error.
+
+Source: docs/reference/compatibility.md.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import singledispatch
+from http import HTTPStatus
+from typing import NamedTuple
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from heksher.server.errors import (
+    ConflictError,
+    FullError,
+    InvalidInputError,
+    NotAcceptableError,
+    NotFoundError,
+    NotPermittedError,
+)
+from heksher.server.json_form import JSONObject
+from heksher.server.limits import MAX_REPORTED_ERRORS
+from heksher.server.storage.storage_errors import (
+    ContractError,
+    ExpectationError,
+    Reason,
+    SchemaChangedError,
+    StorageError,
+    StorageUnavailableError,
+)
+from heksher.value_type import shorten
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+_RETRY_AFTER_S = 1
+_UNAVAILABLE_DETAILS: Mapping[Reason, str] = {
+    "database down": "the service cannot reach its database; try again later",
+    "busy": "too many writes wait for each other; try again later",
+}
+_OTHER_DETAIL = "the service cannot use its database now ({}); its log says what to do"
+# Messages that replace the framework's two-word ones.
+_TEACHING = {
+    404: "there is nothing at this path; /docs lists what there is",
+    405: "this path does not take this method; /docs lists what there is",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorDescription:
+    """What an error is answered with.
+
+    Attributes:
+        detail: what is wrong, in words.
+        headers: of the answer.
+        more: what a program may want to know: ``errors``, the parts of the request that break the rules, or
+            ``conflicts``, the individual reasons where there can be several.
+    """
+
+    status: int
+    detail: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    more: JSONObject = field(default_factory=dict)
+
+
+class _Part(NamedTuple):
+    """A part of a request that breaks the rules, as answers tell it."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+@singledispatch
+def describe_error(error: Exception) -> ErrorDescription:
+    """Return what an error of a request is answered with; raise it if it is none of a request's own."""
+    raise error
+
+
+@describe_error.register
+def _(error: RequestValidationError) -> ErrorDescription:
+    # The invalid input is never sent back: it can be anything, and it can be large.
+    return _describe_parts(
+        *(
+            _Part(
+                [shorten(part) if isinstance(part, str) else part for part in fault["loc"]],
+                _tell_fault(fault["msg"], fault.get("ctx", {}).get("error")),
+                fault["type"],
+            )
+            for fault in error.errors()[:MAX_REPORTED_ERRORS]
+        )
+    )
+
+
+@describe_error.register
+def _(error: HTTPException) -> ErrorDescription:
+    return ErrorDescription(error.status_code, _TEACHING.get(error.status_code, error.detail), error.headers or {})
+
+
+@describe_error.register
+def _(error: InvalidInputError) -> ErrorDescription:
+    return _describe_parts(_Part(["body", *error.location], str(error), "value_error"))
+
+
+@describe_error.register
+def _(error: NotPermittedError) -> ErrorDescription:
+    return ErrorDescription(HTTPStatus.FORBIDDEN, str(error))
+
+
+@describe_error.register
+def _(error: NotAcceptableError) -> ErrorDescription:
+    return ErrorDescription(400, str(error))
+
+
+@describe_error.register
+def _(error: NotFoundError) -> ErrorDescription:
+    return ErrorDescription(404, str(error))
+
+
+@describe_error.register
+def _(error: FullError) -> ErrorDescription:
+    return ErrorDescription(HTTPStatus.INSUFFICIENT_STORAGE, str(error))
+
+
+@describe_error.register
+def _(error: ConflictError) -> ErrorDescription:
+    return ErrorDescription(409, str(error), more={"conflicts": list(error.conflicts)} if error.conflicts else {})
+
+
+@describe_error.register
+def _(error: StorageUnavailableError) -> ErrorDescription:
+    logger.warning("a request found the storage unavailable: %s", error)
+    status = HTTPStatus.INSUFFICIENT_STORAGE if error.reason == "disk full" else HTTPStatus.SERVICE_UNAVAILABLE
+    return _ask_to_retry(_UNAVAILABLE_DETAILS.get(error.reason, _OTHER_DETAIL.format(error.reason)), status)
+
+
+@describe_error.register
+def _(error: StorageError) -> ErrorDescription:
+    # The database is sick in a way that nobody foresaw. What is a fault of this program, not of it, is raised again.
+    if isinstance(error, ContractError | ExpectationError):
+        raise error
+    logger.error("a request failed in the storage: %s", error)
+    return _ask_to_retry("the service's database failed; the service's log says why")
+
+
+@describe_error.register
+def _(error: SchemaChangedError) -> ErrorDescription:
+    logger.error("a write was refused: %s", error)
+    return _ask_to_retry(
+        "another version of heksher has migrated the database, so this process writes no more: replace it by one of"
+        " that version; reads go on"
+    )
+
+
+def _ask_to_retry(detail: str, status: HTTPStatus = HTTPStatus.SERVICE_UNAVAILABLE) -> ErrorDescription:
+    return ErrorDescription(status, detail, {"Retry-After": str(_RETRY_AFTER_S)})
+
+
+def _describe_parts(*parts: _Part) -> ErrorDescription:
+    words = "; ".join(f"{'.'.join(map(str, part.loc))}: {part.msg}" for part in parts)
+    return ErrorDescription(422, words, more={"errors": [part._asdict() for part in parts]})
+
+
+def _tell_fault(message: str, cause: object) -> str:
+    # If pydantic quotes an exception of ours, its message is complete; if the JSON parser failed, the cause has the
+    # message.
+    if isinstance(cause, str):
+        return f"{message}: {cause}"
+    return message.removeprefix("Value error, ")

@@ -1,0 +1,71 @@
+"""Lists that are told in pages.
+
+Each item has a text that the list is sorted by. The cursor of the next page is that of the last item, so what is added
+or removed meanwhile moves nothing: no item is told twice, and none is left out that was there all the time.
+"""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Final, TypeVar
+
+from fastapi import Depends, Query
+from fastapi.exceptions import RequestValidationError
+
+from heksher.server.limits import MAX_PAGE_ITEMS
+
+T = TypeVar("T")
+
+_USUAL_ITEMS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """The page that a request asks for.
+
+    Attributes:
+        after: what the last item of the page before is sorted by; empty for the first page.
+        limit: how many items the page has at most.
+    """
+
+    after: str
+    limit: int
+
+    def cut(self, items: Sequence[T], key: Callable[[T], str]) -> tuple[Sequence[T], str | None]:
+        """Return the items of the page, and the cursor of the next one; ``None`` if this is the last one.
+
+        Args:
+            items: all items, sorted.
+            key: returns what an item is sorted by, which is never empty and no other item's.
+        """
+        rest = [item for item in items if key(item) > self.after]
+        page = rest[: self.limit]
+        return page, _write_cursor(key(page[-1])) if len(rest) > len(page) else None
+
+
+async def _read_page(
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before; absent: the first page")] = None,
+    limit: Annotated[
+        int, Query(ge=1, le=MAX_PAGE_ITEMS, description="how many items to answer at most")
+    ] = _USUAL_ITEMS,
+) -> PageRequest:
+    return PageRequest("" if cursor is None else _read_cursor(cursor), limit)
+
+
+PageDependency = Annotated[PageRequest, Depends(_read_page)]
+
+
+def _write_cursor(key: str) -> str:
+    return urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> str:
+    try:
+        key = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except ValueError:
+        key = ""
+    # What is decoded leniently is not what was told.
+    if not key or _write_cursor(key) != cursor:
+        message = "this is no cursor of this list: take next_cursor of the page before, as it is"
+        raise RequestValidationError([{"loc": ("query", "cursor"), "msg": message, "type": "value_error"}])
+    return key

@@ -1,0 +1,222 @@
+"""Routes of tokens and people, for admins, and the one that tells who asks."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Final, TypeVar
+from urllib.parse import quote
+
+from fastapi import APIRouter, Path, Response
+from starlette.requests import Request
+
+from heksher.server.access.grants import Role
+from heksher.server.api.access_models import (
+    AddedPerson,
+    CreatedToken,
+    Me,
+    NewPassword,
+    NewPerson,
+    NewToken,
+    People,
+    PersonGrants,
+    Tokens,
+    TokenUpdate,
+)
+from heksher.server.api.paging import PageDependency, PageRequest
+from heksher.server.api.responses import (
+    BAD_ACTOR,
+    DETAILED_READ_FAILURES,
+    DETAILED_WRITE_FAILURES,
+    JSONAnswer,
+    Responses,
+    answer_written,
+    document,
+    model,
+    problem_details,
+    tell_revision,
+)
+from heksher.server.api.routing import OriginDependency, StorageDependency, make_router
+from heksher.server.asgi.access import reads, writes
+from heksher.server.asgi.gate import get_principal
+from heksher.server.json_form import JSONObject
+from heksher.server.operations import people, tokens
+from heksher.server.operations.tokens import LIFETIME, TokenChange
+from heksher.server.storage.base import Written
+
+T = TypeVar("T")
+
+router: APIRouter = make_router("access", has_problem_details=True)
+
+TOKENS_PATH: Final = "/api/v1/tokens"
+PEOPLE_PATH: Final = "/api/v1/people"
+TOKEN_PATH: Final = f"{TOKENS_PATH}/{{name}}"
+PERSON_PATH: Final = f"{PEOPLE_PATH}/{{name}}"
+
+# For whoever asks alone, and no cache may keep it.
+_UNKEPT: Final = {"Cache-Control": "no-store"}
+
+TokenInPath = Annotated[str, Path(examples=["checkout"])]
+PersonInPath = Annotated[str, Path(examples=["Ada Lovelace"])]
+
+_NO_TOKEN: Final[Responses] = problem_details(404, "There is no such token.")
+_NO_PERSON: Final[Responses] = problem_details(404, "There is no such person.")
+_TAKEN: Final[Responses] = problem_details(409, "The name is taken.")
+_LAST_ADMIN: Final[Responses] = problem_details(409, "There would be no admin any more.")
+
+
+@router.get(
+    "/api/v1/me",
+    summary="Tell who asks, and what they may do",
+    responses=document(model(200, Me, "The token or the person."), DETAILED_READ_FAILURES),
+)
+@reads(role=Role.EVALUATE)
+async def tell_caller(request: Request) -> Response:
+    """Where it is not checked who may do what, that is `nobody`, who may do everything."""
+    principal = get_principal(request.scope)
+    content = {"kind": principal.kind, "name": principal.name, "grants": principal.grants.texts()}
+    return JSONAnswer(content, headers=_UNKEPT)
+
+
+@router.get(
+    TOKENS_PATH,
+    summary="List the tokens, sorted by name",
+    responses=document(model(200, Tokens, "A page of the list."), DETAILED_READ_FAILURES),
+)
+@reads(role=Role.ADMIN)
+def list_tokens(storage: StorageDependency, page: PageDependency) -> Response:
+    """Those that have ended are among them. Nobody can be told what they are, as that is not stored."""
+    return _answer_page("tokens", tokens.list_all(storage), page)
+
+
+@router.post(
+    TOKENS_PATH,
+    status_code=201,
+    summary="Create a token",
+    responses=document(
+        model(201, CreatedToken, "The token: this is the only time that it is told."), _TAKEN, DETAILED_WRITE_FAILURES
+    ),
+)
+@writes(Role.ADMIN)
+def create_token(body: NewToken, storage: StorageDependency, origin: OriginDependency) -> Response:
+    """It is valid for a year, unless the request says otherwise."""
+    has_end = "expires_at" in body.model_fields_set
+    expires_at = body.expires_at if has_end else datetime.now(UTC) + LIFETIME
+    written = tokens.create(storage, body.name, body.grants, expires_at, origin)
+    return _answer_created(TOKENS_PATH, {"name": body.name, "token": written.result}, written)
+
+
+@router.patch(
+    TOKEN_PATH,
+    status_code=204,
+    summary="Change what a token allows, or when it ends",
+    responses=document(_NO_TOKEN, _LAST_ADMIN, DETAILED_WRITE_FAILURES),
+)
+@writes(Role.ADMIN)
+def change_token(
+    name: TokenInPath, body: TokenUpdate, storage: StorageDependency, origin: OriginDependency
+) -> Response:
+    """Whoever has it need not be told: it stays the same token."""
+    changes: TokenChange = {}
+    if "grants" in body.model_fields_set:
+        changes["grants"] = body.grants
+    if "expires_at" in body.model_fields_set:
+        changes["expires_at"] = body.expires_at
+    return answer_written(tokens.change(storage, name, changes, origin))
+
+
+@router.delete(
+    TOKEN_PATH,
+    status_code=204,
+    summary="Revoke a token",
+    responses=document(BAD_ACTOR, _NO_TOKEN, _LAST_ADMIN, DETAILED_READ_FAILURES),
+)
+@writes(Role.ADMIN)
+def revoke_token(name: TokenInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
+    """It is refused from now on, and its streams end: on this process at once, on all others within a second."""
+    return answer_written(tokens.revoke(storage, name, origin))
+
+
+@router.get(
+    PEOPLE_PATH,
+    summary="List the people, sorted by name",
+    responses=document(model(200, People, "A page of the list."), DETAILED_READ_FAILURES),
+)
+@reads(role=Role.ADMIN)
+def list_people(storage: StorageDependency, page: PageDependency) -> Response:
+    """Those who sign in with a password, and those who do so elsewhere."""
+    return _answer_page("people", people.list_all(storage), page)
+
+
+@router.post(
+    PEOPLE_PATH,
+    status_code=201,
+    summary="Add a person",
+    responses=document(model(201, AddedPerson, "The person."), _TAKEN, DETAILED_WRITE_FAILURES),
+)
+@writes(Role.ADMIN)
+def add_person(body: NewPerson, storage: StorageDependency, origin: OriginDependency) -> Response:
+    """With a password to sign in with, or without one for somebody who signs in elsewhere."""
+    password = None if body.password is None else body.password.get_secret_value()
+    written = people.add(storage, body.name, body.grants, password, origin)
+    return _answer_created(PEOPLE_PATH, {"name": body.name}, written)
+
+
+@router.patch(
+    PERSON_PATH,
+    status_code=204,
+    summary="Change what a person may do",
+    responses=document(_NO_PERSON, _LAST_ADMIN, DETAILED_WRITE_FAILURES),
+)
+@writes(Role.ADMIN)
+def set_grants(
+    name: PersonInPath, body: PersonGrants, storage: StorageDependency, origin: OriginDependency
+) -> Response:
+    """It holds at once, also where the person is signed in."""
+    return answer_written(people.set_grants(storage, name, body.grants, origin))
+
+
+@router.delete(
+    PERSON_PATH,
+    status_code=204,
+    summary="Remove a person",
+    responses=document(BAD_ACTOR, _NO_PERSON, _LAST_ADMIN, DETAILED_READ_FAILURES),
+)
+@writes(Role.ADMIN)
+def remove_person(name: PersonInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
+    """Wherever the person is signed in, that ends."""
+    return answer_written(people.remove(storage, name, origin))
+
+
+@router.post(
+    PERSON_PATH + "/password",
+    status_code=204,
+    summary="Give a person another password",
+    responses=document(_NO_PERSON, DETAILED_WRITE_FAILURES),
+)
+@writes(Role.ADMIN)
+def set_password(
+    name: PersonInPath, body: NewPassword, storage: StorageDependency, origin: OriginDependency
+) -> Response:
+    """The person has to sign in again everywhere."""
+    return answer_written(people.set_password(storage, name, body.password.get_secret_value(), origin))
+
+
+@router.post(
+    PERSON_PATH + "/sign-out",
+    status_code=204,
+    summary="Sign a person out everywhere",
+    responses=document(BAD_ACTOR, _NO_PERSON, DETAILED_READ_FAILURES),
+)
+@writes(Role.ADMIN)
+def sign_out(name: PersonInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
+    """The person can sign in again with the same password."""
+    return answer_written(people.sign_out(storage, name, origin))
+
+
+def _answer_page(key: str, items: Sequence[JSONObject], page: PageRequest) -> Response:
+    shown, cursor = page.cut(items, lambda item: str(item["name"]))
+    return JSONAnswer({key: shown, "next_cursor": cursor}, headers=_UNKEPT)
+
+
+def _answer_created(path: str, content: JSONObject, written: Written[T]) -> Response:
+    headers = {"Location": f"{path}/{quote(str(content['name']), safe='')}", **_UNKEPT, **tell_revision(written)}
+    return JSONAnswer(content, 201, headers)
