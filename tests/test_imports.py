@@ -34,18 +34,19 @@ heksher.clients.conversation.exchange heksher.clients.conversation.query_protoco
 heksher.clients.conversation.registration heksher.clients.conversation.response_reader
 heksher.clients.conversation.saved_state heksher.clients.conversation.schedule heksher.clients.conversation.session
 heksher.clients.conversation.setting_data heksher.clients.conversation.stream_policy
-heksher.clients.conversation.stream_state heksher.clients.conversation.update heksher.clients.held_lock
+heksher.clients.conversation.stream_state heksher.clients.conversation.token_expiry
+heksher.clients.conversation.unexpected_status heksher.clients.conversation.update heksher.clients.held_lock
 heksher.clients.home_loop heksher.clients.offline heksher.clients.offline.bootstrap heksher.clients.offline.fallback
 heksher.clients.offline.file_path heksher.clients.option heksher.clients.phase heksher.clients.reporting
 heksher.clients.reporting.dispatch heksher.clients.reporting.observed heksher.clients.reporting.snapshot
 heksher.clients.reporting.status heksher.clients.shared_async_start heksher.clients.shared_start
 heksher.clients.stream_runner heksher.clients.switching heksher.clients.takeover heksher.clients.thread_client
 heksher.clients.transport heksher.clients.transport.async_transport heksher.clients.transport.http_errors
-heksher.clients.transport.http_library heksher.clients.transport.in_flight heksher.clients.transport.network
-heksher.clients.transport.private_part heksher.clients.transport.program_code heksher.clients.transport.receiving
-heksher.clients.transport.sender heksher.clients.transport.thread_transport heksher.clients.update_task
-heksher.clients.update_thread heksher.clients.update_turn heksher.clients.util heksher.clients.wake
-heksher.revision_id
+heksher.clients.transport.http_library heksher.clients.transport.identity heksher.clients.transport.in_flight
+heksher.clients.transport.network heksher.clients.transport.private_part heksher.clients.transport.program_code
+heksher.clients.transport.receiving heksher.clients.transport.sender heksher.clients.transport.thread_transport
+heksher.clients.update_task heksher.clients.update_thread heksher.clients.update_turn heksher.clients.util
+heksher.clients.wake heksher.revision_id
 """
 # Those of all versions of Python.
 CLIENT_STANDARD = """

@@ -68,7 +68,7 @@ class Subscription:
         # Weak, so that a setting that is dropped dies at once.
         self._subscribers = weakref.ref(subscribers)
         self._narrow = narrow
-        self._name = _name(callback)
+        self._name = name_callable(callback)
         # Returns the callback; None when it has been cancelled or collected.
         self._find_callback = _hold_weakly(callback, self) if is_weak else lambda: callback
         # What the callback is still to be called with. Only the holder of the lock takes from it.
@@ -228,8 +228,9 @@ class Subscribers(Generic[P]):
         """
         if not callable(callback):
             raise TypeError(f"a callback is a function, not {callback!r}")
-        if not self._takes_coroutines and _is_coroutine_function(callback):
-            raise TypeError(f"{_name(callback)} is a coroutine function, which only an asynchronous client can run")
+        if not self._takes_coroutines and is_coroutine_function(callback):
+            name = name_callable(callback)
+            raise TypeError(f"{name} is a coroutine function, which only an asynchronous client can run")
         subscription = Subscription(self, callback, narrow, weak)
         self._subscriptions[subscription] = None
         return subscription
@@ -282,11 +283,13 @@ def _hold_weakly(
     return weakref.WeakMethod(callback, forget) if inspect.ismethod(callback) else weakref.ref(callback, forget)
 
 
-def _is_coroutine_function(callback: Callable[[Any], object]) -> bool:
+def is_coroutine_function(callback: Callable[..., object]) -> bool:
+    """Return whether what calling something returns is to be awaited, as far as that shows before."""
     return inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(type(callback).__call__)
 
 
-def _name(callback: Callable[[Any], object]) -> str:
+def name_callable(callback: Callable[..., object]) -> str:
+    """Name a function, or what is called like one, for messages."""
     function = callback.func if isinstance(callback, partial) else callback
     named = function if hasattr(function, "__qualname__") else type(function)
     return f"{named.__module__}.{named.__qualname__}"

@@ -38,8 +38,8 @@ MIN_REVISION_HEADER: Final = "Heksher-Min-Revision"
 # Who acts, percent-encoded: what the history of changes names, marked as not proved.
 ACTOR_HEADER: Final = "Heksher-Actor"
 
-# When the token of a request ends, as RFC 3339 has it: on each answer in the token's last 30 days.
-EXPIRY_HEADER: Final = "Heksher-Token-Expires"
+# When the token of a request expires, in its last 30 days: a moment in UTC as RFC 3339 writes it.
+TOKEN_EXPIRES_HEADER: Final = "Heksher-Token-Expires"  # noqa: S105 - the name of a header
 
 # What a service can do beyond the contract: in its answers to queries and to the request for the context features, as
 # words, comma-separated. A client uses none of them with a service that does not announce it.

@@ -85,6 +85,14 @@ MADE: Mapping[str, Made] = {
         "20m",
         _JOB,
     ),
+    "HeksherTokensEnd": Made(
+        [
+            ('heksher_tokens_ending{job="heksher",instance="heksher-1"}', "0x40 2x80"),
+            ('heksher_tokens_ending{job="heksher",instance="heksher-2"}', "0x41 2x79"),
+        ],
+        "20m",
+        _JOB,
+    ),
 }
 
 Test = dict[str, Any]

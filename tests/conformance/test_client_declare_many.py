@@ -110,7 +110,7 @@ def test_a_conflict_of_many(driver: Driver, service: FakeService):
     assert "conflict when declaring setting s1" in client.native.status.settings["s1"].rejected[0]
 
 
-@pytest.mark.parametrize("status", [404, 405, 413, 422, 501])
+@pytest.mark.parametrize("status", [403, 404, 405, 413, 422, 501])
 def test_a_service_that_does_not_know_it_after_all(driver: Driver, service: FakeService, status: int):
     """Settings are declared one by one where the request is not understood, as by a proxy or an older service."""
     settings = make_settings(20)

@@ -59,9 +59,15 @@ def test_both_constructors_take_the_same_arguments():
             "bootstrap",
             "max_response_bytes",
             "request_timeout",
+            "updates",
+            "on_missing_context",
+            "token",
+            "client_name",
         ]
-        assert [*expected, *ours, "updates", "on_missing_context"] == [parameter.name for parameter in parameters]
-        assert ["POSITIONAL_OR_KEYWORD"] * 3 + ["KEYWORD_ONLY"] * 9 == [parameter.kind.name for parameter in parameters]
+        assert [*expected, *ours] == [parameter.name for parameter in parameters]
+        assert ["POSITIONAL_OR_KEYWORD"] * 3 + ["KEYWORD_ONLY"] * 11 == [
+            parameter.kind.name for parameter in parameters
+        ]
 
 
 def test_what_waits_is_asynchronous_in_one_client():

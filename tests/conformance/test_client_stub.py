@@ -25,7 +25,7 @@ class Color(Enum):
 @pytest.fixture
 def stub(driver: Driver):
     """A stub client of the driver's kind, within its block."""
-    stub = STUBS[driver.kind]("http://ignored", 60, ["a"], http_client_args={})
+    stub = STUBS[driver.kind]("http://ignored", 60, ["a"], http_client_args={}, token=None, client_name="program")
     assert stub is driver.run(getattr(stub, driver.enter_method))
     yield stub
     driver.run(getattr(stub, driver.exit_method), None, None, None)

@@ -47,11 +47,13 @@ def read_unit() -> RawConfigParser:
 
 def parse_command(words: list[str]) -> click.Context:
     """Parse a command line as the program does, without doing what it says."""
-    program, *arguments = words
+    program, *rest = words
     assert "heksher" == Path(program).name
-    with heksher.make_context("heksher", arguments) as context:
-        _, command, rest = heksher.resolve_command(context, arguments)
-        return command.make_context(command.name, rest, parent=context)
+    command, context = heksher, None
+    while isinstance(command, click.Group):
+        context = click.Context(command, parent=context)
+        _, command, rest = command.resolve_command(context, rest)
+    return command.make_context(command.name, rest, parent=context)
 
 
 def list_named_variables(name: str) -> set[str]:
@@ -159,6 +161,24 @@ def test_everything_that_is_deployed_has_context_features():
     ]
     assert ["environment;user", *["${CONTEXT_FEATURES:?write them to deploy/.env}"] * 2] == given
     assert ("environment", "user") == load_config({"HEKSHER_STARTUP_CONTEXT_FEATURES": given[0]}).context_features
+
+
+def test_everything_that_is_deployed_checks_who_may_do_what():
+    """Whoever wants it otherwise has to say so."""
+    given = [
+        read_image_environment()["HEKSHER_ACCESS"],
+        read_unit_environment()["HEKSHER_ACCESS"],
+        *(service["environment"]["HEKSHER_ACCESS"] for service in REPLICAS.values()),
+    ]
+    assert [True] * 4 == [load_config({"HEKSHER_ACCESS": text}).has_access for text in given]
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "compose.yaml", "heksher.service", "kubernetes/deployment.yaml"])
+def test_the_first_token_is_made_by_a_command_that_exists(name: str):
+    """Each way to run a service says in its file how it gets the token that others are made with."""
+    (line,) = re.findall(r"^#.*\b(heksher access token .*)$", (DEPLOY / name).read_text(encoding="utf-8"), re.MULTILINE)
+    parsed = parse_command(shlex.split(line))
+    assert ("admin", ("admin",)) == (parsed.params["name"], parsed.params["grants"].texts())
 
 
 def test_compose_uses_what_the_specification_has():

@@ -82,9 +82,9 @@ def test_what_kubernetes_says_of_the_service_stays_outside():
 
 
 def test_the_configuration_is_one():
-    """With context features, and a database that comes from a secret alone."""
+    """With context features and a check of who may do what, and a database that comes from a secret alone."""
     config = load_config(read_environment())
-    assert (("environment", "user"), "json") == (config.context_features, config.log_format)
+    assert (("environment", "user"), "json", True) == (config.context_features, config.log_format, config.has_access)
     (reference,) = [variable["valueFrom"]["secretKeyRef"] for variable in CONTAINER["env"] if "valueFrom" in variable]
     created = re.search(r"create secret generic (\S+) --from-literal=(\w+)=", FILES["deployment"])
     assert (created[1], created[2]) == (reference["name"], reference["key"])

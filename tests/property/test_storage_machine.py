@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, is_dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Literal, cast
 
@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from heksher.server.operations import logged_change
 from heksher.server.storage import log_text
+from heksher.server.storage.access_records import PersonRecord, TokenRecord
 from heksher.server.storage.base import (
     NOBODY,
     Expectation,
@@ -32,7 +33,7 @@ from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.storage_errors import StorageError
 from heksher.value_type import JSON
 from tests.support.json_strategies import json_values
-from tests.support.storages import SOME_CHANGE, see_everything, see_last_changes
+from tests.support.storages import SOME_CHANGE, see_access, see_everything, see_last_changes
 
 
 class OurError(Exception):
@@ -199,6 +200,13 @@ def calls(method: str, *arguments: st.SearchStrategy[object]) -> st.SearchStrate
 NAMES = ("a", "b", "B", "a.b", "a_b", "0")
 FEATURES = ("x", "y", "z")
 
+times = st.datetimes(
+    datetime(2000, 1, 1),  # noqa: DTZ001 - the zone is drawn
+    datetime(3000, 1, 1),  # noqa: DTZ001 - as above
+    timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))]),
+    # In zones that have each time once, this means nothing, and equal times would have two texts.
+).map(lambda at: at.replace(fold=0))
+
 settings_there = st.builds(Pick, st.just("setting"), st.integers(0, 5))
 rules_there = st.builds(Pick, st.just("rule"), st.integers(0, 5))
 names: st.SearchStrategy[object] = settings_there | settings_there | st.sampled_from([*NAMES, "unknown"])
@@ -216,12 +224,33 @@ records = st.builds(
     metadata=metadata,
     aliases=st.frozensets(st.sampled_from([*NAMES, "old_a", "older"]), max_size=1),
 )
+tokens = st.builds(
+    TokenRecord,
+    name=st.sampled_from(NAMES),
+    digest=st.sampled_from(["1", "2", "3", "4"]),
+    grants=st.lists(st.text(max_size=2), max_size=2).map(tuple),
+    creator=st.text(),
+    created_at=times,
+    expires_at=st.none() | times,
+    last_used_at=st.none() | times,
+    revision=st.integers(),
+)
+persons = st.builds(
+    PersonRecord,
+    name=st.sampled_from(NAMES),
+    grants=st.lists(st.text(max_size=2), max_size=2).map(tuple),
+    password_hash=st.none() | st.text(max_size=2),
+    issuer=st.none() | st.sampled_from(["i", "j"]),
+    subject=st.none() | st.sampled_from(["s", "t"]),
+    epoch=st.integers(0, 9),
+    revision=st.integers(),
+)
 rules_to_add = calls("add_rule", names, conditions, values, metadata, st.none() | st.none() | st.integers(-1, 5))
 fields = st.none() | st.dictionaries(st.text(max_size=2), json_values(), max_size=2)
 changes = st.builds(
     LoggedChange,
     st.text(),
-    st.sampled_from(["setting", "setting", "rule", "context_features", "token"]),
+    st.sampled_from(["setting", "setting", "rule", "context_features", "token", "note"]),
     st.text(alphabet="ab12"),
     fields,
     fields,
@@ -229,7 +258,7 @@ changes = st.builds(
 )
 expectations = st.builds(
     Expectation,
-    st.sampled_from(["setting", "rule", "context_features", "token"]),
+    st.sampled_from(["setting", "rule", "context_features", "token", "person", "note"]),
     st.sampled_from([*NAMES, "1", "2"]),
     st.integers(0, 10),
 )
@@ -246,6 +275,7 @@ questions = st.one_of(
     st.builds(HistoryOf, st.integers(1, 3), setting=settings_there | st.sampled_from([*NAMES, "unknown", "old_a"])),
     st.builds(HistoryOf, st.integers(1, 3), rule=rules_there | st.integers(-1, 9)),
     calls("features_revision"),
+    calls("access"),
     calls("last_change", st.integers(-1, 10)),
     calls("forgotten_deletion", st.sampled_from(["setting", "rule", "token"]), st.sampled_from([*NAMES, "1", "2"])),
 )
@@ -257,6 +287,11 @@ steps: st.SearchStrategy[Step] = st.one_of(
     calls("delete_setting", names),
     rules_to_add,
     calls("delete_rule", rule_ids),
+    calls("put_token", tokens),
+    calls("remove_token", st.sampled_from(NAMES)),
+    calls("put_person", persons),
+    calls("remove_person", st.sampled_from(NAMES)),
+    calls("set_signing_key", st.text(max_size=2)),
     calls("record", changes),
     calls("record_all", st.lists(changes, max_size=3)),
     st.builds(DeleteRule, rules_there),
@@ -366,6 +401,11 @@ class StorageMachine(RuleBasedStateMachine):
         """Remove the entries that are older than so many seconds."""
         self.compare(lambda storage: storage.prune(self.time - timedelta(seconds=age_s)))
 
+    @rule(uses=st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=2), times, max_size=3))
+    def note_token_uses(self, uses: dict[str, datetime]) -> None:
+        """Note that tokens were used."""
+        self.compare(lambda storage: storage.note_token_uses(uses))
+
     @rule()
     def restart(self) -> None:
         """Open the database anew."""
@@ -378,6 +418,7 @@ class StorageMachine(RuleBasedStateMachine):
         """Both hold the same, the log included."""
         self.compare(see_everything)
         self.compare(see_last_changes)
+        self.compare(see_access)
 
 
 def attempt(act: Callable[[Storage], object], storage: Storage) -> object:

@@ -282,6 +282,20 @@ async def use_async_client() -> None:
     await client.close()
 
 
+async def find_token() -> str:
+    return "token"
+
+
+def give_tokens() -> None:
+    """Give each client each form of token that it takes."""
+    heksher.AsyncHeksherClient("http://heksher", 300, ["user"], token=FEATURES[0], client_name="checkout/2.3")
+    heksher.AsyncHeksherClient("http://heksher", 300, ["user"], token=lambda: "token", client_name=None)
+    heksher.AsyncHeksherClient("http://heksher", 300, ["user"], token=find_token)
+    heksher.ThreadHeksherClient("http://heksher", 300, ["user"], token=FEATURES[0], client_name="checkout/2.3")
+    heksher.ThreadHeksherClient("http://heksher", 300, ["user"], token=lambda: "token")
+    heksher.ThreadHeksherClient("http://heksher", 300, ["user"], token=None)
+
+
 def use_thread_client() -> None:
     client = heksher.ThreadHeksherClient(
         "http://heksher", 300, ["environment"], http_client_args={"timeout": 10}, on_missing_context="no_match"
@@ -302,6 +316,7 @@ def use_thread_client() -> None:
     assert_type(status.settings, Mapping[str, heksher.SettingStatus])
     assert_type(status.as_dict(), dict[str, JSON])
     assert_type(status.last_success, datetime | None)
+    assert_type(status.token_expires_at, datetime | None)
     assert_type(status.missing_contexts, Mapping[str, Mapping[str, int]])
     client.close()
 

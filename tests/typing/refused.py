@@ -164,10 +164,18 @@ def misuse_results(change: heksher.Change[int], status: heksher.ClientStatus, on
 # ---- clients
 
 
+async def find_token() -> str:
+    return "token"
+
+
 async def misuse_clients(client: heksher.AsyncHeksherClient, thread_client: heksher.ThreadHeksherClient) -> None:
     heksher.AsyncHeksherClient("http://heksher", "5 minutes", ["user"])  # error
     heksher.ThreadHeksherClient("http://heksher", 300)  # error
     heksher.ThreadHeksherClient("http://heksher", 300, ["user"], snapshot="file")  # error
+    heksher.ThreadHeksherClient("http://heksher", 300, ["user"], token=find_token)  # error
+    heksher.AsyncHeksherClient("http://heksher", 300, ["user"], token=lambda: 5)  # error
+    heksher.AsyncHeksherClient("http://heksher", 300, ["user"], token=b"token")  # error
+    heksher.AsyncHeksherClient("http://heksher", 300, ["user"], client_name=5)  # error
     client.set_defaults(user=1)  # error
     client.settings["ttl"] = ttl  # error
     client.track_contexts(user=1)  # error

@@ -7,6 +7,7 @@ import click
 
 from heksher.cli.argument import Decorator, WholeNumber
 from heksher.server.address_kind import PublicURL
+from heksher.server.oidc_kind import GroupGrants, Issuer
 from heksher.server.option_kind import Choice, Number, OptionKind, Text, Truth
 from heksher.server.options import ASKED_HOST, ASKED_PORT, LASTING_DATABASE, OPTIONS, Option
 
@@ -47,8 +48,10 @@ def _find_metavar(option: Option) -> str | None:
     match option.kind:
         case Text(metavar):
             return metavar
-        case PublicURL():
+        case PublicURL() | Issuer():
             return "URL"
+        case GroupGrants():
+            return "GROUP=GRANT;..."
         case Number():
             return "N"
         case Choice() | Truth():

@@ -21,7 +21,7 @@ from heksher.clients.home_loop import STOPPED, Callbacks, do_in, make_extension
 from heksher.clients.offline.bootstrap import Bootstrap
 from heksher.clients.offline.fallback import Fallback
 from heksher.clients.offline.file_path import FilePath
-from heksher.clients.option import StartFailure, read_limits
+from heksher.clients.option import ClientOptions, StartFailure, read_limits
 from heksher.clients.phase import ClientPhase
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.shared_async_start import SharedAsyncStart
@@ -29,6 +29,7 @@ from heksher.clients.stream_runner import TaskStreamRunner
 from heksher.clients.takeover import take_over_in_task
 from heksher.clients.transport.async_transport import AsyncTransport, run_aside
 from heksher.clients.transport.http_errors import as_http_error
+from heksher.clients.transport.identity import AsyncTokenSource, Identity
 from heksher.clients.transport.sender import DEFAULT_LIMITS
 from heksher.clients.update_task import start_task
 from heksher.clients.update_turn import AsyncUpdateTurn
@@ -70,6 +71,9 @@ class AsyncHeksherClient(BaseHeksherClient):
         on_missing_context: what a read does that lacks a context feature which rules depend on: ``"raise"`` a
             ``MissingContextError``, so that a new rule can make a running program raise; or ``"no_match"``, pass over
             those rules, and count that in ``status.missing_contexts``.
+        token: what the service knows this program by, as text, or a callable, also a coroutine function, that returns
+            it. It is asked when a token is needed, and anew when the service has refused one.
+        client_name: which program this is, such as ``"checkout"`` or ``"checkout/2.3"``, sent as ``User-Agent``.
 
     Attributes:
         modification_lock: held while the values of settings are changed; hold it to keep them as they are.
@@ -98,24 +102,20 @@ class AsyncHeksherClient(BaseHeksherClient):
         request_timeout: float | timedelta = DEFAULT_LIMITS.request_timeout_s,
         updates: UpdateMode = "auto",
         on_missing_context: OnMissingContext = "raise",
+        token: AsyncTokenSource | None = None,
+        client_name: str | None = None,
     ) -> None:
         limits = read_limits(max_response_bytes, request_timeout)
-        self._transport = AsyncTransport(service_url, http_client_args, limits)
+        identity = Identity(token, client_name, takes_coroutines=True)
+        self._transport = AsyncTransport(service_url, http_client_args, limits, identity)
         fallback = Fallback(last_known_file, bootstrap, self._transport.base_url)
         # The functions of the program that are coroutines.
         self._callbacks = Callbacks()
         dispatcher = Dispatcher(self._callbacks.spawn)
-        super().__init__(
-            update_interval,
-            context_features,
-            on_start_failure,
-            start_timeout,
-            updates,
-            on_missing_context,
-            self._transport.base_url,
-            fallback,
-            dispatcher,
+        options = ClientOptions(
+            update_interval, context_features, on_start_failure, start_timeout, updates, on_missing_context
         )
+        super().__init__(options, self._transport.base_url, fallback, dispatcher)
         # Has one call at a time start the client.
         self._starts = SharedAsyncStart()
         self._make_own_tools()

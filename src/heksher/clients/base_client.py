@@ -4,7 +4,6 @@ import logging
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +15,7 @@ from heksher.clients.conversation.session import Session
 from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
 from heksher.clients.conversation.update import Replacement, Update
 from heksher.clients.offline.fallback import Fallback
-from heksher.clients.option import StartFailure, check_choice, read_features, read_seconds
+from heksher.clients.option import ClientOptions, StartFailure, check_choice, read_features, read_seconds
 from heksher.clients.phase import Phased
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.reporting.observed import Observed
@@ -51,15 +50,7 @@ class BaseHeksherClient(Contextual, Observed, Phased, ABC):
     a program's subclass cannot override them by accident.
 
     Args:
-        update_interval: seconds from one update to the next; ``None`` for no updates but those that are asked for.
-        context_features: the context features that the program knows, the most general one first. Where the service
-            says another order, that one holds.
-        on_start_failure: what ``set_as_main`` does when the first update fails: ``"raise"``, or log it, go on with the
-            defaults and ``"continue"`` to try in the background.
-        start_timeout: seconds that the start may take, anew from each answer to a declaration; ``None`` for as long as
-            the HTTP client's timeouts let it.
-        updates: whether changes are followed by a stream where the service has one, or by polling alone.
-        on_missing_context: what a read does that lacks a context feature which rules depend on.
+        options: what is not about requests.
         base_url: the service's URL, without credentials.
         fallback: what settings answer while the service was never reached.
         dispatcher: calls those who want to know of changes.
@@ -67,37 +58,28 @@ class BaseHeksherClient(Contextual, Observed, Phased, ABC):
 
     _is_stub = False
 
-    def __init__(
-        self,
-        update_interval: float | timedelta | None,
-        context_features: Iterable[str],
-        on_start_failure: StartFailure,
-        start_timeout: float | timedelta | None,
-        updates: UpdateMode,
-        on_missing_context: OnMissingContext,
-        base_url: str,
-        fallback: Fallback,
-        dispatcher: Dispatcher,
-    ) -> None:
+    def __init__(self, options: ClientOptions, base_url: str, fallback: Fallback, dispatcher: Dispatcher) -> None:
         Observed.__init__(self, dispatcher)
         Phased.__init__(self)
-        check_choice("on_start_failure", on_start_failure, StartFailure)
-        check_choice("updates", updates, UpdateMode)
-        check_choice("on_missing_context", on_missing_context, OnMissingContext)
-        self._context: ClientContext = ClientContext(read_features(context_features), on_missing=on_missing_context)
-        self._on_start_failure = on_start_failure
-        self._start_timeout_s = None if start_timeout is None else read_seconds("start_timeout", start_timeout)
+        check_choice("on_start_failure", options.on_start_failure, StartFailure)
+        check_choice("updates", options.updates, UpdateMode)
+        check_choice("on_missing_context", options.on_missing_context, OnMissingContext)
+        features = read_features(options.context_features)
+        self._context: ClientContext = ClientContext(features, on_missing=options.on_missing_context)
+        self._on_start_failure = options.on_start_failure
+        timeout, interval = options.start_timeout, options.update_interval
+        self._start_timeout_s = None if timeout is None else read_seconds("start_timeout", timeout)
         # Why the client cannot start, None if it can: programs may create a client with any interval.
         self._interval_problem: InvalidOptionError | None = None
         try:
-            interval_s = None if update_interval is None else read_seconds("update_interval", update_interval)
+            interval_s = None if interval is None else read_seconds("update_interval", interval)
         except InvalidOptionError as error:
             interval_s, self._interval_problem = None, error
         self._schedule = Schedule(interval_s)
         self._base_url = base_url
         self._session = Session(self._context, base_url)
         self._session.tell_defaults = _call_weakly(self._publish_defaults)
-        self._updates: UpdateMode = "poll" if interval_s is None else updates
+        self._updates: UpdateMode = "poll" if interval_s is None else options.updates
         # Why nothing updates the client any more, as far as that was told; None while something does.
         self._told_end: str | None = None
         # A new object for each start, None while the client is not running: by it an update knows whether it has
@@ -238,6 +220,7 @@ class BaseHeksherClient(Contextual, Observed, Phased, ABC):
             self._stream_runner.is_streaming,
             stream_problem=self._stream_runner.problem,
             missing_contexts=count_by_setting(self._context.missing_reads),
+            token_expires_at=self._session.token_expires_at,
         )
 
     def _require_interval(self) -> None:

@@ -4,15 +4,40 @@ import logging
 import threading
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
+from heksher.clients.conversation.stream_policy import UpdateMode
 from heksher.clients.transport.sender import Limits
+from heksher.context import OnMissingContext
 from heksher.exceptions import ArgumentTypeError, InvalidOptionError
 from heksher.wording import describe_value
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 StartFailure = Literal["raise", "continue"]
+
+
+class ClientOptions(NamedTuple):
+    """The options of a client that are not about its requests, as the program gave them.
+
+    Attributes:
+        update_interval: seconds from one update to the next; ``None`` for no updates but those that are asked for.
+        context_features: the context features that the program knows, the most general one first. Where the service
+            says another order, that one holds.
+        on_start_failure: what ``set_as_main`` does when the first update fails: ``"raise"``, or log it, go on with the
+            defaults and ``"continue"`` to try in the background.
+        start_timeout: seconds that the start may take, anew from each answer to a declaration; ``None`` for as long as
+            the HTTP client's timeouts let it.
+        updates: whether changes are followed by a stream where the service has one, or by polling alone.
+        on_missing_context: what a read does that lacks a context feature which rules depend on.
+    """
+
+    update_interval: float | timedelta | None
+    context_features: Iterable[str]
+    on_start_failure: StartFailure
+    start_timeout: float | timedelta | None
+    updates: UpdateMode
+    on_missing_context: OnMissingContext
 
 
 def check_choice(name: str, value: object, choices: object) -> None:

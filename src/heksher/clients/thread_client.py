@@ -20,13 +20,14 @@ from heksher.clients.conversation.stream_policy import StreamPolicy, UpdateMode
 from heksher.clients.offline.bootstrap import Bootstrap
 from heksher.clients.offline.fallback import Fallback
 from heksher.clients.offline.file_path import FilePath
-from heksher.clients.option import StartFailure, read_limits
+from heksher.clients.option import ClientOptions, StartFailure, read_limits
 from heksher.clients.phase import ClientPhase
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.shared_start import SharedStart
 from heksher.clients.stream_runner import ThreadStreamRunner
 from heksher.clients.takeover import take_over
 from heksher.clients.transport.http_errors import as_http_error
+from heksher.clients.transport.identity import Identity, TokenSource
 from heksher.clients.transport.sender import DEFAULT_LIMITS
 from heksher.clients.transport.thread_transport import ThreadTransport
 from heksher.clients.update_thread import FirstOutcome, UpdateThread, await_end
@@ -68,6 +69,9 @@ class ThreadHeksherClient(BaseHeksherClient):
         on_missing_context: what a read does that lacks a context feature which rules depend on: ``"raise"`` a
             ``MissingContextError``, so that a new rule can make a running program raise; or ``"no_match"``, pass over
             those rules, and count that in ``status.missing_contexts``.
+        token: what the service knows this program by, as text, or a callable that returns it. It is asked when a token
+            is needed, and anew when the service has refused one, in any thread, but in one at a time.
+        client_name: which program this is, such as ``"checkout"`` or ``"checkout/2.3"``, sent as ``User-Agent``.
 
     Attributes:
         modification_lock: held while the values of settings are changed; hold it to keep them as they are.
@@ -96,21 +100,17 @@ class ThreadHeksherClient(BaseHeksherClient):
         request_timeout: float | timedelta = DEFAULT_LIMITS.request_timeout_s,
         updates: UpdateMode = "auto",
         on_missing_context: OnMissingContext = "raise",
+        token: TokenSource | None = None,
+        client_name: str | None = None,
     ) -> None:
         limits = read_limits(max_response_bytes, request_timeout)
-        self._transport = ThreadTransport(service_url, http_client_args, limits)
+        identity = Identity(token, client_name)
+        self._transport = ThreadTransport(service_url, http_client_args, limits, identity)
         fallback = Fallback(last_known_file, bootstrap, self._transport.base_url)
-        super().__init__(
-            update_interval,
-            context_features,
-            on_start_failure,
-            start_timeout,
-            updates,
-            on_missing_context,
-            self._transport.base_url,
-            fallback,
-            Dispatcher(),
+        options = ClientOptions(
+            update_interval, context_features, on_start_failure, start_timeout, updates, on_missing_context
         )
+        super().__init__(options, self._transport.base_url, fallback, Dispatcher())
         self.modification_lock: threading.Lock = threading.Lock()
         self._make_own_tools()
 

@@ -1,5 +1,6 @@
 """The application: the only module that puts the API, the operations, the catalog and a storage together."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from types import MappingProxyType
@@ -22,6 +23,7 @@ from heksher.server.api.routes import (
     rule_routes,
     setting_metadata_routes,
     setting_routes,
+    sign_in_routes,
     stream_routes,
 )
 from heksher.server.api.routing import provide_services
@@ -33,6 +35,7 @@ from heksher.server.asgi.entrance import Entrance
 from heksher.server.asgi.fast_path import FastPath
 from heksher.server.asgi.gate import Gate, OpenGate
 from heksher.server.asgi.method import MethodStep
+from heksher.server.asgi.recognizer import Recognizer
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.request_log import RequestLog, tells_routes
 from heksher.server.asgi.streaming import Streaming
@@ -51,6 +54,7 @@ from heksher.server.queries.query_service import QueryService
 from heksher.server.queries.stream import Streams
 from heksher.server.queries.workshop import Workshop
 from heksher.server.services import Services
+from heksher.server.sign_in.sign_in_service import SignInService
 from heksher.server.storage.base import Origin, Storage
 from heksher.server.storage.ceilings import Ceilings, Counts, warn_of_excess
 from heksher.server.storage.doc_only import DocOnlyStorage
@@ -157,25 +161,28 @@ class Application:
             self._token_uses.store()
             self._metrics.note_hits()
             self.services.workshop.close()
+            self.services.sign_in.close()
             if self._is_owner:
                 self._storage.close()
 
     def _make_services(self) -> Services:
         streams = Streams(self._catalog, self._metrics)
-        workshop = Workshop()
+        workshop, write_turns = Workshop(), WriteTurns()
+        storage = GuardedStorage(
+            self._storage, self._catalog, self._availability, self._writability, self._updater.look
+        )
         return Services(
             config=self._config,
-            storage=GuardedStorage(
-                self._storage, self._catalog, self._availability, self._writability, self._updater.look
-            ),
+            storage=storage,
             query_service=QueryService(self._catalog, self._availability, self._metrics, workshop),
             workshop=workshop,
             streams=streams,
             metrics=self._metrics,
             readiness=Readiness(self._catalog, self._availability, self._writability, lambda: streams.is_ending),
-            write_turns=WriteTurns(),
+            write_turns=write_turns,
             catalog=self._catalog,
             token_uses=self._token_uses,
+            sign_in=SignInService(self._config, self._catalog, storage, workshop, write_turns),
         )
 
     def _make_api(self, mounted: Mapping[str, MakeMounted]) -> FastAPI:
@@ -198,7 +205,8 @@ class Application:
             redirect_slashes=False,
         )
         for route in api.router.routes:
-            public(route.endpoint)  # the description of the API, which the documentation shows to anybody
+            if isinstance(route, Route):
+                public(route.endpoint)  # the description of the API, which the documentation shows to anybody
         provide_services(api, self.services)
         _add_routes(api)
         for path, make in mounted.items():
@@ -229,6 +237,7 @@ class Application:
             self._metrics.note_catalog_current()
             self._token_uses.store()
         if (state := self._catalog.state) is not None:
+            self._metrics.set_tokens_ending(state.picture.access.count_ending(time.time()))
             self._metrics.set_cache(len(state.cache), state.cache.size_bytes)
             counts = self._count()
             if state.picture is not self._reported and counts is not None:
@@ -277,7 +286,15 @@ def make_front(framework: ASGIApp, services: Services, routes: Sequence[BaseRout
     front = FastPath(front, services.query_service, recorder).__call__
     front = CallerStep(front, recorder).__call__
     if config.has_access:
-        front = Gate(front, recorder, services.catalog, routes, services.token_uses).__call__
+        front = Gate(
+            front,
+            recorder,
+            services.catalog,
+            routes,
+            services.token_uses,
+            Recognizer(config),
+            has_metrics_access=config.has_metrics_access,
+        ).__call__
     else:
         front = OpenGate(front, recorder, config, routes).__call__
     front = Entrance(front, recorder, config, routes).__call__
@@ -297,6 +314,7 @@ def _add_routes(api: FastAPI) -> None:
         rule_metadata_routes,
         context_feature_routes,
         access_routes,
+        sign_in_routes,
         health_routes,
         documentation_routes,
     ):

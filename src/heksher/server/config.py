@@ -1,6 +1,6 @@
 """The configuration of a service. ``options`` lists where each value comes from, ``config_reader`` reads them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from heksher.server.limits import (
@@ -52,7 +52,15 @@ class Config:
         cors_origins: the origins of web pages that may call the routes which are open to them.
         trusted_proxies: the addresses and networks of the proxies that are believed for whom a request comes from.
         has_access: whether it is checked who may do what.
+        proxy_user_header: the header in which a trusted proxy names who has signed in there; ``None`` if none does.
+        has_metrics_access: whether the metrics need a credential, too.
         is_insecure: whether everybody may do everything, wherever they come from.
+        oidc_issuer: the provider of identities through which people can sign in, by its identifier; ``None`` for none.
+        oidc_client_id: what it calls the service; ``None`` if there is none.
+        oidc_client_secret: what the service shows it to be that; ``None`` if it has given the service none.
+        oidc_grants: what groups allow, each as ``group=grant``.
+        oidc_groups_claim: the claim in which it names somebody's groups.
+        oidc_scopes: what it is asked to tell of people.
     """
 
     database: str
@@ -77,4 +85,12 @@ class Config:
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     has_access: bool = False
+    proxy_user_header: str | None = None
+    has_metrics_access: bool = False
     is_insecure: bool = False
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = field(default=None, repr=False)
+    oidc_grants: tuple[str, ...] = ()
+    oidc_groups_claim: str = "groups"
+    oidc_scopes: tuple[str, ...] = ("openid", "profile", "email")

@@ -31,6 +31,8 @@ def load_config(environment: Mapping[str, str], given: Given = _NOTHING) -> Conf
         values |= {DATABASE.name: str(find_default_database(environment)), "is_default_database": True}
     config = Config(**values)  # type: ignore[arg-type]  # each option gives what its attribute takes: there is a test
     _check_sharing(config)
+    _check_proxies(config)
+    _check_provider(config)
     return config
 
 
@@ -95,3 +97,25 @@ def _check_sharing(config: Config) -> None:
             f"{config.workers} workers cannot share the database memory:, which is in one process; choose another one"
             f" with {DATABASE.flag} or {DATABASE.variable}, or one worker"
         )
+
+
+def _check_proxies(config: Config) -> None:
+    if config.proxy_user_header is not None and not (config.has_access and config.trusted_proxies):
+        raise StartupError(
+            "--proxy-user-header (HEKSHER_PROXY_USER_HEADER) needs --access, and --trusted-proxies: anybody else could"
+            " send this header, too"
+        )
+
+
+def _check_provider(config: Config) -> None:
+    if config.oidc_issuer is None:
+        return
+    needed = {
+        "--access (HEKSHER_ACCESS=true)": config.has_access,
+        "--public-url (HEKSHER_PUBLIC_URL), where the provider sends people back to": config.public_url,
+        "--oidc-client-id (HEKSHER_OIDC_CLIENT_ID)": config.oidc_client_id,
+        "--oidc-grants (HEKSHER_OIDC_GRANTS), or nobody could do anything": config.oidc_grants,
+    }
+    missing = [option for option, value in needed.items() if not value]
+    if missing:
+        raise StartupError(f"people cannot sign in through {config.oidc_issuer} without {'; without '.join(missing)}")

@@ -83,6 +83,9 @@ class Metrics:
         self._rules = gauge("catalog_rules", "Rules in the catalog.", "livemax")
         self._max_settings = gauge("max_settings", "Settings that there may be before none is added.", "livemin")
         self._max_rules = gauge("max_rules", "Rules that there may be before none is added.", "livemin")
+        self._ending_tokens = gauge(
+            "tokens_ending", "Tokens that end within 30 days, and have not ended yet.", "livemax"
+        )
         self._current = gauge(
             "catalog_current_timestamp_seconds", "When the catalog was last known to hold what the database does.",
             "livemin",
@@ -133,6 +136,10 @@ class Metrics:
     def note_answering(self) -> None:
         """Record that this process answers: one that fails at its start never does."""
         self._workers.set(1)
+
+    def set_tokens_ending(self, count: int) -> None:
+        """Record how many tokens end soon."""
+        self._ending_tokens.set(count)
 
     def set_streams(self, count: int) -> None:
         """Record how many streams are open in this process."""

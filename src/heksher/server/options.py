@@ -9,8 +9,9 @@ Source: docs/reference/compatibility.md, *Start-up configuration of the existing
 from dataclasses import dataclass, replace
 from typing import Final
 
-from heksher.server.address_kind import Hosts, ListenHost, Networks, PublicURL, WebOrigins
+from heksher.server.address_kind import HeaderName, Hosts, ListenHost, Networks, PublicURL, WebOrigins
 from heksher.server.config import CONTEXT_FEATURES_VARIABLE, MAX_WORKERS, Config
+from heksher.server.oidc_kind import GroupGrants, Issuer, Scopes, Secret
 from heksher.server.option_kind import Choice, FeatureNames, Number, OptionKind, OptionValue, Text, Truth
 
 
@@ -211,11 +212,75 @@ OPTIONS: Final = (
         default_help="false, so only loopback addresses can be listened on, unless it is insecure",
     ),
     Option(
+        name="proxy_user_header",
+        kind=HeaderName("TEXT"),
+        flag="--proxy-user-header",
+        variable="HEKSHER_PROXY_USER_HEADER",
+        help="with --access, the header in which the trusted proxies name the person who has signed in there",
+        default_help="none: no proxy is believed for who somebody is",
+    ),
+    Option(
+        name="has_metrics_access",
+        kind=Truth(),
+        flag="--metrics-access",
+        variable="HEKSHER_METRICS_ACCESS",
+        help="with --access, the metrics need a token that may read, too",
+    ),
+    Option(
         name="is_insecure",
         kind=Truth(),
         flag="--insecure",
         variable="HEKSHER_INSECURE",
         help="everybody who reaches the service may do everything, also from other machines and through proxies",
+    ),
+    Option(
+        name="oidc_issuer",
+        kind=Issuer(),
+        flag="--oidc-issuer",
+        variable="HEKSHER_OIDC_ISSUER",
+        help="the OpenID Connect provider through which people can sign in: its identifier, exactly as it has it; needs"
+        " --access and --public-url",
+        default_help="none",
+    ),
+    Option(
+        name="oidc_client_id",
+        kind=Text("TEXT"),
+        flag="--oidc-client-id",
+        variable="HEKSHER_OIDC_CLIENT_ID",
+        help="what the provider calls this service",
+        default_help="none",
+    ),
+    Option(
+        name="oidc_client_secret",
+        kind=Secret("TEXT"),
+        # No flag: whoever is on the machine can see those of a process.
+        variable="HEKSHER_OIDC_CLIENT_SECRET",
+        help="the secret that the provider has given this service",
+        default_help="none, as for a public client",
+    ),
+    Option(
+        name="oidc_grants",
+        kind=GroupGrants(),
+        flag="--oidc-grants",
+        variable="HEKSHER_OIDC_GRANTS",
+        help="what people may do, by the groups that the provider says they are in, such as"
+        " support=edit:frontend.;platform=admin",
+        default_help="nothing",
+    ),
+    Option(
+        name="oidc_groups_claim",
+        kind=Text("TEXT"),
+        flag="--oidc-groups-claim",
+        variable="HEKSHER_OIDC_GROUPS_CLAIM",
+        help="the claim in which the provider names somebody's groups",
+    ),
+    Option(
+        name="oidc_scopes",
+        kind=Scopes(),
+        flag="--oidc-scopes",
+        variable="HEKSHER_OIDC_SCOPES",
+        help="what the provider is asked to tell of people; separated by commas",
+        default_help="openid,profile,email",
     ),
     Option(
         name="max_value_bytes",

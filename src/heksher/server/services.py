@@ -9,6 +9,7 @@ from heksher.server.metrics import Metrics
 from heksher.server.queries.query_service import QueryService
 from heksher.server.queries.stream import Streams
 from heksher.server.queries.workshop import Workshop
+from heksher.server.sign_in.sign_in_service import SignInService
 from heksher.server.storage.base import Storage
 from heksher.server.token_uses import TokenUses
 from heksher.server.write_turns import WriteTurns
@@ -30,6 +31,7 @@ class Services:
         write_turns: runs writes in threads.
         catalog: knows what is stored, and who may do what.
         token_uses: is told when tokens are used.
+        sign_in: signs people in and out.
     """
 
     config: Config
@@ -42,3 +44,4 @@ class Services:
     write_turns: WriteTurns
     catalog: Catalog
     token_uses: TokenUses
+    sign_in: SignInService

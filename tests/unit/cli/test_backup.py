@@ -1,6 +1,8 @@
 """``heksher backup`` and ``heksher restore``: what they say. What they do is in ``tests/unit/server/storage``."""
 
 import os
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from click.testing import CliRunner, Result
 from heksher.cli.root import heksher as command
 from heksher.server.storage.sql import SqlStorage
 from tests.support.old_databases import fill
+from tests.support.storages import a_person, a_token, opened, store
 
 
 def invoke(*arguments: object, **environment: str) -> Result:
@@ -73,3 +76,27 @@ def test_restoring_into_a_database_in_use_is_an_error(database: Path, tmp_path: 
     result = invoke("restore", file, "--db", database)
     assert (1, 1) == (result.exit_code, len(result.output.splitlines()))
     assert f"Error: {database} is not empty" in result.output
+
+
+def test_a_restore_lists_the_tokens_that_are_valid_again(database: Path, tmp_path: Path):
+    """With what they allow and until when; neither command shows what tokens, passwords or keys are kept as."""
+    far, past = datetime(2999, 1, 2, 3, 4, 5, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+    tokens = [
+        replace(a_token("ci", expires_at=far), grants=("declare:shop.", "edit:shop.")),
+        a_token("expired", expires_at=past),
+        replace(a_token("idle"), grants=()),
+        a_token("laptop"),
+    ]
+    with opened(str(database)) as storage:
+        store(storage, *(lambda writer, token=token: writer.put_token(token) for token in tokens))
+        store(storage, lambda writer: writer.put_person(a_person()), lambda writer: writer.set_signing_key("secret"))
+    file, target = tmp_path / "backup.db", tmp_path / "target.db"
+    backup, restore = invoke("backup", file, "--db", database), invoke("restore", file, "--db", target)
+    assert f"backed up 2 settings and 5 rules at revision 5 to {file}\n" == backup.output
+    assert [
+        f"restored 2 settings and 5 rules at revision 6 to {target}",
+        "these tokens are valid, also those that were revoked since the backup was made:",
+        "  ci      declare:shop. edit:shop., expires 2999-01-02 03:04 UTC",
+        "  idle    no grants, never expires",
+        "  laptop  admin, never expires",
+    ] == restore.output.splitlines()

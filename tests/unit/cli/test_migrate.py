@@ -30,6 +30,7 @@ DUE = (
     "0002 Note which migrations were run, when, and by which version.",
     "0003 Keep each change of a log entry as a row of its own, with the fields that differ; number settings for good.",
     "0004 Keep what is needed of entries that are removed from the log: who made last changes, and what was deleted.",
+    "0005 Keep who may do what: tokens, people, and the key that their cookies are signed with.",
 )
 
 

@@ -49,6 +49,8 @@ def test_arguments() -> None:
         "request_timeout": 60,
         "updates": "auto",
         "on_missing_context": "raise",
+        "token": None,
+        "client_name": None,
     }
 
 

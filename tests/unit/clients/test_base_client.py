@@ -12,11 +12,14 @@ from heksher.clients.conversation.schedule import IDLE_S
 from heksher.clients.conversation.stream_policy import StreamPolicy
 from heksher.clients.conversation.update import Update
 from heksher.clients.offline.fallback import Fallback
+from heksher.clients.option import ClientOptions
 from heksher.clients.reporting.dispatch import Dispatcher
 from heksher.clients.stream_runner import StreamRunner
 from heksher.exceptions import ClientStateError, InvalidContextError, InvalidOptionError, StatusError
 from heksher.setting import Setting
 from tests.support.conversation import DECLARE, FEATURES, QUERY, Conversation, declared, features, queried
+
+OPTIONS = ClientOptions(60, ("a", "b"), "raise", 1, "auto", "raise")
 
 
 class IdleFollower(StreamRunner):
@@ -41,16 +44,8 @@ class Client(BaseHeksherClient):
     """A client without a transport, and without a background: notes how often it was told to look up."""
 
     def __init__(self, update_interval: Any = 60, context_features: Any = ("a", "b"), **options: Any) -> None:
-        common: dict[str, Any] = {
-            "on_start_failure": "raise",
-            "start_timeout": 1,
-            "updates": "auto",
-            "on_missing_context": "raise",
-            "base_url": "",
-        }
-        all_options = {**common, **options}
-        tools = Fallback(None, None, ""), Dispatcher()
-        super().__init__(update_interval, context_features, fallback=tools[0], dispatcher=tools[1], **all_options)
+        own = OPTIONS._replace(update_interval=update_interval, context_features=context_features, **options)
+        super().__init__(own, "", Fallback(None, None, ""), Dispatcher())
         self.wake_ups = 0
         self.heard: list[Exception | None] = []
 
@@ -234,7 +229,7 @@ def test_states() -> None:
 def test_waking_is_up_to_each_client() -> None:
     """How the background is woken depends on what the background is."""
     with pytest.raises(TypeError, match="_wake_up"):
-        BaseHeksherClient(60, [], "raise", None, Fallback(None, None, ""), Dispatcher())  # type: ignore[abstract]
+        BaseHeksherClient(OPTIONS, "", Fallback(None, None, ""), Dispatcher())  # type: ignore[abstract]
 
 
 def test_abandoned_start() -> None:

@@ -226,3 +226,31 @@ def test_without_a_home_the_database_must_be_named(monkeypatch: pytest.MonkeyPat
     with pytest.raises(StartupError, match="--db"):
         load_config({})
     assert "a.db" == load_config({}, {"database": "a.db"}).database
+
+
+PROVIDER = {
+    "HEKSHER_ACCESS": "true",
+    "HEKSHER_PUBLIC_URL": "https://heksher.example.com",
+    "HEKSHER_OIDC_ISSUER": "https://login.example.com/realm",
+    "HEKSHER_OIDC_CLIENT_ID": "heksher",
+    "HEKSHER_OIDC_CLIENT_SECRET": "hush",
+    "HEKSHER_OIDC_GRANTS": "support=edit:frontend.;platform=admin",
+}
+
+
+def test_a_provider_of_identities_can_be_configured():
+    """The secret in the environment alone, and it is not shown with the others."""
+    config = load_config(HOME | PROVIDER)
+    assert ("https://login.example.com/realm", "heksher") == (config.oidc_issuer, config.oidc_client_id)
+    assert ("hush", "groups") == (config.oidc_client_secret, config.oidc_groups_claim)
+    assert ("support=edit:frontend.", "platform=admin") == config.oidc_grants
+    assert ("openid", "profile", "email") == config.oidc_scopes
+    assert "hush" not in repr(config)
+
+
+@pytest.mark.parametrize("missing", ["ACCESS", "PUBLIC_URL", "OIDC_CLIENT_ID", "OIDC_GRANTS"])
+def test_a_provider_needs_more_than_its_name(missing: str):
+    """The message says what; without a secret, the service is a public client."""
+    with pytest.raises(StartupError, match=f"HEKSHER_{missing}"):
+        load_config(HOME | PROVIDER | {f"HEKSHER_{missing}": ""})
+    assert load_config(HOME | PROVIDER | {"HEKSHER_OIDC_CLIENT_SECRET": ""}).oidc_client_secret is None

@@ -9,6 +9,7 @@ import pytest
 from heksher.server.address_kind import Hosts, ListenHost, Networks, PublicURL, WebOrigins
 from heksher.server.config import Config, FirstVersion
 from heksher.server.logs import LogFormat
+from heksher.server.oidc_kind import GroupGrants, Issuer, Scopes, Secret
 from heksher.server.option_kind import Choice, FeatureNames, Number, Text, Truth
 from heksher.server.options import DATABASE, OPTIONS, Option
 
@@ -16,7 +17,11 @@ REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "configuration.md
 # What an attribute of the configuration can be, by the kind of its option.
 TYPES = {
     ListenHost: {str},
-    Text: {str},
+    Text: {str, str | None},
+    Secret: {str | None},
+    Issuer: {str | None},
+    GroupGrants: {tuple[str, ...]},
+    Scopes: {tuple[str, ...]},
     Number: {int, int | None},
     Truth: {bool},
     Choice: {LogFormat, FirstVersion},

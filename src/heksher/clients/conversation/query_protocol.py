@@ -34,6 +34,7 @@ from heksher.clients.conversation.response_reader import (
     read_settings,
 )
 from heksher.clients.conversation.setting_data import SettingData
+from heksher.clients.conversation.token_expiry import TokenExpiry
 from heksher.context_value import is_plain_value
 from heksher.exceptions import ServiceError
 from heksher.revision_id import MAX_REVISION_DIGITS, RevisionId
@@ -138,11 +139,13 @@ class QueryProtocol:
 
     Attributes:
         capabilities: what the service announced last.
+        token_expiry: when the client's token expires.
     """
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
         self.capabilities: frozenset[str] = frozenset()
+        self.token_expiry: TokenExpiry = TokenExpiry()
         # The tracked values that the service was not asked for, by feature, when that was logged last.
         self._left_out: Mapping[str, frozenset[str]] = {}
         # The revision that the next answer must have; None if any will do.
@@ -258,6 +261,7 @@ class QueryProtocol:
     def note(self, response: Response) -> None:
         """Note what an answer announces."""
         self.capabilities = read_capabilities(response)
+        self.token_expiry.note(response)
 
     def lacks_settings(self, sent: SentQuery) -> bool:
         """Return whether the service has not all settings that a query is for.

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, NoReturn, TypeVar
 
 from heksher.clients.conversation.exchange import Outcome, Request, Response
 from heksher.clients.conversation.setting_data import SettingData
+from heksher.clients.conversation.unexpected_status import describe_unexpected
 from heksher.exceptions import InvalidResponseError, StatusError, TransportError
 from heksher.revision_id import RevisionId, parse_revision, parse_revision_id
 from heksher.rule_set import Rule
@@ -22,10 +23,6 @@ T = TypeVar("T")
 
 # More digits than any useful number of seconds has.
 _SECONDS_PATTERN: Final = r"[0-9]{1,12}"
-_SECRETS_PATTERN: Final = r"(?s:(?<=//)[^/?#]*@|[?#].*)"
-# How much of an answer an error shows, in characters, and how much of it is looked at for that.
-_MAX_SHOWN: Final = 300
-_MAX_SHOWN_BYTES: Final = 4 * _MAX_SHOWN + 1000
 # Of an error's answer, what is kept for the log.
 _MAX_CONTENT_BYTES: Final = 4096
 _RULE_KEYS = frozenset({"rule_id", "value", "context_features"})
@@ -67,7 +64,7 @@ def expect(request: Request, outcome: Outcome, *statuses: int) -> Response:
         raise outcome
     is_expected = outcome.status in statuses if statuses else 200 <= outcome.status < 300  # noqa: PLR2004 - HTTP's own
     if not is_expected:
-        text = f"{request} was answered with status {outcome.status}{_describe_unexpected(outcome)}"
+        text = f"{request} was answered with status {outcome.status}{describe_unexpected(outcome)}"
         content = outcome.body[:_MAX_CONTENT_BYTES].decode(errors="replace")
         raise StatusError(text, outcome.native, outcome.status, read_retry_after(outcome.headers), content)
     return outcome
@@ -341,20 +338,6 @@ def _is_condition(condition: object) -> bool:
 
 def _wrong_shape(request: Request, response: Response, problem: str) -> InvalidResponseError:
     return InvalidResponseError(f"{request} was answered with JSON of another shape: {problem}", response.native)
-
-
-def _describe_unexpected(response: Response) -> str:
-    location = response.headers.get("location")
-    if 300 <= response.status < 400 and location is not None:  # noqa: PLR2004 - HTTP's own
-        # Its text would show the location as it is.
-        return f", a redirect to {_show_location(location)}, which only follow_redirects in http_client_args allows"
-    text = shorten(response.body[:_MAX_SHOWN_BYTES].decode(errors="replace").strip(), _MAX_SHOWN)
-    return f": {text or '(no text)'}"
-
-
-def _show_location(location: str) -> str:
-    """Show where a redirect goes, without what may be secret: credentials, and the query."""
-    return repr(shorten(re.sub(_SECRETS_PATTERN, "", location), _MAX_SHOWN))
 
 
 def _read_date(text: str) -> datetime | None:

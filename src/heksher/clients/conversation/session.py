@@ -22,7 +22,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from heksher import wire
 from heksher.backoff import draw
@@ -43,7 +43,7 @@ from heksher.clients.conversation.response_reader import (
 )
 from heksher.clients.conversation.saved_state import SavedState
 from heksher.clients.conversation.setting_data import SettingData
-from heksher.clients.conversation.update import Renewal, Replacement, Update
+from heksher.clients.conversation.update import AnsweredQuery, Renewal, Replacement, Update
 from heksher.clients.reporting.status import SettingStatus, combine_statuses
 from heksher.context import ClientContext
 from heksher.evaluation import CompiledEvaluation
@@ -55,19 +55,6 @@ from heksher.value_type import JSON
 logger: logging.Logger = logging.getLogger(__name__)
 
 _NOT_MODIFIED = 304
-
-
-class _Answer(NamedTuple):
-    """What a query was answered.
-
-    Attributes:
-        sent: the query.
-        feature_order: the service's, as it is now.
-    """
-
-    sent: SentQuery
-    response: Response
-    feature_order: tuple[str, ...]
 
 
 class Session:
@@ -131,6 +118,11 @@ class Session:
         """What the service announced last."""
         return self._protocol.capabilities
 
+    @property
+    def token_expires_at(self) -> datetime | None:
+        """When the client's token expires, in UTC, as far as the service has said so."""
+        return self._protocol.token_expiry.at
+
     def require_revision(self, revision: RevisionId) -> None:
         """Have the next updates be of this revision, or a later one. May be called from any thread."""
         self._protocol.require_revision(revision)
@@ -172,7 +164,7 @@ class Session:
             query_answer = read_query(answer.sent.request, answer.response)
             names = yield from self._protocol.resolve_names(answer.sent.query, query_answer)
             renewals, is_complete = self._convert(query_answer.settings, names, answer.feature_order)
-            etag = _read_etag(answer) if is_complete else None
+            etag = answer.etag if is_complete else None
         return Update(
             sent=answer.sent,
             revision=read_revision(answer.response),
@@ -282,7 +274,7 @@ class Session:
 
     # ---- query
 
-    def _query(self) -> Flow[_Answer]:
+    def _query(self) -> Flow[AnsweredQuery]:
         # A setting that is new here has nothing yet that "not modified" could refer to, though its name may be old.
         is_known = all(registration.is_received for registration, _ in self._followed())
         answer = yield from self._ask_query(self._etag if is_known else None)
@@ -295,7 +287,7 @@ class Session:
             logger.info("the service's context features are now %s, until now they were %s", order, self._feature_order)
         return answer
 
-    def _ask_query(self, etag: tuple[Query, str] | None, former: _Answer | None = None) -> Flow[_Answer]:
+    def _ask_query(self, etag: tuple[Query, str] | None, former: AnsweredQuery | None = None) -> Flow[AnsweredQuery]:
         """Ask; where the service has lost settings, declare them and ask again.
 
         Args:
@@ -311,7 +303,7 @@ class Session:
         order = announced_features(response) if former is None else former.feature_order
         if order is None:
             order = yield from self._ask_order(response)
-        return _Answer(sent, response, order)
+        return AnsweredQuery(sent, response, order)
 
     def _ask_order(self, response: Response) -> Flow[tuple[str, ...]]:
         """Ask for the feature order that an answer does not announce (known fault 21).
@@ -392,8 +384,3 @@ def _switch(setting: Setting[Any], compiled: CompiledEvaluation[Any]) -> Replace
     before = setting._evaluation
     setting._switch_to(compiled)
     return Replacement(setting, before, setting._evaluation)
-
-
-def _read_etag(answer: _Answer) -> tuple[Query, str] | None:
-    tag = answer.response.headers.get("etag")
-    return None if tag is None else (answer.sent.query, tag)

@@ -35,6 +35,7 @@ from heksher.clients.conversation.stream_state import (
     StreamState,
     choose_step,
 )
+from heksher.clients.conversation.unexpected_status import describe_refused_credential
 from heksher.exceptions import TransportError
 from heksher.revision_id import parse_revision_id
 from heksher.wire import STREAM_CAPABILITY
@@ -367,4 +368,4 @@ def _describe(outcome: Outcome | None) -> str:
         return f"{text} and Content-Encoding {encoding}, which nobody asked for: something in between compresses it"
     if outcome.status == _OK:
         return f"{text} and Content-Type {outcome.headers.get('content-type')}, as something in between may do"
-    return text
+    return text + describe_refused_credential(outcome)

@@ -1,7 +1,8 @@
-"""What a session has prepared, and what becomes of it when it is published."""
+"""What a session was answered, has prepared of that, and what becomes of it when it is published."""
 
 from typing import Any, NamedTuple
 
+from heksher.clients.conversation.exchange import Response
 from heksher.clients.conversation.query_protocol import Query, SentQuery
 from heksher.clients.conversation.registration import Registration
 from heksher.clients.conversation.response_reader import QueriedSetting
@@ -9,6 +10,25 @@ from heksher.context import ContextState
 from heksher.evaluation import CompiledEvaluation, Evaluation
 from heksher.revision_id import RevisionId
 from heksher.setting import Setting
+
+
+class AnsweredQuery(NamedTuple):
+    """What a query was answered.
+
+    Attributes:
+        sent: the query.
+        feature_order: the service's, as it is now.
+    """
+
+    sent: SentQuery
+    response: Response
+    feature_order: tuple[str, ...]
+
+    @property
+    def etag(self) -> tuple[Query, str] | None:
+        """The tag of the answer, and the query that it belongs to; ``None`` where it has no tag."""
+        tag = self.response.headers.get("etag")
+        return None if tag is None else (self.sent.query, tag)
 
 
 class Replacement(NamedTuple):

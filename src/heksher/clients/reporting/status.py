@@ -58,6 +58,8 @@ class ClientStatus(Record):
             breaks the stream; ``None`` while it tells, before that was tried, and with ``updates="poll"``.
         missing_contexts: how often a setting was read without a context feature that rules depend on: by the setting's
             name, then by feature. Such reads raised, or passed over those rules, as ``on_missing_context`` says.
+        token_expires_at: when the client's token expires, in UTC; ``None`` if the service does not tell, as before the
+            last 30 days.
     """
 
     state: ClientState
@@ -72,6 +74,7 @@ class ClientStatus(Record):
     is_streaming: bool
     stream_problem: str | None
     missing_contexts: Mapping[str, Mapping[str, int]]
+    token_expires_at: datetime | None
 
     def __repr__(self) -> str:
         # What there is in all is in as_dict().
@@ -152,6 +155,7 @@ class ClientHealth:
         is_streaming: bool = False,
         stream_problem: str | None = None,
         missing_contexts: Mapping[str, Mapping[str, int]] = ReadOnlyDict(),
+        token_expires_at: datetime | None = None,
     ) -> ClientStatus:
         """Return the status at this moment."""
         facts = self._facts
@@ -168,6 +172,7 @@ class ClientHealth:
             is_streaming=is_streaming,
             stream_problem=stream_problem,
             missing_contexts=missing_contexts,
+            token_expires_at=token_expires_at,
         )
 
     def _enter(self, state: ClientState) -> bool:

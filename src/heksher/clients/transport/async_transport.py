@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
 from heksher.clients.transport.http_errors import raised_as_http_errors
 from heksher.clients.transport.http_library import check_redirect, check_request
+from heksher.clients.transport.identity import Identity
 from heksher.clients.transport.in_flight import TasksInFlight
 from heksher.clients.transport.network import protect_async
 from heksher.clients.transport.private_part import count_connections
@@ -48,9 +49,13 @@ class AsyncTransport(Sender["_AsyncClient"]):
     """Runs flows on the event loop. Arguments as for ``Sender``."""
 
     def __init__(
-        self, service_url: str, http_client_args: Mapping[str, Any] | None, limits: Limits = DEFAULT_LIMITS
+        self,
+        service_url: str,
+        http_client_args: Mapping[str, Any] | None,
+        limits: Limits = DEFAULT_LIMITS,
+        identity: Identity | None = None,
     ) -> None:
-        super().__init__(service_url, http_client_args, limits)
+        super().__init__(service_url, http_client_args, limits, identity)
         # The clients of the flows that run apart.
         self._apart: set[_AsyncClient] = set()
 

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from heksher.clients.transport.identity import Identity
 from heksher.clients.transport.program_code import (
     name_errors_of_async_hook,
     name_errors_of_auth,
@@ -52,6 +53,7 @@ class ClientSettings:
     Args:
         service_url: ``http(s)://[user:password@]host[:port][/path]``.
         http_client_args: keyword arguments for the library's client.
+        identity: who the client says it is; ``None`` for nobody in particular.
 
     Attributes:
         library: the library, imported.
@@ -60,12 +62,15 @@ class ClientSettings:
         is_following: whether redirects are followed.
 
     Raises:
-        InvalidOptionError: the URL of a proxy cannot be one.
+        InvalidOptionError: the URL of a proxy cannot be one, or ``identity`` and the arguments exclude one another.
         ArgumentTypeError: (a ``TypeError``) ``http_client_args`` is no mapping, or ``auth`` nothing that the library
             takes.
     """
 
-    def __init__(self, service_url: str, http_client_args: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, service_url: str, http_client_args: Mapping[str, Any] | None, identity: Identity | None = None
+    ) -> None:
+        identity = identity or Identity()
         args = _copy_args(http_client_args)
         name = _choose_library(args)
         self.library: Any = import_module(name)
@@ -79,12 +84,15 @@ class ClientSettings:
             self.base_url = str(url.copy_with(userinfo=b"")).rstrip("/")
             if url.userinfo and args.get("auth") is None:
                 args["auth"] = (url.username, url.password)
+            identity.warn_of_plain_text(url.scheme, url.host)
         _check_auth(self.library, args.get("auth"))
         _check_proxy(args.get("proxy"))
-        args["auth"] = name_errors_of_auth(self.library, args.get("auth"))
         args["headers"] = _complete_headers(self.library, args.get("headers"))
+        identity.complete(args["headers"], has_auth=args.get("auth") is not None)
+        args["auth"] = name_errors_of_auth(self.library, args.get("auth"))
         self.is_following: bool = bool(args.get("follow_redirects"))
         self._args = args
+        self._credential = identity.credential
         for part in ("http11", "http2"):
             logging.getLogger(f"{name.replace('httpx', 'httpcore')}.{part}").addFilter(mask_userinfo)
 
@@ -105,8 +113,9 @@ class ClientSettings:
             ArgumentTypeError: (a ``TypeError``) the library does not take an argument of the program's.
             InvalidOptionError: a proxy cannot be used, be it the program's or one of the environment.
         """
+        own = {} if self._credential is None else {"auth": self._credential.make_auth(self.library)}
         try:
-            client = getattr(self.library, kind)(**self._args)
+            client = getattr(self.library, kind)(**{**self._args, **own})
         except TypeError as error:
             raise ArgumentTypeError(f"http_client_args are not what {self.library.__name__} takes: {error}") from error
         except ImportError as error:

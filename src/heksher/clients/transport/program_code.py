@@ -1,4 +1,4 @@
-"""The program's own code on the way of a request, ``auth`` and hooks: what it raises is told as its own.
+"""The program's own code on the way of a request, ``auth``, hooks and ``token``: what it raises is told as its own.
 
 The HTTP libraries let that pass as if the request had failed, so a token that cannot be read looks like a service that
 does not answer.
@@ -10,17 +10,29 @@ from typing import Any
 
 
 class ProgramCodeError(Exception):
-    """The program's own code has raised.
+    """The program's own code has raised, or returned what cannot be used.
 
     Args:
-        part: which code.
-        error: what it raised.
+        text: which code did what.
+        error: what it raised, or the error that what it returned is.
     """
 
-    def __init__(self, part: str, error: Exception) -> None:
-        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        super().__init__(f"{part} raised {text}")
+    def __init__(self, text: str, error: Exception) -> None:
+        super().__init__(text)
         self.error = error
+
+
+@contextmanager
+def told_as_own(part: str) -> Iterator[None]:
+    """Raise what a part of the program's code raises as a ``ProgramCodeError`` that names the part."""
+    try:
+        yield
+    # Not what ends an asynchronous flow, which is no error.
+    except StopAsyncIteration:
+        raise
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise ProgramCodeError(f"{part} raised {text}", error) from error
 
 
 def name_errors_of_auth(library: Any, auth: Any) -> Any:
@@ -34,7 +46,7 @@ def name_errors_of_auth(library: Any, auth: Any) -> Any:
         """See above."""
 
         def sync_auth_flow(self, request: Any) -> Iterator[Any]:
-            with _told_as_own("auth"):
+            with told_as_own(_name("auth")):
                 yield from inner.sync_auth_flow(request)
 
         async def async_auth_flow(self, request: Any) -> AsyncIterator[Any]:
@@ -42,7 +54,7 @@ def name_errors_of_auth(library: Any, auth: Any) -> Any:
                 response = None
                 while True:
                     try:
-                        with _told_as_own("auth"):
+                        with told_as_own(_name("auth")):
                             prepared = await flow.asend(response)
                     except StopAsyncIteration:
                         return
@@ -55,7 +67,7 @@ def name_errors_of_hook(part: str, hook: Callable[[Any], Any]) -> Callable[[Any]
     """Return what calls a program's hook, and tells its errors as its own."""
 
     def call(subject: Any) -> None:
-        with _told_as_own(part):
+        with told_as_own(_name(part)):
             hook(subject)
 
     return call
@@ -65,7 +77,7 @@ def name_errors_of_async_hook(part: str, hook: Callable[[Any], Awaitable[Any]]) 
     """Do what ``name_errors_of_hook`` does, for clients on an event loop."""
 
     async def call(subject: Any) -> None:
-        with _told_as_own(part):
+        with told_as_own(_name(part)):
             await hook(subject)
 
     return call
@@ -81,12 +93,5 @@ def _make_flow(library: Any, auth: Callable[[Any], Any]) -> Any:
     return CalledAuth()
 
 
-@contextmanager
-def _told_as_own(part: str) -> Iterator[None]:
-    try:
-        yield
-    # Not what ends an asynchronous flow, which is no error.
-    except StopAsyncIteration:
-        raise
-    except Exception as error:
-        raise ProgramCodeError(f"http_client_args[{part!r}]", error) from error
+def _name(part: str) -> str:
+    return f"http_client_args[{part!r}]"

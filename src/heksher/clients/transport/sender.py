@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, Typ
 from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
 from heksher.clients.transport.http_errors import find_request
 from heksher.clients.transport.http_library import ClientSettings
+from heksher.clients.transport.identity import Identity
 from heksher.clients.transport.network import find_unreached
 from heksher.clients.transport.private_part import has_pool, renew_pool
 from heksher.clients.transport.program_code import ProgramCodeError
@@ -32,6 +33,10 @@ MAX_CONCURRENT_REQUESTS: Final = 16
 # How long closing waits for the requests that it has interrupted. They need far less, unless code of the program's own
 # (a hook, a transport) is in the way.
 CLOSE_TIMEOUT_S: Final = 1.0
+
+# The headers by which a service is shown a credential, and how long one is at least that is masked in an answer.
+_CREDENTIAL_HEADERS: Final = ("Authorization", "api_token", "X-API-Key")
+_MIN_MASKED_BYTES: Final = 8
 
 # What a forked child has of its parent's clients, kept for good: see ``renew_pool``.
 _inherited: list[object] = []
@@ -82,12 +87,17 @@ class Sender(ABC, Generic[C]):
         service_url: ``http(s)://[user:password@]host[:port][/path]``.
         http_client_args: keyword arguments for the library's client.
         limits: what each request may cost.
+        identity: who the client says it is; ``None`` for nobody in particular.
     """
 
     def __init__(
-        self, service_url: str, http_client_args: Mapping[str, Any] | None, limits: Limits = DEFAULT_LIMITS
+        self,
+        service_url: str,
+        http_client_args: Mapping[str, Any] | None,
+        limits: Limits = DEFAULT_LIMITS,
+        identity: Identity | None = None,
     ) -> None:
-        self._settings = ClientSettings(service_url, http_client_args)
+        self._settings = ClientSettings(service_url, http_client_args, identity)
         self._limits = limits
         # Guards that of several threads one makes the client in a forked child. A handler of a signal may, within that.
         self._making_lock = threading.RLock()
@@ -220,4 +230,20 @@ def advance(flow: Flow[T], outcomes: tuple[Outcome, ...] | None) -> tuple[Reques
 def translate(native: "httpx2.Response") -> Response:
     """Make a session's response of the library's."""
     headers = {name.lower(): value for name, value in native.headers.items()}
-    return Response(native.status_code, headers, native.content, native)
+    return Response(native.status_code, headers, _mask_credentials(native), native)
+
+
+def _mask_credentials(native: "httpx2.Response") -> bytes:
+    """Return the body of an answer, without the credentials that it was asked with if it is none of the service's.
+
+    Errors and the log show what such an answer says, and what is reached in place of a service, by mistake, may say
+    what it was asked.
+    """
+    body = native.content
+    if native.is_success and body.startswith(b"{"):
+        return body
+    for name in _CREDENTIAL_HEADERS:
+        secret = native.request.headers.get(name, "").rpartition(" ")[2].encode()
+        if len(secret) >= _MIN_MASKED_BYTES:
+            body = body.replace(secret, b"[secure]")
+    return body

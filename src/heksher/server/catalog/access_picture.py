@@ -19,6 +19,8 @@ from heksher.server.storage.access_records import (
 _NOTHING: Final = AccessRecords((), (), "")
 # The kinds of logged changes after which there is another picture of access.
 ACCESS_KINDS: Final = frozenset({TOKEN, PERSON, SIGNING_KEY})
+# So long before a token ends, answers to it, the log of clients and a metric say so.
+NOTICE_S: Final = 30 * 24 * 3600.0
 
 
 class KnownToken(NamedTuple):
@@ -91,6 +93,11 @@ class AccessPicture:
     def signing_key(self) -> str:
         """What cookies are signed with; empty before there is a key."""
         return self.records.signing_key
+
+    def count_ending(self, now_s: float) -> int:
+        """Return how many tokens end soon after a time by ``time.time``."""
+        ends = [token.expires_s for token in self.tokens.values() if token.expires_s is not None]
+        return sum(now_s < end_s < now_s + NOTICE_S for end_s in ends)
 
     def find_person_by_identity(self, issuer: str, subject: str) -> KnownPerson | None:
         """Return the person whom a provider of identities knows by a subject."""

@@ -171,5 +171,5 @@ def _close_returned(_connection: object, entry: ConnectionPoolEntry) -> None:
 
 
 def first_line(error: DBAPIError) -> str:
-    """Return the first line of the driver's own message: SQLAlchemy's message quotes the statement and its values."""
+    """Return the first line of the driver's own message: SQLAlchemy's message quotes the statement."""
     return str(error.orig).partition("\n")[0]

@@ -52,6 +52,7 @@ def test_a_new_client_is_starting(health: ClientHealth):
         is_streaming=False,
         stream_problem=None,
         missing_contexts={},
+        token_expires_at=None,
     )
     assert expected == health.make_status({})
 

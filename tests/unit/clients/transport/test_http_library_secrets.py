@@ -17,6 +17,7 @@ from heksher.clients.conversation.exchange import Flow, Outcome, Request, Respon
 from heksher.clients.conversation.response_reader import expect
 from heksher.clients.transport.async_transport import AsyncTransport
 from heksher.clients.transport.http_errors import as_http_error
+from heksher.clients.transport.identity import Identity
 from heksher.clients.transport.sender import DEFAULT_LIMITS, Limits
 from heksher.clients.transport.thread_transport import ThreadTransport
 from heksher.exceptions import ServiceError, StatusError, TransportError
@@ -57,8 +58,9 @@ class Send:
 
     def __call__(self, url: str, limits: Limits = DEFAULT_LIMITS, **client_args: Any) -> Outcome:
         kind = AsyncTransport if isinstance(self._driver, AsyncDriver) else ThreadTransport
+        identity = Identity(client_args.pop("token", None))
         args = {"timeout": self.library.Timeout(None), "trust_env": False, "verify": TLS, **client_args}
-        transport: Any = self._driver.run(kind, url, args, limits)
+        transport: Any = self._driver.run(kind, url, args, limits, identity)
         try:
             outcome: Outcome = self._driver.run(transport.run, ask())
         finally:
@@ -101,6 +103,8 @@ def expect_no_secrets(caplog: pytest.LogCaptureFixture, outcome: Outcome) -> Non
 WAYS: dict[str, dict[str, Any]] = {
     "in the URL": {"headers": {"api_token": SECRET}, "cookies": {"session": SECRET}},
     "auth": {"auth": ("me", SECRET), "headers": {"Proxy-Authorization": f"Bearer {SECRET}"}},
+    "token": {"token": SECRET},
+    "callable": {"token": lambda: SECRET},
 }
 ways = pytest.mark.parametrize("way", WAYS)
 

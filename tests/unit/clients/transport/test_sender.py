@@ -202,9 +202,9 @@ def test_flow_with_the_old_library(run: Runner) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/1":
             raise httpx.ConnectTimeout("too slow")
-        return httpx.Response(200, text=request.headers["authorization"])
+        return httpx.Response(200, json={"sent": request.headers["authorization"]})
 
     requests = Request("GET", "/1"), Request("GET", "/2")
     failure, response = run(ask(*requests), "http://me:secret@h", {"transport": httpx.MockTransport(answer)})
     assert str(failure) == "GET /1 got no answer from http://h: ConnectTimeout: too slow"
-    assert response.body.decode() == httpx.BasicAuth("me", "secret")._auth_header
+    assert json.loads(response.body) == {"sent": httpx.BasicAuth("me", "secret")._auth_header}

@@ -12,7 +12,7 @@ from tests.support.api import FEATURES, Api
 from tests.support.asgi_call import send
 from tests.support.catalogs import open_fragile
 
-QUERY = "/api/v1/query?settings=*"
+QUERY = "/api/v1/query?settings="
 SETTINGS = "/api/v1/settings"
 FEATURE = {"context_feature": "new"}
 

@@ -123,6 +123,12 @@ def test_of_several_effects_one_is_enough():
     assert not shows_any([], CatalogQuery())
 
 
+@pytest.mark.parametrize("kind", ["token", "person", "signing_key"])
+def test_a_change_of_access_shows_nowhere(kind: str):
+    """Whatever fields it has: queries are answered with settings and rules."""
+    assert find_effect(LoggedChange("create", kind, "b", None, {"grants": ["read"], "unheard_of": 1}), PICTURE) is None
+
+
 def test_a_change_of_an_unknown_kind_is_an_error():
     """It cannot be said what it shows in."""
     with pytest.raises(ValueError, match="unknown kind 'unheard_of': some"):

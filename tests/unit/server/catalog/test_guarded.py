@@ -26,7 +26,7 @@ from heksher.server.storage.storage_errors import (
 from tests.support.catalogs import FragileStorage, open_fragile
 from tests.support.fake_service import DEADLINE_S
 from tests.support.operations import SOMEBODY, read_last
-from tests.support.storages import SOME_CHANGE, read_revision, write_something
+from tests.support.storages import SOME_CHANGE, a_token, read_revision, store, write_something
 
 
 class Guarded:
@@ -70,6 +70,18 @@ def test_the_log_is_pruned_in_the_database(guarded: Guarded):
     """Whatever the picture has."""
     write_something(guarded.inner)
     assert 1 == guarded.storage.prune(datetime.max.replace(tzinfo=UTC))
+
+
+def test_uses_of_tokens_are_noted_in_the_database(guarded: Guarded):
+    """Nothing follows that. While the database is away, it is not even tried."""
+    store(guarded.inner, lambda writer: writer.put_token(a_token()))
+    hour = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    guarded.storage.note_token_uses({"ci": hour})
+    (token,) = guarded.inner.read(lambda reader: reader.access()).tokens
+    assert (hour, 2) == (token.last_used_at, read_revision(guarded.inner))
+    guarded.availability.note(StorageUnavailableError("the database is away"))
+    with pytest.raises(StorageUnavailableError):
+        guarded.storage.note_token_uses({"ci": hour})
 
 
 def test_when_the_database_has_gone_the_picture_is_read(guarded: Guarded):

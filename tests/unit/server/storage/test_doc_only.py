@@ -43,3 +43,5 @@ def test_the_storage_does_nothing():
         storage.read(lambda reader: reader)
     with pytest.raises(StorageUnavailableError, match="DOC_ONLY"):
         storage.write(lambda writer: writer, NOBODY)
+    with pytest.raises(StorageUnavailableError, match="DOC_ONLY"):
+        storage.note_token_uses({})

@@ -26,10 +26,27 @@ from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.tables import HEKSHER_VERSION, LOG_PART, LOG_VALUE, METADATA, MIGRATION, SCHEMA_VERSION
 from heksher.version import __version__
-from tests.support.old_databases import FixedClock, fill, make_first_database, make_second_database
+from tests.support.old_databases import (
+    FixedClock,
+    fill,
+    make_first_database,
+    make_fourth_database,
+    make_second_database,
+    operate_and_forget,
+)
 from tests.support.operated import LONG, operate
 from tests.support.processes import DEADLINE_S, ROOT
-from tests.support.storages import SqlPlace, make_place, read_revision, see_everything, write_something
+from tests.support.storages import (
+    SqlPlace,
+    a_token,
+    make_place,
+    read_revision,
+    see_access,
+    see_everything,
+    see_last_changes,
+    store,
+    write_something,
+)
 
 KINDS = ("sqlite", "postgres")
 
@@ -38,6 +55,7 @@ MAKERS: dict[str, Callable[[SqlPlace], object]] = {
     "empty": lambda place: None,
     "first": make_first_database,
     "second": make_second_database,
+    "fourth": make_fourth_database,
 }
 
 
@@ -169,6 +187,23 @@ def test_upgrade_keeps_long_values_once(place: SqlPlace) -> None:
     assert all(len(text) < 4096 for text in texts)
 
 
+def test_upgrade_keeps_what_was_forgotten(place: SqlPlace, tmp_path: Path) -> None:
+    """Of a pruned log: what is left, last changes, and which settings and rules were deleted; access begins empty."""
+    make_fourth_database(place)
+    numbers = itertools.count(1)
+    upgraded = place.connect()
+    expected = SqlStorage(str(tmp_path / "expected.db"), FixedClock(), lambda: f"{next(numbers):012x}")
+    upgraded.open()
+    expected.open()
+    operate_and_forget(expected)
+    for see in (see_everything, see_last_changes, see_histories, see_deletions, see_access):
+        assert see(expected) == see(upgraded)
+    assert ((), ()) == upgraded.read(lambda reader: (reader.access().tokens, reader.access().persons))
+    assert 33 == store(upgraded, lambda writer: writer.put_token(a_token())).revision
+    for storage in (upgraded, expected):
+        storage.close()
+
+
 ADD_ENTRIES = """
 INSERT INTO change_log (revision, at, actor, reason, action, kind, key, before, after)
 WITH RECURSIVE number(n) AS (SELECT 100 UNION ALL SELECT n + 1 FROM number WHERE n < 2599)
@@ -195,18 +230,18 @@ def test_upgrade_of_a_long_log_tells_how_far_it_is(
         migrate(place)
     messages = [message.removeprefix(f"{dialect_for(place.url).place}: ") for message in caplog.messages]
     assert [
-        "running the migrations 0003, 0004, in one transaction",
+        "running the migrations 0003, 0004, 0005, in one transaction",
         "converting the change log: 2531 entries",
         "converting the change log: 2000 of 2531 entries are done",
-    ] == messages[:-2]
-    assert messages[-2].startswith("ran the migration 0003")
+    ] == messages[:-3]
+    assert messages[-3].startswith("ran the migration 0003")
 
 
 def test_upgrade_of_a_new_database_has_nothing_to_tell_of(place: SqlPlace, caplog: pytest.LogCaptureFixture) -> None:
     """There is no entry to convert."""
     caplog.set_level(logging.INFO, "heksher")
     migrate(place)
-    assert "running the migrations 0001, 0002, 0003, 0004" in caplog.text
+    assert "running the migrations 0001, 0002, 0003, 0004, 0005" in caplog.text
     assert "converting" not in caplog.text
 
 
@@ -215,7 +250,7 @@ def test_upgrade_survives_a_key_that_is_no_id(place: SqlPlace, key: str) -> None
     """Digits that no rule's id has, and that the interpreter may not read."""
     make_second_database(place)
     place.run_sql(f"UPDATE change_log SET key = '{key}' WHERE kind = 'rule'")  # noqa: S608 -- of digits
-    assert ["0003", "0004"] == [migration.version for migration in migrate(place)]
+    assert ["0003", "0004", "0005"] == [migration.version for migration in migrate(place)]
 
 
 def list_added(storage: Storage) -> list[LoggedChange]:
@@ -256,6 +291,12 @@ def see_histories(storage: Storage) -> list[list[tuple[int, int]]]:
         return [*(reader.history(setting=name) for name in names), *by_rule]
 
     return [[(entry.revision, len(entry.changes)) for entry in entries] for entries in storage.read(work)]
+
+
+def see_deletions(storage: Storage) -> list[str | None]:
+    """Return by what the settings and rules that there were have been deleted, as far as removed entries say it."""
+    objects = [*(("rule", str(number)) for number in range(12)), *(("setting", name) for name in ("gone", "moved"))]
+    return storage.read(lambda reader: [reader.forgotten_deletion(kind, key) for kind, key in objects])
 
 
 def bring_back(writer: Writer) -> None:
@@ -300,7 +341,7 @@ def test_failed_migration_changes_nothing(place: SqlPlace, monkeypatch: pytest.M
     with connected(place) as connection:
         assert before == describe(connection)
     monkeypatch.undo()
-    assert ["0002", "0003", "0004"] == [migration.version for migration in migrate(place)]
+    assert ["0002", "0003", "0004", "0005"] == [migration.version for migration in migrate(place)]
 
 
 def test_refuses_a_newer_schema(place: SqlPlace) -> None:
