@@ -65,7 +65,7 @@ def test_what_is_typed_is_not_shown():
     code = "from heksher.cli.secret_input import read_password; print(len(read_password(is_from_stdin=False)))"
     child, terminal = pty.fork()
     if not child:  # pragma: no cover - another process
-        os.execv(sys.executable, [sys.executable, "-c", code])
+        os.execv(sys.executable, [sys.executable, "-c", code])  # noqa: S606 - it is this interpreter
     shown = b""
     try:
         for answer in (PASSWORD, PASSWORD):
