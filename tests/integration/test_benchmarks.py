@@ -155,10 +155,13 @@ def test_contest_names_what_is_missing(monkeypatch: pytest.MonkeyPatch):
     assert "eppo is missing or incomplete: no wheel for this machine" in report.render_terminal(results)
 
 
-def test_process_is_ended_when_it_takes_too_long():
+def test_process_is_ended_when_it_takes_too_long(tmp_path: Path):
     """A worker that does not answer in time is ended, and that is what the error says."""
+    never = tmp_path / "python"
+    never.write_text("#!/bin/sh\nexec sleep 60\n", encoding="ascii")
+    never.chmod(0o755)
     with (
-        WorkerProcess(Path(sys.executable), "this", command_timeout_s=0.001) as process,
+        WorkerProcess(never, "this", command_timeout_s=0.001) as process,
         pytest.raises(UnavailableError, match=r"'describe' ended the process, or took longer than 0.001 s"),
     ):
         process.do("describe")

@@ -76,7 +76,7 @@ def test_nobody_is_believed_for_whom_a_request_comes_from():
     """Not on the machine itself, unless the service is told to: the log says where the connection came from."""
     forged = {"X-Forwarded-For": "9.9.9.9", "X-Forwarded-Proto": "https"}
     for options, address in (((), "127.0.0.1"), (("--trusted-proxies", "127.0.0.1"), "9.9.9.9")):
-        with ServiceProcess("memory:", "--access-log", *options) as service:
+        with ServiceProcess("memory:", "--access-log", "--insecure", *options) as service:
             httpx2.get(f"{service.url}/api/v1/context_features", headers=forged).raise_for_status()
         (line,) = [line for line in service.lines if "GET /api/v1/context_features 200" in line]
         assert f" to {address} [" in line

@@ -11,7 +11,6 @@ from heksher.cli.database import COMMANDED, open_database
 from heksher.cli.service_option import database_option
 from heksher.cli.text_table import draw_table
 from heksher.server.access.grants import Grants
-from heksher.server.json_form import JSONObject
 
 _EPILOG: Final = """\b
 Only the token is written to the standard output:

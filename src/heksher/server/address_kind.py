@@ -1,12 +1,16 @@
 """The kinds of options that name hosts, networks and origins of web pages: how each is read from text."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
 from heksher.server.errors import StartupError
 from heksher.server.option_kind import OptionKind, Text, show
 from heksher.server.web_address import make_web_origin, read_host, read_network, read_web_origin
+
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,16 @@ class Hosts(OptionKind):
 
     def read(self, source: str, text: str) -> tuple[str, ...]:
         return _read_list(source, text, _read_host_name, "name of a host without a port, such as heksher.internal")
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderName(Text):
+    """The name of a header."""
+
+    def read(self, source: str, text: str) -> str:
+        if not _HEADER_NAME.fullmatch(text):
+            raise StartupError(f"{source}: {show(text)} is no name of a header, such as X-Forwarded-User")
+        return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from heksher.server.asgi.entrance import Entrance
 from heksher.server.asgi.fast_path import FastPath
 from heksher.server.asgi.gate import Gate, OpenGate
 from heksher.server.asgi.method import MethodStep
+from heksher.server.asgi.recognizer import Recognizer
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.request_log import RequestLog, tells_routes
 from heksher.server.asgi.streaming import Streaming
@@ -291,6 +292,7 @@ def make_front(framework: ASGIApp, services: Services, routes: Sequence[BaseRout
             services.catalog,
             routes,
             services.token_uses,
+            Recognizer(config),
             has_metrics_access=config.has_metrics_access,
         ).__call__
     else:

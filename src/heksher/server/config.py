@@ -52,6 +52,7 @@ class Config:
         cors_origins: the origins of web pages that may call the routes which are open to them.
         trusted_proxies: the addresses and networks of the proxies that are believed for whom a request comes from.
         has_access: whether it is checked who may do what.
+        proxy_user_header: the header in which a trusted proxy names who has signed in there; ``None`` if none does.
         has_metrics_access: whether the metrics need a credential, too.
         is_insecure: whether everybody may do everything, wherever they come from.
         oidc_issuer: the provider of identities through which people can sign in, by its identifier; ``None`` for none.
@@ -84,6 +85,7 @@ class Config:
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     has_access: bool = False
+    proxy_user_header: str | None = None
     has_metrics_access: bool = False
     is_insecure: bool = False
     oidc_issuer: str | None = None

@@ -31,6 +31,7 @@ def load_config(environment: Mapping[str, str], given: Given = _NOTHING) -> Conf
         values |= {DATABASE.name: str(find_default_database(environment)), "is_default_database": True}
     config = Config(**values)  # type: ignore[arg-type]  # each option gives what its attribute takes: there is a test
     _check_sharing(config)
+    _check_proxies(config)
     _check_provider(config)
     return config
 
@@ -95,6 +96,14 @@ def _check_sharing(config: Config) -> None:
         raise StartupError(
             f"{config.workers} workers cannot share the database memory:, which is in one process; choose another one"
             f" with {DATABASE.flag} or {DATABASE.variable}, or one worker"
+        )
+
+
+def _check_proxies(config: Config) -> None:
+    if config.proxy_user_header is not None and not (config.has_access and config.trusted_proxies):
+        raise StartupError(
+            "--proxy-user-header (HEKSHER_PROXY_USER_HEADER) needs --access, and --trusted-proxies: anybody else could"
+            " send this header, too"
         )
 
 

@@ -9,7 +9,7 @@ Source: docs/reference/compatibility.md, *Start-up configuration of the existing
 from dataclasses import dataclass, replace
 from typing import Final
 
-from heksher.server.address_kind import Hosts, ListenHost, Networks, PublicURL, WebOrigins
+from heksher.server.address_kind import HeaderName, Hosts, ListenHost, Networks, PublicURL, WebOrigins
 from heksher.server.config import CONTEXT_FEATURES_VARIABLE, MAX_WORKERS, Config
 from heksher.server.oidc_kind import GroupGrants, Issuer, Scopes, Secret
 from heksher.server.option_kind import Choice, FeatureNames, Number, OptionKind, OptionValue, Text, Truth
@@ -210,6 +210,14 @@ OPTIONS: Final = (
         variable="HEKSHER_ACCESS",
         help="it is checked who may do what: callers need tokens, which heksher access token create makes",
         default_help="false, so only loopback addresses can be listened on, unless it is insecure",
+    ),
+    Option(
+        name="proxy_user_header",
+        kind=HeaderName("TEXT"),
+        flag="--proxy-user-header",
+        variable="HEKSHER_PROXY_USER_HEADER",
+        help="with --access, the header in which the trusted proxies name the person who has signed in there",
+        default_help="none: no proxy is believed for who somebody is",
     ),
     Option(
         name="has_metrics_access",

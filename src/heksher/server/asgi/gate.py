@@ -13,12 +13,11 @@ from typing import Final
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heksher.server.access.credential import find_token
 from heksher.server.access.grants import Role, describe_missing
 from heksher.server.access.principal import ANYBODY, NOBODY, Principal
-from heksher.server.access.token import digest_token
 from heksher.server.asgi.access import Access, find_access
 from heksher.server.asgi.header_fields import get_fields
+from heksher.server.asgi.recognizer import Recognizer
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.refusal import refuse
 from heksher.server.catalog.access_picture import NOTICE_S, AccessPicture, Credential, TokenCredential
@@ -50,7 +49,10 @@ _NO_CREDENTIAL = (
     "this needs a credential: send a token as Authorization: Bearer TOKEN. An admin of this service makes one, with"
     " heksher access token create"
 )
-_UNKNOWN_CREDENTIAL = "the service does not know this token: it was revoked, it has ended, or it is mistyped"
+_UNKNOWN_CREDENTIAL = (
+    "the service does not know this token: it was revoked, it has ended, or it is mistyped; or it does not know this"
+    " person, or has signed them out"
+)
 _NOT_LOADED = "the service has not reached its database yet, so it cannot tell who may do what; try again later"
 
 
@@ -86,6 +88,7 @@ class Gate:
         catalog: knows tokens and people.
         routes: say who may use them.
         uses: is told of each use of a token.
+        recognizer: finds credentials.
         has_metrics_access: whether the metrics need a credential, too.
     """
 
@@ -96,6 +99,7 @@ class Gate:
         catalog: Catalog,
         routes: Sequence[BaseRoute],
         uses: TokenUses,
+        recognizer: Recognizer,
         *,
         has_metrics_access: bool = False,
     ) -> None:
@@ -108,32 +112,33 @@ class Gate:
         self._catalog = catalog
         self._routes = routes
         self._uses = uses
+        self._recognizer = recognizer
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         access = self._known_access.get(scope["path"]) or find_access(self._routes, scope)
-        try:
-            token = find_token(get_fields(scope))
-        except ValueError as error:
-            return refuse(scope, send, self._recorder, 400, str(error))
         state, now_s = self._catalog.state, time.time()
         if state is None and access.role is not None:
             return refuse(scope, send, self._recorder, 503, _NOT_LOADED, _RETRY)
         picture = _NOBODY_KNOWN if state is None else state.picture.access
-        credential = None if token is None else TokenCredential(digest_token(token))
+        try:
+            credential = self._recognizer.find_credential(scope, get_fields(scope), access, picture, now_s)
+        except ValueError as error:
+            return refuse(scope, send, self._recorder, 400, str(error))
         principal = None if credential is None else credential.find_principal(picture, now_s)
-        if principal is None or credential is None:
+        if principal is None:
             if access.role is not None:
-                detail = _NO_CREDENTIAL if token is None else _UNKNOWN_CREDENTIAL
+                detail = _NO_CREDENTIAL if credential is None else _UNKNOWN_CREDENTIAL
                 return refuse(scope, send, self._recorder, 401, detail, _CHALLENGE)
             scope[_PRINCIPAL] = NOBODY
             return self._app(scope, receive, send)
         if access.role is not None and access.role not in principal.grants.roles:
             return refuse(scope, send, self._recorder, 403, describe_missing(access.role))
         scope[_PRINCIPAL], scope[_CREDENTIAL] = principal, credential
-        self._uses.note(principal.name, now_s)
-        expires_s = picture.tokens[credential.digest].expires_s
-        if expires_s is not None and expires_s - now_s < NOTICE_S:
-            send = _tell_end(send, expires_s)
+        if isinstance(credential, TokenCredential):
+            self._uses.note(principal.name, now_s)
+            expires_s = picture.tokens[credential.digest].expires_s
+            if expires_s is not None and expires_s - now_s < NOTICE_S:
+                send = _tell_end(send, expires_s)
         return self._app(scope, receive, send)
 
 

@@ -12,6 +12,8 @@ from starlette.types import Scope
 
 from heksher.server.web_address import read_address, read_host, read_network
 
+# In a scope: the address that the connection comes from, where the proxy has named another one.
+_PEER: Final = "heksher.peer"
 _FORWARDED_FOR: Final = b"x-forwarded-for"
 _FORWARDED_PROTO: Final = b"x-forwarded-proto"
 _SCHEMES: Final = {b"http": "http", b"https": "https"}
@@ -31,11 +33,16 @@ class TrustedProxies:
         self._networks = [found for network in networks if (found := read_network(network)) is not None]
         self._trusts = lru_cache(_MAX_KNOWN_PEERS)(self._find_network)
 
+    def trusts(self, peer: str | None) -> bool:
+        """Return whether an address is that of a trusted proxy; none is not."""
+        return peer is not None and self._trusts(peer)
+
     def apply(self, scope: Scope) -> None:
         """Put what a trusted proxy says in place of its own address and scheme."""
         peer = scope.get("client")
         if peer is None or not self._trusts(peer[0]):
             return
+        scope[_PEER] = peer[0]
         elements, schemes = _read_headers(scope["headers"])
         client = self._find_client(elements)
         if client is not None:
@@ -61,6 +68,14 @@ class TrustedProxies:
     def _find_network(self, text: str) -> bool:
         address = read_address(text)
         return address is not None and any(address in network for network in self._networks)
+
+
+def get_peer(scope: Scope) -> str | None:
+    """Return the address that the connection of a request comes from, whatever its proxy says; ``None`` if unknown."""
+    if (peer := scope.get(_PEER)) is not None:
+        return str(peer)
+    client = scope.get("client")
+    return None if client is None else str(client[0])
 
 
 def _read_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[Iterator[str], list[bytes]]:
