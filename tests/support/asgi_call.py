@@ -1,6 +1,7 @@
 """Requests to an application, without a server or a client in between."""
 
 import asyncio
+import json
 import re
 from collections.abc import Iterable
 
@@ -71,6 +72,9 @@ class Call:
     @property
     def body(self) -> bytes:
         return b"".join(message["body"] for message in self.messages[1:])
+
+    def json(self) -> dict:
+        return json.loads(self.body)
 
 
 def send(

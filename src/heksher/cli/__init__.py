@@ -8,8 +8,8 @@ import sys
 # The import names of the parts of the extra "server".
 _EXTRA = frozenset(
     {
-        "alembic", "backports", "click", "fastapi", "httptools", "prometheus_client", "pydantic", "sqlalchemy",
-        "starlette", "uvloop",
+        "alembic", "argon2", "authlib", "backports", "click", "fastapi", "httptools", "itsdangerous",
+        "prometheus_client", "pydantic", "sqlalchemy", "starlette", "uvloop",
     }
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from heksher.cli.argument import json_option
-from heksher.cli.database import COMMANDED, open_database
+from heksher.cli.database import make_origin, open_database
 from heksher.cli.person_commands import person
 from heksher.cli.service_option import database_option
 from heksher.cli.text_table import draw_table
@@ -59,7 +59,7 @@ def rotate_key(database: str | None) -> None:
     with open_database(database) as storage:
         from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
 
-        people.rotate_key(storage, COMMANDED)
+        people.rotate_key(storage, make_origin())
     click.echo("there is a new key: everybody has to sign in again")
 
 

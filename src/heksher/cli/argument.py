@@ -1,12 +1,21 @@
 """The kinds of arguments and options that the commands have besides those of the service."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from heksher.server.access.grants import Grant, Grants, parse_grant
 from heksher.server.option_kind import show
+
+# What decorates the function of a command.
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+# A hundred years: longer than any date that is to be written.
+_MAX_DAYS: Final = 36_500
+_NEVER: Final = "never"
 
 
 class FilePath(click.ParamType[Path]):
@@ -45,4 +54,47 @@ class WholeNumber(click.IntRange):
         return number
 
 
-file_argument: Final[Callable[[Callable[..., Any]], Callable[..., Any]]] = click.argument("file", type=FilePath())
+class Lifetime(click.ParamType[timedelta]):
+    """For how many days something is valid; the longest time that there is for ``never``."""
+
+    name = "days"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Return the time."""
+        if value == _NEVER:
+            return timedelta.max
+        try:
+            return timedelta(days=WholeNumber(1, _MAX_DAYS).convert(value, param, ctx))
+        except click.BadParameter as error:
+            self.fail(f"{error.message}, nor is it {_NEVER}", param, ctx)
+
+
+class GrantText(click.ParamType[Grant]):
+    """A grant, such as ``edit:frontend.``."""
+
+    name = "grant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Grant:
+        """Return the grant."""
+        try:
+            return value if isinstance(value, Grant) else parse_grant(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def grant_option(*, is_required: bool) -> Decorator:
+    """Return a decorator that lets a command be given grants, as ``Grants``, at least one if that is required."""
+    return click.option(
+        "--grant",
+        "grants",
+        type=GrantText(),
+        metavar="ROLE[:PREFIX.]",
+        multiple=True,
+        required=is_required,
+        callback=lambda _context, _option, given: Grants(tuple(dict.fromkeys(given))),
+        help="What is allowed, as read or edit:frontend., see 'heksher access grants'; can be given several times.",
+    )
+
+
+file_argument: Final[Decorator] = click.argument("file", type=FilePath())
+json_option: Final[Decorator] = click.option("--json", "is_json", is_flag=True, help="Write JSON, for programs.")

@@ -1,16 +1,19 @@
 """``heksher access person``: add, list and remove people, and give them passwords."""
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from heksher.cli.argument import grant_option, json_option
-from heksher.cli.database import COMMANDED, open_database
+from heksher.cli.database import make_origin, open_database
 from heksher.cli.secret_input import password_option, read_password
 from heksher.cli.service_option import database_option
 from heksher.cli.text_table import draw_table
 from heksher.server.access.grants import Grants
-from heksher.server.json_form import JSONObject
+
+if TYPE_CHECKING:
+    from heksher.server.storage.access_records import PersonRecord
 
 
 @click.group()
@@ -35,7 +38,7 @@ def add(name: str, grants: Grants, is_from_stdin: bool, is_elsewhere: bool, data
     with open_database(database, is_making=True) as storage:
         from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
 
-        people.add(storage, name, grants, password, COMMANDED)
+        people.add(storage, name, grants, password, make_origin())
     click.echo(f"added {name!r}, who may do {', '.join(grants.texts()) or 'nothing'}")
 
 
@@ -46,10 +49,11 @@ def list_people(is_json: bool, database: str | None) -> None:
     """List the people."""
     with open_database(database) as storage:
         from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
+        from heksher.server.operations.access_form import person_to_json  # noqa: PLC0415
 
         found = people.list_all(storage)
     if is_json:
-        click.echo(json.dumps({"people": found}))
+        click.echo(json.dumps({"people": list(map(person_to_json, found))}))
     elif found:
         click.echo(draw_table(("NAME", "GRANTS", "SIGNS IN WITH"), map(_make_row, found)))
     else:
@@ -64,7 +68,7 @@ def remove(name: str, database: str | None) -> None:
     with open_database(database) as storage:
         from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
 
-        people.remove(storage, name, COMMANDED, is_on_machine=True)
+        people.remove(storage, name, make_origin(), is_on_machine=True)
     click.echo(f"removed {name!r}")
 
 
@@ -78,8 +82,12 @@ def password(name: str, is_from_stdin: bool, database: str | None) -> None:
     with open_database(database) as storage:
         from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
 
-        people.set_password(storage, name, chosen, COMMANDED)
+        people.set_password(storage, name, chosen, make_origin())
     click.echo(f"{name!r} has another password, and has to sign in again everywhere")
 
 
-def _make_row(person: JSONObject) -> tuple[str, ...]: ...
+def _make_row(person: "PersonRecord") -> tuple[str, ...]:
+    ways = ["a password"] if person.password_hash is not None else []
+    if person.issuer is not None:
+        ways.append(person.issuer)
+    return person.name, ", ".join(person.grants), ", ".join(ways)

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import click
 
+from heksher.cli.access_commands import access
 from heksher.cli.backup import backup, restore
 from heksher.cli.health_check import health
 from heksher.cli.import_from import import_from
@@ -13,8 +14,9 @@ from heksher.cli.prune import prune
 from heksher.cli.serve import serve
 from heksher.version import __version__
 
-# What may be a password in arguments that stand where nobody expects them, such as a database without its option.
-_SECRET: Final = re.compile(r"(?<=://)\S*|(?<=password=)\S+", re.IGNORECASE)
+# What may be secret in arguments that stand where nobody expects them, such as a database without its option, or a
+# token in the place of its name.
+_SECRET: Final = re.compile(r"(?<=://)\S*|(?<=password=)\S+|(?<=\bhks_)[\w-]+", re.IGNORECASE)
 
 
 class _Commands(click.Group):
@@ -23,6 +25,9 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.exceptions.NoArgsIsHelpError:
+            # A group without a command: it shows its help, in which there is nothing of the arguments.
+            raise
         except click.UsageError as error:
             raise click.UsageError(_SECRET.sub("...", error.format_message()), error.ctx) from None
 
@@ -33,5 +38,5 @@ def heksher() -> None:
     """Settings whose values depend on context: the Heksher service and tools for it."""
 
 
-for _command in (serve, health, migrate, backup, restore, prune, import_from):
+for _command in (serve, health, migrate, backup, restore, prune, import_from, access):
     heksher.add_command(_command)

@@ -5,14 +5,11 @@ from typing import Any, Final
 
 import click
 
-from heksher.cli.argument import WholeNumber
+from heksher.cli.argument import Decorator, WholeNumber
 from heksher.server.address_kind import PublicURL
 from heksher.server.oidc_kind import GroupGrants, Issuer
 from heksher.server.option_kind import Choice, Number, OptionKind, Text, Truth
 from heksher.server.options import ASKED_HOST, ASKED_PORT, LASTING_DATABASE, OPTIONS, Option
-
-# The decorator type of click commands.
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def add_options(options: Iterable[Option]) -> Decorator:

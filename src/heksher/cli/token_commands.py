@@ -2,15 +2,18 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from heksher.cli.argument import LastingDays, grant_option, json_option
-from heksher.cli.database import COMMANDED, open_database
+from heksher.cli.argument import Lifetime, grant_option, json_option
+from heksher.cli.database import make_origin, open_database
 from heksher.cli.service_option import database_option
 from heksher.cli.text_table import draw_table
 from heksher.server.access.grants import Grants
+
+if TYPE_CHECKING:
+    from heksher.server.storage.access_records import TokenRecord
 
 _EPILOG: Final = """\b
 Only the token is written to the standard output:
@@ -28,7 +31,7 @@ def token() -> None:
 @grant_option(is_required=True)
 @click.option(
     "--expires",
-    type=LastingDays(),
+    type=Lifetime(),
     metavar="DAYS|never",
     help="After how many days the token ends, or never.  [default: 365]",
 )
@@ -45,13 +48,11 @@ def create(name: str, grants: Grants, expires: timedelta | None, is_json: bool, 
 
         lifetime = tokens.LIFETIME if expires is None else expires
         expires_at = None if lifetime == timedelta.max else datetime.now(UTC) + lifetime
-        secret = tokens.create(storage, name, grants, expires_at, COMMANDED).result
+        secret = tokens.create(storage, name, grants, expires_at, make_origin()).result
     click.echo(json.dumps({"name": name, "token": secret}) if is_json else secret)
     end = "" if expires_at is None else f" until {expires_at:%Y-%m-%d}"
-    click.echo(
-        f"token {name!r} allows {', '.join(grants.texts())}{end}. It is shown this once: keep it where secrets are kept",
-        err=True,
-    )
+    what = f"token {name!r} allows {', '.join(grants.texts())}{end}"
+    click.echo(f"{what}. It is shown this once: keep it where secrets are kept", err=True)
 
 
 @token.command("list")
@@ -61,10 +62,11 @@ def list_tokens(is_json: bool, database: str | None) -> None:
     """List the tokens, without what they are: that is not stored."""
     with open_database(database) as storage:
         from heksher.server.operations import tokens  # noqa: PLC0415 - see cli.serve
+        from heksher.server.operations.access_form import token_to_json  # noqa: PLC0415
 
         found = tokens.list_all(storage)
     if is_json:
-        click.echo(json.dumps({"tokens": found}))
+        click.echo(json.dumps({"tokens": list(map(token_to_json, found))}))
     elif found:
         click.echo(draw_table(("NAME", "GRANTS", "CREATOR", "CREATED", "ENDS", "LAST USE"), map(_make_row, found)))
     else:
@@ -79,5 +81,17 @@ def revoke(name: str, database: str | None) -> None:
     with open_database(database) as storage:
         from heksher.server.operations import tokens  # noqa: PLC0415 - see cli.serve
 
-        tokens.revoke(storage, name, COMMANDED, is_on_machine=True)
+        tokens.revoke(storage, name, make_origin(), is_on_machine=True)
     click.echo(f"revoked token {name!r}")
+
+
+def _make_row(token: "TokenRecord") -> tuple[str, ...]:
+    end, now = token.expires_at, datetime.now(UTC)
+    return (
+        token.name,
+        ", ".join(token.grants),
+        token.creator,
+        f"{token.created_at:%Y-%m-%d}",
+        "never" if end is None else f"{end:%Y-%m-%d}{'' if end > now else ' (past)'}",
+        "never" if token.last_used_at is None else f"{token.last_used_at:%Y-%m-%d %H:00}",
+    )

@@ -103,6 +103,11 @@ def describe_missing(role: Role, setting: str = "") -> str:
     return f"this needs the grant {role} for setting {setting!r} ({role}{example}): ask an admin of this service for it"
 
 
+def can_be_limited(role: Role) -> bool:
+    """Return whether a role can be granted for some settings only."""
+    return role in _LIMITABLE
+
+
 def parse_grant(text: str) -> Grant:
     """Return the grant that a text such as ``read`` or ``edit:frontend.`` stands for.
 

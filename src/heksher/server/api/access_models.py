@@ -60,8 +60,20 @@ Expiry = Annotated[
     BeforeValidator(_read_time),
     WithJsonSchema({"type": ["string", "null"], "format": "date-time", "examples": ["2027-06-30T12:00:00Z"]}),
 ]
-AccessName = Annotated[str, Field(min_length=1, max_length=MAX_ACCESS_NAME_CHARACTERS)]
-Password = Annotated[SecretStr, Field(min_length=MIN_PASSWORD_CHARACTERS, max_length=MAX_PASSWORD_CHARACTERS)]
+# The operations check both, as those of the command line do.
+AccessName = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_ACCESS_NAME_CHARACTERS})]
+Password = Annotated[
+    SecretStr,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "password",
+            "minLength": MIN_PASSWORD_CHARACTERS,
+            "maxLength": MAX_PASSWORD_CHARACTERS,
+            "writeOnly": True,
+        }
+    ),
+]
 
 
 class NewToken(RequestModel):

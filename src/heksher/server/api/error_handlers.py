@@ -130,7 +130,7 @@ class LastResort:
                 await _answer_fault(scope, request_id)(scope, receive, send)
 
 
-def _answer_fault(scope: Scope, request_id: str) -> Response:
+def _answer_fault(scope: Scope, request_id: str | None) -> Response:
     detail = "the service failed; its log says why"
     if _has_problem_details(scope):
         return ProblemAnswer(500, detail, request_id=request_id)

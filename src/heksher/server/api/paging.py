@@ -5,7 +5,7 @@ or removed meanwhile moves nothing: no item is told twice, and none is left out 
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Final, TypeVar
 
@@ -31,7 +31,7 @@ class PageRequest:
     after: str
     limit: int
 
-    def cut(self, items: Sequence[T], key: Callable[[T], str]) -> tuple[Sequence[T], str | None]:
+    def cut(self, items: Iterable[T], key: Callable[[T], str]) -> tuple[list[T], str | None]:
         """Return the items of the page, and the cursor of the next one; ``None`` if this is the last one.
 
         Args:
@@ -43,16 +43,21 @@ class PageRequest:
         return page, _write_cursor(key(page[-1])) if len(rest) > len(page) else None
 
 
-async def _read_page(
+async def read_page(
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before; absent: the first page")] = None,
     limit: Annotated[
         int, Query(ge=1, le=MAX_PAGE_ITEMS, description="how many items to answer at most")
     ] = _USUAL_ITEMS,
 ) -> PageRequest:
+    """Return the page that a request asks for.
+
+    Raises:
+        RequestValidationError: the cursor is none that was told.
+    """
     return PageRequest("" if cursor is None else _read_cursor(cursor), limit)
 
 
-PageDependency = Annotated[PageRequest, Depends(_read_page)]
+PageDependency = Annotated[PageRequest, Depends(read_page)]
 
 
 def _write_cursor(key: str) -> str:

@@ -26,9 +26,11 @@ def change_token(action: str, before: TokenRecord | None, after: TokenRecord | N
 def change_person(action: str, before: PersonRecord | None, after: PersonRecord | None, name: str) -> LoggedChange:
     """Return the change of a person who was added (``before`` is ``None``), changed, or removed.
 
-    A new password and a new epoch change no field: the action says what was done.
+    A new password changes no field but the epoch: the action says what was done.
     """
-    fields = (None if record is None else _list_person_fields(record) for record in (before, after))
+    fields = (
+        None if record is None else {**_list_person_fields(record), "epoch": record.epoch} for record in (before, after)
+    )
     return _make_change(action, PERSON, name, *fields)
 
 

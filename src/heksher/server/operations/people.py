@@ -12,8 +12,7 @@ from typing import Final
 from heksher.server.access.grants import Grants, Role
 from heksher.server.access.password import hash_password
 from heksher.server.errors import DuplicateError, NotFoundError
-from heksher.server.json_form import JSONObject
-from heksher.server.operations.access_form import change_person, change_signing_key, person_to_json
+from heksher.server.operations.access_form import change_person, change_signing_key
 from heksher.server.operations.access_names import require_name, require_password
 from heksher.server.operations.last_admin import require_admin_left
 from heksher.server.operations.permission import require
@@ -24,9 +23,9 @@ from heksher.value_type import shorten
 _KEY_BYTES: Final = 32
 
 
-def list_all(storage: Storage) -> list[JSONObject]:
-    """Return the JSON forms of all people, sorted by name."""
-    return storage.read(lambda reader: [person_to_json(person) for person in reader.access().persons])
+def list_all(storage: Storage) -> tuple[PersonRecord, ...]:
+    """Return all people, sorted by name."""
+    return storage.read(lambda reader: reader.access().persons)
 
 
 def add(storage: Storage, name: str, grants: Grants, password: str | None, origin: Origin) -> Written[None]:

@@ -7,8 +7,7 @@ from typing import Final, TypedDict
 from heksher.server.access.grants import Grants, Role
 from heksher.server.access.token import digest_token, is_token, make_token
 from heksher.server.errors import DuplicateError, InvalidInputError, NotFoundError
-from heksher.server.json_form import JSONObject
-from heksher.server.operations.access_form import change_token, token_to_json
+from heksher.server.operations.access_form import change_token
 from heksher.server.operations.access_names import require_name
 from heksher.server.operations.last_admin import require_admin_left
 from heksher.server.operations.permission import require
@@ -27,9 +26,9 @@ class TokenChange(TypedDict, total=False):
     expires_at: datetime | None
 
 
-def list_all(storage: Storage) -> list[JSONObject]:
-    """Return the JSON forms of all tokens, sorted by name."""
-    return storage.read(lambda reader: [token_to_json(token) for token in reader.access().tokens])
+def list_all(storage: Storage) -> tuple[TokenRecord, ...]:
+    """Return all tokens, sorted by name."""
+    return storage.read(lambda reader: reader.access().tokens)
 
 
 def create(storage: Storage, name: str, grants: Grants, expires_at: datetime | None, origin: Origin) -> Written[str]:
@@ -130,13 +129,19 @@ def _check(changes: TokenChange) -> TokenChange:
     if "grants" in checked and not checked["grants"].items:
         raise InvalidInputError("a token without grants allows nothing: give it at least one", ("grants",))
     if "expires_at" in checked and (expires_at := checked["expires_at"]) is not None:
-        checked["expires_at"] = expires_at = expires_at.astimezone(UTC).replace(microsecond=0)
-        if expires_at <= datetime.now(UTC):
-            raise InvalidInputError(
-                f"the token would have ended at {expires_at.isoformat()}, which is past; revoke it to end it now",
-                ("expires_at",),
-            )
+        checked["expires_at"] = _check_end(expires_at)
     return checked
+
+
+def _check_end(expires_at: datetime) -> datetime:
+    try:
+        end = expires_at.astimezone(UTC).replace(microsecond=0)
+    except OverflowError:
+        raise InvalidInputError("in UTC there is no such time: it is too far away", ("expires_at",)) from None
+    if end <= datetime.now(UTC):
+        message = f"the token would have ended at {end.isoformat()}, which is past; revoke it to end it now"
+        raise InvalidInputError(message, ("expires_at",))
+    return end
 
 
 def _find(reader: Reader, name: str) -> TokenRecord | None:

@@ -67,17 +67,33 @@ def prune_database(database: str, before: datetime) -> int:
     Raises:
         StorageError: there is no such database, it has the schema of another version, or it cannot be written to.
     """
-    dialect = find_dialect(database)
-    dialect.check_exists()
-    with using(dialect) as engine:
-        if list_due_migrations(dialect, engine):
-            raise StorageError(
-                f"the schema of {dialect.place} is not that of this version: run 'heksher migrate' first"
-            )
+    with opening(database) as storage:
+        return storage.prune(before)
+
+
+@contextmanager
+def opening(database: str, *, is_making: bool = False) -> Iterator[SqlStorage]:
+    """Yield the open storage of a database, which is not migrated, for the block.
+
+    Args:
+        database: names it.
+        is_making: whether it is made if it does not exist yet, or has no tables.
+
+    Raises:
+        StorageError: there is no such database, it has the schema of another version, or it cannot be opened.
+    """
+    if not (is_making and is_unused(database)):
+        dialect = find_dialect(database)
+        dialect.check_exists()
+        with using(dialect) as engine:
+            if list_due_migrations(dialect, engine):
+                raise StorageError(
+                    f"the schema of {dialect.place} is not that of this version: run 'heksher migrate' first"
+                )
     storage = SqlStorage(database)
     storage.open()
     try:
-        return storage.prune(before)
+        yield storage
     finally:
         storage.close()
 

@@ -10,7 +10,10 @@ import httpx2
 import pytest
 from starlette.routing import BaseRoute
 
-from tests.support.access import make_guarded
+from heksher.server.access.grants import NOTHING
+from heksher.server.operations import people
+from heksher.server.storage.base import NOBODY
+from tests.support.access import give_token, make_guarded
 from tests.support.api import FEATURES, Api
 
 # Everybody there is: nobody, and a token with each grant. Prefixes cover the settings that begin with ``in.``.
@@ -90,6 +93,17 @@ TABLE: dict[str, Row] = {
     "DELETE /api/v1/rules/{rule_id}/metadata": Row("edit"),
     "PUT /api/v1/rules/{rule_id}/metadata/{key}": Row("edit", lambda _: {"value": 1}),
     "DELETE /api/v1/rules/{rule_id}/metadata/{key}": Row("edit"),
+    "GET /api/v1/me": Row("evaluate"),
+    "GET /api/v1/tokens": Row("admin"),
+    "POST /api/v1/tokens": Row("admin", lambda _: {"name": "new", "grants": ["read"]}),
+    "PATCH /api/v1/tokens/{name}": Row("admin", lambda _: {"grants": ["edit"]}),
+    "DELETE /api/v1/tokens/{name}": Row("admin"),
+    "GET /api/v1/people": Row("admin"),
+    "POST /api/v1/people": Row("admin", lambda _: {"name": "new", "grants": ["read"]}),
+    "PATCH /api/v1/people/{name}": Row("admin", lambda _: {"grants": ["edit"]}),
+    "DELETE /api/v1/people/{name}": Row("admin"),
+    "POST /api/v1/people/{name}/password": Row("admin", lambda _: {"password": "correct horse"}),
+    "POST /api/v1/people/{name}/sign-out": Row("admin"),
 }
 
 
@@ -109,6 +123,10 @@ def seed() -> Seeded:
         api.declare(f"{name}.old", configurable_features=["user"], default_value=1)
         api.declare(name, configurable_features=["user"], default_value=1, alias=f"{name}.old", version="1.1")
         rules[name] = api.add_rule(name, {"user": "a"}, 2)
+        # Tokens and people of the same names.
+        for called in (name, f"{name}.old"):
+            give_token(api.storage, "read", name=called)
+            people.add(api.storage, called, NOTHING, None, NOBODY)
     return Seeded(make_guarded(api, grants=GRANTS), rules)
 
 

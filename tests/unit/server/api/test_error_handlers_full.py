@@ -36,10 +36,12 @@ def test_a_new_setting_above_the_ceiling_is_refused():
     api = fill()
     refused = api.post(DECLARE, json=declaration("c"))
     assert 507 == refused.status_code
-    assert {
-        "detail": "there are 2 settings, and 1 more would be above the ceiling of 2: delete some that nobody needs, or"
-        " start the service with a higher HEKSHER_MAX_SETTINGS"
-    } == refused.json()
+    detail = (
+        "there are 2 settings, and 1 more would be above the ceiling of 2: delete some that nobody needs, or start the"
+        " service with a higher HEKSHER_MAX_SETTINGS"
+    )
+    problem = {"type": "about:blank", "title": "Insufficient Storage", "status": 507, "detail": detail}
+    assert ("application/problem+json", problem) == (refused.headers["content-type"], refused.json())
     assert "uptodate" == api.post(DECLARE, json=declaration("a")).json()["outcome"]
     assert "upgraded" == api.post(DECLARE, json=declaration("a", version="1.1", default_value=3)).json()["outcome"]
     assert "upgraded" == api.post(DECLARE, json=declaration("c", alias="b", version="1.1")).json()["outcome"]

@@ -40,6 +40,14 @@ WRITES = [
     ("PUT", f"{SETTING}/name", {"name": "new", "version": "3.1"}),
     ("DELETE", "/api/v1/rules/1", None),
     ("DELETE", SETTING, None),
+    ("POST", "/api/v1/tokens", {"name": "ci", "grants": ["read"]}),
+    ("PATCH", "/api/v1/tokens/ci", {"grants": ["declare"]}),
+    ("DELETE", "/api/v1/tokens/ci", None),
+    ("POST", "/api/v1/people", {"name": "bob", "grants": ["read"]}),
+    ("PATCH", "/api/v1/people/bob", {"grants": ["edit"]}),
+    ("POST", "/api/v1/people/bob/password", {"password": "correct horse"}),
+    ("POST", "/api/v1/people/bob/sign-out", None),
+    ("DELETE", "/api/v1/people/bob", None),
 ]
 
 

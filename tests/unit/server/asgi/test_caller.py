@@ -74,16 +74,16 @@ def test_a_malformed_actor_is_refused(value: bytes, message: str):
 
 @pytest.mark.parametrize("path", [QUERY, FEATURES, "/api/v1/stream", "/nothing"])
 def test_a_refusal_names_the_header(app: Application, caplog: pytest.LogCaptureFixture, path: str):
-    """In the form of the API's answers, even where the answer is in memory; it is counted, and logged with its id."""
+    """As problem details, even where the answer is in memory; it is counted, and logged with its id."""
     caplog.set_level(logging.INFO, "heksher.access")
     send(app, "GET", QUERY)
     refused = send(app, "GET", path, [(b"heksher-actor", b"%"), (b"x-request-id", b"abc")])
-    assert (400, b"application/json", b"abc") == (
+    assert (400, b"application/problem+json", b"abc") == (
         refused.status,
         refused.headers[b"content-type"],
         refused.headers[b"x-request-id"],
     )
-    assert b'{"detail":"Heksher-Actor: the name must be percent-encoded, such as Ada%20Lovelace"}' == refused.body
+    assert "Heksher-Actor: the name must be percent-encoded, such as Ada%20Lovelace" == refused.json()["detail"]
     assert str(len(refused.body)).encode() == refused.headers[b"content-length"]
     assert caplog.messages[-1].startswith(f"GET {path} 400, {len(refused.body)} bytes")
     assert '{route="unmatched",status="400"} 1.0' in read_metrics(app)

@@ -1,6 +1,6 @@
 """Routes of tokens and people, for admins, and the one that tells who asks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Final, TypeVar
 from urllib.parse import quote
@@ -39,6 +39,7 @@ from heksher.server.asgi.access import reads, writes
 from heksher.server.asgi.gate import get_principal
 from heksher.server.json_form import JSONObject
 from heksher.server.operations import people, tokens
+from heksher.server.operations.access_form import person_to_json, token_to_json
 from heksher.server.operations.tokens import LIFETIME, TokenChange
 from heksher.server.storage.base import Written
 
@@ -84,7 +85,7 @@ async def tell_caller(request: Request) -> Response:
 @reads(role=Role.ADMIN)
 def list_tokens(storage: StorageDependency, page: PageDependency) -> Response:
     """Those that have ended are among them. Nobody can be told what they are, as that is not stored."""
-    return _answer_page("tokens", tokens.list_all(storage), page)
+    return _answer_page("tokens", map(token_to_json, tokens.list_all(storage)), page)
 
 
 @router.post(
@@ -143,7 +144,7 @@ def revoke_token(name: TokenInPath, storage: StorageDependency, origin: OriginDe
 @reads(role=Role.ADMIN)
 def list_people(storage: StorageDependency, page: PageDependency) -> Response:
     """Those who sign in with a password, and those who do so elsewhere."""
-    return _answer_page("people", people.list_all(storage), page)
+    return _answer_page("people", map(person_to_json, people.list_all(storage)), page)
 
 
 @router.post(
@@ -212,7 +213,7 @@ def sign_out(name: PersonInPath, storage: StorageDependency, origin: OriginDepen
     return answer_written(people.sign_out(storage, name, origin))
 
 
-def _answer_page(key: str, items: Sequence[JSONObject], page: PageRequest) -> Response:
+def _answer_page(key: str, items: Iterable[JSONObject], page: PageRequest) -> Response:
     shown, cursor = page.cut(items, lambda item: str(item["name"]))
     return JSONAnswer({key: shown, "next_cursor": cursor}, headers=_UNKEPT)
 
