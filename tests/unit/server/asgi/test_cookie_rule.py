@@ -84,5 +84,5 @@ def test_a_write_has_to_say_where_it_is_from():
 
 @pytest.mark.parametrize("more", [{}, {"is_stream": True}, {"hx_request": b"true"}], ids=str)
 def test_a_read_that_names_no_page_is_of_the_own_one(more: dict):
-    """Where there is no TLS, no header says more: what another page may read, or send with this header, has an origin."""
+    """Where there is no TLS, nothing says more: what another page may read, or send with that header, has an origin."""
     assert counts(**more)
