@@ -57,7 +57,8 @@ test-hostile: env-test ## attacks on a service, its memory meanwhile, and carele
 	$(PYTEST) tests/hostile $(ARGS)
 
 .PHONY: test-browser
-test-browser: env-all ## what web pages can do to the service, in a real browser, which is installed if there is none
+test-browser: env-all ## in a real browser, which is installed if there is none: what web pages can do, and how people sign in
+	PYTHONPATH=. $(RUN) -m tools.identity_providers
 	browser="$$($(RUN) tools/browser.py)" && HEKSHER_TEST_BROWSER="$$browser" $(RUN) -m pytest tests/browser $(ARGS)
 
 .PHONY: restore-drills
@@ -261,7 +262,7 @@ lock: env-all ## bring uv.lock and requirements/ in step with pyproject.toml
 
 .PHONY: clean
 clean: ## remove everything that was built: environments, caches, reports
-	rm -rf .venv .tools .pythons .canary .published .browsers .benchmarks .bootstrap.lock build dist .coverage .coverage.* htmlcov
+	rm -rf .venv .tools .pythons .canary .published .providers .browsers .benchmarks .bootstrap.lock build dist .coverage .coverage.* htmlcov
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

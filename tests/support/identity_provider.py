@@ -17,7 +17,7 @@ from joserfc.jwk import KeySet, RSAKey
 from joserfc.jws import JWSRegistry
 
 CLIENT_ID = "heksher"
-CLIENT_SECRET = "s3cret+of/the=service"
+CLIENT_SECRET = "s3cret+of/the=service"  # noqa: S105 - of this provider alone
 _BASIC = f"{CLIENT_ID}:{CLIENT_SECRET}"
 
 

@@ -69,7 +69,7 @@ def test_without_a_site_the_origin_tells(more: dict, method: str, origin: bytes,
     assert is_own == counts(method, origin=origin, **more)
 
 
-@pytest.mark.parametrize("site", OWN_SITES)
+@pytest.mark.parametrize("site", sorted(OWN_SITES))
 def test_a_foreign_origin_counts_for_more_than_the_own_site(site: bytes):
     """No browser says both; what does is not to be believed."""
     assert not counts("POST", is_write=True, sec_fetch_site=site, origin=b"https://evil.example")
@@ -84,5 +84,5 @@ def test_a_write_has_to_say_where_it_is_from():
 
 @pytest.mark.parametrize("more", [{}, {"is_stream": True}, {"hx_request": b"true"}], ids=str)
 def test_a_read_that_names_no_page_is_of_the_own_one(more: dict):
-    """Where there is no TLS, no header says more: what another page may read, or send with this header, has an origin."""
+    """Where there is no TLS, nothing says more: what another page may read, or send with that header, has an origin."""
     assert counts(**more)

@@ -57,7 +57,7 @@ def test_the_right_password_signs_in(desk: Desk):
 )
 def test_another_one_does_not(desk: Desk, name: str, password: str, stored: str | None):
     """It is not told what was wrong, and something is verified in any case, so that nobody can tell by the time."""
-    with pytest.raises(WrongPasswordError, match="^name or password is wrong$") as caught:
+    with pytest.raises(WrongPasswordError, match=r"^name or password is wrong$") as caught:
         asyncio.run(desk.sign_in.sign_in(name, password, "10.0.0.5"))
     assert [(stored, password)] == [verified[:2] for verified in desk.verified]
     assert 9 == caught.value.tries_left

@@ -93,7 +93,7 @@ def test_an_address_is_all_that_its_owner_has(limiter: TryLimiter, one: str, oth
 def test_it_is_known_how_many_tries_are_left(limiter: TryLimiter):
     """Of the name, or of the address if those are fewer."""
     assert 10 == limiter.count_left("alice", "10.0.0.5")
-    for number in range(3):
+    for _ in range(3):
         limiter.take("alice", "10.0.0.5")
     assert 7 == limiter.count_left("alice", "10.0.0.5")
     for number in range(25):

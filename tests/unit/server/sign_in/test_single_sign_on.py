@@ -244,7 +244,7 @@ SIGNATURES = {
     "no signature": lambda claims: cut(sign_with(make_key("first"), {"kid": "first"})(claims)),
     "the public key as a secret": lambda claims: sign_hs256(claims, make_key("first").as_pem(private=False)),
     "the client's secret": lambda claims: sign_hs256(claims, CLIENT_SECRET.encode()),
-    "an extension that must be understood": lambda claims: sign_extended(claims),
+    "an extension that must be understood": sign_extended,
     "no token": lambda claims: "x",
     "nothing": lambda claims: "",
     "no text": lambda claims: 7,

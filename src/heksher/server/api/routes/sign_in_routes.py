@@ -222,7 +222,10 @@ def _answer_error(request: Request, error: Exception) -> Response:
             answer.headers["Retry-After"] = str(error.retry_after_s)
             return answer
         case ProviderError():
-            texts = (f"{error}.", "It is not your fault. Try again; if it stays so, show this to who runs the service.")
+            texts = (
+                _make_sentence(error),
+                "It is not your fault. Try again; if it stays so, show this to who runs the service.",
+            )
             return _show(replace(_make_page(request), note=Note("bad", "The provider cannot be used", texts)), 502)
         case HTTPException():
             return _show_alone(request, Note("bad", "That did not work", (error.detail,)), error.status_code)
@@ -232,8 +235,13 @@ def _answer_error(request: Request, error: Exception) -> Response:
             answer.headers["Retry-After"] = str(_RETRY_AFTER_S)
             return answer
         case _:
-            note = Note("bad", "You are not signed in", (f"{error}.",))
+            note = Note("bad", "You are not signed in", (_make_sentence(error),))
             return _show(replace(_make_page(request), note=note), 400)
+
+
+def _make_sentence(error: Exception) -> str:
+    text = str(error)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _describe_no_grant(request: Request, error: NoGrantError) -> Note:

@@ -210,7 +210,7 @@ def test_what_cannot_be_believed_signs_nobody_in(api: Api, idp: IdentityProvider
     idp.claims = {"nonce": "x", "groups": "platform"}
     page = travel(api, idp)
     assert (400, "text/html; charset=utf-8") == (page.status_code, page.headers["content-type"])
-    assert "the ID token is not for this sign-in: nonce" in page.text
+    assert "The ID token is not for this sign-in: nonce." in page.text
     assert 'href="../../sign-in/oidc"' in page.text
     (removed,) = page.headers.get_list("set-cookie")
     assert removed.startswith("__Host-heksher-sign-in=; Max-Age=0")
