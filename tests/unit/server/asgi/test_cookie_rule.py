@@ -69,7 +69,7 @@ def test_without_a_site_the_origin_tells(more: dict, method: str, origin: bytes,
     assert is_own == counts(method, origin=origin, **more)
 
 
-@pytest.mark.parametrize("site", OWN_SITES)
+@pytest.mark.parametrize("site", sorted(OWN_SITES))
 def test_a_foreign_origin_counts_for_more_than_the_own_site(site: bytes):
     """No browser says both; what does is not to be believed."""
     assert not counts("POST", is_write=True, sec_fetch_site=site, origin=b"https://evil.example")
