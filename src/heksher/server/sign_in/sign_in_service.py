@@ -13,7 +13,6 @@ from heksher.server.access.group_grants import find_grants, read_group_grants
 from heksher.server.access.session import MAX_SESSION_S, sign
 from heksher.server.catalog.access_picture import AccessPicture
 from heksher.server.catalog.catalog import Catalog
-from heksher.server.catalog.session_credential import read_session
 from heksher.server.config import Config
 from heksher.server.operations import people
 from heksher.server.queries.workshop import Workshop
@@ -92,13 +91,6 @@ class SignInService:
     def list_admins(self) -> list[str]:
         """Return the names of the people who can give others grants."""
         return [person.name for person in self._access.records.persons if Role.ADMIN in person.grants]
-
-    def find_person(self, fields: Mapping[bytes, bytes]) -> str | None:
-        """Return the name of who is signed in, by the header fields of a request; ``None`` if nobody is."""
-        access, now_s = self._access, time.time()
-        credential = read_session(access, find_cookie(fields, self.cookies.session), now_s)
-        principal = None if credential is None else credential.find_principal(access, now_s)
-        return None if principal is None else principal.name
 
     async def sign_in(self, name: str, password: str, address: str) -> Admission:
         """Sign somebody in by name and password.
