@@ -7,16 +7,19 @@ on shows that it is not.
 
 import time
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from heksher.server.access.credential import find_token
 from heksher.server.access.grants import Role, describe_missing
 from heksher.server.access.principal import ANYBODY, NOBODY, Principal
+from heksher.server.access.token import digest_token
 from heksher.server.asgi.access import Access, find_access
-from heksher.server.asgi.header_fields import get_fields
+from heksher.server.asgi.header_fields import HeaderFields, get_fields
 from heksher.server.asgi.recognizer import Recognizer
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.refusal import refuse
@@ -64,19 +67,43 @@ class OpenGate:
         recorder: records the requests that are refused here.
         config: says whether the service may be reached by others.
         routes: say who may use them.
+        catalog: knows tokens.
+        uses: is told of each use of a token, so that one can see who would be let in once access is checked.
     """
 
-    def __init__(self, app: ASGIApp, recorder: Recorder, config: Config, routes: Sequence[BaseRoute]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        recorder: Recorder,
+        config: Config,
+        routes: Sequence[BaseRoute],
+        catalog: Catalog,
+        uses: TokenUses,
+    ) -> None:
         self._app = app
+        self._catalog = catalog
+        self._uses = uses
         self._recorder = recorder
         self._refused = frozenset() if config.is_insecure else _FORWARDED
         self._routes = routes
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if not self._refused.isdisjoint(get_fields(scope)) and find_access(self._routes, scope).role is not None:
+        fields = get_fields(scope)
+        if not self._refused.isdisjoint(fields) and find_access(self._routes, scope).role is not None:
             return refuse(scope, send, self._recorder, 403, _PASSED_ON)
+        state = self._catalog.state
+        if state is not None and state.picture.access.tokens:
+            self._note_use(state.picture.access, fields)
         scope[_PRINCIPAL] = ANYBODY
         return self._app(scope, receive, send)
+
+    def _note_use(self, picture: AccessPicture, fields: HeaderFields) -> None:
+        now_s = time.time()
+        with suppress(ValueError):  # two tokens, which are refused once access is checked
+            token = find_token(fields)
+            principal = None if token is None else TokenCredential(digest_token(token)).find_principal(picture, now_s)
+            if principal is not None:
+                self._uses.note(principal.name, now_s)
 
 
 class Gate:
