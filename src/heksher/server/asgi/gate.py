@@ -20,7 +20,7 @@ from heksher.server.asgi.header_fields import get_fields
 from heksher.server.asgi.recognizer import Recognizer
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.refusal import refuse
-from heksher.server.catalog.access_picture import NOTICE_S, AccessPicture, Credential, TokenCredential
+from heksher.server.catalog.access_picture import NOTICE_S, AccessPicture, AnyCredential, TokenCredential
 from heksher.server.catalog.answer import HeaderField
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.config import Config
@@ -148,7 +148,7 @@ def get_principal(scope: Scope) -> Principal:
     return principal
 
 
-def find_credential(scope: Scope) -> Credential | None:
+def find_credential(scope: Scope) -> AnyCredential | None:
     """Return by what the sender of a request is known; ``None`` if by nothing."""
     return scope.get(_CREDENTIAL)
 

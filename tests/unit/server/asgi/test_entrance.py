@@ -139,7 +139,7 @@ def test_a_proxy_is_believed_only_where_it_is_trusted(storage: FragileStorage, c
     said = [(b"x-forwarded-for", b"9.9.9.9"), (b"x-forwarded-proto", b"https")]
     page = [(b"host", b"heksher"), (b"origin", b"https://heksher"), (b"sec-fetch-site", b"same-origin")]
     for proxies, status, address in ((("10.0.0.7",), 204, "9.9.9.9"), ((), 403, "10.0.0.7")):
-        app = make_app(storage, trusted_proxies=proxies)
+        app = make_app(storage, trusted_proxies=proxies, is_insecure=True)
         body = b'{"context_feature":"f%d"}' % status
         assert status == send(app, "POST", FEATURES, [*said, *page], body).status
         assert caplog.messages[-1].endswith(f" to {address}")
