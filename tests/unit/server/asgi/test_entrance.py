@@ -163,6 +163,7 @@ ALL_ANSWERS = [
     ("GET", "/api/health/", [], 307),
     ("GET", "/nothing", [], 404),
     ("DELETE", QUERY, [], 405),
+    ("POST", QUERY, [], 200),
     ("POST", QUERY, [(b"content-length", b"100000000")], 413),
     ("POST", FEATURES, [], 422),
     ("POST", FEATURES, [EVIL], 403),
@@ -177,7 +178,8 @@ def test_a_browser_is_told_to_believe_the_type_of_each_answer(
     """Else it might run what a page includes as a script."""
     send(app, "GET", QUERY)
     answer = send(app, method, path, headers)
-    assert (status, b"nosniff") == (answer.status, answer.headers[b"x-content-type-options"])
+    told = [value for name, value in answer.messages[0]["headers"] if name == b"x-content-type-options"]
+    assert (status, [b"nosniff"]) == (answer.status, told)
 
 
 APP_PAGE = (b"origin", b"https://app.example")
