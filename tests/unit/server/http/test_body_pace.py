@@ -20,14 +20,14 @@ async def answer_unread(_scope, _receive, send) -> None:
 
 @pytest.mark.parametrize(
     ("framing", "piece", "end"),
-    [(b"Content-Length: 60", b"a", b""), (b"Transfer-Encoding: chunked", b"1\r\na\r\n", b"0\r\n\r\n")],
+    [(b"Content-Length: 100", b"a", b""), (b"Transfer-Encoding: chunked", b"1\r\na\r\n", b"0\r\n\r\n")],
 )
 def test_the_rest_of_a_body_that_comes_quickly_enough_is_waited_for(framing: bytes, piece: bytes, end: bytes):
     """Though it was answered already, and is dropped; the next request is answered as well."""
-    limits = HttpLimits(rate_s=0.2, least_body_bytes=5)
+    limits = HttpLimits(rate_s=0.4, least_body_bytes=1)
     with serving(answer_unread, limits=limits) as (url, _), connecting(url) as client:
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % framing)
-        for _ in range(60):
+        for _ in range(100):
             client.send(piece)
             threading.Event().wait(0.01)
         client.send(end, LAST)
