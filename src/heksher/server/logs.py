@@ -4,7 +4,7 @@ The code that answers a request sets ``request_id`` for its duration. A context 
 event loop and onto threads, so no function has to pass the id on.
 
 Clients cannot inject text into log lines: a malformed id is replaced, and what a request's line has of the request is
-quoted and cut off.
+quoted and cut off. A token that somebody puts into a path by mistake does not get there.
 """
 
 import json
@@ -16,6 +16,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import quote
+
+from heksher.server.access.token import hide_tokens
 
 LogFormat = Literal["text", "json"]
 
@@ -92,7 +94,8 @@ def log_request(method: str, path: str, status: int, seconds: float, size_bytes:
 def _escape(text: str) -> str:
     """Return a text of a request as a field of its line: percent-encoded, and cut off where it is long."""
     # Cut off first as well: a path can be as long as a request may be.
-    quoted = quote(text[: _MAX_FIELD_CHARACTERS + 1], safe=_PATH_CHARACTERS, errors="replace")
+    shown = hide_tokens(text)[: _MAX_FIELD_CHARACTERS + 1]
+    quoted = quote(shown, safe=_PATH_CHARACTERS, errors="replace")
     if len(quoted) <= _MAX_FIELD_CHARACTERS:
         return quoted
     return quoted[: _MAX_FIELD_CHARACTERS - len(_CUT_OFF)] + _CUT_OFF

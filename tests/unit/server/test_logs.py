@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from heksher.server.access.token import make_token
 from heksher.server.logs import JsonFormatter, TextFormatter, log_request, new_request_id, read_request_id, request_id
 from tests.support.processes import run_python
 
@@ -123,6 +124,16 @@ def test_no_field_can_forge_lines(caplog: pytest.LogCaptureFixture):
         log_request("A [x]", "/", 200, 0, 0, "9.9.9.9 [x]\nDELETE / 204")
     assert "A%20%5Bx%5D / 200, 0 bytes in 0 ms to 9.9.9.9%20%5Bx%5D%0ADELETE%20/%20204" == caplog.messages[0]
     assert "9.9.9.9%20%5Bx%5D%0ADELETE%20/%20204" == caplog.records[0].client
+
+
+@pytest.mark.parametrize("before", ["/api/v1/tokens/", "/hks_", "/" + "a" * 960])
+def test_no_token_is_logged(caplog: pytest.LogCaptureFixture, before: str):
+    """Whoever takes it for the name of one, or for a part of a URL, has not told it to everybody who reads logs."""
+    token = make_token()
+    with caplog.at_level(logging.INFO, "heksher.access"):
+        log_request("DELETE", f"{before}{token}/{token}", 404, 0, 0, None)
+    assert "hks_..." in caplog.messages[0] or caplog.records[0].path.endswith("...")
+    assert token[:20] not in caplog.messages[0]
 
 
 @pytest.mark.parametrize("character", ["a", "\n", "\u2028"])

@@ -20,6 +20,11 @@ def is_token(text: str) -> bool:
     return _FORM.fullmatch(text) is not None
 
 
+def hide_tokens(text: str) -> str:
+    """Return a text without the tokens in it: of each there is the beginning, which tells that one was there."""
+    return _FORM.sub(f"{_PREFIX}...", text)
+
+
 def digest_token(token: str | bytes) -> str:
     """Return what is stored of a token: SHA-256, in hexadecimal digits.
 

@@ -20,23 +20,26 @@ from heksher.server.access.principal import ANYBODY, NOBODY, Principal
 from heksher.server.access.token import digest_token
 from heksher.server.asgi.access import Access, find_access
 from heksher.server.asgi.header_fields import HeaderFields, get_fields
+from heksher.server.asgi.late_look import CHALLENGE, UNKNOWN_CREDENTIAL, LateLook, Sender
 from heksher.server.asgi.recognizer import Recognizer
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.refusal import refuse
 from heksher.server.catalog.access_picture import NOTICE_S, AccessPicture, AnyCredential, TokenCredential
 from heksher.server.catalog.answer import HeaderField
-from heksher.server.catalog.catalog import Catalog
+from heksher.server.catalog.catalog import PRIVATE, Catalog
 from heksher.server.config import Config
 from heksher.server.metrics import METRICS_PATH
 from heksher.server.token_uses import TokenUses
 from heksher.wire import QUERY_PATH, TOKEN_EXPIRES_HEADER
 
-_PRINCIPAL: Final = "heksher.principal"
-_CREDENTIAL: Final = "heksher.credential"
+_SENDER: Final = "heksher.sender"
 _NOBODY_KNOWN: Final = AccessPicture()
+_ANY_SENDER: Final = Sender(ANYBODY)
+_NO_SENDER: Final = Sender(NOBODY)
 _EXPIRES: Final = TOKEN_EXPIRES_HEADER.lower().encode()
 _READ_ACCESS: Final = Access(is_write=False, role=Role.READ)
-_CHALLENGE: Final[HeaderField] = (b"www-authenticate", b"Bearer")
+_CHALLENGE: Final[HeaderField] = (b"www-authenticate", CHALLENGE.encode())
+_CACHE_CONTROL: Final = b"cache-control"
 _RETRY: Final[HeaderField] = (b"retry-after", b"1")
 # What a proxy adds that passes a request on.
 _FORWARDED: Final = frozenset(
@@ -51,10 +54,6 @@ _PASSED_ON = (
 _NO_CREDENTIAL = (
     "this needs a credential: send a token as Authorization: Bearer TOKEN. An admin of this service makes one, with"
     " heksher access token create"
-)
-_UNKNOWN_CREDENTIAL = (
-    "the service does not know this token: it was revoked, it has ended, or it is mistyped; or it does not know this"
-    " person, or has signed them out"
 )
 _NOT_LOADED = "the service has not reached its database yet, so it cannot tell who may do what; try again later"
 
@@ -94,7 +93,7 @@ class OpenGate:
         state = self._catalog.state
         if state is not None and state.picture.access.tokens:
             self._note_use(state.picture.access, fields)
-        scope[_PRINCIPAL] = ANYBODY
+        scope[_SENDER] = _ANY_SENDER
         return self._app(scope, receive, send)
 
     def _note_use(self, picture: AccessPicture, fields: HeaderFields) -> None:
@@ -154,30 +153,36 @@ class Gate:
         principal = None if credential is None else credential.find_principal(picture, now_s)
         if principal is None:
             if access.role is not None:
-                detail = _NO_CREDENTIAL if credential is None else _UNKNOWN_CREDENTIAL
+                detail = _NO_CREDENTIAL if credential is None else UNKNOWN_CREDENTIAL
                 return refuse(scope, send, self._recorder, 401, detail, _CHALLENGE)
-            scope[_PRINCIPAL] = NOBODY
+            scope[_SENDER] = _NO_SENDER
             return self._app(scope, receive, send)
         if access.role is not None and access.role not in principal.grants.roles:
             return refuse(scope, send, self._recorder, 403, describe_missing(access.role))
-        scope[_PRINCIPAL], scope[_CREDENTIAL] = principal, credential
+        scope[_SENDER] = sender = Sender(principal, credential)
+        if access.role is not None and scope["method"] != "GET":
+            receive = LateLook(receive, sender, access.role, self._catalog).receive
         if isinstance(credential, TokenCredential):
             self._uses.note(principal.name, now_s)
             expires_s = picture.tokens[credential.digest].expires_s
             if expires_s is not None and expires_s - now_s < NOTICE_S:
                 send = _tell_end(send, expires_s)
+        # Answers to queries say it themselves.
+        if access.role is not None and scope["path"] != QUERY_PATH:
+            send = _keep_from_caches(send)
         return self._app(scope, receive, send)
 
 
 def get_principal(scope: Scope) -> Principal:
     """Return who sends a request."""
-    principal: Principal = scope[_PRINCIPAL]
-    return principal
+    sender: Sender = scope[_SENDER]
+    return sender.principal
 
 
 def find_credential(scope: Scope) -> AnyCredential | None:
     """Return by what the sender of a request is known; ``None`` if by nothing."""
-    return scope.get(_CREDENTIAL)
+    sender: Sender | None = scope.get(_SENDER)
+    return None if sender is None else sender.credential
 
 
 def _tell_end(send: Send, expires_s: float) -> Send:
@@ -190,3 +195,19 @@ def _tell_end(send: Send, expires_s: float) -> Send:
         return send(message)
 
     return send_with_end
+
+
+def _keep_from_caches(send: Send) -> Send:
+    """Return what sends an answer that no cache may give to others, unless the answer says more of caches itself.
+
+    Of itself a shared cache knows only that it may not give others an answer to ``Authorization``.
+    """
+
+    def send_privately(message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            if all(name != _CACHE_CONTROL for name, _ in headers):
+                message = {**message, "headers": [*headers, (_CACHE_CONTROL, PRIVATE)]}
+        return send(message)
+
+    return send_privately

@@ -4,8 +4,6 @@ A token that is sent counts, whatever else the request has: programs send it on 
 comes without anybody's doing counts only where the service's own pages ask, see ``cookie_rule``.
 """
 
-from urllib.parse import unquote
-
 from starlette.types import Scope
 
 from heksher.server.access.cookie import find_cookie, make_cookie_form
@@ -70,4 +68,6 @@ class Recognizer:
         name = fields.get(self._user_header)
         if not name or not self._proxies.trusts(get_peer(scope)):
             return None
-        return PersonCredential(unquote(name.decode("latin-1")))
+        # As it stands there: proxies do not encode names, so one with a percent sign would become another one. Nobody
+        # has a name that is no UTF-8.
+        return PersonCredential(name.decode("utf-8", "surrogateescape"))

@@ -111,7 +111,9 @@ def _compare(
         return person, replace(person, grants=grants.texts())
     if not grants.items:
         return None, None
-    name = _find_free_name(identity.name, {person.name for person in access.persons})
+    # Not that of a token, either: who may choose their name at the provider must not look like a program in the log.
+    taken = {*(person.name for person in access.persons), *(token.name for token in access.tokens)}
+    name = _find_free_name(identity.name, taken)
     return None, PersonRecord(name, grants.texts(), None, identity.issuer, identity.subject)
 
 

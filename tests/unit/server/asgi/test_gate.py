@@ -141,8 +141,13 @@ def test_the_end_of_a_token_is_told_for_its_last_days(api: Api):
 
 def test_other_caches_keep_no_answer_that_needs_a_token(api: Api):
     """They know of Authorization, and not of the other headers. Without access control they may, as before."""
-    assert "private, no-cache" == api.get(QUERY, headers=bear("read")).headers["Cache-Control"]
+    for path in (QUERY, QUERY, SETTINGS, "/api/v1/settings/unknown"):
+        assert "private, no-cache" == api.get(path, headers=bear("read")).headers["Cache-Control"]
+    # More than that is not taken back, and what is for anybody is no secret.
+    assert "no-store" == api.get("/api/v1/me", headers=bear("read")).headers["Cache-Control"]
+    assert "Cache-Control" not in api.get("/openapi.json", headers=bear("read")).headers
     assert "no-cache" == Api(api.storage).get(QUERY).headers["Cache-Control"]
+    assert "Cache-Control" not in Api(api.storage).get(SETTINGS).headers
 
 
 def test_before_the_database_was_reached_nobody_gets_in():
