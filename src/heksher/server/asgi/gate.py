@@ -20,7 +20,7 @@ from heksher.server.access.principal import ANYBODY, NOBODY, Principal
 from heksher.server.access.token import digest_token
 from heksher.server.asgi.access import Access, find_access
 from heksher.server.asgi.header_fields import HeaderFields, get_fields
-from heksher.server.asgi.late_look import CHALLENGE, UNKNOWN_CREDENTIAL, LateLook, Sender
+from heksher.server.asgi.late_look import CHALLENGE, UNKNOWN_CREDENTIAL, LateLook, Requester
 from heksher.server.asgi.recognizer import Recognizer
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.refusal import refuse
@@ -34,8 +34,8 @@ from heksher.wire import QUERY_PATH, TOKEN_EXPIRES_HEADER
 
 _SENDER: Final = "heksher.sender"
 _NOBODY_KNOWN: Final = AccessPicture()
-_ANY_SENDER: Final = Sender(ANYBODY)
-_NO_SENDER: Final = Sender(NOBODY)
+_ANY_SENDER: Final = Requester(ANYBODY)
+_NO_SENDER: Final = Requester(NOBODY)
 _EXPIRES: Final = TOKEN_EXPIRES_HEADER.lower().encode()
 _READ_ACCESS: Final = Access(is_write=False, role=Role.READ)
 _CHALLENGE: Final[HeaderField] = (b"www-authenticate", CHALLENGE.encode())
@@ -159,7 +159,7 @@ class Gate:
             return self._app(scope, receive, send)
         if access.role is not None and access.role not in principal.grants.roles:
             return refuse(scope, send, self._recorder, 403, describe_missing(access.role))
-        scope[_SENDER] = sender = Sender(principal, credential)
+        scope[_SENDER] = sender = Requester(principal, credential)
         if access.role is not None and scope["method"] != "GET":
             receive = LateLook(receive, sender, access.role, self._catalog).receive
         if isinstance(credential, TokenCredential):
@@ -175,13 +175,13 @@ class Gate:
 
 def get_principal(scope: Scope) -> Principal:
     """Return who sends a request."""
-    sender: Sender = scope[_SENDER]
+    sender: Requester = scope[_SENDER]
     return sender.principal
 
 
 def find_credential(scope: Scope) -> AnyCredential | None:
     """Return by what the sender of a request is known; ``None`` if by nothing."""
-    sender: Sender | None = scope.get(_SENDER)
+    sender: Requester | None = scope.get(_SENDER)
     return None if sender is None else sender.credential
 
 

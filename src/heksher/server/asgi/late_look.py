@@ -22,7 +22,7 @@ UNKNOWN_CREDENTIAL: Final = (
 )
 
 
-class Sender:
+class Requester:
     """Who sends a request.
 
     Attributes:
@@ -53,7 +53,7 @@ class LateLook:
 
     __slots__ = ("_catalog", "_error", "_receive", "_role", "_sender")
 
-    def __init__(self, receive: Receive, sender: Sender, role: Role, catalog: Catalog) -> None:
+    def __init__(self, receive: Receive, sender: Requester, role: Role, catalog: Catalog) -> None:
         self._receive = receive
         self._sender = sender
         self._role = role
