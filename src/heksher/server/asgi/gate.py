@@ -13,14 +13,16 @@ from typing import Final
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from heksher.server.access.credential import find_token
 from heksher.server.access.grants import Role, describe_missing
 from heksher.server.access.principal import ANYBODY, NOBODY, Principal
+from heksher.server.access.token import digest_token
 from heksher.server.asgi.access import Access, find_access
 from heksher.server.asgi.header_fields import get_fields
 from heksher.server.asgi.recognizer import Recognizer
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.refusal import refuse
-from heksher.server.catalog.access_picture import NOTICE_S, AccessPicture, Credential, TokenCredential
+from heksher.server.catalog.access_picture import AccessPicture, Credential
 from heksher.server.catalog.answer import HeaderField
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.config import Config
@@ -120,25 +122,49 @@ class Gate:
         if state is None and access.role is not None:
             return refuse(scope, send, self._recorder, 503, _NOT_LOADED, _RETRY)
         picture = _NOBODY_KNOWN if state is None else state.picture.access
+        fields = get_fields(scope)
         try:
-            credential = self._recognizer.find_credential(scope, get_fields(scope), access, picture, now_s)
+            token = find_token(fields)
         except ValueError as error:
             return refuse(scope, send, self._recorder, 400, str(error))
-        principal = None if credential is None else credential.find_principal(picture, now_s)
-        if principal is None:
-            if access.role is not None:
+        if token is None:
+            credential = self._recognizer.find_credential(scope, fields, access, picture, now_s)
+            principal = None if credential is None else credential.find_principal(picture, now_s)
+            if credential is None or principal is None:
                 detail = _NO_CREDENTIAL if credential is None else _UNKNOWN_CREDENTIAL
-                return refuse(scope, send, self._recorder, 401, detail, _CHALLENGE)
-            scope[_PRINCIPAL] = NOBODY
-            return self._app(scope, receive, send)
+                return self._let_in_nobody(scope, receive, send, access, detail)
+            return self._let_in(scope, receive, send, access, principal, credential)
+        # It counts whatever else the request has: programs send it on purpose, and browsers never do.
+        known = picture.tokens.get(digest_token(token))
+        if known is None or now_s >= known.expires_s:
+            return self._let_in_nobody(scope, receive, send, access, _UNKNOWN_CREDENTIAL)
+        if now_s >= known.notice_s:
+            send = _tell_end(send, known.expires_s)
+        self._uses.note(known.principal.name, now_s)
+        return self._let_in(scope, receive, send, access, known.principal, known.credential)
+
+    def _let_in(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        access: Access,
+        principal: Principal,
+        credential: Credential,
+    ) -> Awaitable[None]:
+        """Pass a request on, if its sender may use the route."""
         if access.role is not None and access.role not in principal.grants.roles:
             return refuse(scope, send, self._recorder, 403, describe_missing(access.role))
         scope[_PRINCIPAL], scope[_CREDENTIAL] = principal, credential
-        if isinstance(credential, TokenCredential):
-            self._uses.note(principal.name, now_s)
-            expires_s = picture.tokens[credential.digest].expires_s
-            if expires_s is not None and expires_s - now_s < NOTICE_S:
-                send = _tell_end(send, expires_s)
+        return self._app(scope, receive, send)
+
+    def _let_in_nobody(
+        self, scope: Scope, receive: Receive, send: Send, access: Access, detail: str
+    ) -> Awaitable[None]:
+        """Pass on a request of a sender who is not known, if the route is for anybody."""
+        if access.role is not None:
+            return refuse(scope, send, self._recorder, 401, detail, _CHALLENGE)
+        scope[_PRINCIPAL] = NOBODY
         return self._app(scope, receive, send)
 
 

@@ -1,7 +1,9 @@
 """Who may do what at one revision, in the form that requests are checked with: an immutable part of a picture."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
@@ -22,17 +24,8 @@ ACCESS_KINDS: Final = frozenset({TOKEN, PERSON, SIGNING_KEY})
 # So long before a token ends, answers to it, the log of clients and a metric say so.
 NOTICE_S: Final = 30 * 24 * 3600.0
 
-
-class KnownToken(NamedTuple):
-    """A token.
-
-    Attributes:
-        principal: who has it.
-        expires_s: when it ends, by ``time.time``; ``None`` if it does not.
-    """
-
-    principal: Principal
-    expires_s: float | None
+# Most of many tokens allow one of a few things.
+_read_grants = lru_cache(1024)(read_grants)
 
 
 class KnownPerson(NamedTuple):
@@ -57,9 +50,23 @@ class TokenCredential(NamedTuple):
     def find_principal(self, access: "AccessPicture", now_s: float) -> Principal | None:
         """Return who has the token; ``None`` if there is none, or it has ended."""
         known = access.tokens.get(self.digest)
-        if known is None or (known.expires_s is not None and known.expires_s <= now_s):
-            return None
-        return known.principal
+        return None if known is None or now_s >= known.expires_s else known.principal
+
+
+class KnownToken(NamedTuple):
+    """A token. What each request needs of it is made beforehand.
+
+    Attributes:
+        principal: who has it.
+        expires_s: when it ends, by ``time.time``; infinite if it does not.
+        notice_s: from when on that is told, likewise.
+        credential: by which those who send it are known.
+    """
+
+    principal: Principal
+    expires_s: float
+    notice_s: float
+    credential: TokenCredential
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +103,7 @@ class AccessPicture:
 
     def count_ending(self, now_s: float) -> int:
         """Return how many tokens end soon after a time by ``time.time``."""
-        ends = [token.expires_s for token in self.tokens.values() if token.expires_s is not None]
-        return sum(now_s < end_s < now_s + NOTICE_S for end_s in ends)
+        return sum(token.notice_s < now_s < token.expires_s for token in self.tokens.values())
 
     def find_person_by_identity(self, issuer: str, subject: str) -> KnownPerson | None:
         """Return the person whom a provider of identities knows by a subject."""
@@ -105,9 +111,10 @@ class AccessPicture:
 
 
 def _know_token(record: TokenRecord) -> KnownToken:
-    principal = Principal("token", record.name, read_grants(record.grants))
-    return KnownToken(principal, None if record.expires_at is None else record.expires_at.timestamp())
+    principal = Principal("token", record.name, _read_grants(record.grants))
+    expires_s = math.inf if record.expires_at is None else record.expires_at.timestamp()
+    return KnownToken(principal, expires_s, expires_s - NOTICE_S, TokenCredential(record.digest))
 
 
 def _know_person(record: PersonRecord) -> KnownPerson:
-    return KnownPerson(record, Principal("person", record.name, read_grants(record.grants)))
+    return KnownPerson(record, Principal("person", record.name, _read_grants(record.grants)))
