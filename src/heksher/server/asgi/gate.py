@@ -138,9 +138,10 @@ class Gate:
         known = picture.tokens.get(digest_token(token))
         if known is None or now_s >= known.expires_s:
             return self._let_in_nobody(scope, receive, send, access, _UNKNOWN_CREDENTIAL)
-        if now_s >= known.notice_s:
-            send = _tell_end(send, known.expires_s)
-        self._uses.note(known.principal.name, now_s)
+        if now_s >= known.plain_until_s:
+            known.plain_until_s = min(self._uses.note(known.principal.name, now_s), known.notice_s)
+            if now_s >= known.notice_s:
+                send = _tell_end(send, known.expires_s)
         return self._let_in(scope, receive, send, access, known.principal, known.credential)
 
     def _let_in(

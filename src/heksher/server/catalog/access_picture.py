@@ -53,7 +53,7 @@ class TokenCredential(NamedTuple):
         return None if known is None or now_s >= known.expires_s else known.principal
 
 
-class KnownToken(NamedTuple):
+class KnownToken:
     """A token. What each request needs of it is made beforehand.
 
     Attributes:
@@ -61,12 +61,18 @@ class KnownToken(NamedTuple):
         expires_s: when it ends, by ``time.time``; infinite if it does not.
         notice_s: from when on that is told, likewise.
         credential: by which those who send it are known.
+        plain_until_s: until when there is nothing to be done about a request but to let it in: it holds, and a use need
+            not be noted. A memo of the gate, which alone may change it.
     """
 
-    principal: Principal
-    expires_s: float
-    notice_s: float
-    credential: TokenCredential
+    __slots__ = ("credential", "expires_s", "notice_s", "plain_until_s", "principal")
+
+    def __init__(self, principal: Principal, expires_s: float, credential: TokenCredential) -> None:
+        self.principal: Principal = principal
+        self.expires_s: float = expires_s
+        self.notice_s: float = expires_s - NOTICE_S
+        self.credential: TokenCredential = credential
+        self.plain_until_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +119,7 @@ class AccessPicture:
 def _know_token(record: TokenRecord) -> KnownToken:
     principal = Principal("token", record.name, _read_grants(record.grants))
     expires_s = math.inf if record.expires_at is None else record.expires_at.timestamp()
-    return KnownToken(principal, expires_s, expires_s - NOTICE_S, TokenCredential(record.digest))
+    return KnownToken(principal, expires_s, TokenCredential(record.digest))
 
 
 def _know_person(record: PersonRecord) -> KnownPerson:
