@@ -13,12 +13,12 @@ from typing import Final
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heksher.server.access.credential import find_token
+from heksher.server.access.credential import find_form, find_token
 from heksher.server.access.grants import Role, describe_missing
 from heksher.server.access.principal import ANYBODY, NOBODY, Principal
 from heksher.server.access.token import digest_token
 from heksher.server.asgi.access import Access, find_access
-from heksher.server.asgi.header_fields import get_fields
+from heksher.server.asgi.header_fields import HeaderFields, get_fields
 from heksher.server.asgi.recognizer import Recognizer
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.refusal import refuse
@@ -118,15 +118,33 @@ class Gate:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         access = self._known_access.get(scope["path"]) or find_access(self._routes, scope)
-        state, now_s = self._catalog.state, time.time()
-        if state is None and access.role is not None:
-            return refuse(scope, send, self._recorder, 503, _NOT_LOADED, _RETRY)
-        picture = _NOBODY_KNOWN if state is None else state.picture.access
-        fields = get_fields(scope)
+        state, fields = self._catalog.state, get_fields(scope)
+        if state is None:
+            if access.role is not None:
+                return refuse(scope, send, self._recorder, 503, _NOT_LOADED, _RETRY)
+            return self._identify(scope, receive, send, access, _NOBODY_KNOWN, fields)
+        picture, form = state.picture.access, find_form(fields)
+        # Nearly all requests are like one before.
+        known = None if form is None else picture.forms.get(form)
+        if known is None or time.time() >= known.plain_until_s:
+            return self._identify(scope, receive, send, access, picture, fields)
+        return self._let_in(scope, receive, send, access, known.principal, known.credential)
+
+    def _identify(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        access: Access,
+        picture: AccessPicture,
+        fields: HeaderFields,
+    ) -> Awaitable[None]:
+        """Find out who sends a request, and do what that entails."""
         try:
             token = find_token(fields)
         except ValueError as error:
             return refuse(scope, send, self._recorder, 400, str(error))
+        now_s = time.time()
         if token is None:
             credential = self._recognizer.find_credential(scope, fields, access, picture, now_s)
             principal = None if credential is None else credential.find_principal(picture, now_s)
@@ -138,10 +156,10 @@ class Gate:
         known = picture.tokens.get(digest_token(token))
         if known is None or now_s >= known.expires_s:
             return self._let_in_nobody(scope, receive, send, access, _UNKNOWN_CREDENTIAL)
-        if now_s >= known.plain_until_s:
-            known.plain_until_s = min(self._uses.note(known.principal.name, now_s), known.notice_s)
-            if now_s >= known.notice_s:
-                send = _tell_end(send, known.expires_s)
+        noted_until_s = self._uses.note(known.principal.name, now_s)
+        known.remember(picture.forms, find_form(fields), min(noted_until_s, known.notice_s))
+        if now_s >= known.notice_s:
+            send = _tell_end(send, known.expires_s)
         return self._let_in(scope, receive, send, access, known.principal, known.credential)
 
     def _let_in(

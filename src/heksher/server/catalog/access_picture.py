@@ -61,18 +61,35 @@ class KnownToken:
         expires_s: when it ends, by ``time.time``; infinite if it does not.
         notice_s: from when on that is told, likewise.
         credential: by which those who send it are known.
-        plain_until_s: until when there is nothing to be done about a request but to let it in: it holds, and a use need
-            not be noted. A memo of the gate, which alone may change it.
+        plain_until_s: until when there is nothing to do for a request but to let it in: the token holds, its end is not
+            near, and its use is noted.
     """
 
-    __slots__ = ("credential", "expires_s", "notice_s", "plain_until_s", "principal")
+    __slots__ = ("_form", "credential", "expires_s", "notice_s", "plain_until_s", "principal")
 
     def __init__(self, principal: Principal, expires_s: float, credential: TokenCredential) -> None:
         self.principal: Principal = principal
         self.expires_s: float = expires_s
         self.notice_s: float = expires_s - NOTICE_S
         self.credential: TokenCredential = credential
-        self.plain_until_s: float = 0.0
+        self.plain_until_s: float = -math.inf
+        # In which requests have it, as far as that is remembered.
+        self._form: bytes | None = None
+
+    def remember(self, forms: dict[bytes, "KnownToken"], form: bytes | None, plain_until_s: float) -> None:
+        """Note in which form requests have the token: one for each token, so that nobody can fill the memory.
+
+        Args:
+            forms: the tokens by what was noted.
+            form: the form; ``None`` for one that is not worth it.
+            plain_until_s: as the attribute.
+        """
+        self.plain_until_s = plain_until_s
+        if form is None or form == self._form:
+            return
+        if self._form is not None:
+            del forms[self._form]
+        forms[form], self._form = self, form
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +100,14 @@ class AccessPicture:
         records: what is stored.
         tokens: the tokens by their digests.
         persons: the people by their names.
+        forms: the tokens by the forms in which requests had them lately, so that the next one needs no digest. A memo
+            of one event loop; a picture with other tokens has an empty one, so nobody who is gone is let in by it.
     """
 
     records: AccessRecords = _NOTHING
     tokens: Mapping[str, KnownToken] = field(init=False, repr=False, compare=False)
     persons: Mapping[str, KnownPerson] = field(init=False, repr=False, compare=False)
+    forms: dict[bytes, KnownToken] = field(init=False, repr=False, compare=False, default_factory=dict)
     _identities: Mapping[tuple[str, str], KnownPerson] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
