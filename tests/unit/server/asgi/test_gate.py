@@ -132,7 +132,7 @@ def test_a_token_that_was_narrowed_allows_no_more(api: Api):
     """At once, however often it was used before."""
     for _ in range(3):
         assert 200 == api.get(QUERY, headers=bear("read")).status_code
-    give_token(api.storage, "evaluate", name="with read", secret="hks_with read")
+    give_token(api.storage, "evaluate", name="with read")
     api.app.services.catalog.refresh()
     assert [403] * 2 == [api.get(QUERY, headers=bear("read")).status_code for _ in range(2)]
 
