@@ -159,6 +159,17 @@ def test_each_proxy_that_is_shown_passes_the_host_on():
     assert len(locations) >= 2
 
 
+def test_services_that_others_reach_are_shown_with_who_decides():
+    """Without one of the two options, such a service does not start."""
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md")]
+    blocks = [
+        block for text in texts for block in re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    ]
+    reached = [block for block in blocks if re.search(r"heksher serve.* --host (?!localhost|127|::1)", block)]
+    assert [] == [block for block in reached if not re.search("--access|--insecure|HEKSHER_(ACCESS|INSECURE)=", block)]
+    assert len(reached) >= 3
+
+
 def test_errors_are_documented():
     """The page of errors shows the tree of all errors, which is the documentation of their module."""
     assert "automodule:: heksher.exceptions" in read("reference/errors.md")

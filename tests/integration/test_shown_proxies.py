@@ -1,7 +1,7 @@
-"""The proxies that the page on production shows: each is run as it is shown, in front of a service that asks for tokens.
+"""The proxies that the page on production shows: each is run as shown, in front of a service that asks for tokens.
 
-What is replaced is what a reader replaces, too: addresses and certificates. A machine without the program of a proxy
-tries that one not.
+What is replaced is what a reader replaces, too: addresses and certificates. Where there is no such program, that one is
+not tried.
 """
 
 import re

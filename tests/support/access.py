@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from heksher.server.storage.access_records import TOKEN, TokenRecord
-
 from heksher.server.access.token import digest_token
 from heksher.server.config import Config
+from heksher.server.storage.access_records import TOKEN, TokenRecord
 from heksher.server.storage.base import LoggedChange, Storage, Writer
 from tests.support.api import Api
 

@@ -61,10 +61,10 @@ def run_service(config: Config, say: Callable[[str], object]) -> None:
         StorageError: the database cannot be made ready.
     """
     configure_logging(config.log_format)
-    require_guard(config)
     for prefix in (scratch.METRICS, scratch.RESTORE):
         scratch.remove_leftovers(prefix)
     with closing(listen(config.host, config.port)) as listener:
+        require_guard(config, listener.getsockname()[0])
         make_default_directory(config)
 
         def tell() -> None:
@@ -76,8 +76,12 @@ def run_service(config: Config, say: Callable[[str], object]) -> None:
             run_workers(config, listener, tell)
 
 
-def require_guard(config: Config) -> None:
+def require_guard(config: Config, address: str) -> None:
     """Check that not everybody in the network could do everything without anybody having decided so.
+
+    Args:
+        config: the configuration of the service.
+        address: the one that it listens on.
 
     Raises:
         StartupError: they could; the message names both ways out.
@@ -86,16 +90,12 @@ def require_guard(config: Config) -> None:
         raise StartupError("--access and --insecure (HEKSHER_ACCESS, HEKSHER_INSECURE) contradict each other: take one")
     if config.is_insecure:
         logger.warning("--insecure: everybody who reaches this service may do everything")
-    elif not config.has_access and not config.doc_only and not _is_loopback(config.host):
+    elif not config.has_access and not config.doc_only and not is_loopback_address(address):
         raise StartupError(
-            f"others could reach the service at {config.host}, and would be allowed everything. Start it with --access"
+            f"others could reach the service at {address}, and would be allowed everything. Start it with --access"
             " (HEKSHER_ACCESS=true) to have it check who may do what (make the first token with heksher access token"
             " create), or with --insecure (HEKSHER_INSECURE=true) if the network decides that"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    return host.lower() == "localhost" or is_loopback_address(host.strip("[]"))
 
 
 def run_workers(config: Config, listener: socket.socket, when_ready: Callable[[], None]) -> None:
@@ -108,7 +108,7 @@ def run_workers(config: Config, listener: socket.socket, when_ready: Callable[[]
     if not hasattr(os, "fork"):
         raise StartupError("several workers need a system with fork: use one worker here, and several services")
     with open_storage(config) as storage:  # to make it ready, once
-        _warn_without_features(config, storage)
+        _warn_of_gaps(config, storage)
     # Only the first start sets the context features: a later change of the list must not keep a replacement from
     # starting.
     own_config = replace(config, context_features=None)
@@ -137,7 +137,7 @@ def run_server(
     app = Application(config)
     with app.run():
         if lifeline is None:  # else the parent has said it
-            _warn_without_features(config, app.services.storage)
+            _warn_of_gaps(config, app.services.storage)
         metrics = app.services.metrics
         limits = make_limits(config)
         Server(
@@ -145,11 +145,20 @@ def run_server(
         ).run([listener])
 
 
-def _warn_without_features(config: Config, storage: Storage) -> None:
+def _warn_of_gaps(config: Config, storage: Storage) -> None:
+    """Warn of what a service needs that is to be used, and has not."""
+    if config.doc_only:
+        return
     # A database that is away again already is told of by whoever follows it.
     with suppress(StorageUnavailableError):
-        if not (config.doc_only or list_features(storage)):
+        if not list_features(storage):
             logger.warning("the service has no context features, so no setting can be declared: %s", REMEDY)
+        access = storage.read(lambda reader: reader.access())
+        if config.has_access and not (access.tokens or access.persons or config.oidc_issuer):
+            logger.warning(
+                "nobody can do anything yet, as there are neither tokens nor people: make the first with heksher access"
+                " token create, or heksher access person add"
+            )
 
 
 def make_limits(config: Config) -> HttpLimits:

@@ -1,11 +1,13 @@
 """The kinds of arguments that commands have."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import click
 import pytest
 
-from heksher.cli.argument import FilePath, WholeNumber
+from heksher.cli.argument import FilePath, GrantText, Lifetime, WholeNumber
+from heksher.server.access.grants import Grant, Role
 
 
 @pytest.mark.parametrize("text", ["a.db", "/a/b.db", "with space?and#.db", "./postgresql://a", "./12:00@x", "file"])
@@ -50,3 +52,26 @@ def test_a_directory_is_refused(text: str):
     """Where a file is needed."""
     with pytest.raises(click.BadParameter, match=f"'{text}' is a directory"):
         FilePath().convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("1", timedelta(days=1)), ("36500", timedelta(days=36500)), ("never", timedelta.max)],
+)
+def test_something_lasts_for_days_or_for_ever(text: str, expected: timedelta):
+    """Whole ones."""
+    assert expected == Lifetime().convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "36501", "", "Never", "1d"])
+def test_the_error_says_how_long_something_can_last(text: str):
+    """In days, or for ever."""
+    with pytest.raises(click.BadParameter, match="from 1 to 36500, nor is it never"):
+        Lifetime().convert(text, None, None)
+
+
+def test_a_grant_is_taken():
+    """Or refused with the words of whoever reads it."""
+    assert Grant(Role.EDIT, "in.") == GrantText().convert("edit:in.", None, None)
+    with pytest.raises(click.BadParameter, match="'edits' is no grant"):
+        GrantText().convert("edits", None, None)

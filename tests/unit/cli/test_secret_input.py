@@ -2,7 +2,9 @@
 
 import os
 import pty
+import subprocess
 import sys
+from contextlib import suppress
 
 import click
 import pytest
@@ -63,22 +65,19 @@ def test_whoever_is_asked_says_it_twice(monkeypatch: pytest.MonkeyPatch):
 def test_what_is_typed_is_not_shown():
     """In a real terminal."""
     code = "from heksher.cli.secret_input import read_password; print(len(read_password(is_from_stdin=False)))"
-    child, terminal = pty.fork()
-    if not child:  # pragma: no cover - another process
-        os.execv(sys.executable, [sys.executable, "-c", code])
+    terminal, other_side = pty.openpty()
+    asking = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=other_side, stdout=other_side, stderr=other_side, start_new_session=True
+    )
+    os.close(other_side)
     shown = b""
-    try:
-        for answer in (PASSWORD, PASSWORD):
+    with os.fdopen(terminal, "r+b", buffering=0) as screen, suppress(OSError):  # an error once the other side is gone
+        for _ in range(2):
             while not shown.endswith(b": "):
-                shown += os.read(terminal, 1024)
-            os.write(terminal, f"{answer}\n".encode())
+                shown += screen.read(1024)
+            screen.write(f"{PASSWORD}\n".encode())
             shown += b"|"
-        while True:
-            shown += os.read(terminal, 1024)
-    except OSError:
-        pass  # the other side is gone
-    finally:
-        os.close(terminal)
-        status = os.waitpid(child, 0)[1]
-    assert (0, True) == (status, b"13" in shown)
+        while piece := screen.read(1024):
+            shown += piece
+    assert (0, True) == (asking.wait(), b"13" in shown)
     assert PASSWORD.encode() not in shown

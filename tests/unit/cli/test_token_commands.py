@@ -11,7 +11,7 @@ from heksher.cli.root import heksher as command
 from heksher.server.access.grants import parse_grants
 from heksher.server.access.token import digest_token, is_token
 from heksher.server.operations import tokens
-from heksher.server.storage.base import NOBODY, Origin
+from heksher.server.storage.base import NOBODY, LoggedChange, Origin, Writer
 from tests.support.old_databases import make_first_database
 from tests.support.operations import read_last
 from tests.support.principals import find_token
@@ -34,9 +34,9 @@ def database(tmp_path: Path) -> Path:
         past = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
         record = find_token(storage, "old")
 
-        def end(writer) -> None:
-            writer.put_token(type(record)(record.name, record.digest, record.grants, "ada", past, past, past))
-            writer.record(tokens.change_token("change", record, record, "old"))
+        def end(writer: Writer) -> None:
+            writer.put_token(type(record)(record.name, record.digest, record.grants, "ada", past, past))
+            writer.record(LoggedChange("change", "token", "old", {}, {}))
 
         storage.write(end)
         storage.note_token_uses({"old": past})

@@ -34,6 +34,15 @@ BEYOND = {
     "MAX_QUERY_SETTINGS": ("GET", f"/api/v1/query?settings={','.join(repeat(10_001))}", None, 422),
     "MAX_QUERY_FILTERS": ("GET", f"/api/v1/query?context_filters={','.join(repeat(1001, 'k{}:*'.format))}", None, 422),
     "MAX_VALUE_BYTES": ("PUT", "/api/v1/rules/1/value", {"value": "x" * 1_048_576}, 422),
+    "MAX_ACCESS_NAME_CHARACTERS": ("POST", "/api/v1/tokens", {"name": "a" * 101, "grants": ["read"]}, 422),
+    "MAX_GRANTS": ("POST", "/api/v1/tokens", {"name": "a", "grants": ["read"] * 101}, 422),
+    "MAX_PASSWORD_CHARACTERS": (
+        "POST",
+        "/api/v1/people",
+        {"name": "a", "grants": ["read"], "password": "x" * 1001},
+        422,
+    ),
+    "MAX_PAGE_ITEMS": ("GET", "/api/v1/tokens?limit=1001", None, 422),
     "MAX_QUERY_VALUES": ("POST", "/api/v1/query", {"context_filters": {"user": repeat(100_001)}}, 422),
 }
 # They bound what the service says and keeps, not what it takes: test_error_handlers_full has the last two.

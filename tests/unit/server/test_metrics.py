@@ -64,6 +64,7 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
     metrics.set_database_up(True)
     metrics.set_writes_possible(True)
     metrics.set_cache(12, 34_567)
+    metrics.set_tokens_ending(6)
     metrics.set_connections(8, 192, 4096)
     metrics.count_ended_connection("room")
     metrics.set_wanted_workers(4)
@@ -86,6 +87,7 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
         "heksher_database_up": 1,
         "heksher_writes_possible": 1,
         "heksher_cache_answers": 12,
+        "heksher_tokens_ending": 6,
         "heksher_connections": 8,
         "heksher_connections_limit": 192,
         "heksher_request_bytes": 4096,

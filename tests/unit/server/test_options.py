@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from heksher.server.address_kind import Hosts, ListenHost, Networks, PublicURL, WebOrigins
+from heksher.server.address_kind import HeaderName, Hosts, ListenHost, Networks, PublicURL, WebOrigins
 from heksher.server.config import Config, FirstVersion
 from heksher.server.logs import LogFormat
 from heksher.server.oidc_kind import GroupGrants, Issuer, Scopes, Secret
@@ -27,6 +27,7 @@ TYPES = {
     Choice: {LogFormat, FirstVersion},
     FeatureNames: {tuple[str, ...] | None},
     PublicURL: {str | None},
+    HeaderName: {str | None},
     Hosts: {tuple[str, ...]},
     WebOrigins: {tuple[str, ...]},
     Networks: {tuple[str, ...]},

@@ -65,7 +65,7 @@ class ErrorDescription:
     more: JSONObject = field(default_factory=dict)
 
 
-class _Part(NamedTuple):
+class _BadPart(NamedTuple):
     """A part of a request that breaks the rules, as answers tell it."""
 
     loc: list[str | int]
@@ -84,7 +84,7 @@ def _(error: RequestValidationError) -> ErrorDescription:
     # The invalid input is never sent back: it can be anything, and it can be large.
     return _describe_parts(
         *(
-            _Part(
+            _BadPart(
                 [shorten(part) if isinstance(part, str) else part for part in fault["loc"]],
                 _tell_fault(fault["msg"], fault.get("ctx", {}).get("error")),
                 fault["type"],
@@ -101,7 +101,7 @@ def _(error: HTTPException) -> ErrorDescription:
 
 @describe_error.register
 def _(error: InvalidInputError) -> ErrorDescription:
-    return _describe_parts(_Part(["body", *error.location], str(error), "value_error"))
+    return _describe_parts(_BadPart(["body", *error.location], str(error), "value_error"))
 
 
 @describe_error.register
@@ -158,7 +158,7 @@ def _ask_to_retry(detail: str, status: HTTPStatus = HTTPStatus.SERVICE_UNAVAILAB
     return ErrorDescription(status, detail, {"Retry-After": str(_RETRY_AFTER_S)})
 
 
-def _describe_parts(*parts: _Part) -> ErrorDescription:
+def _describe_parts(*parts: _BadPart) -> ErrorDescription:
     words = "; ".join(f"{'.'.join(map(str, part.loc))}: {part.msg}" for part in parts)
     return ErrorDescription(422, words, more={"errors": [part._asdict() for part in parts]})
 

@@ -7,6 +7,7 @@ on shows that it is not.
 
 import time
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -22,7 +23,7 @@ from heksher.server.asgi.header_fields import HeaderFields, get_fields
 from heksher.server.asgi.recognizer import Recognizer
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.refusal import refuse
-from heksher.server.catalog.access_picture import AccessPicture, Credential
+from heksher.server.catalog.access_picture import AccessPicture, AnyCredential, KnownToken
 from heksher.server.catalog.answer import HeaderField
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.config import Config
@@ -66,19 +67,42 @@ class OpenGate:
         recorder: records the requests that are refused here.
         config: says whether the service may be reached by others.
         routes: say who may use them.
+        catalog: knows tokens.
+        uses: is told of each use of a token, so that one can see who would be let in once access is checked.
     """
 
-    def __init__(self, app: ASGIApp, recorder: Recorder, config: Config, routes: Sequence[BaseRoute]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        recorder: Recorder,
+        config: Config,
+        routes: Sequence[BaseRoute],
+        catalog: Catalog,
+        uses: TokenUses,
+    ) -> None:
         self._app = app
+        self._catalog = catalog
+        self._uses = uses
         self._recorder = recorder
         self._refused = frozenset() if config.is_insecure else _FORWARDED
         self._routes = routes
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if not self._refused.isdisjoint(get_fields(scope)) and find_access(self._routes, scope).role is not None:
+        fields = get_fields(scope)
+        if not self._refused.isdisjoint(fields) and find_access(self._routes, scope).role is not None:
             return refuse(scope, send, self._recorder, 403, _PASSED_ON)
+        state = self._catalog.state
+        if state is not None and state.picture.access.tokens:
+            self._note_use(state.picture.access, fields)
         scope[_PRINCIPAL] = ANYBODY
         return self._app(scope, receive, send)
+
+    def _note_use(self, picture: AccessPicture, fields: HeaderFields) -> None:
+        if _find_usual(picture, fields) is None:
+            with suppress(ValueError):  # two tokens, which are refused once access is checked
+                token = find_token(fields)
+                if token is not None:
+                    _look_up(token, picture, fields, self._uses, time.time())
 
 
 class Gate:
@@ -123,10 +147,9 @@ class Gate:
             if access.role is not None:
                 return refuse(scope, send, self._recorder, 503, _NOT_LOADED, _RETRY)
             return self._identify(scope, receive, send, access, _NOBODY_KNOWN, fields)
-        picture, form = state.picture.access, find_form(fields)
-        # Nearly all requests are like one before.
-        known = None if form is None else picture.forms.get(form)
-        if known is None or time.time() >= known.plain_until_s:
+        picture = state.picture.access
+        known = _find_usual(picture, fields)
+        if known is None:
             return self._identify(scope, receive, send, access, picture, fields)
         return self._let_in(scope, receive, send, access, known.principal, known.credential)
 
@@ -153,11 +176,9 @@ class Gate:
                 return self._let_in_nobody(scope, receive, send, access, detail)
             return self._let_in(scope, receive, send, access, principal, credential)
         # It counts whatever else the request has: programs send it on purpose, and browsers never do.
-        known = picture.tokens.get(digest_token(token))
-        if known is None or now_s >= known.expires_s:
+        known = _look_up(token, picture, fields, self._uses, now_s)
+        if known is None:
             return self._let_in_nobody(scope, receive, send, access, _UNKNOWN_CREDENTIAL)
-        noted_until_s = self._uses.note(known.principal.name, now_s)
-        known.remember(picture.forms, find_form(fields), min(noted_until_s, known.notice_s))
         if now_s >= known.notice_s:
             send = _tell_end(send, known.expires_s)
         return self._let_in(scope, receive, send, access, known.principal, known.credential)
@@ -169,7 +190,7 @@ class Gate:
         send: Send,
         access: Access,
         principal: Principal,
-        credential: Credential,
+        credential: AnyCredential,
     ) -> Awaitable[None]:
         """Pass a request on, if its sender may use the route."""
         if access.role is not None and access.role not in principal.grants.roles:
@@ -193,9 +214,28 @@ def get_principal(scope: Scope) -> Principal:
     return principal
 
 
-def find_credential(scope: Scope) -> Credential | None:
+def find_credential(scope: Scope) -> AnyCredential | None:
     """Return by what the sender of a request is known; ``None`` if by nothing."""
     return scope.get(_CREDENTIAL)
+
+
+def _find_usual(picture: AccessPicture, fields: HeaderFields) -> KnownToken | None:
+    """Return the token of a request that is like one before, as nearly all are, if there is no more to do about it."""
+    form = find_form(fields)
+    known = None if form is None else picture.forms.get(form)
+    return None if known is None or time.time() >= known.plain_until_s else known
+
+
+def _look_up(
+    token: bytes, picture: AccessPicture, fields: HeaderFields, uses: TokenUses, now_s: float
+) -> KnownToken | None:
+    """Return what is known of the token of a request, and note its use; ``None`` if there is none, or it has ended."""
+    known = picture.tokens.get(digest_token(token))
+    if known is None or now_s >= known.expires_s:
+        return None
+    noted_until_s = uses.note(known.principal.name, now_s)
+    known.remember(picture.forms, find_form(fields), min(noted_until_s, known.notice_s))
+    return known
 
 
 def _tell_end(send: Send, expires_s: float) -> Send:

@@ -1,11 +1,14 @@
 """From errors to answers."""
 
+import json
 import logging
+from http import HTTPStatus
 
 import pytest
 from fastapi.exceptions import RequestValidationError
 
-from heksher.server.api.error_handlers import LastResort, answer_error
+from heksher.server.api.error_handlers import LastResort, answer_error, answer_problem
+from heksher.server.errors import ConflictError, DuplicateError, NotFoundError, NotPermittedError
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.storage_errors import (
     ContractError,
@@ -169,12 +172,61 @@ def test_long_keys_are_shortened():
     assert len(response.text) < 1000
 
 
-def test_an_error_that_the_api_does_not_know_passes():
+@pytest.mark.parametrize("answer", [answer_error, answer_problem])
+def test_an_error_that_the_api_does_not_know_passes(answer):
     """It is none of a request's own, so it goes to the last resort."""
     error = RuntimeError()
     with pytest.raises(RuntimeError) as raised:
-        answer_error(error)
+        answer(error)
     assert error is raised.value
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(StorageUnavailableError("secret"), 503), (StorageError("secret"), 503), (RuntimeError(), 500)],
+)
+def test_a_route_that_v1_does_not_have_answers_problem_details(error: Exception, status: int):
+    """Whatever is wrong; what else there is to say of it stands beside."""
+    answer = Api(FailingStorage(error)).get("/api/v1/tokens")
+    assert (status, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
+    problem = answer.json()
+    assert ("about:blank", status, True) == (problem["type"], problem["status"], isinstance(problem["detail"], str))
+    assert ("request_id" in problem) == (status == 500) == ("retry-after" not in answer.headers)
+    assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("error", "old", "new"),
+    [
+        (NotFoundError("none", "token"), (404, {"detail": "none"}), {"detail": "none"}),
+        (NotFoundError("none", "rule"), (404, None), {"detail": "none"}),
+        (DuplicateError("taken"), (409, "taken"), {"detail": "taken"}),
+        (ConflictError("no", ("a", "b")), (409, {"conflicts": ["a", "b"]}), {"detail": "no", "conflicts": ["a", "b"]}),
+        (
+            RequestValidationError([{"loc": ("query", "a"), "msg": "wrong", "type": "value_error"}]),
+            (422, {"detail": [{"loc": ["query", "a"], "msg": "wrong", "type": "value_error"}]}),
+            {
+                "detail": "query.a: wrong",
+                "errors": [{"loc": ["query", "a"], "msg": "wrong", "type": "value_error"}],
+            },
+        ),
+    ],
+)
+def test_errors_have_two_forms(error: Exception, old: tuple[int, object], new: dict[str, object]):
+    """That of the contract, where it has one, and problem details."""
+    answer, status = answer_error(error), old[0]
+    is_json = answer.headers.get("content-type") == "application/json"
+    body = json.loads(answer.body) if is_json else answer.body.decode() or None
+    assert old == (answer.status_code, body)
+    problem = json.loads(answer_problem(error).body)
+    assert {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, **new} == problem
+
+
+def test_what_the_contract_does_not_know_has_one_form():
+    """On its routes, too."""
+    error = NotPermittedError("this needs the grant admin")
+    assert answer_error(error).body == answer_problem(error).body
+    assert "application/problem+json" == answer_error(error).headers["content-type"]
 
 
 def test_a_fault_without_context_is_told():

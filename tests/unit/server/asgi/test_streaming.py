@@ -67,9 +67,9 @@ async def refuse(scope, receive, send) -> None:
 
 def test_a_stream_is_served_as_its_route_says():
     """With what cuts off the connection, where the server has that; the message that says so goes no further."""
-    assert ([(b"key", CatalogQuery(), 7, None)], []) == answer(open_stream, STREAM)
+    assert ([(b"key", CatalogQuery(), 7, None, None)], []) == answer(open_stream, STREAM)
     extensions = {streaming.ABORT_EXTENSION: print}
-    assert ([(b"key", CatalogQuery(), 7, print)], []) == answer(open_stream, STREAM, extensions)
+    assert ([(b"key", CatalogQuery(), 7, print, None)], []) == answer(open_stream, STREAM, extensions)
 
 
 def test_another_answer_passes_at_once():

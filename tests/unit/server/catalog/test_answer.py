@@ -53,7 +53,6 @@ def test_the_headers_say_what_is_sent():
     } == dict(compressed.headers)
     assert {
         b"x-content-type-options": b"nosniff",
-        b"cache-control": b"no-cache",
         b"vary": b"accept-encoding",
         b"heksher-capabilities": b"post-query, aliases, stream, any-values, declare-many",
         b"heksher-context-features": b"a,b",

@@ -83,8 +83,8 @@ def test_a_log_that_was_shortened_says_nothing(storage: MemoryStorage) -> None:
             self.revision_id: Callable[[], RevisionId] = reader.revision_id
             self.log = lambda after, limit, changes: reader.log(max(after, 3), limit, changes)
 
-    newest, is_lost, entries = storage.read(lambda reader: read_news(ShortenedReader(reader), RevisionId(2, "f" * 12)))
-    assert (NEWEST, False, [4]) == (newest, is_lost, [entry.revision for entry in entries])
+    news = storage.read(lambda reader: read_news(ShortenedReader(reader), RevisionId(2, "f" * 12)))
+    assert (NEWEST, False, [4]) == (news.newest, news.is_lost, [entry.revision for entry in news.entries])
 
 
 def test_two_histories_part_somewhere() -> None:

@@ -15,9 +15,8 @@ from starlette.requests import Request
 from heksher.server.api.sign_in_form import read_form, read_path
 from heksher.server.api.sign_in_page import POLICY, Note, SignInPage
 from heksher.server.asgi.access import public, public_writes
-from heksher.server.asgi.cookie_rule import CookieRule
+from heksher.server.asgi.gate import get_principal
 from heksher.server.asgi.header_fields import get_fields
-from heksher.server.asgi.page_check import PageCheck
 from heksher.server.errors import NotFoundError
 from heksher.server.services import Services
 from heksher.server.sign_in.sign_in_error import (
@@ -71,11 +70,9 @@ def _answering_errors(handle: _Handler) -> _Handler:
 @_answering_errors
 async def show_sign_in(request: Request) -> Response:
     """Show how to sign in, or who has."""
-    services: Services = request.app.state.services
     path = read_path(*request.query_params.getlist("next"))
-    person = services.sign_in.find_person(get_fields(request.scope))
-    page = replace(_make_page(request), path=path, person=person)
-    if page.provider is None and not page.has_passwords and person is None:
+    page = replace(_make_page(request), path=path, person=_find_person(request))
+    if page.provider is None and not page.has_passwords and page.person is None:
         text = "There is nobody who can sign in. On the machine of the database: heksher access person add NAME"
         page = replace(page, note=Note("wait", "Nobody can sign in yet", (text,)))
     return _show(page)
@@ -142,15 +139,19 @@ async def sign_out(request: Request) -> Response:
 async def sign_out_everywhere(request: Request) -> Response:
     """Sign somebody out, in all browsers."""
     services: Services = request.app.state.services
-    fields = get_fields(request.scope)
-    rule = CookieRule(PageCheck(services.config))
-    person = services.sign_in.find_person(fields) if rule.counts(request.scope, fields, is_write=True) else None
+    person = _find_person(request)
     if person is None:
         raise HTTPException(403, "Nobody is signed in here.")
     # Who was removed meanwhile is signed out by that.
     with suppress(NotFoundError):
         await services.sign_in.sign_out_everywhere(person)
     return _leave(request)
+
+
+def _find_person(request: Request) -> str | None:
+    """Return the name of who has signed in; ``None`` if nobody has."""
+    principal = get_principal(request.scope)
+    return principal.name if principal.kind == "person" else None
 
 
 def _leave(request: Request) -> Response:

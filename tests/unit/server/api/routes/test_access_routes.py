@@ -287,6 +287,7 @@ def test_a_token_that_is_created_is_taken_at_once_and_no_more_when_it_is_revoked
     assert 401 == guarded.get("/api/v1/me", headers=header).status_code
 
 
+@pytest.mark.storages
 def test_the_last_admin_cannot_go():
     """The answer says how it can."""
     api = Api()
