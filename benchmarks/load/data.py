@@ -25,7 +25,7 @@ CHANGED_RULE_PATH: Final = "/api/v1/rules/1/value"
 JSON_BODY: Final = {"Content-Type": "application/json"}
 
 
-def fill(database: Path, settings: int) -> None:
+def fill(database: Path | str, settings: int) -> None:
     """Make a database with so many settings, the page's among them, with ten rules each.
 
     All of it is one write, with one entry in the change log: a history is not what is measured.
@@ -35,13 +35,13 @@ def fill(database: Path, settings: int) -> None:
         storage.write(lambda writer: _add_settings(writer, names))
 
 
-def give_tokens(database: Path | str, count: int) -> list[str]:
-    """Put tokens that may read, and last for a year, into a database, as one write; return them."""
+def give_tokens(database: Path | str, count: int, grant: str = "read") -> list[str]:
+    """Put tokens that last for a year into a database, as one write; return them."""
     tokens = [make_token() for _ in range(count)]
     now = datetime.now(UTC).replace(microsecond=0)
     end = now + timedelta(days=365)
     records = [
-        TokenRecord(make_token_name(number), digest_token(token), ("read",), "benchmark", now, end)
+        TokenRecord(name_token(number, grant), digest_token(token), (grant,), "benchmark", now, end)
         for number, token in enumerate(tokens)
     ]
     with open_storage(Config(str(database), FEATURES)) as storage:
@@ -49,9 +49,9 @@ def give_tokens(database: Path | str, count: int) -> list[str]:
     return tokens
 
 
-def make_token_name(number: int) -> str:
-    """Return what one of the tokens is called, by its place."""
-    return f"program {number}"
+def name_token(number: int, grant: str = "read") -> str:
+    """Return what one of these tokens is called, by its place."""
+    return f"{grant}-{number}"
 
 
 def _put_tokens(writer: Writer, records: list[TokenRecord]) -> None:
