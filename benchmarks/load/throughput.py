@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks.load.data import PAGE_QUERY, RULES_PER_SETTING, fill
+from benchmarks.load.data import PAGE_PATH, RULES_PER_SETTING, fill
 from benchmarks.load.servers import RunningServer, Sample, running_constant, running_service, running_without_catalog
 from benchmarks.load.wrk import Throughput, measure
 
@@ -70,13 +70,12 @@ def _measure_row(
     rules: int,
     seconds: float,
 ) -> Iterator[Row]:
-    path = f"/api/v1/query?{PAGE_QUERY}"
-    pairs = [(measure(bare.url + path, seconds, headers), measure(service.url + path, seconds, headers))
+    pairs = [(measure(bare.url + PAGE_PATH, seconds, headers), measure(service.url + PAGE_PATH, seconds, headers))
              for _ in range(ROUNDS)]  # fmt: skip
     share = statistics.median(ours.requests_per_s / floor.requests_per_s for floor, ours in pairs)
     yield _make_row("bare server", status, None, [floor for floor, _ in pairs], None, bare)
     yield _make_row("heksher", status, rules, [ours for _, ours in pairs], share, service)
-    without = [measure(baseline.url + path, seconds, headers)]
+    without = [measure(baseline.url + PAGE_PATH, seconds, headers)]
     floor = statistics.median(floor.requests_per_s for floor, _ in pairs)
     yield _make_row("without catalog", status, rules, without, without[0].requests_per_s / floor, baseline)
 
@@ -92,7 +91,7 @@ def _make_row(
 
 def ask(service: RunningServer, headers: Mapping[str, str]) -> Sample:
     """Ask the service for the page once."""
-    request = urllib.request.Request(f"{service.url}/api/v1/query?{PAGE_QUERY}", headers=dict(headers))  # noqa: S310 - ours
+    request = urllib.request.Request(service.url + PAGE_PATH, headers=dict(headers))  # noqa: S310 - ours
     try:
         answer = urllib.request.urlopen(request, timeout=60)  # noqa: S310 - ours
     except urllib.error.HTTPError as not_modified:

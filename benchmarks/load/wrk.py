@@ -25,8 +25,14 @@ class Throughput(NamedTuple):
     failed: int
 
 
-def measure(url: str, seconds: float, headers: Sequence[str] = ()) -> Throughput:
+def measure(url: str, seconds: float, headers: Sequence[str] = (), script: Sequence[str] = ()) -> Throughput:
     """Send requests as quickly as they are answered, on 64 connections.
+
+    Args:
+        url: what is asked for.
+        seconds: for how long.
+        headers: header fields of each request.
+        script: a file in Lua that makes the requests, and its arguments; empty for requests that are all alike.
 
     Raises:
         UnavailableError: wrk is not installed, or failed.
@@ -35,7 +41,9 @@ def measure(url: str, seconds: float, headers: Sequence[str] = ()) -> Throughput
     if program is None:
         raise UnavailableError("the load comes from wrk, which is not installed: apt-get install wrk")
     fields = [part for header in headers for part in ("-H", header)]
-    command = [program, "-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", "--latency", *fields, url]
+    scripted = ["-s", *script[:1]] if script else []
+    options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", "--latency", *fields, *scripted]
+    command = [program, *options, url, "--", *script[1:]]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise UnavailableError(f"wrk failed: {done.stderr or done.stdout}")

@@ -22,11 +22,12 @@ class TokenUses:
         self._noted: dict[str, int] = {}
         self._stored: dict[str, int] = {}
 
-    def note(self, name: str, now_s: float) -> None:
-        """Note the use of a token, at a time by ``time.time``."""
+    def note(self, name: str, now_s: float) -> float:
+        """Note the use of a token, at a time by ``time.time``; return until when further uses need not be noted."""
         hour = int(now_s) // _HOUR_S
         if self._stored.get(name) != hour:
             self._noted[name] = hour
+        return float((hour + 1) * _HOUR_S)
 
     def store(self) -> None:
         """Store what was noted; while the database cannot be written to, it stays noted."""

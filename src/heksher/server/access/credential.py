@@ -5,8 +5,10 @@ from typing import Final
 
 AUTHORIZATION: Final = b"authorization"
 # OFREP's header, and the one in which the documented example of the existing client has its token.
-_BARE: Final = (b"x-api-key", b"api_token")
+_API_KEY: Final = b"x-api-key"
+_API_TOKEN: Final = b"api_token"
 _BEARER: Final = b"bearer"
+_SEVERAL: Final = "the request has two different tokens: send one, in Authorization, X-API-Key or api_token"
 
 
 def find_token(fields: Mapping[bytes, bytes]) -> bytes | None:
@@ -21,14 +23,43 @@ def find_token(fields: Mapping[bytes, bytes]) -> bytes | None:
     Raises:
         ValueError: there are two different tokens.
     """
-    found = [value for name in _BARE if (value := fields.get(name)) is not None]
-    authorization = fields.get(AUTHORIZATION)
-    if authorization is not None:
-        scheme, space, token = authorization.partition(b" ")
-        found.append(token.strip() if space and scheme.lower() == _BEARER else authorization)
-    if not found:
-        return None
+    token = fields.get(AUTHORIZATION)
+    if token is not None:
+        scheme, space, text = token.partition(b" ")
+        if space and scheme.lower() == _BEARER:
+            token = text.strip()
+    if _API_KEY in fields or _API_TOKEN in fields:
+        token = _find_only({token, fields.get(_API_KEY), fields.get(_API_TOKEN)})
     # A header that stands twice has its values here with a comma between them, which no token has.
-    if any(token != found[0] or b"," in token for token in found):
-        raise ValueError("the request has two different tokens: send one, in Authorization, X-API-Key or api_token")
-    return found[0]
+    if token is not None and b"," in token:
+        raise ValueError(_SEVERAL)
+    return token
+
+
+def find_form(fields: Mapping[bytes, bytes]) -> bytes | None:
+    """Return the form in which a request has its token; ``None`` if it has none, or one in an unusual way.
+
+    Two requests with the same form have the same token, so nobody who has seen the one has to look at the other.
+
+    Args:
+        fields: the header fields by name, in lower case.
+    """
+    if _API_KEY in fields:
+        return None
+    authorization, bare = fields.get(AUTHORIZATION), fields.get(_API_TOKEN)
+    if bare is None:
+        return authorization
+    # With a space, it would be another token in Authorization.
+    return bare if authorization is None and b" " not in bare else None
+
+
+def _find_only(found: set[bytes | None]) -> bytes:
+    """Return the only token of some, where a header without one has ``None``.
+
+    Raises:
+        ValueError: there are others.
+    """
+    token, *others = found - {None}
+    if token is None or others:
+        raise ValueError(_SEVERAL)
+    return token

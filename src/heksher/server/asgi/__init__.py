@@ -6,7 +6,8 @@ In the order in which a request passes them (``make_front`` in ``heksher.server.
     BodyLimit     ends the reading of a body that is too large (not of GET and HEAD, which have none)
     PlainBody     refuses to read a body in a content coding (as before)
     Entrance      refuses requests for other hosts, and writes of web pages that are not the service's own
-    CallerStep    puts the sender of the request into the scope
+    Gate          finds out by which token or session somebody asks, and refuses what they may not do at all
+    CallerStep    puts into the scope whom the request claims to come from
     FastPath      answers a query from memory
     Streaming     runs a stream after all later steps have returned
     RequestLog    gives the request an id, and records the answer

@@ -14,7 +14,7 @@ from typing import Final
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heksher.server.access.credential import find_token
+from heksher.server.access.credential import find_form, find_token
 from heksher.server.access.grants import Role, describe_missing
 from heksher.server.access.principal import ANYBODY, NOBODY, Principal
 from heksher.server.access.token import digest_token
@@ -24,7 +24,7 @@ from heksher.server.asgi.late_look import CHALLENGE, UNKNOWN_CREDENTIAL, LateLoo
 from heksher.server.asgi.recognizer import Recognizer
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.refusal import refuse
-from heksher.server.catalog.access_picture import NOTICE_S, AccessPicture, AnyCredential, TokenCredential
+from heksher.server.catalog.access_picture import AccessPicture, AnyCredential, KnownToken
 from heksher.server.catalog.answer import HeaderField
 from heksher.server.catalog.catalog import PRIVATE, Catalog
 from heksher.server.config import Config
@@ -32,10 +32,10 @@ from heksher.server.metrics import METRICS_PATH
 from heksher.server.token_uses import TokenUses
 from heksher.wire import QUERY_PATH, TOKEN_EXPIRES_HEADER
 
-_SENDER: Final = "heksher.sender"
+_REQUESTER: Final = "heksher.requester"
 _NOBODY_KNOWN: Final = AccessPicture()
-_ANY_SENDER: Final = Requester(ANYBODY)
-_NO_SENDER: Final = Requester(NOBODY)
+_ANYBODY: Final = Requester(ANYBODY)
+_NOBODY: Final = Requester(NOBODY)
 _EXPIRES: Final = TOKEN_EXPIRES_HEADER.lower().encode()
 _READ_ACCESS: Final = Access(is_write=False, role=Role.READ)
 _CHALLENGE: Final[HeaderField] = (b"www-authenticate", CHALLENGE.encode())
@@ -93,16 +93,15 @@ class OpenGate:
         state = self._catalog.state
         if state is not None and state.picture.access.tokens:
             self._note_use(state.picture.access, fields)
-        scope[_SENDER] = _ANY_SENDER
+        scope[_REQUESTER] = _ANYBODY
         return self._app(scope, receive, send)
 
     def _note_use(self, picture: AccessPicture, fields: HeaderFields) -> None:
-        now_s = time.time()
-        with suppress(ValueError):  # two tokens, which are refused once access is checked
-            token = find_token(fields)
-            principal = None if token is None else TokenCredential(digest_token(token)).find_principal(picture, now_s)
-            if principal is not None:
-                self._uses.note(principal.name, now_s)
+        if _find_usual(picture, fields) is None:
+            with suppress(ValueError):  # two tokens, which are refused once access is checked
+                token = find_token(fields)
+                if token is not None:
+                    _look_up(token, picture, fields, self._uses, time.time())
 
 
 class Gate:
@@ -142,47 +141,107 @@ class Gate:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         access = self._known_access.get(scope["path"]) or find_access(self._routes, scope)
-        state, now_s = self._catalog.state, time.time()
-        if state is None and access.role is not None:
-            return refuse(scope, send, self._recorder, 503, _NOT_LOADED, _RETRY)
-        picture = _NOBODY_KNOWN if state is None else state.picture.access
+        state, fields = self._catalog.state, get_fields(scope)
+        if state is None:
+            if access.role is not None:
+                return refuse(scope, send, self._recorder, 503, _NOT_LOADED, _RETRY)
+            return self._identify(scope, receive, send, access, _NOBODY_KNOWN, fields)
+        picture = state.picture.access
+        known = _find_usual(picture, fields)
+        if known is None:
+            return self._identify(scope, receive, send, access, picture, fields)
+        return self._let_in(scope, receive, send, access, known.principal, known.credential)
+
+    def _identify(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        access: Access,
+        picture: AccessPicture,
+        fields: HeaderFields,
+    ) -> Awaitable[None]:
+        """Find out who sends a request, and do what that entails."""
         try:
-            credential = self._recognizer.find_credential(scope, get_fields(scope), access, picture, now_s)
+            token = find_token(fields)
         except ValueError as error:
             return refuse(scope, send, self._recorder, 400, str(error))
-        principal = None if credential is None else credential.find_principal(picture, now_s)
-        if principal is None:
-            if access.role is not None:
+        now_s = time.time()
+        if token is None:
+            credential = self._recognizer.find_credential(scope, fields, access, picture, now_s)
+            principal = None if credential is None else credential.find_principal(picture, now_s)
+            if credential is None or principal is None:
                 detail = _NO_CREDENTIAL if credential is None else UNKNOWN_CREDENTIAL
-                return refuse(scope, send, self._recorder, 401, detail, _CHALLENGE)
-            scope[_SENDER] = _NO_SENDER
-            return self._app(scope, receive, send)
+                return self._let_in_nobody(scope, receive, send, access, detail)
+            return self._let_in(scope, receive, send, access, principal, credential)
+        # It counts whatever else the request has: programs send it on purpose, and browsers never do.
+        known = _look_up(token, picture, fields, self._uses, now_s)
+        if known is None:
+            return self._let_in_nobody(scope, receive, send, access, UNKNOWN_CREDENTIAL)
+        if now_s >= known.notice_s:
+            send = _tell_end(send, known.expires_s)
+        return self._let_in(scope, receive, send, access, known.principal, known.credential)
+
+    def _let_in(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        access: Access,
+        principal: Principal,
+        credential: AnyCredential,
+    ) -> Awaitable[None]:
+        """Pass a request on, if its sender may use the route."""
         if access.role is not None and access.role not in principal.grants.roles:
             return refuse(scope, send, self._recorder, 403, describe_missing(access.role))
-        scope[_SENDER] = sender = Requester(principal, credential)
-        if access.role is not None and scope["method"] != "GET":
-            receive = LateLook(receive, sender, access.role, self._catalog).receive
-        if isinstance(credential, TokenCredential):
-            self._uses.note(principal.name, now_s)
-            expires_s = picture.tokens[credential.digest].expires_s
-            if expires_s is not None and expires_s - now_s < NOTICE_S:
-                send = _tell_end(send, expires_s)
-        # Answers to queries say it themselves.
-        if access.role is not None and scope["path"] != QUERY_PATH:
-            send = _keep_from_caches(send)
+        scope[_REQUESTER] = requester = Requester(principal, credential)
+        if access.role is not None:
+            if scope["method"] != "GET":
+                receive = LateLook(receive, requester, access.role, self._catalog).receive
+            # Answers to queries say it themselves.
+            if scope["path"] != QUERY_PATH:
+                send = _keep_from_caches(send)
+        return self._app(scope, receive, send)
+
+    def _let_in_nobody(
+        self, scope: Scope, receive: Receive, send: Send, access: Access, detail: str
+    ) -> Awaitable[None]:
+        """Pass on a request of a sender who is not known, if the route is for anybody."""
+        if access.role is not None:
+            return refuse(scope, send, self._recorder, 401, detail, _CHALLENGE)
+        scope[_REQUESTER] = _NOBODY
         return self._app(scope, receive, send)
 
 
 def get_principal(scope: Scope) -> Principal:
     """Return who sends a request."""
-    sender: Requester = scope[_SENDER]
-    return sender.principal
+    requester: Requester = scope[_REQUESTER]
+    return requester.principal
 
 
 def find_credential(scope: Scope) -> AnyCredential | None:
     """Return by what the sender of a request is known; ``None`` if by nothing."""
-    sender: Requester | None = scope.get(_SENDER)
-    return None if sender is None else sender.credential
+    requester: Requester | None = scope.get(_REQUESTER)
+    return None if requester is None else requester.credential
+
+
+def _find_usual(picture: AccessPicture, fields: HeaderFields) -> KnownToken | None:
+    """Return the token of a request that is like one before, as nearly all are, if there is no more to do about it."""
+    form = find_form(fields)
+    known = None if form is None else picture.forms.get(form)
+    return None if known is None or time.time() >= known.plain_until_s else known
+
+
+def _look_up(
+    token: bytes, picture: AccessPicture, fields: HeaderFields, uses: TokenUses, now_s: float
+) -> KnownToken | None:
+    """Return what is known of the token of a request, and note its use; ``None`` if there is none, or it has ended."""
+    known = picture.tokens.get(digest_token(token))
+    if known is None or now_s >= known.expires_s:
+        return None
+    noted_until_s = uses.note(known.principal.name, now_s)
+    known.remember(picture.forms, find_form(fields), min(noted_until_s, known.notice_s))
+    return known
 
 
 def _tell_end(send: Send, expires_s: float) -> Send:

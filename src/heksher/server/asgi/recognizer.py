@@ -1,20 +1,17 @@
-"""By which credential the sender of a request is known: a token, the cookie of a session, or the word of a proxy.
+"""By which credential the sender of a request without a token is known: the cookie of a session, or a proxy's word.
 
-A token that is sent counts, whatever else the request has: programs send it on purpose, and browsers never do. What
-comes without anybody's doing counts only where the service's own pages ask, see ``cookie_rule``.
+That comes without anybody's doing, so it counts only where the service's own pages ask, see ``cookie_rule``.
 """
 
 from starlette.types import Scope
 
 from heksher.server.access.cookie import find_cookie, make_cookie_form
-from heksher.server.access.credential import find_token
-from heksher.server.access.token import digest_token
 from heksher.server.asgi.access import Access
 from heksher.server.asgi.cookie_rule import CookieRule
 from heksher.server.asgi.header_fields import HeaderFields
 from heksher.server.asgi.page_check import PageCheck
 from heksher.server.asgi.trusted_proxies import TrustedProxies, get_peer
-from heksher.server.catalog.access_picture import AccessPicture, AnyCredential, TokenCredential
+from heksher.server.catalog.access_picture import AccessPicture, AnyCredential
 from heksher.server.catalog.person_credential import PersonCredential
 from heksher.server.catalog.session_credential import read_session
 from heksher.server.config import Config
@@ -22,7 +19,7 @@ from heksher.wire import STREAM_PATH
 
 
 class Recognizer:
-    """Finds the credentials of requests.
+    """Finds the credentials of requests without a token.
 
     Args:
         config: says how cookies look, and which proxies name people in which header.
@@ -48,13 +45,7 @@ class Recognizer:
             access: what its route needs.
             picture: who may do what.
             now_s: the time, by ``time.time``.
-
-        Raises:
-            ValueError: there are two different tokens.
         """
-        token = find_token(fields)
-        if token is not None:
-            return TokenCredential(digest_token(token))
         found = self._find_named(scope, fields) or read_session(picture, find_cookie(fields, self._cookie), now_s)
         if found is None:
             return None

@@ -1,7 +1,9 @@
 """Who may do what at one revision, in the form that requests are checked with: an immutable part of a picture."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
@@ -22,17 +24,8 @@ ACCESS_KINDS: Final = frozenset({TOKEN, PERSON, SIGNING_KEY})
 # So long before a token ends, answers to it, the log of clients and a metric say so.
 NOTICE_S: Final = 30 * 24 * 3600.0
 
-
-class KnownToken(NamedTuple):
-    """A token.
-
-    Attributes:
-        principal: who has it.
-        expires_s: when it ends, by ``time.time``; ``None`` if it does not.
-    """
-
-    principal: Principal
-    expires_s: float | None
+# Most of many tokens allow one of a few things.
+_read_grants = lru_cache(1024)(read_grants)
 
 
 class KnownPerson(NamedTuple):
@@ -57,9 +50,46 @@ class TokenCredential(NamedTuple):
     def find_principal(self, access: "AccessPicture", now_s: float) -> Principal | None:
         """Return who has the token; ``None`` if there is none, or it has ended."""
         known = access.tokens.get(self.digest)
-        if known is None or (known.expires_s is not None and known.expires_s <= now_s):
-            return None
-        return known.principal
+        return None if known is None or now_s >= known.expires_s else known.principal
+
+
+class KnownToken:
+    """A token. What each request needs of it is made beforehand.
+
+    Attributes:
+        principal: who has it.
+        expires_s: when it ends, by ``time.time``; infinite if it does not.
+        notice_s: from when on that is told, likewise.
+        credential: by which those who send it are known.
+        plain_until_s: until when there is nothing to do for a request but to let it in: the token holds, its end is not
+            near, and its use is noted.
+    """
+
+    __slots__ = ("_form", "credential", "expires_s", "notice_s", "plain_until_s", "principal")
+
+    def __init__(self, principal: Principal, expires_s: float, credential: TokenCredential) -> None:
+        self.principal: Principal = principal
+        self.expires_s: float = expires_s
+        self.notice_s: float = expires_s - NOTICE_S
+        self.credential: TokenCredential = credential
+        self.plain_until_s: float = -math.inf
+        # In which requests have it, as far as that is remembered.
+        self._form: bytes | None = None
+
+    def remember(self, forms: dict[bytes, "KnownToken"], form: bytes | None, plain_until_s: float) -> None:
+        """Note in which form requests have the token: one for each token, so that nobody can fill the memory.
+
+        Args:
+            forms: the tokens by what was noted.
+            form: the form; ``None`` for one that is not worth it.
+            plain_until_s: as the attribute.
+        """
+        self.plain_until_s = plain_until_s
+        if form is None or form == self._form:
+            return
+        if self._form is not None:
+            del forms[self._form]
+        forms[form], self._form = self, form
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +100,14 @@ class AccessPicture:
         records: what is stored.
         tokens: the tokens by their digests.
         persons: the people by their names.
+        forms: the tokens by the forms in which requests had them lately, so that the next one needs no digest. A memo
+            of one event loop; a picture with other tokens has an empty one, so nobody who is gone is let in by it.
     """
 
     records: AccessRecords = _NOTHING
     tokens: Mapping[str, KnownToken] = field(init=False, repr=False, compare=False)
     persons: Mapping[str, KnownPerson] = field(init=False, repr=False, compare=False)
+    forms: dict[bytes, KnownToken] = field(init=False, repr=False, compare=False, default_factory=dict)
     _identities: Mapping[tuple[str, str], KnownPerson] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -96,8 +129,7 @@ class AccessPicture:
 
     def count_ending(self, now_s: float) -> int:
         """Return how many tokens end soon after a time by ``time.time``."""
-        ends = [token.expires_s for token in self.tokens.values() if token.expires_s is not None]
-        return sum(now_s < end_s < now_s + NOTICE_S for end_s in ends)
+        return sum(token.notice_s < now_s < token.expires_s for token in self.tokens.values())
 
     def find_person_by_identity(self, issuer: str, subject: str) -> KnownPerson | None:
         """Return the person whom a provider of identities knows by a subject."""
@@ -105,9 +137,10 @@ class AccessPicture:
 
 
 def _know_token(record: TokenRecord) -> KnownToken:
-    principal = Principal("token", record.name, read_grants(record.grants))
-    return KnownToken(principal, None if record.expires_at is None else record.expires_at.timestamp())
+    principal = Principal("token", record.name, _read_grants(record.grants))
+    expires_s = math.inf if record.expires_at is None else record.expires_at.timestamp()
+    return KnownToken(principal, expires_s, TokenCredential(record.digest))
 
 
 def _know_person(record: PersonRecord) -> KnownPerson:
-    return KnownPerson(record, Principal("person", record.name, read_grants(record.grants)))
+    return KnownPerson(record, Principal("person", record.name, _read_grants(record.grants)))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from heksher.server.access.credential import find_token
+from heksher.server.access.credential import find_form, find_token
 
 TOKEN = b"hks_abc"
 
@@ -49,3 +49,20 @@ def test_two_tokens_are_refused(fields: dict[bytes, bytes]):
 def test_what_is_no_token_is_a_wrong_one(value: bytes):
     """Never nothing: who sends something wrong is not somebody who sends nothing."""
     assert find_token({b"authorization": value}) is not None
+
+
+@pytest.mark.parametrize(
+    ("fields", "form"),
+    [
+        ({}, None),
+        ({b"authorization": b"Bearer hks_abc"}, b"Bearer hks_abc"),
+        ({b"api_token": b"hks_abc"}, b"hks_abc"),
+        ({b"api_token": b"Bearer hks_abc"}, None),
+        ({b"api_token": b"hks_abc", b"authorization": b"hks_abc"}, None),
+        ({b"x-api-key": b"hks_abc"}, None),
+        ({b"x-api-key": b"hks_abc", b"authorization": b"hks_abc"}, None),
+    ],
+)
+def test_the_form_of_a_token(fields: dict[bytes, bytes], form: bytes | None):
+    """From the same one never follows another token."""
+    assert form == find_form({b"host": b"a", **fields})

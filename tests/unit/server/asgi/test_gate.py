@@ -11,6 +11,7 @@ from tests.support.access import give_token, make_guarded, take_token
 from tests.support.api import FEATURES, Api
 from tests.support.asgi_call import send
 from tests.support.catalogs import open_fragile
+from tests.support.principals import find_token
 
 QUERY = "/api/v1/query?settings="
 SETTINGS = "/api/v1/settings"
@@ -125,6 +126,47 @@ def test_a_token_that_was_taken_back_lets_nobody_in(api: Api):
     api.app.services.catalog.refresh()
     assert 401 == api.get(QUERY, headers=bear("read")).status_code
     assert 200 == api.get(QUERY, headers=bear("admin")).status_code
+
+
+def test_a_token_that_was_narrowed_allows_no_more(api: Api):
+    """At once, however often it was used before."""
+    for _ in range(3):
+        assert 200 == api.get(QUERY, headers=bear("read")).status_code
+    give_token(api.storage, "evaluate", name="with read")
+    api.app.services.catalog.refresh()
+    assert [403] * 2 == [api.get(QUERY, headers=bear("read")).status_code for _ in range(2)]
+
+
+def test_a_known_token_is_not_taken_for_another(api: Api):
+    """Whatever came before: another header makes another token of the same value, and a second token is still one."""
+    for _ in range(2):
+        assert 200 == api.get(QUERY, headers=bear("read")).status_code
+        assert 200 == api.get(QUERY, headers={"api_token": "hks_with read"}).status_code
+    for header in ("api_token", "X-API-Key"):
+        assert 401 == api.get(QUERY, headers={header: "Bearer hks_with read"}).status_code
+        assert 400 == api.get(QUERY, headers={**bear("read"), header: "hks_with admin"}).status_code
+
+
+def test_one_token_takes_the_memory_of_one(api: Api):
+    """In however many ways it is written."""
+    for blanks in range(1, 50):
+        headers = {"Authorization": f"Bearer{' ' * blanks}hks_with read"}
+        assert [200] * 2 == [api.get(QUERY, headers=headers).status_code for _ in range(2)]
+    state = api.app.services.catalog.state
+    assert state is not None
+    assert 1 == len(state.picture.access.forms)
+
+
+def test_a_use_is_noted_in_each_hour(api: Api, monkeypatch: pytest.MonkeyPatch):
+    """Also of a token that is known from the hour before."""
+    start_s = datetime(2026, 11, 28, 9, 59, tzinfo=UTC).timestamp()
+    uses = []
+    for later_s in (0, 59, 60, 61):
+        monkeypatch.setattr(gate.time, "time", lambda now_s=start_s + later_s: now_s)
+        assert 200 == api.get(QUERY, headers=bear("read")).status_code
+        api.app.services.token_uses.store()
+        uses.append(find_token(api.storage, "with read").last_used_at.hour)
+    assert [9, 9, 10, 10] == uses
 
 
 def test_the_end_of_a_token_is_told_for_its_last_days(api: Api):
