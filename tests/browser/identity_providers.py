@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 import httpx2
 
-from tools.identity_providers import NODE, NODE_PLACE, PYTHON
+from tools.identity_providers import NODE_PLACE, PYTHON, find_node
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -77,7 +77,7 @@ def running_provider(kind: Kind, redirect_uri: str, claims: Claims) -> Iterator[
     """
     assert PYTHON.exists(), "make test-browser runs these tests: it builds the providers"
     if kind == "certified":
-        command = [str(NODE), str(_CERTIFIED), str(NODE_PLACE), redirect_uri, json.dumps(claims)]
+        command = [str(find_node()), str(_CERTIFIED), str(NODE_PLACE), redirect_uri, json.dumps(claims)]
         with _running(command) as process:
             issuer = process.stdout.readline().strip()
             assert issuer, "the provider has ended"

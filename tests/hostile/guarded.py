@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from heksher.server.access.grants import parse_grants
 from heksher.server.access.session import sign
+
+from heksher.server.access.grants import parse_grants
 from heksher.server.access.token import make_token
 from heksher.server.operations import context_features, people, rules, tokens
 from heksher.server.operations.declaration import declare

@@ -7,7 +7,7 @@ import pytest
 
 from heksher.server.access.grants import Grant, Role, parse_grant
 from tests.support.processes import ROOT
-from tests.unit.server.api.test_access_table import TABLE
+from tests.unit.server.api.test_routing_access import TABLE
 
 PAGE = (ROOT / "docs" / "explanation" / "security.md").read_text(encoding="utf-8")
 NO_CREDENTIAL = "no credential"

@@ -5,6 +5,8 @@ import resource
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -177,6 +179,34 @@ def test_a_service_without_context_features_says_so(tmp_path: Path, workers: str
     assert (404, True) == (refused.status_code, "HEKSHER_STARTUP_CONTEXT_FEATURES" in refused.text)
     with ServiceProcess(database, "--workers", workers, "--context-features", "user") as service:
         assert {"outcome": "created"} == httpx2.post(f"{service.url}/api/v1/settings/declare", json=DECLARATION).json()
+    assert [] == [line for line in service.lines if "WARNING" in line]
+
+
+def test_a_service_that_nobody_can_use_says_so(tmp_path: Path):
+    """Until there is a token."""
+    database = tmp_path / "heksher.db"
+    options = ("--context-features", "user", "--access")
+    with ServiceProcess(database, *options) as service:
+        assert 401 == httpx2.get(f"{service.url}/api/v1/settings").status_code
+    (warning,) = [line for line in service.lines if "WARNING" in line]
+    assert "nobody can do anything yet" in warning
+    command = [
+        sys.executable,
+        "-m",
+        "heksher",
+        "access",
+        "token",
+        "create",
+        "first",
+        "--grant",
+        "read",
+        "--db",
+        database,
+    ]
+    token = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    with ServiceProcess(database, *options) as service:
+        headers = {"Authorization": f"Bearer {token}"}
+        assert 200 == httpx2.get(f"{service.url}/api/v1/settings", headers=headers).status_code
     assert [] == [line for line in service.lines if "WARNING" in line]
 
 

@@ -20,7 +20,7 @@ HEADING = "## What a write costs"
 MAX_FOR_A_VALUE = 10
 
 # On a busy machine a message can arrive in two pieces, which look like a trip more: the least is what it costs.
-MAX_TRIES = 3
+MAX_TRIES = 10
 
 Count = Callable[[], int]
 

@@ -26,10 +26,13 @@ class Call:
         **connection: object,
     ) -> None:
         path, _, query = path.partition("?")
+        headers = list(headers)
+        if all(name != b"host" for name, _ in headers):
+            headers.insert(0, (b"host", b""))
         self.messages: list[dict] = []
         self._scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
-            "path": path, "raw_path": path.encode(), "query_string": query.encode(), "headers": list(headers),
+            "path": path, "raw_path": path.encode(), "query_string": query.encode(), "headers": headers,
             "server": ("heksher", 80), "client": ("10.0.0.7", 1), "root_path": "", **connection,
         }  # fmt: skip
         self._received = [{"type": "http.request", "body": body, "more_body": False}]

@@ -47,8 +47,18 @@ class RawClient:
 
 
 @contextmanager
-def connecting(url: str, timeout_s: float = DEADLINE_S) -> Iterator[RawClient]:
-    """Connect to the server of a URL; the connection is closed at the end of the block."""
+def connecting(url: str, timeout_s: float = DEADLINE_S, *, buffer_bytes: int | None = None) -> Iterator[RawClient]:
+    """Connect to the server of a URL; the connection is closed at the end of the block.
+
+    Args:
+        url: where the server is.
+        timeout_s: how long it is waited for.
+        buffer_bytes: what this side's system takes of an answer that is not read; ``None`` for what it usually takes.
+    """
     address = urlsplit(url)
-    with socket.create_connection((address.hostname, address.port), timeout=timeout_s) as native:
+    with socket.socket(socket.AF_INET6 if ":" in address.hostname else socket.AF_INET) as native:
+        native.settimeout(timeout_s)
+        if buffer_bytes is not None:
+            native.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+        native.connect((address.hostname, address.port))
         yield RawClient(native)

@@ -296,7 +296,7 @@ def make_front(framework: ASGIApp, services: Services, routes: Sequence[BaseRout
             has_metrics_access=config.has_metrics_access,
         ).__call__
     else:
-        front = OpenGate(front, recorder, config, routes).__call__
+        front = OpenGate(front, recorder, config, routes, services.catalog, services.token_uses).__call__
     front = Entrance(front, recorder, config, routes).__call__
     with_body = BodyLimit(PlainBody(front).__call__, config.max_body_bytes).__call__
     return MethodStep(front, with_body).__call__

@@ -108,7 +108,7 @@ def run_workers(config: Config, listener: socket.socket, when_ready: Callable[[]
     if not hasattr(os, "fork"):
         raise StartupError("several workers need a system with fork: use one worker here, and several services")
     with open_storage(config) as storage:  # to make it ready, once
-        _warn_without_features(config, storage)
+        _warn_of_gaps(config, storage)
     # Only the first start sets the context features: a later change of the list must not keep a replacement from
     # starting.
     own_config = replace(config, context_features=None)
@@ -137,7 +137,7 @@ def run_server(
     app = Application(config)
     with app.run():
         if lifeline is None:  # else the parent has said it
-            _warn_without_features(config, app.services.storage)
+            _warn_of_gaps(config, app.services.storage)
         metrics = app.services.metrics
         limits = make_limits(config)
         Server(
@@ -145,11 +145,20 @@ def run_server(
         ).run([listener])
 
 
-def _warn_without_features(config: Config, storage: Storage) -> None:
+def _warn_of_gaps(config: Config, storage: Storage) -> None:
+    """Warn of what a service needs that is to be used, and has not."""
+    if config.doc_only:
+        return
     # A database that is away again already is told of by whoever follows it.
     with suppress(StorageUnavailableError):
-        if not (config.doc_only or list_features(storage)):
+        if not list_features(storage):
             logger.warning("the service has no context features, so no setting can be declared: %s", REMEDY)
+        access = storage.read(lambda reader: reader.access())
+        if config.has_access and not (access.tokens or access.persons or config.oidc_issuer):
+            logger.warning(
+                "nobody can do anything yet, as there are neither tokens nor people: make the first with heksher access"
+                " token create, or heksher access person add"
+            )
 
 
 def make_limits(config: Config) -> HttpLimits:

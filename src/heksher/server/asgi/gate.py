@@ -7,21 +7,24 @@ on shows that it is not.
 
 import time
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from heksher.server.access.credential import find_token
 from heksher.server.access.grants import Role, describe_missing
 from heksher.server.access.principal import ANYBODY, NOBODY, Principal
+from heksher.server.access.token import digest_token
 from heksher.server.asgi.access import Access, find_access
-from heksher.server.asgi.header_fields import get_fields
-from heksher.server.asgi.late_look import CHALLENGE, UNKNOWN_CREDENTIAL, LateLook, Sender
+from heksher.server.asgi.header_fields import HeaderFields, get_fields
+from heksher.server.asgi.late_look import CHALLENGE, UNKNOWN_CREDENTIAL, LateLook, Requester
 from heksher.server.asgi.recognizer import Recognizer
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.refusal import refuse
-from heksher.server.catalog.access_picture import NOTICE_S, AccessPicture, Credential, TokenCredential
+from heksher.server.catalog.access_picture import NOTICE_S, AccessPicture, AnyCredential, TokenCredential
 from heksher.server.catalog.answer import HeaderField
 from heksher.server.catalog.catalog import PRIVATE, Catalog
 from heksher.server.config import Config
@@ -31,8 +34,8 @@ from heksher.wire import QUERY_PATH, TOKEN_EXPIRES_HEADER
 
 _SENDER: Final = "heksher.sender"
 _NOBODY_KNOWN: Final = AccessPicture()
-_ANY_SENDER: Final = Sender(ANYBODY)
-_NO_SENDER: Final = Sender(NOBODY)
+_ANY_SENDER: Final = Requester(ANYBODY)
+_NO_SENDER: Final = Requester(NOBODY)
 _EXPIRES: Final = TOKEN_EXPIRES_HEADER.lower().encode()
 _READ_ACCESS: Final = Access(is_write=False, role=Role.READ)
 _CHALLENGE: Final[HeaderField] = (b"www-authenticate", CHALLENGE.encode())
@@ -63,19 +66,43 @@ class OpenGate:
         recorder: records the requests that are refused here.
         config: says whether the service may be reached by others.
         routes: say who may use them.
+        catalog: knows tokens.
+        uses: is told of each use of a token, so that one can see who would be let in once access is checked.
     """
 
-    def __init__(self, app: ASGIApp, recorder: Recorder, config: Config, routes: Sequence[BaseRoute]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        recorder: Recorder,
+        config: Config,
+        routes: Sequence[BaseRoute],
+        catalog: Catalog,
+        uses: TokenUses,
+    ) -> None:
         self._app = app
+        self._catalog = catalog
+        self._uses = uses
         self._recorder = recorder
         self._refused = frozenset() if config.is_insecure else _FORWARDED
         self._routes = routes
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if not self._refused.isdisjoint(get_fields(scope)) and find_access(self._routes, scope).role is not None:
+        fields = get_fields(scope)
+        if not self._refused.isdisjoint(fields) and find_access(self._routes, scope).role is not None:
             return refuse(scope, send, self._recorder, 403, _PASSED_ON)
+        state = self._catalog.state
+        if state is not None and state.picture.access.tokens:
+            self._note_use(state.picture.access, fields)
         scope[_SENDER] = _ANY_SENDER
         return self._app(scope, receive, send)
+
+    def _note_use(self, picture: AccessPicture, fields: HeaderFields) -> None:
+        now_s = time.time()
+        with suppress(ValueError):  # two tokens, which are refused once access is checked
+            token = find_token(fields)
+            principal = None if token is None else TokenCredential(digest_token(token)).find_principal(picture, now_s)
+            if principal is not None:
+                self._uses.note(principal.name, now_s)
 
 
 class Gate:
@@ -132,7 +159,7 @@ class Gate:
             return self._app(scope, receive, send)
         if access.role is not None and access.role not in principal.grants.roles:
             return refuse(scope, send, self._recorder, 403, describe_missing(access.role))
-        scope[_SENDER] = sender = Sender(principal, credential)
+        scope[_SENDER] = sender = Requester(principal, credential)
         if access.role is not None and scope["method"] != "GET":
             receive = LateLook(receive, sender, access.role, self._catalog).receive
         if isinstance(credential, TokenCredential):
@@ -148,13 +175,13 @@ class Gate:
 
 def get_principal(scope: Scope) -> Principal:
     """Return who sends a request."""
-    sender: Sender = scope[_SENDER]
+    sender: Requester = scope[_SENDER]
     return sender.principal
 
 
-def find_credential(scope: Scope) -> Credential | None:
+def find_credential(scope: Scope) -> AnyCredential | None:
     """Return by what the sender of a request is known; ``None`` if by nothing."""
-    sender: Sender | None = scope.get(_SENDER)
+    sender: Requester | None = scope.get(_SENDER)
     return None if sender is None else sender.credential
 
 

@@ -27,12 +27,15 @@ def put_fields(scope: Scope) -> HeaderFields:
     """Put the header fields of a request into its scope, and return them.
 
     Raises:
-        ValueError: a header that may stand only once stands more often; the message names it.
+        ValueError: a header that may stand only once stands more often, or the one that each request of HTTP/1.1 has
+            is missing (RFC 9112, section 3.2); the message names it.
     """
     headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
     fields: HeaderFields = dict(headers)
     if len(fields) != len(headers):
         fields = _combine(headers)
+    if HOST not in fields and scope["http_version"] == "1.1":
+        raise ValueError("Host: the header is missing; a request of HTTP/1.1 has one, which may be empty")
     scope[_KEY] = fields
     return fields
 

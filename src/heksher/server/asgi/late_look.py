@@ -12,7 +12,7 @@ from starlette.types import Message, Receive
 from heksher.server.access.grants import Role, describe_missing
 from heksher.server.access.principal import Principal
 from heksher.server.asgi.unreadable_body import UnreadableBodyError
-from heksher.server.catalog.access_picture import Credential
+from heksher.server.catalog.access_picture import AnyCredential
 from heksher.server.catalog.catalog import Catalog
 
 CHALLENGE: Final = "Bearer"
@@ -22,7 +22,7 @@ UNKNOWN_CREDENTIAL: Final = (
 )
 
 
-class Sender:
+class Requester:
     """Who sends a request.
 
     Attributes:
@@ -32,7 +32,7 @@ class Sender:
 
     __slots__ = ("credential", "principal")
 
-    def __init__(self, principal: Principal, credential: Credential | None = None) -> None:
+    def __init__(self, principal: Principal, credential: AnyCredential | None = None) -> None:
         self.principal = principal
         self.credential = credential
 
@@ -53,7 +53,7 @@ class LateLook:
 
     __slots__ = ("_catalog", "_error", "_receive", "_role", "_sender")
 
-    def __init__(self, receive: Receive, sender: Sender, role: Role, catalog: Catalog) -> None:
+    def __init__(self, receive: Receive, sender: Requester, role: Role, catalog: Catalog) -> None:
         self._receive = receive
         self._sender = sender
         self._role = role

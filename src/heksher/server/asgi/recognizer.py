@@ -14,7 +14,7 @@ from heksher.server.asgi.cookie_rule import CookieRule
 from heksher.server.asgi.header_fields import HeaderFields
 from heksher.server.asgi.page_check import PageCheck
 from heksher.server.asgi.trusted_proxies import TrustedProxies, get_peer
-from heksher.server.catalog.access_picture import AccessPicture, Credential, TokenCredential
+from heksher.server.catalog.access_picture import AccessPicture, AnyCredential, TokenCredential
 from heksher.server.catalog.person_credential import PersonCredential
 from heksher.server.catalog.session_credential import read_session
 from heksher.server.config import Config
@@ -39,7 +39,7 @@ class Recognizer:
 
     def find_credential(
         self, scope: Scope, fields: HeaderFields, access: Access, picture: AccessPicture, now_s: float
-    ) -> Credential | None:
+    ) -> AnyCredential | None:
         """Return by what the sender of a request is known, or claims to be; ``None`` if there is nothing that counts.
 
         Args:
@@ -61,7 +61,7 @@ class Recognizer:
         is_stream = scope["path"] == STREAM_PATH
         return found if self._rule.counts(scope, fields, is_write=access.is_write, is_stream=is_stream) else None
 
-    def _find_named(self, scope: Scope, fields: HeaderFields) -> Credential | None:
+    def _find_named(self, scope: Scope, fields: HeaderFields) -> AnyCredential | None:
         """Return the person whom a proxy names; ``None`` if no trusted one does."""
         if self._user_header is None:
             return None

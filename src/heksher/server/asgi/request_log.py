@@ -62,7 +62,9 @@ class _Watch:
         """Pass on a message."""
         if "status" in message:
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), *self._fields]
+            headers = message.get("headers", ())
+            # An answer that was made for all paths has some of them.
+            message["headers"] = [*headers, *(field for field in self._fields if field not in headers)]
         else:
             self.size_bytes += len(message.get("body", b""))
         return self._send(message)

@@ -42,7 +42,7 @@ class KnownPerson(NamedTuple):
     principal: Principal
 
 
-class Credential(Protocol):
+class AnyCredential(Protocol):
     """By what somebody is known for as long as it holds."""
 
     def find_principal(self, access: "AccessPicture", now_s: float) -> Principal | None:

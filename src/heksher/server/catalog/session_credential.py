@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from heksher.server.access.principal import Principal
-from heksher.server.access.session import Session, read
+from heksher.server.access.signed_session import SignedSession, read
 from heksher.server.catalog.access_picture import AccessPicture
 
 
@@ -16,7 +16,7 @@ class SessionCredential:
         key: what it was signed with.
     """
 
-    session: Session
+    session: SignedSession
     key: str = field(repr=False)
 
     def find_principal(self, access: AccessPicture, now_s: float) -> Principal | None:

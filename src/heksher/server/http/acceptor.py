@@ -30,7 +30,7 @@ class Acceptor:
     Args:
         listener: the socket.
         places: all connections.
-        make: makes the object for a new one.
+        make: makes the object for a new one, given its address.
         loop: the event loop.
     """
 
@@ -38,7 +38,7 @@ class Acceptor:
         self,
         listener: socket.socket,
         places: Places[Connection],
-        make: Callable[[], Connection],
+        make: Callable[[object], Connection],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._listener = listener
@@ -87,7 +87,7 @@ class Acceptor:
                 self._refuse(accepted, address)
             else:
                 self._full_since_s = None
-                self._let_in(accepted)
+                self._let_in(accepted, address)
 
     def _may_change(self) -> bool:
         """Return whether new connections should wait a little longer, as all others are busy."""
@@ -99,9 +99,9 @@ class Acceptor:
         self._loop.remove_reader(self._listener.fileno())
         self._pause = self._loop.call_later(pause_s, self.start)
 
-    def _let_in(self, accepted: socket.socket) -> None:
+    def _let_in(self, accepted: socket.socket, address: object) -> None:
         self._places.make_room(self._loop.time())
-        connection = self._make()
+        connection = self._make(address)
         task = self._loop.create_task(self._connect(connection, accepted))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

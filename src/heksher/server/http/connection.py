@@ -1,23 +1,19 @@
 """One connection: reads requests one by one, has each answered, and ends when it takes too much."""
 
 import asyncio
-from typing import Final
 
 import httptools
 from starlette.types import ASGIApp, Scope
 
 from heksher.server.http.answer_text import write_refusal
-from heksher.server.http.base_scope import find_client, make_base_scope
-from heksher.server.http.body_pace import BodyPace
+from heksher.server.http.base_scope import make_base_scope, read_socket_address
 from heksher.server.http.ended import Reason
+from heksher.server.http.inflow import Inflow
 from heksher.server.http.linger import Linger
 from heksher.server.http.places import Phase, Places
-from heksher.server.http.request_reader import HeadTooLargeError, RequestReader
+from heksher.server.http.request_reader import RefusedHeadError, RequestReader
 from heksher.server.http.served_request import ServedRequest
 from heksher.server.http.write_gate import WriteGate
-
-# So much waits before reading stops: of a body for the application, or of what follows a request for its answer.
-_MAX_WAITING_BYTES: Final = 64 * 1024
 
 
 class Connection(asyncio.Protocol):
@@ -27,6 +23,7 @@ class Connection(asyncio.Protocol):
         app: answers the requests.
         places: all connections.
         loop: the event loop.
+        address: where it comes from, as the socket says.
 
     Attributes:
         phase: what it is doing.
@@ -37,15 +34,18 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_app", "_gate", "_is_closing", "_is_dropped", "_is_half_closed", "_is_reading", "_lingering",
-        "_loop", "_pace", "_places", "_reader", "_request", "_rest", "_rest_start", "_transport",
-        "_unread_bytes", "_waiting_bytes", "held_bytes", "phase", "since_s", "turn", "unread_since_s",
+        "_app", "_client", "_gate", "_inflow", "_is_closing", "_is_dropped", "_is_half_closed", "_lingering",
+        "_loop", "_places", "_reader", "_request", "_transport", "_unread_bytes", "held_bytes", "phase", "since_s",
+        "turn", "unread_since_s",
     )  # fmt: skip
 
-    def __init__(self, app: ASGIApp, places: "Places[Connection]", loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, app: ASGIApp, places: "Places[Connection]", loop: asyncio.AbstractEventLoop, address: object
+    ) -> None:
         self._app = app
         self._places = places
         self._loop = loop
+        self._client = read_socket_address(address)
         self.phase: Phase = Phase.HEAD
         self.since_s: float = loop.time()
         self.turn: int = 0
@@ -57,13 +57,7 @@ class Connection(asyncio.Protocol):
         self._reader: RequestReader | None = None
         # The request that is being read or answered; None without one.
         self._request: ServedRequest | None = None
-        # What has arrived and is not read, because a request is being answered; and where in it reading goes on.
-        self._rest = b""
-        self._rest_start = 0
-        self._is_reading = True
-        # What waits of a body until the application takes it.
-        self._waiting_bytes = 0
-        self._pace = BodyPace()
+        self._inflow = Inflow()
         self._gate = WriteGate(loop)
         # What waited to be sent when the client was last seen to read.
         self._unread_bytes = 0
@@ -83,7 +77,7 @@ class Connection(asyncio.Protocol):
         if self._is_dropped:
             transport.abort()
             return
-        self._reader = RequestReader(self, make_base_scope(transport), self._places.limits.max_head_bytes)
+        self._reader = RequestReader(self, make_base_scope(transport, self._client), self._places.limits.max_head_bytes)
 
     def connection_lost(self, _reason: Exception | None) -> None:
         self._places.remove(self)
@@ -101,9 +95,9 @@ class Connection(asyncio.Protocol):
             self._lingering.drop(len(data))
         if self._reader is None:
             return
-        if self._rest:
-            data = self._rest[self._rest_start :] + data
-            self._rest = b""
+        if self._inflow.rest:
+            data = self._inflow.rest[self._inflow.rest_start :] + data
+            self._inflow.rest = b""
         self._read(data, 0)
 
     def eof_received(self) -> bool:
@@ -134,7 +128,7 @@ class Connection(asyncio.Protocol):
     def add_body(self, data: bytes) -> None:
         """Give a part of the body to the request."""
         if self._request is not None:
-            self._waiting_bytes = self._request.add_body(data)
+            self._inflow.waiting_bytes = self._request.add_body(data)
 
     def end_request(self) -> None:
         """Tell the request that it is complete."""
@@ -161,7 +155,7 @@ class Connection(asyncio.Protocol):
 
     def note_taken(self) -> None:
         """Note that the application has taken what has arrived of the body."""
-        self._waiting_bytes = 0
+        self._inflow.waiting_bytes = 0
         self._adjust_reading()
 
     def note_started(self) -> None:
@@ -173,7 +167,7 @@ class Connection(asyncio.Protocol):
         if self._is_closing:
             return
         if not request.is_kept:
-            if self._is_half_closed or (request.is_complete and self._is_reading and not self._rest):
+            if request.is_complete and self._inflow.is_reading and not self._inflow.rest:
                 self.close()
             else:
                 self._linger()
@@ -186,6 +180,8 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close the connection at once."""
         self._is_closing = True
+        if self._lingering is not None:
+            self._lingering.cancel()
         if self._transport is None:
             self._is_dropped = True
         else:
@@ -205,8 +201,13 @@ class Connection(asyncio.Protocol):
 
     def shut_down(self) -> None:
         """Close the connection after the answer that is under way."""
+        if self._lingering is not None:
+            return
         if self._request is None:
             self.close()
+        elif self._request.is_answered:
+            # The rest of its body is still to come, or other requests have.
+            self._linger()
         else:
             self._request.is_kept = False
 
@@ -217,7 +218,7 @@ class Connection(asyncio.Protocol):
         self.abort()
 
     def refuse(self, status: int, detail: str, reason: Reason) -> None:
-        """Close the connection after an answer, or at once if an answer is under way.
+        """Close the connection after an answer, also one that was given already; at once if one is under way.
 
         Args:
             status: the status of the answer.
@@ -228,7 +229,9 @@ class Connection(asyncio.Protocol):
         if self._lingering is not None or (request is not None and request.is_cut_off):
             return
         self._places.ended.note(reason)
-        if self._transport is None or self._is_closing or (request is not None and request.is_started):
+        if request is not None and request.is_answered and not self._is_closing:
+            self._linger()
+        elif self._transport is None or self._is_closing or (request is not None and request.is_started):
             self.abort()
         elif request is None or request.task is None or request.has_asked:
             self._send_refusal(status, detail)
@@ -247,16 +250,13 @@ class Connection(asyncio.Protocol):
         else:
             self._request = None
             waited_s = self._loop.time() - self.since_s if self.phase is Phase.HEAD else 0.0
-            self._places.ended.record_refusal(find_client(self._transport), status, waited_s, size)
-        self._places.hold(self, 0)
+            self._places.ended.record_refusal(self._client, status, waited_s, size)
         self._transport.write(answer)
         self._linger()
 
     def check_time(self, now_s: float) -> None:
         """End a connection whose request takes too long to arrive."""
         limits = self._places.limits
-        if self._lingering is not None:
-            return
         if self.phase is Phase.HEAD:
             if now_s - self.since_s < limits.head_s:
                 return
@@ -267,10 +267,8 @@ class Connection(asyncio.Protocol):
         elif self._gate.is_shut and self._request is not None and self._request.is_started:
             # Who is still reading the answer may send the rest of the body after that.
             self.since_s = now_s
-            self._pace.mark(now_s, self._count_body())
-        elif now_s - self.since_s >= limits.body_s or (
-            self._is_reading and not self._pace.is_kept(now_s, self._count_body(), limits)
-        ):
+            self._inflow.mark(now_s, self._count_body())
+        elif now_s - self.since_s >= limits.body_s or not self._inflow.is_steady(now_s, self._count_body(), limits):
             self.refuse(408, f"the body took longer than {limits.body_s:g} s, or came too slowly", "slow_body")
 
     def check_unread(self, now_s: float) -> None:
@@ -278,12 +276,11 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             return
         size = self._transport.get_write_buffer_size()
-        if self._lingering is not None and self._lingering.count_down():
-            self._places.unread.pop(self, None)
-        elif size < self._unread_bytes:
+        if size < self._unread_bytes:
             self._unread_bytes = size
             self.unread_since_s = now_s
-        elif now_s - self.unread_since_s >= self._places.limits.unread_s:
+            self._places.unread.move_to_end(self)
+        elif now_s - self.unread_since_s >= self._places.limits.unread_s and (size or self._lingering is None):
             self.end("unread")
 
     def _read(self, data: bytes, start: int) -> None:
@@ -292,13 +289,13 @@ class Connection(asyncio.Protocol):
         try:
             while start < len(data) and reader is not None and not (self._request and self._request.is_complete):
                 start = reader.read(data, start)
-        except HeadTooLargeError as error:
-            self.refuse(error.status, error.describe(self._places.limits.max_head_bytes), "large_head")
+        except RefusedHeadError as error:
+            self.refuse(error.status, error.detail, error.reason)
         except httptools.HttpParserError:
             self.refuse(400, "this is not HTTP/1.1 as RFC 9112 has it", "malformed")
         else:
             if start < len(data):
-                self._rest, self._rest_start = data, start
+                self._inflow.rest, self._inflow.rest_start = data, start
             if self._request is not None and self._request.task is None:
                 self._start(self._request)
             self._settle()
@@ -311,35 +308,33 @@ class Connection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Go on with the next request, once the application is done with the one before it, and has recorded it."""
-        if self._rest:
+        if self._inflow.rest:
             self._loop.call_soon(self._begin_next)
         else:
             self._request = None
             self._settle()
 
     def _begin_next(self) -> None:
-        if self._request is not None and not self._request.is_kept:
-            self.close()  # as the service is being shut down
-        elif not self._is_closing:
+        if not self._is_closing and self._lingering is None:
             self._request = None
-            data, self._rest = self._rest, b""
-            self._read(data, self._rest_start)
+            data, self._inflow.rest = self._inflow.rest, b""
+            self._read(data, self._inflow.rest_start)
 
     def _settle(self) -> None:
         """Take the place that belongs to what the connection does now, and note what it holds."""
         if self._is_closing or self._lingering is not None:
             return
-        request, reader = self._request, self._reader
+        request, reader, inflow = self._request, self._reader, self._inflow
         if self._is_half_closed and request is not None:
-            request.half_close(is_last=not self._rest)
-        held_bytes = len(self._rest)
+            request.half_close(is_last=not inflow.rest)
+        held_bytes = len(inflow.rest)
         if request is not None:
             is_busy = request.is_complete or (self._is_half_closed and not request.is_answered)
             phase = Phase.BUSY if is_busy else Phase.BODY
             # An application that answers has made of the body what it needs; a stream goes on for long after that.
             held_bytes += 0 if request.is_started else request.body_bytes
         else:
-            head_bytes = 0 if reader is None else reader.head_bytes
+            head_bytes = reader.head_bytes if reader is not None and reader.has_begun else 0
             # An answer that its client is still reading is not done.
             phase = Phase.HEAD if head_bytes else Phase.BUSY if self._gate.is_shut else Phase.IDLE
             held_bytes += head_bytes
@@ -349,25 +344,16 @@ class Connection(asyncio.Protocol):
         if phase is not self.phase:
             if phase is not Phase.BUSY:
                 self.since_s = self._loop.time()
-                self._pace.mark(self.since_s, 0)
+                inflow.mark(self.since_s, 0)
             self._places.move(self, phase)
-        if self._rest or self._waiting_bytes or not self._is_reading:
+        if inflow.rest or inflow.waiting_bytes or not inflow.is_reading:
             self._adjust_reading()
         if held_bytes != self.held_bytes:
             self._places.hold(self, held_bytes)
 
     def _adjust_reading(self) -> None:
-        """Stop reading, or go on with it."""
-        is_reading = max(len(self._rest) - self._rest_start, self._waiting_bytes) <= _MAX_WAITING_BYTES
-        if is_reading is self._is_reading or self._transport is None or self._is_closing:
-            return
-        self._is_reading = is_reading
-        if is_reading:
-            # Only the time counts in which the client could send.
-            self._pace.mark(self._loop.time(), self._count_body())
-            self._transport.resume_reading()
-        else:
-            self._transport.pause_reading()
+        if self._transport is not None and not self._is_closing:
+            self._inflow.adjust(self._transport, self._loop.time(), self._count_body())
 
     def _count_body(self) -> int:
         return 0 if self._request is None else self._request.body_bytes
@@ -376,16 +362,27 @@ class Connection(asyncio.Protocol):
         if self._reader is not None:
             self._reader.close()
             self._reader = None
-        self._rest = b""
+        self._inflow.rest = b""
+        self._places.hold(self, 0)
 
     def _linger(self) -> None:
         """Close the connection in a moment; what comes until then is dropped."""
+        if self._is_half_closed:
+            self.close()
+            return
         self._stop_reading()
         if self._transport is not None and self._lingering is None:
             self.note_taken()
-            self._lingering = Linger(self._transport, self._loop, self.abort, self._places.limits.max_pending_bytes)
-            if not self._lingering.count_down():
-                self._watch_reader()
+            self._places.move(self, Phase.BUSY)
+            self._lingering = Linger(
+                self._transport, self._loop, self._places.limits, self._note_last_taken, self.abort
+            )
+            self._watch_reader()
+
+    def _note_last_taken(self) -> None:
+        self._places.unread.pop(self, None)
+        self.since_s = self._loop.time()
+        self._places.move(self, Phase.ENDING)
 
     def _watch_reader(self) -> None:
         """Watch whether the client takes what waits to be sent."""

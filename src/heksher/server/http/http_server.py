@@ -81,5 +81,5 @@ class HttpServer:
     def _is_serving(self) -> bool:
         return bool(self._places.running or len(self._places))
 
-    def _make_connection(self) -> Connection:
-        return Connection(self._app, self._places, self._loop)
+    def _make_connection(self, address: object) -> Connection:
+        return Connection(self._app, self._places, self._loop, address)

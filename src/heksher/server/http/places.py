@@ -14,7 +14,7 @@ from heksher.server.http.served_request import ServedRequest
 
 # So long, and for so many turns of the acceptor, a new connection is left alone: what its client has sent at once is
 # read by then, however many there are, and however long a turn takes. It bounds how many can come in a second, so how
-# long one waits behind a queue of strangers.
+# long one waits behind a queue of strangers. As long, one that has taken its last answer is left alone.
 _GRACE_S: Final = 0.02
 _GRACE_TURNS: Final = 4
 # A client that has taken nothing of its answer for so long makes room, if no other connection can.
@@ -27,12 +27,17 @@ Room = Literal["now", "soon", "none"]
 
 
 class Phase(IntEnum):
-    """What a connection is doing: receiving a head or a body, waiting for the next request, or being answered."""
+    """What a connection is doing.
+
+    That is: receiving a head or a body, waiting for the next request, being answered, or coming to its end when the
+    client has taken the last answer and may still be sending.
+    """
 
     HEAD = 0
     BODY = 1
     IDLE = 2
     BUSY = 3
+    ENDING = 4
 
 
 class Placed(Protocol):
@@ -83,7 +88,13 @@ class Places(Generic[PlacedT]):
         self.ended: Ended = ended
         # By what they do, each in the order in which they began with it.
         reading: OrderedDict[PlacedT, None] = OrderedDict()
-        self._by_phase: tuple[OrderedDict[PlacedT, None], ...] = (reading, reading, OrderedDict(), OrderedDict())
+        self._by_phase: tuple[OrderedDict[PlacedT, None], ...] = (
+            reading,
+            reading,
+            OrderedDict(),
+            OrderedDict(),
+            OrderedDict(),
+        )
         self.unread: OrderedDict[PlacedT, None] = OrderedDict()
         self.running: set[ServedRequest] = set()
         self.context: Context = copy_context()
@@ -124,18 +135,22 @@ class Places(Generic[PlacedT]):
         """Return whether there is room for one more connection, or can be made."""
         if len(self) < self.limits.max_connections or self._find_dispensable(now_s) is not None:
             return "now"
-        return "soon" if self._by_phase[Phase.HEAD] else "none"
+        return "soon" if self._by_phase[Phase.HEAD] or self._by_phase[Phase.ENDING] else "none"
 
     def make_room(self, now_s: float) -> None:
         """End a connection, if there is no room for one more.
 
-        The oldest without a complete request goes first, then the longest idle one, then one that does not read.
+        The oldest whose client has taken its last answer goes first, then the oldest without a complete request, then
+        the longest idle one, then one that does not read.
         """
         if len(self) >= self.limits.max_connections and (connection := self._find_dispensable(now_s)) is not None:
             connection.end("room")
 
     def _find_dispensable(self, now_s: float) -> PlacedT | None:
-        reading, idle = self._by_phase[Phase.HEAD], self._by_phase[Phase.IDLE]
+        _, reading, idle, _, ending = self._by_phase
+        last = next(iter(ending), None)
+        if last is not None and now_s - last.since_s >= _GRACE_S:
+            return last
         oldest = next(iter(reading), None)
         if oldest is not None and now_s - oldest.since_s >= _GRACE_S and self.turn - oldest.turn >= _GRACE_TURNS:
             return oldest

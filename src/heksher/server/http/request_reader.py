@@ -8,13 +8,15 @@ or the head of one, in the same portion, and between two portions the connection
 Source: RFC 9112; llhttp, which lets a head, and a body in chunks, end in CRLF CRLF only.
 """
 
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 from urllib.parse import unquote
 
 import httptools
 from starlette.types import Scope
 
 from heksher.server.http.chunk_scan import MAX_SEAM_BYTES, ChunkScan, find_end
+from heksher.server.http.ended import Reason
+from heksher.value_type import shorten
 
 # All of a request line that is not its target: the longest method, blanks, and the version.
 _MAX_LINE_REST_BYTES: Final = 48
@@ -23,8 +25,9 @@ _MAX_FIELDS: Final = 200
 # What may stand after the value of a field, and before it, where the parser drops it, without being a part of it: RFC
 # 9110, section 5.5.
 _BLANKS: Final = b" \t"
-# Before that one there are neither chunks nor connections that stay open nor answers before the answer.
+# Before the later one there are neither chunks nor connections that stay open nor answers before the answer.
 _LEAST_VERSION: Final = "1.1"
+_VERSIONS: Final = ("1.1", "1.0")
 
 
 class RequestReceiver(Protocol):
@@ -46,31 +49,35 @@ class RequestReceiver(Protocol):
         """Note that the request that was begun last is complete."""
 
 
-class HeadTooLargeError(Exception):
-    """A request line with its header fields, or the fields after a body, are larger than the limit.
+class RefusedHeadError(Exception):
+    """What a request says of itself, or how much it says, is not accepted.
 
     Attributes:
-        is_line: whether the request line alone is.
+        status: the status of the answer.
+        detail: what is wrong.
+        reason: what the end of the connection is counted as.
     """
 
-    def __init__(self, *, is_line: bool) -> None:
-        super().__init__()
-        self.is_line = is_line
+    def __init__(self, status: int, detail: str, reason: Reason = "malformed") -> None:
+        super().__init__(detail)
+        self.status: int = status
+        self.detail: str = detail
+        self.reason: Reason = reason
 
-    @property
-    def status(self) -> int:
-        """The status of the answer."""
-        return 414 if self.is_line else 431
 
-    def describe(self, most: int) -> str:
-        """Return what is wrong.
+class HeadTooLargeError(RefusedHeadError):
+    """A request line with its header fields, or the fields after a body, are larger than the limit.
 
-        Args:
-            most: how large a head may be.
-        """
-        if self.is_line:
-            return f"the request line is larger than {most} bytes; POST /api/v1/query takes large queries in its body"
-        return f"the request line and the header fields are larger than {most} bytes, or too many fields"
+    Args:
+        most: how large a head may be.
+        is_line: whether the request line alone is larger.
+    """
+
+    def __init__(self, most: int, *, is_line: bool) -> None:
+        line = f"the request line is larger than {most} bytes; POST /api/v1/query takes large queries in its body"
+        head = f"the request line and the header fields are larger than {most} bytes, or too many fields"
+        super().__init__(414 if is_line else 431, line if is_line else head, "large_head")
+        self.is_line: bool = is_line
 
 
 class RequestReader:
@@ -83,6 +90,7 @@ class RequestReader:
 
     Attributes:
         is_in_head: whether what comes next belongs to a head.
+        has_begun: whether more has come of a request than empty lines before it, which mean nothing.
         head_bytes: what has been read of a head that is not complete, or of a body since its last data.
     """
 
@@ -92,9 +100,9 @@ class RequestReader:
         "_chunks",
         "_data_bytes",
         "_end_fields",
+        "_fault",
         "_fields",
         "_framing",
-        "_has_many_fields",
         "_is_past_end",
         "_is_priming",
         "_is_spent",
@@ -103,6 +111,7 @@ class RequestReader:
         "_parser",
         "_receiver",
         "_target",
+        "has_begun",
         "head_bytes",
         "is_in_head",
     )
@@ -133,8 +142,9 @@ class RequestReader:
         # Whether the parser reads no more requests: one asks for the end of the connection, maybe after its body only.
         # Whether the connection ends, is not decided here.
         self._is_spent = False
-        # Whether there are too many fields. Noted here, as the parser has an error of its own then.
-        self._has_many_fields = False
+        # What is wrong with a head. Noted here, as the parser has an error of its own then.
+        self._fault: RefusedHeadError | None = None
+        self.has_begun: bool = False
         self.is_in_head: bool = True
         self.head_bytes: int = 0
 
@@ -146,7 +156,7 @@ class RequestReader:
             start: where the portion begins.
 
         Raises:
-            HeadTooLargeError: a head, or what follows a body, is too large.
+            RefusedHeadError: a head, or what follows a body, is too large, or a head says what is not understood here.
             HttpParserError: this is not HTTP.
         """
         end = self._find_end(data, start)
@@ -161,7 +171,7 @@ class RequestReader:
             self.head_bytes = size - self._data_bytes
             self._data_bytes = 0
         if self.head_bytes >= self._max_head_bytes:
-            raise HeadTooLargeError(is_line=self._is_in_line())
+            raise HeadTooLargeError(self._max_head_bytes, is_line=self._is_in_line())
         return end
 
     def close(self) -> None:
@@ -188,8 +198,8 @@ class RequestReader:
             if self._framing is not None:
                 self._prime(self._framing)
         except httptools.HttpParserCallbackError:
-            if self._has_many_fields:
-                raise HeadTooLargeError(is_line=False) from None
+            if self._fault is not None:
+                raise self._fault from None
             raise
 
     def _prime(self, framing: bytes) -> None:
@@ -203,9 +213,9 @@ class RequestReader:
         self._parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
         self._is_priming = False
 
-    def _refuse_fields(self) -> None:
-        self._has_many_fields = True
-        raise HeadTooLargeError(is_line=False)
+    def _refuse(self, fault: RefusedHeadError) -> NoReturn:
+        self._fault = fault
+        raise fault
 
     def _is_in_line(self) -> bool:
         return self.is_in_head and not self._fields and self.head_bytes - len(self._target) < _MAX_LINE_REST_BYTES
@@ -216,6 +226,7 @@ class RequestReader:
         """Make sure that nothing is read after a request in the same portion: it must be answered first."""
         if self._is_past_end:
             raise httptools.HttpParserError("a request has ended within a portion")
+        self.has_begun = True
 
     def on_url(self, target: bytes) -> None:
         """Take a part of the request's target."""
@@ -229,16 +240,18 @@ class RequestReader:
         elif not self._is_priming:
             self._end_fields += 1
             if self._end_fields > _MAX_FIELDS:
-                self._refuse_fields()
+                self._refuse(HeadTooLargeError(self._max_head_bytes, is_line=False))
 
     def on_headers_complete(self) -> None:
         """Tell the receiver of the request."""
         if self._is_priming:
             return
         if len(self._fields) > _MAX_FIELDS:
-            self._refuse_fields()
+            self._refuse(HeadTooLargeError(self._max_head_bytes, is_line=False))
         parser = self._parser
         version = parser.get_http_version()
+        if version not in _VERSIONS:
+            self._refuse(_describe_version(version))
         method = parser.get_method().decode("ascii")
         path, query = _split(self._target)
         text = path.decode("ascii")
@@ -277,26 +290,45 @@ class RequestReader:
         self._is_spent = not self._parser.should_keep_alive()
         self._framing = None
         self.is_in_head = self._is_past_end = True
+        self.has_begun = False
         self.head_bytes = self._data_bytes = self._body_left = self._end_fields = 0
         self._receiver.end_request()
 
     def _prepare_body(self, fields: list[tuple[bytes, bytes]]) -> bool:
         """Note the length of a body; return whether the client waits to be told to send it."""
         expects_continue = False
+        codings = b""
         for name, value in fields:
             if name == b"content-length":
                 # The parser has checked it.
                 self._body_left = int(value)
                 self._framing = b"content-length: " + value if self._body_left else None
             elif name == b"transfer-encoding":
-                # Of several, the parser has to judge all.
-                self._chunks = ChunkScan()
-                self._framing = (
-                    b"transfer-encoding: " + value if self._framing is None else self._framing + b"," + value
-                )
+                codings += b"," + value
             elif name == b"expect" and value.rstrip(_BLANKS).lower() == b"100-continue":
                 expects_continue = True
+        if codings:
+            self._prepare_chunks(codings[1:])
         return expects_continue and self._framing is not None
+
+    def _prepare_chunks(self, codings: bytes) -> None:
+        """Note that a body comes in chunks.
+
+        Args:
+            codings: what was done to it, the last one last. Where that is not to make chunks, the parser refuses it.
+        """
+        *others, last = (coding.strip(_BLANKS).lower() for coding in codings.split(b","))
+        if others and last == b"chunked":
+            shown = shorten(repr(codings.decode("latin-1")))
+            self._refuse(RefusedHeadError(501, f"Transfer-Encoding: {shown}: this service knows chunked alone"))
+        self._chunks = ChunkScan()
+        self._framing = b"transfer-encoding: " + codings
+
+
+def _describe_version(version: str) -> RefusedHeadError:
+    """Return why a request is refused that has another version, or none, which counts as 0.9."""
+    detail = "this service speaks HTTP/1.1 and HTTP/1.0: the request line has to end with one of them"
+    return RefusedHeadError(400 if version < _VERSIONS[-1] else 505, detail)
 
 
 def _split(target: bytes) -> tuple[bytes, bytes]:
@@ -309,4 +341,5 @@ def _split(target: bytes) -> tuple[bytes, bytes]:
         path, _, query = target.partition(b"?")
         return path, query
     url = httptools.parse_url(target)
-    return url.path, url.query or b""
+    # A whole URL may leave out the path: RFC 9112, section 3.2.
+    return url.path or b"/", url.query or b""

@@ -121,9 +121,10 @@ class ServedRequest:
 
     def add_body(self, data: bytes) -> int:
         """Take a part of the body; return how much waits for the application."""
+        # What is dropped counts as well: the client sends it.
+        self.body_bytes += len(data)
         if self.is_answered or self.is_disconnected:
             return 0
-        self.body_bytes += len(data)
         self._body += data
         self._wake()
         return len(self._body)

@@ -21,7 +21,7 @@ from starlette.types import Receive, Send
 
 from heksher.revision_id import RevisionId
 from heksher.server.access.grants import Role
-from heksher.server.catalog.access_picture import AccessPicture, Credential
+from heksher.server.catalog.access_picture import AccessPicture, AnyCredential
 from heksher.server.catalog.advance import Step
 from heksher.server.catalog.answer import NOSNIFF
 from heksher.server.catalog.catalog import Catalog, CatalogState
@@ -88,7 +88,7 @@ class Streams:
         query: CatalogQuery,
         last_revision: RevisionId | None,
         abort: Callable[[], object] | None,
-        credential: Credential | None = None,
+        credential: AnyCredential | None = None,
     ) -> None:
         """Serve one stream until its client disconnects, its credential ends, or ``end_all`` is called.
 
@@ -236,7 +236,7 @@ class _Stream:
 
     def __init__(
         self,
-        credential: Credential | None,
+        credential: AnyCredential | None,
         query: CatalogQuery,
         send: Send,
         abort: Callable[[], object],

@@ -37,7 +37,7 @@ class UnknownKeyError(RefusedSignInError):
 
 
 @dataclass(frozen=True, slots=True)
-class Expectation:
+class TokenExpectation:
     """What an ID token must say.
 
     Attributes:
@@ -65,7 +65,9 @@ def read_keys(entries: Iterable[JSON]) -> KeySet:
     return KeySet(keys)
 
 
-def check_id_token(token: str, keys: KeySet, expected: Expectation, now_s: float | None = None) -> Mapping[str, JSON]:
+def check_id_token(
+    token: str, keys: KeySet, expected: TokenExpectation, now_s: float | None = None
+) -> Mapping[str, JSON]:
     """Return the claims of an ID token that has passed every check.
 
     Args:

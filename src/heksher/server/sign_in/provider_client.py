@@ -37,7 +37,7 @@ _POST: Final = "client_secret_post"
 
 
 @dataclass(frozen=True, slots=True)
-class Registration:
+class ClientRegistration:
     """What the service is to a provider.
 
     Attributes:
@@ -62,7 +62,7 @@ class ProviderClient:
         registration: what the service is to it.
     """
 
-    def __init__(self, registration: Registration) -> None:
+    def __init__(self, registration: ClientRegistration) -> None:
         self.registration = registration
         self._turns = asyncio.Semaphore(_MAX_CONVERSATIONS)
         # Made by the first request: to read the machine's certificates takes a tenth of a second.

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Final
 from heksher.server.access.cookie import CookieForm, find_cookie, make_cookie_form
 from heksher.server.access.grants import Role
 from heksher.server.access.group_grants import find_grants, read_group_grants
-from heksher.server.access.session import MAX_SESSION_S, sign
+from heksher.server.access.signed_session import MAX_SESSION_S, sign
 from heksher.server.catalog.access_picture import AccessPicture
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.config import Config
 from heksher.server.operations import people
 from heksher.server.queries.workshop import Workshop
-from heksher.server.sign_in.identity import Identity, keep_person
 from heksher.server.sign_in.password_sign_in import PasswordSignIn
+from heksher.server.sign_in.provided_identity import ProvidedIdentity, keep_person
 from heksher.server.sign_in.rate_limit import TryLimiter
-from heksher.server.sign_in.sign_in_error import NoGrantError, WrongPasswordError
+from heksher.server.sign_in.sign_in_error import NoGrantError, ProviderError, SignInError, WrongPasswordError
 from heksher.server.sign_in.signing_key import ensure_signing_key
 from heksher.server.storage.access_records import PersonRecord
 from heksher.server.storage.base import Origin, Storage
@@ -124,7 +124,12 @@ class SignInService:
             ProviderError: the provider cannot be reached.
             StorageUnavailableError: as in ``sign_in``.
         """
-        departure = await self._get_single_sign_on().begin(await self._get_key(), path or "")
+        key = await self._get_key()
+        try:
+            departure = await self._get_single_sign_on().begin(key, path or "")
+        except ProviderError as error:
+            logger.warning("nobody can sign in through the provider: %s", error)
+            raise
         cookie = self.cookies.set(self.cookies.sign_in, departure.cookie, departure.max_age_s)
         return Admission(departure.url, (cookie,))
 
@@ -145,8 +150,13 @@ class SignInService:
         """
         self._limiter.take_for_address(address)
         key = await self._get_key()
-        identity, path = await self._get_single_sign_on().finish(key, find_cookie(fields, self.cookies.sign_in), answer)
-        person = await self._keep(identity)
+        cookie = find_cookie(fields, self.cookies.sign_in)
+        try:
+            identity, path = await self._get_single_sign_on().finish(key, cookie, answer)
+            person = await self._keep(identity)
+        except SignInError as error:
+            logger.warning("somebody at %s could not sign in through the provider: %s", address, error)
+            raise
         logger.info("%r has signed in through the provider from %s", person.name, address)
         return Admission(path or None, (self._make_session(key, person), self.forget_way()))
 
@@ -168,7 +178,7 @@ class SignInService:
         origin = Origin(person, is_proved=True)
         await self._write_turns.run(partial(people.sign_out, self._storage, person, origin))
 
-    async def _keep(self, identity: Identity) -> PersonRecord:
+    async def _keep(self, identity: ProvidedIdentity) -> PersonRecord:
         grants = find_grants(self._group_grants, identity.groups)
         person = await self._write_turns.run(partial(keep_person, self._storage, identity, grants))
         if person is None or not grants.items:
@@ -202,10 +212,10 @@ def _make_single_sign_on(config: Config, workshop: Workshop) -> "SingleSignOn | 
     if config.oidc_issuer is None or config.oidc_client_id is None or config.public_url is None:
         return None
     # Authlib takes a quarter of a second to import, which is for those who use it.
-    from heksher.server.sign_in.provider_client import ProviderClient, Registration  # noqa: PLC0415 - see above
+    from heksher.server.sign_in.provider_client import ClientRegistration, ProviderClient  # noqa: PLC0415 - see above
     from heksher.server.sign_in.single_sign_on import SingleSignOn  # noqa: PLC0415 - see above
 
-    registration = Registration(
+    registration = ClientRegistration(
         config.oidc_issuer,
         config.oidc_client_id,
         config.oidc_client_secret,

@@ -24,9 +24,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple, Protocol, TypeVar
 
-from heksher.server.access.session import read_signed, sign_content
-from heksher.server.sign_in.id_token import Expectation, UnknownKeyError, check_id_token
-from heksher.server.sign_in.identity import Identity, read_identity
+from heksher.server.access.signed_session import read_signed, sign_content
+from heksher.server.sign_in.id_token import TokenExpectation, UnknownKeyError, check_id_token
+from heksher.server.sign_in.provided_identity import ProvidedIdentity, read_identity
 from heksher.server.sign_in.provider import Metadata, Provider
 from heksher.server.sign_in.provider_client import JSONMapping, ProviderClient
 from heksher.server.sign_in.sign_in_error import RefusedSignInError
@@ -68,7 +68,7 @@ class Departure(NamedTuple):
 class Arrival(NamedTuple):
     """Who has come back, and the path of the service that they wanted to go to."""
 
-    identity: Identity
+    identity: ProvidedIdentity
     path: str
 
 
@@ -171,7 +171,7 @@ class SingleSignOn:
         token, access_token = tokens.get("id_token"), tokens.get("access_token")
         if not isinstance(token, str):
             raise RefusedSignInError("the provider has sent no ID token: the scope openid is missing, or not allowed")
-        expected = Expectation(
+        expected = TokenExpectation(
             metadata.issuer,
             self._client.registration.client_id,
             nonce,

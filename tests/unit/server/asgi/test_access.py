@@ -67,10 +67,12 @@ def test_no_route_writes_by_a_method_that_is_safe(route: BaseRoute):
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if not route.methods <= SAFE_METHODS], ids=name_route)
 def test_a_route_says_the_truth(route: BaseRoute):
-    """What the change log is told of who writes is asked for by those that write, and by no other."""
-    writes_to_log = OriginDependency in route.endpoint.__annotations__.values()
+    """What the change log is told of who writes is asked for by those that write, and by no other.
+
+    Those on which people sign in and out find out by themselves who that is.
+    """
     access = read_access(route)
-    # Who signs in is not known before, so those routes find out by themselves.
+    writes_to_log = OriginDependency in route.endpoint.__annotations__.values()
     assert writes_to_log == (access.is_write and access.role is not None)
 
 

@@ -178,7 +178,21 @@ def test_a_browser_is_told_to_believe_the_type_of_each_answer(
     """Else it might run what a page includes as a script."""
     send(app, "GET", QUERY)
     answer = send(app, method, path, headers)
-    assert (status, b"nosniff") == (answer.status, answer.headers[b"x-content-type-options"])
+    told = [value for name, value in answer.messages[0]["headers"] if name == b"x-content-type-options"]
+    assert (status, [b"nosniff"]) == (answer.status, told)
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "body", "status"),
+    [("POST", [(b"content-type", b"application/json")], b"{}", 200), ("GET", [(b"if-none-match", b"*")], b"", 304)],
+)
+def test_it_is_told_so_once(
+    app: Application, method: str, headers: list[tuple[bytes, bytes]], body: bytes, status: int
+):
+    """Also in an answer that was made for memory, and is not sent from there."""
+    answer = send(app, method, QUERY, headers, body)
+    told = [value for name, value in answer.messages[0]["headers"] if name == b"x-content-type-options"]
+    assert (status, [b"nosniff"]) == (answer.status, told)
 
 
 APP_PAGE = (b"origin", b"https://app.example")

@@ -173,3 +173,22 @@ def test_without_access_control_nobody_comes_through_a_proxy(field: str):
     assert 200 == api.get("/healthz/live", headers=headers).status_code
     assert 200 == Api(config=Config("unused", is_insecure=True)).get(QUERY, headers=headers).status_code
     assert 200 == make_guarded(api, grants=["read"]).get(QUERY, headers={**headers, **bear("read")}).status_code
+
+
+def test_without_access_control_uses_of_tokens_are_noted():
+    """So that one can see which programs send theirs, before it is switched on."""
+    api = Api()
+    for name in ("sent", "ended", "unsent"):
+        give_token(api.storage, "read", name=name, expires_in=timedelta(days=-1 if name == "ended" else 9))
+    api.app.services.catalog.refresh()
+    for token in ("hks_sent", "hks_ended", "hks_unknown"):
+        assert (
+            204
+            == api.post(
+                "/api/v1/context_features", json={"context_feature": token}, headers={"api_token": token}
+            ).status_code
+        )
+    assert 200 == api.get("/api/v1/context_features", headers={"api_token": "a", "X-API-Key": "b"}).status_code
+    api.app.services.token_uses.store()
+    tokens = api.storage.read(lambda reader: reader.access()).tokens
+    assert ["sent"] == [token.name for token in tokens if token.last_used_at is not None]

@@ -62,7 +62,7 @@ def test_other_connections_may_name_whatever_they_like(host: bytes, server: tupl
 
 @pytest.mark.parametrize("host", [None, b""])
 def test_a_request_without_a_name_is_answered(host: bytes | None):
-    """Health checks of some proxies send none, and each browser sends one."""
+    """Health checks of some proxies speak HTTP/1.0 and send none, and each browser sends one."""
     assert find_fault(host) is None
 
 

@@ -34,7 +34,7 @@ def post(app: Application, path: str, content: object, meanwhile: Callable[[], o
     answer: list[dict] = []
     scope = {
         "type": "http", "http_version": "1.1", "method": "POST", "scheme": "http", "path": path, "root_path": "",
-        "raw_path": path.encode(), "query_string": b"", "headers": [(b"api_token", b"hks_slow")],
+        "raw_path": path.encode(), "query_string": b"", "headers": [(b"host", b""), (b"api_token", b"hks_slow")],
         "server": ("heksher", 80), "client": ("10.0.0.7", 1),
     }  # fmt: skip
 

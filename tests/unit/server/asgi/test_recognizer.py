@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from heksher.server.access.session import sign
+from heksher.server.access.signed_session import sign
 from heksher.server.app import Application
 from heksher.server.config import Config
 from heksher.server.storage.access_records import PERSON, SIGNING_KEY, PersonRecord

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from heksher.server.access.session import sign
+from heksher.server.access.signed_session import sign
 from heksher.server.catalog.access_picture import AccessPicture
 from heksher.server.catalog.session_credential import SessionCredential, read_session
 from heksher.server.storage.access_records import AccessRecords, PersonRecord

@@ -2,7 +2,10 @@
 
 import logging
 import re
+import socket
+import struct
 import threading
+import time
 
 import pytest
 
@@ -12,6 +15,7 @@ from heksher.server.http.http_limits import HttpLimits
 from tests.support.asgi_call import read_metrics
 from tests.support.catalogs import open_fragile
 from tests.support.connection_metrics import ConnectionMetrics
+from tests.support.processes import DEADLINE_S
 from tests.support.raw_client import connecting
 from tests.support.serving import serving
 from tests.support.waiting import wait_until
@@ -123,6 +127,27 @@ def test_what_is_no_http_is_counted_among_the_connections_that_were_ended():
         client.send(GET, b"nothing\r\n\r\n")
         assert [b"200", b"400"] == re.findall(rb"HTTP/1.1 (\d+)", client.read_to_end())
     assert {"malformed": 1} == metrics.ended
+
+
+def test_the_address_of_a_client_is_logged_though_it_is_gone(app: Application, caplog: pytest.LogCaptureFixture):
+    """It was there when the connection was let in."""
+
+    async def front(scope, receive, send) -> None:
+        if scope["path"] == "/wait":
+            # All others wait as well.
+            blocked.set()
+            time.sleep(0.2)  # noqa: ASYNC251 -- meant so
+        await app.front(scope, receive, send)
+
+    blocked = threading.Event()
+    with serving(front, recorder=app.recorder) as (url, _), connecting(url) as busy:
+        busy.send(b"GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert blocked.wait(DEADLINE_S)
+        with connecting(url) as gone:
+            gone.send(GET)
+            gone.native.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert wait_until(lambda: len(read_lines(caplog)) == 2)
+    assert read_lines(caplog)[1].endswith(" to 127.0.0.1")
 
 
 def test_an_answer_is_not_taken_for_that_to_the_request_after_it(app: Application, caplog: pytest.LogCaptureFixture):

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from heksher.server.http import places
+from heksher.server.http import linger, places
 from heksher.server.http.http_limits import HttpLimits
 from tests.support.connection_metrics import ConnectionMetrics
 from tests.support.processes import DEADLINE_S
@@ -15,6 +15,7 @@ from tests.support.serving import serving
 from tests.support.waiting import wait_until
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+LAST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 HANG = b"GET /hang HTTP/1.1\r\nHost: a\r\n\r\n"
 MUCH = b"GET /much HTTP/1.1\r\nHost: a\r\n\r\n"
 BODY = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345"
@@ -28,7 +29,7 @@ async def app(scope, receive, send) -> None:
     if scope["path"] == "/hang":
         await receive()
         return
-    size = 50_000_000 if scope["path"] == "/much" else 2
+    size = {"/much": 50_000_000, "/some": 200_000}.get(scope["path"], 2)
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % size)]})
     await send({"type": "http.response.body", "body": b"\n" * size})
 
@@ -46,9 +47,9 @@ class Crowd:
         self._stack = stack
         self._count = 0
 
-    def enter(self, request: bytes, *, is_answered: bool = False) -> RawClient:
+    def enter(self, request: bytes, *, is_answered: bool = False, buffer_bytes: int | None = None) -> RawClient:
         """Connect a client that sends this, and wait until it has its place."""
-        client: RawClient = self._stack.enter_context(connecting(self._url))
+        client: RawClient = self._stack.enter_context(connecting(self._url, buffer_bytes=buffer_bytes))
         client.send(request)
         self._count += 1
         if is_answered:
@@ -60,7 +61,7 @@ class Crowd:
         """Send one request on a connection of its own; return the answer."""
         # Until a connection may make room, others wait.
         with connecting(self._url) as client:
-            client.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            client.send(LAST)
             return client.read_to_end()
 
 
@@ -70,6 +71,35 @@ def crowd() -> Iterator[Crowd]:
     limits = HttpLimits(max_connections=PLACES, head_s=60, body_s=60, rate_s=60, unread_s=60, keep_alive_s=60)
     with serving(app, limits=limits, metrics=metrics) as (url, _), ExitStack() as stack:
         yield Crowd(url, metrics, stack)
+
+
+def test_the_first_to_make_room_has_taken_its_last_answer(crowd: Crowd, monkeypatch: pytest.MonkeyPatch):
+    """Though its client stays, and others are idle for longer."""
+    monkeypatch.setattr(linger, "_LINGER_S", 60.0)
+    idle = crowd.enter(GET, is_answered=True)
+    for _ in range(PLACES - 1):
+        crowd.enter(LAST + b"x", is_answered=True)
+    # Nothing tells that it was noticed.
+    threading.Event().wait(0.3)
+    for number in range(1, PLACES):
+        assert b"200 OK" in crowd.ask()
+        assert {"room": number} == crowd.metrics.ended
+        assert wait_until(lambda: crowd.metrics.connections == PLACES - 1)
+        crowd.enter(HANG)
+    idle.send(GET)
+    assert b"200 OK" in idle.read_answers(1, b"\r\n\r\n")
+
+
+def test_the_last_to_make_room_have_not_taken_it(crowd: Crowd, monkeypatch: pytest.MonkeyPatch):
+    """They are slow, and the system has all that was sent to them."""
+    monkeypatch.setattr(linger, "_LINGER_S", 60.0)
+    for _ in range(PLACES - 1):
+        crowd.enter(HANG)
+    slow = crowd.enter(b"", buffer_bytes=16_384)
+    slow.send(b"GET /some HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nx")
+    assert b"200 OK" in slow.native.recv(100)
+    assert wait_until(lambda: b"200 OK" in crowd.ask(), poll_s=0.1)
+    assert 1 == crowd.metrics.ended["room"]
 
 
 @pytest.mark.parametrize("incomplete", [b"", b"GET / HT", BODY])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heksher.server.http.request_reader import HeadTooLargeError, RequestReader, _split
+from heksher.server.http.request_reader import HeadTooLargeError, RefusedHeadError, RequestReader, _split
 
 LIMIT = 1024
 REQUESTS = (
@@ -142,6 +142,18 @@ def test_line_breaks_before_a_request_count_as_its_head():
         read(*[b"\r\n" * 10] * 100)
 
 
+@pytest.mark.parametrize("start", [b"", b"\r", b"\r\n", b"\r\n\r\n\r"])
+@pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\na"])
+def test_a_request_has_not_begun_with_the_empty_lines_before_it(first: bytes, start: bytes):
+    """It has with its first character."""
+    reader = RequestReader(Recorder(), {"type": "http"}, LIMIT)
+    for piece, has_begun in ((first, False), (start, False), (b"\r\n", False), (b"G", True), (b"ET /", True)):
+        at = 0
+        while at < len(piece):
+            at = reader.read(piece, at)
+        assert has_begun == reader.has_begun
+
+
 @pytest.mark.parametrize("rest", [b"0\r\nX: %s\r\n\r\n", b"0\r\n%s: x\r\n\r\n", b"1;%s\r\na\r\n0\r\n\r\n"])
 @pytest.mark.parametrize("size", [1, 100, 5000])
 def test_what_is_no_data_of_a_body_is_limited_likewise(rest: bytes, size: int):
@@ -226,6 +238,56 @@ def test_blanks_smuggle_nothing(field: bytes, upgrade: bytes):
     """What two programs could read differently is refused, also beside a wish for another protocol."""
     with pytest.raises(httptools.HttpParserError):
         read(b"POST / HTTP/1.1\r\n" + upgrade + field + b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "fields", [b"Transfer-Encoding: %b, chunked\r\n", b"Transfer-Encoding: %b\r\nTransfer-Encoding: chunked\r\n"]
+)
+@pytest.mark.parametrize("coding", [b"gzip", b"GZIP;q=1", b"", b"identity", b"gzip, deflate"])
+@pytest.mark.parametrize("upgrade", [b"", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"])
+def test_a_body_that_would_have_to_be_decoded_is_refused(fields: bytes, coding: bytes, upgrade: bytes):
+    """The application would take what is compressed for what was meant."""
+    request = b"POST / HTTP/1.1\r\n" + upgrade + fields.replace(b"%b", coding or b" ") + b"\r\n0\r\n\r\n"
+    with pytest.raises((RefusedHeadError, httptools.HttpParserError)) as raised:
+        read(request)
+    if coding:
+        assert (501, "malformed") == (raised.value.status, raised.value.reason)
+        assert "this service knows chunked alone" in raised.value.detail
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n"],
+)
+@pytest.mark.parametrize("upgrade", [b"", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"])
+def test_a_body_has_one_length(fields: bytes, upgrade: bytes):
+    """Two programs could take each the other one."""
+    with pytest.raises(httptools.HttpParserError):
+        read(b"POST / HTTP/1.1\r\n" + upgrade + fields + b"\r\n3\r\nabc\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("end", "status"), [(b" HTTP/2.0", 505), (b" HTTP/0.9", 400), (b"", 400), (b"\r\nHost: a", 400)]
+)
+def test_other_versions_are_not_spoken(end: bytes, status: int):
+    """The answer would be one that they do not know; a line without a version is of one that had no header fields."""
+    with pytest.raises(RefusedHeadError, match=r"HTTP/1\.1 and HTTP/1\.0") as raised:
+        read(b"GET /a" + end + b"\r\n\r\n")
+    assert (status, "malformed") == (raised.value.status, raised.value.reason)
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (b"http://h", (b"/", b"")),
+        (b"http://h:80", (b"/", b"")),
+        (b"http://h?a=/b", (b"/", b"a=/b")),
+        (b"http://h/?", (b"/", b"")),
+    ],
+)
+def test_a_whole_url_may_leave_out_its_path(target: bytes, expected: tuple[bytes, bytes]):
+    """It is that of the root."""
+    assert expected == _split(target)
 
 
 @pytest.mark.parametrize("target", [b"/", b"/a?b?c", b"//a/b", b"/a#b?c", b"http://h/p?q", b"*", b"/a;b=c?"])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from heksher.server.http.request_reader import HeadTooLargeError, RequestReader
+from heksher.server.http.request_reader import RefusedHeadError, RequestReader
 
 LIMIT = 1024
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
@@ -148,7 +148,7 @@ def test_what_is_malformed_is_never_read_as_more_requests(request_: tuple[bytes,
             assert len(recorder.requests) <= count + 1
     except httptools.HttpParserError as error:
         context = error.__context__
-    except HeadTooLargeError:
+    except RefusedHeadError:
         pass
     # Where a request ended, was known before.
     assert "within a portion" not in str(context)

@@ -11,7 +11,7 @@ from joserfc.jws import JWSRegistry
 from joserfc.registry import HeaderParameter
 
 from heksher.server.sign_in import provider, provider_client
-from heksher.server.sign_in.provider_client import ProviderClient, Registration
+from heksher.server.sign_in.provider_client import ClientRegistration, ProviderClient
 from heksher.server.sign_in.sign_in_error import ProviderError, RefusedSignInError, SignInError
 from heksher.server.sign_in.single_sign_on import Arrival, Departure, SingleSignOn
 from tests.support.identity_provider import (
@@ -33,7 +33,7 @@ class Traveller:
 
     def __init__(self, issuer: str, secret: str | None = CLIENT_SECRET) -> None:
         self.now_s = time.time()
-        registration = Registration(issuer, CLIENT_ID, secret, CALLBACK, ("openid", "profile"))
+        registration = ClientRegistration(issuer, CLIENT_ID, secret, CALLBACK, ("openid", "profile"))
         self._runner = asyncio.Runner()
         self.client = ProviderClient(registration)
         self.sso = SingleSignOn(self.client, "groups", _run, lambda: self.now_s)

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from heksher.server.access.grants import parse_grants
-from heksher.server.access.session import read
+from heksher.server.access.signed_session import read
 from heksher.server.config import Config
 from heksher.server.operations import people
 from heksher.server.storage.base import NOBODY

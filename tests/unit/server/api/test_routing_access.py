@@ -107,6 +107,13 @@ TABLE: dict[str, Row] = {
 }
 
 
+# Where people sign in and out, who has no credential is who they are for; what they answer, test_sign_in_routes says.
+SIGN_IN = {
+    "GET /sign-in", "POST /sign-in", "GET /sign-in/oidc", "GET /sign-in/oidc/callback", "POST /sign-out",
+    "POST /sign-out-everywhere",
+}  # fmt: skip
+
+
 class Seeded(NamedTuple):
     """A service that checks who may do what, with a setting inside and one outside of the prefix, each with a rule."""
 
@@ -172,9 +179,22 @@ def _read_json(response: httpx2.Response) -> object:
 
 def test_each_route_has_a_row():
     """And each row a route: what is added later says here what it needs."""
-    assert sorted(TABLE) == sorted(
+    assert sorted({*TABLE, *SIGN_IN}) == sorted(
         f"{method} {route.path}" for route in list_routes() for method in route.methods - {"HEAD"}
     )
+
+
+@pytest.mark.parametrize("route", sorted(SIGN_IN))
+def test_nobody_needs_a_grant_to_sign_in(route: str):
+    """With none and with each they get the same answer, in HTML."""
+    seeded = seed()
+    method, path = route.split()
+    answers = [
+        seeded.api.request(method, path, headers={} if grant is None else {"Authorization": f"Bearer hks_with {grant}"})
+        for grant in (None, *GRANTS)
+    ]
+    assert 1 == len({(answer.status_code, answer.headers.get("content-type"), answer.text) for answer in answers})
+    assert 401 != answers[0].status_code
 
 
 @pytest.mark.parametrize("route", TABLE)

@@ -28,7 +28,7 @@ _MAX_NAME_CHARACTERS: Final = MAX_ACCESS_NAME_CHARACTERS - 10
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ProvidedIdentity:
     """Who somebody is.
 
     Attributes:
@@ -44,7 +44,9 @@ class Identity:
     groups: tuple[str, ...]
 
 
-def read_identity(token: Mapping[str, JSON], userinfo: Mapping[str, JSON] | None, groups_claim: str) -> Identity:
+def read_identity(
+    token: Mapping[str, JSON], userinfo: Mapping[str, JSON] | None, groups_claim: str
+) -> ProvidedIdentity:
     """Return who somebody is by the claims in an ID token and those at the userinfo endpoint.
 
     Providers put groups, names and addresses into either. Of what stands in both, the token's counts; of groups, all.
@@ -62,10 +64,10 @@ def read_identity(token: Mapping[str, JSON], userinfo: Mapping[str, JSON] | None
         raise RefusedSignInError("ID token and userinfo are not about the same person: sub")
     claims = (token, userinfo or {})
     groups = dict.fromkeys(group for part in claims for group in _read_groups(part.get(groups_claim)))
-    return Identity(str(token["iss"]), subject, _find_name({**(userinfo or {}), **token}), tuple(groups))
+    return ProvidedIdentity(str(token["iss"]), subject, _find_name({**(userinfo or {}), **token}), tuple(groups))
 
 
-def keep_person(storage: Storage, identity: Identity, grants: Grants) -> PersonRecord | None:
+def keep_person(storage: Storage, identity: ProvidedIdentity, grants: Grants) -> PersonRecord | None:
     """Return the person who signs in with an identity, as stored from now on: with these grants.
 
     Nothing is stored if the person is there as they should be, or is not there and has no grants: then the answer is
@@ -99,7 +101,7 @@ def keep_person(storage: Storage, identity: Identity, grants: Grants) -> PersonR
 
 
 def _compare(
-    access: AccessRecords, identity: Identity, grants: Grants
+    access: AccessRecords, identity: ProvidedIdentity, grants: Grants
 ) -> tuple[PersonRecord | None, PersonRecord | None]:
     """Return the person with an identity as they are and as they should be; ``None`` if there is or should be none."""
     known = (identity.issuer, identity.subject)

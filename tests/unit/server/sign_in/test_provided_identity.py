@@ -1,7 +1,7 @@
 """Whom the service takes people for who sign in through a provider."""
 
 from heksher.server.access.grants import EVERYTHING
-from heksher.server.sign_in.identity import Identity, keep_person
+from heksher.server.sign_in.provided_identity import ProvidedIdentity, keep_person
 from heksher.server.storage.memory import MemoryStorage
 from tests.support.access import give_token
 
@@ -11,5 +11,7 @@ def test_nobody_is_called_like_somebody_else_or_a_token():
     storage = MemoryStorage()
     storage.open()
     give_token(storage, "declare", name="checkout")
-    kept = [keep_person(storage, Identity("i", subject, "checkout", ()), EVERYTHING) for subject in ("a", "b", "a")]
+    kept = [
+        keep_person(storage, ProvidedIdentity("i", subject, "checkout", ()), EVERYTHING) for subject in ("a", "b", "a")
+    ]
     assert ["checkout (2)", "checkout (3)", "checkout (2)"] == [person.name for person in kept]

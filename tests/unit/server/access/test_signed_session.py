@@ -3,7 +3,7 @@
 import pytest
 from itsdangerous import URLSafeSerializer
 
-from heksher.server.access.session import MAX_SESSION_S, Session, read, read_signed, sign, sign_content
+from heksher.server.access.signed_session import MAX_SESSION_S, SignedSession, read, read_signed, sign, sign_content
 
 KEY = "a key of some length, and then some"
 NOW_S = 1_800_000_000.9
@@ -12,7 +12,7 @@ NOW_S = 1_800_000_000.9
 def test_a_cookie_says_who_has_signed_in():
     """When, and at which epoch of theirs; the time in whole seconds."""
     session = read(KEY, sign(KEY, "alice", 3, NOW_S), NOW_S)
-    assert Session("alice", 1_800_000_000, 3) == session
+    assert SignedSession("alice", 1_800_000_000, 3) == session
     assert 1_800_000_000 + 12 * 3600 == session.end_s
 
 

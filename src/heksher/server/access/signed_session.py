@@ -20,7 +20,7 @@ _PURPOSE: Final = "heksher.session"
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class SignedSession:
     """What a cookie says, once its signature and its age have been checked.
 
     Attributes:
@@ -51,7 +51,7 @@ def sign(key: str, person: str, epoch: int, now_s: float) -> str:
     return sign_content(key, _PURPOSE, [person, int(now_s), epoch])
 
 
-def read(key: str, cookie: str, now_s: float) -> Session | None:
+def read(key: str, cookie: str, now_s: float) -> SignedSession | None:
     """Return the session of a cookie; ``None`` if it is not one that was signed with this key, or it has ended.
 
     Args:
@@ -61,7 +61,7 @@ def read(key: str, cookie: str, now_s: float) -> Session | None:
     """
     match read_signed(key, _PURPOSE, cookie):
         case [str(person), int(signed_in_s), int(epoch)]:
-            session = Session(person, signed_in_s, epoch)
+            session = SignedSession(person, signed_in_s, epoch)
             return session if signed_in_s - _MAX_SKEW_S <= now_s < session.end_s else None
         case _:
             return None
