@@ -15,7 +15,7 @@ from heksher.wire import STREAM_PATH
 from tests.hostile.guarded import Guarded, running_guarded
 from tests.hostile.test_guarded import list_excesses
 from tests.integration.test_api_schemathesis import CHECKS
-from tests.unit.server.api.test_access_table import INCLUDED, TABLE
+from tests.unit.server.api.test_routing_access import INCLUDED, TABLE
 
 BROKEN = "broken"
 CALLERS = (None, BROKEN, "evaluate", "read", "declare:in.", "edit:in.", "admin")
