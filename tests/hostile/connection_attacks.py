@@ -74,7 +74,7 @@ def list_hidden_attacks(guarded: Guarded) -> Iterator[Attack]:
     old = make("GET", _READ).replace(b"HTTP/1.1", b"HTTP/1.0") + hidden
     yield Attack("behind one of HTTP/1.0", old, "401")
     for version in (b"HTTP/2.0", b"HTTP/0.9", b"HTTP/1.1 HTTP/1.1", b"ICAP/1.0", b"http/1.1"):
-        yield Attack(f"as {version!r}", make("GET", _READ).replace(b"HTTP/1.1", version), "400 401")
+        yield Attack(f"as {version!r}", make("GET", _READ).replace(b"HTTP/1.1", version), "400 401 505")
     upgrade = make("GET", _READ, "Upgrade: h2c", "HTTP2-Settings: AAMAAABk", "Connection: Upgrade, HTTP2-Settings")
     yield Attack("an upgrade", upgrade, "401")
     hop = make("DELETE", _DELETE, read, "Connection: Authorization, api_token")

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from heksher.server.access.session import MAX_SESSION_S, sign_content
 from itsdangerous import URLSafeSerializer
 
+from heksher.server.access.signed_session import MAX_SESSION_S, sign_content
 from heksher.server.access.token import digest_token, make_token
 from tests.hostile.guarded import Attack, Guarded, make
 
