@@ -1,4 +1,4 @@
-"""A load balancer: each connection goes to the next replica."""
+"""A load balancer: each connection goes to the next replica that takes it."""
 
 import asyncio
 import itertools
@@ -23,8 +23,8 @@ class Balancer:
     """
 
     def __init__(self, urls: Sequence[str]) -> None:
-        ports = [int(urlsplit(url).port or 80) for url in urls]
-        self._turns = itertools.cycle(ports)
+        self._ports = [int(urlsplit(url).port or 80) for url in urls]
+        self._turns = itertools.cycle(self._ports)
         # Of the connections that are open, both ends.
         self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
@@ -53,11 +53,26 @@ class Balancer:
         await asyncio.gather(*passing, return_exceptions=True)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        replica_reader, replica_writer = await asyncio.open_connection("127.0.0.1", next(self._turns))
+        try:
+            replica_reader, replica_writer = await self._connect()
+        except OSError:
+            writer.close()
+            return
         ends = {writer, replica_writer}
         self._writers |= ends
         await asyncio.gather(_copy(reader, replica_writer), _copy(replica_reader, writer))
         self._writers -= ends
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to the next replica, or to another one if that is not there.
+
+        Raises:
+            OSError: none is there.
+        """
+        for _ in self._ports[1:]:
+            with suppress(OSError):
+                return await asyncio.open_connection("127.0.0.1", next(self._turns))
+        return await asyncio.open_connection("127.0.0.1", next(self._turns))
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
