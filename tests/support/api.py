@@ -28,17 +28,20 @@ class Api:
 
     Attributes:
         app: the application, which does not follow its storage unless it is run.
+        headers: of each request.
     """
 
     def __init__(self, storage: Storage | None = None, config: Config | None = None) -> None:
         self.storage = storage or lease()
         self.app = Application(config or Config(database="unused"), self.storage)
+        self.headers: dict[str, str] = {}
         self._client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=self.app, raise_app_exceptions=False), base_url="http://heksher.test"
         )
 
     def request(self, method: str, path: str, **arguments: object) -> httpx2.Response:
-        return _LOOP.run_until_complete(self._client.request(method, path, **arguments))
+        headers = {**self.headers, **(arguments.pop("headers", None) or {})}
+        return _LOOP.run_until_complete(self._client.request(method, path, headers=headers, **arguments))
 
     def get(self, path: str, **arguments: object) -> httpx2.Response:
         return self.request("GET", path, **arguments)

@@ -13,6 +13,16 @@ from heksher.server.options import DATABASE, HOST, OPTIONS, PORT, Option
 # The value of each command-line option by its name; None if it was not given.
 Given = Mapping[str, OptionValue | None]
 
+# That say something else, or that proxies and clients add.
+_MEANINGFUL_HEADERS: Final = frozenset(
+    {
+        "accept", "accept-encoding", "api_token", "authorization", "connection", "content-length", "content-type",
+        "cookie", "forwarded", "heksher-actor", "heksher-min-revision", "heksher-reason", "host", "hx-request", "if-none-match",
+        "last-event-id", "origin", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "transfer-encoding",
+        "user-agent", "x-api-key", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto",
+        "x-request-id",
+    }
+)  # fmt: skip
 _NOTHING: Final[Given] = MappingProxyType({})
 
 
@@ -105,6 +115,19 @@ def _check_proxies(config: Config) -> None:
             "--proxy-user-header (HEKSHER_PROXY_USER_HEADER) needs --access, and --trusted-proxies: anybody else could"
             " send this header, too"
         )
+    if config.proxy_user_header is not None and config.proxy_user_header.lower() in _MEANINGFUL_HEADERS:
+        raise StartupError(
+            f"--proxy-user-header (HEKSHER_PROXY_USER_HEADER): {config.proxy_user_header} has a meaning of its own, and"
+            " clients may send it; have the proxy name people in another header, such as X-Forwarded-User"
+        )
+    everybody = [network for network in config.trusted_proxies if network.endswith("/0")]
+    if config.proxy_user_header is not None and everybody:
+        raise StartupError(
+            f"--trusted-proxies (HEKSHER_TRUSTED_PROXIES): {everybody[0]} is everybody, who could all be anybody by"
+            f" {config.proxy_user_header}; give the addresses of the proxies"
+        )
+    if config.has_metrics_access and not config.has_access:
+        raise StartupError("--metrics-access (HEKSHER_METRICS_ACCESS) needs --access: without it nobody has a token")
 
 
 def _check_provider(config: Config) -> None:

@@ -1,9 +1,9 @@
 """Models of requests about tokens and people, and of their answers."""
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 
 from heksher.server.access.grants import Grants, parse_grants
 from heksher.server.api.models import RequestModel
@@ -76,7 +76,13 @@ Password = Annotated[
 ]
 
 
-class NewToken(RequestModel):
+class AccessModel(RequestModel):
+    """A request of which every field means something: a mistyped one must not look as if it was heeded."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+
+class NewToken(AccessModel):
     """A token to create."""
 
     name: AccessName = Field(examples=["checkout"])
@@ -84,14 +90,14 @@ class NewToken(RequestModel):
     expires_at: Expiry = Field(None, description="when it ends; null: never; absent: in a year")
 
 
-class TokenUpdate(RequestModel):
+class TokenUpdate(AccessModel):
     """What is to change of a token; what is absent stays."""
 
     grants: GrantsField = Grants()
     expires_at: Expiry = Field(None, description="when it ends; null: never")
 
 
-class NewPerson(RequestModel):
+class NewPerson(AccessModel):
     """A person to add."""
 
     name: AccessName = Field(examples=["Ada Lovelace"])
@@ -99,13 +105,13 @@ class NewPerson(RequestModel):
     password: Password | None = Field(None, description="absent for a person who signs in elsewhere")
 
 
-class PersonGrants(RequestModel):
+class PersonGrants(AccessModel):
     """All that a person may do."""
 
     grants: GrantsField
 
 
-class NewPassword(RequestModel):
+class NewPassword(AccessModel):
     """The new password of a person."""
 
     password: Password

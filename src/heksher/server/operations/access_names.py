@@ -1,10 +1,16 @@
 """What tokens and people can be called, and what a password can be."""
 
+import re
+from typing import Final
+from unicodedata import is_normalized
+
 from heksher.server.access.token import is_token
 from heksher.server.errors import InvalidInputError
 from heksher.server.limits import MAX_ACCESS_NAME_CHARACTERS, MAX_PASSWORD_CHARACTERS, MIN_PASSWORD_CHARACTERS
 from heksher.value_type import shorten
 from heksher.wire import DOT_SEGMENTS
+
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 
 
 def find_name_fault(name: str) -> str | None:
@@ -16,8 +22,8 @@ def find_name_fault(name: str) -> str | None:
     if name != name.strip():
         return "it begins or ends with white space"
     # Two names that look the same would be two people, and a list of them stands in a terminal.
-    if not name.isprintable():
-        return "it has characters that cannot be seen"
+    if not name.isprintable() or not is_normalized("NFC", name):
+        return "it has characters that cannot be seen, or is not in Unicode's normal form NFC"
     if name in DOT_SEGMENTS or "/" in name:
         return "the path of a URL cannot have it: leave out slashes, and add a letter to dots"
     # It would stand in the change log, for whoever may read that.
@@ -49,3 +55,5 @@ def require_password(password: str) -> None:
         )
     if any("\ud800" <= character <= "\udfff" for character in password):
         raise InvalidInputError("a password is Unicode text, and this one is not", ("password",))
+    if _CONTROL.search(password):
+        raise InvalidInputError("a password has no control characters, which no form can take", ("password",))

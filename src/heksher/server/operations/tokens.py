@@ -94,7 +94,8 @@ def change(
             writer.put_token(after)
             writer.record(change_token("change", before, after, name))
         if not is_on_machine:
-            require_admin_left(writer, before.grants, after.grants)
+            # One that ends is counted only while it lasts.
+            require_admin_left(writer, before.grants, after.grants if after.expires_at == before.expires_at else ())
 
     return storage.write(work, origin)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Final, TypeVar
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Depends, Path, Response
 from starlette.requests import Request
 
 from heksher.server.access.grants import Role
@@ -34,9 +34,10 @@ from heksher.server.api.responses import (
     problem_details,
     tell_revision,
 )
-from heksher.server.api.routing import OriginDependency, StorageDependency, make_router
+from heksher.server.api.routing import OriginDependency, ServicesDependency, StorageDependency, make_router
 from heksher.server.asgi.access import reads, writes
 from heksher.server.asgi.gate import get_principal
+from heksher.server.errors import NotPermittedError
 from heksher.server.json_form import JSONObject
 from heksher.server.operations import people, tokens
 from heksher.server.operations.access_form import person_to_json, token_to_json
@@ -44,6 +45,18 @@ from heksher.server.operations.tokens import LIFETIME, TokenChange
 from heksher.server.storage.base import Written
 
 T = TypeVar("T")
+
+
+async def _require_access(services: ServicesDependency) -> None:
+    # Anybody could make tokens that are still valid once it is checked who may do what.
+    if not services.config.has_access:
+        raise NotPermittedError(
+            "this service was started without --access, so it does not know who may manage tokens and people: use"
+            " 'heksher access' on the machine of the database"
+        )
+
+
+_GUARDED: Final = [Depends(_require_access)]
 
 router: APIRouter = make_router("access", has_problem_details=True)
 
@@ -79,6 +92,7 @@ async def tell_caller(request: Request) -> Response:
 
 @router.get(
     TOKENS_PATH,
+    dependencies=_GUARDED,
     summary="List the tokens, sorted by name",
     responses=document(model(200, Tokens, "A page of the list."), DETAILED_READ_FAILURES),
 )
@@ -90,6 +104,7 @@ def list_tokens(storage: StorageDependency, page: PageDependency) -> Response:
 
 @router.post(
     TOKENS_PATH,
+    dependencies=_GUARDED,
     status_code=201,
     summary="Create a token",
     responses=document(
@@ -107,6 +122,7 @@ def create_token(body: NewToken, storage: StorageDependency, origin: OriginDepen
 
 @router.patch(
     TOKEN_PATH,
+    dependencies=_GUARDED,
     status_code=204,
     summary="Change what a token allows, or when it ends",
     responses=document(_NO_TOKEN, _LAST_ADMIN, DETAILED_WRITE_FAILURES),
@@ -126,6 +142,7 @@ def change_token(
 
 @router.delete(
     TOKEN_PATH,
+    dependencies=_GUARDED,
     status_code=204,
     summary="Revoke a token",
     responses=document(BAD_ACTOR, _NO_TOKEN, _LAST_ADMIN, DETAILED_READ_FAILURES),
@@ -138,6 +155,7 @@ def revoke_token(name: TokenInPath, storage: StorageDependency, origin: OriginDe
 
 @router.get(
     PEOPLE_PATH,
+    dependencies=_GUARDED,
     summary="List the people, sorted by name",
     responses=document(model(200, People, "A page of the list."), DETAILED_READ_FAILURES),
 )
@@ -149,6 +167,7 @@ def list_people(storage: StorageDependency, page: PageDependency) -> Response:
 
 @router.post(
     PEOPLE_PATH,
+    dependencies=_GUARDED,
     status_code=201,
     summary="Add a person",
     responses=document(model(201, AddedPerson, "The person."), _TAKEN, DETAILED_WRITE_FAILURES),
@@ -163,6 +182,7 @@ def add_person(body: NewPerson, storage: StorageDependency, origin: OriginDepend
 
 @router.patch(
     PERSON_PATH,
+    dependencies=_GUARDED,
     status_code=204,
     summary="Change what a person may do",
     responses=document(_NO_PERSON, _LAST_ADMIN, DETAILED_WRITE_FAILURES),
@@ -177,6 +197,7 @@ def set_grants(
 
 @router.delete(
     PERSON_PATH,
+    dependencies=_GUARDED,
     status_code=204,
     summary="Remove a person",
     responses=document(BAD_ACTOR, _NO_PERSON, _LAST_ADMIN, DETAILED_READ_FAILURES),
@@ -189,6 +210,7 @@ def remove_person(name: PersonInPath, storage: StorageDependency, origin: Origin
 
 @router.post(
     PERSON_PATH + "/password",
+    dependencies=_GUARDED,
     status_code=204,
     summary="Give a person another password",
     responses=document(_NO_PERSON, DETAILED_WRITE_FAILURES),
@@ -203,6 +225,7 @@ def set_password(
 
 @router.post(
     PERSON_PATH + "/sign-out",
+    dependencies=_GUARDED,
     status_code=204,
     summary="Sign a person out everywhere",
     responses=document(BAD_ACTOR, _NO_PERSON, DETAILED_READ_FAILURES),

@@ -7,8 +7,8 @@ import pytest
 
 from heksher.server.access.password import verify_password
 from heksher.server.access.token import digest_token
-from tests.support.access import give_token, make_guarded
-from tests.support.api import Api
+from tests.support.access import CONFIG, give_token, make_guarded
+from tests.support.api import FEATURES, Api
 from tests.support.operations import read_last
 from tests.support.principals import find_person, find_token
 
@@ -16,6 +16,23 @@ TOKENS = "/api/v1/tokens"
 PEOPLE = "/api/v1/people"
 PROBLEM = "application/problem+json"
 PASSWORD = "correct horse"  # noqa: S105 - of nobody
+
+
+def make_api() -> Api:
+    """Return a service that checks who may do what, called by an admin."""
+    api = Api(config=CONFIG)
+    give_token(api.storage, "admin", name="root")
+    api.app.services.catalog.refresh()
+    api.headers["api_token"] = "hks_root"
+    return api
+
+
+@pytest.fixture
+def api() -> Api:
+    """One with three context features."""
+    api = make_api()
+    api.add_features(*FEATURES)
+    return api
 
 
 def create(api: Api, name: object = "ci", grants: object = ("read",), **more: object) -> httpx2.Response:
@@ -49,7 +66,7 @@ def test_a_token_is_created(api: Api):
 
 def test_a_token_ends_in_a_year():
     """Unless its creator says otherwise."""
-    api = Api()
+    api = make_api()
     create(api)
     assert abs(find_token(api.storage, "ci").expires_at - datetime.now(UTC) - timedelta(days=365)) < timedelta(
         minutes=1
@@ -66,7 +83,7 @@ def test_a_token_ends_in_a_year():
 )
 def test_a_token_ends_when_its_creator_says(expires_at: str | None, expected: datetime | None):
     """With null never."""
-    api = Api()
+    api = make_api()
     assert 201 == create(api, expires_at=expires_at).status_code
     assert expected == find_token(api.storage, "ci").expires_at
 
@@ -106,7 +123,7 @@ def test_a_last_use_is_told_to_the_hour(api: Api):
 def test_a_page_that_cannot_be_is_refused(query: str):
     """With the parameter that is wrong."""
     for path in (TOKENS, PEOPLE):
-        response = Api().get(f"{path}?{query}")
+        response = make_api().get(f"{path}?{query}")
         assert 422 == response.status_code
         problem = read_problem(response)
         name = query.partition("=")[0]
@@ -201,7 +218,7 @@ def test_names_are_taken_once(api: Api):
 )
 def test_who_and_what_is_unknown_is_not_found(method: str, path: str, body: object):
     """In words that are no longer for a longer name."""
-    response = Api().request(method, path, json=body)
+    response = make_api().request(method, path, json=body)
     assert (404, True) == (response.status_code, len(response.content) < 500)
     assert "there is no" in read_problem(response)["detail"]
 
@@ -235,7 +252,7 @@ def test_who_and_what_is_unknown_is_not_found(method: str, path: str, body: obje
 )
 def test_what_breaks_the_rules_is_refused(path: str, body: dict, place: str):
     """With a text and a list of the parts, and nothing of what was sent as a password."""
-    response = Api().post(path, json=body)
+    response = make_api().post(path, json=body)
     assert 422 == response.status_code
     problem = read_problem(response)
     (error,) = problem["errors"]
@@ -256,14 +273,14 @@ def test_what_breaks_the_rules_is_refused(path: str, body: dict, place: str):
 )
 def test_every_refusal_has_problem_details(method: str, path: str, arguments: dict, status: int):
     """Whichever step refuses."""
-    response = Api().request(method, path, **arguments)
+    response = make_api().request(method, path, **arguments)
     assert status == response.status_code
     assert status == read_problem(response)["status"]
 
 
 def test_the_log_names_who_asks():
     """The person or the token, as proved."""
-    api = Api()
+    api = make_api()
     add(api, "ada", ["admin"])
     guarded = make_guarded(api, grants=["admin"])
     response = create(guarded, headers={})
@@ -277,7 +294,7 @@ def test_the_log_names_who_asks():
 
 def test_a_token_that_is_created_is_taken_at_once_and_no_more_when_it_is_revoked():
     """By the process that has answered."""
-    guarded = make_guarded(Api(), grants=["admin"])
+    guarded = make_guarded(make_api(), grants=["admin"])
     admin = {"Authorization": "Bearer hks_with admin"}
     secret = guarded.post(TOKENS, json={"name": "ci", "grants": ["read"]}, headers=admin).json()["token"]
     header = {"Authorization": f"Bearer {secret}"}
@@ -290,7 +307,7 @@ def test_a_token_that_is_created_is_taken_at_once_and_no_more_when_it_is_revoked
 @pytest.mark.storages
 def test_the_last_admin_cannot_go():
     """The answer says how it can."""
-    api = Api()
+    api = make_api()
     secret = give_token(api.storage, "admin", name="root")
     guarded, admin = make_guarded(api), {"Authorization": f"Bearer {secret}"}
     for method, body in (("DELETE", None), ("PATCH", {"grants": ["read"]})):
