@@ -53,6 +53,11 @@ def list_careless(guarded: Guarded) -> Iterator[Attack]:
     yield Attack(
         "a token as a name", make("POST", "/api/v1/tokens", admin, body={"name": token, "grants": ["read"]}), ""
     )
+    more = {"name": f"the {token}", "grants": ["read"]}
+    yield Attack("a token in a name", make("POST", "/api/v1/tokens", admin, body=more), "422")
+    yield Attack(
+        "a token as a grant", make("POST", "/api/v1/tokens", admin, body={"name": "a", "grants": [token]}), "422"
+    )
     for password in (12345678, [PASSWORD], {"password": PASSWORD}, PASSWORD * 100, PASSWORD[:3], None):
         body = {"name": "new", "grants": [], "password": password}
         if password is not None:

@@ -40,7 +40,7 @@ class Api:
         )
 
     def request(self, method: str, path: str, **arguments: object) -> httpx2.Response:
-        headers = {**self.headers, **(arguments.pop("headers", None) or {})}
+        headers = [*self.headers.items(), *httpx2.Headers(arguments.pop("headers", None)).multi_items()]
         return _LOOP.run_until_complete(self._client.request(method, path, headers=headers, **arguments))
 
     def get(self, path: str, **arguments: object) -> httpx2.Response:

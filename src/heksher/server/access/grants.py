@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from heksher.server.access.token import hide_tokens
 from heksher.wire import can_be_stored_name
 
 
@@ -118,7 +119,7 @@ def parse_grant(text: str) -> Grant:
     try:
         role = Role(name)
     except ValueError:
-        raise ValueError(f"{text!r} is no grant: there are {', '.join(Role)}") from None
+        raise ValueError(f"{hide_tokens(text)!r} is no grant: there are {', '.join(Role)}") from None
     if not colon:
         return Grant(role)
     if role not in _LIMITABLE:

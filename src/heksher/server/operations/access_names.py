@@ -4,7 +4,7 @@ import re
 from typing import Final
 from unicodedata import is_normalized
 
-from heksher.server.access.token import is_token
+from heksher.server.access.token import hide_tokens
 from heksher.server.errors import InvalidInputError
 from heksher.server.limits import MAX_ACCESS_NAME_CHARACTERS, MAX_PASSWORD_CHARACTERS, MIN_PASSWORD_CHARACTERS
 from heksher.value_type import shorten
@@ -19,15 +19,28 @@ def find_name_fault(name: str) -> str | None:
         return "it is empty"
     if len(name) > MAX_ACCESS_NAME_CHARACTERS:
         return f"it has {len(name)} characters, and {MAX_ACCESS_NAME_CHARACTERS} are allowed"
-    if name != name.strip():
-        return "it begins or ends with white space"
-    # Two names that look the same would be two people, and a list of them stands in a terminal.
-    if not name.isprintable() or not is_normalized("NFC", name):
-        return "it has characters that cannot be seen, or is not in Unicode's normal form NFC"
+    if fault := _find_form_fault(name):
+        return fault
     if name in DOT_SEGMENTS or "/" in name:
         return "the path of a URL cannot have it: leave out slashes, and add a letter to dots"
     # It would stand in the change log, for whoever may read that.
-    return "it is a token, which is secret: a name is what the token is called" if is_token(name) else None
+    return "it has a token in it, which is secret: a name is what the token is called" if _has_token(name) else None
+
+
+def _has_token(name: str) -> bool:
+    return hide_tokens(name) != name
+
+
+def _find_form_fault(name: str) -> str | None:
+    """Say how a name could be taken for another one that looks the same; ``None`` if it could not."""
+    if name != name.strip():
+        return "it begins or ends with white space"
+    # A list of names stands in a terminal, too.
+    if not name.isprintable():
+        return "it has characters that cannot be seen"
+    if not is_normalized("NFC", name):
+        return "its accents stand apart from their letters: write it in the normal form NFC of Unicode, as keyboards do"
+    return None
 
 
 def require_name(name: str) -> None:
@@ -37,7 +50,7 @@ def require_name(name: str) -> None:
         InvalidInputError: none can.
     """
     if fault := find_name_fault(name):
-        shown = "" if is_token(name) else f" {shorten(repr(name))}"
+        shown = "" if _has_token(name) else f" {shorten(repr(name))}"
         raise InvalidInputError(f"the name{shown} is not possible: {fault}", ("name",))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Final
+from unicodedata import normalize
 
 from heksher.server.access.grants import Grants
 from heksher.server.limits import MAX_ACCESS_NAME_CHARACTERS
@@ -131,7 +132,8 @@ def _read_groups(claim: JSON) -> list[str]:
 def _find_name(claims: Mapping[str, JSON]) -> str:
     for claim in map(claims.get, _NAMES):
         if isinstance(claim, str):
-            name = claim.replace("/", "_").strip()[:_MAX_NAME_CHARACTERS].strip()
+            name = normalize("NFC", claim).replace("/", "_").strip()
+            name = name[:_MAX_NAME_CHARACTERS].strip()
             if find_name_fault(name) is None:
                 return name
     return _NAMELESS

@@ -109,3 +109,9 @@ def test_a_stored_grant_of_another_version_allows_nothing():
 def test_what_is_missing_is_named(setting: str, described: str):
     """With the prefix that would do."""
     assert described in describe_missing(Role.EDIT, setting)
+
+
+def test_a_token_in_place_of_a_grant_is_not_told_to_others():
+    """What is wrong with it may be printed, and kept."""
+    with pytest.raises(ValueError, match=r"^'hks_\.\.\.' is no grant"):
+        parse_grant("hks_" + "a" * 43)

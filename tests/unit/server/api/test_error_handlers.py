@@ -185,9 +185,17 @@ def test_an_error_that_the_api_does_not_know_passes(answer):
     ("error", "status"),
     [(StorageUnavailableError("secret"), 503), (StorageError("secret"), 503), (RuntimeError(), 500)],
 )
-def test_a_route_that_v1_does_not_have_answers_problem_details(error: Exception, status: int):
+def test_a_route_that_v1_does_not_have_answers_problem_details(
+    error: Exception, status: int, monkeypatch: pytest.MonkeyPatch
+):
     """Whatever is wrong; what else there is to say of it stands beside."""
-    answer = Api(FailingStorage(error)).get("/api/v1/tokens")
+
+    def fail(_storage: Storage) -> None:
+        raise error
+
+    monkeypatch.setattr("heksher.server.operations.tokens.list_all", fail)
+    api = make_guarded(Api(), grants=["admin"])
+    answer = api.get("/api/v1/tokens", headers={"api_token": "hks_with admin"})
     assert (status, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
     problem = answer.json()
     assert ("about:blank", status, True) == (problem["type"], problem["status"], isinstance(problem["detail"], str))

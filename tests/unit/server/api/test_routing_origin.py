@@ -1,6 +1,7 @@
 """Who the operations learn that a write comes from."""
 
 from heksher.server.storage.base import Origin
+from tests.support.access import make_guarded
 from tests.support.api import Api
 from tests.support.operations import read_last
 
@@ -59,12 +60,16 @@ def list_writing_routes(api: Api) -> set[tuple[str, str]]:
 
 
 def test_every_write_comes_from_the_actor_of_its_request(api: Api):
-    """Whatever it writes; it is not proved."""
+    """Whatever it writes; it is not proved, except where a token says who it is."""
+    guarded = make_guarded(api, grants=["admin"])
     for method, path, body in WRITES:
         arguments = {} if body is None else {"json": body}
-        answer = api.request(method, path, headers=ACTOR, **arguments)
+        is_guarded = path.startswith(("/api/v1/tokens", "/api/v1/people"))
+        headers = {**ACTOR, "api_token": "hks_with admin"}
+        answer = (guarded if is_guarded else api).request(method, path, headers=headers, **arguments)
         assert answer.is_success, (method, path, answer.text)
-        expected = (int(answer.headers["heksher-revision"]), Origin("Ada Lovelace", is_proved=False))
+        origin = Origin("with admin", is_proved=True) if is_guarded else Origin("Ada Lovelace", is_proved=False)
+        expected = (int(answer.headers["heksher-revision"]), origin)
         entry = read_last(api.storage)
         assert expected == (entry.revision, entry.origin), (method, path)
 

@@ -202,7 +202,8 @@ def test_before_the_database_was_reached_nobody_gets_in():
 
 
 @pytest.mark.parametrize(
-    "field", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port"]
+    "field",
+    ["Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-User"],
 )
 def test_without_access_control_nobody_comes_through_a_proxy(field: str):
     """Except where the operator has said so, and to what is for anybody."""

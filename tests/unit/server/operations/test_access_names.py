@@ -25,10 +25,12 @@ def test_a_name_is_what_people_are_called(name: str):
         ("a\x1b[2Jb", "cannot be seen"),
         ("a\u202eb", "cannot be seen"),
         ("a\ud800", "cannot be seen"),
+        ("A\u0308da", "NFC"),
         ("a/b", "path"),
         ("..", "path"),
         (".", "path"),
         ("hks_" + "a" * 43, "token"),
+        ("checkout hks_" + "a" * 43, "token"),
     ],
 )
 def test_other_texts_are_refused(name: str, fault: str):

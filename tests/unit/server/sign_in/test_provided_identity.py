@@ -1,7 +1,7 @@
 """Whom the service takes people for who sign in through a provider."""
 
 from heksher.server.access.grants import EVERYTHING
-from heksher.server.sign_in.provided_identity import ProvidedIdentity, keep_person
+from heksher.server.sign_in.provided_identity import ProvidedIdentity, keep_person, read_identity
 from heksher.server.storage.memory import MemoryStorage
 from tests.support.access import give_token
 
@@ -15,3 +15,11 @@ def test_nobody_is_called_like_somebody_else_or_a_token():
         keep_person(storage, ProvidedIdentity("i", subject, "checkout", ()), EVERYTHING) for subject in ("a", "b", "a")
     ]
     assert ["checkout (2)", "checkout (3)", "checkout (2)"] == [person.name for person in kept]
+
+
+def test_a_name_has_one_form():
+    """Two that look the same could be two people otherwise."""
+    names = [
+        read_identity({"iss": "i", "sub": "s", "name": name}, None, "groups").name for name in ("\u00c4da", "A\u0308da")
+    ]
+    assert ["\u00c4da"] * 2 == names

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import wraps
 from typing import Final
+from unicodedata import normalize
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter
@@ -85,7 +86,7 @@ async def sign_in(request: Request) -> Response:
     """Sign somebody in by name and password."""
     services: Services = request.app.state.services
     form = await read_form(request)
-    name, path = form.get("name", "").strip(), read_path(form.get("next", ""))
+    name, path = normalize("NFC", form.get("name", "").strip()), read_path(form.get("next", ""))
     try:
         admission = await services.sign_in.sign_in(name, form.get("password", ""), _find_address(request))
     except WrongPasswordError as error:

@@ -23,7 +23,7 @@ def make_api() -> Api:
     api = Api(config=CONFIG)
     give_token(api.storage, "admin", name="root")
     api.app.services.catalog.refresh()
-    api.headers["api_token"] = "hks_root"
+    api.headers["api_token"] = "hks_root"  # noqa: S105 - of a service in a test
     return api
 
 

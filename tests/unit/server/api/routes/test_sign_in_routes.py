@@ -87,6 +87,12 @@ def test_somebody_signs_in(api: Api):
     assert "/prefix/docs" == sign_in(api).headers["location"]
 
 
+def test_a_name_is_the_same_however_its_accents_are_sent(api: Api):
+    """A system may take them apart from their letters, where the service has one form alone."""
+    add_person(api, "\u00c4da", "read")
+    assert [303, 303] == [sign_in(api, name).status_code for name in ("\u00c4da", "A\u0308da")]
+
+
 def test_who_is_signed_in_is_told_so(api: Api):
     """With ways to sign out; the key is the same for all."""
     for cookie in (get_cookie(sign_in(api)), get_cookie(sign_in(api))):
