@@ -18,7 +18,8 @@ _MEANINGFUL_HEADERS: Final = frozenset(
     {
         "accept", "accept-encoding", "api_token", "authorization", "connection", "content-length", "content-type",
         "cookie", "forwarded", "heksher-actor", "heksher-min-revision", "heksher-reason", "host", "hx-request",
-        "if-none-match", "last-event-id", "origin", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "transfer-encoding",
+        "if-none-match", "last-event-id", "origin", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site",
+        "transfer-encoding",
         "user-agent", "x-api-key", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto",
         "x-request-id",
     }

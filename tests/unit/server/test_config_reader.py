@@ -1,5 +1,6 @@
 """How a service is configured."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -254,3 +255,22 @@ def test_a_provider_needs_more_than_its_name(missing: str):
     with pytest.raises(StartupError, match=f"HEKSHER_{missing}"):
         load_config(HOME | PROVIDER | {f"HEKSHER_{missing}": ""})
     assert load_config(HOME | PROVIDER | {"HEKSHER_OIDC_CLIENT_SECRET": ""}).oidc_client_secret is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "fault"),
+    [
+        ({"HEKSHER_PROXY_USER_HEADER": "X-User"}, "needs --access, and --trusted-proxies"),
+        ({"HEKSHER_PROXY_USER_HEADER": "X-User", "HEKSHER_ACCESS": "true"}, "needs --access, and --trusted-proxies"),
+        ({"HEKSHER_PROXY_USER_HEADER": "authorization", "HEKSHER_TRUSTED_PROXIES": "10.0.0.5"}, "a meaning of its own"),
+        ({"HEKSHER_PROXY_USER_HEADER": "X-User", "HEKSHER_TRUSTED_PROXIES": "0.0.0.0/0"}, "0.0.0.0/0 is everybody"),
+        ({"HEKSHER_PROXY_USER_HEADER": "X-User", "HEKSHER_TRUSTED_PROXIES": "10.0.0.5,::/0"}, "::/0 is everybody"),
+        ({"HEKSHER_METRICS_ACCESS": "true"}, "needs --access"),
+    ],
+)
+def test_options_of_access_that_would_protect_nothing(environment: dict[str, str], fault: str):
+    """Are refused, each with what to do."""
+    if "HEKSHER_TRUSTED_PROXIES" in environment:
+        environment = {**environment, "HEKSHER_ACCESS": "true"}
+    with pytest.raises(StartupError, match=re.escape(fault)):
+        load_config({"HEKSHER_DB_CONNECTION_STRING": "memory:", **environment})

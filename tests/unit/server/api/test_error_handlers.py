@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 
 from heksher.server.api.error_handlers import LastResort, answer_error, answer_problem
 from heksher.server.errors import ConflictError, DuplicateError, NotFoundError, NotPermittedError
+from heksher.server.storage.base import Storage
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.storage_errors import (
     ContractError,
@@ -18,6 +19,7 @@ from heksher.server.storage.storage_errors import (
     StorageError,
     StorageUnavailableError,
 )
+from tests.support.access import make_guarded
 from tests.support.api import Api, locations
 
 

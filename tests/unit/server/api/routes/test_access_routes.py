@@ -96,14 +96,14 @@ def test_tokens_are_listed_without_what_is_secret(api: Api):
     assert (200, "no-store") == (first.status_code, first.headers["cache-control"])
     second = api.get(TOKENS, params={"cursor": first.json()["next_cursor"]})
     listed = [*first.json()["tokens"], *second.json()["tokens"]]
-    assert (["a", "b", "c"], None) == ([token["name"] for token in listed], second.json()["next_cursor"])
+    assert (["a", "b", "c", "root"], None) == ([token["name"] for token in listed], second.json()["next_cursor"])
     text = first.text + second.text
     assert not any(token in text or digest_token(token) in text for token in made)
     created_at = find_token(api.storage, "a").created_at.isoformat()
     assert {
         "name": "a",
         "grants": ["read"],
-        "creator": "",
+        "creator": "root",
         "created_at": created_at,
         "expires_at": "2100-01-01T00:00:00+00:00",
         "last_used_at": None,
@@ -316,8 +316,48 @@ def test_the_last_admin_cannot_go():
     assert 200 == guarded.get(TOKENS, headers=admin).status_code
 
 
-def test_anybody_is_nobody_who_may_do_everything_where_access_is_not_checked(api: Api):
+def test_anybody_is_nobody_who_may_do_everything_where_access_is_not_checked():
     """Who asks is told so."""
-    response = api.get("/api/v1/me")
+    response = Api().get("/api/v1/me")
     assert {"kind": "nobody", "name": "", "grants": ["admin"]} == response.json()
     assert "no-store" == response.headers["cache-control"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", [TOKENS, PEOPLE, f"{TOKENS}/ci", f"{PEOPLE}/bob", f"{PEOPLE}/bob/password"])
+def test_where_access_is_not_checked_nobody_makes_tokens(method: str, path: str):
+    """They would still be valid, and allow everything, once it is."""
+    api = Api()
+    response = api.request(method, path, json={"name": "x", "grants": ["admin"]})
+    assert response.status_code in {403, 405}
+    if response.status_code == 403:
+        assert "'heksher access' on the machine" in read_problem(response)["detail"]
+    assert 0 == api.revision()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "unknown"),
+    [
+        ("POST", TOKENS, {"name": "x", "grants": ["read"], "expires": None}, "expires"),
+        ("PATCH", f"{TOKENS}/root", {"grant": ["read"]}, "grant"),
+        ("POST", PEOPLE, {"name": "x", "grants": ["read"], "pasword": "correct horse"}, "pasword"),
+        ("PATCH", f"{PEOPLE}/x", {"grants": ["read"], "name": "y"}, "name"),
+        ("POST", f"{PEOPLE}/x/password", {"password": "correct horse", "old": "x"}, "old"),
+    ],
+)
+def test_a_mistyped_field_does_not_look_as_if_it_was_heeded(method: str, path: str, body: dict, unknown: str):
+    """It is named."""
+    api = make_api()
+    before = api.revision()
+    response = api.request(method, path, json=body)
+    assert (422, before) == (response.status_code, api.revision())
+    assert unknown in read_problem(response)["detail"]
+
+
+def test_the_last_admin_cannot_be_given_an_end():
+    """By which it would be gone in a moment; an end is one where another admin is left."""
+    api = make_api()
+    change = {"expires_at": (datetime.now(UTC) + timedelta(seconds=5)).isoformat()}
+    assert 409 == api.patch(f"{TOKENS}/root", json=change).status_code
+    create(api, "other", ["admin"])
+    assert 204 == api.patch(f"{TOKENS}/root", json=change).status_code
