@@ -13,7 +13,7 @@ from heksher.server.errors import StartupError
 from heksher.server.run import (
     GRACEFUL_SHUTDOWN_S,
     Server,
-    _warn_without_features,
+    _warn_of_gaps,
     describe_database,
     listen,
     make_default_directory,
@@ -148,7 +148,7 @@ def test_the_service_says_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 def test_a_database_that_is_away_again_is_not_asked_for_its_features(caplog: pytest.LogCaptureFixture):
     """The service starts all the same; whoever follows the database says what is wrong."""
-    _warn_without_features(Config("memory:"), MemoryStorage())
+    _warn_of_gaps(Config("memory:"), MemoryStorage())
     assert [] == caplog.messages
 
 
