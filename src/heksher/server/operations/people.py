@@ -13,7 +13,7 @@ from heksher.server.access.grants import Grants, Role
 from heksher.server.access.password import hash_password
 from heksher.server.errors import DuplicateError, NotFoundError
 from heksher.server.operations.access_form import change_person, change_signing_key
-from heksher.server.operations.access_names import require_name, require_password
+from heksher.server.operations.access_names import require_name, require_not_taken, require_password
 from heksher.server.operations.last_admin import require_admin_left
 from heksher.server.operations.permission import require
 from heksher.server.storage.access_records import PersonRecord
@@ -50,6 +50,7 @@ def add(storage: Storage, name: str, grants: Grants, password: str | None, origi
         require(origin, Role.ADMIN)
         if _find(writer, name):
             raise DuplicateError(f"there is a person named {shorten(repr(name))} already: choose another name")
+        require_not_taken(name, "token", writer.access().tokens)
         person = PersonRecord(name, grants.texts(), password_hash, epoch=writer.revision() + 1)
         writer.put_person(person)
         writer.record(change_person("add", None, person, name))

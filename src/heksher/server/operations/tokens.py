@@ -8,7 +8,7 @@ from heksher.server.access.grants import Grants, Role
 from heksher.server.access.token import digest_token, is_token, make_token
 from heksher.server.errors import DuplicateError, InvalidInputError, NotFoundError
 from heksher.server.operations.access_form import change_token
-from heksher.server.operations.access_names import require_name
+from heksher.server.operations.access_names import require_name, require_not_taken
 from heksher.server.operations.last_admin import require_admin_left
 from heksher.server.operations.permission import require
 from heksher.server.storage.access_records import TokenRecord
@@ -58,6 +58,7 @@ def create(storage: Storage, name: str, grants: Grants, expires_at: datetime | N
             raise DuplicateError(
                 f"there is a token named {shorten(repr(name))} already: choose another name, or revoke that one first"
             )
+        require_not_taken(name, "person", writer.access().persons)
         writer.put_token(record)
         writer.record(change_token("create", None, record, name))
         return token
