@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.api import FEATURES, Api
-from tests.support.leased import leasing
+from tests.support.leased import GUARDED, leasing
 from tests.support.storages import STORAGE_KINDS
 
 
@@ -17,7 +17,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc):
     """Choose the storages that a test of a module that calls the API is run on."""
     if "Api" in vars(metafunc.module):
         is_everywhere = metafunc.definition.get_closest_marker("storages") or metafunc.config.getoption("--full")
-        metafunc.parametrize("storage_kind", STORAGE_KINDS if is_everywhere else ["memory"], indirect=True)
+        kinds = STORAGE_KINDS if is_everywhere else ["memory"]
+        metafunc.parametrize("storage_kind", [*kinds, GUARDED], indirect=True)
 
 
 @pytest.fixture(autouse=True)
