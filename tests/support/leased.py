@@ -98,7 +98,7 @@ def is_guarded() -> bool:
 
 
 def know_token(storage: MemoryStorage) -> None:
-    """Have an empty storage know a token that may do everything, as if it had always done: without an entry of the log."""
+    """Have an empty storage know a token that may do everything, as if it always had: without an entry of the log."""
     record = TokenRecord("existing", digest_token(TOKEN), ("admin",), "tests", datetime(2026, 11, 1, tzinfo=UTC), None)
     storage._state.access.put_token(record, 0)
 
