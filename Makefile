@@ -161,6 +161,14 @@ bench-guard: ## instructions of one read in relation to an empty call; fails abo
 bench-replicas: env-test ## how soon one replica answers what another wrote, and that nobody goes back (ARGS='--help')
 	$(BENCH) benchmarks.replicas $(ARGS)
 
+.PHONY: bench-access
+bench-access: env-test ## what access control costs, and how soon a revocation holds; needs wrk (QUICK=1)
+	$(BENCH) benchmarks.access_control $(BENCH_ARGS) --json .benchmarks/access.json $(ARGS)
+
+.PHONY: access-rollout
+access-rollout: env-test ## twenty programs while access is switched on: no failed update, no token to be seen
+	$(BENCH) benchmarks.access_rollout
+
 .PHONY: bench-log
 bench-log: env-test ## the change log with a million entries: bytes for each, milliseconds for a page (QUICK=1: a tenth)
 	$(BENCH) benchmarks.log $(BENCH_ARGS) $(ARGS)
@@ -239,7 +247,7 @@ ifneq ($(wildcard .benchmarks/results.json),)
 	mv .benchmarks/page.md docs/reference/benchmarks.md
 endif
 ifneq ($(wildcard .benchmarks/service.json),)
-	$(BENCH) benchmarks.report --service .benchmarks/service.json > .benchmarks/page.md
+	$(BENCH) benchmarks.report --service .benchmarks/service.json $(wildcard .benchmarks/access.json) > .benchmarks/page.md
 	mv .benchmarks/page.md docs/reference/service-benchmarks.md
 endif
 

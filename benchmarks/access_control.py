@@ -45,7 +45,7 @@ QUICK: Final = Effort(rounds=3, seconds=1, revocations=10)
 def describe_path(directory: Path, effort: Effort) -> Iterator[Line]:
     """Requests per second, with access on and off."""
     for figures in compare_access(directory, effort.rounds, effort.seconds):
-        yield _describe_pairs(figures)
+        yield from _describe_pairs(figures)
 
 
 def describe_revocations(_directory: Path, effort: Effort) -> Iterator[Line]:
@@ -61,15 +61,19 @@ SECTIONS: Final[Mapping[str, Callable[[Path, Effort], Iterator[Line]]]] = {
 }
 
 
-def _describe_pairs(figures: Pairs) -> Line:
+def _describe_pairs(figures: Pairs) -> Iterator[Line]:
     share = statistics.median(figures.shares)
     span = f"{figures.shares[0]:.0%} to {figures.shares[-1]:.0%} in {len(figures.shares)} pairs"
     failed = f", {figures.failed} failed" if figures.failed else ""
     speeds = f"{figures.on_per_s:,.0f}/s, off: {figures.off_per_s:,.0f}/s"
-    return Line(
+    yield Line(
         f"{figures.status}: on, {TOKENS:,} tokens in turns; {figures.against}",
         f"{speeds}; {share:.0%} ({span}){failed}",
         share >= MIN_SHARE and not figures.failed,
+    )
+    yield Line(
+        f"{figures.status}: the service's processor time for each; {figures.against}",
+        f"{figures.on_us:.1f} µs, off: {figures.off_us:.1f} µs; {figures.off_us / figures.on_us:.0%}",
     )
 
 

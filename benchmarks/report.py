@@ -1,8 +1,7 @@
 """Results as tables: for the terminal, and as the page of the documentation.
 
 ``python -m benchmarks.report RESULTS.json [UPDATES.json] > docs/reference/benchmarks.md`` writes the page about the
-client, ``python -m benchmarks.report --service SERVICE.json > docs/reference/service-benchmarks.md`` that about the
-service.
+client, X
 """
 
 import json
@@ -90,6 +89,12 @@ def render_service(figures: Mapping[str, Any]) -> str:
     """Write the page about the service."""
     sections = [f"## {title}\n\n{_markdown(_figure_rows(lines))}\n" for title, lines in figures["sections"].items()]
     return _SERVICE_PAGE.format(conditions=figures["conditions"], sections="\n".join(sections))
+
+
+def render_access(figures: Mapping[str, Any]) -> str:
+    """Write the section about access control."""
+    lines = [line for lines in figures["sections"].values() for line in lines]
+    return f"\n## Access control\n\n`make bench-access`, {figures['conditions']}\n\n{_markdown(_figure_rows(lines))}\n"
 
 
 def render_updates(updates: Mapping[str, Any]) -> str:
@@ -182,7 +187,8 @@ def _markdown(rows: Sequence[Sequence[str]]) -> str:
 def main(arguments: Sequence[str]) -> None:
     """Write the page for the files that the command line names."""
     if arguments[0] == "--service":
-        print(render_service(json.loads(Path(arguments[1]).read_text())), end="")
+        service, *access = [json.loads(Path(argument).read_text()) for argument in arguments[1:]]
+        print(render_service(service) + "".join(map(render_access, access)), end="")
         return
     results, *updates = [json.loads(Path(argument).read_text()) for argument in arguments]
     print(render_page(results) + "".join(map(render_updates, updates)), end="")

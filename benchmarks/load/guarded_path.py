@@ -30,6 +30,8 @@ class Pairs(NamedTuple):
         off_per_s: requests per second with access off: the median.
         on_per_s: with access on, likewise.
         shares: how much of the one the other was, in each pair, the smallest first.
+        off_us: processor time of the service for each request with access off, in microseconds: the median.
+        on_us: with access on, likewise. These depend less on what else the machine does.
         failed: requests that were not answered, or with an error.
     """
 
@@ -38,7 +40,14 @@ class Pairs(NamedTuple):
     off_per_s: float
     on_per_s: float
     shares: Sequence[float]
+    off_us: float
+    on_us: float
     failed: int
+
+
+class _Sample(NamedTuple):
+    throughput: Throughput
+    each_us: float
 
 
 class _Side(NamedTuple):
@@ -49,10 +58,12 @@ class _Side(NamedTuple):
     tag: str
     tokens: Path | None
 
-    def measure(self, seconds: float, *, is_known: bool) -> Throughput:
+    def measure(self, seconds: float, *, is_known: bool) -> _Sample:
         headers = [f"If-None-Match: {self.tag}"] if is_known else []
         script = [_SCRIPT] if self.tokens is None else [_SCRIPT, str(self.tokens)]
-        return measure(self.server.url + PAGE_PATH, seconds, headers, script)
+        before_s = self.server.processor_s()
+        seen = measure(self.server.url + PAGE_PATH, seconds, headers, script)
+        return _Sample(seen, (self.server.processor_s() - before_s) / (seen.requests_per_s * seconds) * 1e6)
 
 
 def compare_access(directory: Path, rounds: int, seconds: float) -> Iterator[Pairs]:
@@ -82,7 +93,7 @@ def compare_access(directory: Path, rounds: int, seconds: float) -> Iterator[Pai
 
 
 def _compare(status: int, others: Sequence[_Side], checking: _Side, rounds: int, seconds: float) -> Iterator[Pairs]:
-    samples: dict[_Side, list[Throughput]] = {side: [] for side in (*others, checking)}
+    samples: dict[_Side, list[_Sample]] = {side: [] for side in (*others, checking)}
     for number in range(rounds):
         # Now the one first, now the other, so that what grows or shrinks all the time is in favour of neither.
         for side in list(samples)[:: -1 if number % 2 else 1]:
@@ -93,8 +104,17 @@ def _compare(status: int, others: Sequence[_Side], checking: _Side, rounds: int,
         yield Pairs(
             status,
             other.name,
-            statistics.median(sample.requests_per_s for sample in theirs),
-            statistics.median(sample.requests_per_s for sample in ours),
-            sorted(on.requests_per_s / off.requests_per_s for off, on in zip(theirs, ours, strict=True)),
-            sum(sample.failed for sample in (*theirs, *ours)),
+            _take_median(theirs),
+            _take_median(ours),
+            sorted(
+                on.throughput.requests_per_s / off.throughput.requests_per_s
+                for off, on in zip(theirs, ours, strict=True)
+            ),
+            statistics.median(sample.each_us for sample in theirs),
+            statistics.median(sample.each_us for sample in ours),
+            sum(sample.throughput.failed for sample in (*theirs, *ours)),
         )
+
+
+def _take_median(samples: Sequence[_Sample]) -> float:
+    return statistics.median(sample.throughput.requests_per_s for sample in samples)

@@ -35,6 +35,12 @@ class RunningServer(NamedTuple):
         lines = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
+    def processor_s(self) -> float:
+        """Return the processor time that the process has taken so far."""
+        # In the second field, which is in brackets, there may be anything.
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 @contextmanager
 def running_service(database: Path | str, *options: str, source: Path = ROOT) -> Iterator[RunningServer]:

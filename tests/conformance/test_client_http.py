@@ -9,9 +9,9 @@ import httpx2
 import pytest
 
 from heksher import ArgumentTypeError, Setting
-from heksher.exceptions import ServiceError
+from heksher.exceptions import ServiceError, TransportError
 from tests.support.drivers import Driver
-from tests.support.fake_service import FakeService, Gate
+from tests.support.fake_service import QUERY, FakeService, Gate, fail, in_turn
 
 
 class OwnAuth(httpx.Auth):
@@ -281,3 +281,16 @@ def test_requests_of_one_flow_keep_their_order(driver: Driver, service: FakeServ
     refused = {name for name, status in client.native.status.settings.items() if not status.is_declared}
     assert {"s0"} == refused
     assert {setting.name for setting in settings[1:]} == service.settings.keys()
+
+
+def test_a_query_whose_connection_was_closed_is_sent_once_more(driver: Driver, service: FakeService):
+    """As happens to a connection that was kept, when the service or a proxy is restarted: no update fails by that."""
+    closed = fail(httpx2.RemoteProtocolError("Server disconnected without sending a response."))
+    client = driver.start(service)
+    before = len(service.asked(QUERY))
+    with service.behaving(QUERY, in_turn(closed, service.usual(QUERY))):
+        client.reload()
+    assert 2 == len(service.asked(QUERY)) - before
+    with service.behaving(QUERY, closed), pytest.raises(TransportError):
+        client.reload()
+    assert 4 == len(service.asked(QUERY)) - before

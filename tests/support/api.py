@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import json
+from dataclasses import replace
 
 import httpx2
 
@@ -10,7 +11,7 @@ from heksher.server.app import Application
 from heksher.server.config import Config
 from heksher.server.storage.base import LogEntry, Storage
 from tests.support.asgi_call import Call
-from tests.support.leased import lease
+from tests.support.leased import TOKEN, is_guarded, lease
 
 FEATURES = ("environment", "user", "theme")
 
@@ -33,15 +34,19 @@ class Api:
 
     def __init__(self, storage: Storage | None = None, config: Config | None = None) -> None:
         self.storage = storage or lease()
-        self.app = Application(config or Config(database="unused"), self.storage)
-        self.headers: dict[str, str] = {}
+        config = config or Config(database="unused")
+        self.app = Application(replace(config, has_access=True) if is_guarded() else config, self.storage)
         self._client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=self.app, raise_app_exceptions=False), base_url="http://heksher.test"
         )
+        self.headers: httpx2.Headers = self._client.headers
+        if is_guarded():
+            # As existing programs send it, in the way of the published example.
+            self.headers["api_token"] = TOKEN
+            self.app.services.catalog.refresh()
 
     def request(self, method: str, path: str, **arguments: object) -> httpx2.Response:
-        headers = [*self.headers.items(), *httpx2.Headers(arguments.pop("headers", None)).multi_items()]
-        return _LOOP.run_until_complete(self._client.request(method, path, headers=headers, **arguments))
+        return _LOOP.run_until_complete(self._client.request(method, path, **arguments))
 
     def get(self, path: str, **arguments: object) -> httpx2.Response:
         return self.request("GET", path, **arguments)

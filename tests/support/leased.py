@@ -9,13 +9,20 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 
+from heksher.server.access.token import digest_token
+from heksher.server.storage.access_records import TokenRecord
 from heksher.server.storage.base import Storage
 from heksher.server.storage.memory import MemoryStorage
 from tests.support.storages import SqlPlace, make_place
+
+# The kind of a storage in memory whose services ask for a token: see ``is_guarded``.
+GUARDED = "guarded"
+TOKEN = "hks_existing"  # noqa: S105 - of no service
 
 # Children before parents. What the schema's own tables hold stays.
 _EMPTY = """
@@ -36,9 +43,11 @@ class _Lessor:
         self._leased: list[tuple[SqlPlace, Storage]] = []
 
     def lease(self) -> Storage:
-        if self.kind == "memory":
+        if self.kind in {"memory", GUARDED}:
             storage: Storage = MemoryStorage()
             storage.open()
+            if self.kind == GUARDED:
+                know_token(storage)
             return storage
         free = self._free[self.kind]
         leased = free.pop() if free else self._make()
@@ -81,6 +90,17 @@ def leasing(kind: str) -> Iterator[None]:
 def lease() -> Storage:
     """Return an open, empty storage, until the end of ``leasing``; in memory if nobody has said of which kind."""
     return _lessor.lease()
+
+
+def is_guarded() -> bool:
+    """Return whether services on leased storages are to ask for the token that these know from the beginning."""
+    return _lessor.kind == GUARDED
+
+
+def know_token(storage: MemoryStorage) -> None:
+    """Have an empty storage know a token that may do everything, as if it always had: without an entry of the log."""
+    record = TokenRecord("existing", digest_token(TOKEN), ("admin",), "tests", datetime(2026, 11, 1, tzinfo=UTC), None)
+    storage._state.access.put_token(record, 0)
 
 
 def _empty(place: SqlPlace) -> None:

@@ -152,11 +152,20 @@ class AsyncTransport(Sender["_AsyncClient"]):
     async def _send(self, client: "_AsyncClient", slots: asyncio.Semaphore, request: Request) -> Outcome:
         try:
             async with slots, client.requests.request(self._limits.request_timeout_s):
-                native = await client.native.request(**self._arguments(request))
+                native = await self._request(client.native, request)
         # Whatever goes wrong with one request must cost this request only; what it means, the session decides.
         except Exception as error:  # noqa: BLE001 - see above
             return self._describe_failure(request, error)
         return translate(native)
+
+    async def _request(self, native: "httpx2.AsyncClient", request: Request) -> "httpx2.Response":
+        arguments = self._arguments(request)
+        try:
+            return await native.request(**arguments)
+        except Exception as error:
+            if not self._was_closed_before(request, error):
+                raise
+            return await native.request(**arguments)
 
 
 class _AsyncClient:

@@ -38,6 +38,9 @@ CLOSE_TIMEOUT_S: Final = 1.0
 _CREDENTIAL_HEADERS: Final = ("Authorization", "api_token", "X-API-Key")
 _MIN_MASKED_BYTES: Final = 8
 
+# How the HTTP library says that a connection was closed before anything of an answer came.
+_CLOSED: Final = "Server disconnected"
+
 # What a forked child has of its parent's clients, kept for good: see ``renew_pool``.
 _inherited: list[object] = []
 
@@ -189,6 +192,14 @@ class Sender(ABC, Generic[C]):
         )
         extensions = {STREAM_EXTENSION: True}
         return native.build_request(**self._arguments(request), timeout=timeout, extensions=extensions)
+
+    def _was_closed_before(self, request: Request, error: Exception) -> bool:
+        """Return whether a connection was closed while a request was on its way, which then may be sent once more.
+
+        So it is with one that was kept, when a service is restarted. Source: RFC 9112, section 9.3.1.
+        """
+        is_closed = isinstance(error, self._settings.library.RemoteProtocolError) and str(error).startswith(_CLOSED)
+        return is_closed and request.method == "GET"
 
     def _describe_failure(self, request: Request, error: Exception) -> TransportError:
         if isinstance(error, ResponseTooLargeError):

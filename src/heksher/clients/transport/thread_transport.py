@@ -109,11 +109,20 @@ class ThreadTransport(Sender["_ThreadClient"]):
     def _send(self, client: "_ThreadClient", owner: object, request: Request) -> Outcome:
         try:
             with client.requests.request(self._limits.request_timeout_s, owner):
-                native = client.native.request(**self._arguments(request))
+                native = self._request(client.native, request)
         # Whatever goes wrong with one request must cost this request only; what it means, the session decides.
         except Exception as error:  # noqa: BLE001 - see above
             return self._describe_failure(request, error)
         return translate(native)
+
+    def _request(self, native: "httpx2.Client", request: Request) -> "httpx2.Response":
+        arguments = self._arguments(request)
+        try:
+            return native.request(**arguments)
+        except Exception as error:
+            if not self._was_closed_before(request, error):
+                raise
+            return native.request(**arguments)
 
     def _send_all(self, client: "_ThreadClient", requests: tuple[Request, ...]) -> tuple[Outcome, ...]:
         """Send requests side by side; return their outcomes in the same order."""

@@ -19,6 +19,8 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 # How often the end of requests is looked for, while the server stops.
 _STEP_S: Final = 0.05
+# How long connections without a request stay open then.
+_LAST_CALL_S: Final = 0.2
 
 
 class HttpServer:
@@ -58,6 +60,12 @@ class HttpServer:
         """
         for acceptor in self._acceptors:
             acceptor.stop()
+        # A request may be on its way already, whose client could not know: it is answered.
+        for connection in self._places.list_all():
+            connection.announce_end()
+        if self._places.list_all():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(is_forced.wait(), _LAST_CALL_S)
         for connection in self._places.list_all():
             connection.shut_down()
         deadline_s = self._loop.time() + grace_s

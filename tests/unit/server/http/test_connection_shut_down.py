@@ -71,6 +71,23 @@ def test_who_was_refused_has_a_moment_to_read_why(start: bytes):
         assert client.read_to_end().startswith(b"HTTP/1.1 400 ")
 
 
+def test_a_request_that_is_on_its_way_is_answered():
+    """On a connection that was kept, and on one that is new; the answer says that it is the last."""
+    doer = Doer()
+    with serving(doer) as (url, server), connecting(url) as kept, connecting(url) as new:
+        kept.send(GET % b"first")
+        kept.read_answers(1, b"\r\n\r\n")
+        # Its half is there when the server is told to stop, so the connection is known to it.
+        new.send((GET % b"new")[:5])
+        threading.Event().wait(0.05)
+        server.stop()
+        threading.Event().wait(0.05)
+        new.send((GET % b"new")[5:])
+        kept.send(GET % b"kept")
+        assert [1, 1] == [client.read_to_end().count(b"204 No Content") for client in (kept, new)]
+    assert {"/first", "/kept", "/new"} == set(doer.done)
+
+
 def test_an_idle_connection_ends_at_once():
     """And the answer that is under way says that it is the last."""
     may_answer, started = threading.Event(), threading.Event()

@@ -198,11 +198,12 @@ def test_a_person_is_changed_and_removed(api: Api):
 
 @pytest.mark.storages
 def test_names_are_taken_once(api: Api):
-    """By a token and by a person, who can have the same name."""
-    for make in (create, add):
-        assert 201 == make(api, "x").status_code
-        again = make(api, "x")
-        assert (409, True) == (again.status_code, "'x' already" in read_problem(again)["detail"])
+    """By a token or a person."""
+    for make, other, name in ((create, add, "x"), (add, create, "y")):
+        assert 201 == make(api, name).status_code
+        again = make(api, name)
+        assert (409, True) == (again.status_code, f"{name!r} already" in read_problem(again)["detail"])
+        assert 409 == other(api, name).status_code
 
 
 @pytest.mark.parametrize(

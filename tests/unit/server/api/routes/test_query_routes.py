@@ -245,6 +245,7 @@ def test_the_tag_covers_the_feature_order(api: Api):
     assert (200, before.json()) == (after.status_code, after.json())
 
 
+@pytest.mark.without_token
 def test_answers_must_be_revalidated(ruled: Api):
     """A cache in between must ask again."""
     assert "no-cache" == ruled.get(PATH).headers["cache-control"]

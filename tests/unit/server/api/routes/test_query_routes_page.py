@@ -104,6 +104,7 @@ def test_no_rule_is_on_a_feature_that_its_setting_lacks(ruled: Api):
     assert 409 == ruled.put("/api/v1/settings/b/configurable_features", json=body).status_code
 
 
+@pytest.mark.without_token
 def test_a_name_without_a_space_can_be_sent(ruled: Api):
     """The page sends no header field with a space; a name is percent-encoded."""
     header = {"Heksher-Actor": "Ada%20Lovelace"}
