@@ -1,7 +1,8 @@
 """Results as tables: for the terminal, and as the page of the documentation.
 
 ``python -m benchmarks.report RESULTS.json [UPDATES.json] > docs/reference/benchmarks.md`` writes the page about the
-client, X
+client, ``python -m benchmarks.report --service SERVICE.json [ACCESS.json] > docs/reference/service-benchmarks.md`` that
+about the service.
 """
 
 import json

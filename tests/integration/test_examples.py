@@ -11,8 +11,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from heksher.server.config import Config
+from heksher.server.storage.memory import MemoryStorage
+from tests.support.access import give_token
 from tests.support.processes import LineReader, run_python
 from tests.support.service import RunningService
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLES = ROOT / "examples"
@@ -126,6 +130,25 @@ def test_introduction_sends_its_header(name: str, service: RunningService, recor
     recorders[0].scopes.clear()
     run_example(name, service, HEKSHER_API_TOKEN="a1b2")  # noqa: S106 - not a secret
     assert {"a1b2"} == recorders[0].headers("api_token")
+
+
+@pytest.mark.parametrize("name", INTRODUCTIONS)
+def test_introduction_with_access_on(name: str):
+    """With a token in that header, it gets what it gets from a service that asks for none."""
+    storage = MemoryStorage()
+    storage.open()
+    token = give_token(storage, "declare")
+    with RunningService(storage, Config(database="unused", has_access=True)) as guarded:
+        headers = {"api_token": give_token(storage, "admin")}
+        assert wait_until(lambda: guarded.http.get("/api/v1/settings", headers=headers).status_code == 200)
+        for feature in FEATURES:
+            body = {"context_feature": feature}
+            guarded.http.post("/api/v1/context_features", json=body, headers=headers).raise_for_status()
+        lines = visitors(run_example(name, guarded, HEKSHER_API_TOKEN=token))
+        listed = guarded.http.get("/api/v1/settings", headers=headers).json()["settings"]
+        assert 401 == guarded.http.get("/api/v1/settings").status_code
+    assert [f"{user} gets cache_ttl=60 background_color=white" for user in ("alice", "guest")] == lines
+    assert ["background_color", "cache_ttl"] == [setting["name"] for setting in listed]
 
 
 @pytest.mark.parametrize("name", INTRODUCTIONS)

@@ -34,9 +34,9 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_app", "_client", "_gate", "_inflow", "_is_closing", "_is_dropped", "_is_ending", "_is_half_closed", "_lingering",
-        "_loop", "_places", "_reader", "_request", "_transport", "_unread_bytes", "held_bytes", "phase", "since_s",
-        "turn", "unread_since_s",
+        "_app", "_client", "_gate", "_inflow", "_is_closing", "_is_dropped", "_is_ending", "_is_half_closed",
+        "_lingering", "_loop", "_places", "_reader", "_request", "_transport", "_unread_bytes", "held_bytes",
+        "phase", "since_s", "turn", "unread_since_s",
     )  # fmt: skip
 
     def __init__(
@@ -64,8 +64,7 @@ class Connection(asyncio.Protocol):
         self._is_closing = False
         # Whether its client sends nothing more, and may still read.
         self._is_half_closed = False
-        # Whether its next answer is the last.
-        self._is_ending = False
+        self._is_ending = False  # whether its next answer is the last
         # Whether it was ended before it was made.
         self._is_dropped = False
         # Closes it when its client may still be sending; None before that.
@@ -125,8 +124,8 @@ class Connection(asyncio.Protocol):
     def begin_request(self, scope: Scope, *, is_kept: bool, expects_continue: bool) -> None:
         """Answer a request, after those that came before it."""
         # Started when all is read that has arrived: what is malformed so far is refused, and never performed.
-        is_kept = is_kept and not self._is_ending
-        self._request = ServedRequest(self, scope, is_kept=is_kept, expects_continue=expects_continue)
+        is_last = self._is_ending or not is_kept
+        self._request = ServedRequest(self, scope, is_kept=not is_last, expects_continue=expects_continue)
 
     def add_body(self, data: bytes) -> None:
         """Give a part of the body to the request."""

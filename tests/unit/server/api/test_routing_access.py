@@ -29,6 +29,10 @@ INCLUDED = {
 }
 
 
+# What the names of people end with: they cannot be those of tokens.
+PERSON = " (person)"
+
+
 class Row(NamedTuple):
     """What a route needs.
 
@@ -130,10 +134,10 @@ def seed() -> Seeded:
         api.declare(f"{name}.old", configurable_features=["user"], default_value=1)
         api.declare(name, configurable_features=["user"], default_value=1, alias=f"{name}.old", version="1.1")
         rules[name] = api.add_rule(name, {"user": "a"}, 2)
-        # Tokens and people of the same names.
+        # Tokens and people of nearly the same names.
         for called in (name, f"{name}.old"):
             give_token(api.storage, "read", name=called)
-            people.add(api.storage, called, NOTHING, None, NOBODY)
+            people.add(api.storage, called + PERSON, NOTHING, None, NOBODY)
     return Seeded(make_guarded(api, grants=GRANTS), rules)
 
 
@@ -142,6 +146,7 @@ def ask(seeded: Seeded, route: str, setting: str, grant: str | None) -> httpx2.R
     method, path = route.split()
     row = TABLE[route]
     name = "environment" if "context_features/" in path else "swagger-ui-5.35.0.css" if "assets" in path else setting
+    name += PERSON if "people/" in path else ""
     path = path.format(name=name, rule_id=seeded.rules.get(setting.removesuffix(".old"), 0), key="a")
     headers = {} if grant is None else {"Authorization": f"Bearer hks_with {grant}"}
     query = row.query.format(setting=setting)
