@@ -57,6 +57,27 @@ async def read_page(
     return PageRequest("" if cursor is None else _read_cursor(cursor), limit)
 
 
+async def read_wanted_page(
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before, beside `limit`")] = None,
+    limit: Annotated[
+        int | None, Query(ge=1, le=MAX_PAGE_ITEMS, description="how many items to answer at most; absent: all")
+    ] = None,
+) -> PageRequest | None:
+    """Return the page that a request asks for; ``None`` if it asks for the whole list, as the v1 contract has it.
+
+    Raises:
+        RequestValidationError: the cursor is none that was told, or stands without a limit.
+    """
+    if limit is not None:
+        return await read_page(cursor, limit)
+    if cursor is None:
+        return None
+    message = "a cursor is for a list in pages: say with limit how many items one has"
+    raise RequestValidationError([{"loc": ("query", "limit"), "msg": message, "type": "value_error"}])
+
+
+# Of a list that was told whole before there were pages.
+WantedPageDependency = Annotated[PageRequest | None, Depends(read_wanted_page)]
 PageDependency = Annotated[PageRequest, Depends(read_page)]
 
 

@@ -148,9 +148,10 @@ class SettingResponse(SettingSummary):
 
 
 class Settings(BaseModel):
-    """Settings, sorted by name."""
+    """Settings, sorted by name; with the cursor of the next page where the request has asked for pages."""
 
     settings: list[SettingResponse | SettingSummary]
+    next_cursor: str | None = None
 
 
 class AttributeDifference(BaseModel):

@@ -7,6 +7,7 @@ from starlette.concurrency import run_in_threadpool
 
 from heksher.server.access.grants import Role
 from heksher.server.api.models import NewFeatures, NewName, NewType
+from heksher.server.api.paging import PageRequest, WantedPageDependency
 from heksher.server.api.responses import (
     BAD_ACTOR,
     NO_SETTING,
@@ -44,18 +45,27 @@ SETTING_PATH = SETTINGS_PATH + "/{name}"
 @reads
 async def list_settings(
     services: ServicesDependency,
+    page: WantedPageDependency,
     include_additional_data: Annotated[bool, Query(description="all attributes, not only the main ones")] = False,
 ) -> Response:
-    """Name, type, default value and version of each; all seven attributes with `include_additional_data`."""
+    """Name, type, default value and version of each; all seven attributes with `include_additional_data`.
+
+    In pages only where the request has `limit`.
+    """
     async with services.workshop.listing:
-        return await run_in_threadpool(_list_settings, services.storage, is_whole=include_additional_data)
+        return await run_in_threadpool(_list_settings, services.storage, page, is_whole=include_additional_data)
 
 
-def _list_settings(storage: Storage, *, is_whole: bool) -> Response:
+def _list_settings(storage: Storage, page: PageRequest | None, *, is_whole: bool) -> Response:
     pictures = settings.list_all(storage)
+    cursor = None
+    if page is not None:
+        pictures, cursor = page.cut(pictures, lambda picture: str(picture["name"]))
     if not is_whole:
         pictures = [strip_keys(picture, "name", "type", "default_value", "version") for picture in pictures]
-    return answer_list("settings", pictures)
+    return (
+        answer_list("settings", pictures) if page is None else JSONAnswer({"settings": pictures, "next_cursor": cursor})
+    )
 
 
 @router.get(

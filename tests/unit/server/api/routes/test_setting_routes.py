@@ -215,3 +215,28 @@ def test_a_name_of_another_setting_cannot_be_taken(renamed: Api, new_name: str):
 def test_a_new_name_follows_the_rules(renamed: Api, new_name: object):
     """Else it is a 422."""
     assert [["body", "name"]] == locations(put_name(renamed, "cache.ttl", new_name, "2.0"))
+
+
+def test_settings_are_listed_in_pages_where_a_limit_is_given(api: Api):
+    """As whole as without: the same items, in the same order."""
+    for name in "dbace":
+        api.declare(name)
+    whole = api.get(PATH).json()
+    assert {"settings"} == whole.keys()
+    found, cursor = [], {}
+    while cursor is not None:
+        page = api.get(PATH, params={"limit": 2, **cursor}).json()
+        assert len(page["settings"]) <= 2
+        found += page["settings"]
+        cursor = None if page["next_cursor"] is None else {"cursor": page["next_cursor"]}
+    assert whole["settings"] == found
+    assert "aliases" in api.get(PATH, params={"limit": 1, "include_additional_data": "true"}).json()["settings"][0]
+
+
+@pytest.mark.parametrize(
+    ("query", "wrong"),
+    [("limit=0", "limit"), ("limit=1001", "limit"), ("cursor=YQ", "limit"), ("limit=1&cursor=a", "cursor")],
+)
+def test_a_page_of_settings_that_cannot_be(api: Api, query: str, wrong: str):
+    """Is refused, and what is wrong is named."""
+    assert [["query", wrong]] == locations(api.get(f"{PATH}?{query}"))
