@@ -33,8 +33,8 @@ class Requester:
     __slots__ = ("credential", "principal")
 
     def __init__(self, principal: Principal, credential: AnyCredential | None = None) -> None:
-        self.principal = principal
-        self.credential = credential
+        self.principal: Principal = principal
+        self.credential: AnyCredential | None = credential
 
 
 class NoLongerAllowedError(UnreadableBodyError):
