@@ -155,6 +155,10 @@ def _put_backup(scene: Scene) -> None:
 
 
 def _fill(scene: Scene) -> None:
+    # What is written fits into the log for as long as the last page of its file has room.
+    with closing(sqlite3.connect(_see(scene) / Path(scene.database).name)) as connection:
+        connection.execute("SELECT * FROM sqlite_master").fetchone()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with suppress(OSError), (_see(scene) / "filler").open("wb", buffering=0) as filler:
         while True:
             filler.write(bytes(64 * 1024))
