@@ -8,6 +8,7 @@ import resource
 import shutil
 import sqlite3
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
@@ -76,6 +77,15 @@ class SickState:
     is_found: bool = True
     is_lasting: bool = False
     needs_mount: bool = False
+
+
+_EMPTY_LOG: Final = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("SELECT * FROM sqlite_master").fetchone()
+(is_busy, *_), = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+sys.exit(is_busy)
+"""
 
 
 @contextmanager
@@ -155,10 +165,10 @@ def _put_backup(scene: Scene) -> None:
 
 
 def _fill(scene: Scene) -> None:
-    # What is written fits into the log for as long as the last page of its file has room.
-    with closing(sqlite3.connect(_see(scene) / Path(scene.database).name)) as connection:
-        connection.execute("SELECT * FROM sqlite_master").fetchone()
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    # What is written fits into the log while its file is longer than what is in it.
+    inside = ("nsenter", "--target", str(scene.service.process.pid), "--mount")
+    own = () if os.geteuid() == 0 else ("--user", "--preserve-credentials")
+    subprocess.run([*inside, *own, sys.executable, "-c", _EMPTY_LOG, scene.database], check=True)
     with suppress(OSError), (_see(scene) / "filler").open("wb", buffering=0) as filler:
         while True:
             filler.write(bytes(64 * 1024))
