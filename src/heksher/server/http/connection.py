@@ -217,7 +217,7 @@ class Connection(asyncio.Protocol):
             # The rest of its body is still to come, or other requests have.
             self._linger()
         else:
-            self._request.is_kept = False
+            self.announce_end()
 
     def end(self, reason: Reason) -> None:
         """Close the connection at once, and count it."""

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import httptools
 from starlette.types import Scope
 
-from heksher.server.http.chunk_scan import MAX_SEAM_BYTES, ChunkScan, find_end
+from heksher.server.http.chunk_scan import END, MAX_SEAM_BYTES, ChunkScan, find_end
 from heksher.server.http.ended import Reason
 from heksher.value_type import shorten
 
@@ -184,6 +184,8 @@ class RequestReader:
         stop = min(len(data), start + self._max_head_bytes - self.head_bytes)
         if not self.is_in_head:
             return self._chunks.find_end(data, start, stop)
+        if not self.head_bytes and (end := data.find(END, start, stop)) >= 0:
+            return end + len(END)  # a whole head, as nearly all of them come
         end = find_end(data, start, stop, self._last_bytes)
         self._last_bytes = (self._last_bytes + data[max(start, end - MAX_SEAM_BYTES) : end])[-MAX_SEAM_BYTES:]
         return end
