@@ -13,6 +13,7 @@ from typing import NamedTuple
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from heksher.server.asgi.late_look import CHALLENGE
 from heksher.server.errors import (
     ConflictError,
     FullError,
@@ -20,6 +21,7 @@ from heksher.server.errors import (
     NotAcceptableError,
     NotFoundError,
     NotPermittedError,
+    UnknownCallerError,
 )
 from heksher.server.json_form import JSONObject
 from heksher.server.limits import MAX_REPORTED_ERRORS
@@ -107,6 +109,11 @@ def _(error: InvalidInputError) -> ErrorDescription:
 @describe_error.register
 def _(error: NotPermittedError) -> ErrorDescription:
     return ErrorDescription(HTTPStatus.FORBIDDEN, str(error))
+
+
+@describe_error.register
+def _(error: UnknownCallerError) -> ErrorDescription:
+    return ErrorDescription(HTTPStatus.UNAUTHORIZED, str(error), {"WWW-Authenticate": CHALLENGE})
 
 
 @describe_error.register

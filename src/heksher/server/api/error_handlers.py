@@ -24,7 +24,14 @@ from heksher.server import logs
 from heksher.server.api.error_description import describe_error
 from heksher.server.api.responses import JSONAnswer, ProblemAnswer, answer_text
 from heksher.server.api.routing import ProblemRoute
-from heksher.server.errors import DuplicateError, InUseError, MissingKind, NotFoundError, OperationError
+from heksher.server.errors import (
+    DuplicateError,
+    InUseError,
+    MissingKind,
+    NotFoundError,
+    OperationError,
+    UnknownCallerError,
+)
 from heksher.server.problem import NEW_STATUSES
 from heksher.server.storage.storage_errors import StorageError
 
@@ -94,7 +101,7 @@ def _find_methods(scope: Scope) -> set[str]:
 
 def install_error_handlers(app: FastAPI) -> None:
     """Make an application answer errors as this module defines."""
-    for error_class in (RequestValidationError, HTTPException, OperationError, StorageError):
+    for error_class in (RequestValidationError, HTTPException, OperationError, UnknownCallerError, StorageError):
         app.add_exception_handler(error_class, _handle)
     app.add_middleware(LastResort)
 

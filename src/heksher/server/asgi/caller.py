@@ -5,13 +5,13 @@ The step comes before the answers from memory, so a request that it refuses is r
 
 import re
 from collections.abc import Awaitable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from heksher.server.access.grants import EVERYTHING, Grants
+from heksher.server.access.grants import Permission
 from heksher.server.asgi.gate import get_principal
 from heksher.server.asgi.header_fields import ACTOR, HeaderFields, get_fields
 from heksher.server.asgi.recorder import Recorder
@@ -34,16 +34,14 @@ class Caller:
     Attributes:
         actor: the sender's name; empty if the request has none.
         is_proved: whether the service has verified the name; a name in a header is only a claim.
-        grants: what the sender may do.
     """
 
     actor: str = ""
     is_proved: bool = False
-    grants: Grants = EVERYTHING
 
-    def make_origin(self) -> Origin:
+    def make_origin(self, grants: Permission) -> Origin:
         """Return what the change log records about the caller's writes, and what operations check them by."""
-        return Origin(actor=self.actor, is_proved=self.is_proved, grants=self.grants)
+        return Origin(actor=self.actor, is_proved=self.is_proved, grants=grants)
 
 
 UNKNOWN_CALLER: Final = Caller()
@@ -73,9 +71,7 @@ def get_caller(scope: Scope) -> Caller:
     """Return the sender of a request."""
     claimed: Caller = scope[_KEY]
     principal = get_principal(scope)
-    if principal.name:
-        return Caller(principal.name, is_proved=True, grants=principal.grants)
-    return replace(claimed, grants=principal.grants)
+    return Caller(principal.name, is_proved=True) if principal.name else claimed
 
 
 def read_caller(fields: HeaderFields) -> Caller:

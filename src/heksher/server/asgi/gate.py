@@ -20,7 +20,7 @@ from heksher.server.access.principal import ANYBODY, NOBODY, Principal
 from heksher.server.access.token import digest_token
 from heksher.server.asgi.access import Access, find_access
 from heksher.server.asgi.header_fields import HeaderFields, get_fields
-from heksher.server.asgi.late_look import CHALLENGE, UNKNOWN_CREDENTIAL, LateLook, Requester
+from heksher.server.asgi.late_look import CHALLENGE, UNKNOWN_CREDENTIAL, LateLook, Requester, Standing
 from heksher.server.asgi.recognizer import Recognizer
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.refusal import refuse
@@ -219,6 +219,11 @@ def get_principal(scope: Scope) -> Principal:
     """Return who sends a request."""
     requester: Requester = scope[_REQUESTER]
     return requester.principal
+
+
+def make_standing(scope: Scope, catalog: Catalog) -> Standing:
+    """Return what tells, whenever it is asked, what the sender of a request may do by then."""
+    return Standing(scope[_REQUESTER], catalog)
 
 
 def find_credential(scope: Scope) -> AnyCredential | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, Generic, TypeVar
 
 from heksher.revision_id import RevisionId
-from heksher.server.access.grants import EVERYTHING, Grants
+from heksher.server.access.grants import EVERYTHING, Permission
 from heksher.value_type import JSON
 
 T = TypeVar("T")
@@ -95,13 +95,13 @@ class Origin:
         actor: empty if unknown.
         reason: empty if not given.
         is_proved: whether the actor was authenticated; a name that a request merely claims is not proved.
-        grants: what operations check; the log does not keep it.
+        grants: what operations check, when they do; the log does not keep it.
     """
 
     actor: str = ""
     reason: str = ""
     is_proved: bool = False
-    grants: Grants = field(default=EVERYTHING, compare=False)
+    grants: Permission = field(default=EVERYTHING, compare=False)
 
 
 NOBODY: Final = Origin()
