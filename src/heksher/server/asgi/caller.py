@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from heksher.server.access.grants import Permission
+from heksher.server.access.principal import Kind
 from heksher.server.asgi.gate import get_principal
 from heksher.server.asgi.header_fields import ACTOR, HeaderFields, get_fields
 from heksher.server.asgi.recorder import Recorder
@@ -33,15 +34,15 @@ class Caller:
 
     Attributes:
         actor: the sender's name; empty if the request has none.
-        is_proved: whether the service has verified the name; a name in a header is only a claim.
+        kind: what the sender is; the name of nobody is only a claim of a header.
     """
 
     actor: str = ""
-    is_proved: bool = False
+    kind: Kind = "nobody"
 
     def make_origin(self, grants: Permission) -> Origin:
         """Return what the change log records about the caller's writes, and what operations check them by."""
-        return Origin(actor=self.actor, is_proved=self.is_proved, grants=grants)
+        return Origin(actor=self.actor, actor_kind=self.kind, grants=grants)
 
 
 UNKNOWN_CALLER: Final = Caller()
@@ -71,7 +72,7 @@ def get_caller(scope: Scope) -> Caller:
     """Return the sender of a request."""
     claimed: Caller = scope[_KEY]
     principal = get_principal(scope)
-    return Caller(principal.name, is_proved=True) if principal.name else claimed
+    return Caller(principal.name, principal.kind) if principal.name else claimed
 
 
 def read_caller(fields: HeaderFields) -> Caller:

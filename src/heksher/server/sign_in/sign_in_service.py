@@ -175,7 +175,7 @@ class SignInService:
             NotFoundError: there is no such person any more.
             StorageUnavailableError: that cannot be stored.
         """
-        origin = Origin(person, is_proved=True)
+        origin = Origin(person, actor_kind="person")
         await self._write_turns.run(partial(people.sign_out, self._storage, person, origin))
 
     async def _keep(self, identity: ProvidedIdentity) -> PersonRecord:

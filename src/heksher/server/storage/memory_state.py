@@ -47,7 +47,7 @@ class MemoryEntry:
         """Return what is kept of the entry if it is removed."""
         entry, origin = self.entry, self.entry.origin
         action = self.changes[0][0].action
-        return LastChange(entry.revision, entry.at, origin.actor, origin.is_proved, entry.stamp, action)
+        return LastChange(entry.revision, entry.at, origin.actor, origin.actor_kind, entry.stamp, action)
 
     def of_setting(self, setting_id: int) -> "MemoryEntry":
         """Return the entry with only the changes of one setting and its rules."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, insert, literal, select, update
 
@@ -20,6 +20,7 @@ from heksher.server.storage.records import (
     MAX_HANDED_CHANGES,
     RULE,
     SETTING,
+    ActorKind,
     ForgottenObject,
     LastChange,
     LogEntry,
@@ -179,7 +180,7 @@ class SqlLog:
         key = {"of_revision": clip(revision)}
         for row in self._statements.fetch(_LAST_CHANGE, key) or self._statements.fetch(_KEPT_CHANGE, key):
             actor = str(decode_json(row.actor))
-            return LastChange(row.revision, read_time(row.at), actor, row.is_proved, row.stamp, row.action)
+            return LastChange(row.revision, read_time(row.at), actor, _read_kind(row), row.stamp, row.action)
         return None
 
     def find_keys(self, kind: str, keys: Collection[str]) -> frozenset[str]:
@@ -300,7 +301,8 @@ class SqlLogAppender:
             "revision": revision,
             "at": entry.at.isoformat(),
             "actor": encode_json(self._origin.actor),
-            "is_proved": self._origin.is_proved,
+            "actor_kind": self._origin.actor_kind,
+            "is_proved": self._origin.actor_kind != "nobody",
             "reason": encode_json(self._origin.reason),
             "stamp": entry.stamp,
             "size": size,
@@ -358,8 +360,14 @@ def _clip_cursor(before_revision: int | None) -> int:
 
 
 def _read_entry(row: AnyRow, changes: tuple[LoggedChange, ...]) -> LogEntry:
-    origin = Origin(str(decode_json(row.actor)), str(decode_json(row.reason)), row.is_proved)
+    origin = Origin(str(decode_json(row.actor)), str(decode_json(row.reason)), _read_kind(row))
     return LogEntry(row.revision, read_time(row.at), origin, row.stamp, row.size, changes)
+
+
+def _read_kind(row: AnyRow) -> ActorKind:
+    if row.actor_kind is None:
+        return "somebody" if row.is_proved else "nobody"
+    return cast("ActorKind", row.actor_kind)
 
 
 def _read_change(row: AnyRow, long_values: dict[str, str]) -> LoggedChange:

@@ -60,7 +60,7 @@ def list_writing_routes(api: Api) -> set[tuple[str, str]]:
 
 
 def test_every_write_comes_from_the_actor_of_its_request(api: Api):
-    """Whatever it writes; it is not proved, except where a token says who it is."""
+    """Whatever it writes; that is nobody known, except where a token says who it is."""
     guarded = make_guarded(api, grants=["admin"])
     for method, path, body in WRITES:
         arguments = {} if body is None else {"json": body}
@@ -68,7 +68,7 @@ def test_every_write_comes_from_the_actor_of_its_request(api: Api):
         headers = {**ACTOR, "api_token": "hks_with admin"}
         answer = (guarded if is_guarded else api).request(method, path, headers=headers, **arguments)
         assert answer.is_success, (method, path, answer.text)
-        origin = Origin("with admin", is_proved=True) if is_guarded else Origin("Ada Lovelace", is_proved=False)
+        origin = Origin("with admin", actor_kind="token") if is_guarded else Origin("Ada Lovelace")
         expected = (int(answer.headers["heksher-revision"]), origin)
         entry = read_last(api.storage)
         assert expected == (entry.revision, entry.origin), (method, path)

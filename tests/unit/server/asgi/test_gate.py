@@ -105,7 +105,7 @@ def test_the_log_says_whose_token_it_was(api: Api):
     headers = {**bear("admin"), "Heksher-Actor": "Ada"}
     assert 204 == api.post("/api/v1/context_features", json=FEATURE, headers=headers).status_code
     origin = api.read_log()[-1].origin
-    assert ("with admin", True) == (origin.actor, origin.is_proved)
+    assert ("with admin", "token") == (origin.actor, origin.actor_kind)
 
 
 def test_a_token_that_has_ended_lets_nobody_in(api: Api, monkeypatch: pytest.MonkeyPatch):

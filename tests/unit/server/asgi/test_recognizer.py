@@ -66,7 +66,22 @@ def test_a_session_is_its_persons(app: Application, storage: MemoryStorage):
     assert 403 == send(app, "POST", FEATURES, [*OWN, bake("Rob")], BODY).status
     assert 204 == send(app, "POST", FEATURES, [*OWN, bake()], BODY).status
     origin = storage.read(lambda reader: reader.log())[-1].origin
-    assert ("Ada", True) == (origin.actor, origin.is_proved)
+    assert ("Ada", "person") == (origin.actor, origin.actor_kind)
+
+
+def test_the_log_tells_a_token_from_a_person_of_the_same_name(storage: MemoryStorage):
+    """One of them can be gone when the other one comes; and what a header claims is neither."""
+    give_token(storage, "admin", name="Ada")
+    for app, headers, feature in (
+        (make_app(storage), [HOST, (b"api_token", b"hks_Ada")], b"a"),
+        (make_app(storage), [*OWN, bake()], b"b"),
+        (Application(Config("unused"), storage), [HOST, (b"heksher-actor", b"Ada")], b"c"),
+    ):
+        assert 204 == send(app, "POST", FEATURES, headers, BODY.replace(b"new", feature)).status
+    origins = [entry.origin for entry in storage.read(lambda reader: reader.log())[-3:]]
+    assert [("Ada", "token"), ("Ada", "person"), ("Ada", "nobody")] == [
+        (origin.actor, origin.actor_kind) for origin in origins
+    ]
 
 
 @pytest.mark.parametrize(
