@@ -68,7 +68,7 @@ def remove(name: str, database: str | None) -> None:
     with open_database(database) as storage:
         from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
 
-        people.remove(storage, name, make_origin(), is_on_machine=True)
+        people.remove(storage, name, make_origin(), ways_in=None)
     click.echo(f"removed {name!r}")
 
 

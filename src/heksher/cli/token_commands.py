@@ -81,7 +81,7 @@ def revoke(name: str, database: str | None) -> None:
     with open_database(database) as storage:
         from heksher.server.operations import tokens  # noqa: PLC0415 - see cli.serve
 
-        tokens.revoke(storage, name, make_origin(), is_on_machine=True)
+        tokens.revoke(storage, name, make_origin(), ways_in=None)
     click.echo(f"revoked token {name!r}")
 
 

@@ -158,7 +158,7 @@ def test_a_grant_that_is_added_while_a_write_waits_counts(
     [
         lambda storage: people.sign_out(storage, "Ada", NOBODY),
         lambda storage: people.set_password(storage, "Ada", "another horse", NOBODY),
-        lambda storage: people.remove(storage, "Ada", NOBODY, is_on_machine=True),
+        lambda storage: people.remove(storage, "Ada", NOBODY, ways_in=None),
         lambda storage: people.rotate_key(storage, NOBODY),
     ],
 )
