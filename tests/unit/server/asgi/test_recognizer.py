@@ -152,6 +152,22 @@ def test_a_proxy_is_believed_where_it_is_trusted(
     assert status == send(app, "GET", SETTINGS, [*OWN, *more], client=peer).status
 
 
+def test_a_proxy_names_nobody_whom_a_provider_knows(storage: MemoryStorage):
+    """People choose what it calls them, so one of this name at the proxy can be another one; a session is theirs."""
+
+    def work(writer: Writer) -> None:
+        for name, subject in (("Ada", "1"), ("Eve", "2")):
+            writer.put_person(PersonRecord(name, ("admin",), None, "https://id.example.com", subject, epoch=3))
+            writer.record(LoggedChange("sign in", PERSON, name, None, {"grants": ["admin"]}))
+
+    storage.write(work)
+    app = make_app(storage, trusted_proxies=("10.0.0.5",), proxy_user_header="X-Forwarded-User")
+    for name in (b"Ada", b"Eve"):
+        assert 401 == send(app, "GET", SETTINGS, [*OWN, (USER, name)], client=PROXY).status
+        assert 200 == send(app, "GET", SETTINGS, [*OWN, bake(name.decode())], client=PROXY).status
+    assert 200 == send(app, "GET", SETTINGS, [*OWN, (USER, b"Rob")], client=PROXY).status
+
+
 def test_no_proxy_is_believed_unless_it_is_configured(storage: MemoryStorage):
     """Trusted for addresses alone, it may pass on a header that somebody has made up."""
     app = make_app(storage, trusted_proxies=("10.0.0.5",))
