@@ -13,7 +13,7 @@ from typing import NamedTuple
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from heksher.server.asgi.late_look import CHALLENGE
+from heksher.server.asgi.late_look import CHALLENGE_AGAIN
 from heksher.server.errors import (
     ConflictError,
     FullError,
@@ -113,7 +113,7 @@ def _(error: NotPermittedError) -> ErrorDescription:
 
 @describe_error.register
 def _(error: UnknownCallerError) -> ErrorDescription:
-    return ErrorDescription(HTTPStatus.UNAUTHORIZED, str(error), {"WWW-Authenticate": CHALLENGE})
+    return ErrorDescription(HTTPStatus.UNAUTHORIZED, str(error), {"WWW-Authenticate": CHALLENGE_AGAIN})
 
 
 @describe_error.register

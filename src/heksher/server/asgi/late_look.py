@@ -16,11 +16,10 @@ from heksher.server.catalog.access_picture import AnyCredential
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.errors import NotPermittedError, UnknownCallerError
 
+# What an answer asks for that refuses a request without a credential, and with one that does not hold (RFC 6750,
+# section 3.1).
 CHALLENGE: Final = "Bearer"
-UNKNOWN_CREDENTIAL: Final = (
-    "the service does not know this token: it was revoked, it has ended, or it is mistyped; or it does not know this"
-    " person, or has signed them out"
-)
+CHALLENGE_AGAIN: Final = 'Bearer error="invalid_token"'
 
 
 class Requester:
@@ -55,7 +54,7 @@ def look_again(requester: Requester, catalog: Catalog, role: Role | None = None)
         return requester.principal
     principal = credential.find_principal(state.picture.access, time.time())
     if principal is None:
-        raise UnknownCallerError(UNKNOWN_CREDENTIAL)
+        raise UnknownCallerError(credential.describe_end(state.picture.access))
     if role is not None and role not in principal.grants.roles:
         raise NotPermittedError(describe_missing(role))
     return principal
@@ -125,7 +124,7 @@ class LateLook:
             try:
                 self._sender.principal = look_again(self._sender, self._catalog, self._role)
             except UnknownCallerError as error:
-                self._error = NoLongerAllowedError(401, str(error), {"WWW-Authenticate": CHALLENGE})
+                self._error = NoLongerAllowedError(401, str(error), {"WWW-Authenticate": CHALLENGE_AGAIN})
             except NotPermittedError as error:
                 self._error = NoLongerAllowedError(403, str(error))
             else:

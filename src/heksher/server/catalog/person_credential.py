@@ -19,3 +19,10 @@ class PersonCredential(NamedTuple):
         """Return who it is; ``None`` if there is nobody of this name whom a proxy can name."""
         known = access.persons.get(self.name)
         return None if known is None or known.record.issuer is not None else known.principal
+
+    def describe_end(self, _access: AccessPicture) -> str:
+        """Say why the word of the proxy does not count. Whom it has named is not said: it can be anything."""
+        return (
+            "the service does not know the person whom the proxy names, or not as one who signs in there: an admin adds"
+            " people, under exactly that name"
+        )

@@ -168,6 +168,28 @@ def test_a_proxy_names_nobody_whom_a_provider_knows(storage: MemoryStorage):
     assert 200 == send(app, "GET", SETTINGS, [*OWN, (USER, b"Rob")], client=PROXY).status
 
 
+@pytest.mark.parametrize(
+    ("credential", "words", "challenge"),
+    [
+        (bake(epoch=2), "this session is over", b'Bearer error="invalid_token"'),
+        (bake("Eve"), "this session is over", b'Bearer error="invalid_token"'),
+        ((USER, b"Eve"), "does not know the person whom the proxy names", b'Bearer error="invalid_token"'),
+        ((USER, b"Guest"), "does not know the person whom the proxy names", b'Bearer error="invalid_token"'),
+        ((b"cookie", b"heksher=x"), "this needs a credential", b"Bearer"),
+        (bake(key="another key"), "this needs a credential", b"Bearer"),
+    ],
+)
+def test_the_answer_says_what_does_not_hold(
+    storage: MemoryStorage, credential: tuple[bytes, bytes], words: str, challenge: bytes
+):
+    """And nothing of who there is: that of somebody who is gone is as that of somebody who never was."""
+    app = make_app(storage, trusted_proxies=("10.0.0.5",), proxy_user_header="X-Forwarded-User")
+    refused = send(app, "GET", SETTINGS, [*OWN, credential], client=PROXY)
+    assert (401, challenge) == (refused.status, refused.headers[b"www-authenticate"])
+    assert words in refused.json()["detail"]
+    assert not any(name in refused.body for name in (b"Eve", b"Guest"))
+
+
 def test_no_proxy_is_believed_unless_it_is_configured(storage: MemoryStorage):
     """Trusted for addresses alone, it may pass on a header that somebody has made up."""
     app = make_app(storage, trusted_proxies=("10.0.0.5",))
