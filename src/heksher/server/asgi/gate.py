@@ -48,12 +48,14 @@ _CHALLENGE_AGAIN: Final[HeaderField] = (b"www-authenticate", CHALLENGE_AGAIN.enc
 _CHALLENGE_ANEW: Final[HeaderField] = (b"www-authenticate", b'Bearer error="invalid_request"')
 _CACHE_CONTROL: Final = b"cache-control"
 _RETRY: Final[HeaderField] = (b"retry-after", b"1")
-# What a proxy adds that passes a request on.
+# What a proxy adds that passes a request on. By their names, as programs may have fields of their own that begin alike.
 _FORWARDED_PARTS: Final = (
     b"for", b"proto", b"protocol", b"scheme", b"ssl", b"host", b"port", b"server", b"by", b"prefix", b"path", b"uri",
     b"method", b"user", b"email", b"groups", b"client-cert",
 )  # fmt: skip
-_FORWARDED: Final = frozenset({b"forwarded", *(b"x-forwarded-" + part for part in _FORWARDED_PARTS)})
+_FORWARDED: Final = frozenset(
+    {b"forwarded", b"via", b"x-real-ip", *(b"x-forwarded-" + part for part in _FORWARDED_PARTS)}
+)
 
 _PASSED_ON = (
     "this request was passed on by a proxy, so others can reach this service, and it lets anybody do everything. Start"

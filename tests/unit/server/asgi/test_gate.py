@@ -224,7 +224,17 @@ def test_before_the_database_was_reached_nobody_gets_in():
 
 @pytest.mark.parametrize(
     "field",
-    ["Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-User"],
+    [
+        "Forwarded",
+        "Via",
+        "X-Real-IP",
+        "X-Forwarded-For",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Host",
+        "X-Forwarded-Port",
+        "X-Forwarded-Prefix",
+        "X-Forwarded-User",
+    ],
 )
 def test_without_access_control_nobody_comes_through_a_proxy(field: str):
     """Except where the operator has said so, and to what is for anybody."""
@@ -237,6 +247,11 @@ def test_without_access_control_nobody_comes_through_a_proxy(field: str):
     assert 200 == api.get("/healthz/live", headers=headers).status_code
     assert 200 == Api(config=Config("unused", is_insecure=True)).get(QUERY, headers=headers).status_code
     assert 200 == make_guarded(api, grants=["read"]).get(QUERY, headers={**headers, **bear("read")}).status_code
+
+
+def test_what_only_begins_like_a_proxys_header_comes_from_none():
+    """Programs may have header fields of their own."""
+    assert 200 == Api().get(QUERY, headers={"X-Forwarded-Trace": "x", "Via-Nothing": "x"}).status_code
 
 
 def test_without_access_control_uses_of_tokens_are_noted():
