@@ -1,6 +1,6 @@
 """How answers begin on the wire, and the whole of those with which a connection is refused."""
 
-from functools import lru_cache
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
@@ -10,8 +10,10 @@ from heksher.server.json_bytes import encode
 CLOSE_LINE: Final = b"connection: close\r\n"
 CHUNKED_LINE: Final = b"transfer-encoding: chunked\r\n"
 
-# Of so many lists of fields it is remembered how they are sent.
+# Of so many lists of fields, each at most so long, it is remembered how they are sent. Clients can make up longer ones:
+# an answer that sends them elsewhere has their query in it.
 _MAX_KNOWN_FIELDS: Final = 512
+_MAX_KNOWN_BYTES: Final = 1024
 
 
 def _write_status_line(status: int) -> bytes:
@@ -39,13 +41,33 @@ class FieldLines(NamedTuple):
     says_close: bool
 
 
-@lru_cache(_MAX_KNOWN_FIELDS)
-def write_fields(fields: tuple[HeaderField, ...]) -> FieldLines:
-    """Return header fields as they are sent. Most answers have the fields of one before.
+_known: dict[tuple[HeaderField, ...], FieldLines] = {}
+
+
+def write_fields(fields: Iterable[HeaderField]) -> FieldLines:
+    """Return header fields as they are sent.
+
+    Most answers have the fields of one before, so those of a few short answers are remembered.
 
     Raises:
         ValueError: a field has a line break in it: it would be read as several fields, or as another answer.
     """
+    key = tuple(fields)
+    try:
+        known = _known.get(key)
+    except TypeError:  # lists, which an application may send as well
+        key = tuple((bytes(name), bytes(value)) for name, value in key)
+        known = _known.get(key)
+    if known is None:
+        known = _write_fields(key)
+        if len(known.text) <= _MAX_KNOWN_BYTES:
+            if len(_known) == _MAX_KNOWN_FIELDS:
+                _known.clear()
+            _known[key] = known
+    return known
+
+
+def _write_fields(fields: tuple[HeaderField, ...]) -> FieldLines:
     length_bytes, says_close = None, False
     for name, value in fields:
         if name == b"content-length":

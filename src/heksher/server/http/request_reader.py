@@ -174,6 +174,11 @@ class RequestReader:
             raise HeadTooLargeError(self._max_head_bytes, is_line=self._is_in_line())
         return end
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the last portion ended only because it had many chunks: what follows may take as long to read."""
+        return self._chunks.is_cut
+
     def close(self) -> None:
         """Let go of the parser and the receiver, which know this object. Nothing can be read afterwards."""
         del self._parser, self._receiver

@@ -6,6 +6,7 @@ Source: ASGI 3.0, HTTP connection scope, specification version 2.3.
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from contextvars import Context
 from http import HTTPStatus
 from typing import Final, Protocol
 
@@ -179,13 +180,21 @@ class ServedRequest:
         self._refusal = (status, size_bytes)
         self.disconnect()
 
-    async def run(self, app: ASGIApp, when_done: Callable[["ServedRequest"], object]) -> None:
-        """Run the application.
+    def start(
+        self, app: ASGIApp, running: "set[ServedRequest]", context: Context, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """Have the application begin with the request.
 
         Args:
             app: the application.
-            when_done: called in the end.
+            running: has the request in it as long as the application takes.
+            context: what the application runs in.
+            loop: the event loop.
         """
+        running.add(self)
+        self.task = context.run(loop.create_task, self._run(app, running.discard))
+
+    async def _run(self, app: ASGIApp, when_done: "Callable[[ServedRequest], object]") -> None:
         try:
             # What never becomes complete is not begun.
             if self.is_complete or not self._is_half_closed:
@@ -259,7 +268,7 @@ class ServedRequest:
             raise RuntimeError(f"{kind} is not the next part of an answer")
 
     def _start(self, status: int, headers: Iterable[HeaderField]) -> None:
-        fields = write_fields(tuple(headers))
+        fields = write_fields(headers)
         if fields.says_close:
             self.is_kept = False
         framing = b""

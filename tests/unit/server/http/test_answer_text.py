@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from heksher.server.http import answer_text
 from heksher.server.http.answer_text import write_fields, write_head, write_refusal
 
 
@@ -17,6 +18,21 @@ def test_what_fields_say_of_an_answer_is_read():
     """How long its body is, and whether the connection ends."""
     assert write_fields(((b"content-length", b"12"),))[1:] == (12, False)
     assert write_fields(((b"connection", b"x, Close"),))[1:] == (None, True)
+
+
+def test_fields_may_be_lists():
+    """As the specification of ASGI has it."""
+    assert write_fields([(b"a", b"b")]) == write_fields([[b"a", bytearray(b"b")]])  # type: ignore[list-item]
+
+
+def test_few_and_short_fields_are_remembered():
+    """Longer ones can be made up by clients: what waits for them would fill the memory."""
+    short, long = ((b"a", b"b"),), ((b"a", b"b" * 2000),)
+    assert write_fields(short) is write_fields(short)
+    assert write_fields(long) is not write_fields(long)
+    for number in range(2000):
+        write_fields(((b"a", b"%d" % number),))
+    assert len(answer_text._known) <= 512
 
 
 @pytest.mark.parametrize("value", [b"a\r\nb: c", b"a\nb", b"a\r", b"\r\n\r\n"])
