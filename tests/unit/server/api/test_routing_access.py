@@ -10,11 +10,11 @@ import httpx2
 import pytest
 from starlette.routing import BaseRoute
 
-from heksher.server.access.grants import NOTHING
-from heksher.server.operations import people
-from heksher.server.storage.base import NOBODY
-from tests.support.access import give_token, make_guarded
+from heksher.server.storage.access_records import PersonRecord
+from heksher.server.storage.base import Writer
+from tests.support.access import CONFIG, make_token
 from tests.support.api import FEATURES, Api
+from tests.support.storages import a_setting, store
 
 # Everybody there is: nobody, and a token with each grant. Prefixes cover the settings that begin with ``in.``.
 GRANTS = (
@@ -126,19 +126,25 @@ class Seeded(NamedTuple):
 
 
 def seed() -> Seeded:
-    """Make one."""
-    api = Api()
-    api.add_features(*FEATURES)
-    rules = {}
-    for name in ("in.a", "out.a"):
-        api.declare(f"{name}.old", configurable_features=["user"], default_value=1)
-        api.declare(name, configurable_features=["user"], default_value=1, alias=f"{name}.old", version="1.1")
-        rules[name] = api.add_rule(name, {"user": "a"}, 2)
-        # Tokens and people of nearly the same names.
-        for called in (name, f"{name}.old"):
-            give_token(api.storage, "read", name=called)
-            people.add(api.storage, called + PERSON, NOTHING, None, NOBODY)
-    return Seeded(make_guarded(api, grants=GRANTS), rules)
+    """Make one, with a single write: each request that changes something needs another one."""
+    api = Api(config=CONFIG)
+    rules: dict[str, int] = {}
+
+    def fill(writer: Writer) -> None:
+        writer.set_context_features(FEATURES)
+        for name in ("in.a", "out.a"):
+            writer.add_setting(a_setting(name, aliases=[f"{name}.old"]))
+            rules[name] = writer.add_rule(name, {"user": "a"}, 2, {}).rule_id
+            # Tokens and people of nearly the same names.
+            for called in (name, f"{name}.old"):
+                writer.put_token(make_token("read", name=called))
+                writer.put_person(PersonRecord(called + PERSON, (), None))
+        for grant in GRANTS:
+            writer.put_token(make_token(grant))
+
+    store(api.storage, fill)
+    api.app.services.catalog.refresh()
+    return Seeded(api, rules)
 
 
 def ask(seeded: Seeded, route: str, setting: str, grant: str | None) -> httpx2.Response:
