@@ -38,6 +38,9 @@ MIN_REVISION_HEADER: Final = "Heksher-Min-Revision"
 # Who acts, percent-encoded: what the history of changes names, marked as not proved.
 ACTOR_HEADER: Final = "Heksher-Actor"
 
+# Why, percent-encoded: what the history of changes says beside who.
+REASON_HEADER: Final = "Heksher-Reason"
+
 # When the token of a request expires, in its last 30 days: a moment in UTC as RFC 3339 writes it.
 TOKEN_EXPIRES_HEADER: Final = "Heksher-Token-Expires"  # noqa: S105 - the name of a header
 

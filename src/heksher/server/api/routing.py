@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial, wraps
 from inspect import Parameter, iscoroutinefunction
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Path
 from fastapi.params import Depends as Dependency
@@ -21,11 +21,11 @@ from heksher.server.api.responses import (
     document,
 )
 from heksher.server.asgi.access import UNKNOWN_ACCESS, get_access
-from heksher.server.asgi.caller import MAX_ACTOR_CHARACTERS, get_caller
+from heksher.server.asgi.caller import MAX_ACTOR_CHARACTERS, MAX_REASON_CHARACTERS, get_caller
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
 from heksher.server.write_turns import WriteTurns
-from heksher.wire import ACTOR_HEADER
+from heksher.wire import ACTOR_HEADER, REASON_HEADER
 
 # Dependencies are coroutines although they await nothing: FastAPI would run a plain function in a thread.
 
@@ -46,7 +46,9 @@ async def _get_max_value_bytes(services: ServicesDependency) -> int:
     return services.config.max_value_bytes
 
 
-# Only described here: the step in front of all routes has read it, and has refused what is malformed.
+_PERCENT_ENCODED: Final = {"pattern": "^([!-$&-~]|%[0-9A-Fa-f]{2})*$"}
+
+# Only described here: the step in front of all routes has read them, and has refused what is malformed.
 _ActorHeader = Annotated[
     str | None,
     Header(
@@ -54,12 +56,22 @@ _ActorHeader = Annotated[
         description=f"who acts, for the change log: a name of at most {MAX_ACTOR_CHARACTERS} characters, as"
         " percent-encoded UTF-8. Nobody has to prove it; a malformed one is answered 400.",
         examples=["Ada%20Lovelace"],
-        json_schema_extra={"pattern": "^([!-$&-~]|%[0-9A-Fa-f]{2})*$"},
+        json_schema_extra=_PERCENT_ENCODED,
+    ),
+]
+_ReasonHeader = Annotated[
+    str | None,
+    Header(
+        alias=REASON_HEADER,
+        description=f"why, for the change log: at most {MAX_REASON_CHARACTERS} characters, as percent-encoded UTF-8. A"
+        " malformed one is answered 400.",
+        examples=["incident%204711"],
+        json_schema_extra=_PERCENT_ENCODED,
     ),
 ]
 
 
-async def _get_origin(request: Request, _actor: _ActorHeader = None) -> Origin:
+async def _get_origin(request: Request, _actor: _ActorHeader = None, _reason: _ReasonHeader = None) -> Origin:
     return get_caller(request.scope).make_origin()
 
 

@@ -1,11 +1,13 @@
 """Who the operations learn that a write comes from."""
 
+import pytest
+
 from heksher.server.storage.base import Origin
 from tests.support.access import make_guarded
 from tests.support.api import Api
 from tests.support.operations import read_last
 
-ACTOR = {"Heksher-Actor": "Ada%20Lovelace"}
+ORIGIN = {"Heksher-Actor": "Ada%20Lovelace", "Heksher-Reason": "needed%3A%204711"}
 SETTING = "/api/v1/settings/old"
 METADATA = {"metadata": {"key": 1}, "version": "1.1"}
 # A request for each route that writes, in an order in which each changes something.
@@ -60,15 +62,16 @@ def list_writing_routes(api: Api) -> set[tuple[str, str]]:
 
 
 def test_every_write_comes_from_the_actor_of_its_request(api: Api):
-    """Whatever it writes; it is not proved, except where a token says who it is."""
+    """Whatever it writes, with the reason; it is not proved, except where a token says who it is."""
     guarded = make_guarded(api, grants=["admin"])
     for method, path, body in WRITES:
         arguments = {} if body is None else {"json": body}
         is_guarded = path.startswith(("/api/v1/tokens", "/api/v1/people"))
-        headers = {**ACTOR, "api_token": "hks_with admin"}
+        headers = {**ORIGIN, "api_token": "hks_with admin"}
         answer = (guarded if is_guarded else api).request(method, path, headers=headers, **arguments)
         assert answer.is_success, (method, path, answer.text)
-        origin = Origin("with admin", is_proved=True) if is_guarded else Origin("Ada Lovelace", is_proved=False)
+        actor = "with admin" if is_guarded else "Ada Lovelace"
+        origin = Origin(actor, "needed: 4711", is_proved=is_guarded)
         expected = (int(answer.headers["heksher-revision"]), origin)
         entry = read_last(api.storage)
         assert expected == (entry.revision, entry.origin), (method, path)
@@ -79,14 +82,15 @@ def test_no_route_that_writes_is_forgotten(api: Api):
     assert len(WRITES) == len(list_writing_routes(api))
 
 
-def test_every_route_that_writes_describes_the_header(api: Api):
-    """As one that need not be there, with what a malformed one is answered; no other route has it."""
+@pytest.mark.parametrize("name", ["Heksher-Actor", "Heksher-Reason"])
+def test_every_route_that_writes_describes_the_headers(api: Api, name: str):
+    """As ones that need not be there, with what a malformed one is answered; no other route has them."""
     paths = api.get("/openapi.json").json()["paths"]
     described = set()
     for path, item in paths.items():
         for method, operation in item.items():
             for parameter in operation.get("parameters", ()):
-                if parameter["in"] == "header" and parameter["name"] == "Heksher-Actor":
+                if parameter["in"] == "header" and parameter["name"] == name:
                     described.add((method.upper(), path))
                     assert (False, True) == (parameter["required"], "400" in operation["responses"]), (method, path)
     assert list_writing_routes(api) == described

@@ -126,7 +126,7 @@ def test_names_can_be_allowed(storage: FragileStorage):
     assert [200, 200, 421] == statuses
 
 
-@pytest.mark.parametrize("header", [b"host", b"origin", b"sec-fetch-site", b"heksher-actor"])
+@pytest.mark.parametrize("header", [b"host", b"origin", b"sec-fetch-site", b"heksher-actor", b"heksher-reason"])
 def test_what_decides_stands_once(app: Application, header: bytes):
     """Of two values a proxy could have checked the one that does not count."""
     refused = send(app, "GET", QUERY, [(header, b"a"), (header, b"a")])
