@@ -1,0 +1,111 @@
+"""The rules of a setting by priority, for questions about many contexts at once."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from heksher.rule_set import NO_RULE, Conditions, FullContext, Group, Rule, RuleSet
+
+Features = tuple[str, ...]
+
+
+class Conditioned(Protocol):
+    """Anything that applies under conditions, as a rule does."""
+
+    @property
+    def conditions(self) -> Conditions:
+        """Pairs of context feature and value that must all hold; at least one, each feature once."""
+
+
+R = TypeVar("R", bound=Conditioned)
+
+# Returns whether nothing is to be found in a context, nor in any that has more.
+Hopeless = Callable[[FullContext], bool]
+# Returns those entries of a table that are worth a look.
+Selection = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def select_all(table: dict[str, Any]) -> dict[str, Any]:
+    """Select the whole of a table."""
+    return table
+
+
+def get_features(rule: Conditioned) -> Features:
+    """Return the features that a rule has conditions on."""
+    return tuple([feature for feature, _ in rule.conditions])
+
+
+class Ranking(Generic[R]):
+    """The rules of one setting by priority. Immutable, so any number of threads may read it.
+
+    Args:
+        rules: in any order; no two with the same conditions.
+        feature_order: the service's context features, the most general one first.
+
+    Attributes:
+        groups: the rules that have conditions on the same features; the highest priority first.
+    """
+
+    __slots__ = ("_places", "_weights", "groups")
+
+    def __init__(self, rules: Sequence[R], feature_order: Sequence[str]) -> None:
+        entered = [Rule(0, rule.conditions, rule) for rule in rules]
+        self.groups: Final[tuple[Group, ...]] = RuleSet("", entered, feature_order).groups
+        self._places = {frozenset(group.features): place for place, group in enumerate(self.groups)}
+        self._weights = {feature: 1 << position for position, feature in enumerate(feature_order)}
+
+    def find_place(self, rule: R | None) -> int:
+        """Return the index of a rule's group; the number of groups for the default (``None``)."""
+        return len(self.groups) if rule is None else self._places[frozenset(get_features(rule))]
+
+    def find_twin(self, conditions: Conditions) -> R | None:
+        """Return the rule that has exactly these conditions, in whatever order; ``None`` if there is none."""
+        context = FullContext(conditions)
+        place = self._places.get(frozenset(context))
+        return None if place is None else self.find_winner(context, place, place + 1)
+
+    def rate(self, features: Features) -> int:
+        """Return the priority of rules on some features: the higher, the stronger. What the order lacks comes last."""
+        return sum(self._weights.get(feature, 1 << len(self._weights)) for feature in features)
+
+    def find_winner(self, context: FullContext, begin: int = 0, end: int | None = None) -> R | None:
+        """Return the rule that wins in a context, of those in the groups with the indices ``begin:end``."""
+        for group in self.groups[begin:end]:
+            found = group.find_value(context)
+            if found is not NO_RULE:
+                winner: R = found
+                return winner
+        return None
+
+
+def join(
+    group: Group, context: FullContext, is_hopeless: Hopeless, select: Selection = select_all
+) -> Iterator[tuple[Any, FullContext]]:
+    """Return the rules of a group that can match where a context holds, each with the context in which it does.
+
+    Args:
+        group: the group of a ranking.
+        context: what holds. Features that it lacks are open.
+        is_hopeless: which contexts to leave out.
+        select: which entries of each table to look at.
+    """
+
+    # Level by level, so that what is hopeless is left out without looking at all that is below.
+    def descend(table: Any, depth: int, joined: FullContext) -> Iterator[tuple[Any, FullContext]]:
+        if depth == len(group.levels):
+            yield table, joined
+            return
+        feature = group.levels[depth]
+        entries = select(table)
+        if feature in joined:
+            inner = entries.get(joined[feature])
+            if inner is not None:
+                yield from descend(inner, depth + 1, joined)
+            return
+        for value, inner in entries.items():
+            deeper = FullContext(joined)
+            deeper[feature] = value
+            if not is_hopeless(deeper):
+                yield from descend(inner, depth + 1, deeper)
+
+    if not is_hopeless(context):
+        yield from descend(group.table, 0, context)
