@@ -14,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from heksher.server.json_form import setting_from_json
 from heksher.server.operations import logged_change
 from heksher.server.storage import log_text
 from heksher.server.storage.access_records import PersonRecord, TokenRecord
@@ -24,6 +25,7 @@ from heksher.server.storage.base import (
     Origin,
     Reader,
     RuleRecord,
+    Selection,
     SettingRecord,
     Storage,
     Writer,
@@ -151,6 +153,21 @@ class BringRuleBack:
 
 
 @dataclass(frozen=True)
+class BringSettingBack:
+    """The return of one of the settings whose deletions the log has, if there are any."""
+
+    index: int
+
+    def __call__(self, writer: Writer) -> object:
+        entries = [(entry.revision, change) for entry in writer.history() for change in entry.changes]
+        gone = [(at, change) for at, change in entries if change.kind == "setting" and "name" in (change.before or {})]
+        if not gone:
+            return None
+        deleted_at, change = gone[self.index % len(gone)]
+        return writer.add_setting(setting_from_json(cast("dict[str, JSON]", change.before)), deleted_at)
+
+
+@dataclass(frozen=True)
 class Load:
     """Loading two settings and a rule, after all that there was has been deleted, or not."""
 
@@ -189,7 +206,18 @@ class HistoryOf:
         return newest, older
 
 
-Step = Call | ChangeValue | Rename | DeleteRule | DeleteSetting | BringRuleBack | Load | HistoryOf | Fail
+Step = (
+    Call
+    | ChangeValue
+    | Rename
+    | DeleteRule
+    | DeleteSetting
+    | BringRuleBack
+    | BringSettingBack
+    | Load
+    | HistoryOf
+    | Fail
+)
 
 
 def calls(method: str, *arguments: st.SearchStrategy[object]) -> st.SearchStrategy[Call]:
@@ -264,6 +292,17 @@ expectations = st.builds(
 )
 origins = st.builds(Origin, st.text(), st.text(), st.booleans())
 
+selections = st.builds(
+    Selection,
+    st.integers(-1, 10),
+    st.none() | st.sampled_from([*NAMES, "old_a"]),
+    st.none() | st.none() | st.integers(-1, 9),
+    st.none() | st.none() | st.text(max_size=1),
+    st.none() | st.lists(st.sampled_from(["setting", "rule", "token", "\0"]), max_size=2),
+    st.none() | st.none() | st.lists(st.integers(-1, 5), max_size=2),
+)
+some_bytes = st.none() | st.integers(0, 60)
+
 questions = st.one_of(
     calls("find_setting", st.text(max_size=2) | names),
     calls("rules", st.none() | st.lists(st.sampled_from(NAMES), max_size=3)),
@@ -271,9 +310,12 @@ questions = st.one_of(
     calls("find_rule_by_conditions", names, conditions),
     calls("log", st.integers(-1, 10), st.integers(-1, 3), st.integers(-1, 3)),
     calls("history", st.none() | st.integers(-1, 10), st.integers(-1, 3), st.integers(-1, 3)),
-    calls("changes", st.integers(-1, 10), st.integers(-1, 3), st.integers(-1, 3)),
+    calls("changes", st.integers(-1, 10), st.integers(-1, 3), st.integers(-1, 3), some_bytes),
     st.builds(HistoryOf, st.integers(1, 3), setting=settings_there | st.sampled_from([*NAMES, "unknown", "old_a"])),
     st.builds(HistoryOf, st.integers(1, 3), rule=rules_there | st.integers(-1, 9)),
+    calls("select", selections, st.none() | st.integers(-1, 10), st.integers(-1, 3), st.integers(-1, 3), some_bytes),
+    calls("changed_subjects", *[st.integers(-1, 10)] * 2, st.integers(-1, 3), st.integers(-1, 5)),
+    calls("find_conditions", st.lists(st.integers(-1, 9), max_size=3)),
     calls("features_revision"),
     calls("access"),
     calls("last_change", st.integers(-1, 10)),
@@ -283,6 +325,7 @@ steps: st.SearchStrategy[Step] = st.one_of(
     calls("set_context_features", st.permutations([*FEATURES, "w"])),
     calls("set_context_features", st.lists(st.sampled_from(FEATURES), max_size=4)),
     calls("add_setting", records),
+    calls("add_setting", records, st.integers(0, 10)),
     calls("replace_setting", names, records),
     calls("delete_setting", names),
     rules_to_add,
@@ -297,6 +340,7 @@ steps: st.SearchStrategy[Step] = st.one_of(
     st.builds(DeleteRule, rules_there),
     st.builds(DeleteSetting, settings_there),
     st.builds(BringRuleBack, st.integers(0, 5)),
+    st.builds(BringSettingBack, st.integers(0, 5)),
     st.builds(Load, st.integers(0, 5), st.integers(0, 20)),
     st.builds(ChangeValue, rules_there, values),
     st.builds(Rename, settings_there, st.sampled_from(NAMES)),

@@ -6,7 +6,7 @@ from typing import NoReturn
 from heksher.revision_id import RevisionId
 from heksher.server.catalog.picture import Picture, restore_rule
 from heksher.server.storage.access_records import AccessRecords
-from heksher.server.storage.base import Conditions, Reader, RuleRecord, SettingRecord
+from heksher.server.storage.base import Conditions, Reader, RuleRecord, Selection, SettingRecord
 from heksher.server.storage.storage_errors import StorageUnavailableError
 
 
@@ -71,20 +71,29 @@ class PictureReader(Reader):
         del after_revision, limit, max_changes
         _refuse()
 
-    def history(
+    def select(
         self,
+        selection: Selection,
         before_revision: int | None = None,
         limit: int = 100,
         max_changes: int = 100,
-        *,
-        setting: str | None = None,
-        rule_id: int | None = None,
+        max_bytes: int | None = None,
     ) -> NoReturn:
-        del before_revision, limit, max_changes, setting, rule_id
+        del selection, before_revision, limit, max_changes, max_bytes
         _refuse()
 
-    def changes(self, revision: int, first: int = 0, limit: int = 1000) -> NoReturn:
-        del revision, first, limit
+    def changes(self, revision: int, first: int = 0, limit: int = 1000, max_bytes: int | None = None) -> NoReturn:
+        del revision, first, limit, max_bytes
+        _refuse()
+
+    def changed_subjects(
+        self, after_revision: int, until_revision: int, after_subject: int = 0, max_changes: int = 1000
+    ) -> NoReturn:
+        del after_revision, until_revision, after_subject, max_changes
+        _refuse()
+
+    def find_conditions(self, rule_ids: Collection[int]) -> NoReturn:
+        del rule_ids
         _refuse()
 
 

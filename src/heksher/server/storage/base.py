@@ -22,7 +22,8 @@ Guarantees of every storage, checked by ``tests/conformance``
   only ``load`` may give an id that the log does not know at all. No two tokens have the same name or digest, and no two
   people the same name or identity (issuer and subject).
 * **Traceable**: the log can be read by setting. A setting keeps its identity under all names that it has had, and a
-  setting that is added under the last canonical name of a deleted one continues that one's identity.
+  setting that is added under the last canonical name of a deleted one continues that one's identity, unless it is said
+  which deleted one it is.
 * **Thread-safe**: all methods of ``Storage`` may be called from any thread.
 
 Duties of callers: a unit of work may run more than once before one run of it is stored, so it must have no side
@@ -55,6 +56,7 @@ from heksher.server.storage.records import (
     LoggedChange,
     Origin,
     RuleRecord,
+    Selection,
     SettingRecord,
     Written,
 )
@@ -74,6 +76,7 @@ __all__ = [
     "Origin",
     "Reader",
     "RuleRecord",
+    "Selection",
     "SettingRecord",
     "Storage",
     "Writer",

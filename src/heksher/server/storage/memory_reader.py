@@ -5,16 +5,22 @@ from collections.abc import Collection
 from heksher.revision_id import RevisionId
 from heksher.server.storage.access_records import AccessRecords
 from heksher.server.storage.base import (
-    RULE,
     Conditions,
     LastChange,
     LogEntry,
     LoggedChange,
     Reader,
     RuleRecord,
+    Selection,
     SettingRecord,
 )
-from heksher.server.storage.memory_state import MemoryState, copy_change, copy_rule, copy_setting, rule_key
+from heksher.server.storage.memory_history import (
+    find_conditions,
+    list_changed_subjects,
+    list_changes,
+    select_entries,
+)
+from heksher.server.storage.memory_state import MemoryState, copy_rule, copy_setting, rule_key
 
 
 class MemoryReader(Reader):
@@ -73,26 +79,25 @@ class MemoryReader(Reader):
     def log(self, after_revision: int = 0, limit: int = 1000, max_changes: int = 1000) -> list[LogEntry]:
         return [kept.show(max_changes) for kept in self._state.entries_after(after_revision)[: max(limit, 0)]]
 
-    def history(
+    def select(
         self,
+        selection: Selection,
         before_revision: int | None = None,
         limit: int = 100,
         max_changes: int = 100,
-        *,
-        setting: str | None = None,
-        rule_id: int | None = None,
+        max_bytes: int | None = None,
     ) -> list[LogEntry]:
-        later = [] if before_revision is None else self._state.entries_after(before_revision - 1)
-        kept = self._state.log[: len(self._state.log) - len(later)][::-1]
-        if setting is not None:
-            setting_id = self._state.find_setting_id(setting)
-            kept = [] if setting_id is None else [entry.of_setting(setting_id) for entry in kept]
-        elif rule_id is not None:
-            kept = [entry.of_object(RULE, str(rule_id)) for entry in kept]
-        # An entry without changes has none about the requested object.
-        return [entry.show(max_changes) for entry in kept if entry.changes][: max(limit, 0)]
+        return select_entries(self._state, selection, before_revision, limit, max_changes, max_bytes)
 
-    def changes(self, revision: int, first: int = 0, limit: int = 1000) -> list[LoggedChange]:
-        start = max(first, 0)
-        found = [kept for kept in self._state.entries_after(revision - 1)[:1] if kept.entry.revision == revision]
-        return [copy_change(change) for kept in found for change, _ in kept.changes[start : start + max(limit, 0)]]
+    def changes(
+        self, revision: int, first: int = 0, limit: int = 1000, max_bytes: int | None = None
+    ) -> list[LoggedChange]:
+        return list_changes(self._state, revision, first, limit, max_bytes)
+
+    def changed_subjects(
+        self, after_revision: int, until_revision: int, after_subject: int = 0, max_changes: int = 1000
+    ) -> list[int]:
+        return list_changed_subjects(self._state, after_revision, until_revision, after_subject, max_changes)
+
+    def find_conditions(self, rule_ids: Collection[int]) -> dict[int, Conditions]:
+        return find_conditions(self._state, rule_ids)

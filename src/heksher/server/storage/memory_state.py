@@ -1,7 +1,7 @@
 """The state of the storage in memory at one revision, and the copies that callers get."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
@@ -49,16 +49,9 @@ class MemoryEntry:
         action = self.changes[0][0].action
         return LastChange(entry.revision, entry.at, origin.actor, origin.is_proved, entry.stamp, action)
 
-    def of_setting(self, setting_id: int) -> "MemoryEntry":
-        """Return the entry with only the changes of one setting and its rules."""
-        return MemoryEntry(self.entry, tuple(recorded for recorded in self.changes if recorded[1] == setting_id))
-
-    def of_object(self, kind: str, key: str) -> "MemoryEntry":
-        """Return the entry with only the changes of one object."""
-        return MemoryEntry(
-            self.entry,
-            tuple(recorded for recorded in self.changes if (recorded[0].kind, recorded[0].key) == (kind, key)),
-        )
+    def only(self, is_selected: Callable[[RecordedChange], bool]) -> "MemoryEntry":
+        """Return the entry with only some of its changes."""
+        return MemoryEntry(self.entry, tuple(filter(is_selected, self.changes)))
 
     def show(self, max_changes: int) -> LogEntry:
         """Return the log entry with a copy of its first changes."""
@@ -142,8 +135,21 @@ class MemoryState:
 
     def _forget(self, change: LoggedChange, setting_id: int | None) -> None:
         self.forgotten.pop((change.kind, change.key), None)
-        if change.kind in {SETTING, RULE} and change.before is not None and change.after is None:
+        if change.kind in {SETTING, RULE} and change.is_deletion:
             self.forgotten[change.kind, change.key] = ForgottenObject(setting_id, change.action)
+
+    def choose_setting_id(self, name: str, gone: int | None) -> int:
+        """Return the number for a setting that is added under a canonical name.
+
+        Args:
+            name: the name.
+            gone: the number of the setting that this unit of work has deleted under the name; ``None`` if none.
+        """
+        number = self.find_gone_id(name) if gone is None else gone
+        if number is None or number in self.setting_ids.values():
+            self.last_setting_id += 1
+            return self.last_setting_id
+        return number
 
     def find_gone_id(self, name: str) -> int | None:
         """Return the number of the deleted setting that had this canonical name last; ``None`` if there is none."""

@@ -15,6 +15,7 @@ from heksher.server.storage.base import (
     Writer,
 )
 from heksher.server.storage.ceilings import Counts
+from heksher.server.storage.memory_history import find_deleted_id
 from heksher.server.storage.memory_reader import MemoryReader
 from heksher.server.storage.memory_state import MemoryEntry, MemoryState, copy_change, copy_rule, copy_setting, rule_key
 from heksher.server.storage.storage_errors import ContractError
@@ -50,9 +51,9 @@ class MemoryWriter(MemoryReader, Writer):
     def require_room(self, *, settings: int = 0, rules: int = 0) -> None:
         self._unit.room.take(self, Counts(settings, rules))
 
-    def add_setting(self, setting: SettingRecord) -> None:
+    def add_setting(self, setting: SettingRecord, deleted_at: int | None = None) -> None:
         with self._unit.change():
-            self._put_setting(setting, self._choose_setting_id(setting.name))
+            self._put_setting(setting, self._find_identity(setting.name, deleted_at))
 
     def replace_setting(self, name: str, setting: SettingRecord) -> None:
         with self._unit.change():
@@ -108,7 +109,7 @@ class MemoryWriter(MemoryReader, Writer):
             rule_ids = [rule.rule_id for rule in rules]
             require_new_ids(rule_ids, self._state.last_rule_id, next_rule_id, self._is_logged)
             for setting in settings:
-                self._put_setting(setting, self._choose_setting_id(setting.name))
+                self._put_setting(setting, self._find_identity(setting.name))
             for rule in rules:
                 self._check_new_rule(rule)
                 self._put_rule(rule)
@@ -160,14 +161,13 @@ class MemoryWriter(MemoryReader, Writer):
             return self._state.setting_ids[name]
         return self._gone.get(name, self._state.find_last_id(name))
 
-    def _choose_setting_id(self, name: str) -> int:
-        setting_id = self._gone.get(name)
-        if setting_id is None:
-            setting_id = self._state.find_gone_id(name)
-        if setting_id is None or setting_id in self._state.setting_ids.values():
-            self._state.last_setting_id += 1
-            return self._state.last_setting_id
-        return setting_id
+    def _find_identity(self, name: str, deleted_at: int | None = None) -> int:
+        if deleted_at is None:
+            return self._state.choose_setting_id(name, self._gone.get(name))
+        number = find_deleted_id(self._state, name, deleted_at)
+        if number is None or number in self._state.setting_ids.values():
+            raise ContractError(f"setting {name!r} cannot come back as the one that revision {deleted_at} has deleted")
+        return number
 
     def _put_setting(self, setting: SettingRecord, setting_id: int) -> None:
         _check_features(setting, self._state.features)

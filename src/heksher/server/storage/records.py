@@ -1,6 +1,6 @@
 """The records of a storage: settings, rules, and the entries of the change log."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Generic, TypeVar
@@ -86,6 +86,11 @@ class LoggedChange:
     after: Fields | None
     setting: str = ""
 
+    @property
+    def is_deletion(self) -> bool:
+        """Whether the object is gone since."""
+        return self.before is not None and self.after is None
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -145,6 +150,29 @@ class LogEntry:
         """
         (change,) = self.changes
         return change
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which changes of the log are asked for: those of which all of this holds.
+
+    Attributes:
+        after_revision: only of entries above this revision; any integer.
+        setting: only changes of this setting and its rules: any name of a setting, or any canonical name that a deleted
+            one had. ``None`` for all.
+        rule_id: only changes of the rule with this id; any integer. ``None`` for all.
+        actor: only of entries with exactly this actor; ``None`` for all.
+        kinds: only changes of objects of these kinds, which may be any texts; ``None`` for all.
+        subjects: only changes of the settings with these numbers, as ``Reader.changed_subjects`` returns them, and
+            their rules; ``None`` for all.
+    """
+
+    after_revision: int = 0
+    setting: str | None = None
+    rule_id: int | None = None
+    actor: str | None = None
+    kinds: Collection[str] | None = None
+    subjects: Collection[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

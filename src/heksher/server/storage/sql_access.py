@@ -12,7 +12,7 @@ from sqlalchemy import Delete, Insert, Update, bindparam, delete, insert, or_, s
 
 from heksher.server.storage.access_records import AccessRecords, PersonRecord, TokenRecord, floor_hour
 from heksher.server.storage.json_text import decode_json, encode_json, is_storable
-from heksher.server.storage.sql_log import read_time
+from heksher.server.storage.sql_log_rows import read_time
 from heksher.server.storage.sql_statements import AnyRow, Statements
 from heksher.server.storage.storage_errors import ContractError
 from heksher.server.storage.tables import PERSON, SIGNING_KEY, TOKEN

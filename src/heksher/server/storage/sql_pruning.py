@@ -14,7 +14,7 @@ from sqlalchemy import BindParameter, and_, bindparam, delete, exists, func, ins
 
 from heksher.server.storage.records import RULE as RULE_KIND
 from heksher.server.storage.records import SETTING as SETTING_KIND
-from heksher.server.storage.sql_log import read_time
+from heksher.server.storage.sql_log_rows import read_time
 from heksher.server.storage.sql_statements import Statements
 from heksher.server.storage.tables import (
     FORGOTTEN_OBJECT,

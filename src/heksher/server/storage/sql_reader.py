@@ -6,6 +6,7 @@ per setting.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final, cast
 
 from sqlalchemy import Connection, bindparam, func, literal, null, select, union_all
@@ -19,11 +20,13 @@ from heksher.server.storage.base import (
     LoggedChange,
     Reader,
     RuleRecord,
+    Selection,
     SettingRecord,
 )
 from heksher.server.storage.dialect import MAX_BIG_KEY, Dialect
 from heksher.server.storage.json_text import decode_json, decode_json_object, is_storable
 from heksher.server.storage.sql_access import SqlAccess
+from heksher.server.storage.sql_history import SqlHistory
 from heksher.server.storage.sql_log import SqlLog
 from heksher.server.storage.sql_statements import AnyRow, Statements, digest_conditions, in_batches
 from heksher.server.storage.tables import (
@@ -72,6 +75,7 @@ _RULES: Final = select(
 ).join(SETTING)
 _RULES_OF_SETTINGS: Final = _RULES.where(SETTING.c.name.in_(bindparam("names", expanding=True)))
 _RULE_BY_ID: Final = _RULES.add_columns(SETTING.c.type, RULE.c.setting_id).where(RULE.c.id == bindparam("rule_id"))
+_CONDITIONS: Final = select(RULE.c.id, RULE.c.conditions).where(RULE.c.id.in_(bindparam("rule_ids", expanding=True)))
 _RULE_BY_CONDITIONS: Final = _RULES.where(
     SETTING.c.name == bindparam("setting"), RULE.c.conditions_digest == bindparam("digest")
 )
@@ -83,6 +87,7 @@ class SqlReader(Reader):
     def __init__(self, connection: Connection, dialect: Dialect) -> None:
         self._statements = Statements(connection, dialect)
         self._log = SqlLog(self._statements)
+        self._history = SqlHistory(self._statements)
         self._access = SqlAccess(self._statements)
         # The numbers of settings by canonical name, as far as they are known.
         self._setting_ids: dict[str, int] = {}
@@ -156,26 +161,37 @@ class SqlReader(Reader):
     def log(self, after_revision: int = 0, limit: int = 1000, max_changes: int = 1000) -> list[LogEntry]:
         return self._log.list_forwards(after_revision, limit, max_changes)
 
-    def history(
+    def select(
         self,
+        selection: Selection,
         before_revision: int | None = None,
         limit: int = 100,
         max_changes: int = 100,
-        *,
-        setting: str | None = None,
-        rule_id: int | None = None,
+        max_bytes: int | None = None,
     ) -> list[LogEntry]:
-        if setting is not None:
-            setting_id = self._find_subject(setting)
-            if setting_id is None:
-                return []
-            return self._log.list_of_setting(setting_id, before_revision, limit, max_changes)
-        if rule_id is not None:
-            return self._log.list_of_rule(rule_id, before_revision, limit, max_changes)
-        return self._log.list_backwards(before_revision, limit, max_changes)
+        if selection.setting is not None:
+            subject = self._find_subject(selection.setting)
+            wanted = selection.subjects
+            found = [] if subject is None or not (wanted is None or subject in wanted) else [subject]
+            selection = replace(selection, subjects=found)
+        return self._history.select(selection, before_revision, limit, max_changes, max_bytes)
 
-    def changes(self, revision: int, first: int = 0, limit: int = 1000) -> list[LoggedChange]:
-        return self._log.list_changes(revision, first, limit)
+    def changes(
+        self, revision: int, first: int = 0, limit: int = 1000, max_bytes: int | None = None
+    ) -> list[LoggedChange]:
+        return self._history.list_changes(revision, first, limit, max_bytes)
+
+    def changed_subjects(
+        self, after_revision: int, until_revision: int, after_subject: int = 0, max_changes: int = 1000
+    ) -> list[int]:
+        return self._history.list_changed_subjects(after_revision, until_revision, after_subject, max_changes)
+
+    def find_conditions(self, rule_ids: Collection[int]) -> dict[int, Conditions]:
+        found: dict[int, Conditions] = {}
+        for batch in in_batches(rule_id for rule_id in frozenset(rule_ids) if 0 < rule_id <= MAX_BIG_KEY):
+            rows = self._statements.fetch(_CONDITIONS, {"rule_ids": batch})
+            found.update((row.id, _read_conditions(row.conditions)) for row in rows)
+        return {**self._history.find_deleted(frozenset(rule_ids).difference(found)), **found}
 
     def _find_subject(self, name: str) -> int | None:
         """Return the number of the setting that has a name, or else of the one that had it last."""
@@ -225,8 +241,12 @@ def _read_rule(row: AnyRow) -> RuleRecord:
     return RuleRecord(
         rule_id=row.id,
         setting=row.setting,
-        conditions=cast("Conditions", decode_json_object(row.conditions)),
+        conditions=_read_conditions(row.conditions),
         value=decode_json(row.value),
         metadata=decode_json_object(row.metadata),
         revision=row.revision,
     )
+
+
+def _read_conditions(text: str) -> Conditions:
+    return cast("Conditions", decode_json_object(text))

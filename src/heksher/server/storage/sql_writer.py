@@ -8,17 +8,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, bindparam, delete, insert, literal, select, true, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, true, update
 
 from heksher.revision_id import RevisionId
 from heksher.server.storage.access_records import PersonRecord, TokenRecord
 from heksher.server.storage.base import RULE as RULE_KIND
-from heksher.server.storage.base import SETTING as SETTING_KIND
 from heksher.server.storage.base import Conditions, LoggedChange, Origin, RuleRecord, SettingRecord, Writer, Written
 from heksher.server.storage.ceilings import Counts
 from heksher.server.storage.dialect import Dialect
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
 from heksher.server.storage.schema import require_version
+from heksher.server.storage.sql_identity import SqlIdentity
 from heksher.server.storage.sql_log import SqlLogAppender
 from heksher.server.storage.sql_reader import SqlReader
 from heksher.server.storage.sql_statements import digest_conditions, in_batches, write_conditions
@@ -69,7 +69,6 @@ _MOVE_FEATURE: Final = update(CONTEXT_FEATURE).where(_FEATURE).values(position=b
 
 _SETTING: Final = SETTING.c.name == bindparam("setting")
 _SETTING_ID: Final = select(SETTING.c.id).where(_SETTING)
-_HAS_SETTING_ID: Final = select(literal(1)).where(SETTING.c.id == bindparam("setting_id")).select_from(SETTING)
 _ADD_SETTING: Final = insert(SETTING)
 _REPLACE_SETTING: Final = update(SETTING).where(SETTING.c.id == bindparam("setting_id"))
 _DELETE_SETTING: Final = delete(SETTING).where(_SETTING)
@@ -109,8 +108,7 @@ class SqlWriter(SqlReader, Writer):
         # The newest revision before this unit of work. No other writer can create one meanwhile.
         self._old_revision = RevisionId(0)
         self._features: tuple[str, ...] = ()
-        # The numbers of the settings that this unit has deleted, by name.
-        self._gone: dict[str, int] = {}
+        self._identity = SqlIdentity(self._statements, self._log, self._setting_ids, self._counters)
 
     def lock(self) -> None:
         """Wait until no other transaction writes, and keep others from writing until this one ends.
@@ -129,7 +127,7 @@ class SqlWriter(SqlReader, Writer):
             )
         require_version([rows[0].version_num], self._statements.place)
         self._stored_counters = {name: getattr(rows[0], name) for name in _COUNTERS}
-        self._counters = dict(self._stored_counters)
+        self._counters.update(self._stored_counters)
         self._old_revision = RevisionId(rows[0].newest_revision or 0, rows[0].stamp or "")
         self._features = tuple(row.feature for row in rows if row.feature is not None)
 
@@ -183,30 +181,33 @@ class SqlWriter(SqlReader, Writer):
     def require_room(self, *, settings: int = 0, rules: int = 0) -> None:
         self._unit.room.take(self, Counts(settings, rules))
 
-    def add_setting(self, setting: SettingRecord) -> None:
-        self.add_settings((setting,))
+    def add_setting(self, setting: SettingRecord, deleted_at: int | None = None) -> None:
+        if deleted_at is None:
+            self.add_settings((setting,))
+            return
+        with self._unit.change():
+            self._add_settings([(self._identity.revive(setting.name, deleted_at), setting)])
 
     def add_settings(self, settings: Collection[SettingRecord]) -> None:
         with self._unit.change():
             for some in in_batches(settings):
-                self._add_settings(some)
+                numbers = self._identity.choose([setting.name for setting in some])
+                self._add_settings(list(zip(numbers, some, strict=True)))
 
     def replace_setting(self, name: str, setting: SettingRecord) -> None:
         with self._unit.change():
             doing = f"replacing setting {name!r}"
-            setting_id = self._find_setting_id(name)
+            setting_id = self._identity.find(name)
             key = {"setting_id": setting_id}
             self._statements.run_later(_DELETE_NAMES, key, doing)
             self._statements.run_later(_DELETE_CONFIGURABLE, key, doing)
             self._statements.run_later(_REPLACE_SETTING, {**key, **self._make_setting_row(setting)}, doing)
             self._add_names_and_features([(setting_id, setting)])
-            del self._setting_ids[name]
-            self._setting_ids[setting.name] = setting_id
+            self._identity.rename(name, setting.name)
 
     def delete_setting(self, name: str) -> None:
         with self._unit.change():
-            self._gone[name] = self._find_setting_id(name)
-            del self._setting_ids[name]
+            self._identity.remove(name)
             self._statements.run(_DELETE_SETTING, {"setting": name}, f"deleting setting {name!r}")
 
     def add_rule(
@@ -218,7 +219,7 @@ class SqlWriter(SqlReader, Writer):
         rule_id: int | None = None,
     ) -> RuleRecord:
         with self._unit.change():
-            setting_id = self._find_setting_id(setting)
+            setting_id = self._identity.find(setting)
             if rule_id is not None:
                 require_same_rule(rule_id, setting_id, conditions, self._log.find_last(RULE_KIND, str(rule_id)))
             new_id = self._counters["last_rule_id"] + 1 if rule_id is None else rule_id
@@ -263,7 +264,7 @@ class SqlWriter(SqlReader, Writer):
             self.add_settings(settings)
             for batch in in_batches(rules):
                 rows = [
-                    {**self._make_rule_row(rule), "setting_id": self._find_setting_id(rule.setting)} for rule in batch
+                    {**self._make_rule_row(rule), "setting_id": self._identity.find(rule.setting)} for rule in batch
                 ]
                 self._statements.run_each(_ADD_RULE, rows, "loading rules")
             self._counters["last_rule_id"] = max(self._counters["last_rule_id"], next_rule_id - 1)
@@ -301,55 +302,14 @@ class SqlWriter(SqlReader, Writer):
     def _find_subject_of(self, change: LoggedChange) -> int | None:
         """Return the number of the setting that a change is about, after checking that the change can be stored."""
         require_storable(change)
-        if change.kind not in {SETTING_KIND, RULE_KIND}:
-            return None
-        name = change.key if change.kind == SETTING_KIND else change.setting
-        # Whatever this unit has given the name of a setting that it deleted is in the first one.
-        if (known := self._setting_ids.get(name, self._gone.get(name))) is not None:
-            return known
-        for row in self._statements.fetch(_SETTING_ID, {"setting": name}):
-            self._setting_ids[name] = row.id
-            return int(row.id)
-        return self._log.find_last_id(name)
+        return self._identity.find_subject(change)
 
-    def _find_setting_id(self, name: str) -> int:
-        """Return the number of the setting with a canonical name, which must exist."""
-        if name not in self._setting_ids:
-            rows = self._statements.fetch(_SETTING_ID, {"setting": name})
-            if not rows:
-                raise ContractError(f"there is no setting with the canonical name {name!r}")
-            self._setting_ids[name] = rows[0].id
-        return self._setting_ids[name]
-
-    def _add_settings(self, settings: Sequence[SettingRecord]) -> None:
-        logged = self._find_logged([setting.name for setting in settings])
-        numbered = [(self._choose_setting_id(setting.name, logged), setting) for setting in settings]
+    def _add_settings(self, numbered: Sequence[tuple[int, SettingRecord]]) -> None:
         rows = [{"id": setting_id, **self._make_setting_row(setting)} for setting_id, setting in numbered]
-        self._statements.run_each_later(_ADD_SETTING, rows, f"adding setting {settings[0].name!r}")
+        self._statements.run_each_later(_ADD_SETTING, rows, f"adding setting {numbered[0][1].name!r}")
         self._add_names_and_features(numbered)
-        self._setting_ids.update({setting.name: setting_id for setting_id, setting in numbered})
-
-    def _find_logged(self, names: Sequence[str]) -> frozenset[str]:
-        """Return those of some names that settings have had, or have."""
-        # If the database has never had a setting, none can have had a name.
-        return self._log.find_keys(SETTING_KIND, names) if self._counters["last_setting_id"] > 0 else frozenset()
-
-    def _choose_setting_id(self, name: str, logged: Collection[str]) -> int:
-        """Return the number of the deleted setting that had a name last, or a new one."""
-        last_id = self._find_gone_id(name) if name in logged or name in self._gone else None
-        if last_id is None or self._statements.fetch(_HAS_SETTING_ID, {"setting_id": last_id}):
-            self._counters["last_setting_id"] += 1
-            return self._counters["last_setting_id"]
-        return last_id
-
-    def _find_gone_id(self, name: str) -> int | None:
-        if name in self._gone:
-            return self._gone[name]
-        last = self._log.find_last(SETTING_KIND, name)
-        if last is not None:
-            return None if last[0].after is not None else last[1]
-        forgotten = self._log.find_forgotten(SETTING_KIND, name)
-        return None if forgotten is None else forgotten.setting_id
+        for setting_id, setting in numbered:
+            self._identity.note(setting.name, setting_id)
 
     def _add_names_and_features(self, numbered: Sequence[tuple[int, SettingRecord]]) -> None:
         doing = f"making setting {numbered[0][1].name!r} configurable by its features"

@@ -33,7 +33,7 @@ from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, St
 
 from heksher.server.storage.dialect import BIG_KEY
 
-SCHEMA_VERSION: Final = "0005"
+SCHEMA_VERSION: Final = "0006"
 
 # Constraints have names so that a migration can change them on any database.
 METADATA: Final = MetaData(
@@ -127,6 +127,7 @@ LOG_ENTRY: Final = Table(
     Column("stamp", String(12), nullable=False),
     # The number of its parts, stored because counting a hundred thousand parts is slow.
     Column("size", Integer, nullable=False),
+    Index(None, "actor", "revision"),
 )
 
 LOG_PART: Final = Table(
@@ -146,6 +147,7 @@ LOG_PART: Final = Table(
     Column("after", Text, nullable=True),
     Index(None, "setting_id", "revision", "number"),
     Index(None, "kind", "key", "revision"),
+    Index(None, "kind", "revision"),
     # Rows are short and read by their key, so SQLite needs neither a row id nor a separate index for the key.
     sqlite_with_rowid=False,
 )

@@ -11,6 +11,7 @@ from heksher.server.storage.records import (
     LogEntry,
     LoggedChange,
     RuleRecord,
+    Selection,
     SettingRecord,
 )
 from heksher.value_type import JSON
@@ -108,7 +109,6 @@ class Reader(ABC):
             max_changes: the maximum number of changes of each entry, from its first one on; less than 1 counts as 1.
         """
 
-    @abstractmethod
     def history(
         self,
         before_revision: int | None = None,
@@ -118,22 +118,64 @@ class Reader(ABC):
         setting: str | None = None,
         rule_id: int | None = None,
     ) -> list[LogEntry]:
-        """Return log entries, newest first. The cost of a page does not depend on the length of the log.
+        """Return the log entries that changed a setting (or one of its rules), or a rule, or all: see ``select``."""
+        return self.select(Selection(setting=setting, rule_id=rule_id), before_revision, limit, max_changes)
+
+    @abstractmethod
+    def select(
+        self,
+        selection: Selection,
+        before_revision: int | None = None,
+        limit: int = 100,
+        max_changes: int = 100,
+        max_bytes: int | None = None,
+    ) -> list[LogEntry]:
+        """Return log entries with the changes that are selected, newest first.
+
+        Entries without any of them are left out. The cost of a page does not depend on the length of the log.
 
         Args:
+            selection: which changes.
             before_revision: only entries below this revision. The revision of the last entry of a page is the cursor
                 for the next page; ``None`` starts at the newest entry.
             limit: the maximum number of entries.
             max_changes: the maximum number of changes of each entry, from its first one on; less than 1 counts as 1.
-            setting: only entries that changed this setting or one of its rules, and only those changes of them. Any
-                name of a setting, or any canonical name that a deleted setting had. ``None`` for all.
-            rule_id: only entries that changed the rule with this id, and only those changes of them. ``None`` for all.
-                Cannot be combined with ``setting``.
+            max_bytes: of the long values of the page (those above 4 KiB, each counted once); it ends before the entry
+                with which they would have more. Its first entry is there in any case. ``None`` for any number.
         """
 
     @abstractmethod
-    def changes(self, revision: int, first: int = 0, limit: int = 1000) -> list[LoggedChange]:
-        """Return at most ``limit`` changes of one log entry, in order, from number ``first`` (counted from 0) on."""
+    def changes(
+        self, revision: int, first: int = 0, limit: int = 1000, max_bytes: int | None = None
+    ) -> list[LoggedChange]:
+        """Return at most ``limit`` changes of one log entry, in order, from number ``first`` (counted from 0) on.
+
+        Args:
+            revision: of the entry; any integer, as the next two are.
+            first: the number of the first change.
+            limit: the maximum number of changes.
+            max_bytes: as for ``select``, of these changes.
+        """
+
+    @abstractmethod
+    def changed_subjects(
+        self, after_revision: int, until_revision: int, after_subject: int = 0, max_changes: int = 1000
+    ) -> list[int]:
+        """Return the numbers of settings that were changed, or rules of theirs, ascending.
+
+        A number is that of one setting under all of its names, also after its deletion.
+
+        Args:
+            after_revision: only by entries above this revision.
+            until_revision: only by entries up to this revision.
+            after_subject: only numbers above this one, which is the cursor for the next page.
+            max_changes: the page ends before the setting with which there would be more changes; the first one is there
+                in any case. There are never more than 1,000 settings.
+        """
+
+    @abstractmethod
+    def find_conditions(self, rule_ids: Collection[int]) -> dict[int, Conditions]:
+        """Return the conditions of rules that there are, or were as far as the log has their deletion, by id."""
 
 
 class Writer(Reader):
@@ -154,8 +196,14 @@ class Writer(Reader):
         """
 
     @abstractmethod
-    def add_setting(self, setting: SettingRecord) -> None:
-        """Add a setting. Its name and aliases must not belong to any setting yet; its features must be in the list."""
+    def add_setting(self, setting: SettingRecord, deleted_at: int | None = None) -> None:
+        """Add a setting. Its name and aliases must not belong to any setting yet; its features must be in the list.
+
+        Args:
+            setting: all attributes.
+            deleted_at: the revision of the entry in the log that deleted the same setting, whose identity this one
+                continues then; no setting may have it. ``None``: see *Traceable*.
+        """
 
     def add_settings(self, settings: Collection[SettingRecord]) -> None:
         """Add many settings, each as ``add_setting`` does."""
