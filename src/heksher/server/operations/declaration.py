@@ -26,6 +26,7 @@ from heksher.server.operations.context_features import describe_unknown
 from heksher.server.operations.differences import Comparison, Declaration, Difference
 from heksher.server.operations.logged_change import change_setting
 from heksher.server.operations.permission import require
+from heksher.server.operations.value_limits import require_declared_within
 from heksher.server.operations.value_size import require_size
 from heksher.server.operations.versions import FIRST_VERSION, is_major_upgrade, is_newer
 from heksher.server.storage.base import Origin, Reader, RuleRecord, SettingRecord, Storage, Writer, Written
@@ -328,6 +329,7 @@ def _create(draft: _DeclaredSettings, declaration: Declaration, is_any_version_f
         message = describe_unknown(declaration.configurable_features, draft.order)
         raise NotFoundError(message, "configurable feature of a new setting")
     draft.require_sizes(declaration)
+    require_declared_within(declaration.metadata, declaration.default_value, None)
     draft.require_room()
     created = SettingRecord(
         name=declaration.name,
@@ -356,6 +358,7 @@ def _upgrade(draft: _DeclaredSettings, comparison: Comparison) -> DeclarationRes
     if any(difference.level not in acceptable for difference in differences):
         return DeclarationResult("rejected", stored.version, differences)
     draft.require_sizes(declared, stored)
+    require_declared_within(declared.metadata, declared.default_value, stored)
     upgraded = _apply(declared, stored)
     draft.replace(stored, upgraded)
     return DeclarationResult("upgraded", stored.version, differences)

@@ -1,22 +1,24 @@
-"""Metadata of settings and rules: a JSON object that the service stores without interpreting it.
+"""Metadata of settings and rules: a JSON object of which the service interprets the limits of a setting's values alone.
 
 An edit computes new metadata from the old. Settings and rules share the same edits; for a setting, an edit also needs a
 newer version.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from heksher.server.access.grants import Role
-from heksher.server.errors import NotAcceptableError
+from heksher.server.errors import ConflictError, NotAcceptableError
 from heksher.server.limits import MAX_METADATA_KEYS
 from heksher.server.operations.logged_change import change_rule
 from heksher.server.operations.lookup import get_rule, get_setting
 from heksher.server.operations.permission import require
 from heksher.server.operations.settings import store
+from heksher.server.operations.value_limits import ValueLimits, have_other_limits, require_readable_limits
 from heksher.server.operations.versions import require_newer
-from heksher.server.storage.base import Origin, Storage, Writer, Written
-from heksher.value_type import JSON, json_key
+from heksher.server.storage.base import Origin, SettingRecord, Storage, Writer, Written
+from heksher.value_type import JSON, json_key, shorten
 
 Metadata = Mapping[str, JSON]
 Edit = Callable[[Metadata], Metadata]
@@ -61,8 +63,9 @@ def edit_of_setting(storage: Storage, name: str, edit: Edit, version: str, origi
     Raises:
         NotFoundError: the setting does not exist.
         NotPermittedError: who asks may not declare this setting.
-        ConflictError: the version is not newer.
+        ConflictError: the version is not newer, or present values break the limits in the new metadata.
         NotAcceptableError: there would be too many keys.
+        InvalidInputError: the limits of values in the new metadata cannot be read.
     """
 
     def work(writer: Writer) -> None:
@@ -70,6 +73,8 @@ def edit_of_setting(storage: Storage, name: str, edit: Edit, version: str, origi
         require(origin, Role.DECLARE, setting.name)
         metadata = _apply(edit, setting.metadata)
         require_newer(setting, version)
+        if have_other_limits(metadata, setting.metadata):
+            _check_limits(writer, setting, metadata)
         store(writer, "set metadata", setting, replace(setting, metadata=metadata, version=version))
 
     return storage.write(work, origin)
@@ -93,6 +98,20 @@ def edit_of_rule(storage: Storage, rule_id: int, edit: Edit, origin: Origin) -> 
             writer.record(change_rule("set metadata", rule, changed, writer.context_features()))
 
     return storage.write(work, origin)
+
+
+def _check_limits(writer: Writer, setting: SettingRecord, metadata: Metadata) -> None:
+    require_readable_limits(metadata)
+    limits = ValueLimits(metadata)
+    conflicts = []
+    if fault := limits.find_fault(setting.default_value):
+        conflicts.append(
+            f"limits of values broken by the default value {shorten(json.dumps(setting.default_value))}: {fault}"
+        )
+    if broken := limits.tell_broken(writer.rules([setting.name])):
+        conflicts.append(broken)
+    if conflicts:
+        raise ConflictError(f"setting {setting.name!r} has values outside these limits", tuple(conflicts))
 
 
 def _apply(edit: Edit, metadata: Metadata) -> Metadata:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from heksher.revision_id import RevisionId
 from heksher.server.access.grants import EVERYTHING, Grants
@@ -64,6 +64,19 @@ class RuleRecord:
     value: JSON
     metadata: Mapping[str, JSON] = field(default_factory=dict)
     revision: int = field(default=0, compare=False)
+
+
+class RuleOfSetting(NamedTuple):
+    """A rule, with what its setting demands of its value.
+
+    Attributes:
+        type: of the setting, as in its record.
+        setting_metadata: the metadata of the setting.
+    """
+
+    rule: RuleRecord
+    type: str
+    setting_metadata: Mapping[str, JSON]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ per setting.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final, cast
+from typing import Any, Final, cast
 
-from sqlalchemy import Connection, bindparam, func, literal, null, select, union_all
+from sqlalchemy import Connection, Select, bindparam, func, literal, null, select, union_all
 
 from heksher.revision_id import RevisionId
 from heksher.server.storage.access_records import AccessRecords
@@ -19,6 +19,7 @@ from heksher.server.storage.base import (
     LogEntry,
     LoggedChange,
     Reader,
+    RuleOfSetting,
     RuleRecord,
     Selection,
     SettingRecord,
@@ -74,8 +75,9 @@ _RULES: Final = select(
     RULE.c.id, SETTING.c.name.label("setting"), RULE.c.conditions, RULE.c.value, RULE.c.metadata, RULE.c.revision
 ).join(SETTING)
 _RULES_OF_SETTINGS: Final = _RULES.where(SETTING.c.name.in_(bindparam("names", expanding=True)))
-_RULE_BY_ID: Final = _RULES.add_columns(SETTING.c.type, RULE.c.setting_id).where(RULE.c.id == bindparam("rule_id"))
 _CONDITIONS: Final = select(RULE.c.id, RULE.c.conditions).where(RULE.c.id.in_(bindparam("rule_ids", expanding=True)))
+_RULE_BY_ID: Final = _RULES.add_columns(RULE.c.setting_id).where(RULE.c.id == bindparam("rule_id"))
+_RULE_OF_SETTING_BY_ID: Final = _RULE_BY_ID.add_columns(SETTING.c.type, SETTING.c.metadata.label("setting_metadata"))
 _RULE_BY_CONDITIONS: Final = _RULES.where(
     SETTING.c.name == bindparam("setting"), RULE.c.conditions_digest == bindparam("digest")
 )
@@ -146,11 +148,14 @@ class SqlReader(Reader):
         return int(self._statements.fetch(_RULE_COUNT)[0].found)
 
     def find_rule(self, rule_id: int) -> RuleRecord | None:
-        return _read_first_rule(self._fetch_rule(rule_id))
+        return _read_first_rule(self._fetch_rule(rule_id, _RULE_BY_ID))
 
-    def find_rule_and_type(self, rule_id: int) -> tuple[RuleRecord, str] | None:
-        rows = self._fetch_rule(rule_id)
-        return (_read_rule(rows[0]), rows[0].type) if rows else None
+    def find_rule_of_setting(self, rule_id: int) -> RuleOfSetting | None:
+        rows = self._fetch_rule(rule_id, _RULE_OF_SETTING_BY_ID)
+        if not rows:
+            return None
+        row = rows[0]
+        return RuleOfSetting(_read_rule(row), row.type, decode_json_object(row.setting_metadata))
 
     def find_rule_by_conditions(self, setting: str, conditions: Conditions) -> RuleRecord | None:
         if not is_storable(setting):
@@ -201,9 +206,9 @@ class SqlReader(Reader):
             return int(row.setting_id)
         return self._log.find_last_id(name)
 
-    def _fetch_rule(self, rule_id: int) -> Sequence[AnyRow]:
+    def _fetch_rule(self, rule_id: int, statement: Select[Any]) -> Sequence[AnyRow]:
         # An integer too large for the column is no rule's id, but the database would raise an error.
-        rows = self._statements.fetch(_RULE_BY_ID, {"rule_id": rule_id}) if 0 < rule_id <= MAX_BIG_KEY else ()
+        rows = self._statements.fetch(statement, {"rule_id": rule_id}) if 0 < rule_id <= MAX_BIG_KEY else ()
         self._setting_ids.update((row.setting, row.setting_id) for row in rows)
         return rows
 

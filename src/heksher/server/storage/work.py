@@ -10,6 +10,7 @@ from heksher.server.storage.records import (
     LastChange,
     LogEntry,
     LoggedChange,
+    RuleOfSetting,
     RuleRecord,
     Selection,
     SettingRecord,
@@ -89,11 +90,14 @@ class Reader(ABC):
     def find_rule(self, rule_id: int) -> RuleRecord | None:
         """Return the rule with an id, which may be any integer, or ``None``."""
 
-    def find_rule_and_type(self, rule_id: int) -> tuple[RuleRecord, str] | None:
-        """Return the rule with an id, which may be any integer, with the type of its setting, or ``None``."""
+    def find_rule_of_setting(self, rule_id: int) -> RuleOfSetting | None:
+        """Return the rule with an id, which may be any integer, with parts of its setting, or ``None``.
+
+        On a database, that takes one statement.
+        """
         rule = self.find_rule(rule_id)
         setting = None if rule is None else self.find_setting(rule.setting)
-        return None if rule is None or setting is None else (rule, setting.type)
+        return None if rule is None or setting is None else RuleOfSetting(rule, setting.type, setting.metadata)
 
     @abstractmethod
     def find_rule_by_conditions(self, setting: str, conditions: Conditions) -> RuleRecord | None:

@@ -40,7 +40,9 @@ RULE_PATH = RULES_PATH + "/{rule_id}"
     summary="Add a rule to a setting",
     responses=document(
         model(201, RuleId, "The id of the new rule."),
-        problem(400, "The setting is not configurable by a feature, or the value is not of its type."),
+        problem(
+            400, "The setting is not configurable by a feature, or the value is not of its type or outside its limits."
+        ),
         text(409, "The setting has a rule with these conditions.", "rule already exists"),
         WRITE_FAILURES,
     ),
@@ -88,7 +90,9 @@ def get_rule(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
     return JSONAnswer(rules.get(storage, rule_id))
 
 
-_VALUE_RESPONSES = document(problem(400, "The value is not of the setting's type."), NO_RULE, WRITE_FAILURES)
+_VALUE_RESPONSES = document(
+    problem(400, "The value is not of the setting's type, or outside its limits."), NO_RULE, WRITE_FAILURES
+)
 
 
 @router.put(RULE_PATH + "/value", status_code=204, summary="Change the value of a rule", responses=_VALUE_RESPONSES)

@@ -9,8 +9,10 @@ from heksher.server.api.responses import (
     NO_SETTING,
     READ_FAILURES,
     WRITE_FAILURES,
+    Conflicts,
     JSONAnswer,
     MetadataResponse,
+    Problem,
     Responses,
     answer_written,
     document,
@@ -27,6 +29,9 @@ router: APIRouter = make_router("metadata of settings")
 
 _PATH = SETTING_PATH + "/metadata"
 _NOT_NEWER: Responses = problem(409, "The version is not newer.")
+_CONFLICT: Responses = model(
+    409, Conflicts | Problem, "The version is not newer, or present values are outside the new limits of values."
+)
 _TOO_MANY: Responses = problem(400, "There would be too many keys.")
 
 
@@ -45,7 +50,7 @@ def get_metadata(name: NameInPath, storage: StorageDependency) -> Response:
     _PATH,
     status_code=204,
     summary="Set some keys of a setting's metadata",
-    responses=document(NO_SETTING, _NOT_NEWER, _TOO_MANY, WRITE_FAILURES),
+    responses=document(NO_SETTING, _CONFLICT, _TOO_MANY, WRITE_FAILURES),
 )
 @writes(Role.DECLARE)
 def merge_metadata(
@@ -55,7 +60,7 @@ def merge_metadata(
     origin: OriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
-    """Keys that are not given stay as they are."""
+    """Keys that are not given stay as they are. `value-schema` has the limits of the setting's values."""
     edit = bound(metadata.merge(body.metadata), max_value_bytes)
     return answer_written(metadata.edit_of_setting(storage, name, edit, body.version, origin))
 
@@ -64,7 +69,7 @@ def merge_metadata(
     _PATH,
     status_code=204,
     summary="Replace the metadata of a setting",
-    responses=document(BAD_ACTOR, NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
+    responses=document(BAD_ACTOR, NO_SETTING, _CONFLICT, WRITE_FAILURES),
 )
 @writes(Role.DECLARE)
 def replace_metadata(
@@ -95,7 +100,7 @@ def clear_metadata(name: NameInPath, body: Versioned, storage: StorageDependency
     _PATH + "/{key}",
     status_code=204,
     summary="Set one key of a setting's metadata",
-    responses=document(NO_SETTING, _NOT_NEWER, _TOO_MANY, WRITE_FAILURES),
+    responses=document(NO_SETTING, _CONFLICT, _TOO_MANY, WRITE_FAILURES),
 )
 @writes(Role.DECLARE)
 def set_key(
