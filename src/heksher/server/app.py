@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from heksher.server.api.error_handlers import install_error_handlers
 from heksher.server.api.routes import (
     access_routes,
+    bulk_routes,
     context_feature_routes,
     declaration_routes,
     documentation_routes,
@@ -313,6 +314,7 @@ def _add_routes(api: FastAPI) -> None:
         rule_routes,
         rule_metadata_routes,
         context_feature_routes,
+        bulk_routes,
         access_routes,
         sign_in_routes,
         health_routes,

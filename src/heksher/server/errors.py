@@ -8,6 +8,7 @@
     ├── NotAcceptableError      well-formed, but not possible for this object (a value that does not fit, ...)
     ├── NotFoundError           an object that the request names does not exist
     ├── FullError               there is no room for what it would add
+    ├── StepError               one of several operations that are made together was refused
     └── ConflictError           it contradicts what is stored
         ├── DuplicateError      what it would add is there already
         └── InUseError          what it would remove is still needed
@@ -69,6 +70,20 @@ class NotFoundError(OperationError):
 
 class FullError(OperationError):
     """The service keeps as many settings or rules as it may; the message says what to do."""
+
+
+class StepError(OperationError):
+    """One of several operations that are made together was refused, so none of them was made.
+
+    Attributes:
+        number: its place among them, counted from 0.
+        cause: why it was refused.
+    """
+
+    def __init__(self, number: int, cause: Exception) -> None:
+        super().__init__(f"operation {number}: {cause}")
+        self.number = number
+        self.cause = cause
 
 
 class ConflictError(OperationError):

@@ -31,6 +31,8 @@ MAX_VALUE_CHARACTERS: Final = context_value.MAX_VALUE_CHARACTERS
 MAX_VERSION_DIGITS: Final = wire.MAX_VERSION_DIGITS
 
 MAX_DECLARATIONS: Final = wire.MAX_DECLARATIONS
+# Of one request that makes several writes: they are one transaction, and other writes wait for it.
+MAX_BULK_OPERATIONS: Final = 10_000
 
 # Of tokens and people; the names of actors have as many.
 MAX_ACCESS_NAME_CHARACTERS: Final = 100

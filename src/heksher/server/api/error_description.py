@@ -5,14 +5,15 @@ Source: docs/reference/compatibility.md.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from heksher.server.api.write_call import RefusingAnswerError, UnreadableWriteError
 from heksher.server.errors import (
     ConflictError,
     FullError,
@@ -20,6 +21,7 @@ from heksher.server.errors import (
     NotAcceptableError,
     NotFoundError,
     NotPermittedError,
+    StepError,
 )
 from heksher.server.json_form import JSONObject
 from heksher.server.limits import MAX_REPORTED_ERRORS
@@ -122,6 +124,26 @@ def _(error: NotFoundError) -> ErrorDescription:
 @describe_error.register
 def _(error: FullError) -> ErrorDescription:
     return ErrorDescription(HTTPStatus.INSUFFICIENT_STORAGE, str(error))
+
+
+@describe_error.register
+def _(error: UnreadableWriteError) -> ErrorDescription:
+    return describe_error(RequestValidationError(error.faults))
+
+
+@describe_error.register
+def _(error: RefusingAnswerError) -> ErrorDescription:
+    return ErrorDescription(error.status, str(error), more={"answer": error.body})
+
+
+@describe_error.register
+def _(error: StepError) -> ErrorDescription:
+    cause = describe_error(error.cause)
+    more = {**cause.more, "operation": error.number}
+    if "errors" in more:
+        parts = cast("list[Any]", more["errors"])
+        more["errors"] = [{**part, "loc": ["body", "operations", error.number, *part["loc"]]} for part in parts]
+    return replace(cause, detail=f"operation {error.number}: {cause.detail}", more=more)
 
 
 @describe_error.register

@@ -1,5 +1,6 @@
 """How answers are made, and how they are documented."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, TypeAlias, TypeVar
 
@@ -53,6 +54,13 @@ def answer_text(text: str, status_code: int) -> Response:
 def answer_written(written: Written[None]) -> Response:
     """Return an answer without a body for a write."""
     return Response(status_code=204, headers=tell_revision(written))
+
+
+def show_answer(answer: Response) -> JSONObject:
+    """Return status and body of an answer, to be told as one of several; ``None`` for no body."""
+    body = bytes(answer.body)
+    content = None if not body else json.loads(body) if isinstance(answer, JSONAnswer) else body.decode()
+    return {"status": answer.status_code, "body": content}
 
 
 def tell_revision(written: Written[T]) -> dict[str, str]:

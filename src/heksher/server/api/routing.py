@@ -20,8 +20,9 @@ from heksher.server.api.responses import (
     add_problem_details,
     document,
 )
-from heksher.server.asgi.access import UNKNOWN_ACCESS, get_access
+from heksher.server.asgi.access import UNKNOWN_ACCESS, Access, get_access
 from heksher.server.asgi.caller import MAX_ACTOR_CHARACTERS, MAX_REASON_CHARACTERS, get_caller
+from heksher.server.config import Config
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
 from heksher.server.write_turns import WriteTurns
@@ -40,6 +41,10 @@ ServicesDependency = Annotated[Services, Depends(_get_services)]
 
 async def _get_storage(services: ServicesDependency) -> Storage:
     return services.storage
+
+
+async def _get_config(services: ServicesDependency) -> Config:
+    return services.config
 
 
 async def _get_max_value_bytes(services: ServicesDependency) -> int:
@@ -87,6 +92,7 @@ def _read_rule_id(text: object) -> object:
 
 
 StorageDependency = Annotated[Storage, Depends(_get_storage)]
+ConfigDependency = Annotated[Config, Depends(_get_config)]
 # The most bytes that the JSON of a value may have: each route that takes values checks them.
 MaxValueBytes = Annotated[int, Depends(_get_max_value_bytes)]
 # The origin of a write for the change log.
@@ -100,6 +106,10 @@ class ServiceRoute(StrictRoute):
     """A route that parses its requests strictly, and whose writes wait for each other without keeping threads.
 
     Its documentation has what is answered before it is reached.
+
+    Attributes:
+        access: what the route says about itself.
+        write: what handles a request, as it was written; ``None`` for a read.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **arguments: Any) -> None:
@@ -107,7 +117,10 @@ class ServiceRoute(StrictRoute):
         refusals = FOREIGN_HOST if access.role is None else document(FOREIGN_HOST, NO_CREDENTIAL, NOT_PERMITTED)
         responses: Responses = document(arguments.get("responses") or {}, refusals)
         arguments["responses"] = add_problem_details(responses, 400, "A header field is malformed.")
+        self.access: Access = access
+        self.write: Callable[..., object] | None = None
         if access.is_write and not iscoroutinefunction(endpoint):
+            self.write = endpoint
             endpoint = _take_turns(endpoint)
         super().__init__(path, endpoint, **arguments)
 

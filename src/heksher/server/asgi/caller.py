@@ -106,8 +106,24 @@ def _decode(header: str, what: str, value: bytes, max_characters: int, refused: 
         text = unquote_to_bytes(value).decode()
     except UnicodeDecodeError:
         raise ValueError(f"{header}: the {what} must be percent-encoded UTF-8") from None
+    try:
+        return _require_plain(what, text, max_characters, refused)
+    except ValueError as error:
+        raise ValueError(f"{header}: {error}") from None
+
+
+def require_reason(text: str) -> str:
+    """Return a text that can be the reason of a write, as the header can have it.
+
+    Raises:
+        ValueError: it cannot be one; the message says what is allowed.
+    """
+    return _require_plain("reason", text, MAX_REASON_CHARACTERS, _NO_LINE_BREAK)
+
+
+def _require_plain(what: str, text: str, max_characters: int, refused: re.Pattern[str]) -> str:
     if len(text) > max_characters:
-        raise ValueError(f"{header}: the {what} has more than {max_characters} characters")
+        raise ValueError(f"the {what} has more than {max_characters} characters")
     if refused.search(text):
-        raise ValueError(f"{header}: the {what} has control characters")
+        raise ValueError(f"the {what} has control characters")
     return text

@@ -51,6 +51,11 @@ def _declare(name: str) -> dict[str, Any]:
     return {"name": name, "configurable_features": ["user"], "type": "int", "default_value": 1, "version": "2.0"}
 
 
+def _add_rule_in_bulk(name: str) -> dict[str, Any]:
+    body = {"setting": name, "feature_values": {"user": "new"}, "value": 5}
+    return {"operations": [{"method": "POST", "path": "/api/v1/rules", "body": body}]}
+
+
 TABLE: dict[str, Row] = {
     "GET /openapi.json": Row(""),
     "GET /docs": Row(""),
@@ -97,6 +102,7 @@ TABLE: dict[str, Row] = {
     "DELETE /api/v1/rules/{rule_id}/metadata": Row("edit"),
     "PUT /api/v1/rules/{rule_id}/metadata/{key}": Row("edit", lambda _: {"value": 1}),
     "DELETE /api/v1/rules/{rule_id}/metadata/{key}": Row("edit"),
+    "POST /api/v1/bulk": Row("edit", _add_rule_in_bulk),
     "GET /api/v1/me": Row("evaluate"),
     "GET /api/v1/tokens": Row("admin"),
     "POST /api/v1/tokens": Row("admin", lambda _: {"name": "new", "grants": ["read"]}),

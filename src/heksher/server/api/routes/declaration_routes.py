@@ -1,7 +1,5 @@
 """The route by which applications declare their settings."""
 
-import json
-
 from fastapi import APIRouter, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -22,10 +20,11 @@ from heksher.server.api.responses import (
     document,
     model,
     problem,
+    show_answer,
     tell_revision,
     text_or_problem,
 )
-from heksher.server.api.routing import OriginDependency, ServicesDependency, make_router
+from heksher.server.api.routing import ConfigDependency, OriginDependency, StorageDependency, make_router
 from heksher.server.asgi.access import writes
 from heksher.server.errors import InvalidInputError
 from heksher.server.json_form import JSONObject
@@ -67,7 +66,8 @@ _VERSION_KEYS: dict[OutcomeName, str] = {
 @writes(Role.READ)  # where nothing changes; the operation asks for more where something does
 def declare_setting(
     body: SettingDeclaration,
-    services: ServicesDependency,
+    storage: StorageDependency,
+    config: ConfigDependency,
     origin: OriginDependency,
     at_least: DemandedRevisionDependency,
 ) -> Response:
@@ -78,12 +78,12 @@ def declare_setting(
     What the service knows already is answered without the database.
     """
     written = declare(
-        services.storage,
+        storage,
         body.to_declaration(),
         origin,
-        is_any_version_first=services.config.first_version == "any",
+        is_any_version_first=config.first_version == "any",
         at_least=at_least,
-        max_value_bytes=services.config.max_value_bytes,
+        max_value_bytes=config.max_value_bytes,
     )
     return JSONAnswer(_picture(written.result), _choose_status(written.result), tell_revision(written))
 
@@ -101,7 +101,8 @@ def declare_setting(
 @writes(Role.READ)  # where nothing changes; the operation asks for more where something does
 def declare_many_settings(
     body: SettingDeclarations,
-    services: ServicesDependency,
+    storage: StorageDependency,
+    config: ConfigDependency,
     origin: OriginDependency,
     at_least: DemandedRevisionDependency,
 ) -> Response:
@@ -114,15 +115,15 @@ def declare_many_settings(
     declarations = [item for item in items if isinstance(item, Declaration)]
     try:
         written = declare_many(
-            services.storage,
+            storage,
             declarations,
             origin,
-            is_any_version_first=services.config.first_version == "any",
+            is_any_version_first=config.first_version == "any",
             at_least=at_least,
-            max_value_bytes=services.config.max_value_bytes,
+            max_value_bytes=config.max_value_bytes,
         )
     except StorageError as error:
-        unavailable = _show(answer_error(error))
+        unavailable = show_answer(answer_error(error))
         return JSONAnswer([unavailable if isinstance(item, Declaration) else item for item in items])
     results = iter(written.result)
     answers = [_show_result(next(results)) if isinstance(item, Declaration) else item for item in items]
@@ -136,21 +137,16 @@ def _read(item: object) -> Declaration | JSONObject:
         check_consistency(declaration)
     except ValidationError as error:
         faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
-        return _show(answer_error(RequestValidationError(faults)))
+        return show_answer(answer_error(RequestValidationError(faults)))
     except InvalidInputError as error:
-        return _show(answer_error(error))
+        return show_answer(answer_error(error))
     return declaration
 
 
 def _show_result(result: DeclarationOutcome) -> JSONObject:
     if isinstance(result, DeclarationResult):
         return {"status": _choose_status(result), "body": _picture(result)}
-    return _show(answer_error(result))
-
-
-def _show(answer: Response) -> JSONObject:
-    body = bytes(answer.body)
-    return {"status": answer.status_code, "body": json.loads(body) if isinstance(answer, JSONAnswer) else body.decode()}
+    return show_answer(answer_error(result))
 
 
 def _choose_status(result: DeclarationResult) -> int:

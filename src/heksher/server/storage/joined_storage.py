@@ -1,0 +1,51 @@
+"""A storage inside a unit of writing work: what is written to it becomes a part of that unit.
+
+So operations that each run a unit of their own are made together, in one transaction with one entry of the change log.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TypeVar
+
+from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Storage, Writer, Written
+from heksher.server.storage.storage_errors import ContractError
+from heksher.server.storage.unit import require_expected
+
+T = TypeVar("T")
+
+
+class JoinedStorage(Storage):
+    """The storage as a unit of writing work sees and changes it, until the unit returns.
+
+    What is written is stored when the unit is, and its origin is the unit's. An error of a write has to end the unit:
+    nothing takes back what was done before it.
+
+    Args:
+        writer: of the unit.
+    """
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def open(self) -> None:
+        """Do nothing: the unit's storage is open."""
+
+    def close(self) -> None:
+        """Do nothing: the unit's storage stays open."""
+
+    def check(self) -> None:
+        """Do nothing: the unit is running."""
+
+    def read(self, work: Callable[[Reader], T]) -> T:
+        return work(self._writer)
+
+    def write(
+        self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
+    ) -> Written[T]:
+        del origin
+        require_expected(self._writer, expected)
+        return Written(work(self._writer), *self._writer.revision_id())
+
+    def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
+        del uses
+        raise ContractError("uses of tokens are no part of a unit of work")

@@ -1,0 +1,81 @@
+"""A storage inside a unit of work: what parts of the unit see and do."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from heksher.server.storage.base import SETTING, Expectation, Origin, Storage, Writer, Written
+from heksher.server.storage.joined_storage import JoinedStorage
+from heksher.server.storage.memory import MemoryStorage
+from heksher.server.storage.storage_errors import ContractError, ExpectationError
+from tests.support.storages import SOME_CHANGE, a_setting, see_everything, store
+
+OUTER = Origin("ada", "because")
+
+
+@pytest.fixture
+def storage() -> Iterator[Storage]:
+    """One with a setting, at revision 1."""
+    storage = MemoryStorage()
+    storage.open()
+    store(storage, lambda writer: writer.set_context_features(["user"]), lambda writer: writer.add_setting(a_setting()))
+    yield storage
+    storage.close()
+
+
+def add_rule(writer: Writer) -> int:
+    rule = writer.add_rule("cache_ttl", {"user": f"u{writer.count_rules()}"}, 1, {})
+    writer.record(SOME_CHANGE)
+    return rule.rule_id
+
+
+def test_writes_are_parts_of_the_unit(storage: Storage):
+    """Each sees those before it, all are one entry, and it is the unit's origin that counts."""
+
+    def work(writer: Writer) -> list[Written[int]]:
+        joined = JoinedStorage(writer)
+        joined.open()
+        joined.check()
+        written = [joined.write(add_rule, Origin("somebody else")) for _ in range(3)]
+        assert 3 == joined.read(lambda reader: reader.count_rules())
+        joined.close()
+        return written
+
+    whole = storage.write(work, OUTER)
+    (_, entry) = storage.read(lambda reader: reader.log())
+    assert [Written(number, 2, entry.stamp) for number in (1, 2, 3)] == whole.result
+    assert (OUTER, 3, whole.stamp) == (entry.origin, entry.size, whole.result[0].stamp)
+
+
+def test_an_error_of_a_part_ends_the_unit(storage: Storage):
+    """Nothing is stored of it."""
+    before = see_everything(storage)
+
+    def work(writer: Writer) -> None:
+        joined = JoinedStorage(writer)
+        joined.write(add_rule)
+        joined.write(lambda _: 1 // 0)
+
+    with pytest.raises(ZeroDivisionError):
+        storage.write(work)
+    assert before == see_everything(storage)
+
+
+def test_what_a_part_expects_is_checked(storage: Storage):
+    """On what the unit has made of it so far."""
+
+    def work(writer: Writer) -> None:
+        joined = JoinedStorage(writer)
+        joined.write(add_rule, expected=Expectation(SETTING, "cache_ttl", 1))
+        joined.write(add_rule, expected=Expectation(SETTING, "cache_ttl", 2))
+
+    with pytest.raises(ExpectationError) as caught:
+        storage.write(work)
+    assert (2, 1) == (caught.value.expected, caught.value.present)
+
+
+def test_uses_of_tokens_are_no_part_of_a_unit(storage: Storage):
+    """They are noted apart from changes."""
+    with pytest.raises(ContractError, match="uses of tokens"):
+        storage.write(lambda writer: JoinedStorage(writer).note_token_uses({"ci": datetime(2026, 11, 1, tzinfo=UTC)}))
