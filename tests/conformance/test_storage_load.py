@@ -169,7 +169,7 @@ def test_a_write_can_expect_a_revision(storage: Storage, expected: Expectation, 
 
 
 @pytest.mark.parametrize(
-    ("kind", "key"), [("webhook", "1"), ("signing_key", ""), ("rule", "x"), ("rule", "²"), ("rule", "-1")]
+    ("kind", "key"), [("proposal", "1"), ("signing_key", ""), ("rule", "x"), ("rule", "²"), ("rule", "-1")]
 )
 def test_only_objects_can_be_expected(storage: Storage, kind: str, key: str) -> None:
     """Anything else is a fault of the caller."""

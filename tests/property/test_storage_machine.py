@@ -14,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from heksher.revision_id import RevisionId
 from heksher.server.json_form import setting_from_json
 from heksher.server.operations import logged_change
 from heksher.server.storage import log_text
@@ -33,9 +34,10 @@ from heksher.server.storage.base import (
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.storage_errors import StorageError
+from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
 from heksher.value_type import JSON
 from tests.support.json_strategies import json_values
-from tests.support.storages import SOME_CHANGE, see_access, see_everything, see_last_changes
+from tests.support.storages import SOME_CHANGE, see_access, see_everything, see_last_changes, see_webhooks
 
 
 class OurError(Exception):
@@ -273,6 +275,36 @@ persons = st.builds(
     epoch=st.integers(0, 9),
     revision=st.integers(),
 )
+webhooks = st.builds(
+    WebhookRecord,
+    name=st.sampled_from(NAMES),
+    url=st.text(max_size=2),
+    secret=st.text(max_size=2),
+    prefixes=st.lists(st.text(max_size=2), max_size=2).map(tuple),
+    format=st.sampled_from(["standard", "slack"]),
+    creator=st.text(),
+    created_at=times,
+    off_reason=st.none() | st.text(max_size=2),
+    revision=st.integers(),
+)
+deliveries = st.builds(
+    DeliveryRecord,
+    webhook=st.sampled_from(NAMES) | st.text(max_size=2),
+    told=st.builds(RevisionId, st.integers(0, 9), st.sampled_from(["", "0123456789ab"])),
+    failures=st.integers(0, 9),
+    failing_since=st.none() | times,
+    next_attempt_at=st.none() | times,
+    attempted_at=st.none() | times,
+    problem=st.text(max_size=2),
+)
+leases = st.builds(LeaseRecord, st.sampled_from(["a", "b"]), st.sampled_from(["", "c", "d"]), st.integers(0, 9))
+notes = st.one_of(
+    calls("put_delivery", deliveries),
+    calls("put_lease", leases),
+    calls("find_lease", st.sampled_from(["a", "b"])),
+    calls("webhooks"),
+    calls("deliveries"),
+)
 rules_to_add = calls("add_rule", names, conditions, values, metadata, st.none() | st.none() | st.integers(-1, 5))
 fields = st.none() | st.dictionaries(st.text(max_size=2), json_values(), max_size=2)
 changes = st.builds(
@@ -286,7 +318,7 @@ changes = st.builds(
 )
 expectations = st.builds(
     Expectation,
-    st.sampled_from(["setting", "rule", "context_features", "token", "person", "note"]),
+    st.sampled_from(["setting", "rule", "context_features", "token", "person", "webhook", "note"]),
     st.sampled_from([*NAMES, "1", "2"]),
     st.integers(0, 10),
 )
@@ -335,6 +367,9 @@ steps: st.SearchStrategy[Step] = st.one_of(
     calls("put_person", persons),
     calls("remove_person", st.sampled_from(NAMES)),
     calls("set_signing_key", st.text(max_size=2)),
+    calls("put_webhook", webhooks),
+    calls("remove_webhook", st.sampled_from(NAMES)),
+    notes,
     calls("record", changes),
     calls("record_all", st.lists(changes, max_size=3)),
     st.builds(DeleteRule, rules_there),
@@ -450,6 +485,11 @@ class StorageMachine(RuleBasedStateMachine):
         """Note that tokens were used."""
         self.compare(lambda storage: storage.note_token_uses(uses))
 
+    @rule(several=st.lists(notes, max_size=3))
+    def note(self, several: list[Call]) -> None:
+        """Note several things that are no changes."""
+        self.compare(lambda storage: storage.note(lambda notes: [step(notes) for step in several]))
+
     @rule()
     def restart(self) -> None:
         """Open the database anew."""
@@ -463,6 +503,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.compare(see_everything)
         self.compare(see_last_changes)
         self.compare(see_access)
+        self.compare(see_webhooks)
 
 
 def attempt(act: Callable[[Storage], object], storage: Storage) -> object:

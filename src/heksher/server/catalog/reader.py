@@ -36,6 +36,16 @@ class PictureReader(Reader):
     def access(self) -> AccessRecords:
         return self._picture.access.records
 
+    def webhooks(self) -> NoReturn:
+        _refuse("webhooks are")
+
+    def deliveries(self) -> NoReturn:
+        _refuse("what webhooks were told is")
+
+    def find_lease(self, task: str) -> NoReturn:
+        del task
+        _refuse("which process does what is")
+
     def find_setting(self, name: str) -> SettingRecord | None:
         canonical = self._picture.names.get(name)
         return None if canonical is None else self._picture.settings[canonical].record
@@ -97,5 +107,5 @@ class PictureReader(Reader):
         _refuse()
 
 
-def _refuse() -> NoReturn:
-    raise StorageUnavailableError("the change log is in the database, which cannot be reached")
+def _refuse(what: str = "the change log is") -> NoReturn:
+    raise StorageUnavailableError(f"{what} in the database, which cannot be reached")

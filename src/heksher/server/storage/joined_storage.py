@@ -3,12 +3,10 @@
 So operations that each run a unit of their own are made together, in one transaction with one entry of the change log.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable
 from typing import TypeVar
 
-from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Storage, Writer, Written
-from heksher.server.storage.storage_errors import ContractError
+from heksher.server.storage.base import NOBODY, Expectation, Notes, Origin, Reader, Storage, Writer, Written
 from heksher.server.storage.unit import require_expected
 
 T = TypeVar("T")
@@ -46,6 +44,5 @@ class JoinedStorage(Storage):
         require_expected(self._writer, expected)
         return Written(work(self._writer), *self._writer.revision_id())
 
-    def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
-        del uses
-        raise ContractError("uses of tokens are no part of a unit of work")
+    def note(self, work: Callable[[Notes], T]) -> T:
+        return work(self._writer)

@@ -6,11 +6,12 @@ change what is stored. ``close`` and ``open`` keep the data; it is lost when the
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from heksher.server.storage.base import NOBODY, Expectation, LogEntry, Origin, Reader, Storage, Writer, Written
+from heksher.server.storage.base import NOBODY, Expectation, LogEntry, Notes, Origin, Reader, Storage, Writer, Written
+from heksher.server.storage.memory_notes import MemoryNotes
 from heksher.server.storage.memory_reader import MemoryReader
 from heksher.server.storage.memory_state import MemoryState
 from heksher.server.storage.memory_writer import MemoryWriter
@@ -74,12 +75,13 @@ class MemoryStorage(Storage):
             previous = draft.log[-2].entry.stamp if len(draft.log) > 1 else None
             return Written(result, *entry.revision_id, entry if entry.is_whole else None, previous)
 
-    def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
+    def note(self, work: Callable[[Notes], T]) -> T:
         with self._write_lock:
             self.check()
             draft = self._state.copy()
-            draft.access.note_uses(uses)
+            result = work(MemoryNotes(draft))
             self._state = draft
+            return result
 
     def prune(self, before: datetime) -> int:
         with self._write_lock:

@@ -21,6 +21,7 @@ from heksher.server.storage.memory_history import (
     select_entries,
 )
 from heksher.server.storage.memory_state import MemoryState, copy_rule, copy_setting, rule_key
+from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
 
 
 class MemoryReader(Reader):
@@ -50,6 +51,15 @@ class MemoryReader(Reader):
 
     def access(self) -> AccessRecords:
         return self._state.access.read()
+
+    def webhooks(self) -> tuple[WebhookRecord, ...]:
+        return self._state.webhooks.list_webhooks()
+
+    def deliveries(self) -> tuple[DeliveryRecord, ...]:
+        return self._state.webhooks.list_deliveries()
+
+    def find_lease(self, task: str) -> LeaseRecord:
+        return self._state.webhooks.find_lease(task)
 
     def find_setting(self, name: str) -> SettingRecord | None:
         canonical = self._state.names.get(name)

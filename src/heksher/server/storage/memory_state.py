@@ -8,6 +8,7 @@ from itertools import takewhile
 
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
 from heksher.server.storage.memory_access import MemoryAccess
+from heksher.server.storage.memory_webhooks import MemoryWebhooks
 from heksher.server.storage.records import (
     RULE,
     SETTING,
@@ -84,6 +85,7 @@ class MemoryState:
     rule_ids: dict[RuleKey, int] = field(default_factory=dict)
     last_rule_id: int = 0
     access: MemoryAccess = field(default_factory=MemoryAccess)
+    webhooks: MemoryWebhooks = field(default_factory=MemoryWebhooks)
     log: list[MemoryEntry] = field(default_factory=list)
     last_changes: dict[tuple[str, str], RecordedChange] = field(default_factory=dict)
     kept_changes: dict[int, LastChange] = field(default_factory=dict)
@@ -113,7 +115,7 @@ class MemoryState:
                 self._forget(change, id_)
         in_use = {setting.revision for setting in self.settings.values()}
         in_use |= {rule.revision for rule in self.rules.values()} | {self.features_revision}
-        in_use |= self.access.list_revisions()
+        in_use |= self.access.list_revisions() | {webhook.revision for webhook in self.webhooks.webhooks.values()}
         self.kept_changes = {key: kept for key, kept in self.kept_changes.items() if key in in_use}
         return len(removed)
 
@@ -127,6 +129,7 @@ class MemoryState:
             rules=self.rules.copy(),
             rule_ids=self.rule_ids.copy(),
             access=self.access.copy(),
+            webhooks=self.webhooks.copy(),
             log=self.log.copy(),
             last_changes=self.last_changes.copy(),
             kept_changes=self.kept_changes.copy(),

@@ -16,14 +16,15 @@ from heksher.server.storage.base import (
 )
 from heksher.server.storage.ceilings import Counts
 from heksher.server.storage.memory_history import find_deleted_id
-from heksher.server.storage.memory_reader import MemoryReader
+from heksher.server.storage.memory_notes import MemoryNotes
 from heksher.server.storage.memory_state import MemoryEntry, MemoryState, copy_change, copy_rule, copy_setting, rule_key
 from heksher.server.storage.storage_errors import ContractError
 from heksher.server.storage.unit import UnitOfWork, require_new_ids, require_same_rule, require_storable
+from heksher.server.storage.webhook_records import WebhookRecord
 from heksher.value_type import JSON
 
 
-class MemoryWriter(MemoryReader, Writer):
+class MemoryWriter(MemoryNotes, Writer):
     """A draft of the next state, as a unit of work changes it.
 
     Args:
@@ -139,6 +140,14 @@ class MemoryWriter(MemoryReader, Writer):
     def set_signing_key(self, key: str) -> None:
         with self._unit.change():
             self._state.access.set_signing_key(key)
+
+    def put_webhook(self, webhook: WebhookRecord) -> None:
+        with self._unit.change():
+            self._state.webhooks.put_webhook(webhook, self._entry.revision)
+
+    def remove_webhook(self, name: str) -> None:
+        with self._unit.change():
+            self._state.webhooks.remove_webhook(name)
 
     def record_all(self, changes: Iterable[LoggedChange]) -> None:
         with self._unit.record():

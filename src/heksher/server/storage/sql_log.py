@@ -20,8 +20,9 @@ from heksher.server.storage.records import (
     LoggedChange,
     Origin,
 )
-from heksher.server.storage.sql_log_rows import PART, LogRows, read_entry, read_time
+from heksher.server.storage.sql_log_rows import PART, LogRows, read_entry
 from heksher.server.storage.sql_statements import MAX_INTEGER, Statements, clip, in_batches
+from heksher.server.storage.sql_times import read_time
 from heksher.server.storage.tables import FORGOTTEN_OBJECT, KEPT_CHANGE, LOG_ENTRY, LOG_PART, LOG_VALUE
 
 _LIMIT: Final[BindParameter[int]] = bindparam("max_entries")

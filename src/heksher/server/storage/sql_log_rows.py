@@ -1,7 +1,6 @@
 """The rows of the change log, and what they are read as."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Final
 
 from sqlalchemy import bindparam, func, select
@@ -10,9 +9,8 @@ from heksher.server.storage.json_text import decode_json
 from heksher.server.storage.log_text import list_digests, read_fields
 from heksher.server.storage.records import LogEntry, LoggedChange, Origin
 from heksher.server.storage.sql_statements import AnyRow, Query, Statements, in_batches
-from heksher.server.storage.storage_errors import StorageCorruptError
+from heksher.server.storage.sql_times import read_time
 from heksher.server.storage.tables import LOG_PART, LOG_VALUE
-from heksher.value_type import shorten
 
 PART: Final = (
     LOG_PART.c.number,
@@ -55,18 +53,6 @@ def read_entry(row: AnyRow, changes: Iterable[LoggedChange]) -> LogEntry:
     """Return the entry that a row of its table stands for, with some of its changes."""
     origin = Origin(str(decode_json(row.actor)), str(decode_json(row.reason)), row.is_proved)
     return LogEntry(row.revision, read_time(row.at), origin, row.stamp, row.size, tuple(changes))
-
-
-def read_time(text: str) -> datetime:
-    """Return the time that a text stands for.
-
-    Raises:
-        StorageCorruptError: it is none.
-    """
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError as error:
-        raise StorageCorruptError(f"the storage holds {shorten(text)!r} where a time is expected") from error
 
 
 def _sides(row: AnyRow) -> tuple[str | None, str | None]:

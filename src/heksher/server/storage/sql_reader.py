@@ -30,6 +30,7 @@ from heksher.server.storage.sql_access import SqlAccess
 from heksher.server.storage.sql_history import SqlHistory
 from heksher.server.storage.sql_log import SqlLog
 from heksher.server.storage.sql_statements import AnyRow, Statements, digest_conditions, in_batches
+from heksher.server.storage.sql_webhooks import SqlWebhooks
 from heksher.server.storage.tables import (
     CONTEXT_FEATURE,
     RULE,
@@ -38,6 +39,7 @@ from heksher.server.storage.tables import (
     SETTING_NAME,
     WRITE_STATE,
 )
+from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
 
 _FEATURES_REVISION: Final = select(WRITE_STATE.c.features_revision)
 _FEATURES: Final = select(CONTEXT_FEATURE.c.name).order_by(CONTEXT_FEATURE.c.position)
@@ -91,6 +93,7 @@ class SqlReader(Reader):
         self._log = SqlLog(self._statements)
         self._history = SqlHistory(self._statements)
         self._access = SqlAccess(self._statements)
+        self._webhooks = SqlWebhooks(self._statements)
         # The numbers of settings by canonical name, as far as they are known.
         self._setting_ids: dict[str, int] = {}
 
@@ -112,6 +115,15 @@ class SqlReader(Reader):
 
     def access(self) -> AccessRecords:
         return self._access.read()
+
+    def webhooks(self) -> tuple[WebhookRecord, ...]:
+        return self._webhooks.list_webhooks()
+
+    def deliveries(self) -> tuple[DeliveryRecord, ...]:
+        return self._webhooks.list_deliveries()
+
+    def find_lease(self, task: str) -> LeaseRecord:
+        return self._webhooks.find_lease(task)
 
     def find_setting(self, name: str) -> SettingRecord | None:
         return self.find_settings((name,)).get(name)

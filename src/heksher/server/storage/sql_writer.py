@@ -20,7 +20,7 @@ from heksher.server.storage.json_text import decode_json, decode_json_object, en
 from heksher.server.storage.schema import require_version
 from heksher.server.storage.sql_identity import SqlIdentity
 from heksher.server.storage.sql_log import SqlLogAppender
-from heksher.server.storage.sql_reader import SqlReader
+from heksher.server.storage.sql_notes import SqlNotes
 from heksher.server.storage.sql_statements import digest_conditions, in_batches, write_conditions
 from heksher.server.storage.storage_errors import ContractError, StorageCorruptError
 from heksher.server.storage.tables import (
@@ -34,6 +34,7 @@ from heksher.server.storage.tables import (
     WRITE_STATE,
 )
 from heksher.server.storage.unit import UnitOfWork, require_new_ids, require_same_rule, require_storable
+from heksher.server.storage.webhook_records import WebhookRecord
 from heksher.value_type import JSON
 
 T = TypeVar("T")
@@ -93,7 +94,7 @@ class Clock(NamedTuple):
     stamp: Callable[[], str]
 
 
-class SqlWriter(SqlReader, Writer):
+class SqlWriter(SqlNotes, Writer):
     """The state as one transaction sees and changes it. Call ``lock()`` first and ``finish()`` last."""
 
     def __init__(
@@ -292,6 +293,14 @@ class SqlWriter(SqlReader, Writer):
     def set_signing_key(self, key: str) -> None:
         with self._unit.change():
             self._access.set_signing_key(key)
+
+    def put_webhook(self, webhook: WebhookRecord) -> None:
+        with self._unit.change():
+            self._webhooks.put_webhook(webhook, self._new_revision)
+
+    def remove_webhook(self, name: str) -> None:
+        with self._unit.change():
+            self._webhooks.remove_webhook(name)
 
     def record_all(self, changes: Iterable[LoggedChange]) -> None:
         with self._unit.record():

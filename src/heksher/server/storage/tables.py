@@ -17,6 +17,10 @@
     log_value          values of fields that are above 4 KiB, each once
     token              what programs are known by: a digest; and what they may do
     person             what people are known by: a password, or who they are elsewhere; and what they may do
+    webhook            who is told of changes, and what messages are signed with
+      ↑ webhook
+    webhook_delivery   how far each was told, which is no change of it
+    lease              which process does what only one may do at a time
     signing_key        what the cookies of people are signed with; one row, or none before there is a key
     write_state        one row, which a writer locks for as long as its transaction lasts
     heksher_version    the schema version, in the form in which Alembic keeps it
@@ -33,7 +37,7 @@ from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, St
 
 from heksher.server.storage.dialect import BIG_KEY
 
-SCHEMA_VERSION: Final = "0006"
+SCHEMA_VERSION: Final = "0007"
 
 # Constraints have names so that a migration can change them on any database.
 METADATA: Final = MetaData(
@@ -224,4 +228,46 @@ SIGNING_KEY: Final = Table(
     METADATA,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("key", Text, nullable=False),
+)
+
+WEBHOOK: Final = Table(
+    "webhook",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("secret", Text, nullable=False),
+    # A list in JSON.
+    Column("prefixes", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("creator", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    # Null while it is on.
+    Column("off_reason", Text, nullable=True),
+    # The revision of its last change.
+    Column("revision", BIG_KEY, nullable=False),
+)
+
+WEBHOOK_DELIVERY: Final = Table(
+    "webhook_delivery",
+    METADATA,
+    Column("webhook", ForeignKey("webhook.name", ondelete="CASCADE"), primary_key=True),
+    # The newest revision that it needs not be told of any more, with its stamp.
+    Column("revision", BIG_KEY, nullable=False),
+    Column("stamp", String(12), nullable=False),
+    Column("failures", Integer, nullable=False),
+    # Null if the last attempt has not failed.
+    Column("failing_since", Text, nullable=True),
+    Column("next_attempt_at", Text, nullable=True),
+    # Null before the first attempt.
+    Column("attempted_at", Text, nullable=True),
+    Column("problem", Text, nullable=False),
+)
+
+# Of what happens at the moment, so a copy of the database has none of it.
+LEASE: Final = Table(
+    "lease",
+    METADATA,
+    Column("task", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("turn", BIG_KEY, nullable=False),
 )

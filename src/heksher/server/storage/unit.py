@@ -10,6 +10,7 @@ from heksher.server.storage.ceilings import Ceilings, Room
 from heksher.server.storage.json_text import is_storable
 from heksher.server.storage.records import CONTEXT_FEATURES, RULE, SETTING, Conditions, Expectation, LoggedChange
 from heksher.server.storage.storage_errors import ContractError, ExpectationError
+from heksher.server.storage.webhook_records import WEBHOOK, WebhookRecord
 from heksher.value_type import shorten
 
 # The ids of rules and revisions have 64 bits.
@@ -146,6 +147,15 @@ def require_proper_key(key: str) -> None:
         raise ContractError("the signing key is empty: anybody could sign with it")
 
 
+def require_proper_webhook(webhook: WebhookRecord) -> None:
+    """Check that any storage can keep a webhook: most of its texts are columns, as those of a change are.
+
+    Raises:
+        ContractError: it cannot.
+    """
+    _require_storable_texts("webhook", webhook.name, webhook.url, webhook.secret, webhook.format)
+
+
 def require_same_rule(
     rule_id: int, setting_id: int, conditions: Conditions, last: tuple[LoggedChange, int | None] | None
 ) -> None:
@@ -205,8 +215,16 @@ def _find_revision(reader: Reader, expected: Expectation) -> int | None:
         rule_id = parse_id(expected.key)
         rule = None if rule_id is None else reader.find_rule(rule_id)
         return None if rule is None else rule.revision
-    if expected.kind in {TOKEN, PERSON}:
-        access = reader.access()
-        records = access.tokens if expected.kind == TOKEN else access.persons
-        return next((record.revision for record in records if record.name == expected.key), None)
+    if (named := _list_named(reader, expected.kind)) is not None:
+        return next((record.revision for record in named if record.name == expected.key), None)
     raise ContractError(f"there is no {expected.kind} {expected.key!r} to be expected at a revision")
+
+
+def _list_named(reader: Reader, kind: str) -> tuple[TokenRecord | PersonRecord | WebhookRecord, ...] | None:
+    """Return the objects of a kind whose keys are their names; ``None`` if it is another kind."""
+    if kind == WEBHOOK:
+        return reader.webhooks()
+    if kind in {TOKEN, PERSON}:
+        access = reader.access()
+        return access.tokens if kind == TOKEN else access.persons
+    return None

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from heksher.revision_id import RevisionId
 from heksher.server.storage.access_records import AccessRecords, PersonRecord, TokenRecord
@@ -15,6 +16,7 @@ from heksher.server.storage.records import (
     Selection,
     SettingRecord,
 )
+from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
 from heksher.value_type import JSON
 
 
@@ -54,6 +56,18 @@ class Reader(ABC):
     @abstractmethod
     def access(self) -> AccessRecords:
         """Return all tokens, people, and the signing key."""
+
+    @abstractmethod
+    def webhooks(self) -> tuple[WebhookRecord, ...]:
+        """Return all webhooks, sorted by name (by bytes)."""
+
+    @abstractmethod
+    def deliveries(self) -> tuple[DeliveryRecord, ...]:
+        """Return how far each webhook was told of changes, sorted by their names."""
+
+    @abstractmethod
+    def find_lease(self, task: str) -> LeaseRecord:
+        """Return which process does what only one may do at a time."""
 
     @abstractmethod
     def find_setting(self, name: str) -> SettingRecord | None:
@@ -182,8 +196,31 @@ class Reader(ABC):
         """Return the conditions of rules that there are, or were as far as the log has their deletion, by id."""
 
 
-class Writer(Reader):
-    """The state inside a unit of writing work, including the unit's own changes."""
+class Notes(Reader):
+    """The state inside a unit of work that changes what the change log does not have, including the unit's changes."""
+
+    @abstractmethod
+    def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
+        """Note when tokens were used, to the hour; what is known of a later use stays.
+
+        Args:
+            uses: the times with a time zone, by the names of the tokens; other names are ignored.
+        """
+
+    @abstractmethod
+    def put_delivery(self, delivery: DeliveryRecord) -> None:
+        """Note how far a webhook was told of changes; one that does not exist is ignored."""
+
+    @abstractmethod
+    def put_lease(self, lease: LeaseRecord) -> None:
+        """Note which process does what only one may do at a time."""
+
+
+class Writer(Notes):
+    """The state inside a unit of writing work, including the unit's own changes.
+
+    What a unit notes is stored with what it changes.
+    """
 
     @abstractmethod
     def set_context_features(self, features: Sequence[str]) -> None:
@@ -281,6 +318,14 @@ class Writer(Reader):
     @abstractmethod
     def set_signing_key(self, key: str) -> None:
         """Replace the signing key, or set the first one; it must not be empty."""
+
+    @abstractmethod
+    def put_webhook(self, webhook: WebhookRecord) -> None:
+        """Add a webhook, or replace all attributes of the one with its name; how far it was told stays as it is."""
+
+    @abstractmethod
+    def remove_webhook(self, name: str) -> None:
+        """Remove a webhook, and what is known of how far it was told."""
 
     def record(self, change: LoggedChange) -> None:
         """Append a change to the log entry of this unit of work, right after it was made; any number of times."""

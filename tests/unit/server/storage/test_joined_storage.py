@@ -1,14 +1,14 @@
 """A storage inside a unit of work: what parts of the unit see and do."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 
 from heksher.server.storage.base import SETTING, Expectation, Origin, Storage, Writer, Written
 from heksher.server.storage.joined_storage import JoinedStorage
 from heksher.server.storage.memory import MemoryStorage
-from heksher.server.storage.storage_errors import ContractError, ExpectationError
+from heksher.server.storage.storage_errors import ExpectationError
+from heksher.server.storage.webhook_records import LeaseRecord
 from tests.support.storages import SOME_CHANGE, a_setting, see_everything, store
 
 OUTER = Origin("ada", "because")
@@ -75,7 +75,17 @@ def test_what_a_part_expects_is_checked(storage: Storage):
     assert (2, 1) == (caught.value.expected, caught.value.present)
 
 
-def test_uses_of_tokens_are_no_part_of_a_unit(storage: Storage):
-    """They are noted apart from changes."""
-    with pytest.raises(ContractError, match="uses of tokens"):
-        storage.write(lambda writer: JoinedStorage(writer).note_token_uses({"ci": datetime(2026, 11, 1, tzinfo=UTC)}))
+def test_what_is_noted_is_a_part_of_the_unit(storage: Storage):
+    """It is stored with what the unit changes, or not at all."""
+    lease = LeaseRecord("task", "me", 1)
+
+    def work(writer: Writer) -> None:
+        JoinedStorage(writer).note(lambda notes: notes.put_lease(lease))
+        writer.record(SOME_CHANGE)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        storage.write(work)
+    assert "" == storage.read(lambda reader: reader.find_lease("task").holder)
+    store(storage, lambda writer: JoinedStorage(writer).note(lambda notes: notes.put_lease(lease)))
+    assert lease == storage.read(lambda reader: reader.find_lease("task"))
