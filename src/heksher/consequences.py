@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 
 from heksher.ranking import Features, Ranking, get_features, join
 from heksher.region import Bound, Region
-from heksher.rule_set import FullContext, Rule
+from heksher.rule_set import Rule
 from heksher.value_type import json_key
 
 Value = object
@@ -85,7 +85,7 @@ def find_consequences(before: Behaviour, after: Behaviour) -> Iterator[Consequen
     for winner, successor in _find_pairs(before, after):
         value, new_value = before.read_value(winner), after.read_value(successor)
         if json_key(value) != json_key(new_value):
-            conditions = FullContext(() if winner is None else winner.conditions)
+            conditions = dict(() if winner is None else winner.conditions)
             conditions.update(() if successor is None else successor.conditions)
             region = Region(conditions, (before.make_bound(winner), after.make_bound(successor)))
             yield Consequence(region, value, new_value, winner, successor)
@@ -128,12 +128,12 @@ def _find_partners(
         other: the rules of the other side.
         is_candidate: called with features of rules of the other side and those of the rule: whether to look there.
     """
-    context, bound, features = FullContext(rule.conditions), side.make_bound(rule), get_features(rule)
+    part, bound, features = dict(rule.conditions), side.make_bound(rule), get_features(rule)
     for place, group in enumerate(other.groups):
-        if is_candidate(group.features, features):
-            region = Region(context, (bound, Bound(other, place)))
-            yield from (partner for partner, _ in join(group, context, region.is_left))
-    if other.find_winner(context) is None:
+        region = Region(part, (bound, Bound(other, place)))
+        if is_candidate(group.features, features) and not region.is_left(part):
+            yield from (partner for partner, _ in join(group, part, region.is_left))
+    if other.find_winner(part) is None:
         yield None
 
 

@@ -23,7 +23,7 @@ from itertools import chain, product
 from math import isnan
 from typing import Any, Final, NamedTuple
 
-from heksher.rule_set import NO_RULE, FullContext, Rule, RuleSet
+from heksher.rule_set import NO_RULE, NO_VALUE, Rule, RuleSet
 
 # About 20 ms. A difference mostly shows at the first pair; it takes many to find that many rules changed in vain.
 MAX_PAIRS: Final = 10_000
@@ -43,7 +43,7 @@ class Answers(NamedTuple):
 
     def find(self, context: Mapping[str, str]) -> Any:
         """Return the value in a context, where every feature that it lacks has a value that no rule asks for."""
-        value = self.rules.find_value(FullContext({**context, **self.fixed}))
+        value = self.rules.find_value(_FullContext({**context, **self.fixed}))
         return self.default_value if value is NO_RULE else value
 
     def list_rules(self) -> list[Rule[Any]]:
@@ -53,6 +53,11 @@ class Answers(NamedTuple):
 
     def _can_match(self, rule: Rule[Any]) -> bool:
         return all(self.fixed.get(feature, value) == value for feature, value in rule.conditions)
+
+
+class _FullContext(dict[str, str]):
+    def __missing__(self, _feature: str) -> str:
+        return NO_VALUE
 
 
 def is_same(one: Answers, other: Answers) -> bool:

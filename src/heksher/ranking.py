@@ -1,11 +1,14 @@
 """The rules of a setting by priority, for questions about many contexts at once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from heksher.rule_set import NO_RULE, Conditions, FullContext, Group, Rule, RuleSet
+from heksher.rule_set import NO_VALUE, Conditions, Group, Rule, RuleSet
 
 Features = tuple[str, ...]
+# What is known of a context. A feature that it lacks is open, or, where one value is to be found, has one that no rule
+# names, as one with ``NO_VALUE`` has in any case.
+Part = dict[str, str]
 
 
 class Conditioned(Protocol):
@@ -18,8 +21,8 @@ class Conditioned(Protocol):
 
 R = TypeVar("R", bound=Conditioned)
 
-# Returns whether nothing is to be found in a context, nor in any that has more.
-Hopeless = Callable[[FullContext], bool]
+# Returns whether nothing is to be found where a part of a context is known, nor where more is.
+Hopeless = Callable[[Part], bool]
 # Returns those entries of a table that are worth a look.
 Selection = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -59,38 +62,45 @@ class Ranking(Generic[R]):
 
     def find_twin(self, conditions: Conditions) -> R | None:
         """Return the rule that has exactly these conditions, in whatever order; ``None`` if there is none."""
-        context = FullContext(conditions)
-        place = self._places.get(frozenset(context))
-        return None if place is None else self.find_winner(context, place, place + 1)
+        part = dict(conditions)
+        place = self._places.get(frozenset(part))
+        return None if place is None else self.find_winner(part, place, place + 1)
 
     def rate(self, features: Features) -> int:
         """Return the priority of rules on some features: the higher, the stronger. What the order lacks comes last."""
         return sum(self._weights.get(feature, 1 << len(self._weights)) for feature in features)
 
-    def find_winner(self, context: FullContext, begin: int = 0, end: int | None = None) -> R | None:
+    def find_winner(self, part: Part, begin: int = 0, end: int | None = None) -> R | None:
         """Return the rule that wins in a context, of those in the groups with the indices ``begin:end``."""
-        for group in self.groups[begin:end]:
-            found = group.find_value(context)
-            if found is not NO_RULE:
-                winner: R = found
-                return winner
-        return None
+        winner: R | None = find_first(self.groups[begin:end], part)
+        return winner
 
 
-def join(
-    group: Group, context: FullContext, is_hopeless: Hopeless, select: Selection = select_all
-) -> Iterator[tuple[Any, FullContext]]:
-    """Return the rules of a group that can match where a context holds, each with the context in which it does.
+def find_first(groups: Iterable[Group], part: Part) -> Any:
+    """Return the rule of the first group that has one which matches; ``None`` if none has."""
+    for group in groups:
+        found = group.table
+        for feature in group.levels:
+            found = found.get(part.get(feature, NO_VALUE))
+            if found is None:
+                break
+        else:
+            return found
+    return None
+
+
+def join(group: Group, part: Part, is_hopeless: Hopeless, select: Selection = select_all) -> Iterator[tuple[Any, Part]]:
+    """Return the rules of a group that can match where a part of a context is known, each with the part that it needs.
 
     Args:
         group: the group of a ranking.
-        context: what holds. Features that it lacks are open.
-        is_hopeless: which contexts to leave out.
+        part: what is known.
+        is_hopeless: which larger parts to leave out.
         select: which entries of each table to look at.
     """
 
     # Level by level, so that what is hopeless is left out without looking at all that is below.
-    def descend(table: Any, depth: int, joined: FullContext) -> Iterator[tuple[Any, FullContext]]:
+    def descend(table: Any, depth: int, joined: Part) -> Iterator[tuple[Any, Part]]:
         if depth == len(group.levels):
             yield table, joined
             return
@@ -102,10 +112,8 @@ def join(
                 yield from descend(inner, depth + 1, joined)
             return
         for value, inner in entries.items():
-            deeper = FullContext(joined)
-            deeper[feature] = value
+            deeper = {**joined, feature: value}
             if not is_hopeless(deeper):
                 yield from descend(inner, depth + 1, deeper)
 
-    if not is_hopeless(context):
-        yield from descend(group.table, 0, context)
+    return descend(group.table, 0, part)

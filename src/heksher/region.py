@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from heksher.ranking import Features, R, Ranking, join
-from heksher.rule_set import FullContext, Group
+from heksher.ranking import Features, Part, R, Ranking, join
+from heksher.rule_set import Group
 
 
 class Bound(NamedTuple):
@@ -26,9 +26,9 @@ class Bound(NamedTuple):
     ranking: Ranking[Any]
     place: int
 
-    def is_crossed(self, context: FullContext) -> bool:
+    def is_crossed(self, part: Part) -> bool:
         """Return whether one of these rules matches."""
-        return self.ranking.find_winner(context, 0, self.place) is not None
+        return self.ranking.find_winner(part, 0, self.place) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class Region:
         bounds: the stronger rules.
     """
 
-    conditions: FullContext
+    conditions: Part
     bounds: tuple[Bound, ...]
 
-    def is_left(self, context: FullContext) -> bool:
+    def is_left(self, part: Part) -> bool:
         """Return whether a context that has the region's conditions is outside nevertheless."""
-        return any(bound.is_crossed(context) for bound in self.bounds)
+        return any(bound.is_crossed(part) for bound in self.bounds)
 
     def find_exceptions(self) -> Iterator[dict[str, str]]:
         """Return what must not hold besides the region's conditions: together, a stronger rule matches.
@@ -54,10 +54,12 @@ class Region:
         stronger rules.
         """
         groups = [group for bound in self.bounds for group in bound.ranking.groups[: bound.place]]
-        found: dict[Features, set[tuple[str, ...]]] = {}
+        found: dict[Features, set[tuple[str | None, ...]]] = {}
 
-        def is_known(joined: FullContext) -> bool:
-            return any(tuple([joined[feature] for feature in features]) in values for features, values in found.items())
+        def is_known(joined: Part) -> bool:
+            return any(
+                tuple([joined.get(feature) for feature in features]) in values for features, values in found.items()
+            )
 
         for group in sorted(groups, key=lambda group: len(self._find_open(group))):
             features = self._find_open(group)
@@ -85,18 +87,20 @@ class Region:
         return tuple([feature for feature in group.features if feature not in self.conditions])
 
 
-def find_possible(ranking: Ranking[R], context: Mapping[str, str]) -> Iterator[tuple[R | None, Region]]:
+def find_possible(ranking: Ranking[R], part: Mapping[str, str]) -> Iterator[tuple[R | None, Region]]:
     """Return each rule that can win where a part of a context holds, and where it does; ``None`` for the default.
 
     The strongest comes first. The regions have no context in common, and together they are all that has the given part.
 
     Args:
         ranking: the rules.
-        context: what is given. Other features are open; one with ``NO_VALUE`` has a value that no rule names.
+        part: what is given. Other features are open; one with ``NO_VALUE`` has a value that no rule names.
     """
-    given = FullContext(context)
+    given = dict(part)
     for place, group in enumerate(ranking.groups):
         bound = Bound(ranking, place)
+        if bound.is_crossed(given):
+            return
         for rule, joined in join(group, given, bound.is_crossed):
             yield rule, Region(joined, (bound,))
     bound = Bound(ranking, len(ranking.groups))

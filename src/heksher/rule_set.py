@@ -40,13 +40,6 @@ Conditions = tuple[tuple[str, str], ...]
 NO_VALUE = ""
 
 
-class FullContext(dict[str, str]):
-    """A context in which each feature that it lacks has a value that no rule asks for."""
-
-    def __missing__(self, _feature: str) -> str:
-        return NO_VALUE
-
-
 class Rule(NamedTuple, Generic[T_co]):
     """A value, and the conditions under which it applies.
 

@@ -23,14 +23,14 @@ def list_points(features: Sequence[str], values: Sequence[str], given: Condition
     return (dict(zip(features, chosen, strict=True)) for chosen in product(*choices))
 
 
-def find_winner(behaviour: Behaviour, point: Conditions) -> Rule[object] | None:
-    """Return the rule that wins in a context; ``None`` for the default."""
-    matching = [rule for rule in behaviour.rules if is_match(dict(rule.conditions), point)]
-    for rule in matching:
-        others = [dict(other.conditions) for other in matching if other is not rule]
-        if all(wins_over(dict(rule.conditions), other, behaviour.feature_order) for other in others):
-            return rule
-    return None
+def rank_matches(behaviour: Behaviour, points: Sequence[Conditions]) -> list[list[Rule[object] | None]]:
+    """Return for each context the rules that match, the strongest first; the default, ``None``, comes last."""
+    rules = [(rule, dict(rule.conditions)) for rule in behaviour.rules]
+    strength = {
+        id(rule): sum(wins_over(own, other, behaviour.feature_order) for _, other in rules) for rule, own in rules
+    }
+    ranked = sorted(rules, key=lambda entry: strength[id(entry[0])], reverse=True)
+    return [[*(rule for rule, own in ranked if is_match(own, point)), None] for point in points]
 
 
 def holds(point: Mapping[str, str], conditions: Mapping[str, str]) -> bool:
