@@ -34,10 +34,11 @@ from heksher.server.storage.base import (
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.storage_errors import StorageError
+from heksher.server.storage.usage_records import ClientRecord, SettingUse
 from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
 from heksher.value_type import JSON
 from tests.support.json_strategies import json_values
-from tests.support.storages import SOME_CHANGE, see_access, see_everything, see_last_changes, see_webhooks
+from tests.support.storages import SOME_CHANGE, see_access, see_everything, see_last_changes, see_usage, see_webhooks
 
 
 class OurError(Exception):
@@ -298,7 +299,24 @@ deliveries = st.builds(
     problem=st.text(max_size=2),
 )
 leases = st.builds(LeaseRecord, st.sampled_from(["a", "b"]), st.sampled_from(["", "c", "d"]), st.integers(0, 9))
+uses = st.dictionaries(
+    st.sampled_from(NAMES) | st.text(max_size=2), st.builds(SettingUse, times, st.text(max_size=2)), max_size=3
+)
+clients = st.builds(
+    ClientRecord,
+    name=st.sampled_from(["a", "b", ""]) | st.text(max_size=2),
+    version=st.none() | st.just("1"),
+    instance=st.none() | st.just("x"),
+    user_agent=st.just("a/1"),
+    seen_at=times,
+    revision=st.integers(0, 9),
+)
 notes = st.one_of(
+    calls("note_uses", uses, st.lists(clients, max_size=3), times),
+    calls("forget_count"),
+    calls("counted_since"),
+    calls("setting_uses", st.none() | st.lists(st.sampled_from(NAMES) | st.text(max_size=2))),
+    calls("clients"),
     calls("put_delivery", deliveries),
     calls("put_lease", leases),
     calls("find_lease", st.sampled_from(["a", "b"])),
@@ -504,6 +522,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.compare(see_last_changes)
         self.compare(see_access)
         self.compare(see_webhooks)
+        self.compare(see_usage)
 
 
 def attempt(act: Callable[[Storage], object], storage: Storage) -> object:

@@ -179,6 +179,11 @@ def see_webhooks(storage: Storage) -> tuple[object, ...]:
     return storage.read(work)
 
 
+def see_usage(storage: Storage) -> tuple[object, ...]:
+    """Return everything that a storage holds of use."""
+    return storage.read(lambda reader: (reader.counted_since(), reader.setting_uses(), reader.clients()))
+
+
 def a_token(name: str = "ci", *, expires_at: datetime | None = None) -> TokenRecord:
     """Make a token that was never used; what is not given does not matter."""
     return TokenRecord(name, f"digest of {name}", ("admin",), "ada", datetime(2026, 11, 1, tzinfo=UTC), expires_at)

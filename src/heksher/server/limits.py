@@ -44,6 +44,10 @@ MAX_PASSWORD_CHARACTERS: Final = 1_000
 # What a list that is told in pages has in one.
 MAX_PAGE_ITEMS: Final = 1_000
 
+# Of the clients that ask for settings, those that were seen last; what is known of others is removed.
+MAX_CLIENTS: Final = 10_000
+KEEP_CLIENTS_DAYS: Final = 30
+
 MAX_CONTEXT_FEATURES: Final = 256
 MAX_METADATA_KEYS: Final = 1_000
 MAX_QUERY_SETTINGS: Final = wire.MAX_QUERY_SETTINGS

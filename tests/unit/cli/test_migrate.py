@@ -33,6 +33,7 @@ DUE = (
     "0005 Keep who may do what: tokens, people, and the key that their cookies are signed with.",
     "0006 Let the log be read by who made changes, and by what kind of objects they are about, in pages.",
     "0007 Keep who is told of changes: webhooks, how far each was told, and which process does that.",
+    "0008 Keep what programs use: when each setting was last asked for, and which clients ask.",
 )
 
 

@@ -46,6 +46,16 @@ class PictureReader(Reader):
         del task
         _refuse("which process does what is")
 
+    def counted_since(self) -> NoReturn:
+        _refuse("what is used is")
+
+    def setting_uses(self, names: Collection[str] | None = None) -> NoReturn:
+        del names
+        _refuse("what is used is")
+
+    def clients(self) -> NoReturn:
+        _refuse("which clients there are is")
+
     def find_setting(self, name: str) -> SettingRecord | None:
         canonical = self._picture.names.get(name)
         return None if canonical is None else self._picture.settings[canonical].record

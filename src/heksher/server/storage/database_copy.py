@@ -33,6 +33,7 @@ from heksher.server.storage.sqlite_file import copy_owner, require_apart
 from heksher.server.storage.stamp import make_stamp
 from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.tables import (
+    CLIENT,
     HEKSHER_VERSION,
     LEASE,
     LOG_VALUE,
@@ -40,12 +41,14 @@ from heksher.server.storage.tables import (
     MIGRATION,
     RULE,
     SETTING,
+    SETTING_USE,
+    USAGE_STATE,
     WRITE_STATE,
 )
 from heksher.server.storage.unit import UnitOfWork
 
 # Tables that rows refer to come before the tables of those rows.
-_NOT_COPIED: Final = {HEKSHER_VERSION, LEASE, MIGRATION, WRITE_STATE}
+_NOT_COPIED: Final = {HEKSHER_VERSION, LEASE, MIGRATION, WRITE_STATE, SETTING_USE, CLIENT, USAGE_STATE}
 _TABLES: Final = [table for table in METADATA.sorted_tables if table not in _NOT_COPIED]
 # This many rows are a few hundred kilobytes, unless their values are huge.
 _BATCH_ROWS: Final = 1000
@@ -166,7 +169,7 @@ def _copy(source: Dialect, target: Dialect, *, is_restored: bool = False) -> Cop
             _lock_empty(writing, target)
             counts = {table: _copy_table(table, reading, source, writing, target) for table in _TABLES}
             _copy_write_state(reading, source, writing, target)
-            valid_tokens = _renew_access(writing, target) if is_restored else ()
+            valid_tokens = _renew(writing, target) if is_restored else ()
             copy = SqlReader(writing, target)
             revision = copy.revision()
             told_webhooks = [webhook.name for webhook in copy.webhooks() if is_restored and webhook.off_reason is None]
@@ -175,11 +178,13 @@ def _copy(source: Dialect, target: Dialect, *, is_restored: bool = False) -> Cop
     return Copied(counts[SETTING], counts[RULE], revision, valid_tokens, tuple(told_webhooks))
 
 
-def _renew_access(connection: Connection, dialect: Dialect) -> tuple[TokenRecord, ...]:
-    """Make all cookies void, and return the tokens that are valid."""
+def _renew(connection: Connection, dialect: Dialect) -> tuple[TokenRecord, ...]:
+    """Make all cookies void, have uses counted anew, and return the tokens that are valid."""
     now = datetime.now(UTC)
     writer = SqlWriter(connection, dialect, UnitOfWork(), _RESTORER, Clock(lambda: now, make_stamp))
     writer.lock()
+    # Uses may be known of the time before the restore, but none of what was restored.
+    writer.forget_count()
     renew_access(writer)
     writer.finish()
     return list_valid_tokens(writer.access(), now)

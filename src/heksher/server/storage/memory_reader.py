@@ -1,6 +1,7 @@
 """Units of reading work on the storage in memory: the methods of a reader."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from heksher.revision_id import RevisionId
 from heksher.server.storage.access_records import AccessRecords
@@ -21,6 +22,7 @@ from heksher.server.storage.memory_history import (
     select_entries,
 )
 from heksher.server.storage.memory_state import MemoryState, copy_rule, copy_setting, rule_key
+from heksher.server.storage.usage_records import ClientRecord, SettingUse
 from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
 
 
@@ -60,6 +62,15 @@ class MemoryReader(Reader):
 
     def find_lease(self, task: str) -> LeaseRecord:
         return self._state.webhooks.find_lease(task)
+
+    def counted_since(self) -> datetime | None:
+        return self._state.usage.counted_since
+
+    def setting_uses(self, names: Collection[str] | None = None) -> dict[str, SettingUse]:
+        return self._state.usage.list_uses(self._state.setting_ids, names)
+
+    def clients(self) -> list[ClientRecord]:
+        return self._state.usage.list_clients()
 
     def find_setting(self, name: str) -> SettingRecord | None:
         canonical = self._state.names.get(name)

@@ -8,6 +8,7 @@ from itertools import takewhile
 
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
 from heksher.server.storage.memory_access import MemoryAccess
+from heksher.server.storage.memory_usage import MemoryUsage
 from heksher.server.storage.memory_webhooks import MemoryWebhooks
 from heksher.server.storage.records import (
     RULE,
@@ -86,6 +87,7 @@ class MemoryState:
     last_rule_id: int = 0
     access: MemoryAccess = field(default_factory=MemoryAccess)
     webhooks: MemoryWebhooks = field(default_factory=MemoryWebhooks)
+    usage: MemoryUsage = field(default_factory=MemoryUsage)
     log: list[MemoryEntry] = field(default_factory=list)
     last_changes: dict[tuple[str, str], RecordedChange] = field(default_factory=dict)
     kept_changes: dict[int, LastChange] = field(default_factory=dict)
@@ -130,6 +132,7 @@ class MemoryState:
             rule_ids=self.rule_ids.copy(),
             access=self.access.copy(),
             webhooks=self.webhooks.copy(),
+            usage=self.usage.copy(),
             log=self.log.copy(),
             last_changes=self.last_changes.copy(),
             kept_changes=self.kept_changes.copy(),

@@ -65,6 +65,7 @@ class MemoryWriter(MemoryNotes, Writer):
     def delete_setting(self, name: str) -> None:
         with self._unit.change():
             self._gone[name] = self._take_setting(name)
+            self._state.usage.uses.pop(self._gone[name], None)
             for rule in [rule for rule in self._state.rules.values() if rule.setting == name]:
                 self._drop_rule(rule)
 

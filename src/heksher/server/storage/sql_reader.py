@@ -7,6 +7,7 @@ per setting.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final, cast
 
 from sqlalchemy import Connection, Select, bindparam, func, literal, null, select, union_all
@@ -30,6 +31,7 @@ from heksher.server.storage.sql_access import SqlAccess
 from heksher.server.storage.sql_history import SqlHistory
 from heksher.server.storage.sql_log import SqlLog
 from heksher.server.storage.sql_statements import AnyRow, Statements, digest_conditions, in_batches
+from heksher.server.storage.sql_usage import SqlUsage
 from heksher.server.storage.sql_webhooks import SqlWebhooks
 from heksher.server.storage.tables import (
     CONTEXT_FEATURE,
@@ -39,6 +41,7 @@ from heksher.server.storage.tables import (
     SETTING_NAME,
     WRITE_STATE,
 )
+from heksher.server.storage.usage_records import ClientRecord, SettingUse
 from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
 
 _FEATURES_REVISION: Final = select(WRITE_STATE.c.features_revision)
@@ -94,6 +97,7 @@ class SqlReader(Reader):
         self._history = SqlHistory(self._statements)
         self._access = SqlAccess(self._statements)
         self._webhooks = SqlWebhooks(self._statements)
+        self._usage = SqlUsage(self._statements)
         # The numbers of settings by canonical name, as far as they are known.
         self._setting_ids: dict[str, int] = {}
 
@@ -124,6 +128,15 @@ class SqlReader(Reader):
 
     def find_lease(self, task: str) -> LeaseRecord:
         return self._webhooks.find_lease(task)
+
+    def counted_since(self) -> datetime | None:
+        return self._usage.find_start()
+
+    def setting_uses(self, names: Collection[str] | None = None) -> dict[str, SettingUse]:
+        return self._usage.list_uses(names)
+
+    def clients(self) -> list[ClientRecord]:
+        return self._usage.list_clients()
 
     def find_setting(self, name: str) -> SettingRecord | None:
         return self.find_settings((name,)).get(name)

@@ -21,6 +21,9 @@
       ↑ webhook
     webhook_delivery   how far each was told, which is no change of it
     lease              which process does what only one may do at a time
+    setting_use        when each setting was last asked for, as long as there is the setting
+    client             which clients ask, and when each was last seen
+    usage_state        since when uses are counted; one row, or none while nobody counts
     signing_key        what the cookies of people are signed with; one row, or none before there is a key
     write_state        one row, which a writer locks for as long as its transaction lasts
     heksher_version    the schema version, in the form in which Alembic keeps it
@@ -37,7 +40,7 @@ from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, St
 
 from heksher.server.storage.dialect import BIG_KEY
 
-SCHEMA_VERSION: Final = "0007"
+SCHEMA_VERSION: Final = "0008"
 
 # Constraints have names so that a migration can change them on any database.
 METADATA: Final = MetaData(
@@ -270,4 +273,33 @@ LEASE: Final = Table(
     Column("task", Text, primary_key=True),
     Column("holder", Text, nullable=False),
     Column("turn", BIG_KEY, nullable=False),
+)
+
+# What is known of use is no part of what a copy of the database is for, and would be outdated there.
+SETTING_USE: Final = Table(
+    "setting_use",
+    METADATA,
+    Column("setting_id", ForeignKey("setting.id", ondelete="CASCADE"), primary_key=True),
+    # To the hour.
+    Column("used_at", Text, nullable=False),
+    Column("client", Text, nullable=False),
+)
+
+CLIENT: Final = Table(
+    "client",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    # A list in JSON: name, version, instance, and what it calls itself.
+    Column("identity", Text, nullable=False),
+    # To the second.
+    Column("seen_at", Text, nullable=False),
+    # Of the last answer that it got.
+    Column("revision", BIG_KEY, nullable=False),
+)
+
+USAGE_STATE: Final = Table(
+    "usage_state",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("counted_since", Text, nullable=False),
 )

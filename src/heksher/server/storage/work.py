@@ -16,6 +16,7 @@ from heksher.server.storage.records import (
     Selection,
     SettingRecord,
 )
+from heksher.server.storage.usage_records import ClientRecord, SettingUse
 from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
 from heksher.value_type import JSON
 
@@ -68,6 +69,18 @@ class Reader(ABC):
     @abstractmethod
     def find_lease(self, task: str) -> LeaseRecord:
         """Return which process does what only one may do at a time."""
+
+    @abstractmethod
+    def counted_since(self) -> datetime | None:
+        """Return since when no use of a setting can be missing in what is known; ``None`` if nobody counts."""
+
+    @abstractmethod
+    def setting_uses(self, names: Collection[str] | None = None) -> dict[str, SettingUse]:
+        """Return when settings were last asked for: those with these canonical names, or all; others are missing."""
+
+    @abstractmethod
+    def clients(self) -> list[ClientRecord]:
+        """Return the clients that ask for settings, sorted by digest."""
 
     @abstractmethod
     def find_setting(self, name: str) -> SettingRecord | None:
@@ -206,6 +219,23 @@ class Notes(Reader):
         Args:
             uses: the times with a time zone, by the names of the tokens; other names are ignored.
         """
+
+    @abstractmethod
+    def note_uses(self, uses: Mapping[str, SettingUse], clients: Collection[ClientRecord], now: datetime) -> None:
+        """Note who asks for which settings; what is known of later uses stays. The first call begins to count.
+
+        Where clients are noted, those are removed that were not seen for ``KEEP_CLIENTS_DAYS``, and of the others all
+        but the last ``MAX_CLIENTS``.
+
+        Args:
+            uses: the last uses by any names of settings; other names are ignored.
+            clients: the clients, as they were last seen.
+            now: the time, with a time zone.
+        """
+
+    @abstractmethod
+    def forget_count(self) -> None:
+        """Note that uses may be missing in what is known until now; the next ``note_uses`` begins to count anew."""
 
     @abstractmethod
     def put_delivery(self, delivery: DeliveryRecord) -> None:
