@@ -7,6 +7,7 @@
     ├── InvalidInputError       the request is invalid, whatever is stored
     ├── NotAcceptableError      well-formed, but not possible for this object (a value that does not fit, ...)
     ├── NotFoundError           an object that the request names does not exist
+    ├── PrunedError             what it asks for was removed from the change log
     ├── FullError               there is no room for what it would add
     ├── StepError               one of several operations that are made together was refused
     └── ConflictError           it contradicts what is stored
@@ -26,6 +27,7 @@ MissingKind = Literal[
     "context feature",
     "token",
     "person",
+    "revision",
     "alias",
     "configurable feature",
     "configurable feature of a new setting",
@@ -66,6 +68,10 @@ class NotFoundError(OperationError):
     def __init__(self, message: str, kind: MissingKind) -> None:
         super().__init__(message)
         self.kind: MissingKind = kind
+
+
+class PrunedError(OperationError):
+    """What the request asks for was removed from the change log; the message says how far that goes back."""
 
 
 class FullError(OperationError):

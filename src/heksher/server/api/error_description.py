@@ -21,6 +21,7 @@ from heksher.server.errors import (
     NotAcceptableError,
     NotFoundError,
     NotPermittedError,
+    PrunedError,
     StepError,
 )
 from heksher.server.json_form import JSONObject
@@ -119,6 +120,11 @@ def _(error: NotAcceptableError) -> ErrorDescription:
 @describe_error.register
 def _(error: NotFoundError) -> ErrorDescription:
     return ErrorDescription(404, str(error))
+
+
+@describe_error.register
+def _(error: PrunedError) -> ErrorDescription:
+    return ErrorDescription(HTTPStatus.GONE, str(error))
 
 
 @describe_error.register

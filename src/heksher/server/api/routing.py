@@ -6,11 +6,12 @@ from functools import partial, wraps
 from inspect import Parameter, iscoroutinefunction
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Path
+from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query
 from fastapi.params import Depends as Dependency
 from pydantic import BeforeValidator
 from starlette.requests import Request
 
+from heksher.server.access.grants import Role
 from heksher.server.api.body import StrictRoute
 from heksher.server.api.responses import (
     FOREIGN_HOST,
@@ -84,11 +85,18 @@ async def _get_write_turns(services: ServicesDependency) -> WriteTurns:
     return services.write_turns
 
 
-def _read_rule_id(text: object) -> object:
-    # int() accepts more than digits ("1_0", " 7"), and pydantic accepts the same.
-    if not (isinstance(text, str) and text.isascii() and text.isdecimal()):
-        raise ValueError("a rule's id is a whole number")
-    return text
+def _read_digits(what: str) -> BeforeValidator:
+    def read(text: object) -> object:
+        # int() accepts more than digits ("1_0", " 7"), and pydantic accepts the same.
+        if not (isinstance(text, str) and text.isascii() and text.isdecimal()):
+            raise ValueError(f"{what} is a whole number")
+        return text
+
+    return BeforeValidator(read)
+
+
+async def _is_admin(request: Request) -> bool:
+    return get_caller(request.scope).grants.allow(Role.ADMIN)
 
 
 StorageDependency = Annotated[Storage, Depends(_get_storage)]
@@ -99,7 +107,12 @@ MaxValueBytes = Annotated[int, Depends(_get_max_value_bytes)]
 OriginDependency = Annotated[Origin, Depends(_get_origin)]
 # A name in a path may be any text; a text that cannot be a name is not found.
 NameInPath = Annotated[str, Path(examples=["cache_ttl"])]
-RuleIdInPath = Annotated[int, BeforeValidator(_read_rule_id), Path(ge=0, examples=[7])]
+RuleIdInPath = Annotated[int, _read_digits("a rule's id"), Path(ge=0, examples=[7])]
+RuleIdInQuery = Annotated[int, _read_digits("a rule's id"), Query(ge=0, examples=[7])]
+RevisionInPath = Annotated[int, _read_digits("a revision"), Path(ge=0, examples=[17])]
+RevisionInQuery = Annotated[int, _read_digits("a revision"), Query(ge=0, examples=[17])]
+# Whether who asks may know all: the log is about tokens and people, too.
+IsAdmin = Annotated[bool, Depends(_is_admin)]
 
 
 class ServiceRoute(StrictRoute):

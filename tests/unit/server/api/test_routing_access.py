@@ -29,6 +29,9 @@ INCLUDED = {
 }
 
 
+# When ``seed`` has added its last rule.
+SEEDED_REVISION = 13
+
 # What the names of people end with: they cannot be those of tokens.
 PERSON = " (person)"
 
@@ -103,6 +106,10 @@ TABLE: dict[str, Row] = {
     "PUT /api/v1/rules/{rule_id}/metadata/{key}": Row("edit", lambda _: {"value": 1}),
     "DELETE /api/v1/rules/{rule_id}/metadata/{key}": Row("edit"),
     "POST /api/v1/bulk": Row("edit", _add_rule_in_bulk),
+    "GET /api/v1/changes": Row("read", query="setting={setting}"),
+    "GET /api/v1/changes/{revision}": Row("read"),
+    "GET /api/v1/settings/{name}/history/{revision}": Row("read"),
+    "GET /api/v1/diff": Row("read", query="from=13&setting={setting}"),
     "GET /api/v1/me": Row("evaluate"),
     "GET /api/v1/tokens": Row("admin"),
     "POST /api/v1/tokens": Row("admin", lambda _: {"name": "new", "grants": ["read"]}),
@@ -153,7 +160,9 @@ def ask(seeded: Seeded, route: str, setting: str, grant: str | None) -> httpx2.R
     row = TABLE[route]
     name = "environment" if "context_features/" in path else "swagger-ui-5.35.0.css" if "assets" in path else setting
     name += PERSON if "people/" in path else ""
-    path = path.format(name=name, rule_id=seeded.rules.get(setting.removesuffix(".old"), 0), key="a")
+    path = path.format(
+        name=name, rule_id=seeded.rules.get(setting.removesuffix(".old"), 0), key="a", revision=SEEDED_REVISION
+    )
     headers = {} if grant is None else {"Authorization": f"Bearer hks_with {grant}"}
     query = row.query.format(setting=setting)
     body = None if row.body is None else row.body(setting)
