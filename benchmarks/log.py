@@ -51,9 +51,9 @@ _NUMBERS: Final = {
 # Rules are changed in turn, and each tenth entry is about the first rule of the first setting.
 _RULE: Final = f"(CASE WHEN n % 10 = 0 THEN 1 ELSE n % {RULES} + 1 END)"
 _SETTING: Final = f"(({_RULE} - 1) % {SETTINGS})"
-_ADD_ENTRIES: Final = """INSERT INTO log_entry (revision, at, actor, is_proved, reason, stamp, size)
-{numbers} SELECT n, '2026-11-01T12:00:00.123456+00:00', '"ada.lovelace"', {true}, '""', substr('0123456789ab', 1, 12), 1
-FROM numbers"""
+_ADD_ENTRIES: Final = """INSERT INTO log_entry (revision, at, actor, actor_kind, is_proved, reason, stamp, size)
+{numbers} SELECT n, '2026-11-01T12:00:00.123456+00:00', '"ada.lovelace"', 'person', {true}, '""',
+substr('0123456789ab', 1, 12), 1 FROM numbers"""
 _ADD_PARTS: Final = """INSERT INTO log_part (revision, number, action, kind, key, setting_id, setting, before, after)
 {numbers} SELECT n, 0, 'set value', 'rule', CAST({rule} AS TEXT), {setting} + 1, 'setting_' || {setting},
 '{{"value":' || n || '}}', '{{"value":' || (n + 1) || '}}' FROM numbers"""

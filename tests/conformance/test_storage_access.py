@@ -20,7 +20,7 @@ from heksher.server.storage.storage_errors import ContractError, ExpectationErro
 from tests.support.storages import SOME_CHANGE, Place, a_person, a_setting, a_token, store, write_something
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
-ADA = Origin("ada", "because", is_proved=True)
+ADA = Origin("ada", "because", "person")
 NOTHING = AccessRecords((), (), "")
 CI = TokenRecord("ci", "1" * 64, ("declare:shop.", "edit:shop."), "ada", NOON, NOON + timedelta(days=365), NOON)
 HASH = "$argon2id$"
@@ -352,8 +352,8 @@ def test_who_made_the_last_change_stays_known(daily: Storage) -> None:
     """Of a token and of a person, as long as they exist, also when the log has forgotten its entry."""
     stamps = daily.read(lambda reader: {entry.revision: entry.stamp for entry in reader.log()})
     last = [
-        LastChange(1, NOON, "ada", True, stamps[1], "create"),
-        LastChange(2, NOON + timedelta(days=1), "ada", True, stamps[2], "add"),
+        LastChange(1, NOON, "ada", "person", stamps[1], "create"),
+        LastChange(2, NOON + timedelta(days=1), "ada", "person", stamps[2], "add"),
     ]
 
     def see(reader: Reader) -> list[LastChange | None]:

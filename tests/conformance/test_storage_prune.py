@@ -33,7 +33,7 @@ from tests.support.storages import (
 )
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
-ADA, BOB = Origin("ada", "because"), Origin("bob", "", True)
+ADA, BOB = Origin("ada", "because"), Origin("bob", "", "token")
 LONG = "x" * 5000
 
 
@@ -115,9 +115,9 @@ def test_what_is_known_of_the_last_change(storage: Storage) -> None:
     def describe(revision: int) -> LastChange | None:
         return storage.read(lambda reader: reader.last_change(revision))
 
-    assert LastChange(2, START + timedelta(days=1), "ada", False, stamps[2], "declare") == describe(2)
-    assert LastChange(6, START + timedelta(days=5), "bob", True, stamps[6], "rename") == describe(6)
-    assert LastChange(7, START + timedelta(days=6), "ada", False, stamps[7], "delete") == describe(7)
+    assert LastChange(2, START + timedelta(days=1), "ada", "nobody", stamps[2], "declare") == describe(2)
+    assert LastChange(6, START + timedelta(days=5), "bob", "token", stamps[6], "rename") == describe(6)
+    assert LastChange(7, START + timedelta(days=6), "ada", "nobody", stamps[7], "delete") == describe(7)
     assert [None] * 6 == [describe(revision) for revision in (-1, 0, 3, 5, 8, 2**70)]
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 import pytest
 
 from heksher.server.storage.base import LogEntry, LoggedChange, Origin, Reader, RuleRecord, Storage, Writer
+from heksher.server.storage.records import ActorKind
 from heksher.server.storage.storage_errors import ContractError, StorageUnavailableError
 from tests.support.storages import SOME_CHANGE, Place, a_setting, see_everything, store
 
@@ -270,20 +271,21 @@ def test_shows_the_writes_of_other_processes(counting_twice: list[Storage]) -> N
         assert counting_twice[1].read(lambda reader: reader.revision()) == revision
 
 
-def test_logs_who_when_what_and_why(place: Place) -> None:
+@pytest.mark.parametrize("actor_kind", ["token", "person", "nobody"])
+def test_logs_who_when_what_and_why(place: Place, actor_kind: ActorKind) -> None:
     """A log entry has the change, its origin, and the time in UTC; people's words may have any character."""
     times = iter([datetime(2026, 1, 2, 3, 4, 5, 678, timezone(timedelta(hours=2))), datetime(2026, 1, 1, tzinfo=UTC)])
     storage = place.connect(now=lambda: next(times))
     storage.open()
     change = LoggedChange("rename", "setting", "new", {"name": "old"}, {"name": "new"})
-    origin = Origin("Zoë\0", "it's \ud83d late\n", is_proved=True)
+    origin = Origin("Zoë\0", "it's \ud83d late\n", actor_kind)
     storage.write(lambda writer: writer.record(change), origin)
     storage.write(lambda writer: writer.record(SOME_CHANGE))
     log = storage.read(lambda reader: reader.log())
     stamps = [entry.stamp for entry in log]
     assert log == [
         LogEntry(1, datetime(2026, 1, 2, 1, 4, 5, 678, UTC), origin, stamps[0], 1, (change,)),
-        LogEntry(2, datetime(2026, 1, 1, tzinfo=UTC), Origin("", "", is_proved=False), stamps[1], 1, (SOME_CHANGE,)),
+        LogEntry(2, datetime(2026, 1, 1, tzinfo=UTC), Origin("", "", "nobody"), stamps[1], 1, (SOME_CHANGE,)),
     ]
     assert len(set(stamps)) == 2
     assert all(re.fullmatch("[0-9a-f]{12}", stamp) for stamp in stamps)

@@ -22,11 +22,11 @@ class Stranger:
         self._reader = reader
         self._writer = writer
 
-    async def send(self, data: bytes) -> bool:
+    async def send(self, data: bytes, patience_s: float = _PATIENCE_S) -> bool:
         """Send bytes; return whether the victim has taken them, or most of them, in a while."""
         try:
             self._writer.write(data)
-            await asyncio.wait_for(self._writer.drain(), _PATIENCE_S)
+            await asyncio.wait_for(self._writer.drain(), patience_s)
         except (OSError, TimeoutError):
             return False
         return not self._writer.is_closing()
@@ -38,15 +38,19 @@ class Stranger:
             taken += len(piece)
         return taken
 
-    async def read_status(self) -> str:
+    async def read_status(self, patience_s: float = _PATIENCE_S) -> str:
         """Return the status of the next answer, or what came in its place."""
         try:
-            line = await asyncio.wait_for(self._reader.readline(), _PATIENCE_S)
+            line = await asyncio.wait_for(self._reader.readline(), patience_s)
         except TimeoutError:
             return "no answer"
         except OSError:
             return "a reset"
         return line.split()[1].decode() if len(line.split()) > 1 else "the end"
+
+    async def read_head(self) -> None:
+        """Read the head of an answer that has no body."""
+        await asyncio.wait_for(self._reader.readuntil(b"\r\n\r\n"), _PATIENCE_S)
 
     async def drain(self) -> int:
         """Read whatever comes until nothing does; return how much."""

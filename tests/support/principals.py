@@ -4,9 +4,9 @@ from heksher.server.access.grants import parse_grants
 from heksher.server.storage.access_records import PersonRecord, TokenRecord
 from heksher.server.storage.base import Origin, Storage
 
-ADMIN = Origin("ada", grants=parse_grants(["admin"]), is_proved=True)
+ADMIN = Origin("ada", actor_kind="person", grants=parse_grants(["admin"]))
 # What allows everything but administration.
-NO_ADMIN = Origin("bob", grants=parse_grants(["declare", "edit"]), is_proved=True)
+NO_ADMIN = Origin("bob", actor_kind="person", grants=parse_grants(["declare", "edit"]))
 
 
 def find_token(storage: Storage, name: str) -> TokenRecord | None:

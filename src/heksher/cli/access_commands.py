@@ -7,6 +7,7 @@ import click
 
 from heksher.cli.argument import json_option
 from heksher.cli.database import make_origin, open_database
+from heksher.cli.output import tell
 from heksher.cli.person_commands import person
 from heksher.cli.service_option import database_option
 from heksher.cli.text_table import draw_table
@@ -42,14 +43,14 @@ def grants(is_json: bool) -> None:
         for role in Role
     ]
     if is_json:
-        click.echo(json.dumps({"roles": roles}))
+        tell(json.dumps({"roles": roles}))
         return
     headings = ("ROLE", "PREFIX", "INCLUDES", "ALLOWS TO")
     rows = [
         (role, f"{role}:PREFIX." if can_be_limited(role) else "", ", ".join(_list_included(role)), _ALLOWS[role])
         for role in Role
     ]
-    click.echo(draw_table(headings, rows))
+    tell(draw_table(headings, rows))
 
 
 @access.command("rotate-key")
@@ -60,7 +61,7 @@ def rotate_key(database: str | None) -> None:
         from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
 
         people.rotate_key(storage, make_origin())
-    click.echo("there is a new key: everybody has to sign in again")
+    tell("there is a new key: everybody has to sign in again")
 
 
 def _list_included(role: Role) -> list[Role]:

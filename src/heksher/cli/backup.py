@@ -7,6 +7,7 @@ import click
 
 from heksher.cli.argument import file_argument
 from heksher.cli.database import load_config, telling_errors
+from heksher.cli.output import tell
 from heksher.cli.service_option import database_option
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def backup(file: Path, database: str | None, is_replacing: bool) -> None:
         from heksher.server.storage.database_copy import back_up  # noqa: PLC0415 - see cli.serve
 
         copied = back_up(config.database, file, is_replacing=is_replacing)
-    click.echo(f"backed up {_describe(copied)} to {file}")
+    tell(f"backed up {_describe(copied)} to {file}")
 
 
 @click.command()
@@ -48,16 +49,16 @@ def restore(file: Path, database: str | None) -> None:
 
         make_default_directory(config)
         copied = restore_backup(file, config.database)
-    click.echo(f"restored {_describe(copied)} to {describe_database(config.database)}")
+    tell(f"restored {_describe(copied)} to {describe_database(config.database)}")
     if copied.valid_tokens:
-        click.echo("these tokens are valid, also those that were revoked since the backup was made:")
+        tell("these tokens are valid, also those that were revoked since the backup was made:")
         width = max(len(token.name) for token in copied.valid_tokens)
         for token in copied.valid_tokens:
-            click.echo(f"  {token.name:{width}}  {_describe_token(token)}")
+            tell(f"  {token.name:{width}}  {_describe_token(token)}")
     if copied.told_webhooks:
-        click.echo("these webhooks are on, and services on this database tell them of what follows:")
+        tell("these webhooks are on, and services on this database tell them of what follows:")
         for name in copied.told_webhooks:
-            click.echo(f"  {name}")
+            tell(f"  {name}")
 
 
 def _describe(copied: "Copied") -> str:

@@ -11,6 +11,7 @@ import click
 
 from heksher.cli.argument import WholeNumber
 from heksher.cli.database import telling_errors
+from heksher.cli.output import tell
 from heksher.cli.service_option import address_options
 from heksher.exceptions import HeksherError
 
@@ -42,7 +43,7 @@ def health(wait_s: int, **given: "OptionValue | None") -> None:
 
     with telling_errors():
         host, port = load_address(os.environ, given)
-        click.echo(_wait_for_ready(find_reachable(host), port, wait_s))
+        tell(_wait_for_ready(find_reachable(host), port, wait_s))
 
 
 def find_reachable(host: str) -> str:

@@ -8,6 +8,7 @@ import click
 
 from heksher.cli.argument import WholeNumber
 from heksher.cli.database import load_config, telling_errors
+from heksher.cli.output import tell
 from heksher.cli.request_header import header_option
 from heksher.cli.service_option import database_option
 
@@ -132,7 +133,7 @@ def _tell(outcome: "Outcome", place: str, *, is_skipping_conflicts: bool) -> Non
     """Say what came of it, and exit with the status for it."""
     found = outcome.found
     for refused in found.refused:
-        click.echo(f"not taken: {_describe(refused)}: {refused.reason}")
+        tell(f"not taken: {_describe(refused)}: {refused.reason}")
     if outcome.plan is None and outcome.revision is None:
         _end(
             _NOT_TAKEN,
@@ -140,15 +141,15 @@ def _tell(outcome: "Outcome", place: str, *, is_skipping_conflicts: bool) -> Non
         )
     left = [] if outcome.plan is None else outcome.plan.left
     for each in left:
-        click.echo(f"left as it is: {_describe(each)}: {each.reason}")
+        tell(f"left as it is: {_describe(each)}: {each.reason}")
     if outcome.plan is not None:
         _tell_plan(outcome.plan)
     if outcome.revision is None:
-        click.echo("nothing was written")
+        tell("nothing was written")
         if left and not is_skipping_conflicts:
             _end(_CHANGED_HERE, f"changed here: {_count(len(left))}; --skip-conflicts goes on without that")
         return
-    click.echo(_describe_writing(outcome, place))
+    tell(_describe_writing(outcome, place))
     if outcome.failure is not None:
         raise outcome.failure
     _tell_comparison(outcome, has_exceptions=bool(found.refused or left))
@@ -168,12 +169,10 @@ def _describe_writing(outcome: "Outcome", place: str) -> str:
 
 def _tell_comparison(outcome: "Outcome", *, has_exceptions: bool) -> None:
     for kind, key in outcome.differing:
-        click.echo(f"differs: {_name(kind, key)}")
+        tell(f"differs: {_name(kind, key)}")
     if outcome.differing:
         _end(_DIFFERING, "both were read again, and are not the same: repeat this with --update")
-    click.echo(
-        "both were read again, and are the same" + (", apart from what is listed above" if has_exceptions else "")
-    )
+    tell("both were read again, and are the same" + (", apart from what is listed above" if has_exceptions else ""))
 
 
 def _count(objects: int) -> str:
@@ -197,7 +196,7 @@ def _name(kind: str, key: str) -> str:
 
 def _tell_plan(plan: "Plan") -> None:
     if plan.has_other_features:
-        click.echo(f"context features: now {', '.join(plan.features) or 'none'}")
+        tell(f"context features: now {', '.join(plan.features) or 'none'}")
     settings = (
         f"{len(plan.added_settings)} new, {len(plan.changed_settings)} changed, {len(plan.deleted_settings)} gone,"
         f" {plan.same_settings} unchanged"
@@ -206,4 +205,4 @@ def _tell_plan(plan: "Plan") -> None:
         f"{len(plan.added_rules)} new, {len(plan.changed_rules)} changed, {len(plan.deleted_rules)} gone,"
         f" {plan.same_rules} unchanged"
     )
-    click.echo(f"settings: {settings}; rules: {rules}")
+    tell(f"settings: {settings}; rules: {rules}")

@@ -3,6 +3,7 @@
 import click
 
 from heksher.cli.database import load_config, telling_errors
+from heksher.cli.output import tell
 from heksher.cli.service_option import database_option
 
 
@@ -26,8 +27,8 @@ def migrate(database: str | None, is_checking: bool) -> None:
             make_default_directory(config)
             migrations, done = migrate_database(config.database), "done"
     for migration in migrations:
-        click.echo(f"{done}: {migration.version} {migration.title}")
+        tell(f"{done}: {migration.version} {migration.title}")
     if not migrations:
-        click.echo(f"up to date: {place}")
+        tell(f"up to date: {place}")
     elif is_checking:
         raise SystemExit(1)

@@ -7,6 +7,7 @@ import click
 
 from heksher.cli.argument import grant_option, json_option
 from heksher.cli.database import make_origin, open_database
+from heksher.cli.output import tell
 from heksher.cli.secret_input import password_option, read_password
 from heksher.cli.service_option import database_option
 from heksher.cli.text_table import draw_table
@@ -39,7 +40,7 @@ def add(name: str, grants: Grants, is_from_stdin: bool, is_elsewhere: bool, data
         from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
 
         people.add(storage, name, grants, password, make_origin())
-    click.echo(f"added {name!r}, who may do {', '.join(grants.texts()) or 'nothing'}")
+    tell(f"added {name!r}, who may do {', '.join(grants.texts()) or 'nothing'}")
 
 
 @person.command("list")
@@ -53,9 +54,9 @@ def list_people(is_json: bool, database: str | None) -> None:
 
         found = people.list_all(storage)
     if is_json:
-        click.echo(json.dumps({"people": list(map(person_to_json, found))}))
+        tell(json.dumps({"people": list(map(person_to_json, found))}))
     elif found:
-        click.echo(draw_table(("NAME", "GRANTS", "SIGNS IN WITH"), map(_make_row, found)))
+        tell(draw_table(("NAME", "GRANTS", "SIGNS IN WITH"), map(_make_row, found)))
     else:
         click.echo("there are no people", err=True)
 
@@ -68,8 +69,8 @@ def remove(name: str, database: str | None) -> None:
     with open_database(database) as storage:
         from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
 
-        people.remove(storage, name, make_origin(), is_on_machine=True)
-    click.echo(f"removed {name!r}")
+        people.remove(storage, name, make_origin(), ways_in=None)
+    tell(f"removed {name!r}")
 
 
 @person.command()
@@ -83,7 +84,7 @@ def password(name: str, is_from_stdin: bool, database: str | None) -> None:
         from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
 
         people.set_password(storage, name, chosen, make_origin())
-    click.echo(f"{name!r} has another password, and has to sign in again everywhere")
+    tell(f"{name!r} has another password, and has to sign in again everywhere")
 
 
 def _make_row(person: "PersonRecord") -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import click
 
 from heksher.cli.argument import WholeNumber
 from heksher.cli.database import load_config, telling_errors
+from heksher.cli.output import tell
 from heksher.cli.service_option import database_option
 
 
@@ -30,4 +31,4 @@ def prune(keep_days: int, database: str | None) -> None:
         from heksher.server.storage.maintenance import prune_database  # noqa: PLC0415
 
         removed = prune_database(config.database, read_deadline(keep_days, datetime.now(UTC)))
-    click.echo(f"removed {removed} entries older than {keep_days} days from {describe_database(config.database)}")
+    tell(f"removed {removed} entries older than {keep_days} days from {describe_database(config.database)}")

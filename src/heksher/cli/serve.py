@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from heksher.cli.database import telling_errors
+from heksher.cli.output import tell
 from heksher.cli.service_option import service_options
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def serve(**given: "OptionValue | None") -> None:
     gc.freeze()
     gc.enable()
     with telling_errors():
-        run_service(load_config(os.environ, given), click.echo)
+        run_service(load_config(os.environ, given), tell)
 
 
 def _end(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -1,6 +1,8 @@
 """``heksher access token``: make, list and revoke the tokens of programs."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -8,12 +10,15 @@ import click
 
 from heksher.cli.argument import Lifetime, grant_option, json_option
 from heksher.cli.database import make_origin, open_database
+from heksher.cli.output import UntoldError, tell, tell_once
 from heksher.cli.service_option import database_option
 from heksher.cli.text_table import draw_table
+from heksher.exceptions import HeksherError
 from heksher.server.access.grants import Grants
 
 if TYPE_CHECKING:
     from heksher.server.storage.access_records import TokenRecord
+    from heksher.server.storage.base import Storage
 
 _EPILOG: Final = """\b
 Only the token is written to the standard output:
@@ -49,7 +54,8 @@ def create(name: str, grants: Grants, expires: timedelta | None, is_json: bool, 
         lifetime = tokens.LIFETIME if expires is None else expires
         expires_at = None if lifetime == timedelta.max else datetime.now(UTC) + lifetime
         secret = tokens.create(storage, name, grants, expires_at, make_origin()).result
-    click.echo(json.dumps({"name": name, "token": secret}) if is_json else secret)
+        with _revoking_what_is_untold(storage, name):
+            tell_once(json.dumps({"name": name, "token": secret}) if is_json else secret)
     end = "" if expires_at is None else f" until {expires_at:%Y-%m-%d}"
     what = f"token {name!r} allows {', '.join(grants.texts())}{end}"
     click.echo(f"{what}. It is shown this once: keep it where secrets are kept", err=True)
@@ -66,9 +72,9 @@ def list_tokens(is_json: bool, database: str | None) -> None:
 
         found = tokens.list_all(storage)
     if is_json:
-        click.echo(json.dumps({"tokens": list(map(token_to_json, found))}))
+        tell(json.dumps({"tokens": list(map(token_to_json, found))}))
     elif found:
-        click.echo(draw_table(("NAME", "GRANTS", "CREATOR", "CREATED", "ENDS", "LAST USE"), map(_make_row, found)))
+        tell(draw_table(("NAME", "GRANTS", "CREATOR", "CREATED", "ENDS", "LAST USE"), map(_make_row, found)))
     else:
         click.echo("there are no tokens", err=True)
 
@@ -81,8 +87,31 @@ def revoke(name: str, database: str | None) -> None:
     with open_database(database) as storage:
         from heksher.server.operations import tokens  # noqa: PLC0415 - see cli.serve
 
-        tokens.revoke(storage, name, make_origin(), is_on_machine=True)
-    click.echo(f"revoked token {name!r}")
+        tokens.revoke(storage, name, make_origin(), ways_in=None)
+    tell(f"revoked token {name!r}")
+
+
+@contextmanager
+def _revoking_what_is_untold(storage: "Storage", name: str) -> Iterator[None]:
+    """Revoke a token that nobody was told: it would be valid, and nobody could use it, or know that it is there."""
+    try:
+        yield
+    except BaseException as error:  # also where somebody has waited for it to be written for too long
+        outcome = _take_back(storage, name)
+        if isinstance(error, UntoldError):
+            raise UntoldError(f"{error.message}: token {name!r} was not told, {outcome}") from None
+        raise
+
+
+def _take_back(storage: "Storage", name: str) -> str:
+    """Revoke a token, and say what has become of it."""
+    from heksher.server.operations import tokens  # noqa: PLC0415 - see cli.serve
+
+    try:
+        tokens.revoke(storage, name, make_origin(), ways_in=None)
+    except HeksherError as error:
+        return f"and could not be revoked again, so it is still valid: {error}"
+    return "and was revoked again"
 
 
 def _make_row(token: "TokenRecord") -> tuple[str, ...]:

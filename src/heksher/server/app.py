@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from heksher.server.api.described_api import DescribedAPI
 from heksher.server.api.error_handlers import install_error_handlers
 from heksher.server.api.routes import (
     access_routes,
@@ -197,7 +198,8 @@ class Application:
             finally:
                 await run_in_threadpool(running.__exit__, None, None, None)
 
-        api = FastAPI(
+        api = DescribedAPI(
+            self._config,
             title="Heksher",
             version=__version__,
             description=_DESCRIPTION,

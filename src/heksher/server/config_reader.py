@@ -20,8 +20,8 @@ _MEANINGFUL_HEADERS: Final = frozenset(
         "cookie", "forwarded", "heksher-actor", "heksher-min-revision", "heksher-reason", "host", "hx-request",
         "if-none-match", "last-event-id", "origin", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site",
         "transfer-encoding",
-        "user-agent", "x-api-key", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto",
-        "x-request-id",
+        "user-agent", "via", "x-api-key", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port",
+        "x-forwarded-proto", "x-real-ip", "x-request-id",
     }
 )  # fmt: skip
 _NOTHING: Final[Given] = MappingProxyType({})

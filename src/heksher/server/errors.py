@@ -13,6 +13,7 @@
     └── ConflictError           it contradicts what is stored
         ├── DuplicateError      what it would add is there already
         └── InUseError          what it would remove is still needed
+    UnknownCallerError          who asks is not known any more
     StartupError                the service cannot start until its configuration or environment is changed
 """
 
@@ -110,6 +111,13 @@ class DuplicateError(ConflictError):
 
 class InUseError(ConflictError):
     """The request would remove something that is still in use."""
+
+
+class UnknownCallerError(HeksherError):
+    """By what who asks was known does not hold any more: it was revoked, or has ended; the message says which.
+
+    No ``OperationError``: of many operations in one request it ends all.
+    """
 
 
 class StartupError(HeksherError):

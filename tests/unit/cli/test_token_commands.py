@@ -1,20 +1,29 @@
 """``heksher access token``: what it says and does. What is refused is in ``tests/unit/server/operations``."""
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from heksher.cli import token_commands
+from heksher.cli.output import UntoldError
 from heksher.cli.root import heksher as command
 from heksher.server.access.grants import parse_grants
 from heksher.server.access.token import digest_token, is_token
 from heksher.server.operations import tokens
 from heksher.server.storage.base import NOBODY, LoggedChange, Origin, Writer
+from heksher.server.storage.storage_errors import StorageUnavailableError
 from tests.support.old_databases import make_first_database
 from tests.support.operations import read_last
 from tests.support.principals import find_token
+from tests.support.processes import DEADLINE_S
 from tests.support.storages import SqlPlace, opened
 
 
@@ -170,3 +179,85 @@ def test_the_database_is_that_of_the_service(tmp_path: Path):
     file = tmp_path / "heksher" / "heksher.db"
     listed = invoke("list", "--json", HEKSHER_DB_CONNECTION_STRING=str(file)).stdout
     assert ["a"] == [token["name"] for token in json.loads(listed)["tokens"]]
+
+
+CREATE = [sys.executable, "-m", "heksher", "access", "token", "create", "ci", "--grant", "admin", "--db", "heksher.db"]
+
+
+@contextmanager
+def making_full() -> Iterator[int]:
+    """Make an output to which nothing can be written any more, as on a disk that is full."""
+    with Path("/dev/full").open("wb") as file:
+        yield file.fileno()
+
+
+@contextmanager
+def making_unread() -> Iterator[int]:
+    """Make an output that nobody reads any more."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+@pytest.mark.parametrize(
+    ("command_line", "making", "words"),
+    [
+        (CREATE, making_full, "the standard output cannot be written to: No space left on device"),
+        (CREATE, making_unread, "nobody reads the standard output any more"),
+        (["sh", "-c", 'exec "$@" >&-', "sh", *CREATE], making_unread, "there is no standard output"),
+    ],
+)
+def test_a_token_that_nobody_was_told_is_revoked_again(
+    tmp_path: Path,
+    command_line: list[str],
+    making: Callable[[], AbstractContextManager[int]],
+    words: str,
+    more: list[str],
+):
+    """It would be valid, and nobody would know; the command says so, without a word of Python."""
+    with making() as output:
+        done = subprocess.run(
+            [*command_line, *more],
+            cwd=tmp_path,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+    assert (1, f"Error: {words}: token 'ci' was not told, and was revoked again\n") == (done.returncode, done.stderr)
+    with opened(str(tmp_path / "heksher.db")) as storage:
+        actions = [entry.change.action for entry in storage.read(lambda reader: reader.log())]
+        assert ((), ["create", "revoke"]) == (tokens.list_all(storage), actions)
+
+
+def test_a_token_is_revoked_again_where_somebody_does_not_wait(database: Path, monkeypatch: pytest.MonkeyPatch):
+    """For a reader that reads nothing."""
+
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(token_commands, "tell_once", interrupt)
+    result = invoke("create", "untold", "--grant", "read", database=database)
+    assert (1, "Aborted!") == (result.exit_code, result.stderr.strip())
+    with opened(str(database)) as storage:
+        assert find_token(storage, "untold") is None
+
+
+def test_it_is_said_where_a_token_cannot_be_revoked_again(database: Path, monkeypatch: pytest.MonkeyPatch):
+    """Somebody has to do it later."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise StorageUnavailableError("the database is away")
+
+    def lose(_: str) -> None:
+        raise UntoldError("it is lost")
+
+    monkeypatch.setattr(tokens, "revoke", fail)
+    monkeypatch.setattr(token_commands, "tell_once", lose)
+    result = invoke("create", "untold", "--grant", "read", database=database)
+    assert 1 == result.exit_code
+    words = "it is lost: token 'untold' was not told, and could not be revoked again, so it is still valid"
+    assert f"Error: {words}: the database is away\n" == result.stderr

@@ -5,8 +5,8 @@ from typing import Final
 
 AUTHORIZATION: Final = b"authorization"
 # OFREP's header, and the one in which the documented example of the existing client has its token.
-_API_KEY: Final = b"x-api-key"
-_API_TOKEN: Final = b"api_token"
+API_KEY: Final = b"x-api-key"
+API_TOKEN: Final = b"api_token"
 _BEARER: Final = b"bearer"
 _SEVERAL: Final = "the request has two different tokens: send one, in Authorization, X-API-Key or api_token"
 
@@ -28,8 +28,8 @@ def find_token(fields: Mapping[bytes, bytes]) -> bytes | None:
         scheme, space, text = token.partition(b" ")
         if space and scheme.lower() == _BEARER:
             token = text.strip()
-    if _API_KEY in fields or _API_TOKEN in fields:
-        token = _find_only({token, fields.get(_API_KEY), fields.get(_API_TOKEN)})
+    if API_KEY in fields or API_TOKEN in fields:
+        token = _find_only({token, fields.get(API_KEY), fields.get(API_TOKEN)})
     # A header that stands twice has its values here with a comma between them, which no token has.
     if token is not None and b"," in token:
         raise ValueError(_SEVERAL)
@@ -44,9 +44,9 @@ def find_form(fields: Mapping[bytes, bytes]) -> bytes | None:
     Args:
         fields: the header fields by name, in lower case.
     """
-    if _API_KEY in fields:
+    if API_KEY in fields:
         return None
-    authorization, bare = fields.get(AUTHORIZATION), fields.get(_API_TOKEN)
+    authorization, bare = fields.get(AUTHORIZATION), fields.get(API_TOKEN)
     if bare is None:
         return authorization
     # With a space, it would be another token in Authorization.

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from heksher.server.access.token import hide_tokens
 from heksher.wire import can_be_stored_name
@@ -37,6 +37,24 @@ _INCLUDED: Final = {
 }
 # Who may read rules may read all of them (ADR 0014), and what an admin does concerns all settings.
 _LIMITABLE: Final = frozenset({Role.EVALUATE, Role.DECLARE, Role.EDIT})
+
+
+class Permission(Protocol):
+    """What somebody may do."""
+
+    def allow(self, role: Role, setting: str = "") -> bool:
+        """Return whether a role is granted now: for a setting (canonical name), or for all of them (``""``).
+
+        Raises:
+            UnknownCallerError: it is not known any more who it is.
+        """
+
+    def allow_somewhere(self, role: Role) -> bool:
+        """Return whether a role is granted now, for some settings at least.
+
+        Raises:
+            UnknownCallerError: it is not known any more who it is.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +98,10 @@ class Grants:
     def allow(self, role: Role, setting: str = "") -> bool:
         """Return whether a role is granted: for a setting (canonical name), or for all of them (``""``)."""
         return any(grant.allows(role, setting) for grant in self.items)
+
+    def allow_somewhere(self, role: Role) -> bool:
+        """Return whether a role is granted, for some settings at least."""
+        return role in self.roles
 
     def texts(self) -> tuple[str, ...]:
         """Return the grants as people write them."""

@@ -46,8 +46,10 @@ def parse_json(body: bytes) -> JSON:
         raise json.JSONDecodeError(f"the body is not UTF-8 from byte {error.start} on", "", 0) from None
     except RecursionError:
         _refuse_nesting()
-    except json.JSONDecodeError:
-        raise
+    except json.JSONDecodeError as error:
+        # Without the text, which the error and the calls of the parser have: it would wait for the answer as well.
+        error.doc, error.__context__ = "", None
+        raise error.with_traceback(None) from None
     except ValueError:  # raised by the interpreter for an integer of thousands of digits
         _refuse_integer()
     check_json(document)

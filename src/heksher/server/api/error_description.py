@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from heksher.server.api.write_call import RefusingAnswerError, UnreadableWriteError
+from heksher.server.asgi.late_look import CHALLENGE_AGAIN
 from heksher.server.errors import (
     ConflictError,
     FullError,
@@ -23,6 +24,7 @@ from heksher.server.errors import (
     NotPermittedError,
     PrunedError,
     StepError,
+    UnknownCallerError,
 )
 from heksher.server.json_form import JSONObject
 from heksher.server.limits import MAX_REPORTED_ERRORS
@@ -110,6 +112,11 @@ def _(error: InvalidInputError) -> ErrorDescription:
 @describe_error.register
 def _(error: NotPermittedError) -> ErrorDescription:
     return ErrorDescription(HTTPStatus.FORBIDDEN, str(error))
+
+
+@describe_error.register
+def _(error: UnknownCallerError) -> ErrorDescription:
+    return ErrorDescription(HTTPStatus.UNAUTHORIZED, str(error), {"WWW-Authenticate": CHALLENGE_AGAIN})
 
 
 @describe_error.register

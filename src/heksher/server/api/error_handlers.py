@@ -24,7 +24,14 @@ from heksher.server import logs
 from heksher.server.api.error_description import describe_error
 from heksher.server.api.responses import JSONAnswer, ProblemAnswer, answer_text
 from heksher.server.api.routing import ProblemRoute
-from heksher.server.errors import DuplicateError, InUseError, MissingKind, NotFoundError, OperationError
+from heksher.server.errors import (
+    DuplicateError,
+    InUseError,
+    MissingKind,
+    NotFoundError,
+    OperationError,
+    UnknownCallerError,
+)
 from heksher.server.problem import NEW_STATUSES
 from heksher.server.storage.storage_errors import StorageError
 
@@ -61,6 +68,7 @@ def answer_problem(error: Exception) -> Response:
 
 async def _handle(request: Request, error: Exception) -> Response:
     answer = answer_problem(error) if _has_problem_details(request.scope) else answer_error(error)
+    _let_go(error)
     if isinstance(error, HTTPException) and answer.status_code == HTTPStatus.NOT_FOUND:
         return _find_redirect(request.scope) or answer
     if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -69,6 +77,18 @@ async def _handle(request: Request, error: Exception) -> Response:
         # No route has HEAD of its own, see heksher.server.asgi.method.
         answer.headers["Allow"] = ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
     return answer
+
+
+def _let_go(error: Exception) -> None:
+    """Have an error, and those that led to it, forget where they were raised.
+
+    The calls there have the body of the request, and hold the error that holds them: the memory of a large body would
+    stay until the garbage collector looks for such circles, which it does the less often the more there is.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
 
 
 def _has_problem_details(scope: Scope) -> bool:
@@ -94,7 +114,7 @@ def _find_methods(scope: Scope) -> set[str]:
 
 def install_error_handlers(app: FastAPI) -> None:
     """Make an application answer errors as this module defines."""
-    for error_class in (RequestValidationError, HTTPException, OperationError, StorageError):
+    for error_class in (RequestValidationError, HTTPException, OperationError, UnknownCallerError, StorageError):
         app.add_exception_handler(error_class, _handle)
     app.add_middleware(LastResort)
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, Field, JsonValue, WithJsonSchem
 from heksher.revision_id import MAX_REVISION_DIGITS, parse_revision
 from heksher.server.api.responses import SettingResponse
 from heksher.server.operations.change_list import Moment
+from heksher.server.storage.records import ActorKind
 
 _DAY: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
@@ -64,7 +65,7 @@ class ChangeResponse(BaseModel):
     merged: list[int]
     at: datetime
     actor: str | None
-    is_proved: bool
+    actor_kind: ActorKind
     is_from_metadata: bool
     reason: str | None
     is_batch: bool

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
-from functools import partial, wraps
+from functools import wraps
 from inspect import Parameter, iscoroutinefunction
 from typing import Annotated, Any, Final
 
@@ -23,6 +23,8 @@ from heksher.server.api.responses import (
 )
 from heksher.server.asgi.access import UNKNOWN_ACCESS, Access, get_access
 from heksher.server.asgi.caller import MAX_ACTOR_CHARACTERS, MAX_REASON_CHARACTERS, get_caller
+from heksher.server.asgi.gate import make_standing
+from heksher.server.asgi.late_look import Standing
 from heksher.server.config import Config
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
@@ -77,8 +79,17 @@ _ReasonHeader = Annotated[
 ]
 
 
-async def _get_origin(request: Request, _actor: _ActorHeader = None, _reason: _ReasonHeader = None) -> Origin:
-    return get_caller(request.scope).make_origin()
+async def _make_standing(request: Request, services: ServicesDependency) -> Standing:
+    return make_standing(request.scope, services.catalog)
+
+
+_StandingDependency = Annotated[Standing, Depends(_make_standing)]
+
+
+async def _get_origin(
+    request: Request, standing: _StandingDependency, _actor: _ActorHeader = None, _reason: _ReasonHeader = None
+) -> Origin:
+    return get_caller(request.scope).make_origin(standing)
 
 
 async def _get_write_turns(services: ServicesDependency) -> WriteTurns:
@@ -95,8 +106,8 @@ def _read_digits(what: str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
-async def _is_admin(request: Request) -> bool:
-    return get_caller(request.scope).grants.allow(Role.ADMIN)
+async def _is_admin(standing: _StandingDependency) -> bool:
+    return standing.allow(Role.ADMIN)
 
 
 StorageDependency = Annotated[Storage, Depends(_get_storage)]
@@ -134,7 +145,7 @@ class ServiceRoute(StrictRoute):
         self.write: Callable[..., object] | None = None
         if access.is_write and not iscoroutinefunction(endpoint):
             self.write = endpoint
-            endpoint = _take_turns(endpoint)
+            endpoint = _take_turns(endpoint, access.role)
         super().__init__(path, endpoint, **arguments)
 
 
@@ -142,18 +153,32 @@ class ProblemRoute(ServiceRoute):
     """A route that v1 does not have: its errors are answered with problem details."""
 
 
-def _take_turns(write: Callable[..., object]) -> Callable[..., Coroutine[object, object, object]]:
-    """Return a handler for the framework that does what another one does, when it is its turn."""
+def _take_turns(write: Callable[..., object], role: Role | None) -> Callable[..., Coroutine[object, object, object]]:
+    """Return a handler for the framework that does what another one does, when it is its turn.
+
+    Args:
+        write: the other one.
+        role: what the caller must still have then; ``None`` for nothing.
+    """
 
     @wraps(write)
-    async def handle(turns: WriteTurns, **arguments: object) -> object:
-        return await turns.run(partial(write, **arguments))
+    async def handle(turns: WriteTurns, standing: Standing, **arguments: object) -> object:
+        def begin() -> object:
+            if role is not None:
+                standing.require(role)
+            return write(**arguments)
+
+        return await turns.run(begin)
 
     # The framework gives a handler what its signature asks for, and follows ``__wrapped__`` to find out what it is.
     del handle.__wrapped__
     signature = inspect.signature(write)
-    turns = Parameter("turns", Parameter.KEYWORD_ONLY, annotation=Annotated[WriteTurns, Depends(_get_write_turns)])
-    handle.__signature__ = signature.replace(parameters=[*signature.parameters.values(), turns])  # type: ignore[attr-defined]  # functions have none of their own
+    added = {"turns": Annotated[WriteTurns, Depends(_get_write_turns)], "standing": _StandingDependency}
+    parameters = [
+        *signature.parameters.values(),
+        *(Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation) for name, annotation in added.items()),
+    ]
+    handle.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # functions have none of their own
     return handle
 
 

@@ -113,7 +113,7 @@ class WriteCall:
             ExpectationError: what it expects does not hold.
             StorageUnavailableError: the storage cannot be reached.
         """
-        if self.role is not None and self.role not in surroundings.origin.grants.roles:
+        if self.role is not None and not surroundings.origin.grants.allow_somewhere(self.role):
             raise NotPermittedError(describe_missing(self.role))
         answer = show_answer(self.handle(**self.arguments, **{name: _GIVEN[name](surroundings) for name in self.given}))
         if (status := int(str(answer["status"]))) >= _LEAST_REFUSAL:

@@ -11,7 +11,8 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from heksher.server.access.grants import EVERYTHING, Grants
+from heksher.server.access.grants import Permission
+from heksher.server.access.principal import Kind
 from heksher.server.asgi.gate import get_principal
 from heksher.server.asgi.header_fields import ACTOR, REASON, HeaderFields, get_fields
 from heksher.server.asgi.recorder import Recorder
@@ -35,19 +36,17 @@ class Caller:
 
     Attributes:
         actor: the sender's name; empty if the request has none.
-        is_proved: whether the service has verified the name; a name in a header is only a claim.
-        grants: what the sender may do.
+        kind: what the sender is; the name of nobody is only a claim of a header.
         reason: why the sender writes; empty if the request does not say it.
     """
 
     actor: str = ""
-    is_proved: bool = False
-    grants: Grants = EVERYTHING
+    kind: Kind = "nobody"
     reason: str = ""
 
-    def make_origin(self) -> Origin:
+    def make_origin(self, grants: Permission) -> Origin:
         """Return what the change log records about the caller's writes, and what operations check them by."""
-        return Origin(self.actor, self.reason, self.is_proved, self.grants)
+        return Origin(self.actor, self.reason, self.kind, grants)
 
 
 UNKNOWN_CALLER: Final = Caller()
@@ -77,9 +76,7 @@ def get_caller(scope: Scope) -> Caller:
     """Return the sender of a request."""
     claimed: Caller = scope[_KEY]
     principal = get_principal(scope)
-    if principal.name:
-        return Caller(principal.name, is_proved=True, grants=principal.grants, reason=claimed.reason)
-    return replace(claimed, grants=principal.grants)
+    return replace(claimed, actor=principal.name, kind=principal.kind) if principal.name else claimed
 
 
 def read_caller(fields: HeaderFields) -> Caller:

@@ -8,7 +8,6 @@ on shows that it is not.
 import time
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Final
 
 from starlette.routing import BaseRoute
@@ -17,14 +16,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from heksher.server.access.credential import find_form, find_token
 from heksher.server.access.grants import Role, describe_missing
 from heksher.server.access.principal import ANYBODY, NOBODY, Principal
-from heksher.server.access.token import digest_token
+from heksher.server.access.token import digest_token, is_token
 from heksher.server.asgi.access import Access, find_access
 from heksher.server.asgi.header_fields import HeaderFields, get_fields
-from heksher.server.asgi.late_look import CHALLENGE, UNKNOWN_CREDENTIAL, LateLook, Requester
+from heksher.server.asgi.late_look import CHALLENGE, CHALLENGE_AGAIN, LateLook, Requester, Standing
 from heksher.server.asgi.recognizer import Recognizer
 from heksher.server.asgi.recorder import Recorder
 from heksher.server.asgi.refusal import refuse
-from heksher.server.catalog.access_picture import AccessPicture, AnyCredential, KnownToken
+from heksher.server.catalog.access_picture import (
+    AccessPicture,
+    AnyCredential,
+    KnownToken,
+    TokenCredential,
+    write_utc,
+)
 from heksher.server.catalog.answer import HeaderField
 from heksher.server.catalog.catalog import PRIVATE, Catalog
 from heksher.server.config import Config
@@ -39,14 +44,18 @@ _NOBODY: Final = Requester(NOBODY)
 _EXPIRES: Final = TOKEN_EXPIRES_HEADER.lower().encode()
 _READ_ACCESS: Final = Access(is_write=False, role=Role.READ)
 _CHALLENGE: Final[HeaderField] = (b"www-authenticate", CHALLENGE.encode())
+_CHALLENGE_AGAIN: Final[HeaderField] = (b"www-authenticate", CHALLENGE_AGAIN.encode())
+_CHALLENGE_ANEW: Final[HeaderField] = (b"www-authenticate", b'Bearer error="invalid_request"')
 _CACHE_CONTROL: Final = b"cache-control"
 _RETRY: Final[HeaderField] = (b"retry-after", b"1")
-# What a proxy adds that passes a request on.
+# What a proxy adds that passes a request on. By their names, as programs may have fields of their own that begin alike.
 _FORWARDED_PARTS: Final = (
     b"for", b"proto", b"protocol", b"scheme", b"ssl", b"host", b"port", b"server", b"by", b"prefix", b"path", b"uri",
     b"method", b"user", b"email", b"groups", b"client-cert",
 )  # fmt: skip
-_FORWARDED: Final = frozenset({b"forwarded", *(b"x-forwarded-" + part for part in _FORWARDED_PARTS)})
+_FORWARDED: Final = frozenset(
+    {b"forwarded", b"via", b"x-real-ip", *(b"x-forwarded-" + part for part in _FORWARDED_PARTS)}
+)
 
 _PASSED_ON = (
     "this request was passed on by a proxy, so others can reach this service, and it lets anybody do everything. Start"
@@ -54,8 +63,12 @@ _PASSED_ON = (
     " (HEKSHER_INSECURE=true) if the proxy or the network decides that"
 )
 _NO_CREDENTIAL = (
-    "this needs a credential: send a token as Authorization: Bearer TOKEN. An admin of this service makes one, with"
-    " heksher access token create"
+    "this needs a credential: send a token as Authorization: Bearer TOKEN, or sign in at /sign-in with a browser. An"
+    " admin of this service makes tokens, with heksher access token create"
+)
+_MALFORMED = (
+    "what this request has in the place of a token is none: a token is hks_ and 43 characters, sent as Authorization:"
+    " Bearer TOKEN, X-API-Key or api_token"
 )
 _NOT_LOADED = "the service has not reached its database yet, so it cannot tell who may do what; try again later"
 
@@ -167,19 +180,21 @@ class Gate:
         try:
             token = find_token(fields)
         except ValueError as error:
-            return refuse(scope, send, self._recorder, 400, str(error))
+            return refuse(scope, send, self._recorder, 400, str(error), _CHALLENGE_ANEW)
         now_s = time.time()
         if token is None:
             credential = self._recognizer.find_credential(scope, fields, access, picture, now_s)
-            principal = None if credential is None else credential.find_principal(picture, now_s)
-            if credential is None or principal is None:
-                detail = _NO_CREDENTIAL if credential is None else UNKNOWN_CREDENTIAL
-                return self._let_in_nobody(scope, receive, send, access, detail)
+            if credential is None:
+                return self._let_in_nobody(scope, receive, send, access, _NO_CREDENTIAL, _CHALLENGE)
+            principal = credential.find_principal(picture, now_s)
+            if principal is None:
+                detail = credential.describe_end(picture)
+                return self._let_in_nobody(scope, receive, send, access, detail, _CHALLENGE_AGAIN)
             return self._let_in(scope, receive, send, access, principal, credential)
         # It counts whatever else the request has: programs send it on purpose, and browsers never do.
         known = _look_up(token, picture, fields, self._uses, now_s)
         if known is None:
-            return self._let_in_nobody(scope, receive, send, access, UNKNOWN_CREDENTIAL)
+            return self._let_in_nobody(scope, receive, send, access, _describe_wrong(token, picture), _CHALLENGE_AGAIN)
         if now_s >= known.notice_s:
             send = _tell_end(send, known.expires_s)
         return self._let_in(scope, receive, send, access, known.principal, known.credential)
@@ -206,11 +221,11 @@ class Gate:
         return self._app(scope, receive, send)
 
     def _let_in_nobody(
-        self, scope: Scope, receive: Receive, send: Send, access: Access, detail: str
+        self, scope: Scope, receive: Receive, send: Send, access: Access, detail: str, challenge: HeaderField
     ) -> Awaitable[None]:
         """Pass on a request of a sender who is not known, if the route is for anybody."""
         if access.role is not None:
-            return refuse(scope, send, self._recorder, 401, detail, _CHALLENGE)
+            return refuse(scope, send, self._recorder, 401, detail, challenge)
         scope[_REQUESTER] = _NOBODY
         return self._app(scope, receive, send)
 
@@ -219,6 +234,11 @@ def get_principal(scope: Scope) -> Principal:
     """Return who sends a request."""
     requester: Requester = scope[_REQUESTER]
     return requester.principal
+
+
+def make_standing(scope: Scope, catalog: Catalog) -> Standing:
+    """Return what tells, whenever it is asked, what the sender of a request may do by then."""
+    return Standing(scope[_REQUESTER], catalog)
 
 
 def find_credential(scope: Scope) -> AnyCredential | None:
@@ -246,9 +266,16 @@ def _look_up(
     return known
 
 
+def _describe_wrong(token: bytes, picture: AccessPicture) -> str:
+    """Say why a token lets nobody in."""
+    if not is_token(token.decode("latin-1")):
+        return _MALFORMED
+    return TokenCredential(digest_token(token)).describe_end(picture)
+
+
 def _tell_end(send: Send, expires_s: float) -> Send:
     """Return what sends an answer that says when a token ends."""
-    field = (_EXPIRES, datetime.fromtimestamp(expires_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode())
+    field = (_EXPIRES, write_utc(expires_s).encode())
 
     def send_with_end(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
@@ -39,7 +40,10 @@ class AnyCredential(Protocol):
     """By what somebody is known for as long as it holds."""
 
     def find_principal(self, access: "AccessPicture", now_s: float) -> Principal | None:
-        """Return who it is, by ``time.time``; ``None`` if it does not hold any more."""
+        """Return who it is, by ``time.time``; ``None`` if it does not hold, or not any more."""
+
+    def describe_end(self, access: "AccessPicture") -> str:
+        """Say to whoever has a credential why it does not hold: nothing that they could not know by having it."""
 
 
 class TokenCredential(NamedTuple):
@@ -51,6 +55,15 @@ class TokenCredential(NamedTuple):
         """Return who has the token; ``None`` if there is none, or it has ended."""
         known = access.tokens.get(self.digest)
         return None if known is None or now_s >= known.expires_s else known.principal
+
+    def describe_end(self, access: "AccessPicture") -> str:
+        """Say why the token does not hold. Whether there ever was one like it is not said."""
+        known = access.tokens.get(self.digest)
+        if known is None:
+            return "the service does not know this token: it was revoked, or is mistyped; ask an admin for another one"
+        return (
+            f"this token has ended, at {write_utc(known.expires_s)}; ask an admin for another one, or for a later end"
+        )
 
 
 class KnownToken:
@@ -134,6 +147,11 @@ class AccessPicture:
     def find_person_by_identity(self, issuer: str, subject: str) -> KnownPerson | None:
         """Return the person whom a provider of identities knows by a subject."""
         return self._identities.get((issuer, subject))
+
+
+def write_utc(time_s: float) -> str:
+    """Return a time by ``time.time`` as text, in UTC and whole seconds."""
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _know_token(record: TokenRecord) -> KnownToken:

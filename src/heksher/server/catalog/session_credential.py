@@ -27,6 +27,10 @@ class SessionCredential:
             return None
         return known.principal
 
+    def describe_end(self, _access: AccessPicture) -> str:
+        """Say why the session does not hold."""
+        return "this session is over: it has lasted its time, or you were signed out everywhere; sign in again"
+
 
 def read_session(access: AccessPicture, cookie: str | None, now_s: float) -> SessionCredential | None:
     """Return the session of a cookie, whether or not it still holds; ``None`` if the cookie has none.

@@ -16,6 +16,7 @@ own buffers; and until then it is noticed that a client sends nothing more.
 From the bottom: ``http_limits``, ``answer_text`` and ``request_reader`` know bytes only; a ``served_request`` is a
 request and its answer, as the application sees them, which waits at a ``write_gate`` while the client does not read; a
 ``connection`` has a reader and such requests, an ``inflow`` for what waits to be read, and a ``linger`` for its end;
-``places`` knows all connections and makes room; ``watch`` ends what takes too long; ``ended`` tells of what was ended
-or refused; ``acceptor`` lets connections in; ``http_server`` starts and ends it all.
+those with much to read are ``deferred`` for the others; ``places`` knows all connections and makes room; ``watch`` ends
+what takes too long, and gives back ``spare_memory``; ``ended`` tells of what was ended or refused; ``acceptor`` lets
+connections in; ``http_server`` starts and ends it all.
 """

@@ -25,12 +25,7 @@ class Connection(asyncio.Protocol):
         loop: the event loop.
         address: where it comes from, as the socket says.
 
-    Attributes:
-        phase: what it is doing.
-        since_s: since when; not kept while it is busy.
-        turn: the turn of the acceptor in which it came.
-        unread_since_s: since when its client has taken nothing of what waits to be sent.
-        held_bytes: what it holds of requests that are not answered.
+    What it has for its place in there, ``Placed`` says.
     """
 
     __slots__ = (
@@ -51,22 +46,18 @@ class Connection(asyncio.Protocol):
         self.turn: int = 0
         self.unread_since_s: float = 0.0
         self.held_bytes: int = 0
-        # None before the connection is made.
+        # None before the connection is made; the reader, too, when nothing more is to be read.
         self._transport: asyncio.Transport | None = None
-        # None before the connection is made, and when nothing more is to be read.
         self._reader: RequestReader | None = None
         # The request that is being read or answered; None without one.
         self._request: ServedRequest | None = None
         self._inflow = Inflow()
         self._gate = WriteGate(loop)
-        # What waited to be sent when the client was last seen to read.
-        self._unread_bytes = 0
+        self._unread_bytes = 0  # what waited to be sent when the client was last seen to read
         self._is_closing = False
-        # Whether its client sends nothing more, and may still read.
-        self._is_half_closed = False
+        self._is_half_closed = False  # whether its client sends nothing more, and may still read
         self._is_ending = False  # whether its next answer is the last
-        # Whether it was ended before it was made.
-        self._is_dropped = False
+        self._is_dropped = False  # whether it was ended before it was made
         # Closes it when its client may still be sending; None before that.
         self._lingering: Linger | None = None
         places.add(self)
@@ -97,8 +88,8 @@ class Connection(asyncio.Protocol):
         if self._reader is None:
             return
         if self._inflow.rest:
-            data = self._inflow.rest[self._inflow.rest_start :] + data
-            self._inflow.rest = b""
+            rest, start = self._inflow.take()
+            data = rest[start:] + data
         self._read(data, 0)
 
     def eof_received(self) -> bool:
@@ -217,7 +208,7 @@ class Connection(asyncio.Protocol):
             # The rest of its body is still to come, or other requests have.
             self._linger()
         else:
-            self._request.is_kept = False
+            self.announce_end()
 
     def end(self, reason: Reason) -> None:
         """Close the connection at once, and count it."""
@@ -292,27 +283,36 @@ class Connection(asyncio.Protocol):
             self.end("unread")
 
     def _read(self, data: bytes, start: int) -> None:
-        """Read requests until one must be answered first; keep what is left."""
-        reader = self._reader
+        """Read requests until one must be answered first, or has many chunks; keep what is left."""
+        reader, is_cut = self._reader, False
         try:
-            while start < len(data) and reader is not None and not (self._request and self._request.is_complete):
+            while start < len(data) and reader is not None and not (self._is_read() or is_cut):
                 start = reader.read(data, start)
+                is_cut = reader.is_cut
         except RefusedHeadError as error:
             self.refuse(error.status, error.detail, error.reason)
         except httptools.HttpParserError:
             self.refuse(400, "this is not HTTP/1.1 as RFC 9112 has it", "malformed")
         else:
             if start < len(data):
-                self._inflow.rest, self._inflow.rest_start = data, start
+                self._inflow.keep(data, start)
+                if is_cut and self._inflow.defer():
+                    self._places.deferred.add(self._read_on, self._loop)
             if self._request is not None and self._request.task is None:
-                self._start(self._request)
+                self._request.start(self._app, self._places.running, self._places.context, self._loop)
             self._settle()
 
-    def _start(self, request: ServedRequest) -> None:
-        self._request = request
-        running = self._places.running
-        running.add(request)
-        request.task = self._places.context.run(self._loop.create_task, request.run(self._app, running.discard))
+    def _is_read(self) -> bool:
+        """Return whether a request has come completely, which is to be answered before the next one is read."""
+        return self._request is not None and self._request.is_complete
+
+    def _read_on(self) -> None:
+        """Go on with a body in many chunks."""
+        self._inflow.is_deferred = False
+        if self._inflow.rest and not self._is_read():
+            self._read(*self._inflow.take())
+        else:
+            self._settle()
 
     def _go_on(self) -> None:
         """Go on with the next request, once the application is done with the one before it, and has recorded it."""
@@ -325,15 +325,14 @@ class Connection(asyncio.Protocol):
     def _begin_next(self) -> None:
         if not self._is_closing and self._lingering is None:
             self._request = None
-            data, self._inflow.rest = self._inflow.rest, b""
-            self._read(data, self._inflow.rest_start)
+            self._read(*self._inflow.take())
 
     def _settle(self) -> None:
         """Take the place that belongs to what the connection does now, and note what it holds."""
         if self._is_closing or self._lingering is not None:
             return
         request, reader, inflow = self._request, self._reader, self._inflow
-        if self._is_half_closed and request is not None:
+        if self._is_half_closed and request is not None and not inflow.is_deferred:
             request.half_close(is_last=not inflow.rest)
         held_bytes = len(inflow.rest)
         if request is not None:

@@ -14,20 +14,36 @@ class Inflow:
     """What waits on one connection.
 
     Attributes:
-        rest: what has arrived and is not parsed, because a request is being answered.
+        rest: what has arrived and is not parsed, because a request is being answered, or because that takes long.
         rest_start: where in it parsing goes on.
         waiting_bytes: what waits of a body until the application takes it.
         is_reading: whether more is read.
+        is_deferred: whether the rest is parsed in one of the next turns of the loop, for it takes long.
     """
 
-    __slots__ = ("_pace", "is_reading", "rest", "rest_start", "waiting_bytes")
+    __slots__ = ("_pace", "is_deferred", "is_reading", "rest", "rest_start", "waiting_bytes")
 
     def __init__(self) -> None:
         self.rest: bytes = b""
         self.rest_start: int = 0
         self.waiting_bytes: int = 0
         self.is_reading: bool = True
+        self.is_deferred: bool = False
         self._pace = BodyPace()
+
+    def keep(self, data: bytes, start: int) -> None:
+        """Keep what has arrived from a place on."""
+        self.rest, self.rest_start = data, start
+
+    def take(self) -> tuple[bytes, int]:
+        """Return what was kept, and where in it parsing goes on."""
+        data, self.rest = self.rest, b""
+        return data, self.rest_start
+
+    def defer(self) -> bool:
+        """Note that the rest is parsed later; return whether that was not noted before."""
+        was_deferred, self.is_deferred = self.is_deferred, True
+        return not was_deferred
 
     def mark(self, now_s: float, body_bytes: int) -> None:
         """Measure anew from now on how quickly a body comes, of which so much has come."""

@@ -8,6 +8,7 @@ from contextvars import Context, copy_context
 from enum import IntEnum
 from typing import Final, Generic, Literal, Protocol, TypeVar
 
+from heksher.server.http.deferred import Deferred
 from heksher.server.http.ended import Ended, Reason
 from heksher.server.http.http_limits import HttpLimits
 from heksher.server.http.served_request import ServedRequest
@@ -78,8 +79,10 @@ class Places(Generic[PlacedT]):
         unread: those whose clients have not taken what was sent.
         running: the requests whose application has not returned; the event loop knows them only weakly.
         context: that of no request. Those are begun in it: what begins one is often the end of another.
+        deferred: those with more to read than may be read at once.
         date_line: the header field with the time.
         held_bytes: what they hold of requests that are not answered.
+        peak_bytes: the most that was since it was looked at, likewise.
         turn: how often the acceptor has looked for new connections.
     """
 
@@ -98,9 +101,11 @@ class Places(Generic[PlacedT]):
         self.unread: OrderedDict[PlacedT, None] = OrderedDict()
         self.running: set[ServedRequest] = set()
         self.context: Context = copy_context()
+        self.deferred: Deferred = Deferred()
         self.date_line: bytes = b""
         self._large: OrderedDict[PlacedT, None] = OrderedDict()
         self.held_bytes: int = 0
+        self.peak_bytes: int = 0
         self.turn: int = 0
 
     def __len__(self) -> int:
@@ -164,6 +169,7 @@ class Places(Generic[PlacedT]):
     def hold(self, connection: PlacedT, size: int) -> None:
         """Note what a connection holds now; if that is too much for all together, end one that holds much."""
         self.held_bytes += size - connection.held_bytes
+        self.peak_bytes = max(self.peak_bytes, self.held_bytes)
         is_more = size > connection.held_bytes
         connection.held_bytes = size
         if size <= _LARGE_BYTES:

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import httptools
 from starlette.types import Scope
 
-from heksher.server.http.chunk_scan import MAX_SEAM_BYTES, ChunkScan, find_end
+from heksher.server.http.chunk_scan import END, MAX_SEAM_BYTES, ChunkScan, find_end
 from heksher.server.http.ended import Reason
 from heksher.value_type import shorten
 
@@ -174,6 +174,11 @@ class RequestReader:
             raise HeadTooLargeError(self._max_head_bytes, is_line=self._is_in_line())
         return end
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the last portion ended only because it had many chunks: what follows may take as long to read."""
+        return self._chunks.is_cut
+
     def close(self) -> None:
         """Let go of the parser and the receiver, which know this object. Nothing can be read afterwards."""
         del self._parser, self._receiver
@@ -184,6 +189,8 @@ class RequestReader:
         stop = min(len(data), start + self._max_head_bytes - self.head_bytes)
         if not self.is_in_head:
             return self._chunks.find_end(data, start, stop)
+        if not self.head_bytes and (end := data.find(END, start, stop)) >= 0:
+            return end + len(END)  # a whole head, as nearly all of them come
         end = find_end(data, start, stop, self._last_bytes)
         self._last_bytes = (self._last_bytes + data[max(start, end - MAX_SEAM_BYTES) : end])[-MAX_SEAM_BYTES:]
         return end

@@ -5,7 +5,8 @@ Source: ASGI 3.0, HTTP connection scope, specification version 2.3.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextvars import Context
 from http import HTTPStatus
 from typing import Final, Protocol
 
@@ -13,7 +14,7 @@ from starlette.types import ASGIApp, Message, Scope
 
 from heksher.server.asgi.recorder import note_refusal
 from heksher.server.catalog.answer import NOSNIFF, HeaderField
-from heksher.server.http.answer_text import write_head
+from heksher.server.http.answer_text import CHUNKED_LINE, CLOSE_LINE, write_fields, write_head
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -179,13 +180,21 @@ class ServedRequest:
         self._refusal = (status, size_bytes)
         self.disconnect()
 
-    async def run(self, app: ASGIApp, when_done: Callable[["ServedRequest"], object]) -> None:
-        """Run the application.
+    def start(
+        self, app: ASGIApp, running: "set[ServedRequest]", context: Context, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """Have the application begin with the request.
 
         Args:
             app: the application.
-            when_done: called in the end.
+            running: has the request in it as long as the application takes.
+            context: what the application runs in.
+            loop: the event loop.
         """
+        running.add(self)
+        self.task = context.run(loop.create_task, self._run(app, running.discard))
+
+    async def _run(self, app: ASGIApp, when_done: "Callable[[ServedRequest], object]") -> None:
         try:
             # What never becomes complete is not begun.
             if self.is_complete or not self._is_half_closed:
@@ -258,41 +267,37 @@ class ServedRequest:
         else:
             raise RuntimeError(f"{kind} is not the next part of an answer")
 
-    def _start(self, status: int, headers: "list[HeaderField] | tuple[()]") -> None:
-        fields = list(headers)
-        has_length = says_close = self._is_chunked = False
-        self._left_bytes = 0
-        for name, value in fields:
-            if name == b"content-length":
-                has_length = True
-                self._left_bytes = int(value)
-            elif name == b"connection" and b"close" in value.lower():
-                says_close = True
-                self.is_kept = False
+    def _start(self, status: int, headers: Iterable[HeaderField]) -> None:
+        fields = write_fields(headers)
+        if fields.says_close:
+            self.is_kept = False
+        framing = b""
         if self.scope["method"] == "HEAD" or status in _BODILESS_STATUSES:
             self._left_bytes = 0
-        elif not has_length:
-            self._announce_open_end(fields)
+        elif fields.length_bytes is not None:
+            self._left_bytes = fields.length_bytes
+        else:
+            framing = self._announce_open_end()
         if self._expects_continue and not self.is_complete:
             # The client may leave out its body now, and then nobody knows where the next request begins.
             self.is_kept = False
-        if not self.is_kept and not says_close:
-            fields.append((b"connection", b"close"))
-        head = write_head(status, self._wire.get_date_line(), fields)
+        end = b"" if self.is_kept or fields.says_close else CLOSE_LINE
+        head = write_head(status, self._wire.get_date_line(), fields.text, framing, end)
         self.is_started = True
         self._expects_continue = False
         self._wire.write(head)
         if self.body_bytes:
             self._wire.note_started()
 
-    def _announce_open_end(self, fields: list[HeaderField]) -> None:
+    def _announce_open_end(self) -> bytes:
+        """Have the body end when its application says so; return the header field for that, if it takes one."""
         if self.scope["http_version"] < "1.1":
             # It ends with the connection.
             self._left_bytes = -1
             self.is_kept = False
-        else:
-            self._is_chunked = True
-            fields.append((b"transfer-encoding", b"chunked"))
+            return b""
+        self._is_chunked = True
+        return CHUNKED_LINE
 
     def _send_body(self, data: bytes, *, is_last: bool) -> None:
         if self.scope["method"] == "HEAD":

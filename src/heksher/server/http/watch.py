@@ -1,4 +1,4 @@
-"""Looks at connections each second: ends those that take too long, and reports."""
+"""Looks at connections each second: ends those that take too long, gives memory back, and reports."""
 
 import asyncio
 from email.utils import formatdate
@@ -6,8 +6,12 @@ from typing import Final
 
 from heksher.server.http.connection import Connection
 from heksher.server.http.places import Phase, Places
+from heksher.server.http.spare_memory import give_back
 
 _INTERVAL_S: Final = 1.0
+# When requests have taken so much, and take little of it now, it is given back.
+_MUCH_BYTES: Final = 8 * 1024 * 1024
+_LITTLE_SHARE: Final = 0.25
 
 
 class Watch:
@@ -37,6 +41,9 @@ class Watch:
             connection.close()
         for connection in list(places.unread):
             connection.check_unread(now_s)
+        if places.peak_bytes > _MUCH_BYTES and places.held_bytes < places.peak_bytes * _LITTLE_SHARE:
+            places.peak_bytes = places.held_bytes
+            give_back()
         places.ended.report(now_s, len(places), places.limits.max_connections, places.held_bytes)
 
     def end(self) -> None:

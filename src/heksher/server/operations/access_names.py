@@ -1,12 +1,10 @@
 """What tokens and people can be called, and what a password can be."""
 
-from collections.abc import Iterable
 from unicodedata import is_normalized
 
 from heksher.server.access.token import hide_tokens
-from heksher.server.errors import DuplicateError, InvalidInputError
+from heksher.server.errors import InvalidInputError
 from heksher.server.limits import MAX_ACCESS_NAME_CHARACTERS, MAX_PASSWORD_CHARACTERS, MIN_PASSWORD_CHARACTERS
-from heksher.server.storage.access_records import PersonRecord, TokenRecord
 from heksher.value_type import shorten
 from heksher.wire import DOT_SEGMENTS
 
@@ -50,19 +48,6 @@ def require_name(name: str) -> None:
     if fault := find_name_fault(name):
         shown = "" if _has_token(name) else f" {shorten(repr(name))}"
         raise InvalidInputError(f"the name{shown} is not possible: {fault}", ("name",))
-
-
-def require_not_taken(name: str, kind: str, others: Iterable[TokenRecord | PersonRecord]) -> None:
-    """Check that nobody of another kind has a name: in the change log they would be one.
-
-    Raises:
-        DuplicateError: somebody has.
-    """
-    if any(other.name == name for other in others):
-        raise DuplicateError(
-            f"there is a {kind} named {shorten(repr(name))}, and the change log could not tell the two apart: choose"
-            " another name"
-        )
 
 
 def require_password(password: str) -> None:

@@ -88,7 +88,7 @@ def write_head(told: ToldEntry) -> JSONObject:
         "merged": list(told.merged),
         "at": write_time(entry.at),
         "actor": claimed or entry.origin.actor or None,
-        "is_proved": entry.origin.is_proved,
+        "actor_kind": entry.origin.actor_kind,
         "is_from_metadata": bool(claimed),
         "reason": entry.origin.reason or None,
         "is_batch": told.size > 1,

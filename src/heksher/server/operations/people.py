@@ -11,21 +11,21 @@ from typing import Final
 
 from heksher.server.access.grants import Grants, Role
 from heksher.server.access.password import hash_password
-from heksher.server.errors import DuplicateError, NotFoundError
-from heksher.server.operations.access_form import change_person, change_signing_key
-from heksher.server.operations.access_names import require_name, require_not_taken, require_password
-from heksher.server.operations.last_admin import require_admin_left
+from heksher.server.operations import access_objects
+from heksher.server.operations.access_form import change_signing_key
+from heksher.server.operations.access_names import require_name, require_password
+from heksher.server.operations.access_objects import PEOPLE
+from heksher.server.operations.last_admin import PASSWORDS, WaysIn
 from heksher.server.operations.permission import require
 from heksher.server.storage.access_records import PersonRecord
-from heksher.server.storage.base import Origin, Reader, Storage, Writer, Written
-from heksher.value_type import shorten
+from heksher.server.storage.base import Origin, Storage, Writer, Written
 
 _KEY_BYTES: Final = 32
 
 
 def list_all(storage: Storage) -> tuple[PersonRecord, ...]:
     """Return all people, sorted by name."""
-    return storage.read(lambda reader: reader.access().persons)
+    return access_objects.list_all(storage, PEOPLE)
 
 
 def add(storage: Storage, name: str, grants: Grants, password: str | None, origin: Origin) -> Written[None]:
@@ -41,25 +41,20 @@ def add(storage: Storage, name: str, grants: Grants, password: str | None, origi
     Raises:
         NotPermittedError: the origin is no admin.
         InvalidInputError: nobody can have this name or password.
-        DuplicateError: there is a person of this name.
+        DuplicateError: there is a person or a token of this name.
     """
     require_name(name)
     password_hash = None if password is None else _digest(password)
 
     def work(writer: Writer) -> None:
-        require(origin, Role.ADMIN)
-        if _find(writer, name):
-            raise DuplicateError(f"there is a person named {shorten(repr(name))} already: choose another name")
-        require_not_taken(name, "token", writer.access().tokens)
         person = PersonRecord(name, grants.texts(), password_hash, epoch=writer.revision() + 1)
-        writer.put_person(person)
-        writer.record(change_person("add", None, person, name))
+        access_objects.add(writer, PEOPLE, "add", person, origin)
 
     return storage.write(work, origin)
 
 
 def set_grants(
-    storage: Storage, name: str, grants: Grants, origin: Origin, *, is_on_machine: bool = False
+    storage: Storage, name: str, grants: Grants, origin: Origin, *, ways_in: WaysIn | None = PASSWORDS
 ) -> Written[None]:
     """Change what a person may do; it holds for whoever is signed in, too.
 
@@ -68,7 +63,8 @@ def set_grants(
         name: of the person.
         grants: all that the person may do; there may be none.
         origin: who changes it.
-        is_on_machine: whether whoever does this can do without an admin.
+        ways_in: how people can sign in, who could be an admin afterwards; ``None`` on the machine, where one can do
+            without.
 
     Raises:
         NotPermittedError: the origin is no admin.
@@ -76,17 +72,10 @@ def set_grants(
         ConflictError: there would be no admin any more.
     """
 
-    def work(writer: Writer) -> None:
-        require(origin, Role.ADMIN)
-        before = _get(writer, name)
-        after = replace(before, grants=grants.texts())
-        if after != before:
-            writer.put_person(after)
-            writer.record(change_person("set grants", before, after, name))
-        if not is_on_machine:
-            require_admin_left(writer, before.grants, after.grants)
+    def edit(_: Writer, before: PersonRecord) -> PersonRecord:
+        return replace(before, grants=grants.texts())
 
-    return storage.write(work, origin)
+    return access_objects.change(storage, PEOPLE, "set grants", name, edit, origin, ways_in)
 
 
 def set_password(storage: Storage, name: str, password: str, origin: Origin) -> Written[None]:
@@ -113,24 +102,15 @@ def sign_out(storage: Storage, name: str, origin: Origin) -> Written[None]:
     return _end_epoch(storage, "sign out", name, lambda person: person, origin)
 
 
-def remove(storage: Storage, name: str, origin: Origin, *, is_on_machine: bool = False) -> Written[None]:
-    """Remove a person, who is signed out everywhere by that.
+def remove(storage: Storage, name: str, origin: Origin, *, ways_in: WaysIn | None = PASSWORDS) -> Written[None]:
+    """Remove a person, who is signed out everywhere by that. For the arguments see ``set_grants``.
 
     Raises:
         NotPermittedError: the origin is no admin.
         NotFoundError: there is no such person.
         ConflictError: there would be no admin any more.
     """
-
-    def work(writer: Writer) -> None:
-        require(origin, Role.ADMIN)
-        before = _get(writer, name)
-        writer.remove_person(name)
-        writer.record(change_person("remove", before, None, name))
-        if not is_on_machine:
-            require_admin_left(writer, before.grants)
-
-    return storage.write(work, origin)
+    return access_objects.remove(storage, PEOPLE, "remove", name, origin, ways_in)
 
 
 def rotate_key(storage: Storage, origin: Origin) -> Written[None]:
@@ -160,22 +140,8 @@ def _end_epoch(
 ) -> Written[None]:
     """Change a person, and begin an epoch in which no cookie is valid yet."""
 
-    def work(writer: Writer) -> None:
-        require(origin, Role.ADMIN)
-        before = _get(writer, name)
+    def begin_epoch(writer: Writer, before: PersonRecord) -> PersonRecord:
         # A database that has lost changes may have epochs above its revision.
-        after = replace(edit(before), epoch=max(before.epoch, writer.revision()) + 1)
-        writer.put_person(after)
-        writer.record(change_person(action, before, after, name))
+        return replace(edit(before), epoch=max(before.epoch, writer.revision()) + 1)
 
-    return storage.write(work, origin)
-
-
-def _find(reader: Reader, name: str) -> PersonRecord | None:
-    return next((person for person in reader.access().persons if person.name == name), None)
-
-
-def _get(reader: Reader, name: str) -> PersonRecord:
-    if person := _find(reader, name):
-        return person
-    raise NotFoundError(f"there is no person named {shorten(repr(name))}", "person")
+    return access_objects.change(storage, PEOPLE, action, name, begin_epoch, origin)

@@ -16,6 +16,7 @@ def require(origin: Origin, role: Role, *settings: str) -> None:
 
     Raises:
         NotPermittedError: it may not; the message names the missing grant.
+        UnknownCallerError: who asks is not known any more.
     """
     for name in settings or ("",):
         if not origin.grants.allow(role, name):

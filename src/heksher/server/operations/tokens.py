@@ -4,16 +4,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypedDict
 
-from heksher.server.access.grants import Grants, Role
-from heksher.server.access.token import digest_token, is_token, make_token
-from heksher.server.errors import DuplicateError, InvalidInputError, NotFoundError
-from heksher.server.operations.access_form import change_token
-from heksher.server.operations.access_names import require_name, require_not_taken
-from heksher.server.operations.last_admin import require_admin_left
-from heksher.server.operations.permission import require
+from heksher.server.access.grants import Grants
+from heksher.server.access.token import digest_token, make_token
+from heksher.server.errors import InvalidInputError
+from heksher.server.operations import access_objects
+from heksher.server.operations.access_names import require_name
+from heksher.server.operations.access_objects import TOKENS
+from heksher.server.operations.last_admin import PASSWORDS, WaysIn
 from heksher.server.storage.access_records import TokenRecord
-from heksher.server.storage.base import Origin, Reader, Storage, Writer, Written
-from heksher.value_type import shorten
+from heksher.server.storage.base import Origin, Storage, Writer, Written
 
 # How long a token is valid unless its creator says otherwise: who has left it somewhere should not have to know of it.
 LIFETIME: Final = timedelta(days=365)
@@ -28,7 +27,7 @@ class TokenChange(TypedDict, total=False):
 
 def list_all(storage: Storage) -> tuple[TokenRecord, ...]:
     """Return all tokens, sorted by name."""
-    return storage.read(lambda reader: reader.access().tokens)
+    return access_objects.list_all(storage, TOKENS)
 
 
 def create(storage: Storage, name: str, grants: Grants, expires_at: datetime | None, origin: Origin) -> Written[str]:
@@ -44,7 +43,7 @@ def create(storage: Storage, name: str, grants: Grants, expires_at: datetime | N
     Raises:
         NotPermittedError: the origin is no admin.
         InvalidInputError: it cannot have this name, allows nothing, or would end before it begins.
-        DuplicateError: there is a token of this name, if only one that has ended.
+        DuplicateError: there is a token of this name, if only one that has ended, or a person.
     """
     require_name(name)
     change = _check({"grants": grants, "expires_at": expires_at})
@@ -53,21 +52,14 @@ def create(storage: Storage, name: str, grants: Grants, expires_at: datetime | N
     record = TokenRecord(name, digest_token(token), grants.texts(), origin.actor, now, change["expires_at"])
 
     def work(writer: Writer) -> str:
-        require(origin, Role.ADMIN)
-        if _find(writer, name):
-            raise DuplicateError(
-                f"there is a token named {shorten(repr(name))} already: choose another name, or revoke that one first"
-            )
-        require_not_taken(name, "person", writer.access().persons)
-        writer.put_token(record)
-        writer.record(change_token("create", None, record, name))
+        access_objects.add(writer, TOKENS, "create", record, origin)
         return token
 
     return storage.write(work, origin)
 
 
 def change(
-    storage: Storage, name: str, changes: TokenChange, origin: Origin, *, is_on_machine: bool = False
+    storage: Storage, name: str, changes: TokenChange, origin: Origin, *, ways_in: WaysIn | None = PASSWORDS
 ) -> Written[None]:
     """Change what a token allows, or until when.
 
@@ -76,7 +68,8 @@ def change(
         name: of the token.
         changes: what is to change; as for ``create``.
         origin: who changes it.
-        is_on_machine: whether whoever does this can do without an admin.
+        ways_in: how people can sign in, who could be an admin afterwards; ``None`` on the machine, where one can do
+            without.
 
     Raises:
         NotPermittedError: the origin is no admin.
@@ -86,39 +79,22 @@ def change(
     """
     changes = _check(changes)
 
-    def work(writer: Writer) -> None:
-        require(origin, Role.ADMIN)
-        before = _get(writer, name)
+    def edit(_: Writer, before: TokenRecord) -> TokenRecord:
         grants = changes["grants"].texts() if "grants" in changes else before.grants
-        after = replace(before, grants=grants, expires_at=changes.get("expires_at", before.expires_at))
-        if after != before:
-            writer.put_token(after)
-            writer.record(change_token("change", before, after, name))
-        if not is_on_machine:
-            # One that ends is counted only while it lasts.
-            require_admin_left(writer, before.grants, after.grants if after.expires_at == before.expires_at else ())
+        return replace(before, grants=grants, expires_at=changes.get("expires_at", before.expires_at))
 
-    return storage.write(work, origin)
+    return access_objects.change(storage, TOKENS, "change", name, edit, origin, ways_in)
 
 
-def revoke(storage: Storage, name: str, origin: Origin, *, is_on_machine: bool = False) -> Written[None]:
-    """Remove a token, which is refused from now on.
+def revoke(storage: Storage, name: str, origin: Origin, *, ways_in: WaysIn | None = PASSWORDS) -> Written[None]:
+    """Remove a token, which is refused from now on. For the arguments see ``change``.
 
     Raises:
         NotPermittedError: the origin is no admin.
         NotFoundError: there is no such token.
         ConflictError: there would be no admin any more.
     """
-
-    def work(writer: Writer) -> None:
-        require(origin, Role.ADMIN)
-        before = _get(writer, name)
-        writer.remove_token(name)
-        writer.record(change_token("revoke", before, None, name))
-        if not is_on_machine:
-            require_admin_left(writer, before.grants)
-
-    return storage.write(work, origin)
+    return access_objects.remove(storage, TOKENS, "revoke", name, origin, ways_in)
 
 
 def _check(changes: TokenChange) -> TokenChange:
@@ -144,15 +120,3 @@ def _check_end(expires_at: datetime) -> datetime:
         message = f"the token would have ended at {end.isoformat()}, which is past; revoke it to end it now"
         raise InvalidInputError(message, ("expires_at",))
     return end
-
-
-def _find(reader: Reader, name: str) -> TokenRecord | None:
-    return next((token for token in reader.access().tokens if token.name == name), None)
-
-
-def _get(reader: Reader, name: str) -> TokenRecord:
-    if token := _find(reader, name):
-        return token
-    if is_token(name):
-        raise NotFoundError("this is a token, and it has to be the name of one; the list has the names", "token")
-    raise NotFoundError(f"there is no token named {shorten(repr(name))}", "token")

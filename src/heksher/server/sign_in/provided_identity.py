@@ -24,6 +24,8 @@ from heksher.value_type import JSON
 # What people are called by, the best first.
 _NAMES: Final = ("preferred_username", "email", "name", "sub")
 _NAMELESS: Final = "somebody"
+# Not the person: the grants are not of their doing, and what the provider calls them can be the name of somebody else.
+_ORIGIN: Final = Origin("heksher", reason="what the provider of identities says at a sign-in")
 # Leaves room for a number, if there are several of one name.
 _MAX_NAME_CHARACTERS: Final = MAX_ACCESS_NAME_CHARACTERS - 10
 
@@ -82,7 +84,6 @@ def keep_person(storage: Storage, identity: ProvidedIdentity, grants: Grants) ->
     Raises:
         StorageUnavailableError: a change is to be stored, and cannot be.
     """
-    origin = Origin(identity.name, is_proved=True)
 
     def know(reader: Reader) -> tuple[PersonRecord | None] | None:
         before, after = _compare(reader.access(), identity, grants)
@@ -98,7 +99,7 @@ def keep_person(storage: Storage, identity: ProvidedIdentity, grants: Grants) ->
             writer.record(change_person("sign in", before, after, after.name))
         return (after,)
 
-    return storage.write_unless_known(know, work, origin).result[0]
+    return storage.write_unless_known(know, work, _ORIGIN).result[0]
 
 
 def _compare(
@@ -113,7 +114,7 @@ def _compare(
     if not grants.items:
         return None, None
     # Not that of a token, either: who may choose their name at the provider must not look like a program in the log.
-    taken = {*(person.name for person in access.persons), *(token.name for token in access.tokens)}
+    taken = {holder.name for holder in access.list_holders()}
     name = _find_free_name(identity.name, taken)
     return None, PersonRecord(name, grants.texts(), None, identity.issuer, identity.subject)
 

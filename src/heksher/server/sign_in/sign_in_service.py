@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from heksher.server.access.cookie import CookieForm, find_cookie, make_cookie_form
 from heksher.server.access.grants import Role
-from heksher.server.access.group_grants import find_grants, read_group_grants
+from heksher.server.access.group_grants import GroupGrants, find_grants, read_group_grants
 from heksher.server.access.signed_session import MAX_SESSION_S, sign
 from heksher.server.catalog.access_picture import AccessPicture
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.config import Config
 from heksher.server.operations import people
+from heksher.server.operations.last_admin import WaysIn
 from heksher.server.queries.workshop import Workshop
 from heksher.server.sign_in.password_sign_in import PasswordSignIn
 from heksher.server.sign_in.provided_identity import ProvidedIdentity, keep_person
@@ -59,6 +60,7 @@ class SignInService:
 
     Attributes:
         cookies: how cookies look.
+        ways_in: how people can come in besides by passwords, who are to count as admins.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class SignInService:
         self._limiter = TryLimiter()
         self._passwords = PasswordSignIn(self._find_person, self._limiter)
         self._group_grants = read_group_grants(config.oidc_grants)
+        self.ways_in: WaysIn = _find_ways_in(config, self._group_grants)
         # None if there is no provider.
         self._single_sign_on: SingleSignOn | None = _make_single_sign_on(config, workshop)
 
@@ -175,7 +178,7 @@ class SignInService:
             NotFoundError: there is no such person any more.
             StorageUnavailableError: that cannot be stored.
         """
-        origin = Origin(person, is_proved=True)
+        origin = Origin(person, actor_kind="person")
         await self._write_turns.run(partial(people.sign_out, self._storage, person, origin))
 
     async def _keep(self, identity: ProvidedIdentity) -> PersonRecord:
@@ -206,6 +209,12 @@ class SignInService:
     def _access(self) -> AccessPicture:
         state = self._catalog.state
         return _NOBODY_KNOWN if state is None else state.picture.access
+
+
+def _find_ways_in(config: Config, group_grants: GroupGrants) -> WaysIn:
+    # Where no group makes admins, whoever is one loses that by signing in.
+    makes_admins = any(grants.allow(Role.ADMIN) for grants in group_grants.values())
+    return WaysIn(config.oidc_issuer if makes_admins else None, has_proxy=config.proxy_user_header is not None)
 
 
 def _make_single_sign_on(config: Config, workshop: Workshop) -> "SingleSignOn | None":

@@ -3,6 +3,7 @@
 What is secret in them, or could be tried out, is neither in their texts (``repr``) nor in the change log.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -73,6 +74,11 @@ class AccessRecords:
     tokens: tuple[TokenRecord, ...]
     persons: tuple[PersonRecord, ...]
     signing_key: str = field(repr=False)
+
+    def list_holders(self) -> Iterator[TokenRecord | PersonRecord]:
+        """Yield all that can have grants: tokens and people."""
+        yield from self.tokens
+        yield from self.persons
 
 
 def floor_hour(at: datetime) -> datetime:

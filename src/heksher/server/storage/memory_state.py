@@ -49,7 +49,7 @@ class MemoryEntry:
         """Return what is kept of the entry if it is removed."""
         entry, origin = self.entry, self.entry.origin
         action = self.changes[0][0].action
-        return LastChange(entry.revision, entry.at, origin.actor, origin.is_proved, entry.stamp, action)
+        return LastChange(entry.revision, entry.at, origin.actor, origin.actor_kind, entry.stamp, action)
 
     def only(self, is_selected: Callable[[RecordedChange], bool]) -> "MemoryEntry":
         """Return the entry with only some of its changes."""

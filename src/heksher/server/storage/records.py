@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 from heksher.revision_id import RevisionId
-from heksher.server.access.grants import EVERYTHING, Grants
+from heksher.server.access.grants import EVERYTHING, Permission
+from heksher.server.access.principal import Kind
 from heksher.value_type import JSON
 
 T = TypeVar("T")
@@ -15,6 +16,10 @@ T = TypeVar("T")
 Conditions = Mapping[str, str]
 # The attributes of a changed object by name, in JSON.
 Fields = Mapping[str, JSON]
+
+# What an actor is. Of nobody there is only a name that a request claims, if any. Somebody is a token or a person, and
+# entries of before schema version 0006 do not say which.
+ActorKind = Literal[Kind, "somebody"]
 
 # The kinds of logged objects. Readers may find other kinds, written by a later version.
 CONTEXT_FEATURES: Final = "context_features"
@@ -112,14 +117,14 @@ class Origin:
     Attributes:
         actor: empty if unknown.
         reason: empty if not given.
-        is_proved: whether the actor was authenticated; a name that a request merely claims is not proved.
-        grants: what operations check; the log does not keep it.
+        actor_kind: what the actor is; with the name it tells who it is for ever, for a name can be given again.
+        grants: what operations check, when they do; the log does not keep it.
     """
 
     actor: str = ""
     reason: str = ""
-    is_proved: bool = False
-    grants: Grants = field(default=EVERYTHING, compare=False)
+    actor_kind: ActorKind = "nobody"
+    grants: Permission = field(default=EVERYTHING, compare=False)
 
 
 NOBODY: Final = Origin()
@@ -195,14 +200,14 @@ class LastChange:
     Attributes:
         revision, stamp: of the entry; together they are the tag of the object.
         at: the time in UTC.
-        actor, is_proved: as of an ``Origin``.
+        actor, actor_kind: as of an ``Origin``.
         action: of the entry's first change.
     """
 
     revision: int
     at: datetime
     actor: str
-    is_proved: bool
+    actor_kind: ActorKind
     stamp: str
     action: str
 

@@ -20,7 +20,7 @@ from heksher.server.storage.records import (
     LoggedChange,
     Origin,
 )
-from heksher.server.storage.sql_log_rows import PART, LogRows, read_entry
+from heksher.server.storage.sql_log_rows import PART, LogRows, read_entry, read_kind
 from heksher.server.storage.sql_statements import MAX_INTEGER, Statements, clip, in_batches
 from heksher.server.storage.sql_times import read_time
 from heksher.server.storage.tables import FORGOTTEN_OBJECT, KEPT_CHANGE, LOG_ENTRY, LOG_PART, LOG_VALUE
@@ -115,7 +115,7 @@ class SqlLog:
         key = {"of_revision": clip(revision)}
         for row in self._statements.fetch(_LAST_CHANGE, key) or self._statements.fetch(_KEPT_CHANGE, key):
             actor = str(decode_json(row.actor))
-            return LastChange(row.revision, read_time(row.at), actor, row.is_proved, row.stamp, row.action)
+            return LastChange(row.revision, read_time(row.at), actor, read_kind(row), row.stamp, row.action)
         return None
 
     def find_keys(self, kind: str, keys: Collection[str]) -> frozenset[str]:
@@ -207,7 +207,8 @@ class SqlLogAppender:
             "revision": revision,
             "at": entry.at.isoformat(),
             "actor": encode_json(self._origin.actor),
-            "is_proved": self._origin.is_proved,
+            "actor_kind": self._origin.actor_kind,
+            "is_proved": self._origin.actor_kind != "nobody",
             "reason": encode_json(self._origin.reason),
             "stamp": entry.stamp,
             "size": size,

@@ -1,13 +1,13 @@
 """The rows of the change log, and what they are read as."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy import bindparam, func, select
 
 from heksher.server.storage.json_text import decode_json
 from heksher.server.storage.log_text import list_digests, read_fields
-from heksher.server.storage.records import LogEntry, LoggedChange, Origin
+from heksher.server.storage.records import ActorKind, LogEntry, LoggedChange, Origin
 from heksher.server.storage.sql_statements import AnyRow, Query, Statements, in_batches
 from heksher.server.storage.sql_times import read_time
 from heksher.server.storage.tables import LOG_PART, LOG_VALUE
@@ -51,8 +51,15 @@ class LogRows:
 
 def read_entry(row: AnyRow, changes: Iterable[LoggedChange]) -> LogEntry:
     """Return the entry that a row of its table stands for, with some of its changes."""
-    origin = Origin(str(decode_json(row.actor)), str(decode_json(row.reason)), row.is_proved)
+    origin = Origin(str(decode_json(row.actor)), str(decode_json(row.reason)), read_kind(row))
     return LogEntry(row.revision, read_time(row.at), origin, row.stamp, row.size, tuple(changes))
+
+
+def read_kind(row: AnyRow) -> ActorKind:
+    """Return what the actor of an entry is; ``somebody`` of one that an earlier version knew, and did not say."""
+    if row.actor_kind is None:
+        return "somebody" if row.is_proved else "nobody"
+    return cast("ActorKind", row.actor_kind)
 
 
 def _sides(row: AnyRow) -> tuple[str | None, str | None]:

@@ -64,6 +64,7 @@ _KEPT_COLUMNS: Final = (
     LOG_ENTRY.c.at,
     LOG_ENTRY.c.actor,
     LOG_ENTRY.c.is_proved,
+    LOG_ENTRY.c.actor_kind,
     LOG_ENTRY.c.stamp,
     LOG_PART.c.action,
 )

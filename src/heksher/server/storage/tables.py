@@ -40,7 +40,7 @@ from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, St
 
 from heksher.server.storage.dialect import BIG_KEY
 
-SCHEMA_VERSION: Final = "0008"
+SCHEMA_VERSION: Final = "0009"
 
 # Constraints have names so that a migration can change them on any database.
 METADATA: Final = MetaData(
@@ -129,11 +129,14 @@ LOG_ENTRY: Final = Table(
     Column("revision", BIG_KEY, primary_key=True, autoincrement=False),
     Column("at", Text, nullable=False),
     Column("actor", Text, nullable=False),
+    # Whether the actor is anything but nobody, for services of before ``actor_kind``: they go on reading.
     Column("is_proved", Boolean, nullable=False),
     Column("reason", Text, nullable=False),
     Column("stamp", String(12), nullable=False),
     # The number of its parts, stored because counting a hundred thousand parts is slow.
     Column("size", Integer, nullable=False),
+    # A token, a person or nobody; null in entries of before there was this column.
+    Column("actor_kind", Text, nullable=True),
     Index(None, "actor", "revision"),
 )
 
@@ -179,6 +182,7 @@ KEPT_CHANGE: Final = Table(
     Column("stamp", String(12), nullable=False),
     # Of the first part.
     Column("action", Text, nullable=False),
+    Column("actor_kind", Text, nullable=True),
 )
 
 # The settings and rules of which the newest change was their deletion, in an entry that was removed: so that their ids

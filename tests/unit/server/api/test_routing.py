@@ -52,4 +52,4 @@ def test_writes_take_turns_and_reads_do_not():
     reading, writing, other = (route for route in router.routes if isinstance(route, APIRoute))
     assert (read, handle_at_once) == (reading.endpoint, other.endpoint)
     assert ("handle", "Say it.") == (writing.name, writing.description)
-    assert ["name", "turns"] == list(inspect.signature(writing.endpoint).parameters)
+    assert ["name", "turns", "standing"] == list(inspect.signature(writing.endpoint).parameters)

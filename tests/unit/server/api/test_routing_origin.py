@@ -62,7 +62,7 @@ def list_writing_routes(api: Api) -> set[tuple[str, str]]:
 
 
 def test_every_write_comes_from_the_actor_of_its_request(api: Api):
-    """Whatever it writes, with the reason; it is not proved, except where a token says who it is."""
+    """Whatever it writes, with the reason; that is nobody known, except where a token says who it is."""
     guarded = make_guarded(api, grants=["admin"])
     for method, path, body in WRITES:
         arguments = {} if body is None else {"json": body}
@@ -70,8 +70,8 @@ def test_every_write_comes_from_the_actor_of_its_request(api: Api):
         headers = {**ORIGIN, "api_token": "hks_with admin"}
         answer = (guarded if is_guarded else api).request(method, path, headers=headers, **arguments)
         assert answer.is_success, (method, path, answer.text)
-        actor = "with admin" if is_guarded else "Ada Lovelace"
-        origin = Origin(actor, "needed: 4711", is_proved=is_guarded)
+        actor, kind = ("with admin", "token") if is_guarded else ("Ada Lovelace", "nobody")
+        origin = Origin(actor, "needed: 4711", kind)
         expected = (int(answer.headers["heksher-revision"]), origin)
         entry = read_last(api.storage)
         assert expected == (entry.revision, entry.origin), (method, path)

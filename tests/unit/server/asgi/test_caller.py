@@ -30,7 +30,7 @@ def app(storage: FragileStorage) -> Application:
 
 def test_nobody_is_named_by_a_request_that_names_nobody():
     """Whatever else it says, and by an empty name as well."""
-    nobody = Caller(actor="", is_proved=False)
+    nobody = Caller(actor="", kind="nobody")
     assert [nobody] * 2 == [read_caller({b"user-agent": b"ada"}), read_caller({b"heksher-actor": b""})]
 
 
@@ -46,8 +46,8 @@ def test_nobody_is_named_by_a_request_that_names_nobody():
     ],
 )
 def test_an_actor_is_percent_encoded(value: bytes, expected: str):
-    """In UTF-8; what the header claims is not proved."""
-    assert Caller(expected, is_proved=False) == read_caller({b"heksher-actor": value})
+    """In UTF-8; what the header claims makes nobody known."""
+    assert Caller(expected, "nobody") == read_caller({b"heksher-actor": value})
 
 
 MALFORMED = {
@@ -122,11 +122,11 @@ def test_a_refusal_names_the_header(app: Application, caplog: pytest.LogCaptureF
 
 
 def test_the_log_of_changes_names_the_actor(app: Application, storage: FragileStorage):
-    """As not proved, with the reason; nobody, if nobody is named."""
+    """Who is nobody that is known, with or without a name, and with the reason."""
     origins = []
     named = [(b"heksher-actor", b"Ada%20L"), (b"heksher-reason", b"it%20is%20needed")]
     for feature, headers in ((b"a", named), (b"b", [])):
         body = b'{"context_feature":"%b"}' % feature
         assert 204 == send(app, "POST", FEATURES, headers, body).status
         origins.append(read_last(storage.inner).origin)
-    assert [Origin("Ada L", "it is needed", is_proved=False), Origin()] == origins
+    assert [Origin("Ada L", "it is needed", "nobody"), Origin()] == origins

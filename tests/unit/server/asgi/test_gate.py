@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from heksher.server.access.token import make_token
 from heksher.server.app import Application
 from heksher.server.asgi import gate
 from heksher.server.config import Config
@@ -41,6 +42,7 @@ def test_nobody_gets_in_without_a_token(api: Api, path: str):
     )
     problem = refused.json()
     assert {"type", "title", "status", "detail"} == problem.keys()
+    assert "this needs a credential" in problem["detail"]
     assert "heksher access token create" in problem["detail"]
 
 
@@ -74,14 +76,33 @@ def test_a_wrong_token_does_not(api: Api, token: str):
     for headers in ({"Authorization": f"Bearer {token}x".encode()}, {"api_token": f"{token}x".encode()}):
         refused = api.get(QUERY, headers=headers)
         assert 401 == refused.status_code
-        assert "does not know this token" in refused.json()["detail"]
+        assert "a token is hks_ and 43 characters" in refused.json()["detail"]
         assert "hks_with" not in refused.text
+
+
+def test_who_has_a_token_is_told_why_it_does_not_count(api: Api):
+    """That it has ended, to whoever has it; nobody is told whether there ever was another one."""
+    ended, revoked, unknown = make_token(), make_token(), make_token()
+    give_token(api.storage, "read", name="ended", secret=ended, expires_in=timedelta(seconds=-1))
+    give_token(api.storage, "read", name="revoked", secret=revoked)
+    take_token(api.storage, "revoked")
+    api.app.services.catalog.refresh()
+    end = find_token(api.storage, "ended").expires_at
+    details = []
+    for token in (ended, revoked, unknown):
+        refused = api.get(QUERY, headers={"api_token": token})
+        assert (401, 'Bearer error="invalid_token"') == (refused.status_code, refused.headers["WWW-Authenticate"])
+        assert token[4:] not in refused.text
+        details.append(refused.json()["detail"])
+    assert f"this token has ended, at {end:%Y-%m-%dT%H:%M:%SZ};" in details[0]
+    assert "was revoked, or is mistyped" in details[1]
+    assert details[1] == details[2]
 
 
 def test_two_tokens_are_refused(api: Api):
     """Whichever of them is right."""
     refused = api.get(QUERY, headers={**bear("read"), "api_token": "hks_with admin"})
-    assert 400 == refused.status_code
+    assert (400, 'Bearer error="invalid_request"') == (refused.status_code, refused.headers["WWW-Authenticate"])
     assert "two different tokens" in refused.json()["detail"]
 
 
@@ -105,7 +126,7 @@ def test_the_log_says_whose_token_it_was(api: Api):
     headers = {**bear("admin"), "Heksher-Actor": "Ada"}
     assert 204 == api.post("/api/v1/context_features", json=FEATURE, headers=headers).status_code
     origin = api.read_log()[-1].origin
-    assert ("with admin", True) == (origin.actor, origin.is_proved)
+    assert ("with admin", "token") == (origin.actor, origin.actor_kind)
 
 
 def test_a_token_that_has_ended_lets_nobody_in(api: Api, monkeypatch: pytest.MonkeyPatch):
@@ -203,7 +224,17 @@ def test_before_the_database_was_reached_nobody_gets_in():
 
 @pytest.mark.parametrize(
     "field",
-    ["Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-User"],
+    [
+        "Forwarded",
+        "Via",
+        "X-Real-IP",
+        "X-Forwarded-For",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Host",
+        "X-Forwarded-Port",
+        "X-Forwarded-Prefix",
+        "X-Forwarded-User",
+    ],
 )
 def test_without_access_control_nobody_comes_through_a_proxy(field: str):
     """Except where the operator has said so, and to what is for anybody."""
@@ -216,6 +247,11 @@ def test_without_access_control_nobody_comes_through_a_proxy(field: str):
     assert 200 == api.get("/healthz/live", headers=headers).status_code
     assert 200 == Api(config=Config("unused", is_insecure=True)).get(QUERY, headers=headers).status_code
     assert 200 == make_guarded(api, grants=["read"]).get(QUERY, headers={**headers, **bear("read")}).status_code
+
+
+def test_what_only_begins_like_a_proxys_header_comes_from_none():
+    """Programs may have header fields of their own."""
+    assert 200 == Api().get(QUERY, headers={"X-Forwarded-Trace": "x", "Via-Nothing": "x"}).status_code
 
 
 def test_without_access_control_uses_of_tokens_are_noted():

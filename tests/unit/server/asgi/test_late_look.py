@@ -62,7 +62,8 @@ def test_a_token_that_is_taken_back_meanwhile_does_nothing_more(app: Application
     before = storage.read(_get_revision)
     for path, content in ((DECLARE, DECLARATION), (QUERY, query)):
         start, *rest = post(app, path, content, lambda: take_token(storage, "slow"))
-        assert (401, b"Bearer") == (start["status"], dict(start["headers"])[b"www-authenticate"])
+        challenge = dict(start["headers"])[b"www-authenticate"]
+        assert (401, b'Bearer error="invalid_token"') == (start["status"], challenge)
         assert b"does not know this token" in rest[0]["body"]
         give_token(storage, "declare:a.", name="slow")
         app.services.catalog.refresh()

@@ -66,7 +66,22 @@ def test_a_session_is_its_persons(app: Application, storage: MemoryStorage):
     assert 403 == send(app, "POST", FEATURES, [*OWN, bake("Rob")], BODY).status
     assert 204 == send(app, "POST", FEATURES, [*OWN, bake()], BODY).status
     origin = storage.read(lambda reader: reader.log())[-1].origin
-    assert ("Ada", True) == (origin.actor, origin.is_proved)
+    assert ("Ada", "person") == (origin.actor, origin.actor_kind)
+
+
+def test_the_log_tells_a_token_from_a_person_of_the_same_name(storage: MemoryStorage):
+    """One of them can be gone when the other one comes; and what a header claims is neither."""
+    give_token(storage, "admin", name="Ada")
+    for app, headers, feature in (
+        (make_app(storage), [HOST, (b"api_token", b"hks_Ada")], b"a"),
+        (make_app(storage), [*OWN, bake()], b"b"),
+        (Application(Config("unused"), storage), [HOST, (b"heksher-actor", b"Ada")], b"c"),
+    ):
+        assert 204 == send(app, "POST", FEATURES, headers, BODY.replace(b"new", feature)).status
+    origins = [entry.origin for entry in storage.read(lambda reader: reader.log())[-3:]]
+    assert [("Ada", "token"), ("Ada", "person"), ("Ada", "nobody")] == [
+        (origin.actor, origin.actor_kind) for origin in origins
+    ]
 
 
 @pytest.mark.parametrize(
@@ -135,6 +150,44 @@ def test_a_proxy_is_believed_where_it_is_trusted(
     """By the address of the connection, never by one that is passed on."""
     app = make_app(storage, trusted_proxies=("10.0.0.5",), proxy_user_header="X-Forwarded-User")
     assert status == send(app, "GET", SETTINGS, [*OWN, *more], client=peer).status
+
+
+def test_a_proxy_names_nobody_whom_a_provider_knows(storage: MemoryStorage):
+    """People choose what it calls them, so one of this name at the proxy can be another one; a session is theirs."""
+
+    def work(writer: Writer) -> None:
+        for name, subject in (("Ada", "1"), ("Eve", "2")):
+            writer.put_person(PersonRecord(name, ("admin",), None, "https://id.example.com", subject, epoch=3))
+            writer.record(LoggedChange("sign in", PERSON, name, None, {"grants": ["admin"]}))
+
+    storage.write(work)
+    app = make_app(storage, trusted_proxies=("10.0.0.5",), proxy_user_header="X-Forwarded-User")
+    for name in (b"Ada", b"Eve"):
+        assert 401 == send(app, "GET", SETTINGS, [*OWN, (USER, name)], client=PROXY).status
+        assert 200 == send(app, "GET", SETTINGS, [*OWN, bake(name.decode())], client=PROXY).status
+    assert 200 == send(app, "GET", SETTINGS, [*OWN, (USER, b"Rob")], client=PROXY).status
+
+
+@pytest.mark.parametrize(
+    ("credential", "words", "challenge"),
+    [
+        (bake(epoch=2), "this session is over", b'Bearer error="invalid_token"'),
+        (bake("Eve"), "this session is over", b'Bearer error="invalid_token"'),
+        ((USER, b"Eve"), "does not know the person whom the proxy names", b'Bearer error="invalid_token"'),
+        ((USER, b"Guest"), "does not know the person whom the proxy names", b'Bearer error="invalid_token"'),
+        ((b"cookie", b"heksher=x"), "this needs a credential", b"Bearer"),
+        (bake(key="another key"), "this needs a credential", b"Bearer"),
+    ],
+)
+def test_the_answer_says_what_does_not_hold(
+    storage: MemoryStorage, credential: tuple[bytes, bytes], words: str, challenge: bytes
+):
+    """And nothing of who there is: that of somebody who is gone is as that of somebody who never was."""
+    app = make_app(storage, trusted_proxies=("10.0.0.5",), proxy_user_header="X-Forwarded-User")
+    refused = send(app, "GET", SETTINGS, [*OWN, credential], client=PROXY)
+    assert (401, challenge) == (refused.status, refused.headers[b"www-authenticate"])
+    assert words in refused.json()["detail"]
+    assert not any(name in refused.body for name in (b"Eve", b"Guest"))
 
 
 def test_no_proxy_is_believed_unless_it_is_configured(storage: MemoryStorage):

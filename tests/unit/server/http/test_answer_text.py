@@ -4,23 +4,44 @@ import json
 
 import pytest
 
-from heksher.server.http.answer_text import write_head, write_refusal
+from heksher.server.http import answer_text
+from heksher.server.http.answer_text import write_fields, write_head, write_refusal
 
 
 def test_a_head_has_status_time_and_fields():
     """Also with a status that has no name."""
-    assert b"HTTP/1.1 299 \r\ndate: x\r\na: b\r\nc: \r\n\r\n" == write_head(
-        299, b"date: x\r\n", [(b"a", b"b"), (b"c", b"")]
-    )
+    fields = write_fields(((b"a", b"b"), (b"c", b"")))
+    assert b"HTTP/1.1 299 \r\ndate: x\r\na: b\r\nc: \r\n\r\n" == write_head(299, b"date: x\r\n", fields.text)
+
+
+def test_what_fields_say_of_an_answer_is_read():
+    """How long its body is, and whether the connection ends."""
+    assert write_fields(((b"content-length", b"12"),))[1:] == (12, False)
+    assert write_fields(((b"connection", b"x, Close"),))[1:] == (None, True)
+
+
+def test_fields_may_be_lists():
+    """As the specification of ASGI has it."""
+    assert write_fields([(b"a", b"b")]) == write_fields([[b"a", bytearray(b"b")]])  # type: ignore[list-item]
+
+
+def test_few_and_short_fields_are_remembered():
+    """Longer ones can be made up by clients: what waits for them would fill the memory."""
+    short, long = ((b"a", b"b"),), ((b"a", b"b" * 2000),)
+    assert write_fields(short) is write_fields(short)
+    assert write_fields(long) is not write_fields(long)
+    for number in range(2000):
+        write_fields(((b"a", b"%d" % number),))
+    assert len(answer_text._known) <= 512
 
 
 @pytest.mark.parametrize("value", [b"a\r\nb: c", b"a\nb", b"a\r", b"\r\n\r\n"])
 def test_a_field_with_a_line_break_is_never_written(value: bytes):
     """In its name or its value."""
     with pytest.raises(ValueError, match="line break"):
-        write_head(200, b"date: x\r\n", [(b"a", value)])
+        write_fields(((b"a", value),))
     with pytest.raises(ValueError, match="line break"):
-        write_head(200, b"date: x\r\n", [(value, b"a")])
+        write_fields(((value, b"a"),))
 
 
 def test_a_refusal_is_an_answer_in_the_format_of_the_api():

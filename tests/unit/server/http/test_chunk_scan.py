@@ -42,3 +42,14 @@ def test_what_is_no_chunk_is_not_followed(line: bytes):
 def test_an_end_may_have_begun_before(last: bytes, end: int):
     """In the last bytes of a portion before."""
     assert end == find_end(b"\n\nabc\r\n\r\n" if end == 1 else b"\r\nabc\r\n\r\n", 0, 9, last)
+
+
+def test_many_chunks_are_not_followed_at_once():
+    """However small they are; what was followed so far is a part of the body."""
+    body = b"1\r\nx\r\n" * 1000 + b"0\r\n\r\n"
+    scan, end, steps = ChunkScan(), 0, 0
+    while end < len(body):
+        end = scan.find_end(body, end, len(body))
+        steps += 1
+        assert scan.is_cut is (end < len(body))
+    assert 6 == steps

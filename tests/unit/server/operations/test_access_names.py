@@ -2,13 +2,9 @@
 
 import pytest
 
-from heksher.server.access.grants import parse_grants
 from heksher.server.access.token import make_token
-from heksher.server.errors import DuplicateError, InvalidInputError
-from heksher.server.operations import people, tokens
+from heksher.server.errors import InvalidInputError
 from heksher.server.operations.access_names import find_name_fault, require_name, require_password
-from heksher.server.storage.base import NOBODY
-from heksher.server.storage.memory import MemoryStorage
 
 
 @pytest.mark.parametrize("name", ["a", "Ada Lovelace", "ada@example.com", "李", "a" * 100, "x\\y?#%", "..."])
@@ -66,15 +62,3 @@ def test_short_long_and_broken_passwords_are_refused(password: str):
         require_password(password)
     assert ("password",) == raised.value.location
     assert not password or password not in str(raised.value)
-
-
-def test_a_token_and_a_person_have_different_names():
-    """In the change log they would be one."""
-    storage = MemoryStorage()
-    storage.open()
-    tokens.create(storage, "ci", parse_grants(["read"]), None, NOBODY)
-    people.add(storage, "bob", parse_grants(["read"]), None, NOBODY)
-    with pytest.raises(DuplicateError, match="there is a token named 'ci'"):
-        people.add(storage, "ci", parse_grants(["read"]), None, NOBODY)
-    with pytest.raises(DuplicateError, match="there is a person named 'bob'"):
-        tokens.create(storage, "bob", parse_grants(["read"]), None, NOBODY)

@@ -85,7 +85,7 @@ def sign(storage: Storage, rule_id: int, origin: Origin = NOBODY) -> None:
 
 def test_an_entry_says_who_when_why_and_what(ruled: Storage, clock: Clock):
     """And of a rule under which conditions it is."""
-    edit(ruled, 2, 5, Origin("ada", "because", is_proved=True))
+    edit(ruled, 2, 5, Origin("ada", "because", actor_kind="token"))
     told = read_page(ruled)[0][0]
     stamp = ruled.read(lambda reader: reader.revision_id()).stamp
     assert {
@@ -94,7 +94,7 @@ def test_an_entry_says_who_when_why_and_what(ruled: Storage, clock: Clock):
         "merged": [],
         "at": "2026-11-28T12:01:00.000+00:00",
         "actor": "ada",
-        "is_proved": True,
+        "actor_kind": "token",
         "is_from_metadata": False,
         "reason": "because",
         "is_batch": False,
@@ -117,8 +117,8 @@ def test_what_nobody_says_is_null(ruled: Storage):
     """Neither is a name made up, nor a reason."""
     edit(ruled, 1, 5)
     told = read_page(ruled)[0][0]
-    assert (None, False, False, None) == tuple(
-        told[key] for key in ("actor", "is_proved", "is_from_metadata", "reason")
+    assert (None, "nobody", False, None) == tuple(
+        told[key] for key in ("actor", "actor_kind", "is_from_metadata", "reason")
     )
 
 
@@ -146,8 +146,8 @@ def test_value_and_metadata_of_a_rule_within_a_second_are_one_change(
     assert ([[8, 7]], ChangeCursor(8, frozenset({7}))) == (list_revisions(told), cursor)
     (merged,) = told
     (part,) = merged["parts"]
-    assert ("bob", False, True, 1, "2026-11-28T12:01:01.000+00:00") == tuple(
-        merged[key] for key in ("actor", "is_proved", "is_from_metadata", "size", "at")
+    assert ("bob", "nobody", True, 1, "2026-11-28T12:01:01.000+00:00") == tuple(
+        merged[key] for key in ("actor", "actor_kind", "is_from_metadata", "size", "at")
     )
     assert ("set value", {"value": 1, "metadata": {}}) == (part["action"], part["before"])
     assert {"value": 5, "metadata": {"added_by": "bob", "date": "today"}} == part["after"]

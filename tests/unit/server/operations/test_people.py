@@ -170,17 +170,17 @@ def test_only_admins_may(known: Storage, call):
 )
 def test_the_last_admin_goes_on_the_machine_only(known: Storage, call):
     """Where another one can be made."""
-    people.add(known, "ada", ALL, None, ADMIN)
-    with pytest.raises(ConflictError, match="nobody else has the grant admin"):
+    people.add(known, "ada", ALL, PASSWORD, ADMIN)
+    with pytest.raises(ConflictError, match="nobody else who can come in has the grant admin"):
         call(known)
     assert (5, ("admin",)) == (read_revision(known), find_person(known, "ada").grants)
-    call(known, is_on_machine=True)
+    call(known, ways_in=None)
     assert 6 == read_revision(known)
 
 
 def test_an_admin_can_go_where_there_is_another_one(storage: Storage):
     """A token, too."""
-    people.add(storage, "ada", ALL, None, ADMIN)
+    people.add(storage, "ada", ALL, PASSWORD, ADMIN)
     tokens.create(storage, "root", ALL, None, ADMIN)
     people.remove(storage, "ada", ADMIN)
     assert () == people.list_all(storage)

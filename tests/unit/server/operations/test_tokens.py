@@ -165,17 +165,17 @@ def test_only_admins_may(storage: Storage, token: str, call):
 def test_the_last_admin_goes_on_the_machine_only(storage: Storage, token: str, call):
     """Where another one can be made."""
     tokens.create(storage, "root", ALL, None, ADMIN)
-    with pytest.raises(ConflictError, match="nobody else has the grant admin"):
+    with pytest.raises(ConflictError, match="nobody else who can come in has the grant admin"):
         call(storage)
     assert (5, ("admin",)) == (read_revision(storage), find_token(storage, "root").grants)
-    call(storage, is_on_machine=True)
+    call(storage, ways_in=None)
     assert 6 == read_revision(storage)
 
 
 def test_an_admin_can_go_where_there_is_another_one(storage: Storage):
     """A person, too."""
     tokens.create(storage, "root", ALL, None, ADMIN)
-    people.add(storage, "ada", ALL, None, ADMIN)
+    people.add(storage, "ada", ALL, "correct horse", ADMIN)
     tokens.revoke(storage, "root", ADMIN)
     assert () == tokens.list_all(storage)
 

@@ -129,7 +129,7 @@ def test_a_restored_database_has_the_same_history(place: SqlPlace, storage: Stor
     with opened(str(tmp_path / "restored.db")) as restored:
         *entries, added = read_log(restored)
         assert read_log(storage) == entries
-        assert ("heksher", False) == (added.origin.actor, added.origin.is_proved)
+        assert ("heksher", "nobody") == (added.origin.actor, added.origin.actor_kind)
         assert (
             LoggedChange("restore", "person", "ada", {"epoch": 0}, {"epoch": 1}),
             LoggedChange("restore", "person", "bob", {"epoch": 0}, {"epoch": 1}),

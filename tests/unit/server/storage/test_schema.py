@@ -40,6 +40,7 @@ from tests.support.storages import (
     SqlPlace,
     a_token,
     make_place,
+    opened,
     read_revision,
     see_access,
     see_everything,
@@ -204,6 +205,19 @@ def test_upgrade_keeps_what_was_forgotten(place: SqlPlace, tmp_path: Path) -> No
         storage.close()
 
 
+def test_upgrade_keeps_who_was_known(place: SqlPlace) -> None:
+    """As somebody, where the entry, or what is kept of it, does not say whether it was a token or a person."""
+    make_fourth_database(place)
+    place.run_sql("UPDATE log_entry SET is_proved = TRUE WHERE revision = 29")
+    place.run_sql("UPDATE kept_change SET is_proved = TRUE")
+    with opened(place.url) as upgraded:
+        log = upgraded.read(lambda reader: reader.log())
+        kept = upgraded.read(lambda reader: reader.last_change(20))
+    assert ["nobody", "somebody", "nobody"] == [entry.origin.actor_kind for entry in log[:3]]
+    assert kept is not None
+    assert ("Zoë", "somebody") == (kept.actor, kept.actor_kind)
+
+
 ADD_ENTRIES = """
 INSERT INTO change_log (revision, at, actor, reason, action, kind, key, before, after)
 WITH RECURSIVE number(n) AS (SELECT 100 UNION ALL SELECT n + 1 FROM number WHERE n < 2599)
@@ -230,7 +244,7 @@ def test_upgrade_of_a_long_log_tells_how_far_it_is(
         migrate(place)
     messages = [message.removeprefix(f"{dialect_for(place.url).place}: ") for message in caplog.messages]
     assert [
-        "running the migrations 0003, 0004, 0005, 0006, 0007, 0008, in one transaction",
+        "running the migrations 0003, 0004, 0005, 0006, 0007, 0008, 0009, in one transaction",
         "converting the change log: 2531 entries",
         "converting the change log: 2000 of 2531 entries are done",
     ] == messages[:3]
@@ -241,7 +255,7 @@ def test_upgrade_of_a_new_database_has_nothing_to_tell_of(place: SqlPlace, caplo
     """There is no entry to convert."""
     caplog.set_level(logging.INFO, "heksher")
     migrate(place)
-    assert "running the migrations 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008" in caplog.text
+    assert "running the migrations 0001, 0002, 0003, 0004, 0005, 0006, 0007, 0008, 0009" in caplog.text
     assert "converting" not in caplog.text
 
 
@@ -250,7 +264,9 @@ def test_upgrade_survives_a_key_that_is_no_id(place: SqlPlace, key: str) -> None
     """Digits that no rule's id has, and that the interpreter may not read."""
     make_second_database(place)
     place.run_sql(f"UPDATE change_log SET key = '{key}' WHERE kind = 'rule'")  # noqa: S608 -- of digits
-    assert ["0003", "0004", "0005", "0006", "0007", "0008"] == [migration.version for migration in migrate(place)]
+    assert ["0003", "0004", "0005", "0006", "0007", "0008", "0009"] == [
+        migration.version for migration in migrate(place)
+    ]
 
 
 def list_added(storage: Storage) -> list[LoggedChange]:
@@ -341,7 +357,7 @@ def test_failed_migration_changes_nothing(place: SqlPlace, monkeypatch: pytest.M
     with connected(place) as connection:
         assert before == describe(connection)
     monkeypatch.undo()
-    assert ["0002", "0003", "0004", "0005", "0006", "0007", "0008"] == [
+    assert ["0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"] == [
         migration.version for migration in migrate(place)
     ]
 

@@ -41,6 +41,7 @@ from heksher.server.errors import NotPermittedError
 from heksher.server.json_form import JSONObject
 from heksher.server.operations import people, tokens
 from heksher.server.operations.access_form import person_to_json, token_to_json
+from heksher.server.operations.last_admin import WaysIn
 from heksher.server.operations.tokens import LIFETIME, TokenChange
 from heksher.server.storage.base import Written
 
@@ -56,7 +57,13 @@ async def _require_access(services: ServicesDependency) -> None:
         )
 
 
+async def _get_ways_in(services: ServicesDependency) -> WaysIn:
+    return services.sign_in.ways_in
+
+
 _GUARDED: Final = [Depends(_require_access)]
+# How people can sign in, so that one who can do so is left to be an admin.
+_WaysInDependency = Annotated[WaysIn, Depends(_get_ways_in)]
 
 router: APIRouter = make_router("access", has_problem_details=True)
 
@@ -129,7 +136,11 @@ def create_token(body: NewToken, storage: StorageDependency, origin: OriginDepen
 )
 @writes(Role.ADMIN)
 def change_token(
-    name: TokenInPath, body: TokenUpdate, storage: StorageDependency, origin: OriginDependency
+    name: TokenInPath,
+    body: TokenUpdate,
+    storage: StorageDependency,
+    origin: OriginDependency,
+    ways_in: _WaysInDependency,
 ) -> Response:
     """Whoever has it need not be told: it stays the same token."""
     changes: TokenChange = {}
@@ -137,7 +148,7 @@ def change_token(
         changes["grants"] = body.grants
     if "expires_at" in body.model_fields_set:
         changes["expires_at"] = body.expires_at
-    return answer_written(tokens.change(storage, name, changes, origin))
+    return answer_written(tokens.change(storage, name, changes, origin, ways_in=ways_in))
 
 
 @router.delete(
@@ -148,9 +159,11 @@ def change_token(
     responses=document(BAD_ACTOR, _NO_TOKEN, _LAST_ADMIN, DETAILED_READ_FAILURES),
 )
 @writes(Role.ADMIN)
-def revoke_token(name: TokenInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
+def revoke_token(
+    name: TokenInPath, storage: StorageDependency, origin: OriginDependency, ways_in: _WaysInDependency
+) -> Response:
     """It is refused from now on, and its streams end: on this process at once, on all others within a second."""
-    return answer_written(tokens.revoke(storage, name, origin))
+    return answer_written(tokens.revoke(storage, name, origin, ways_in=ways_in))
 
 
 @router.get(
@@ -189,10 +202,14 @@ def add_person(body: NewPerson, storage: StorageDependency, origin: OriginDepend
 )
 @writes(Role.ADMIN)
 def set_grants(
-    name: PersonInPath, body: PersonGrants, storage: StorageDependency, origin: OriginDependency
+    name: PersonInPath,
+    body: PersonGrants,
+    storage: StorageDependency,
+    origin: OriginDependency,
+    ways_in: _WaysInDependency,
 ) -> Response:
     """It holds at once, also where the person is signed in."""
-    return answer_written(people.set_grants(storage, name, body.grants, origin))
+    return answer_written(people.set_grants(storage, name, body.grants, origin, ways_in=ways_in))
 
 
 @router.delete(
@@ -203,9 +220,11 @@ def set_grants(
     responses=document(BAD_ACTOR, _NO_PERSON, _LAST_ADMIN, DETAILED_READ_FAILURES),
 )
 @writes(Role.ADMIN)
-def remove_person(name: PersonInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
+def remove_person(
+    name: PersonInPath, storage: StorageDependency, origin: OriginDependency, ways_in: _WaysInDependency
+) -> Response:
     """Wherever the person is signed in, that ends."""
-    return answer_written(people.remove(storage, name, origin))
+    return answer_written(people.remove(storage, name, origin, ways_in=ways_in))
 
 
 @router.post(

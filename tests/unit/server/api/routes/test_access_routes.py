@@ -290,7 +290,11 @@ def test_the_log_names_who_asks():
     created = guarded.post(TOKENS, json={"name": "ci", "grants": ["read"]}, headers=header)
     assert 201 == created.status_code
     origin = read_last(api.storage).origin
-    assert ("with admin", True, "with admin") == (origin.actor, origin.is_proved, find_token(api.storage, "ci").creator)
+    assert ("with admin", "token", "with admin") == (
+        origin.actor,
+        origin.actor_kind,
+        find_token(api.storage, "ci").creator,
+    )
 
 
 def test_a_token_that_is_created_is_taken_at_once_and_no_more_when_it_is_revoked():

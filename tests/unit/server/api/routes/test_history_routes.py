@@ -52,8 +52,8 @@ def test_changes_are_listed(changed: Api):
     """The newest first, each with who, when, why, before and after."""
     page = ask(changed, f"{CHANGES}?limit=1")
     (change,) = page["changes"]
-    assert (6, "Ada Lovelace", False, "too slow", False) == tuple(
-        change[key] for key in ("revision", "actor", "is_proved", "reason", "is_batch")
+    assert (6, "Ada Lovelace", "nobody", "too slow", False) == tuple(
+        change[key] for key in ("revision", "actor", "actor_kind", "reason", "is_batch")
     )
     assert [
         {

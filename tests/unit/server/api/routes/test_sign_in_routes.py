@@ -241,7 +241,7 @@ def test_of_two_cookies_none_counts(api: Api):
 def test_who_was_removed_is_signed_out(api: Api):
     """Also if somebody of the same name is added."""
     cookie = get_cookie(sign_in(api))
-    people.remove(api.app.services.storage, "alice", NOBODY, is_on_machine=True)
+    people.remove(api.app.services.storage, "alice", NOBODY, ways_in=None)
     assert "signed in as" not in api.get("/sign-in", headers=cookie).text
     add_person(api, "alice")
     assert "signed in as" not in api.get("/sign-in", headers=cookie).text

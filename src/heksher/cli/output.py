@@ -1,0 +1,44 @@
+"""Writes what commands have to say to the standard output, and says so in one line where that cannot be done."""
+
+import sys
+from contextlib import suppress
+
+import click
+
+
+class UntoldError(click.ClickException):
+    """What a command has to say cannot be written; the message says why."""
+
+
+def tell(message: str) -> None:
+    """Write a line to the standard output.
+
+    Raises:
+        UntoldError: it cannot be written.
+        BrokenPipeError: nobody reads it any more, which ends a command without a word.
+    """
+    try:
+        click.echo(message)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What is left of it in memory would be tried once more at the end of the process.
+        with suppress(OSError):
+            sys.stdout.close()
+        raise UntoldError(f"the standard output cannot be written to: {error.strerror}") from None
+
+
+def tell_once(secret: str) -> None:
+    """Write a line that nobody can be told again.
+
+    Raises:
+        UntoldError: it cannot be written, or there is nobody to read it.
+    """
+    if sys.stdout is None:
+        raise UntoldError("there is no standard output")
+    try:
+        tell(secret)
+    except BrokenPipeError:
+        with suppress(OSError):
+            sys.stdout.close()
+        raise UntoldError("nobody reads the standard output any more") from None
