@@ -27,6 +27,7 @@ from heksher.server.api.routes import (
     setting_routes,
     sign_in_routes,
     stream_routes,
+    webhook_routes,
 )
 from heksher.server.api.routing import provide_services
 from heksher.server.asgi.access import public
@@ -63,6 +64,8 @@ from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.storage.location import storage_for
 from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.token_uses import TokenUses
+from heksher.server.webhooks.address_rule import AddressRule
+from heksher.server.webhooks.message_sender import MessageSender
 from heksher.server.write_turns import WriteTurns
 from heksher.version import __version__
 
@@ -185,6 +188,7 @@ class Application:
             catalog=self._catalog,
             token_uses=self._token_uses,
             sign_in=SignInService(self._config, self._catalog, storage, workshop, write_turns),
+            message_sender=MessageSender(AddressRule(self._config.webhook_networks)),
         )
 
     def _make_api(self, mounted: Mapping[str, MakeMounted]) -> FastAPI:
@@ -319,6 +323,7 @@ def _add_routes(api: FastAPI) -> None:
         history_routes,
         access_routes,
         sign_in_routes,
+        webhook_routes,
         health_routes,
         documentation_routes,
     ):

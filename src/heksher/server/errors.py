@@ -28,6 +28,7 @@ MissingKind = Literal[
     "token",
     "person",
     "revision",
+    "webhook",
     "alias",
     "configurable feature",
     "configurable feature of a new setting",

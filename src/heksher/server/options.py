@@ -298,4 +298,12 @@ OPTIONS: Final = (
         help="for how many days entries of the change log stay; older ones are removed daily, except for the newest",
         default_help="they stay for ever",
     ),
+    Option(
+        name="webhook_networks",
+        kind=Networks(),
+        flag="--webhook-networks",
+        variable="HEKSHER_WEBHOOK_NETWORKS",
+        help="addresses and networks that webhooks may be in though they are not public; separated by commas",
+        default_help="none",
+    ),
 )

@@ -11,7 +11,7 @@ import pytest
 from starlette.routing import BaseRoute
 
 from heksher.server.access.grants import NOTHING
-from heksher.server.operations import people
+from heksher.server.operations import people, webhooks
 from heksher.server.storage.base import NOBODY
 from tests.support.access import give_token, make_guarded
 from tests.support.api import FEATURES, Api
@@ -121,6 +121,14 @@ TABLE: dict[str, Row] = {
     "DELETE /api/v1/people/{name}": Row("admin"),
     "POST /api/v1/people/{name}/password": Row("admin", lambda _: {"password": "correct horse"}),
     "POST /api/v1/people/{name}/sign-out": Row("admin"),
+    "GET /api/v1/webhooks": Row("admin"),
+    "POST /api/v1/webhooks": Row("admin", lambda _: {"name": "new", "url": "https://hooks.example/in"}),
+    "GET /api/v1/webhooks/{name}": Row("admin"),
+    "PATCH /api/v1/webhooks/{name}": Row("admin", lambda _: {"format": "slack"}),
+    "DELETE /api/v1/webhooks/{name}": Row("admin"),
+    "POST /api/v1/webhooks/{name}/disable": Row("admin"),
+    "POST /api/v1/webhooks/{name}/enable": Row("admin", lambda _: {"skip_missed": True}),
+    "POST /api/v1/webhooks/{name}/test": Row("admin"),
 }
 
 
@@ -147,8 +155,9 @@ def seed() -> Seeded:
         api.declare(f"{name}.old", configurable_features=["user"], default_value=1)
         api.declare(name, configurable_features=["user"], default_value=1, alias=f"{name}.old", version="1.1")
         rules[name] = api.add_rule(name, {"user": "a"}, 2)
-        # Tokens and people of nearly the same names.
+        # Tokens, people and webhooks of nearly the same names; to a loopback address nothing is sent.
         for called in (name, f"{name}.old"):
+            webhooks.create(api.storage, called, "https://127.0.0.1/in", (), "standard", NOBODY)
             give_token(api.storage, "read", name=called)
             people.add(api.storage, called + PERSON, NOTHING, None, NOBODY)
     return Seeded(make_guarded(api, grants=GRANTS), rules)
