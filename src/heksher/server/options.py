@@ -190,7 +190,7 @@ OPTIONS: Final = (
         kind=WebOrigins(),
         flag="--cors-origins",
         variable="HEKSHER_CORS_ORIGINS",
-        help="origins of web pages elsewhere that may call the routes which are open to them (as yet there are none);"
+        help="origins of web pages elsewhere that may call the routes which are open to them (evaluation);"
         " separated by commas",
         default_help="none",
     ),
