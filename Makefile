@@ -181,6 +181,10 @@ bench-first-start: env-test ## eight replicas that are started at once on a data
 bench-import: env-test ## an import of 10,000 settings and 100,000 rules from a simulated existing service (QUICK=1: a tenth)
 	$(BENCH) benchmarks.import_from $(BENCH_ARGS) $(ARGS)
 
+.PHONY: bench-bulk
+bench-bulk: env-test ## 10,000 writes in one request, on SQLite and on PostgreSQL (QUICK=1: a tenth)
+	$(BENCH) benchmarks.bulk $(BENCH_ARGS) $(ARGS)
+
 # SOURCE=DIR measures another source tree, such as a worktree of an earlier commit.
 .PHONY: bench-start
 bench-start: env-test ## starts of many processes and settings, and what one bad setting does to updates (QUICK=1: a tenth)

@@ -18,6 +18,9 @@ DECLARE_PATH: Final = "/api/v1/settings/declare"
 DECLARE_MANY_PATH: Final = "/api/v1/settings/declare-many"
 RULES_PATH: Final = "/api/v1/rules"
 STREAM_PATH: Final = "/api/v1/stream"
+EVALUATE_PATH: Final = "/api/v1/evaluate"
+CONTEXTS_PATH: Final = "/api/v1/contexts"
+LINT_PATH: Final = "/api/v1/lint"
 
 # An addition of ours to the query's answer, on 200 and 304 alike: the feature order that its rules were written in,
 # comma-separated. A client that sees it need not ask for the order; one that does not see it asks at each update

@@ -29,6 +29,7 @@ _EMPTY = """
 DELETE FROM rule; DELETE FROM setting_feature; DELETE FROM setting_name; DELETE FROM setting;
 DELETE FROM context_feature; DELETE FROM log_part; DELETE FROM log_value; DELETE FROM log_entry;
 DELETE FROM kept_change; DELETE FROM forgotten_object; DELETE FROM token; DELETE FROM person; DELETE FROM signing_key;
+DELETE FROM webhook_delivery; DELETE FROM webhook; DELETE FROM lease;
 UPDATE write_state SET last_rule_id = 0, last_setting_id = 0, features_revision = 0;
 """
 

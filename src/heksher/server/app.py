@@ -19,6 +19,7 @@ from heksher.server.api.routes import (
     context_feature_routes,
     declaration_routes,
     documentation_routes,
+    evaluation_routes,
     health_routes,
     history_routes,
     query_routes,
@@ -28,6 +29,7 @@ from heksher.server.api.routes import (
     setting_routes,
     sign_in_routes,
     stream_routes,
+    webhook_routes,
 )
 from heksher.server.api.routing import provide_services
 from heksher.server.asgi.access import public
@@ -64,6 +66,8 @@ from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.storage.location import storage_for
 from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.token_uses import TokenUses
+from heksher.server.webhooks.address_rule import AddressRule
+from heksher.server.webhooks.message_sender import MessageSender
 from heksher.server.write_turns import WriteTurns
 from heksher.version import __version__
 
@@ -186,6 +190,7 @@ class Application:
             catalog=self._catalog,
             token_uses=self._token_uses,
             sign_in=SignInService(self._config, self._catalog, storage, workshop, write_turns),
+            message_sender=MessageSender(AddressRule(self._config.webhook_networks)),
         )
 
     def _make_api(self, mounted: Mapping[str, MakeMounted]) -> FastAPI:
@@ -319,8 +324,10 @@ def _add_routes(api: FastAPI) -> None:
         context_feature_routes,
         bulk_routes,
         history_routes,
+        evaluation_routes,
         access_routes,
         sign_in_routes,
+        webhook_routes,
         health_routes,
         documentation_routes,
     ):

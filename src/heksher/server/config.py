@@ -61,6 +61,7 @@ class Config:
         oidc_grants: what groups allow, each as ``group=grant``.
         oidc_groups_claim: the claim in which it names somebody's groups.
         oidc_scopes: what it is asked to tell of people.
+        webhook_networks: addresses and networks that webhooks may be in, though not all of the internet reaches them.
     """
 
     database: str
@@ -94,3 +95,4 @@ class Config:
     oidc_grants: tuple[str, ...] = ()
     oidc_groups_claim: str = "groups"
     oidc_scopes: tuple[str, ...] = ("openid", "profile", "email")
+    webhook_networks: tuple[str, ...] = ()

@@ -29,6 +29,7 @@ MissingKind = Literal[
     "token",
     "person",
     "revision",
+    "webhook",
     "alias",
     "configurable feature",
     "configurable feature of a new setting",

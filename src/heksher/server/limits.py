@@ -41,6 +41,10 @@ MAX_GRANTS: Final = 100
 # A longer password would be no better, and takes time to digest.
 MIN_PASSWORD_CHARACTERS: Final = 8
 MAX_PASSWORD_CHARACTERS: Final = 1_000
+MAX_WEBHOOKS: Final = 100
+MAX_WEBHOOK_URL_CHARACTERS: Final = 2_000
+# Of one webhook.
+MAX_PREFIXES: Final = 100
 # What a list that is told in pages has in one.
 MAX_PAGE_ITEMS: Final = 1_000
 

@@ -12,6 +12,7 @@ from heksher.server.queries.workshop import Workshop
 from heksher.server.sign_in.sign_in_service import SignInService
 from heksher.server.storage.base import Storage
 from heksher.server.token_uses import TokenUses
+from heksher.server.webhooks.message_sender import MessageSender
 from heksher.server.write_turns import WriteTurns
 
 
@@ -32,6 +33,7 @@ class Services:
         catalog: knows what is stored, and who may do what.
         token_uses: is told when tokens are used.
         sign_in: signs people in and out.
+        message_sender: sends messages to webhooks.
     """
 
     config: Config
@@ -45,3 +47,4 @@ class Services:
     catalog: Catalog
     token_uses: TokenUses
     sign_in: SignInService
+    message_sender: MessageSender

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Literal, NamedTuple, NoReturn, get_type_hints
+from typing import Any, Final, Literal, NamedTuple, get_type_hints
 from urllib.parse import unquote
 
 from fastapi.responses import Response
@@ -17,13 +17,15 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.routing import BaseRoute, Match
 
 from heksher.server.access.grants import Role, describe_missing
+from heksher.server.api.models import NewRule, SettingDeclaration
 from heksher.server.api.responses import show_answer
 from heksher.server.api.routing import ServiceRoute
 from heksher.server.config import Config
 from heksher.server.errors import NotPermittedError, OperationError
 from heksher.server.json_form import JSONObject
 from heksher.server.operations.bulk import run_all
-from heksher.server.storage.base import Origin, Storage, Written
+from heksher.server.storage.base import Conditions, Origin, Storage, Written
+from heksher.server.storage.gathering_writer import Lookups
 from heksher.value_type import JSON, shorten
 
 WriteMethod = Literal["POST", "PUT", "PATCH", "DELETE"]
@@ -158,22 +160,42 @@ def make_all(reader: WriteReader, named: Iterable[NamedWrite], surroundings: Sur
         StepError: one was refused; nothing was stored.
         StorageUnavailableError: the storage cannot be reached.
     """
-    steps = [_prepare(reader, write, surroundings) for write in named]
-    return run_all(surroundings.storage, steps, surroundings.origin)
+    calls = [_try_read(reader, write) for write in named]
+    steps = [partial(_make, call, surroundings) for call in calls]
+    lookups = foresee(call for call in calls if isinstance(call, WriteCall))
+    return run_all(surroundings.storage, steps, surroundings.origin, lookups)
 
 
-def _prepare(reader: WriteReader, named: NamedWrite, surroundings: Surroundings) -> Callable[[Storage], JSONObject]:
-    """Return what makes a write, or refuses it in its turn: one before it may be refused for another reason."""
+def foresee(calls: Iterable[WriteCall]) -> Lookups:
+    """Return what writes will look up, as far as what stands in their requests says it."""
+    settings: set[str] = set()
+    rule_ids: set[int] = set()
+    rules: list[tuple[str, Conditions]] = []
+    for call in calls:
+        if isinstance(name := call.arguments.get("name"), str):
+            settings.add(name)
+        if isinstance(rule_id := call.arguments.get("rule_id"), int):
+            rule_ids.add(rule_id)
+        match call.arguments.get(_BODY):
+            case NewRule() as rule:
+                rules.append((rule.setting, rule.feature_values))
+            case SettingDeclaration() as declaration:
+                settings.update({declaration.name, declaration.alias or declaration.name})
+    return Lookups(settings, rule_ids, rules)
+
+
+def _try_read(reader: WriteReader, named: NamedWrite) -> WriteCall | UnreadableWriteError:
     try:
-        call = reader.read(named)
+        return reader.read(named)
     except UnreadableWriteError as error:
-        return partial(_refuse, error)
-    return lambda storage: call.make(surroundings._replace(storage=storage))
+        return error
 
 
-def _refuse(error: UnreadableWriteError, storage: Storage) -> NoReturn:
-    del storage
-    raise error
+def _make(call: WriteCall | UnreadableWriteError, surroundings: Surroundings, storage: Storage) -> JSONObject:
+    # What cannot be read is refused in its turn: a write before it may be refused for another reason.
+    if isinstance(call, UnreadableWriteError):
+        raise call
+    return call.make(surroundings._replace(storage=storage))
 
 
 class _Handler:

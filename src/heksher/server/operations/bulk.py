@@ -5,13 +5,16 @@ from typing import TypeVar
 
 from heksher.server.errors import OperationError, StepError
 from heksher.server.storage.base import Origin, Storage, Writer, Written
+from heksher.server.storage.gathering_writer import NO_LOOKUPS, GatheringWriter, Lookups
 from heksher.server.storage.joined_storage import JoinedStorage
 from heksher.server.storage.storage_errors import ExpectationError
 
 T = TypeVar("T")
 
 
-def run_all(storage: Storage, steps: Sequence[Callable[[Storage], T]], origin: Origin) -> Written[list[T]]:
+def run_all(
+    storage: Storage, steps: Sequence[Callable[[Storage], T]], origin: Origin, lookups: Lookups = NO_LOOKUPS
+) -> Written[list[T]]:
     """Run operations one after another; each sees what those before it have changed.
 
     Args:
@@ -19,6 +22,7 @@ def run_all(storage: Storage, steps: Sequence[Callable[[Storage], T]], origin: O
         steps: run one operation each, on the storage that they are given, for the same origin. They may be run more
             than once.
         origin: who requested it.
+        lookups: what the operations will look up, as far as that is known: it takes less time together.
 
     Returns:
         The result of each.
@@ -28,8 +32,11 @@ def run_all(storage: Storage, steps: Sequence[Callable[[Storage], T]], origin: O
     """
 
     def work(writer: Writer) -> list[T]:
-        joined = JoinedStorage(writer)
-        return [_run(step, joined, number) for number, step in enumerate(steps)]
+        gathering = GatheringWriter(writer, lookups)
+        joined = JoinedStorage(gathering)
+        results = [_run(step, joined, number) for number, step in enumerate(steps)]
+        gathering.flush()
+        return results
 
     return storage.write(work, origin)
 

@@ -7,9 +7,9 @@ key is in the cache needs no parsing, no thread and no database (known fault 42)
 import asyncio
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
@@ -24,6 +24,8 @@ from heksher.server.metrics import Metrics
 from heksher.server.queries.workshop import MAX_BYTES_ON_EVENT_LOOP, Workshop
 from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.wire import MIN_REVISION_HEADER
+
+T = TypeVar("T")
 
 # Processing this many rules takes about a millisecond; more would block the event loop for everyone.
 _MAX_RULES_ON_EVENT_LOOP: Final = 2_000
@@ -157,11 +159,33 @@ class QueryService:
             NotFoundError: the query names settings that do not exist.
             StorageUnavailableError: the answer needs the database, which cannot be reached.
         """
-        state = await self._find_state(preferences)
-        try:
+        at_least = parse_revision_id(preferences.min_revision or b"")
+
+        async def find(state: CatalogState) -> None:
             find_settings(state.picture, query)
+
+        await self.ask(find, at_least)
+
+    async def ask(self, work: Callable[[CatalogState], Awaitable[T]], at_least: RevisionId | None = None) -> T:
+        """Do some work with what the catalog holds, and once more after a look at the database if it misses something.
+
+        Args:
+            work: is given the state of the catalog. Raises NotFoundError for what it does not find there.
+            at_least: the revision that the state must have; ``None`` if any will do. One that even the database lacks
+                was lost: then the work is done with what there is.
+
+        Raises:
+            NotFoundError: what the work asks for does not exist.
+            StorageUnavailableError: the database is needed, and cannot be reached.
+        """
+        state = self._catalog.state
+        if state is None or not (at_least is None or state.has(at_least)):
+            state = await self._refresh(at_least or RevisionId(0))
+        try:
+            return await work(state)
         except NotFoundError:
-            find_settings((await self._refresh()).picture, query)
+            # Another process may have added it a moment ago.
+            return await work(await self._refresh())
 
     async def look_for(self, revision: RevisionId | None) -> None:
         """Look at the database if a revision that a client was told of is not here: this process may be behind.

@@ -21,7 +21,8 @@ from heksher.server.storage.memory_history import (
     list_changes,
     select_entries,
 )
-from heksher.server.storage.memory_state import MemoryState, copy_rule, copy_setting, rule_key
+from heksher.server.storage.memory_state import MemoryState, copy_rule, copy_setting
+from heksher.server.storage.records import make_rule_key
 from heksher.server.storage.usage_records import ClientRecord, SettingUse
 from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
 
@@ -94,7 +95,7 @@ class MemoryReader(Reader):
         return None if rule is None else copy_rule(rule)
 
     def find_rule_by_conditions(self, setting: str, conditions: Conditions) -> RuleRecord | None:
-        rule_id = self._state.rule_ids.get(rule_key(setting, conditions))
+        rule_id = self._state.rule_ids.get(make_rule_key(setting, conditions))
         return None if rule_id is None else self.find_rule(rule_id)
 
     def log(self, after_revision: int = 0, limit: int = 1000, max_changes: int = 1000) -> list[LogEntry]:

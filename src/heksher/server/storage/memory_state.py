@@ -13,17 +13,16 @@ from heksher.server.storage.memory_webhooks import MemoryWebhooks
 from heksher.server.storage.records import (
     RULE,
     SETTING,
-    Conditions,
     Fields,
     ForgottenObject,
     LastChange,
     LogEntry,
     LoggedChange,
+    RuleKey,
     RuleRecord,
     SettingRecord,
 )
 
-RuleKey = tuple[str, frozenset[tuple[str, str]]]
 # A change and the number of the setting that it is about; None for other kinds.
 RecordedChange = tuple[LoggedChange, int | None]
 
@@ -179,11 +178,6 @@ class MemoryState:
             return last[1]
         forgotten = self.forgotten.get((SETTING, name))
         return None if forgotten is None else forgotten.setting_id
-
-
-def rule_key(setting: str, conditions: Conditions) -> RuleKey:
-    """Return the key that is unique to a rule."""
-    return setting, frozenset(conditions.items())
 
 
 def copy_setting(setting: SettingRecord) -> SettingRecord:

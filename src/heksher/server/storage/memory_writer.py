@@ -17,7 +17,8 @@ from heksher.server.storage.base import (
 from heksher.server.storage.ceilings import Counts
 from heksher.server.storage.memory_history import find_deleted_id
 from heksher.server.storage.memory_notes import MemoryNotes
-from heksher.server.storage.memory_state import MemoryEntry, MemoryState, copy_change, copy_rule, copy_setting, rule_key
+from heksher.server.storage.memory_state import MemoryEntry, MemoryState, copy_change, copy_rule, copy_setting
+from heksher.server.storage.records import make_rule_key
 from heksher.server.storage.storage_errors import ContractError
 from heksher.server.storage.unit import UnitOfWork, require_new_ids, require_same_rule, require_storable
 from heksher.server.storage.webhook_records import WebhookRecord
@@ -69,6 +70,9 @@ class MemoryWriter(MemoryNotes, Writer):
             for rule in [rule for rule in self._state.rules.values() if rule.setting == name]:
                 self._drop_rule(rule)
 
+    def next_rule_id(self) -> int:
+        return self._state.last_rule_id + 1
+
     def add_rule(
         self,
         setting: str,
@@ -78,7 +82,7 @@ class MemoryWriter(MemoryNotes, Writer):
         rule_id: int | None = None,
     ) -> RuleRecord:
         with self._unit.change():
-            new_id = self._state.last_rule_id + 1 if rule_id is None else rule_id
+            new_id = self.next_rule_id() if rule_id is None else rule_id
             rule = RuleRecord(new_id, setting, dict(conditions), value, metadata)
             self._check_new_rule(rule)
             if rule_id is None:
@@ -93,7 +97,7 @@ class MemoryWriter(MemoryNotes, Writer):
 
     def replace_rule(self, rule: RuleRecord) -> None:
         with self._unit.change():
-            if self._state.rule_ids.get(rule_key(rule.setting, rule.conditions)) != rule.rule_id:
+            if self._state.rule_ids.get(make_rule_key(rule.setting, rule.conditions)) != rule.rule_id:
                 raise ContractError(
                     f"there is no rule {rule.rule_id} of setting {rule.setting!r} with the conditions"
                     f" {dict(rule.conditions)}"
@@ -199,14 +203,14 @@ class MemoryWriter(MemoryNotes, Writer):
 
     def _move_rules(self, old_name: str, new_name: str) -> None:
         for rule in [rule for rule in self._state.rules.values() if rule.setting == old_name]:
-            del self._state.rule_ids[rule_key(old_name, rule.conditions)]
+            del self._state.rule_ids[make_rule_key(old_name, rule.conditions)]
             self._state.rules[rule.rule_id] = dataclasses.replace(rule, setting=new_name)
-            self._state.rule_ids[rule_key(new_name, rule.conditions)] = rule.rule_id
+            self._state.rule_ids[make_rule_key(new_name, rule.conditions)] = rule.rule_id
 
     def _check_new_rule(self, rule: RuleRecord) -> None:
         if rule.setting not in self._state.settings:
             raise ContractError(f"there is no setting with the canonical name {rule.setting!r} to add a rule to")
-        if rule_key(rule.setting, rule.conditions) in self._state.rule_ids:
+        if make_rule_key(rule.setting, rule.conditions) in self._state.rule_ids:
             conditions = dict(rule.conditions)
             raise ContractError(f"setting {rule.setting!r} already has a rule with the conditions {conditions}")
         if rule.rule_id in self._state.rules:
@@ -215,11 +219,11 @@ class MemoryWriter(MemoryNotes, Writer):
     def _put_rule(self, rule: RuleRecord) -> None:
         dated = dataclasses.replace(rule, revision=self._entry.revision)
         self._state.rules[rule.rule_id] = copy_rule(dated)
-        self._state.rule_ids[rule_key(rule.setting, rule.conditions)] = rule.rule_id
+        self._state.rule_ids[make_rule_key(rule.setting, rule.conditions)] = rule.rule_id
 
     def _drop_rule(self, rule: RuleRecord) -> None:
         del self._state.rules[rule.rule_id]
-        del self._state.rule_ids[rule_key(rule.setting, rule.conditions)]
+        del self._state.rule_ids[make_rule_key(rule.setting, rule.conditions)]
 
 
 def _check_features(setting: SettingRecord, features: Collection[str]) -> None:

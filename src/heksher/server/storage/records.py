@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 # The conditions of a rule: a value for each context feature that it matches on.
 Conditions = Mapping[str, str]
+# What is unique to a rule: the canonical name of its setting, and its conditions.
+RuleKey = tuple[str, frozenset[tuple[str, str]]]
 # The attributes of a changed object by name, in JSON.
 Fields = Mapping[str, JSON]
 
@@ -261,3 +263,8 @@ class Written(Generic[T]):
     def revision_id(self) -> RevisionId:
         """The number and the stamp."""
         return RevisionId(self.revision, self.stamp)
+
+
+def make_rule_key(setting: str, conditions: Conditions) -> RuleKey:
+    """Return what is unique to a rule with these conditions of a setting (canonical name)."""
+    return setting, frozenset(conditions.items())

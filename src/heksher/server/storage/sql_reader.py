@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, cast
 
-from sqlalchemy import Connection, Select, bindparam, func, literal, null, select, union_all
+from sqlalchemy import Connection, Select, bindparam, func, literal, null, select, tuple_, union_all
 
 from heksher.revision_id import RevisionId
 from heksher.server.storage.access_records import AccessRecords
@@ -30,7 +30,7 @@ from heksher.server.storage.json_text import decode_json, decode_json_object, is
 from heksher.server.storage.sql_access import SqlAccess
 from heksher.server.storage.sql_history import SqlHistory
 from heksher.server.storage.sql_log import SqlLog
-from heksher.server.storage.sql_statements import AnyRow, Statements, digest_conditions, in_batches
+from heksher.server.storage.sql_statements import AnyRow, Query, Statements, digest_conditions, in_batches
 from heksher.server.storage.sql_usage import SqlUsage
 from heksher.server.storage.sql_webhooks import SqlWebhooks
 from heksher.server.storage.tables import (
@@ -83,6 +83,10 @@ _RULES_OF_SETTINGS: Final = _RULES.where(SETTING.c.name.in_(bindparam("names", e
 _CONDITIONS: Final = select(RULE.c.id, RULE.c.conditions).where(RULE.c.id.in_(bindparam("rule_ids", expanding=True)))
 _RULE_BY_ID: Final = _RULES.add_columns(RULE.c.setting_id).where(RULE.c.id == bindparam("rule_id"))
 _RULE_OF_SETTING_BY_ID: Final = _RULE_BY_ID.add_columns(SETTING.c.type, SETTING.c.metadata.label("setting_metadata"))
+_RULES_BY_IDS: Final = _RULES.where(RULE.c.id.in_(bindparam("rule_ids", expanding=True)))
+_RULES_BY_KEYS: Final = _RULES.where(
+    tuple_(RULE.c.setting_id, RULE.c.conditions_digest).in_(bindparam("keys", expanding=True))
+)
 _RULE_BY_CONDITIONS: Final = _RULES.where(
     SETTING.c.name == bindparam("setting"), RULE.c.conditions_digest == bindparam("digest")
 )
@@ -182,11 +186,28 @@ class SqlReader(Reader):
         row = rows[0]
         return RuleOfSetting(_read_rule(row), row.type, decode_json_object(row.setting_metadata))
 
+    def find_rules(self, rule_ids: Collection[int]) -> dict[int, RuleRecord]:
+        rows = self._fetch_by_ids(_RULES_BY_IDS, rule_ids)
+        return {row.id: _read_rule(row) for row in rows}
+
     def find_rule_by_conditions(self, setting: str, conditions: Conditions) -> RuleRecord | None:
         if not is_storable(setting):
             return None
         parameters = {"setting": setting, "digest": digest_conditions(conditions)}
         return _read_first_rule(self._statements.fetch(_RULE_BY_CONDITIONS, parameters))
+
+    def find_rules_by_conditions(self, wanted: Collection[tuple[str, Conditions]]) -> list[RuleRecord]:
+        self.find_settings({setting for setting, _ in wanted}.difference(self._setting_ids))
+        keys = {
+            (self._setting_ids[setting], digest_conditions(conditions))
+            for setting, conditions in wanted
+            if setting in self._setting_ids
+        }
+        return [
+            _read_rule(row)
+            for some in in_batches(keys)
+            for row in self._statements.fetch(_RULES_BY_KEYS, {"keys": some})
+        ]
 
     def log(self, after_revision: int = 0, limit: int = 1000, max_changes: int = 1000) -> list[LogEntry]:
         return self._log.list_forwards(after_revision, limit, max_changes)
@@ -217,10 +238,8 @@ class SqlReader(Reader):
         return self._history.list_changed_subjects(after_revision, until_revision, after_subject, max_changes)
 
     def find_conditions(self, rule_ids: Collection[int]) -> dict[int, Conditions]:
-        found: dict[int, Conditions] = {}
-        for batch in in_batches(rule_id for rule_id in frozenset(rule_ids) if 0 < rule_id <= MAX_BIG_KEY):
-            rows = self._statements.fetch(_CONDITIONS, {"rule_ids": batch})
-            found.update((row.id, _read_conditions(row.conditions)) for row in rows)
+        rows = self._fetch_by_ids(_CONDITIONS, rule_ids)
+        found: dict[int, Conditions] = {row.id: _read_conditions(row.conditions) for row in rows}
         return {**self._history.find_deleted(frozenset(rule_ids).difference(found)), **found}
 
     def _find_subject(self, name: str) -> int | None:
@@ -232,14 +251,22 @@ class SqlReader(Reader):
         return self._log.find_last_id(name)
 
     def _fetch_rule(self, rule_id: int, statement: Select[Any]) -> Sequence[AnyRow]:
-        # An integer too large for the column is no rule's id, but the database would raise an error.
-        rows = self._statements.fetch(statement, {"rule_id": rule_id}) if 0 < rule_id <= MAX_BIG_KEY else ()
+        rows = self._statements.fetch(statement, {"rule_id": rule_id}) if _can_be_id(rule_id) else ()
         self._setting_ids.update((row.setting, row.setting_id) for row in rows)
         return rows
+
+    def _fetch_by_ids(self, statement: Query, rule_ids: Collection[int]) -> Iterator[AnyRow]:
+        for batch in in_batches(rule_id for rule_id in frozenset(rule_ids) if _can_be_id(rule_id)):
+            yield from self._statements.fetch(statement, {"rule_ids": batch})
 
     def _fetch_rules_of(self, settings: Iterable[str]) -> Iterator[AnyRow]:
         for names in in_batches(name for name in frozenset(settings) if is_storable(name)):
             yield from self._statements.fetch(_RULES_OF_SETTINGS, {"names": names})
+
+
+def _can_be_id(rule_id: int) -> bool:
+    # An integer too large for the column is no rule's id, but the database would raise an error.
+    return 0 < rule_id <= MAX_BIG_KEY
 
 
 def _group_by_setting(rows: Iterable[AnyRow]) -> defaultdict[int, list[str]]:

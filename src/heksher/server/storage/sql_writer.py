@@ -35,7 +35,7 @@ from heksher.server.storage.tables import (
 )
 from heksher.server.storage.unit import UnitOfWork, require_new_ids, require_same_rule, require_storable
 from heksher.server.storage.webhook_records import WebhookRecord
-from heksher.value_type import JSON
+from heksher.value_type import JSON, shorten
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ _REPLACE_RULE: Final = update(RULE).where(
     RULE.c.conditions_digest == bindparam("digest"),
     RULE.c.setting_id == _SETTING_ID.scalar_subquery(),
 )
-_DELETE_RULE: Final = delete(RULE).where(RULE.c.id == bindparam("rule_id"))
+_DELETE_RULES: Final = delete(RULE).where(RULE.c.id.in_(bindparam("rule_ids", expanding=True)))
 
 
 class Clock(NamedTuple):
@@ -211,6 +211,9 @@ class SqlWriter(SqlNotes, Writer):
             self._identity.remove(name)
             self._statements.run(_DELETE_SETTING, {"setting": name}, f"deleting setting {name!r}")
 
+    def next_rule_id(self) -> int:
+        return self._counters["last_rule_id"] + 1
+
     def add_rule(
         self,
         setting: str,
@@ -223,7 +226,7 @@ class SqlWriter(SqlNotes, Writer):
             setting_id = self._identity.find(setting)
             if rule_id is not None:
                 require_same_rule(rule_id, setting_id, conditions, self._log.find_last(RULE_KIND, str(rule_id)))
-            new_id = self._counters["last_rule_id"] + 1 if rule_id is None else rule_id
+            new_id = self.next_rule_id() if rule_id is None else rule_id
             row = self._make_rule_row(RuleRecord(new_id, setting, conditions, value, metadata))
             doing = f"adding a rule with the conditions {dict(conditions)} to setting {setting!r}"
             self._statements.run(_ADD_RULE, {**row, "setting_id": setting_id}, doing)
@@ -239,24 +242,28 @@ class SqlWriter(SqlNotes, Writer):
 
     def replace_rule(self, rule: RuleRecord) -> None:
         with self._unit.change():
-            parameters = {
-                "rule_id": rule.rule_id,
-                "setting": rule.setting,
-                "digest": digest_conditions(rule.conditions),
-                "value": encode_json(rule.value),
-                "metadata": encode_json(rule.metadata),
-                "revision": self._new_revision,
-            }
-            if not self._statements.run(_REPLACE_RULE, parameters, f"replacing rule {rule.rule_id}"):
+            if not self._statements.run(_REPLACE_RULE, self._make_replacement(rule), f"replacing rule {rule.rule_id}"):
                 raise ContractError(
                     f"there is no rule {rule.rule_id} of setting {rule.setting!r} with the conditions"
                     f" {dict(rule.conditions)}"
                 )
 
-    def delete_rule(self, rule_id: int) -> None:
+    def replace_rules(self, rules: Collection[RuleRecord]) -> None:
         with self._unit.change():
-            if not self._statements.run(_DELETE_RULE, {"rule_id": rule_id}, f"deleting rule {rule_id}"):
-                raise ContractError(f"there is no rule {rule_id} to delete")
+            for some in in_batches(rules):
+                rows = [self._make_replacement(rule) for rule in some]
+                if self._statements.run(_REPLACE_RULE, rows, "replacing rules") != len(rows):
+                    raise ContractError("a rule to replace is not there with its setting and its conditions")
+
+    def delete_rule(self, rule_id: int) -> None:
+        self.delete_rules((rule_id,))
+
+    def delete_rules(self, rule_ids: Collection[int]) -> None:
+        with self._unit.change():
+            for some in in_batches(rule_ids):
+                doing = f"deleting {len(some)} rules from {some[0]} on"
+                if self._statements.run(_DELETE_RULES, {"rule_ids": some}, doing) != len(some):
+                    raise ContractError(f"there is no rule {shorten(str(some))} to delete")
 
     def load(self, settings: Collection[SettingRecord], rules: Collection[RuleRecord], next_rule_id: int) -> None:
         with self._unit.change():
@@ -343,6 +350,16 @@ class SqlWriter(SqlNotes, Writer):
             "default_value": encode_json(setting.default_value),
             "version": setting.version,
             "metadata": encode_json(setting.metadata),
+            "revision": self._new_revision,
+        }
+
+    def _make_replacement(self, rule: RuleRecord) -> dict[str, object]:
+        return {
+            "rule_id": rule.rule_id,
+            "setting": rule.setting,
+            "digest": digest_conditions(rule.conditions),
+            "value": encode_json(rule.value),
+            "metadata": encode_json(rule.metadata),
             "revision": self._new_revision,
         }
 

@@ -126,9 +126,25 @@ class Reader(ABC):
         setting = None if rule is None else self.find_setting(rule.setting)
         return None if rule is None or setting is None else RuleOfSetting(rule, setting.type, setting.metadata)
 
+    def find_rules(self, rule_ids: Collection[int]) -> dict[int, RuleRecord]:
+        """Return the rules with these ids (any number of any integers), by id.
+
+        On a database, that takes one statement for a thousand ids.
+        """
+        found = ((rule_id, self.find_rule(rule_id)) for rule_id in rule_ids)
+        return {rule_id: rule for rule_id, rule in found if rule is not None}
+
     @abstractmethod
     def find_rule_by_conditions(self, setting: str, conditions: Conditions) -> RuleRecord | None:
         """Return the rule of a setting (canonical name) that has exactly these conditions, or ``None``."""
+
+    def find_rules_by_conditions(self, wanted: Collection[tuple[str, Conditions]]) -> list[RuleRecord]:
+        """Return the rules of settings (canonical names) that have exactly these conditions; there need be none.
+
+        On a database, that takes one statement or two for a thousand of them.
+        """
+        found = (self.find_rule_by_conditions(setting, conditions) for setting, conditions in wanted)
+        return [rule for rule in found if rule is not None]
 
     @abstractmethod
     def log(self, after_revision: int = 0, limit: int = 1000, max_changes: int = 1000) -> list[LogEntry]:
@@ -290,6 +306,10 @@ class Writer(Notes):
         """Delete a setting and its rules."""
 
     @abstractmethod
+    def next_rule_id(self) -> int:
+        """Return the id that the next new rule gets."""
+
+    @abstractmethod
     def add_rule(
         self,
         setting: str,
@@ -313,9 +333,19 @@ class Writer(Notes):
     def replace_rule(self, rule: RuleRecord) -> None:
         """Replace value and metadata of the rule with this id; its setting and conditions never change."""
 
+    def replace_rules(self, rules: Collection[RuleRecord]) -> None:
+        """Replace many rules, each as ``replace_rule`` does; none of them twice."""
+        for rule in rules:
+            self.replace_rule(rule)
+
     @abstractmethod
     def delete_rule(self, rule_id: int) -> None:
         """Delete a rule."""
+
+    def delete_rules(self, rule_ids: Collection[int]) -> None:
+        """Delete many rules, each as ``delete_rule`` does."""
+        for rule_id in rule_ids:
+            self.delete_rule(rule_id)
 
     @abstractmethod
     def load(self, settings: Collection[SettingRecord], rules: Collection[RuleRecord], next_rule_id: int) -> None:
