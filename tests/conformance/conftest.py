@@ -9,14 +9,15 @@ from heksher.server.operations.logged_change import change_features
 from heksher.server.storage.base import Storage, Writer
 from tests.support.drivers import driver, own_process  # noqa: F401 - fixtures
 from tests.support.fake_service import FakeService
+from tests.support.lent_places import lend_place
 from tests.support.logged_steps import ORDER
-from tests.support.storages import STORAGE_KINDS, Place, make_place
+from tests.support.storages import STORAGE_KINDS, Place
 
 
 @pytest.fixture(params=STORAGE_KINDS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """An empty place of each kind of storage."""
-    with make_place(request.param, tmp_path) as place:
+    with lend_place(request.param, tmp_path) as place:
         yield place
 
 

@@ -3,14 +3,14 @@
 import pytest
 
 from heksher import Setting
-from tests.support.drivers import SHORT_S, Driver
+from tests.support.drivers import NO_INTERVAL, SHORT_S, Driver
 from tests.support.fake_service import DECLARE, QUERY, FakeService, answer, in_turn
 
 
 @pytest.mark.trap(23)
 def test_on_update_ok_comes_after_success_only(driver: Driver, service: FakeService):
     """Each update ends with one callback: ok after success, also "not modified", else the error that reload raises."""
-    client = driver.start(service)
+    client = driver.start(service, interval_s=NO_INTERVAL)
     assert client.await_outcome() is None
     client.reload()
     assert client.await_outcome() is None

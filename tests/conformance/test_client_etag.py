@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from heksher import Setting
-from tests.support.drivers import Driver
+from tests.support.drivers import NO_INTERVAL, Driver
 from tests.support.fake_service import FEATURES, QUERY, FakeService, answer
 
 pytestmark = pytest.mark.trap(2)
@@ -105,7 +105,7 @@ def test_without_an_etag_none_is_sent(driver: Driver, service: FakeService):
 def test_a_failed_update_keeps_the_etag_of_the_last_good_one(driver: Driver, service: FakeService):
     """A failure in between does not make the client fetch everything again."""
     setting = Setting("s", int, ["a"], 0)
-    client = driver.start(service)
+    client = driver.start(service, interval_s=NO_INTERVAL)
     with service.behaving(QUERY, answer(500)), pytest.raises(httpx2.HTTPError):
         client.reload()
     client.reload()

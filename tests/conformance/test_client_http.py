@@ -10,7 +10,7 @@ import pytest
 
 from heksher import ArgumentTypeError, Setting
 from heksher.exceptions import ServiceError, TransportError
-from tests.support.drivers import Driver
+from tests.support.drivers import NO_INTERVAL, Driver
 from tests.support.fake_service import QUERY, FakeService, Gate, fail, in_turn
 
 
@@ -286,7 +286,7 @@ def test_requests_of_one_flow_keep_their_order(driver: Driver, service: FakeServ
 def test_a_query_whose_connection_was_closed_is_sent_once_more(driver: Driver, service: FakeService):
     """As happens to a connection that was kept, when the service or a proxy is restarted: no update fails by that."""
     closed = fail(httpx2.RemoteProtocolError("Server disconnected without sending a response."))
-    client = driver.start(service)
+    client = driver.start(service, interval_s=NO_INTERVAL)
     before = len(service.asked(QUERY))
     with service.behaving(QUERY, in_turn(closed, service.usual(QUERY))):
         client.reload()

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from heksher import Setting
-from tests.support.drivers import SHORT_S, Driver
+from tests.support.drivers import NO_INTERVAL, SHORT_S, Driver
 from tests.support.fake_service import DECLARE, FEATURES, QUERY, FakeService, answer, fail
 
 
@@ -52,7 +52,9 @@ def test_a_failure_to_get_the_features_is_one_error(
 ):
     """The first of a row, which says where the service should be, without credentials."""
     with service.behaving(FEATURES, answer(500, "oops")):
-        client = driver.create(service, url="http://user:s3cret@heksher.test", on_start_failure="continue")
+        client = driver.create(
+            service, url="http://user:s3cret@heksher.test", interval_s=NO_INTERVAL, on_start_failure="continue"
+        )
         client.start()
         with pytest.raises(httpx2.HTTPError):
             client.reload()
@@ -168,7 +170,7 @@ def test_a_failed_start_that_goes_on_is_an_error(
 ):
     """Operators learn why a program runs on its defaults."""
     with service.behaving(QUERY, answer(500, "database is down")):
-        driver.create(service, on_start_failure="continue").start()
+        driver.create(service, interval_s=NO_INTERVAL, on_start_failure="continue").start()
     assert [("ERROR", "heksher")] == find(caplog, "failed")
     assert [("ERROR", "heksher")] == find(caplog, "database is down")
 

@@ -14,7 +14,7 @@ import pytest
 from heksher import Setting, main_client
 from heksher.clients.conversation.schedule import IDLE_S
 from heksher.exceptions import ClientStateError, InvalidOptionError
-from tests.support.drivers import LONG_S, SHORT_S, DrivenClient, Driver
+from tests.support.drivers import LONG_S, NO_INTERVAL, SHORT_S, DrivenClient, Driver
 from tests.support.fake_service import (
     DEADLINE_S,
     DECLARE,
@@ -311,7 +311,7 @@ def test_starts_at_once_share_a_success(driver: Driver, service: FakeService):
 
 def test_starts_at_once_share_a_failure(driver: Driver, service: FakeService):
     """When the start fails, it fails for all that wait for it."""
-    client = driver.create(service, on_start_failure="raise")
+    client = driver.create(service, interval_s=NO_INTERVAL, on_start_failure="raise")
     gate = Gate()
     with service.behaving(QUERY, gate.hold(answer(500))):
         starts = begin_ten_starts(driver, client)

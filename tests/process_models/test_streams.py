@@ -105,14 +105,16 @@ def test_gunicorn(teller: Teller):
 
 
 def test_gevent_that_is_patched_late(teller: Teller):
-    """A worker whose threads gevent has taken over polls; its parent goes on to follow."""
-    with run_gunicorn(teller, "--worker-class", "gevent", "--preload", WSGI) as program:
+    """A worker whose threads gevent has taken over polls, also if it had a stream already; its parent follows."""
+    with run_gunicorn(teller, "--config", "python:tests.process_models.apps.late_gevent_conf", WSGI) as program:
         port = program.await_line(r"Listening at: http://127\.0\.0\.1:(\d+)")
         workers = await_workers(program, port, FIRST_VALUE)
-        teller.await_open(1)
+        teller.streams.await_streams(2)
         teller.change_to(2)
         await_answers(program, port, 2, workers)
         teller.await_open(1)
+        teller.change_to(3)
+        await_answers(program, port, 3, workers)
         program.stop()
     teller.await_open(0)
 

@@ -30,7 +30,7 @@ def _await_answers(program: Program, port: str, value: int, workers: frozenset[i
     answers: dict[int, set[int]] = {}
     with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
         while time.monotonic() < deadline_s:
-            for pid, read in pool.map(_ask, [port] * _REQUESTS_AT_ONCE):
+            for pid, read in pool.map(_ask, [port] * _REQUESTS_AT_ONCE, [within_s] * _REQUESTS_AT_ONCE):
                 answers.setdefault(pid, set()).add(read)
             current = {pid for pid, values in answers.items() if value in values}
             if len(current) >= WORKERS and workers <= current:
@@ -40,9 +40,9 @@ def _await_answers(program: Program, port: str, value: int, workers: frozenset[i
     return set()
 
 
-def _ask(port: str) -> tuple[int, int]:
-    """Ask a worker, whichever it is, for its process id and what it reads."""
-    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=CURRENT_WITHIN_S)
+def _ask(port: str, within_s: float) -> tuple[int, int]:
+    """Ask a worker, whichever it is, for its process id and what it reads; it may still be starting."""
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=within_s)
     try:
         connection.request("GET", "/")
         answer = json.loads(connection.getresponse().read())

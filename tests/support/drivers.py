@@ -25,6 +25,9 @@ from tests.support.threads import NewThreads
 LONG_S = 3600.0
 # One that passes at once.
 SHORT_S = 0.01
+# For clients that are to make no updates but those that a test asks for. With an interval, however long, one that has
+# failed is tried again at a random moment within a second, which may be the next.
+NO_INTERVAL = None
 
 
 class RecordsOutcomes:

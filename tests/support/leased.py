@@ -4,34 +4,23 @@ Whoever runs a test says of which kind they are (``leasing``); what a test has l
 """
 
 import atexit
-import sqlite3
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-
-import psycopg
 
 from heksher.server.access.token import digest_token
 from heksher.server.storage.access_records import TokenRecord
 from heksher.server.storage.base import Storage
 from heksher.server.storage.memory import MemoryStorage
-from tests.support.storages import SqlPlace, make_place
+from tests.support.lent_places import empty, lend_place
+from tests.support.storages import SqlPlace
 
 # The kind of a storage in memory whose services ask for a token: see ``is_guarded``.
 GUARDED = "guarded"
 TOKEN = "hks_existing"  # noqa: S105 - of no service
-
-# Children before parents. What the schema's own tables hold stays.
-_EMPTY = """
-DELETE FROM rule; DELETE FROM setting_feature; DELETE FROM setting_name; DELETE FROM setting;
-DELETE FROM context_feature; DELETE FROM log_part; DELETE FROM log_value; DELETE FROM log_entry;
-DELETE FROM kept_change; DELETE FROM forgotten_object; DELETE FROM token; DELETE FROM person; DELETE FROM signing_key;
-DELETE FROM webhook_delivery; DELETE FROM webhook; DELETE FROM lease;
-UPDATE write_state SET last_rule_id = 0, last_setting_id = 0, features_revision = 0;
-"""
 
 
 class _Lessor:
@@ -57,16 +46,16 @@ class _Lessor:
 
     def take_back(self) -> None:
         for place, storage in self._leased:
-            _empty(place)
+            empty(place)
             self._free[self.kind].append((place, storage))
         self._leased.clear()
 
     def _make(self) -> tuple[SqlPlace, Storage]:
         made = ExitStack()
         directory = Path(made.enter_context(tempfile.TemporaryDirectory(prefix="heksher-leased-")))
-        place = made.enter_context(make_place(self.kind, directory))
+        place = made.enter_context(lend_place(self.kind, directory))
         assert isinstance(place, SqlPlace)
-        # Registered after the server of the place, so done before that ends.
+        # Registered after the lender of the place, so done before that ends.
         atexit.register(made.close)
         storage = place.connect()
         storage.open()
@@ -102,12 +91,3 @@ def know_token(storage: MemoryStorage) -> None:
     """Have an empty storage know a token that may do everything, as if it always had: without an entry of the log."""
     record = TokenRecord("existing", digest_token(TOKEN), ("admin",), "tests", datetime(2026, 11, 1, tzinfo=UTC), None)
     storage._state.access.put_token(record, 0)
-
-
-def _empty(place: SqlPlace) -> None:
-    if place.url.startswith("postgresql:"):
-        with psycopg.connect(place.url, autocommit=True) as connection:
-            connection.execute(_EMPTY.encode())
-    else:
-        with closing(sqlite3.connect(place.url.removeprefix("sqlite:///"))) as file:
-            file.executescript(_EMPTY)

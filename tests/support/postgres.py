@@ -47,7 +47,7 @@ def make_postgres_schema(options: str = "") -> Iterator[str]:
     try:
         yield add_parameters(server_url, options=f"-csearch_path={schema} {options}")
     finally:
-        run_sql(server_url, f'DROP SCHEMA "{schema}" CASCADE')
+        run_sql(server_url, f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
 
 
 class Role(NamedTuple):

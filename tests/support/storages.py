@@ -68,12 +68,17 @@ class SqlPlace(Place):
     def connect(self, now: Clock = read_clock) -> Storage:
         return SqlStorage(self.url, now)
 
+    @property
+    def file(self) -> Path:
+        """Where an SQLite database is."""
+        return Path(self.url.removeprefix("sqlite:///"))
+
     def run_sql(self, statement: str) -> None:
         """Run one statement by itself, as another program would."""
         if self.kind == "postgres":
             run_sql(self.url, statement)
         else:
-            file = sqlite3.connect(self.url.removeprefix("sqlite:///"), isolation_level=None)
+            file = sqlite3.connect(self.file, isolation_level=None)
             try:
                 file.execute(statement)
             finally:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
+from heksher.clients.conversation.event_stream import EventStreamError
 from heksher.clients.conversation.stream_policy import OPENING_S, SILENCE_S, StreamPolicy
 from heksher.clients.transport.async_transport import AsyncTransport
 from heksher.clients.transport.sender import StreamTimeouts
@@ -24,6 +25,8 @@ _TIMEOUTS: Final = StreamTimeouts(OPENING_S, SILENCE_S)
 
 # What starts threads, when this is imported.
 _START_NEW_THREAD: Final = _thread.start_new_thread
+
+_PATCHED_LATE: Final = "gevent was patched in when the client was there already"
 
 
 class StreamRunner(ABC):
@@ -144,7 +147,7 @@ class ThreadStreamRunner(StreamRunner):
 
     def tend(self) -> None:
         with self._lock:
-            if time.monotonic() < self.not_before_s or _is_patched_late():
+            if time.monotonic() < self.not_before_s:
                 return
             if self._policy.is_hurried:
                 # Not each time: in a process that gevent patches late, threads that wake one another may not wake up.
@@ -155,6 +158,14 @@ class ThreadStreamRunner(StreamRunner):
                 self._start()
             elif self._policy.is_outdated:
                 self._transport.abort(self._policy)
+
+    def _has_room(self, transport: AsyncTransport | ThreadTransport) -> bool:
+        if not super()._has_room(transport):
+            return False
+        if _is_patched_late():
+            self._policy.do_without(_PATCHED_LATE)
+            return False
+        return True
 
     def _is_running(self) -> bool:
         return self.thread is not None and self.thread.is_alive()
@@ -175,7 +186,7 @@ def _is_patched_late() -> bool:
     """Return whether gevent has taken over threads since this module was imported.
 
     Some locks are gevent's then and others are not, and two threads that share both kinds may deadlock. So the thread
-    that updates stays alone, and goes on polling.
+    that updates stays alone, and goes on polling; one that follows a stream by then ends when something comes in.
     """
     return _thread.start_new_thread is not _START_NEW_THREAD
 
@@ -206,7 +217,7 @@ def _follow_in_thread(policy: StreamPolicy, transport: ThreadTransport, wake: Wa
 
 def _follow_until_the_end(policy: StreamPolicy, transport: ThreadTransport, wake: Wake) -> None:
     policy.resume(time.monotonic())
-    while True:
+    while not _is_patched_late():
         wake.clear()
         delay_s = policy.remaining(time.monotonic())
         if delay_s is None:
@@ -214,8 +225,14 @@ def _follow_until_the_end(policy: StreamPolicy, transport: ThreadTransport, wake
         if delay_s > 0:
             wake.wait(delay_s)
         elif (request := policy.begin(time.monotonic())) is not None:
-            outcome = transport.follow(request, partial(_receive, policy), _TIMEOUTS, policy)
+            outcome = transport.follow(request, partial(_receive_in_thread, policy), _TIMEOUTS, policy)
             policy.conclude(outcome, time.monotonic())
+
+
+def _receive_in_thread(policy: StreamPolicy, chunk: bytes) -> bool:
+    if _is_patched_late():
+        raise EventStreamError(_PATCHED_LATE)
+    return _receive(policy, chunk)
 
 
 def _receive(policy: StreamPolicy, chunk: bytes) -> bool:

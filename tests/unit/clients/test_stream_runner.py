@@ -7,12 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from heksher import AsyncHeksherClient, Setting, ThreadHeksherClient, main_client
-from tests.support.event_streams import StreamingService
+from heksher.clients import stream_runner
+from tests.support.event_streams import HEARTBEAT, StreamingService, chunk
 from tests.support.fake_service import FakeService
 from tests.support.threads import NewThreads
 from tests.support.waiting import wait_until
 
 ARGS = {"trust_env": False}
+PATCHED_LATE = "gevent was patched in when the client was there already"
 
 
 @pytest.fixture(autouse=True)
@@ -32,8 +34,8 @@ def name_tasks() -> list[str]:
     return sorted(task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task())
 
 
-def make_thread_client(streams: StreamingService) -> ThreadHeksherClient:
-    return ThreadHeksherClient(streams.url, 3600, ["a"], http_client_args=ARGS)
+def make_thread_client(streams: StreamingService, interval_s: float = 3600) -> ThreadHeksherClient:
+    return ThreadHeksherClient(streams.url, interval_s, ["a"], http_client_args=ARGS)
 
 
 def make_async_client(streams: StreamingService) -> AsyncHeksherClient:
@@ -88,6 +90,22 @@ def test_threads_that_cannot_be_started(streams: StreamingService, monkeypatch: 
             patch.undo()
             other.reload()
             assert wait_until(lambda: other.status.is_streaming)
+
+
+def test_gevent_that_is_patched_late(streams: StreamingService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream that was there already ends when something comes in, no other follows, and the client polls."""
+    with make_thread_client(streams, interval_s=0.02) as client:
+        assert wait_until(lambda: client.status.is_streaming)
+        # As if threads had been real ones until now.
+        monkeypatch.setattr(stream_runner, "_START_NEW_THREAD", object())
+        streams.send(chunk(HEARTBEAT))
+        assert wait_until(lambda: streams.count_open() == 0)
+        client.reload()
+        assert (False, PATCHED_LATE) == (client.status.is_streaming, client.status.stream_problem)
+        updates = []
+        client.on_update_ok = lambda: updates.append(None)
+        assert wait_until(lambda: len(updates) > 2)
+        assert 1 == len(streams.asked)
 
 
 def test_next_loop(streams: StreamingService) -> None:

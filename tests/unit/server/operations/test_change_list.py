@@ -278,7 +278,7 @@ def test_what_only_admins_may_know_is_shown_to_admins(ruled: Storage):
     """The others get pages without it, and are told so where they ask for it."""
     people.add(ruled, "ada", EVERYTHING, None, NOBODY)
     edit(ruled, 1, 5)
-    people.remove(ruled, "ada", NOBODY, is_on_machine=True)
+    people.remove(ruled, "ada", NOBODY, ways_in=None)
     shown, _ = list_changes(ruled, EVERY, None, 2, is_admin=False)
     assert [8, 6] == [each["revision"] for each in shown]
     assert [9, 8, 7] == [each["revision"] for each in read_page(ruled, limit=3)[0]]

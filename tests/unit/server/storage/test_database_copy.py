@@ -41,14 +41,6 @@ from tests.support.storages import (
 KINDS = ("sqlite", "postgres")
 
 
-@pytest.fixture(params=KINDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlPlace]:
-    """An empty database of each kind."""
-    with make_place(request.param, tmp_path / "place") as place:
-        assert isinstance(place, SqlPlace)
-        yield place
-
-
 @pytest.fixture
 def storage(place: SqlPlace) -> Iterator[Storage]:
     """An open storage with some of everything."""
@@ -178,12 +170,12 @@ def test_restores_a_live_file(place: SqlPlace, storage: Storage, tmp_path: Path)
                 assert see_everything(running) == see_everything(restored)
 
 
-def test_restores_a_backup_of_an_older_version(tmp_path: Path, place: SqlPlace) -> None:
+def test_restores_a_backup_of_an_older_version(tmp_path: Path, bare_place: SqlPlace) -> None:
     """A backup of an earlier schema is restored, and its file stays as it is."""
     old = tmp_path / "old.db"
     make_first_database(SqlPlace(f"sqlite:///{old}"))
     before = old.read_bytes()
-    assert Copied(settings=2, rules=5, revision=3) == restore(old, place.url)
+    assert Copied(settings=2, rules=5, revision=3) == restore(old, bare_place.url)
     assert before == old.read_bytes()
 
 
@@ -353,11 +345,11 @@ def test_backs_up_nothing_that_is_not_there(tmp_path: Path, file: Path) -> None:
     assert [False, False] == [missing.exists(), file.exists()]
 
 
-def test_refuses_to_back_up_an_old_schema(place: SqlPlace, file: Path) -> None:
+def test_refuses_to_back_up_an_old_schema(bare_place: SqlPlace, file: Path) -> None:
     """A backup changes nothing in its source, so an old schema has to be brought up to date before."""
-    make_first_database(place)
+    make_first_database(bare_place)
     with pytest.raises(StorageError, match="run 'heksher migrate' first"):
-        back_up(place.url, file)
+        back_up(bare_place.url, file)
 
 
 def test_refuses_to_restore_into_a_database_in_use(place: SqlPlace, storage: Storage, file: Path) -> None:
@@ -369,7 +361,7 @@ def test_refuses_to_restore_into_a_database_in_use(place: SqlPlace, storage: Sto
     assert before == see_everything(storage)
 
 
-def test_failed_restore_leaves_nothing(place: SqlPlace, tmp_path: Path) -> None:
+def test_failed_restore_leaves_nothing(bare_place: SqlPlace, tmp_path: Path) -> None:
     """When a backup turns out to be spoilt, the database is empty as before, and another backup can be restored."""
     spoilt = tmp_path / "spoilt.db"
     make_first_database(SqlPlace(f"sqlite:///{spoilt}"))
@@ -378,8 +370,8 @@ def test_failed_restore_leaves_nothing(place: SqlPlace, tmp_path: Path) -> None:
         connection.execute("UPDATE setting_name SET setting_id = 99 WHERE name = 'ttl'")
         connection.commit()
     with pytest.raises(StorageError, match="contradicts what is stored"):
-        restore(spoilt, place.url)
-    with opened(place.url) as storage:
+        restore(spoilt, bare_place.url)
+    with opened(bare_place.url) as storage:
         assert (0, (), [], [], 0, []) == see_everything(storage)
 
 
@@ -391,25 +383,25 @@ def test_failed_restore_leaves_nothing(place: SqlPlace, tmp_path: Path) -> None:
         ("", "is empty: it is no backup"),
     ],
 )
-def test_refuses_what_is_no_backup(place: SqlPlace, tmp_path: Path, content: str | None, message: str) -> None:
+def test_refuses_what_is_no_backup(bare_place: SqlPlace, tmp_path: Path, content: str | None, message: str) -> None:
     """A file that cannot be restored from is named, and the database stays empty."""
     file = tmp_path / "letter.db"
     if content is not None:
         file.write_text(content)
     with pytest.raises(StorageError, match=f"letter.db {message}|{message} .*letter.db"):
-        restore(file, place.url)
+        restore(file, bare_place.url)
 
 
-def test_refuses_a_database_of_another_program(place: SqlPlace, tmp_path: Path) -> None:
+def test_refuses_a_database_of_another_program(bare_place: SqlPlace, tmp_path: Path) -> None:
     """The file of another program is named, and the database stays empty."""
     foreign = tmp_path / "foreign.db"
     with closing(sqlite3.connect(foreign)) as connection:
         connection.execute("CREATE TABLE customers (id INTEGER)")
     with pytest.raises(StorageError, match=r"foreign.db holds tables of another program"):
-        restore(foreign, place.url)
+        restore(foreign, bare_place.url)
 
 
-def test_a_restore_is_seen_as_a_whole(place: SqlPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_restore_is_seen_as_a_whole(bare_place: SqlPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it is under way, others find no tables: none finds the database empty, at revision 0."""
     with opened(str(tmp_path / "source.db")) as storage:
         fill(storage)
@@ -417,13 +409,13 @@ def test_a_restore_is_seen_as_a_whole(place: SqlPlace, tmp_path: Path, monkeypat
     copy_table = database_copy._copy_table
 
     def look(*arguments: Any) -> int:
-        seen.append(is_unused(place.url))
+        seen.append(is_unused(bare_place.url))
         return copy_table(*arguments)
 
     monkeypatch.setattr(database_copy, "_copy_table", look)
-    restore(tmp_path / "source.db", place.url)
+    restore(tmp_path / "source.db", bare_place.url)
     assert {True} == set(seen)
-    assert not is_unused(place.url)
+    assert not is_unused(bare_place.url)
 
 
 def test_a_service_goes_from_one_content_to_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

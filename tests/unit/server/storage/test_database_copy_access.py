@@ -33,14 +33,6 @@ KINDS = ("sqlite", "postgres")
 EXPIRED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture(params=KINDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlPlace]:
-    """An empty database of each kind."""
-    with make_place(request.param, tmp_path / "place") as place:
-        assert isinstance(place, SqlPlace)
-        yield place
-
-
 @pytest.fixture
 def storage(place: SqlPlace) -> Iterator[Storage]:
     """An open storage with some of everything at revision 4, which made all that concerns access."""
@@ -158,10 +150,10 @@ def test_a_service_on_the_same_history_hears_of_it(tmp_path: Path) -> None:
         assert 2 == read_revision(running)
 
 
-def test_a_backup_of_an_older_version_has_no_access(place: SqlPlace, tmp_path: Path) -> None:
+def test_a_backup_of_an_older_version_has_no_access(bare_place: SqlPlace, tmp_path: Path) -> None:
     """So there is nothing to renew, and no entry of that."""
     make_fourth_database(SqlPlace(f"sqlite:///{tmp_path / 'old.db'}"))
-    copied = restore(tmp_path / "old.db", place.url)
-    with opened(place.url) as restored:
+    copied = restore(tmp_path / "old.db", bare_place.url)
+    with opened(bare_place.url) as restored:
         assert AccessRecords((), (), "") == read_access(restored)
         assert (32, ()) == (copied.revision, copied.valid_tokens)

@@ -17,6 +17,7 @@ from heksher.server.storage.postgres_connection import PatientConnection
 from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.storage_errors import StorageCorruptError, StorageError, StorageUnavailableError
 from tests.support.api import Api
+from tests.support.lent_places import lend_schema
 from tests.support.postgres import (
     PostgresServer,
     Role,
@@ -34,7 +35,7 @@ from tests.support.write_costs import WRITES, prepare
 @pytest.fixture
 def url() -> Iterator[str]:
     """The URL of an empty PostgreSQL database, whose sessions have a name of their own."""
-    with make_postgres_schema() as url:
+    with lend_schema() as url:
         yield add_parameters(url, application_name=uuid.uuid4().hex)
 
 
@@ -210,7 +211,7 @@ def find_write_reason(storage: Storage) -> str | None:
 @pytest.fixture
 def role() -> Iterator[Role]:
     """A role that works on an empty database."""
-    with make_postgres_schema() as url, make_role(url) as role:
+    with lend_schema() as url, make_role(url) as role:
         yield role
 
 

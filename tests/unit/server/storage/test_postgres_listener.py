@@ -12,10 +12,10 @@ from heksher.server.storage import postgres_listener
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.postgres_listener import PostgresListener
 from heksher.server.storage.sql import SqlStorage
+from tests.support.lent_places import lend_schema
 from tests.support.postgres import (
     add_parameters,
     end_sessions,
-    make_postgres_schema,
     private_postgres,
 )
 from tests.support.storages import opened, write_something
@@ -28,7 +28,7 @@ PATIENCE_S = 60.0
 @pytest.fixture
 def url() -> Iterator[str]:
     """The URL of an empty database, whose sessions have a name of their own."""
-    with make_postgres_schema() as url:
+    with lend_schema() as url:
         yield add_parameters(url, application_name=uuid.uuid4().hex)
 
 
@@ -72,7 +72,7 @@ def test_hears_of_writes(url: str) -> None:
 
 def test_does_not_hear_of_other_schemas(url: str) -> None:
     """Two services that share a database, each with a schema of its own, do not disturb each other."""
-    with make_postgres_schema() as other, opened(other) as others, opened(url) as ours, listening(url) as listener:
+    with lend_schema() as other, opened(other) as others, opened(url) as ours, listening(url) as listener:
         write_something(others)
         assert not is_ended(listener, timeout_s=0.2)
         write_something(ours)

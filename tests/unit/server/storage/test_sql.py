@@ -29,15 +29,7 @@ from heksher.server.storage.storage_errors import (
     StorageUnavailableError,
 )
 from heksher.server.storage.tables import SCHEMA_VERSION
-from tests.support.storages import SqlPlace, a_setting, make_place, see_everything, store, write_something
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlPlace]:
-    """An empty database of each kind."""
-    with make_place(request.param, tmp_path) as place:
-        assert isinstance(place, SqlPlace)
-        yield place
+from tests.support.storages import SqlPlace, a_setting, see_everything, store, write_something
 
 
 @pytest.fixture
@@ -168,13 +160,13 @@ def test_reads_any_number_of_rules(place: SqlPlace, storage: Storage) -> None:
     assert named == everything
 
 
-def test_refuses_tables_of_another_program(place: SqlPlace) -> None:
+def test_refuses_tables_of_another_program(bare_place: SqlPlace) -> None:
     """A database that is in use by something else is left alone."""
-    place.run_sql("CREATE TABLE customers (id INTEGER)")
+    bare_place.run_sql("CREATE TABLE customers (id INTEGER)")
     with pytest.raises(StorageError, match=r"another program .customers .*a database or a schema of its own"):
-        place.connect().open()
-    place.run_sql("DROP TABLE customers")
-    storage = place.connect()
+        bare_place.connect().open()
+    bare_place.run_sql("DROP TABLE customers")
+    storage = bare_place.connect()
     storage.open()
     storage.close()
 

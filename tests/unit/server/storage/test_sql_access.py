@@ -3,21 +3,12 @@
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from heksher.server.storage.base import Storage, Writer
 from heksher.server.storage.storage_errors import StorageCorruptError, StorageError
-from tests.support.storages import SqlPlace, a_person, a_token, make_place, store
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlPlace]:
-    """An empty database of each kind."""
-    with make_place(request.param, tmp_path) as place:
-        assert isinstance(place, SqlPlace)
-        yield place
+from tests.support.storages import SqlPlace, a_person, a_token, store
 
 
 @pytest.fixture

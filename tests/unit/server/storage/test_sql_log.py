@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, event, func, select
@@ -13,17 +12,9 @@ from heksher.server.operations.loading import Contents, load
 from heksher.server.storage.base import NOBODY, LoggedChange, RuleRecord, Storage
 from heksher.server.storage.sql_reader import SqlReader
 from heksher.server.storage.tables import LOG_PART, LOG_VALUE
-from tests.support.storages import SqlPlace, a_setting, make_place
+from tests.support.storages import SqlPlace, a_setting
 
 LONG = "x" * 100_000
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlPlace]:
-    """An empty database of each kind."""
-    with make_place(request.param, tmp_path) as place:
-        assert isinstance(place, SqlPlace)
-        yield place
 
 
 @pytest.fixture
