@@ -68,10 +68,14 @@ class RandomWrites:
         """Make one write, and return its revision."""
         before = self._read(lambda reader: reader.revision())
         while True:
-            with suppress(OperationError):
-                self._chance.choice(self._kinds)()
+            self.attempt()
             if (revision := self._read(lambda reader: reader.revision())) != before:
                 return revision
+
+    def attempt(self) -> None:
+        """Make one write, or none, if it is refused."""
+        with suppress(OperationError):
+            self._chance.choice(self._kinds)()
 
     def _sign(self) -> Origin:
         self._number += 1

@@ -178,6 +178,7 @@ class Application:
         storage = GuardedStorage(
             self._storage, self._catalog, self._availability, self._writability, self._updater.look
         )
+        storage.ceilings = self._storage.ceilings
         return Services(
             config=self._config,
             storage=storage,

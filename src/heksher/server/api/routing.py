@@ -2,17 +2,19 @@
 
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
-from functools import wraps
+from functools import partial, wraps
 from inspect import Parameter, iscoroutinefunction
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query
 from fastapi.params import Depends as Dependency
 from pydantic import BeforeValidator
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from heksher.server.access.grants import Role
 from heksher.server.api.body import StrictRoute
+from heksher.server.api.dry_run import DryRunInQuery, document_dry_run, require_storage, try_write
 from heksher.server.api.responses import (
     FOREIGN_HOST,
     NO_CREDENTIAL,
@@ -28,7 +30,6 @@ from heksher.server.asgi.late_look import Standing
 from heksher.server.config import Config
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
-from heksher.server.write_turns import WriteTurns
 from heksher.wire import ACTOR_HEADER, REASON_HEADER
 
 # Dependencies are coroutines although they await nothing: FastAPI would run a plain function in a thread.
@@ -92,10 +93,6 @@ async def _get_origin(
     return get_caller(request.scope).make_origin(standing)
 
 
-async def _get_write_turns(services: ServicesDependency) -> WriteTurns:
-    return services.write_turns
-
-
 def _read_digits(what: str) -> BeforeValidator:
     def read(text: object) -> object:
         # int() accepts more than digits ("1_0", " 7"), and pydantic accepts the same.
@@ -144,8 +141,10 @@ class ServiceRoute(StrictRoute):
         self.access: Access = access
         self.write: Callable[..., object] | None = None
         if access.is_write and not iscoroutinefunction(endpoint):
+            require_storage(endpoint)
             self.write = endpoint
             endpoint = _take_turns(endpoint, access.role)
+            arguments["responses"] = document_dry_run(arguments["responses"])
         super().__init__(path, endpoint, **arguments)
 
 
@@ -154,7 +153,7 @@ class ProblemRoute(ServiceRoute):
 
 
 def _take_turns(write: Callable[..., object], role: Role | None) -> Callable[..., Coroutine[object, object, object]]:
-    """Return a handler for the framework that does what another one does, when it is its turn.
+    """Return a handler for the framework that does what another one does, when it is its turn, or only tries it.
 
     Args:
         write: the other one.
@@ -162,23 +161,28 @@ def _take_turns(write: Callable[..., object], role: Role | None) -> Callable[...
     """
 
     @wraps(write)
-    async def handle(turns: WriteTurns, standing: Standing, **arguments: object) -> object:
+    async def handle(services: Services, standing: Standing, dry_run: bool, **arguments: object) -> object:
+        make = partial(try_write, write, arguments, services) if dry_run else partial(write, **arguments)
+
         def begin() -> object:
             if role is not None:
                 standing.require(role)
-            return write(**arguments)
+            return make()
 
-        return await turns.run(begin)
+        if not dry_run:
+            return await services.write_turns.run(begin)
+        async with services.workshop.trying:
+            return await run_in_threadpool(begin)
 
     # The framework gives a handler what its signature asks for, and follows ``__wrapped__`` to find out what it is.
     del handle.__wrapped__
     signature = inspect.signature(write)
-    added = {"turns": Annotated[WriteTurns, Depends(_get_write_turns)], "standing": _StandingDependency}
-    parameters = [
-        *signature.parameters.values(),
-        *(Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation) for name, annotation in added.items()),
-    ]
-    handle.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # functions have none of their own
+    added = (
+        Parameter("services", Parameter.KEYWORD_ONLY, annotation=ServicesDependency),
+        Parameter("standing", Parameter.KEYWORD_ONLY, annotation=_StandingDependency),
+        Parameter("dry_run", Parameter.KEYWORD_ONLY, default=False, annotation=DryRunInQuery),
+    )
+    handle.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *added])  # type: ignore[attr-defined]  # functions have none of their own
     return handle
 
 

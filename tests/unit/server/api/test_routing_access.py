@@ -169,8 +169,8 @@ def seed() -> Seeded:
     return Seeded(make_guarded(api, grants=GRANTS), rules)
 
 
-def ask(seeded: Seeded, route: str, setting: str, grant: str | None) -> httpx2.Response:
-    """Send a request of a row for a setting, with the token of a grant, or without one."""
+def ask(seeded: Seeded, route: str, setting: str, grant: str | None, more: str = "") -> httpx2.Response:
+    """Send a request of a row for a setting, with the token of a grant, or without one, and more parameters."""
     method, path = route.split()
     row = TABLE[route]
     name = "environment" if "context_features/" in path else "swagger-ui-5.35.0.css" if "assets" in path else setting
@@ -179,7 +179,7 @@ def ask(seeded: Seeded, route: str, setting: str, grant: str | None) -> httpx2.R
         name=name, rule_id=seeded.rules.get(setting.removesuffix(".old"), 0), key="a", revision=SEEDED_REVISION
     )
     headers = {} if grant is None else {"Authorization": f"Bearer hks_with {grant}"}
-    query = row.query.format(setting=setting)
+    query = "&".join(filter(None, (row.query.format(setting=setting), more)))
     body = None if row.body is None else row.body(setting)
     path = f"{path}?{query}" if query else path
     if "stream" in path:

@@ -7,7 +7,7 @@ from fastapi import Response
 
 from heksher.server.access.grants import Role
 from heksher.server.api.routes.bulk_routes import V1_WRITES
-from heksher.server.api.routing import ServicesDependency, StorageDependency, make_router
+from heksher.server.api.routing import IsAdmin, OriginDependency, StorageDependency, make_router
 from heksher.server.api.write_call import NamedWrite, UnreadableWriteError, WriteReader
 from heksher.server.asgi.access import writes
 
@@ -78,8 +78,8 @@ def test_a_write_that_takes_what_nobody_gives_is_a_fault():
 
     @router.post("/a")
     @writes(Role.ADMIN)
-    def do(storage: StorageDependency, services: ServicesDependency) -> Response:
+    def do(storage: StorageDependency, origin: OriginDependency, is_admin: IsAdmin) -> Response:
         return Response()
 
-    with pytest.raises(TypeError, match=r"nobody gives \['services'\] to do"):
+    with pytest.raises(TypeError, match=r"nobody gives \['is_admin'\] to do"):
         WriteReader(router.routes)
