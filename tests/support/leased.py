@@ -26,6 +26,7 @@ TOKEN = "hks_existing"  # noqa: S105 - of no service
 
 # Children before parents. What the schema's own tables hold stays.
 _EMPTY = """
+DELETE FROM setting_use; DELETE FROM client; DELETE FROM usage_state;
 DELETE FROM rule; DELETE FROM setting_feature; DELETE FROM setting_name; DELETE FROM setting;
 DELETE FROM context_feature; DELETE FROM log_part; DELETE FROM log_value; DELETE FROM log_entry;
 DELETE FROM kept_change; DELETE FROM forgotten_object; DELETE FROM token; DELETE FROM person; DELETE FROM signing_key;
