@@ -70,6 +70,7 @@ from heksher.server.token_uses import TokenUses
 from heksher.server.usage.use_counter import UseCounter
 from heksher.server.usage.use_recorder import UseRecorder
 from heksher.server.webhooks.address_rule import AddressRule
+from heksher.server.webhooks.dispatcher import WebhookDispatcher
 from heksher.server.webhooks.message_sender import MessageSender
 from heksher.server.write_turns import WriteTurns
 from heksher.version import __version__
@@ -124,11 +125,8 @@ class Application:
         self._updater = CatalogUpdater(
             self._catalog, self._storage, self._availability, self._writability, self._report
         )
-        # None if entries stay for ever.
-        self._pruner: HistoryPruner | None = None
-        if config.keep_history_days is not None:
-            self._pruner = HistoryPruner(self._storage, config.keep_history_days)
         self.services: Services = self._make_services()
+        self._background = list(self._make_background())
         self.end_streams: Callable[[], None] = self.services.streams.end_all
         self.api: FastAPI = self._make_api(mounted)
         self.recorder: Recorder = Recorder(self._metrics, is_logging=config.has_access_log)
@@ -162,12 +160,12 @@ class Application:
             self._metrics.note_answering()
             self._report()
             self.services.use_recorder.start()
-            if self._pruner is not None:
-                self._pruner.start()
+            for part in self._background:
+                part.start()
             yield
         finally:
-            if self._pruner is not None:
-                self._pruner.close()
+            for part in self._background:
+                part.close()
             self._updater.close()
             self.services.use_recorder.close()
             self._token_uses.store()
@@ -201,6 +199,15 @@ class Application:
             sign_in=SignInService(self._config, self._catalog, storage, workshop, write_turns),
             message_sender=MessageSender(AddressRule(self._config.webhook_networks)),
         )
+
+    def _make_background(self) -> Iterator[HistoryPruner | WebhookDispatcher]:
+        """Yield what works beside the requests, as long as the service runs."""
+        if self._config.keep_history_days is not None:
+            yield HistoryPruner(self._storage, self._config.keep_history_days)
+        if self._config.has_webhooks:
+            yield WebhookDispatcher(
+                self._storage, self.services.storage, self._catalog, self.services.message_sender, self._metrics
+            )
 
     def _make_api(self, mounted: Mapping[str, MakeMounted]) -> FastAPI:
         @asynccontextmanager

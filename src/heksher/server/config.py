@@ -63,6 +63,7 @@ class Config:
         oidc_grants: what groups allow, each as ``group=grant``.
         oidc_groups_claim: the claim in which it names somebody's groups.
         oidc_scopes: what it is asked to tell of people.
+        has_webhooks: whether webhooks are told of changes.
         webhook_networks: addresses and networks that webhooks may be in, though not all of the internet reaches them.
     """
 
@@ -98,4 +99,5 @@ class Config:
     oidc_grants: tuple[str, ...] = ()
     oidc_groups_claim: str = "groups"
     oidc_scopes: tuple[str, ...] = ("openid", "profile", "email")
+    has_webhooks: bool = True
     webhook_networks: tuple[str, ...] = ()

@@ -299,6 +299,13 @@ OPTIONS: Final = (
         default_help="they stay for ever",
     ),
     Option(
+        name="has_webhooks",
+        kind=Truth(),
+        flag="--webhooks",
+        variable="HEKSHER_WEBHOOKS",
+        help="webhooks are told of changes; not so where a copy of a database is tried out",
+    ),
+    Option(
         name="webhook_networks",
         kind=Networks(),
         flag="--webhook-networks",

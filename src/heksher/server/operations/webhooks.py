@@ -50,8 +50,9 @@ def list_all(storage: Storage) -> tuple[Webhook, ...]:
 
 def read_webhooks(reader: Reader) -> tuple[Webhook, ...]:
     """Return all webhooks, sorted by name, in a unit of work."""
-    deliveries = {delivery.webhook: delivery for delivery in reader.deliveries()}
-    return tuple(Webhook(record, deliveries[record.name]) for record in reader.webhooks())
+    records = reader.webhooks()
+    deliveries = {delivery.webhook: delivery for delivery in (reader.deliveries() if records else ())}
+    return tuple(Webhook(record, deliveries[record.name]) for record in records)
 
 
 def get(storage: Storage, name: str) -> Webhook:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from httpcore2 import SOCKET_OPTION, AnyIOBackend, AsyncNetworkBackend, AsyncNetworkStream, ConnectError
 
 from heksher.server.webhooks.address_rule import AddressRule, ForbiddenAddressError
+from heksher.server.webhooks.daemon_call import call_in_daemon
 
 
 class GuardedNetwork(AsyncNetworkBackend):
@@ -41,7 +42,7 @@ class GuardedNetwork(AsyncNetworkBackend):
             gaierror: it has none.
             ConnectError: nobody answers there.
         """
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await call_in_daemon(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
         faults = [self._rule.find_fault(address, is_encrypted=self._is_encrypted) for address in addresses]
         allowed = [address for address, fault in zip(addresses, faults, strict=True) if fault is None]

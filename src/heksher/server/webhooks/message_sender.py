@@ -18,6 +18,7 @@ from typing import Final
 from heksher.server.access.message_signature import make_headers
 from heksher.server.operations.webhook_address import find_host
 from heksher.server.webhooks.address_rule import AddressRule, ForbiddenAddressError
+from heksher.server.webhooks.daemon_call import call_in_daemon
 from heksher.value_type import shorten
 from heksher.version import __version__
 
@@ -113,7 +114,7 @@ class MessageSender:
 
         is_encrypted = url.startswith("https:")
         if is_encrypted and self._trust is None:
-            self._trust = await asyncio.to_thread(_make_trust)
+            self._trust = await call_in_daemon(_make_trust)
         network = GuardedNetwork(self._rule, is_encrypted=is_encrypted)
         # A connection for each message: a kept one would go on to lead to an address that is not allowed any more.
         async with (
