@@ -44,6 +44,9 @@ ACTOR_HEADER: Final = "Heksher-Actor"
 # Why, percent-encoded: what the history of changes says beside who.
 REASON_HEADER: Final = "Heksher-Reason"
 
+# Which process of which program asks, such as ``name=checkout; instance=web-1``: what the list of clients names.
+CLIENT_HEADER: Final = "Heksher-Client"
+
 # When the token of a request expires, in its last 30 days: a moment in UTC as RFC 3339 writes it.
 TOKEN_EXPIRES_HEADER: Final = "Heksher-Token-Expires"  # noqa: S105 - the name of a header
 

@@ -94,6 +94,15 @@ def test_later_uses_stay(filled: Storage) -> None:
     assert [(later, 9)] == [(client.seen_at, client.revision) for client in list_clients(filled)]
 
 
+def test_a_client_that_got_no_answer_has_the_last_one_that_it_got(filled: Storage) -> None:
+    """As one that is told of changes, and was answered by another process."""
+    later = NOON + timedelta(hours=1)
+    note(filled, {}, [CHECKOUT, replace(CHECKOUT, seen_at=NOON + timedelta(seconds=1), revision=0)])
+    assert [(NOON + timedelta(seconds=1), 7)] == [(client.seen_at, client.revision) for client in list_clients(filled)]
+    note(filled, {}, [replace(CHECKOUT, seen_at=later, revision=0), UNKNOWN])
+    assert {(later, 7), (NOON, 0)} == {(client.seen_at, client.revision) for client in list_clients(filled)}
+
+
 def test_uses_of_some_settings(filled: Storage) -> None:
     """By canonical names, of any number."""
     note(filled, {name: SettingUse(NOON, "x") for name in ("a", "b")})

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, is_dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import pytest
 from hypothesis import settings
@@ -32,6 +32,7 @@ from heksher.server.storage.base import (
     Writer,
 )
 from heksher.server.storage.memory import MemoryStorage
+from heksher.server.storage.records import ActorKind
 from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.usage_records import ClientRecord, SettingUse
@@ -340,7 +341,7 @@ expectations = st.builds(
     st.sampled_from([*NAMES, "1", "2"]),
     st.integers(0, 10),
 )
-origins = st.builds(Origin, st.text(), st.text(), st.booleans())
+origins = st.builds(Origin, st.text(), st.text(), st.sampled_from(get_args(ActorKind)))
 
 selections = st.builds(
     Selection,

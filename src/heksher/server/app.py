@@ -29,6 +29,7 @@ from heksher.server.api.routes import (
     setting_routes,
     sign_in_routes,
     stream_routes,
+    usage_routes,
     webhook_routes,
 )
 from heksher.server.api.routing import provide_services
@@ -66,6 +67,8 @@ from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.storage.location import storage_for
 from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.token_uses import TokenUses
+from heksher.server.usage.use_counter import UseCounter
+from heksher.server.usage.use_recorder import UseRecorder
 from heksher.server.webhooks.address_rule import AddressRule
 from heksher.server.webhooks.message_sender import MessageSender
 from heksher.server.write_turns import WriteTurns
@@ -158,6 +161,7 @@ class Application:
             self._updater.start()
             self._metrics.note_answering()
             self._report()
+            self.services.use_recorder.start()
             if self._pruner is not None:
                 self._pruner.start()
             yield
@@ -165,6 +169,7 @@ class Application:
             if self._pruner is not None:
                 self._pruner.close()
             self._updater.close()
+            self.services.use_recorder.close()
             self._token_uses.store()
             self._metrics.note_hits()
             self.services.workshop.close()
@@ -174,6 +179,7 @@ class Application:
 
     def _make_services(self) -> Services:
         streams = Streams(self._catalog, self._metrics)
+        uses = UseCounter(is_counting=self._config.usage == "on")
         workshop, write_turns = Workshop(), WriteTurns()
         storage = GuardedStorage(
             self._storage, self._catalog, self._availability, self._writability, self._updater.look
@@ -181,7 +187,7 @@ class Application:
         return Services(
             config=self._config,
             storage=storage,
-            query_service=QueryService(self._catalog, self._availability, self._metrics, workshop),
+            query_service=QueryService(self._catalog, self._availability, self._metrics, workshop, uses),
             workshop=workshop,
             streams=streams,
             metrics=self._metrics,
@@ -189,6 +195,8 @@ class Application:
             write_turns=write_turns,
             catalog=self._catalog,
             token_uses=self._token_uses,
+            uses=uses,
+            use_recorder=UseRecorder(self._storage, uses, streams.list_followers),
             sign_in=SignInService(self._config, self._catalog, storage, workshop, write_turns),
             message_sender=MessageSender(AddressRule(self._config.webhook_networks)),
         )
@@ -325,6 +333,7 @@ def _add_routes(api: FastAPI) -> None:
         bulk_routes,
         history_routes,
         evaluation_routes,
+        usage_routes,
         access_routes,
         sign_in_routes,
         webhook_routes,

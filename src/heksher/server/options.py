@@ -306,4 +306,11 @@ OPTIONS: Final = (
         help="addresses and networks that webhooks may be in though they are not public; separated by commas",
         default_help="none",
     ),
+    Option(
+        name="usage",
+        kind=Choice(("on", "off")),
+        flag="--usage",
+        variable="HEKSHER_USAGE",
+        help="whether it is counted which clients ask for which settings; off behind a cache that answers some of them",
+    ),
 )

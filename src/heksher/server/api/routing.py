@@ -24,12 +24,17 @@ from heksher.server.api.responses import (
 from heksher.server.asgi.access import UNKNOWN_ACCESS, Access, get_access
 from heksher.server.asgi.caller import MAX_ACTOR_CHARACTERS, MAX_REASON_CHARACTERS, get_caller
 from heksher.server.asgi.gate import make_standing
+from heksher.server.asgi.header_fields import get_fields
 from heksher.server.asgi.late_look import Standing
 from heksher.server.config import Config
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
+from heksher.server.usage.client_fields import read_client_fields
 from heksher.server.write_turns import WriteTurns
 from heksher.wire import ACTOR_HEADER, REASON_HEADER
+
+# Notes that the client which sends the request needs settings with these names.
+NoteUse = Callable[[tuple[str, ...]], None]
 
 # Dependencies are coroutines although they await nothing: FastAPI would run a plain function in a thread.
 
@@ -92,6 +97,11 @@ async def _get_origin(
     return get_caller(request.scope).make_origin(standing)
 
 
+async def _get_use_note(request: Request, services: ServicesDependency) -> NoteUse:
+    client = read_client_fields(get_fields(request.scope))
+    return lambda names: services.uses.note(names, names, client)
+
+
 async def _get_write_turns(services: ServicesDependency) -> WriteTurns:
     return services.write_turns
 
@@ -116,6 +126,7 @@ ConfigDependency = Annotated[Config, Depends(_get_config)]
 MaxValueBytes = Annotated[int, Depends(_get_max_value_bytes)]
 # The origin of a write for the change log.
 OriginDependency = Annotated[Origin, Depends(_get_origin)]
+UseNoteDependency = Annotated[NoteUse, Depends(_get_use_note)]
 # A name in a path may be any text; a text that cannot be a name is not found.
 NameInPath = Annotated[str, Path(examples=["cache_ttl"])]
 RuleIdInPath = Annotated[int, _read_digits("a rule's id"), Path(ge=0, examples=[7])]

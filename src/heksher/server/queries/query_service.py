@@ -23,6 +23,8 @@ from heksher.server.errors import NotFoundError
 from heksher.server.metrics import Metrics
 from heksher.server.queries.workshop import MAX_BYTES_ON_EVENT_LOOP, Workshop
 from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.server.usage.client_fields import UNKNOWN_CLIENT, ClientFields, read_client_fields
+from heksher.server.usage.use_counter import UseCounter
 from heksher.wire import MIN_REVISION_HEADER
 
 T = TypeVar("T")
@@ -47,11 +49,13 @@ class ResponsePreferences(NamedTuple):
         none_match: the entity tags that the client has, as sent.
         encoding: the compression.
         min_revision: the revision that the answer must have, as sent; ``None`` if any will do.
+        client: who it says it is.
     """
 
     none_match: bytes
     encoding: Encoding
     min_revision: bytes | None
+    client: ClientFields = UNKNOWN_CLIENT
 
     def is_valid(self) -> bool:
         """Return whether the demanded revision is missing or well-formed."""
@@ -93,13 +97,17 @@ class QueryService:
         availability: whether the database can be reached; while it cannot, no query waits for it.
         metrics: counts hits and misses of the cache.
         workshop: where large answers are computed.
+        uses: is told who asks for what.
     """
 
-    def __init__(self, catalog: Catalog, availability: Availability, metrics: Metrics, workshop: Workshop) -> None:
+    def __init__(
+        self, catalog: Catalog, availability: Availability, metrics: Metrics, workshop: Workshop, uses: UseCounter
+    ) -> None:
         self._catalog = catalog
         self._availability = availability
         self._metrics = metrics
         self._workshop = workshop
+        self._uses = uses
         self._known_encodings: dict[bytes, Encoding] = {}
         # The answers being computed, by key, so that no answer is computed twice at once.
         self._in_the_making: dict[tuple[RevisionId, bytes], asyncio.Task[Answer]] = {}
@@ -115,6 +123,7 @@ class QueryService:
             fields.get(b"if-none-match", b""),
             "" if accepted is None else self._read_encoding(accepted),
             read_demand(fields),
+            read_client_fields(fields),
         )
 
     def find_reply(self, key: bytes, preferences: ResponsePreferences) -> Reply | None:
@@ -127,6 +136,7 @@ class QueryService:
         reply = make_reply(state, slot.answer, preferences)
         if reply is not None:
             self._metrics.count_hit()
+            self._uses.note(key, slot.query.names, preferences.client, state.picture.revision)
         return reply
 
     async def reply(self, key: bytes, query: CatalogQuery, preferences: ResponsePreferences) -> Reply:
@@ -150,6 +160,7 @@ class QueryService:
             (self._catalog.state or state).cache.measure_anew(key)
             reply = make_reply(state, answer, preferences)
         assert reply is not None, "what was compressed is there"  # noqa: S101 - for type checkers
+        self._uses.note(key, query.names, preferences.client, state.picture.revision)
         return reply
 
     async def check(self, query: CatalogQuery, preferences: ResponsePreferences) -> None:

@@ -1,7 +1,7 @@
 """What the storage in memory keeps of use."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from heksher.server.storage.usage_records import ClientRecord, SettingUse, find_last, join_uses, list_excess
@@ -60,8 +60,10 @@ class MemoryUsage:
             if number not in self.uses or self.uses[number].used_at < use.used_at:
                 self.uses[number] = use
         for digest, client in find_last(clients).items():
-            if digest not in self.clients or self.clients[digest].seen_at <= client.seen_at:
-                self.clients[digest] = client
+            known = self.clients.get(digest)
+            if known is None or known.seen_at <= client.seen_at:
+                revision = client.revision or (0 if known is None else known.revision)
+                self.clients[digest] = replace(client, revision=revision)
         if clients:
             seen = [(client.seen_at, digest) for digest, client in self.clients.items()]
             for digest in list_excess(seen, now):

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from heksher.server.storage.json_text import decode_json, encode_json, is_storable
 from heksher.server.storage.sql_statements import AnyRow, Statements, in_batches
@@ -38,7 +38,7 @@ _ADD_CLIENT: Final = insert(CLIENT)
 _REPLACE_CLIENT: Final = (
     update(CLIENT)
     .where(CLIENT.c.digest == bindparam("of_client"), CLIENT.c.seen_at <= bindparam("at"))
-    .values(seen_at=bindparam("at"), revision=bindparam("answered"))
+    .values(seen_at=bindparam("at"), revision=func.coalesce(func.nullif(bindparam("answered"), 0), CLIENT.c.revision))
 )
 _REMOVE_CLIENT: Final = delete(CLIENT).where(CLIENT.c.digest == bindparam("of_client"))
 

@@ -43,7 +43,7 @@ class ClientRecord:
         instance: which of the program's processes it is; ``None`` if it says nothing.
         user_agent: what it calls itself, as it was sent.
         seen_at: when it last asked, in UTC; stored to the second.
-        revision: of the last answer that it got.
+        revision: of the last answer that it got; 0 if none is known, which leaves what is stored as it is.
     """
 
     name: str
@@ -85,7 +85,12 @@ def join_uses(uses: Mapping[str, SettingUse], names: Mapping[str, int]) -> dict[
 
 def find_last(clients: Collection[ClientRecord]) -> dict[str, ClientRecord]:
     """Return clients by digest as they are stored: of one that stands several times, what was seen last."""
-    return {client.digest: client.floor() for client in sorted(clients, key=lambda client: client.seen_at)}
+    last: dict[str, ClientRecord] = {}
+    for client in sorted(clients, key=lambda client: client.seen_at):
+        digest = client.digest
+        revision = client.revision or (last[digest].revision if digest in last else 0)
+        last[digest] = replace(client.floor(), revision=revision)
+    return last
 
 
 def list_excess(clients: Collection[tuple[datetime, str]], now: datetime) -> list[str]:

@@ -83,6 +83,8 @@ TABLE: dict[str, Row] = {
     "POST /api/v1/context_features": Row("admin", lambda _: {"context_feature": "new"}),
     "PATCH /api/v1/context_features/{name}/index": Row("admin", lambda _: {"to_after": "theme"}),
     "DELETE /api/v1/context_features/{name}": Row("admin"),
+    "GET /api/v1/usage": Row("read"),
+    "GET /api/v1/clients": Row("read"),
     "GET /api/v1/settings": Row("read"),
     "GET /api/v1/settings/{name}": Row("read"),
     "DELETE /api/v1/settings/{name}": Row("admin"),

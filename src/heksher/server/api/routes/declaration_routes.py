@@ -1,5 +1,7 @@
 """The route by which applications declare their settings."""
 
+from collections.abc import Iterable
+
 from fastapi import APIRouter, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -24,7 +26,13 @@ from heksher.server.api.responses import (
     tell_revision,
     text_or_problem,
 )
-from heksher.server.api.routing import ConfigDependency, OriginDependency, StorageDependency, make_router
+from heksher.server.api.routing import (
+    ConfigDependency,
+    OriginDependency,
+    StorageDependency,
+    UseNoteDependency,
+    make_router,
+)
 from heksher.server.asgi.access import writes
 from heksher.server.errors import InvalidInputError
 from heksher.server.json_form import JSONObject
@@ -70,6 +78,7 @@ def declare_setting(
     config: ConfigDependency,
     origin: OriginDependency,
     at_least: DemandedRevisionDependency,
+    note_use: UseNoteDependency,
 ) -> Response:
     """Applications declare each setting at start, with a version that they raise when they change its attributes.
 
@@ -77,14 +86,16 @@ def declare_setting(
     are acceptable: minor ones always, major ones when the first number grows. An older version changes nothing.
     What the service knows already is answered without the database.
     """
+    declaration = body.to_declaration()
     written = declare(
         storage,
-        body.to_declaration(),
+        declaration,
         origin,
         is_any_version_first=config.first_version == "any",
         at_least=at_least,
         max_value_bytes=config.max_value_bytes,
     )
+    note_use(_list_names([declaration]))
     return JSONAnswer(_picture(written.result), _choose_status(written.result), tell_revision(written))
 
 
@@ -105,6 +116,7 @@ def declare_many_settings(
     config: ConfigDependency,
     origin: OriginDependency,
     at_least: DemandedRevisionDependency,
+    note_use: UseNoteDependency,
 ) -> Response:
     """An application that has many settings declares them in one request, and in one transaction.
 
@@ -125,6 +137,8 @@ def declare_many_settings(
     except StorageError as error:
         unavailable = show_answer(answer_error(error))
         return JSONAnswer([unavailable if isinstance(item, Declaration) else item for item in items])
+    pairs = zip(declarations, written.result, strict=True)
+    note_use(_list_names(declared for declared, result in pairs if isinstance(result, DeclarationResult)))
     results = iter(written.result)
     answers = [_show_result(next(results)) if isinstance(item, Declaration) else item for item in items]
     return JSONAnswer(answers, 200, tell_revision(written))
@@ -141,6 +155,12 @@ def _read(item: object) -> Declaration | JSONObject:
     except InvalidInputError as error:
         return show_answer(answer_error(error))
     return declaration
+
+
+def _list_names(declarations: Iterable[Declaration]) -> tuple[str, ...]:
+    """Return all names that declared settings may have."""
+    names = {name for declared in declarations for name in (declared.name, declared.alias) if name is not None}
+    return tuple(sorted(names))
 
 
 def _show_result(result: DeclarationOutcome) -> JSONObject:
