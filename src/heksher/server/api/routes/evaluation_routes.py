@@ -23,6 +23,7 @@ from heksher.server.api.responses import (
 from heksher.server.api.routing import ServicesDependency, make_router
 from heksher.server.asgi.access import reads
 from heksher.server.asgi.gate import get_principal
+from heksher.server.asgi.header_fields import get_fields
 from heksher.server.catalog.catalog import CatalogState
 from heksher.server.catalog.query import CatalogQuery, find_settings
 from heksher.server.json_bytes import encode
@@ -30,6 +31,7 @@ from heksher.server.queries.context_rules import find_rules_on
 from heksher.server.queries.evaluated import Context, EvaluationQuery, count_rules, evaluate
 from heksher.server.queries.lint import lint
 from heksher.server.services import Services
+from heksher.server.usage.client_fields import read_client_fields
 from heksher.wire import CONTEXTS_PATH, EVALUATE_PATH, LINT_PATH, parse_conditions
 
 router: APIRouter = make_router("evaluation", has_problem_details=True)
@@ -162,6 +164,8 @@ async def _answer(services: Services, request: Request, query: EvaluationQuery, 
     else:
         async with services.workshop.listing:
             body = await services.workshop.run(lambda: evaluate(state.picture, query, grants))
+    client = read_client_fields(get_fields(request.scope))
+    services.uses.note(query.names, query.names, client, state.picture.revision)
     return _make_response(body, state)
 
 

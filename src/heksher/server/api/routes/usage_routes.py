@@ -35,7 +35,10 @@ async def tell_usage(
         Query(ge=1, le=_MAX_DAYS, description="only settings that nobody has asked for in so many days"),
     ] = None,
 ) -> Response:
-    """By queries, streams and declarations that name them; a query for all settings says of none that it is needed."""
+    """By queries, streams, evaluations and declarations that name them.
+
+    A query for all settings says of none that somebody needs it.
+    """
     async with services.workshop.listing:
         report = await run_in_threadpool(
             report_settings, services.storage, unused_for_days, is_counting=services.uses.is_counting

@@ -66,9 +66,12 @@ def ask(api: Api, method: str, path: str, **arguments: object) -> None:
         ("GET", "/api/v1/query", None, set()),
         ("GET", "/api/v1/query?settings=", None, set()),
         ("HEAD", "/api/v1/query?settings=a", None, {"a"}),
+        ("GET", "/api/v1/evaluate?settings=old_a", None, {"a"}),
+        ("GET", "/api/v1/evaluate", None, set()),
+        ("POST", "/api/v1/evaluate", {"settings": ["c"], "context": {"user": "x"}}, {"c"}),
     ],
 )
-def test_queries_are_uses(asked: Api, method: str, path: str, body: object, used: set[str]):
+def test_queries_and_evaluations_are_uses(asked: Api, method: str, path: str, body: object, used: set[str]):
     """Those that name settings, from memory or not, under any name; the client is seen by each."""
     for _ in range(3):
         ask(asked, method, path, **({} if body is None else {"json": body}))
@@ -112,6 +115,7 @@ def test_declarations_are_uses(asked: Api, is_one: bool):
     ("method", "path", "body"),
     [
         ("GET", "/api/v1/query?settings=a,unknown", None),
+        ("GET", "/api/v1/evaluate?settings=a,unknown", None),
         ("GET", "/api/v1/settings/a", None),
         ("GET", "/api/v1/settings", None),
         ("GET", USAGE, None),
