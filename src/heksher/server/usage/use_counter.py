@@ -18,7 +18,7 @@ _MAX_USES: Final = 20_000
 _MAX_NAMES: Final = 100_000
 
 
-class _Use:
+class _NotedQuery:
     """A query of one client.
 
     Attributes:
@@ -65,7 +65,7 @@ class UseCounter:
         self.is_counting: bool = is_counting
         # Guards all that is written here, except for the revision of a query that was noted.
         self._lock = threading.Lock()
-        self._uses: dict[tuple[Hashable, ClientFields], _Use] = {}
+        self._uses: dict[tuple[Hashable, ClientFields], _NotedQuery] = {}
         self._name_count = 0
         self._counted = CountedUses()
 
@@ -101,11 +101,11 @@ class UseCounter:
             for client, revision in counted.clients.items():
                 self._counted.add((), client, revision)
 
-    def _begin(self, use_key: tuple[Hashable, ClientFields], names: Sequence[str]) -> _Use:
+    def _begin(self, use_key: tuple[Hashable, ClientFields], names: Sequence[str]) -> _NotedQuery:
         with self._lock:
             if len(self._uses) >= _MAX_USES or self._name_count >= _MAX_NAMES:
                 self._sum_up()
-            use = self._uses.setdefault(use_key, _Use(names))
+            use = self._uses.setdefault(use_key, _NotedQuery(names))
             self._name_count += len(names)
             return use
 
