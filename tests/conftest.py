@@ -11,8 +11,10 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import settings
 
+from heksher.server.access import password
 from tests.support.guardian import start_guardian
 from tests.support.threads import new_threads  # noqa: F401 - a fixture
 from tests.support.traps import TrapReport, trap_numbers
@@ -31,6 +33,15 @@ def keep_signal_handler() -> Iterator[None]:
     after = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, before)
     assert after is before, f"the test has left the handler {after} for SIGINT"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def real_password_hasher() -> Iterator[PasswordHasher]:
+    """Have passwords cost nothing in this process; return what makes them cost what they cost elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        real = password._hasher
+        patch.setattr(password, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield real
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,11 +1,22 @@
 """Passwords of people."""
 
 import threading
+from collections.abc import Iterator
 
 import pytest
+from argon2 import PasswordHasher
 
 from heksher.server.access import password as module
 from heksher.server.access.password import hash_password, verify_password
+
+
+@pytest.fixture(autouse=True)
+def real_cost(monkeypatch: pytest.MonkeyPatch, real_password_hasher: PasswordHasher) -> Iterator[None]:
+    """Have passwords cost here what they cost in a service."""
+    monkeypatch.setattr(module, "_hasher", real_password_hasher)
+    module._make_decoy.cache_clear()
+    yield
+    module._make_decoy.cache_clear()
 
 
 def test_a_password_is_known_by_what_is_stored_of_it():
@@ -13,7 +24,7 @@ def test_a_password_is_known_by_what_is_stored_of_it():
     first, second = hash_password("correct horse"), hash_password("correct horse")
     assert first != second
     assert "correct" not in first
-    assert first.startswith("$argon2id$")
+    assert first.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     assert [True, False, False] == [verify_password(first, text) for text in ("correct horse", "Correct horse", "")]
 
 
