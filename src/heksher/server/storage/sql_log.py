@@ -171,7 +171,7 @@ class SqlLogAppender:
         self._now = now
         self._make_stamp = make_stamp
         # The entry does not exist while this is 0.
-        self.size = 0
+        self.size: int = 0
         # The entry without its changes, and its first changes; None while it does not exist.
         self._entry: LogEntry | None = None
         self._changes: list[LoggedChange] = []
