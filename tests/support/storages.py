@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
+from heksher.revision_id import RevisionId
 from heksher.server.operations.logged_change import change_features
 from heksher.server.storage.access_records import PersonRecord, TokenRecord
-from heksher.server.storage.base import LoggedChange, Reader, SettingRecord, Storage, Writer, Written
+from heksher.server.storage.base import Expectation, LoggedChange, Reader, SettingRecord, Storage, Writer, Written
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.webhook_records import WebhookRecord
@@ -135,6 +136,12 @@ def write_something(storage: Storage) -> int:
 def read_revision(storage: Storage) -> int:
     """Return the newest revision."""
     return storage.read(lambda reader: reader.revision())
+
+
+def expect(storage: Storage, kind: str, key: str, *revisions: int) -> Expectation:
+    """Expect that the last change of an object is one of those with these revisions, which may be any numbers."""
+    stamps = {entry.revision: entry.stamp for entry in storage.read(lambda reader: reader.log())}
+    return Expectation(kind, key, frozenset(RevisionId(number, stamps.get(number, "")) for number in revisions))
 
 
 def see_everything(storage: Storage) -> tuple[object, ...]:

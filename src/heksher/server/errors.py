@@ -9,6 +9,7 @@
     ├── NotFoundError           an object that the request names does not exist
     ├── PrunedError             what it asks for was removed from the change log
     ├── FullError               there is no room for what it would add
+    ├── OutdatedError           an object is not what the request expects it to be
     ├── StepError               one of several operations that are made together was refused
     └── ConflictError           it contradicts what is stored
         ├── DuplicateError      what it would add is there already
@@ -17,9 +18,12 @@
     StartupError                the service cannot start until its configuration or environment is changed
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 from heksher.exceptions import HeksherError
+from heksher.revision_id import RevisionId
+from heksher.value_type import JSON
 
 # The kinds of missing objects. The last three are only mentioned in a request about something else.
 MissingKind = Literal[
@@ -74,6 +78,28 @@ class NotFoundError(OperationError):
 
 class PrunedError(OperationError):
     """What the request asks for was removed from the change log; the message says how far that goes back."""
+
+
+class OutdatedError(OperationError):
+    """An object is not what the request expects it to be; the message says who has made it so.
+
+    Attributes:
+        current: the object as it is; ``None`` if it is gone.
+        tag: of the object; ``None`` if it is gone.
+        last_change: what is known of its last change, or of its deletion; ``None`` if that is nothing.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        current: Mapping[str, JSON] | None = None,
+        tag: RevisionId | None = None,
+        last_change: Mapping[str, JSON] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.current = current
+        self.tag = tag
+        self.last_change = last_change
 
 
 class FullError(OperationError):

@@ -39,10 +39,11 @@ class BulkOperation(RequestModel):
     method: WriteMethod
     path: str
     body: AnyJSON = None
+    if_match: str | None = Field(None, description="as the header `If-Match`", examples=['"17-0123456789ab"'])
 
     def to_write(self) -> NamedWrite:
         """Return what is to be read."""
-        return NamedWrite(self.method, self.path, self.body)
+        return NamedWrite(self.method, self.path, self.body, self.if_match)
 
 
 class BulkRequest(RequestModel):
@@ -59,6 +60,7 @@ class BulkResult(BaseModel):
 
     status: int
     body: JsonValue
+    etag: str | None
 
 
 class BulkAnswer(BaseModel):

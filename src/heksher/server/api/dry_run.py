@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, JsonValue
 from heksher.server.api.history_models import Part
 from heksher.server.api.responses import JSONAnswer, Responses, document, model
 from heksher.server.catalog.trial import TrialStorage
+from heksher.server.operations.expecting_storage import ExpectingStorage
 from heksher.server.queries.trial_answer import tell_trial
 from heksher.server.services import Services
 
@@ -96,7 +97,9 @@ def try_write(write: Callable[..., object], arguments: Mapping[str, Any], servic
     """
     picture = services.catalog.load().picture
     storage = TrialStorage(picture, services.storage, arguments[_ORIGIN])
-    answer = write(**{**arguments, _STORAGE: storage})
+    given = arguments[_STORAGE]
+    tried = given.expect_of(storage) if isinstance(given, ExpectingStorage) else storage
+    answer = write(**{**arguments, _STORAGE: tried})
     if isinstance(answer, Response) and answer.status_code >= HTTPStatus.BAD_REQUEST:
         return answer
     return JSONAnswer(tell_trial(picture, storage))

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from heksher.server.api.if_match import write_tag
 from heksher.server.api.write_call import RefusingAnswerError, UnreadableWriteError
 from heksher.server.asgi.late_look import CHALLENGE_AGAIN
 from heksher.server.errors import (
@@ -22,6 +23,7 @@ from heksher.server.errors import (
     NotAcceptableError,
     NotFoundError,
     NotPermittedError,
+    OutdatedError,
     PrunedError,
     StepError,
     UnknownCallerError,
@@ -132,6 +134,15 @@ def _(error: NotFoundError) -> ErrorDescription:
 @describe_error.register
 def _(error: PrunedError) -> ErrorDescription:
     return ErrorDescription(HTTPStatus.GONE, str(error))
+
+
+@describe_error.register
+def _(error: OutdatedError) -> ErrorDescription:
+    tag = None if error.tag is None else write_tag(error.tag)
+    current = None if error.current is None else dict(error.current)
+    last_change = None if error.last_change is None else dict(error.last_change)
+    more: JSONObject = {"current": current, "etag": tag, "last_change": last_change}
+    return ErrorDescription(HTTPStatus.PRECONDITION_FAILED, str(error), {} if tag is None else {"ETag": tag}, more)
 
 
 @describe_error.register

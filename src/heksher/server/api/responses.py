@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias, TypeVar
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, JsonValue
 
+from heksher.server.api.if_match import write_tag
 from heksher.server.json_bytes import encode
 from heksher.server.json_form import JSONObject
 from heksher.server.problem import PROBLEM_MEDIA_TYPE, make_problem
@@ -61,6 +62,16 @@ def show_answer(answer: Response) -> JSONObject:
     body = bytes(answer.body)
     content = None if not body else json.loads(body) if isinstance(answer, JSONAnswer) else body.decode()
     return {"status": answer.status_code, "body": content}
+
+
+def answer_changed(written: Written[None]) -> Response:
+    """Return an answer without a body for a write of an object that has a tag: with the new one, if there is one."""
+    return Response(status_code=204, headers={**tell_revision(written), **tell_new_tag(written)})
+
+
+def tell_new_tag(written: Written[T]) -> dict[str, str]:
+    """Return the header with the tag that a write has given its object; nothing if the write has changed nothing."""
+    return {"ETag": write_tag(written.revision_id)} if written.is_change else {}
 
 
 def tell_revision(written: Written[T]) -> dict[str, str]:
@@ -324,6 +335,10 @@ NOT_PERMITTED: Responses = problem_details(
     403, "The caller may not do this, or a web page that is not the service's own has sent the request."
 )
 FOREIGN_HOST: Responses = problem_details(421, "The request is for a name that is not the service's own.")
+OUTDATED: Responses = problem_details(
+    412,
+    "The object is not what `If-Match` expects: `current` is what it is, `last_change` who has made it so.",
+)
 # What every route with a body can answer.
 READ_FAILURES: Responses = document(INVALID, UNAVAILABLE)
 WRITE_FAILURES: Responses = document(INVALID, UNREADABLE, UNAVAILABLE, NO_ROOM)

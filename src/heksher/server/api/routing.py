@@ -15,10 +15,12 @@ from starlette.requests import Request
 from heksher.server.access.grants import Role
 from heksher.server.api.body import StrictRoute
 from heksher.server.api.dry_run import DryRunInQuery, document_dry_run, require_storage, try_write
+from heksher.server.api.if_match import read_if_match
 from heksher.server.api.responses import (
     FOREIGN_HOST,
     NO_CREDENTIAL,
     NOT_PERMITTED,
+    OUTDATED,
     Responses,
     add_problem_details,
     document,
@@ -26,9 +28,11 @@ from heksher.server.api.responses import (
 from heksher.server.asgi.access import UNKNOWN_ACCESS, Access, get_access
 from heksher.server.asgi.caller import MAX_ACTOR_CHARACTERS, MAX_REASON_CHARACTERS, get_caller
 from heksher.server.asgi.gate import make_standing
-from heksher.server.asgi.header_fields import get_fields
+from heksher.server.asgi.header_fields import IF_MATCH, get_fields
 from heksher.server.asgi.late_look import Standing
 from heksher.server.config import Config
+from heksher.server.errors import NotAcceptableError
+from heksher.server.operations.expecting_storage import ExpectingStorage
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
 from heksher.server.usage.client_fields import read_client_fields
@@ -48,8 +52,34 @@ async def _get_services(request: Request) -> Services:
 ServicesDependency = Annotated[Services, Depends(_get_services)]
 
 
-async def _get_storage(services: ServicesDependency) -> Storage:
+# Only described here, as those of the origin.
+_IfMatchHeader = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        description="of a write of a setting, a rule or the list of context features: the tag that it must have, of the"
+        " answer in which it was read; else 412, with what it is now. A malformed one is answered 400.",
+        examples=['"17-0123456789ab"'],
+    ),
+]
+
+
+async def _get_storage(request: Request, services: ServicesDependency) -> Storage:
+    if IF_MATCH in get_fields(request.scope) and request.scope["route"].access.is_write:
+        raise NotAcceptableError(
+            "If-Match is for writes of a setting, a rule or the list of context features, which have tags: leave it out"
+        )
     return services.storage
+
+
+async def _get_expecting_storage(
+    request: Request, services: ServicesDependency, _if_match: _IfMatchHeader = None
+) -> Storage:
+    if_match = get_fields(request.scope).get(IF_MATCH)
+    if if_match is None:
+        return services.storage
+    expected = read_if_match(if_match.decode("latin-1"), request.scope["route"].path, request.path_params)
+    return ExpectingStorage(services.storage, expected)
 
 
 async def _get_config(services: ServicesDependency) -> Config:
@@ -118,6 +148,8 @@ async def _is_admin(standing: _StandingDependency) -> bool:
 
 
 StorageDependency = Annotated[Storage, Depends(_get_storage)]
+# For writes of objects that have tags: such a write can expect the object to be what was read.
+ExpectingStorageDependency = Annotated[Storage, Depends(_get_expecting_storage)]
 ConfigDependency = Annotated[Config, Depends(_get_config)]
 # The most bytes that the JSON of a value may have: each route that takes values checks them.
 MaxValueBytes = Annotated[int, Depends(_get_max_value_bytes)]
@@ -147,6 +179,8 @@ class ServiceRoute(StrictRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **arguments: Any) -> None:
         access = get_access(endpoint) or UNKNOWN_ACCESS
         refusals = FOREIGN_HOST if access.role is None else document(FOREIGN_HOST, NO_CREDENTIAL, NOT_PERMITTED)
+        if can_expect(endpoint):
+            refusals = document(refusals, OUTDATED)
         responses: Responses = document(arguments.get("responses") or {}, refusals)
         arguments["responses"] = add_problem_details(responses, 400, "A header field is malformed.")
         self.access: Access = access
@@ -157,6 +191,12 @@ class ServiceRoute(StrictRoute):
             endpoint = _take_turns(endpoint, access.role)
             arguments["responses"] = document_dry_run(arguments["responses"])
         super().__init__(path, endpoint, **arguments)
+
+
+def can_expect(endpoint: Callable[..., object]) -> bool:
+    """Return whether a write can expect the object that it is about to be what was read."""
+    parameter = inspect.signature(endpoint).parameters.get("storage")
+    return parameter is not None and parameter.annotation == ExpectingStorageDependency
 
 
 class ProblemRoute(ServiceRoute):

@@ -17,14 +17,16 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.routing import BaseRoute, Match
 
 from heksher.server.access.grants import Role, describe_missing
+from heksher.server.api.if_match import read_if_match
 from heksher.server.api.models import NewRule, SettingDeclaration
 from heksher.server.api.responses import show_answer
-from heksher.server.api.routing import ServiceRoute
+from heksher.server.api.routing import ServiceRoute, can_expect
 from heksher.server.config import Config
-from heksher.server.errors import NotPermittedError, OperationError
+from heksher.server.errors import NotAcceptableError, NotPermittedError, OperationError
 from heksher.server.json_form import JSONObject
 from heksher.server.operations.bulk import run_all
-from heksher.server.storage.base import Conditions, Origin, Storage, Written
+from heksher.server.operations.expecting_storage import ExpectingStorage
+from heksher.server.storage.base import Conditions, Expectation, Origin, Storage, Written
 from heksher.server.storage.gathering_writer import Lookups
 from heksher.value_type import JSON, shorten
 
@@ -40,11 +42,13 @@ class NamedWrite(NamedTuple):
     Attributes:
         path: as in a request, without a query.
         body: ``None`` for none.
+        if_match: what the header ``If-Match`` of a request would be; ``None`` for none.
     """
 
     method: WriteMethod
     path: str
     body: JSON = None
+    if_match: str | None = None
 
 
 class Surroundings(NamedTuple):
@@ -102,27 +106,31 @@ class WriteCall:
         handle: handles the request.
         arguments: what stands in it.
         given: the names of what it takes besides.
+        expected: what it expects of the object that it is about; ``None`` for nothing.
     """
 
     role: Role | None
     handle: Callable[..., Response]
     arguments: Mapping[str, object]
     given: tuple[str, ...]
+    expected: Expectation | None
 
     def make(self, surroundings: Surroundings) -> JSONObject:
-        """Make the write, and return status and body of its answer.
+        """Make the write, and return status, body and tag of its answer.
 
         Raises:
             OperationError: it was refused.
-            ExpectationError: what it expects does not hold.
             StorageUnavailableError: the storage cannot be reached.
         """
         if self.role is not None and not surroundings.origin.grants.allow_somewhere(self.role):
             raise NotPermittedError(describe_missing(self.role))
-        answer = show_answer(self.handle(**self.arguments, **{name: _GIVEN[name](surroundings) for name in self.given}))
-        if (status := int(str(answer["status"]))) >= _LEAST_REFUSAL:
-            raise RefusingAnswerError(status, answer["body"])
-        return answer
+        if self.expected is not None:
+            surroundings = surroundings._replace(storage=ExpectingStorage(surroundings.storage, self.expected))
+        answer = self.handle(**self.arguments, **{name: _GIVEN[name](surroundings) for name in self.given})
+        shown = show_answer(answer)
+        if answer.status_code >= _LEAST_REFUSAL:
+            raise RefusingAnswerError(answer.status_code, shown["body"])
+        return {**shown, "etag": answer.headers.get("ETag")}
 
 
 class WriteReader:
@@ -148,7 +156,7 @@ class WriteReader:
         path = unquote(named.path)
         for handler in self._handlers[named.method]:
             if (texts := handler.match(named.method, path)) is not None:
-                return handler.read(texts, named.body)
+                return handler.read(texts, named)
         what = shorten(f"{named.method} {named.path}")
         raise UnreadableWriteError(
             [{"loc": ("path",), "msg": f"there is no write {what!a} that could be one of several", "type": "no_write"}]
@@ -156,7 +164,7 @@ class WriteReader:
 
 
 def make_all(reader: WriteReader, named: Iterable[NamedWrite], surroundings: Surroundings) -> Written[list[JSONObject]]:
-    """Make writes together, and return status and body of the answer to each.
+    """Make writes together, and return status, body and tag of the answer to each.
 
     Raises:
         StepError: one was refused; nothing was stored.
@@ -206,6 +214,7 @@ class _Handler:
     def __init__(self, route: ServiceRoute, handle: Callable[..., Any]) -> None:
         self._route = route
         self._handle = handle
+        self._can_expect = can_expect(handle)
         hints = get_type_hints(handle, include_extras=True)
         names = inspect.signature(handle).parameters
         self._in_path: dict[str, TypeAdapter[object]] = {
@@ -221,7 +230,7 @@ class _Handler:
         match, found = self._route.matches({"type": "http", "method": method, "path": path, "root_path": ""})
         return found["path_params"] if match is Match.FULL else None
 
-    def read(self, texts: Mapping[str, str], body: JSON) -> WriteCall:
+    def read(self, texts: Mapping[str, str], named: NamedWrite) -> WriteCall:
         """Read a request.
 
         Raises:
@@ -232,10 +241,25 @@ class _Handler:
         for name, adapter in self._in_path.items():
             _read(adapter, texts[name], ("path", name), arguments, faults)
         if self._body is not None:
-            _read(self._body, body, (_BODY,), arguments, faults)
+            _read(self._body, named.body, (_BODY,), arguments, faults)
+        expected = self._read_expectation(texts, named.if_match, faults)
         if faults:
             raise UnreadableWriteError(faults)
-        return WriteCall(self._route.access.role, self._handle, arguments, self._given)
+        return WriteCall(self._route.access.role, self._handle, arguments, self._given, expected)
+
+    def _read_expectation(
+        self, texts: Mapping[str, str], if_match: str | None, faults: list[dict[str, Any]]
+    ) -> Expectation | None:
+        if if_match is None:
+            return None
+        try:
+            if self._can_expect:
+                return read_if_match(if_match, self._route.path, texts)
+            fault = "what this write is about has no tag: leave it out"
+        except NotAcceptableError as error:
+            fault = str(error)
+        faults.append({"loc": ("if_match",), "msg": fault, "type": "value_error"})
+        return None
 
 
 def _read(

@@ -19,6 +19,7 @@ ORIGIN: Final = b"origin"
 FETCH_SITE: Final = b"sec-fetch-site"
 ACTOR: Final = ACTOR_HEADER.lower().encode()
 REASON: Final = REASON_HEADER.lower().encode()
+IF_MATCH: Final = b"if-match"
 
 _SINGLE: Final = {
     HOST: "Host",

@@ -1,7 +1,7 @@
 """Reads a picture through the interface of a storage's reader."""
 
 from collections.abc import Collection
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 from heksher.revision_id import RevisionId
 from heksher.server.catalog.picture import Picture, restore_rule
@@ -11,7 +11,9 @@ from heksher.server.storage.storage_errors import StorageUnavailableError
 
 
 class PictureReader(Reader):
-    """The state in a picture. It has no change log."""
+    """The state in a picture."""
+
+    has_log: ClassVar[bool] = False
 
     def __init__(self, picture: Picture) -> None:
         self._picture = picture

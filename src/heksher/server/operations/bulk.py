@@ -7,7 +7,6 @@ from heksher.server.errors import OperationError, StepError
 from heksher.server.storage.base import Origin, Storage, Writer, Written
 from heksher.server.storage.gathering_writer import NO_LOOKUPS, GatheringWriter, Lookups
 from heksher.server.storage.joined_storage import JoinedStorage
-from heksher.server.storage.storage_errors import ExpectationError
 
 T = TypeVar("T")
 
@@ -44,5 +43,5 @@ def run_all(
 def _run(step: Callable[[Storage], T], storage: Storage, number: int) -> T:
     try:
         return step(storage)
-    except (OperationError, ExpectationError) as error:
+    except OperationError as error:
         raise StepError(number, error) from error

@@ -15,9 +15,10 @@ from heksher.server.operations.logged_change import change_rule
 from heksher.server.operations.lookup import get_rule, get_setting
 from heksher.server.operations.permission import require
 from heksher.server.operations.settings import store
+from heksher.server.operations.tagged import Tagged, tag
 from heksher.server.operations.value_limits import ValueLimits, have_other_limits, require_readable_limits
 from heksher.server.operations.versions import require_newer
-from heksher.server.storage.base import Origin, SettingRecord, Storage, Writer, Written
+from heksher.server.storage.base import Origin, Reader, SettingRecord, Storage, Writer, Written
 from heksher.value_type import JSON, json_key, shorten
 
 Metadata = Mapping[str, JSON]
@@ -39,22 +40,32 @@ def remove_key(key: str) -> Edit:
     return lambda metadata: {other: value for other, value in metadata.items() if other != key}
 
 
-def get_of_setting(storage: Storage, name: str) -> Metadata:
-    """Return the metadata of a setting.
+def get_of_setting(storage: Storage, name: str) -> Tagged[Metadata]:
+    """Return the metadata of a setting, with its tag.
 
     Raises:
         NotFoundError: the setting does not exist.
     """
-    return storage.read(lambda reader: get_setting(reader, name).metadata)
+
+    def work(reader: Reader) -> Tagged[Metadata]:
+        setting = get_setting(reader, name)
+        return tag(reader, setting.metadata, setting.revision)
+
+    return storage.read(work)
 
 
-def get_of_rule(storage: Storage, rule_id: int) -> Metadata:
-    """Return the metadata of a rule.
+def get_of_rule(storage: Storage, rule_id: int) -> Tagged[Metadata]:
+    """Return the metadata of a rule, with its tag.
 
     Raises:
         NotFoundError: the rule does not exist.
     """
-    return storage.read(lambda reader: get_rule(reader, rule_id).metadata)
+
+    def work(reader: Reader) -> Tagged[Metadata]:
+        rule = get_rule(reader, rule_id)
+        return tag(reader, rule.metadata, rule.revision)
+
+    return storage.read(work)
 
 
 def edit_of_setting(storage: Storage, name: str, edit: Edit, version: str, origin: Origin) -> Written[None]:

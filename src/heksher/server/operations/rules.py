@@ -10,18 +10,24 @@ from heksher.server.operations import logged_change
 from heksher.server.operations.lookup import find_setting, get_rule, get_rule_of_setting
 from heksher.server.operations.metadata import Metadata
 from heksher.server.operations.permission import require
+from heksher.server.operations.tagged import Tagged, tag
 from heksher.server.operations.value_limits import require_value_within
 from heksher.server.storage.base import Conditions, Origin, Reader, Storage, Writer, Written
 from heksher.value_type import JSON, json_key, parse_value_type, shorten
 
 
-def get(storage: Storage, rule_id: int) -> JSONObject:
-    """Return the JSON form of one rule.
+def get(storage: Storage, rule_id: int) -> Tagged[JSONObject]:
+    """Return the JSON form of one rule, with its tag.
 
     Raises:
         NotFoundError: the rule does not exist.
     """
-    return storage.read(lambda reader: rule_to_json(get_rule(reader, rule_id), reader.context_features()))
+
+    def work(reader: Reader) -> Tagged[JSONObject]:
+        rule = get_rule(reader, rule_id)
+        return tag(reader, rule_to_json(rule, reader.context_features()), rule.revision)
+
+    return storage.read(work)
 
 
 def search(storage: Storage, setting_name: str, conditions: Conditions) -> int:

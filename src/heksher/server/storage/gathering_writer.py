@@ -222,6 +222,9 @@ class GatheringWriter(PassingWriter):
         self._forget_settings(*settings)
         self._forget_rules()
 
+    def count_changes(self) -> int:
+        return self._inner.count_changes() + len(self._recorded)
+
     def record(self, change: LoggedChange) -> None:
         # The first one begins the entry, whose number and stamp are known then.
         if change.kind == RULE and self._inner.revision() == self._new_revision:

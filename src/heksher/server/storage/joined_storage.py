@@ -24,6 +24,8 @@ class JoinedStorage(Storage):
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
+        # What held when it was expected. Since then nobody but this unit has changed anything.
+        self._held: set[Expectation] = set()
 
     def open(self) -> None:
         """Do nothing: the unit's storage is open."""
@@ -41,8 +43,12 @@ class JoinedStorage(Storage):
         self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
     ) -> Written[T]:
         del origin
-        require_expected(self._writer, expected)
-        return Written(work(self._writer), *self._writer.revision_id())
+        if expected is not None and expected not in self._held:
+            require_expected(self._writer, expected)
+            self._held.add(expected)
+        before = self._writer.count_changes()
+        result = work(self._writer)
+        return Written(result, *self._writer.revision_id(), is_change=self._writer.count_changes() > before)
 
     def note(self, work: Callable[[Notes], T]) -> T:
         return work(self._writer)

@@ -73,7 +73,8 @@ class MemoryStorage(Storage):
             self._state = draft
             entry = draft.log[-1].show(MAX_HANDED_CHANGES)
             previous = draft.log[-2].entry.stamp if len(draft.log) > 1 else None
-            return Written(result, *entry.revision_id, entry if entry.is_whole else None, previous)
+            handed = entry if entry.is_whole else None
+            return Written(result, *entry.revision_id, handed, previous, is_change=True)
 
     def note(self, work: Callable[[Notes], T]) -> T:
         with self._write_lock:

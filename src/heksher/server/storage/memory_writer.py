@@ -154,6 +154,9 @@ class MemoryWriter(MemoryNotes, Writer):
         with self._unit.change():
             self._state.webhooks.remove_webhook(name)
 
+    def count_changes(self) -> int:
+        return self._state.log[-1].entry.size if self._unit.has_record else 0
+
     def record_all(self, changes: Iterable[LoggedChange]) -> None:
         with self._unit.record():
             recorded = [(copy_change(change), self._find_subject(change)) for change in changes]

@@ -171,6 +171,9 @@ class PassingWriter(Writer):
     def remove_webhook(self, name: str) -> None:
         self._inner.remove_webhook(name)
 
+    def count_changes(self) -> int:
+        return self._inner.count_changes()
+
     def record_all(self, changes: Iterable[LoggedChange]) -> None:
         self._inner.record_all(changes)
 

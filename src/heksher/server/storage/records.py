@@ -233,12 +233,12 @@ class Expectation:
 
     Attributes:
         kind, key: the object, as in a ``LoggedChange``; for a setting, any of its names.
-        revision: the revision of the object's last change, as far as the caller knows.
+        last_changes: what the object's last change may be; ``None`` for any, so that the object has to be there.
     """
 
     kind: str
     key: str
-    revision: int
+    last_changes: frozenset[RevisionId] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +251,7 @@ class Written(Generic[T]):
         entry: what the unit has appended to the log, for whoever follows it; ``None`` if that is nothing, or more than
             ``MAX_HANDED_CHANGES``.
         previous_stamp: the stamp of the entry before that one; ``None`` if there is none, or if nothing was appended.
+        is_change: whether the unit has changed anything.
     """
 
     result: T
@@ -258,6 +259,7 @@ class Written(Generic[T]):
     stamp: str = field(default="", compare=False)
     entry: LogEntry | None = field(default=None, compare=False)
     previous_stamp: str | None = field(default=None, compare=False)
+    is_change: bool = field(default=False, compare=False)
 
     @property
     def revision_id(self) -> RevisionId:

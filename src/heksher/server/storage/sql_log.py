@@ -159,6 +159,7 @@ class SqlLogAppender:
         make_stamp: returns a stamp.
 
     Attributes:
+        size: the number of changes in the entry so far.
         stamp: of the entry; empty before that exists.
     """
 
@@ -169,8 +170,8 @@ class SqlLogAppender:
         self._origin = origin
         self._now = now
         self._make_stamp = make_stamp
-        # The number of changes in the entry so far; the entry does not exist while this is 0.
-        self._size = 0
+        # The entry does not exist while this is 0.
+        self.size = 0
         # The entry without its changes, and its first changes; None while it does not exist.
         self._entry: LogEntry | None = None
         self._changes: list[LoggedChange] = []
@@ -183,22 +184,22 @@ class SqlLogAppender:
     @property
     def entry(self) -> LogEntry | None:
         """The entry as a reader would find it; ``None`` if there is none, or if it is too large to be handed on."""
-        if self._entry is None or self._size > len(self._changes):
+        if self._entry is None or self.size > len(self._changes):
             return None
-        return replace(self._entry, size=self._size, changes=tuple(self._changes))
+        return replace(self._entry, size=self.size, changes=tuple(self._changes))
 
     def append(self, revision: int, changes: Iterable[tuple[LoggedChange, int | None]]) -> bool:
         """Append changes, each with the number of its setting; return whether there were any."""
-        known_size = self._size
+        known_size = self.size
         for some in in_batches(changes):
-            if self._size == 0:
+            if self.size == 0:
                 known_size = len(some)
                 self._add_entry(revision, known_size)
             self._add_parts(revision, some)
-        if known_size != self._size:
-            parameters = {"of_revision": revision, "size": self._size}
+        if known_size != self.size:
+            parameters = {"of_revision": revision, "size": self.size}
             self._statements.run_later(_GROW_ENTRY, parameters, "recording how many changes there are")
-        return self._size > 0
+        return self.size > 0
 
     def _add_entry(self, revision: int, size: int) -> None:
         entry = LogEntry(revision, self._now().astimezone(UTC), self._origin, self._make_stamp(), size, ())
@@ -229,10 +230,10 @@ class SqlLogAppender:
                 "before": write_fields(change.before, long_values),
                 "after": write_fields(change.after, long_values),
             }
-            for number, (change, setting_id) in enumerate(changes, self._size)
+            for number, (change, setting_id) in enumerate(changes, self.size)
         ]
-        self._size += len(rows)
-        if self._size <= MAX_HANDED_CHANGES:
+        self.size += len(rows)
+        if self.size <= MAX_HANDED_CHANGES:
             # As they are read, which need not be how they were given.
             self._changes += [
                 _read_back(change, row, long_values) for (change, _), row in zip(changes, rows, strict=True)

@@ -135,7 +135,8 @@ class SqlWriter(SqlNotes, Writer):
     def make_written(self, result: T) -> Written[T]:
         """Return the result of the unit of work with what it has appended to the log."""
         previous_stamp = self._old_revision.stamp or None if self._unit.has_record else None
-        return Written(result, *self.revision_id(), self._appender.entry, previous_stamp)
+        is_change = self._unit.has_record
+        return Written(result, *self.revision_id(), self._appender.entry, previous_stamp, is_change=is_change)
 
     def finish(self) -> None:
         """Store the counters that the unit of work changed. Call this before the transaction is committed."""
@@ -308,6 +309,9 @@ class SqlWriter(SqlNotes, Writer):
     def remove_webhook(self, name: str) -> None:
         with self._unit.change():
             self._webhooks.remove_webhook(name)
+
+    def count_changes(self) -> int:
+        return self._appender.size
 
     def record_all(self, changes: Iterable[LoggedChange]) -> None:
         with self._unit.record():

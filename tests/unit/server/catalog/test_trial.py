@@ -14,7 +14,6 @@ from heksher.server.operations.logged_change import change_setting
 from heksher.server.storage.base import (
     NOBODY,
     SETTING,
-    Expectation,
     LogEntry,
     Origin,
     RuleRecord,
@@ -26,7 +25,7 @@ from heksher.server.storage.ceilings import Ceilings, Counts
 from heksher.server.storage.storage_errors import ContractError, ExpectationError, StorageUnavailableError
 from tests.support.catalogs import FragileStorage, fill, open_fragile
 from tests.support.operations import SOMEBODY
-from tests.support.storages import a_setting, see_everything
+from tests.support.storages import a_setting, expect, see_everything
 
 
 @pytest.fixture
@@ -79,7 +78,7 @@ def test_what_is_expected_is_looked_at_in_the_picture(storage: FragileStorage):
     """A setting that has changed since is refused."""
 
     def write(revision: int) -> None:
-        make_trial(storage).write(lambda _: None, expected=Expectation(SETTING, "cache_ttl", revision))
+        make_trial(storage).write(lambda _: None, expected=expect(storage, SETTING, "cache_ttl", revision))
 
     write(1)
     with pytest.raises(ExpectationError):

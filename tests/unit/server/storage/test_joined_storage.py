@@ -1,15 +1,17 @@
 """A storage inside a unit of work: what parts of the unit see and do."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
+from heksher.revision_id import RevisionId
 from heksher.server.storage.base import SETTING, Expectation, Origin, Storage, Writer, Written
 from heksher.server.storage.joined_storage import JoinedStorage
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.storage_errors import ExpectationError
 from heksher.server.storage.webhook_records import LeaseRecord
-from tests.support.storages import SOME_CHANGE, a_setting, see_everything, store
+from tests.support.storages import SOME_CHANGE, a_setting, expect, see_everything, store
 
 OUTER = Origin("ada", "because")
 
@@ -64,15 +66,38 @@ def test_an_error_of_a_part_ends_the_unit(storage: Storage):
 
 def test_what_a_part_expects_is_checked(storage: Storage):
     """On what the unit has made of it so far."""
+    known = expect(storage, SETTING, "cache_ttl", 1)
 
     def work(writer: Writer) -> None:
         joined = JoinedStorage(writer)
-        joined.write(add_rule, expected=Expectation(SETTING, "cache_ttl", 1))
-        joined.write(add_rule, expected=Expectation(SETTING, "cache_ttl", 2))
+        joined.write(add_rule, expected=known)
+        joined.write(add_rule, expected=Expectation(SETTING, "cache_ttl", frozenset({RevisionId(2)})))
 
     with pytest.raises(ExpectationError) as caught:
         storage.write(work)
-    assert (2, 1) == (caught.value.expected, caught.value.present)
+    assert 1 == caught.value.present.number
+
+
+def test_several_parts_can_expect_the_same(storage: Storage):
+    """As nobody but they themselves has changed it since the first one was to."""
+    known = expect(storage, SETTING, "cache_ttl", 1)
+
+    def change(version: str) -> Callable[[Writer], None]:
+        def work(writer: Writer) -> None:
+            changed = replace(a_setting(features=["user"]), version=version)
+            writer.replace_setting("cache_ttl", changed)
+            writer.record(SOME_CHANGE)
+
+        return work
+
+    def work(writer: Writer) -> list[bool]:
+        joined = JoinedStorage(writer)
+        steps = [change("1.1"), change("1.2"), lambda _: None]
+        return [joined.write(step, expected=known).is_change for step in steps]
+
+    assert [True, True, False] == storage.write(work).result
+    with pytest.raises(ExpectationError):
+        storage.write(work)
 
 
 def test_what_is_noted_is_a_part_of_the_unit(storage: Storage):

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 
 from heksher.server.access.grants import Role
+from heksher.server.api.if_match import tell_tag
 from heksher.server.api.models import MetadataKey, SettingMetadata, SettingMetadataValue, Versioned
 from heksher.server.api.responses import (
     BAD_ACTOR,
@@ -14,13 +15,20 @@ from heksher.server.api.responses import (
     MetadataResponse,
     Problem,
     Responses,
-    answer_written,
+    answer_changed,
     document,
     model,
     problem,
 )
 from heksher.server.api.routes.setting_routes import SETTING_PATH
-from heksher.server.api.routing import MaxValueBytes, NameInPath, OriginDependency, StorageDependency, make_router
+from heksher.server.api.routing import (
+    ExpectingStorageDependency,
+    MaxValueBytes,
+    NameInPath,
+    OriginDependency,
+    StorageDependency,
+    make_router,
+)
 from heksher.server.asgi.access import reads, writes
 from heksher.server.operations import metadata
 from heksher.server.operations.value_size import bound
@@ -43,7 +51,8 @@ _TOO_MANY: Responses = problem(400, "There would be too many keys.")
 @reads
 def get_metadata(name: NameInPath, storage: StorageDependency) -> Response:
     """An empty object if the setting has none."""
-    return JSONAnswer({"metadata": metadata.get_of_setting(storage, name)})
+    found = metadata.get_of_setting(storage, name)
+    return JSONAnswer({"metadata": found.content}, headers=tell_tag(found))
 
 
 @router.post(
@@ -56,13 +65,13 @@ def get_metadata(name: NameInPath, storage: StorageDependency) -> Response:
 def merge_metadata(
     name: NameInPath,
     body: SettingMetadata,
-    storage: StorageDependency,
+    storage: ExpectingStorageDependency,
     origin: OriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
     """Keys that are not given stay as they are. `value-schema` has the limits of the setting's values."""
     edit = bound(metadata.merge(body.metadata), max_value_bytes)
-    return answer_written(metadata.edit_of_setting(storage, name, edit, body.version, origin))
+    return answer_changed(metadata.edit_of_setting(storage, name, edit, body.version, origin))
 
 
 @router.put(
@@ -75,13 +84,13 @@ def merge_metadata(
 def replace_metadata(
     name: NameInPath,
     body: SettingMetadata,
-    storage: StorageDependency,
+    storage: ExpectingStorageDependency,
     origin: OriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
     """Keys that are not given are removed."""
     edit = bound(metadata.overwrite(body.metadata), max_value_bytes)
-    return answer_written(metadata.edit_of_setting(storage, name, edit, body.version, origin))
+    return answer_changed(metadata.edit_of_setting(storage, name, edit, body.version, origin))
 
 
 @router.delete(
@@ -91,9 +100,11 @@ def replace_metadata(
     responses=document(BAD_ACTOR, NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
 )
 @writes(Role.DECLARE)
-def clear_metadata(name: NameInPath, body: Versioned, storage: StorageDependency, origin: OriginDependency) -> Response:
+def clear_metadata(
+    name: NameInPath, body: Versioned, storage: ExpectingStorageDependency, origin: OriginDependency
+) -> Response:
     """The version stands in the body, as everywhere."""
-    return answer_written(metadata.edit_of_setting(storage, name, metadata.overwrite({}), body.version, origin))
+    return answer_changed(metadata.edit_of_setting(storage, name, metadata.overwrite({}), body.version, origin))
 
 
 @router.put(
@@ -107,13 +118,13 @@ def set_key(
     name: NameInPath,
     key: MetadataKey,
     body: SettingMetadataValue,
-    storage: StorageDependency,
+    storage: ExpectingStorageDependency,
     origin: OriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
     """The key is added if the metadata lacks it."""
     edit = bound(metadata.merge({key: body.value}), max_value_bytes)
-    return answer_written(metadata.edit_of_setting(storage, name, edit, body.version, origin))
+    return answer_changed(metadata.edit_of_setting(storage, name, edit, body.version, origin))
 
 
 @router.delete(
@@ -124,7 +135,7 @@ def set_key(
 )
 @writes(Role.DECLARE)
 def remove_key(
-    name: NameInPath, key: str, body: Versioned, storage: StorageDependency, origin: OriginDependency
+    name: NameInPath, key: str, body: Versioned, storage: ExpectingStorageDependency, origin: OriginDependency
 ) -> Response:
     """A key that the metadata lacks is gone already: only the version changes then."""
-    return answer_written(metadata.edit_of_setting(storage, name, metadata.remove_key(key), body.version, origin))
+    return answer_changed(metadata.edit_of_setting(storage, name, metadata.remove_key(key), body.version, origin))

@@ -48,9 +48,12 @@ def test_each_kind_of_write_can_be_a_part(ruled: Api):
     )
     assert 200 == response.status_code, response.text
     answer = response.json()
-    nothing = {"status": 204, "body": None}
-    assert [nothing] * 2 + [{"status": 200, "body": {"outcome": "created"}}] + [nothing] * 6 == answer["results"][:9]
-    assert [{"status": 201, "body": {"rule_id": 5}}] + [nothing] * 5 == answer["results"][9:]
+    tag = f'"{response.headers["Heksher-Revision-Id"]}"'
+    changed, deleted = ({"status": 204, "body": None, "etag": etag} for etag in (tag, None))
+    declared = {"status": 200, "body": {"outcome": "created"}, "etag": None}
+    added = {"status": 201, "body": {"rule_id": 5}, "etag": tag}
+    assert [changed] * 2 + [declared] + [changed] * 6 == answer["results"][:9]
+    assert [added] + [changed] * 3 + [deleted] * 2 == answer["results"][9:]
     assert {before + 1} == {answer["revision"], ruled.revision(), int(response.headers["Heksher-Revision"])}
     assert 15 == read_last(ruled.storage).size
     shown = ruled.query(include_metadata="true")
