@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 from heksher.revision_id import RevisionId
 from heksher.server.catalog.catalog import Catalog
@@ -18,14 +18,12 @@ from heksher.server.operations.webhooks import Webhook
 from heksher.server.storage.base import Reader, Storage
 from heksher.server.storage.storage_errors import StorageError
 from heksher.server.webhooks.courier import Courier, MessageMetrics
-from heksher.server.webhooks.daemon_call import call_in_daemon
+from heksher.server.webhooks.daemon_call import DaemonQueue
 from heksher.server.webhooks.lease import Lease
 from heksher.server.webhooks.message_sender import MessageSender
 from heksher.server.webhooks.next_message import is_due
 
 logger: logging.Logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 TASK: Final = "webhooks"
 
@@ -71,8 +69,8 @@ class WebhookDispatcher:
         self._metrics = metrics
         self._is_ending = threading.Event()
         self._lease = Lease(storage, TASK, secrets.token_hex(8))
-        # Held by what asks the storage: the lease is of one thread at a time, and messages take longer anyway.
-        self._turn = asyncio.Lock()
+        # Does all that asks the storage: the lease is of one thread, and messages take longer anyway.
+        self._work = DaemonQueue()
         self._courier = Courier(
             storage, switching_storage, sender, self._lease, metrics, self._work, self._is_ending.is_set
         )
@@ -90,6 +88,7 @@ class WebhookDispatcher:
 
     def start(self) -> None:
         """Start the thread."""
+        self._work.start()
         self._thread.start()
 
     def close(self) -> None:
@@ -179,10 +178,7 @@ class WebhookDispatcher:
                 telling.cancel()
         with suppress(StorageError):
             await self._work(self._lease.release)
-
-    async def _work(self, work: Callable[[], T]) -> T:
-        async with self._turn:
-            return await call_in_daemon(work)
+        self._work.close()
 
     def _report(self, found: tuple[Webhook, ...]) -> None:
         on = [webhook for webhook in found if webhook.record.off_reason is None]

@@ -16,18 +16,27 @@ _PAGE_ENTRIES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class NextMessage:
-    """What a webhook is to be told next.
+class NextSkip:
+    """What a webhook need not be told, as nothing of it concerns it.
 
     Attributes:
         webhook: the webhook, and how far it was told.
         told: how far it is told then.
-        message: what it is to be told; ``None`` if nothing of what was changed up to there concerns it.
     """
 
     webhook: Webhook
     told: LogEntry
-    message: Message | None
+
+
+@dataclass(frozen=True, slots=True)
+class NextMessage(NextSkip):
+    """What a webhook is to be told next.
+
+    Attributes:
+        message: what it is to be told.
+    """
+
+    message: Message
 
 
 def is_due(webhook: Webhook, newest_revision: int, now: datetime) -> bool:
@@ -37,7 +46,7 @@ def is_due(webhook: Webhook, newest_revision: int, now: datetime) -> bool:
     return is_on and webhook.delivery.told.number < newest_revision and (next_attempt_at or now) <= now
 
 
-def find_next(reader: Reader, name: str, now: datetime) -> NextMessage | None:
+def find_next(reader: Reader, name: str, now: datetime) -> NextMessage | NextSkip | None:
     """Return what a webhook is to be told next; ``None`` if that is nothing, now."""
     for webhook in read_webhooks(reader):
         if webhook.record.name == name and is_due(webhook, reader.revision(), now):
@@ -45,7 +54,7 @@ def find_next(reader: Reader, name: str, now: datetime) -> NextMessage | None:
     return None
 
 
-def _find_message(reader: Reader, webhook: Webhook) -> NextMessage:
+def _find_message(reader: Reader, webhook: Webhook) -> NextMessage | NextSkip:
     record, told = webhook.record, webhook.delivery.told.number
     # Of each entry the first change: most have one.
     entries = reader.log(told, _PAGE_ENTRIES if record.prefixes else 1, 1)
@@ -54,7 +63,7 @@ def _find_message(reader: Reader, webhook: Webhook) -> NextMessage:
         if changes.size:
             missed = _find_missed(told, entries)
             return NextMessage(webhook, entry, make_entry_message(reader, record, entry, changes, missed))
-    return NextMessage(webhook, entries[-1], None)
+    return NextSkip(webhook, entries[-1])
 
 
 def _find_missed(told: int, entries: Sequence[LogEntry]) -> tuple[int, int] | None:
