@@ -104,16 +104,16 @@ def _find_pairs(before: Behaviour, after: Behaviour) -> Iterator[tuple[Winner, W
         if twin is None or not is_same_order:
             removed.append(rule)
 
-    def is_weaker_somewhere(features: Features, stronger: Features) -> bool:
-        return any(ranking.rate(features) < ranking.rate(stronger) for ranking in (one, other))
+    def is_weaker(features: Features, stronger: Features) -> bool:
+        return one.rate(features) < one.rate(stronger)
 
     for rule in removed:
-        for partner in _find_partners(before, rule, other, is_weaker_somewhere):
+        for partner in _find_partners(before, rule, other, is_weaker):
             yield rule, partner
     for rule in after.rules:
         if one.find_twin(rule.conditions) is None:
-            # All other pairs of a rule that was removed have been looked at.
-            for partner in _find_partners(after, rule, one, lambda weaker, own: not is_weaker_somewhere(own, weaker)):
+            # The other pairs have been looked at, if there is anything to see in them.
+            for partner in _find_partners(after, rule, one, lambda features, own: not is_weaker(own, features)):
                 yield partner, rule
 
 
