@@ -67,7 +67,7 @@ class Ranking(Generic[R]):
         return None if place is None else self.find_winner(part, place, place + 1)
 
     def rate(self, features: Features) -> int:
-        """Return the priority of rules on some features: the higher, the stronger. What the order lacks comes last."""
+        """Return the priority of rules on some features: the higher, the stronger. What the order lacks counts most."""
         return sum(self._weights.get(feature, 1 << len(self._weights)) for feature in features)
 
     def find_winner(self, part: Part, begin: int = 0, end: int | None = None) -> R | None:
