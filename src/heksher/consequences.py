@@ -21,7 +21,7 @@ rule counts as removed.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from heksher.ranking import Ranking, get_features, join
+from heksher.ranking import Priorities, Ranking, get_features, join
 from heksher.region import Bound, Region
 from heksher.rule_set import Rule
 from heksher.value_type import json_key
@@ -105,16 +105,16 @@ def _find_pairs(before: Behaviour, after: Behaviour) -> Iterator[tuple[Winner, W
             removed.append(rule)
 
     for rule in removed:
-        for partner in _find_weaker_partners(before, rule, other, one):
+        for partner in _find_weaker_partners(before, rule, other, one.priorities):
             yield rule, partner
     for rule in after.rules:
         if one.find_twin(rule.conditions) is None:
-            for partner in _find_weaker_partners(after, rule, one, one):
+            for partner in _find_weaker_partners(after, rule, one, one.priorities):
                 yield partner, rule
 
 
 def _find_weaker_partners(
-    side: Behaviour, rule: Rule[Value], other: Ranking[Rule[Value]], judge: Ranking[Rule[Value]]
+    side: Behaviour, rule: Rule[Value], other: Ranking[Rule[Value]], priorities: Priorities
 ) -> Iterator[Winner]:
     """Return what wins on the other side where a rule wins on its own.
 
@@ -122,12 +122,12 @@ def _find_weaker_partners(
         side: the rule's side.
         rule: the rule.
         other: the rules of the other side.
-        judge: knows the order of features by which the others are weaker.
+        priorities: those by which the others have to be weaker.
     """
-    part, bound, priority = dict(rule.conditions), side.make_bound(rule), judge.rate(get_features(rule))
+    part, bound, priority = dict(rule.conditions), side.make_bound(rule), priorities.rate(get_features(rule))
     for place, group in enumerate(other.groups):
         region = Region(part, (bound, Bound(other, place)))
-        if judge.rate(group.features) < priority and not region.is_left(part):
+        if priorities.rate(group.features) < priority and not region.is_left(part):
             yield from (partner for partner, _ in join(group, part, region.is_left))
     if other.find_winner(part) is None:
         yield None
