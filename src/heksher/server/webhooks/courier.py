@@ -10,11 +10,11 @@ from typing import Final, Protocol, TypeVar
 from heksher.server.errors import NotFoundError
 from heksher.server.operations import webhooks
 from heksher.server.storage.base import Origin, Storage
-from heksher.server.storage.webhook_records import DeliveryRecord
 from heksher.server.webhooks import retry
 from heksher.server.webhooks.lease import Lease
 from heksher.server.webhooks.message_sender import MessageOutcome, MessageSender
-from heksher.server.webhooks.next_message import NextMessage, find_next
+from heksher.server.webhooks.next_message import NextMessage, NextSkip, find_next
+from heksher.server.webhooks.progress import Progress
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ class Courier:
         switching_storage: the same; what is written to it shows in this process at once.
         sender: sends messages.
         lease: this process's claim to be the one that does.
+        progress: how far webhooks were told.
         metrics: is told of messages.
         work: runs what asks the storage.
         is_ending: whether no further message is to be begun.
@@ -59,6 +60,7 @@ class Courier:
         switching_storage: Storage,
         sender: MessageSender,
         lease: Lease,
+        progress: Progress,
         metrics: MessageMetrics,
         work: Worker,
         is_ending: Callable[[], bool],
@@ -67,6 +69,7 @@ class Courier:
         self._switching_storage = switching_storage
         self._sender = sender
         self._lease = lease
+        self._progress = progress
         self._metrics = metrics
         self._work = work
         self._is_ending = is_ending
@@ -87,31 +90,36 @@ class Courier:
         """Return what is to be sent next; ``None`` if that is nothing, or this process is not to do it."""
         if not self._lease.take():
             return None
-        while (step := self._storage.read(lambda reader: find_next(reader, name, _now()))) is not None:
-            if isinstance(step, NextMessage):
-                # What was read before this process lost its claim may have been told by another one.
-                return step if self._lease.keep() else None
-            before = step.webhook.delivery
-            if not self._note(before, retry.note_skip(before, step.told.revision_id)) or not self._lease.keep():
+        while (step := self._find_next(name)) is not None:
+            # What was read before this process lost its claim may have been told by another one.
+            if not self._lease.keep():
                 return None
+            if isinstance(step, NextMessage):
+                return step
+            delivery = step.webhook.delivery
+            self._progress.put(delivery, retry.note_skip(delivery, step.told.revision_id))
         return None
 
+    def _find_next(self, name: str) -> NextMessage | NextSkip | None:
+        return self._storage.read(lambda reader: find_next(reader, name, _now(), self._progress.find))
+
     def _finish(self, step: NextMessage, outcome: MessageOutcome) -> NextMessage | None:
-        """Note what became of a message; return what is to be sent next, at once."""
-        before, name = step.webhook.delivery, step.webhook.record.name
+        """Take down what became of a message; return what is to be sent next, at once."""
+        delivery, name = step.webhook.delivery, step.webhook.record.name
         self._metrics.count_message(name, is_received=outcome.is_success)
         if not outcome.is_success:
             self._note_failure(step, outcome)
             return None
-        if before.failures:
-            logger.info("the webhook %r is told of changes again, after %d failures", name, before.failures)
-        is_noted = self._note(before, retry.note_success(before, step.told.revision_id, _now()))
-        return self._prepare(name) if is_noted else None
+        if delivery.failures:
+            logger.info("the webhook %r is told of changes again, after %d failures", name, delivery.failures)
+        self._progress.put(delivery, retry.note_success(delivery, step.told.revision_id, _now()))
+        return self._prepare(name)
 
     def _note_failure(self, step: NextMessage, outcome: MessageOutcome) -> None:
         name, now = step.webhook.record.name, _now()
         after = retry.note_failure(step.webhook.delivery, outcome, now)
-        if not self._note(step.webhook.delivery, after):
+        self._progress.put(step.webhook.delivery, after)
+        if name not in self._progress.note():
             return
         logger.log(
             logging.WARNING if after.failures == 1 else logging.DEBUG,
@@ -128,9 +136,6 @@ class Courier:
         self._metrics.count_given_up_webhook()
         with suppress(NotFoundError):
             webhooks.switch_off(self._switching_storage, name, reason, _SERVICE)
-
-    def _note(self, before: DeliveryRecord, after: DeliveryRecord) -> bool:
-        return webhooks.note_delivery(self._storage, before, after)
 
 
 def _now() -> datetime:

@@ -1,12 +1,13 @@
 """What a webhook is to be told next, by what is stored."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from heksher.server.operations.webhooks import Webhook, read_webhooks
 from heksher.server.storage.base import LogEntry, Reader
+from heksher.server.storage.webhook_records import DeliveryRecord
 from heksher.server.webhooks.message import make_entry_message
 from heksher.server.webhooks.message_sender import Message
 from heksher.server.webhooks.told_changes import select_changes
@@ -46,9 +47,19 @@ def is_due(webhook: Webhook, newest_revision: int, now: datetime) -> bool:
     return is_on and webhook.delivery.told.number < newest_revision and (next_attempt_at or now) <= now
 
 
-def find_next(reader: Reader, name: str, now: datetime) -> NextMessage | NextSkip | None:
-    """Return what a webhook is to be told next; ``None`` if that is nothing, now."""
-    for webhook in read_webhooks(reader):
+def find_next(
+    reader: Reader, name: str, now: datetime, progress: Callable[[DeliveryRecord], DeliveryRecord]
+) -> NextMessage | NextSkip | None:
+    """Return what a webhook is to be told next; ``None`` if that is nothing, now.
+
+    Args:
+        reader: reads what is stored.
+        name: of the webhook.
+        now: the time, with a time zone.
+        progress: returns how far a webhook was told, by what is stored of it.
+    """
+    for found in read_webhooks(reader):
+        webhook = replace(found, delivery=progress(found.delivery))
         if webhook.record.name == name and is_due(webhook, reader.revision(), now):
             return _find_message(reader, webhook)
     return None

@@ -39,7 +39,7 @@ def storage() -> Storage:
 
 
 def find(storage: Storage, name: str = "chat", now: datetime = NOON) -> NextMessage | NextSkip | None:
-    return storage.read(lambda reader: find_next(reader, name, now))
+    return storage.read(lambda reader: find_next(reader, name, now, lambda stored: stored))
 
 
 def follow(storage: Storage, name: str = "chat") -> list[tuple[int, Any]]:
@@ -48,7 +48,7 @@ def follow(storage: Storage, name: str = "chat") -> list[tuple[int, Any]]:
     while (step := find(storage, name)) is not None:
         told.append((step.told.revision, json.loads(step.message.body) if isinstance(step, NextMessage) else None))
         delivery = step.webhook.delivery
-        assert webhooks.note_delivery(storage, delivery, replace(delivery, told=step.told.revision_id))
+        assert {name} == webhooks.note_deliveries(storage, [(delivery, replace(delivery, told=step.told.revision_id))])
     return told
 
 
@@ -119,7 +119,7 @@ def test_nobody_is_told_before_it_is_due(storage: Storage):
     """Nor while it is off, or when it is gone."""
     delivery = webhooks.get(storage, "chat").delivery
     later = replace(delivery, failures=1, next_attempt_at=NOON + timedelta(seconds=5))
-    webhooks.note_delivery(storage, delivery, later)
+    webhooks.note_deliveries(storage, [(delivery, later)])
     assert find(storage) is None
     assert find(storage, now=NOON + timedelta(seconds=5)) is not None
     webhooks.enable(storage, "chat", ADMIN)
