@@ -173,6 +173,10 @@ access-rollout: env-test ## twenty programs while access is switched on: no fail
 bench-log: env-test ## the change log with a million entries: bytes for each, milliseconds for a page (QUICK=1: a tenth)
 	$(BENCH) benchmarks.log $(BENCH_ARGS) $(ARGS)
 
+.PHONY: bench-evaluate
+bench-evaluate: env-test ## evaluation with 10,000 settings and 100,000 rules, rules without effect, consequences (QUICK=1: a tenth)
+	$(BENCH) benchmarks.evaluation $(BENCH_ARGS) $(ARGS)
+
 .PHONY: bench-first-start
 bench-first-start: env-test ## eight replicas that are started at once on a database that is to be migrated
 	$(BENCH) benchmarks.first_start
@@ -180,6 +184,10 @@ bench-first-start: env-test ## eight replicas that are started at once on a data
 .PHONY: bench-import
 bench-import: env-test ## an import of 10,000 settings and 100,000 rules from a simulated existing service (QUICK=1: a tenth)
 	$(BENCH) benchmarks.import_from $(BENCH_ARGS) $(ARGS)
+
+.PHONY: bench-bulk
+bench-bulk: env-test ## 10,000 writes in one request, on SQLite and on PostgreSQL (QUICK=1: a tenth)
+	$(BENCH) benchmarks.bulk $(BENCH_ARGS) $(ARGS)
 
 # SOURCE=DIR measures another source tree, such as a worktree of an earlier commit.
 .PHONY: bench-start

@@ -18,6 +18,9 @@ DECLARE_PATH: Final = "/api/v1/settings/declare"
 DECLARE_MANY_PATH: Final = "/api/v1/settings/declare-many"
 RULES_PATH: Final = "/api/v1/rules"
 STREAM_PATH: Final = "/api/v1/stream"
+EVALUATE_PATH: Final = "/api/v1/evaluate"
+CONTEXTS_PATH: Final = "/api/v1/contexts"
+LINT_PATH: Final = "/api/v1/lint"
 
 # An addition of ours to the query's answer, on 200 and 304 alike: the feature order that its rules were written in,
 # comma-separated. A client that sees it need not ask for the order; one that does not see it asks at each update
@@ -37,6 +40,12 @@ MIN_REVISION_HEADER: Final = "Heksher-Min-Revision"
 
 # Who acts, percent-encoded: what the history of changes names, marked as not proved.
 ACTOR_HEADER: Final = "Heksher-Actor"
+
+# Why, percent-encoded: what the history of changes says beside who.
+REASON_HEADER: Final = "Heksher-Reason"
+
+# Which process of which program asks, such as ``name=checkout; instance=web-1``: what the list of clients names.
+CLIENT_HEADER: Final = "Heksher-Client"
 
 # When the token of a request expires, in its last 30 days: a moment in UTC as RFC 3339 writes it.
 TOKEN_EXPIRES_HEADER: Final = "Heksher-Token-Expires"  # noqa: S105 - the name of a header

@@ -30,8 +30,12 @@ class Write(NamedTuple):
 SETTING_ROUTE = "/api/v1/settings/{name}"
 RULE_ROUTE = "/api/v1/rules/{rule_id}"
 FEATURE_ROUTE = "/api/v1/context_features/{name}"
+WEBHOOK_ROUTE = "/api/v1/webhooks/{name}"
 # Refused to everybody where access is not checked, as it is in these tests; test_sign_in has pages where it is.
 GUARDED_PATHS = ("/api/v1/tokens", "/api/v1/people")
+# It sends a message, and stores nothing; tests/unit/server/asgi/test_entrance.py has it with all others.
+SENDING_ROUTE = f"{WEBHOOK_ROUTE}/test"
+ADDRESS = "https://hooks.invalid/"
 
 WRITES = [
     Write("POST", "/api/v1/context_features", {"context_feature": "stolen"}),
@@ -60,6 +64,15 @@ WRITES = [
     Write("PUT", f"{RULE_ROUTE}/metadata/{{key}}", {"value": 2}, {"rule_id": 6, "key": "a"}),
     Write("DELETE", f"{RULE_ROUTE}/metadata/{{key}}", None, {"rule_id": 7, "key": "a"}),
     Write("DELETE", RULE_ROUTE, None, {"rule_id": 8}),
+    Write("POST", "/api/v1/webhooks", {"name": "stolen", "url": ADDRESS}),
+    Write("PATCH", WEBHOOK_ROUTE, {"prefixes": ["a."]}, {"name": "changed"}),
+    Write("POST", f"{WEBHOOK_ROUTE}/disable", None, {"name": "silenced"}),
+    Write("POST", f"{WEBHOOK_ROUTE}/enable", {}, {"name": "silent"}),
+    Write("DELETE", WEBHOOK_ROUTE, None, {"name": "dropped"}),
+    Write(
+        "POST", "/api/v1/bulk",
+        {"operations": [{"method": "POST", "path": "/api/v1/context_features", "body": {"context_feature": "taken"}}]},
+    ),
 ]  # fmt: skip
 
 
@@ -72,3 +85,6 @@ def fill(service: HttpOperations) -> None:
     for number in range(1, 9):
         body = {"setting": "ruled", "feature_values": {"user": f"u{number}"}, "value": number, "metadata": {"a": 1}}
         service.http.post("/api/v1/rules", json=body).raise_for_status()
+    for name in ("changed", "silenced", "silent", "dropped"):
+        service.http.post("/api/v1/webhooks", json={"name": name, "url": ADDRESS}).raise_for_status()
+    service.http.post("/api/v1/webhooks/silent/disable").raise_for_status()

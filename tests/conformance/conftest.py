@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from heksher.server.storage.base import Storage
+from heksher.server.operations.logged_change import change_features
+from heksher.server.storage.base import Storage, Writer
 from tests.support.drivers import driver, own_process  # noqa: F401 - fixtures
 from tests.support.fake_service import FakeService
 from tests.support.lent_places import lend_place
+from tests.support.logged_steps import ORDER
 from tests.support.storages import STORAGE_KINDS, Place
 
 
@@ -26,6 +28,18 @@ def storage(place: Place) -> Iterator[Storage]:
     storage.open()
     yield storage
     storage.close()
+
+
+@pytest.fixture
+def featured(storage: Storage) -> Storage:
+    """A storage with context features, at revision 1."""
+
+    def work(writer: Writer) -> None:
+        writer.set_context_features(ORDER)
+        writer.record(change_features("add", [], ORDER))
+
+    storage.write(work)
+    return storage
 
 
 @pytest.fixture

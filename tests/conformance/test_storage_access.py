@@ -15,9 +15,9 @@ from heksher.server.storage.access_records import (
     PersonRecord,
     TokenRecord,
 )
-from heksher.server.storage.base import Expectation, LastChange, LoggedChange, Origin, Reader, Storage, Writer
+from heksher.server.storage.base import LastChange, LoggedChange, Origin, Reader, Storage, Writer
 from heksher.server.storage.storage_errors import ContractError, ExpectationError, StorageUnavailableError
-from tests.support.storages import SOME_CHANGE, Place, a_person, a_setting, a_token, store, write_something
+from tests.support.storages import SOME_CHANGE, Place, a_person, a_setting, a_token, expect, store, write_something
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ADA = Origin("ada", "because", "person")
@@ -262,28 +262,35 @@ def test_the_log_has_their_changes(storage: Storage) -> None:
 
 
 EXPECTATIONS = [
-    (Expectation(TOKEN, "ci", 1), 1),
-    (Expectation(TOKEN, "laptop", 1), 2),
-    (Expectation(TOKEN, "laptop", 2), 2),
-    (Expectation(TOKEN, "bob", 1), None),
-    (Expectation(TOKEN, "\0", 1), None),
-    (Expectation(PERSON, "bob", 1), 1),
-    (Expectation(PERSON, "bob", 2), 1),
-    (Expectation(PERSON, "ci", 1), None),
+    (TOKEN, "ci", 1, 1),
+    (TOKEN, "laptop", 1, 2),
+    (TOKEN, "laptop", 2, 2),
+    (TOKEN, "bob", 1, None),
+    (TOKEN, "\0", 1, None),
+    (PERSON, "bob", 1, 1),
+    (PERSON, "bob", 2, 1),
+    (PERSON, "ci", 1, None),
 ]
 
 
-@pytest.mark.parametrize(("expected", "present"), EXPECTATIONS)
-def test_a_write_can_expect_a_revision(filled: Storage, expected: Expectation, present: int | None) -> None:
+@pytest.mark.parametrize(("kind", "key", "expected", "present"), EXPECTATIONS)
+def test_a_write_can_expect_a_revision(
+    filled: Storage, kind: str, key: str, expected: int, present: int | None
+) -> None:
     """Of a token or a person, which a use is no change of; else the error says which it is, if any."""
     store(filled, lambda writer: writer.put_token(replace(a_token("laptop"), grants=())))
     filled.note_token_uses({"ci": NOON + timedelta(hours=1)})
-    if present == expected.revision:
-        assert 3 == filled.write(lambda writer: writer.record(SOME_CHANGE), ADA, expected).revision
+    expectation = expect(filled, kind, key, expected)
+    if present == expected:
+        assert 3 == filled.write(lambda writer: writer.record(SOME_CHANGE), ADA, expectation).revision
         return
     with pytest.raises(ExpectationError) as caught:
-        filled.write(lambda writer: writer.record(SOME_CHANGE), ADA, expected)
-    assert (expected.kind, expected.key, present) == (caught.value.kind, caught.value.key, caught.value.present)
+        filled.write(lambda writer: writer.record(SOME_CHANGE), ADA, expectation)
+    assert (kind, key, present) == (
+        caught.value.kind,
+        caught.value.key,
+        caught.value.present and caught.value.present.number,
+    )
 
 
 def test_uses_are_noted_to_the_hour(filled: Storage) -> None:

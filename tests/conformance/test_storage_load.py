@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from heksher.revision_id import RevisionId
 from heksher.server.errors import NotAcceptableError
 from heksher.server.operations.loading import Contents, load
 from heksher.server.operations.logged_change import delete_setting
 from heksher.server.storage.base import Expectation, Origin, RuleRecord, Storage, Writer
 from heksher.server.storage.storage_errors import ContractError, ExpectationError
-from tests.support.storages import SOME_CHANGE, a_setting, see_everything, store
+from tests.support.storages import SOME_CHANGE, a_setting, expect, see_everything, store
 
 ORDER = ("user", "theme")
 SETTINGS = [a_setting("a", aliases=["old"]), a_setting("b", ORDER, default_value="x" * 5000)]
@@ -126,24 +127,28 @@ def test_loads_more_than_one_portion(storage: Storage) -> None:
     assert len(storage.read(lambda reader: reader.changes(1, 1000, 10_000))) == 1201
 
 
-EXPECTATIONS: list[tuple[Expectation, int | None]] = [
-    (Expectation("setting", "a", 1), 1),
-    (Expectation("setting", "old", 2), 1),
-    (Expectation("setting", "gone", 1), None),
-    (Expectation("rule", "3", 1), 2),
-    (Expectation("rule", "3", 2), 2),
-    (Expectation("rule", "4", 1), None),
-    (Expectation("rule", "9" * 30, 1), None),
-    (Expectation("rule", "9" * 5000, 1), None),
-    (Expectation("rule", "0" * 5000 + "3", 1), 2),
-    (Expectation("context_features", "", 1), 1),
-    (Expectation("context_features", "", 2), 1),
+EXPECTATIONS: list[tuple[str, str, list[int], int | None]] = [
+    ("setting", "a", [1], 1),
+    ("setting", "old", [2], 1),
+    ("setting", "old", [2, 1], 1),
+    ("setting", "old", [], 1),
+    ("setting", "gone", [1], None),
+    ("rule", "3", [1], 2),
+    ("rule", "3", [2], 2),
+    ("rule", "4", [1], None),
+    ("rule", "9" * 30, [1], None),
+    ("rule", "9" * 5000, [1], None),
+    ("rule", "0" * 5000 + "3", [1], 2),
+    ("context_features", "", [1], 1),
+    ("context_features", "", [2], 1),
 ]
 
 
-@pytest.mark.parametrize(("expected", "present"), EXPECTATIONS)
-def test_a_write_can_expect_a_revision(storage: Storage, expected: Expectation, present: int | None) -> None:
-    """The work is done if the object's last change is the expected one; else the error says which it is, if any."""
+@pytest.mark.parametrize(("kind", "key", "expected", "present"), EXPECTATIONS)
+def test_a_write_can_expect_a_revision(
+    storage: Storage, kind: str, key: str, expected: list[int], present: int | None
+) -> None:
+    """The work is done if the object's last change is an expected one; else the error says which it is, if any."""
     load(storage, CONTENTS, SOMEBODY)
     store(storage, lambda writer: writer.replace_rule(replace(RULES[1], value=2)))
     before = see_everything(storage)
@@ -153,45 +158,68 @@ def test_a_write_can_expect_a_revision(storage: Storage, expected: Expectation, 
         ran.append(1)
         writer.record(SOME_CHANGE)
 
-    if present == expected.revision:
-        assert storage.write(work, SOMEBODY, expected).revision == 3
+    expectation = expect(storage, kind, key, *expected)
+    if present in expected:
+        assert storage.write(work, SOMEBODY, expectation).revision == 3
         return
     with pytest.raises(ExpectationError) as caught:
-        storage.write(work, SOMEBODY, expected)
+        storage.write(work, SOMEBODY, expectation)
     error = caught.value
-    assert (error.kind, error.key, error.expected, error.present) == (
-        expected.kind,
-        expected.key,
-        expected.revision,
-        present,
-    )
+    tag = None if present is None else storage.read(lambda reader: reader.log(present - 1))[0].revision_id
+    assert (error.kind, error.key, error.present) == (kind, key, tag)
     assert (see_everything(storage), ran) == (before, [])
 
 
+def test_a_write_can_expect_that_an_object_is_there(storage: Storage) -> None:
+    """Whatever its last change is."""
+    load(storage, CONTENTS, SOMEBODY)
+    assert storage.write(lambda writer: writer.record(SOME_CHANGE), SOMEBODY, Expectation("rule", "3", None)).is_change
+    with pytest.raises(ExpectationError):
+        storage.write(lambda writer: writer.record(SOME_CHANGE), SOMEBODY, Expectation("rule", "4", None))
+
+
+def test_a_change_of_another_history_is_not_expected(storage: Storage) -> None:
+    """It has the same number, and another stamp; one without a stamp is none that an object has."""
+    load(storage, CONTENTS, SOMEBODY)
+    for stamp in ("0123456789ab", ""):
+        expectation = Expectation("rule", "3", frozenset({RevisionId(1, stamp)}))
+        with pytest.raises(ExpectationError):
+            storage.write(lambda writer: writer.record(SOME_CHANGE), SOMEBODY, expectation)
+
+
+def test_features_that_nobody_has_changed_can_be_expected(storage: Storage) -> None:
+    """They are those of the beginning."""
+    written = storage.write(lambda _: None, SOMEBODY, Expectation("context_features", "", frozenset({RevisionId(0)})))
+    assert (written.revision, written.is_change) == (0, False)
+
+
 @pytest.mark.parametrize(
-    ("kind", "key"), [("webhook", "1"), ("signing_key", ""), ("rule", "x"), ("rule", "²"), ("rule", "-1")]
+    ("kind", "key"), [("proposal", "1"), ("signing_key", ""), ("rule", "x"), ("rule", "²"), ("rule", "-1")]
 )
 def test_only_objects_can_be_expected(storage: Storage, kind: str, key: str) -> None:
     """Anything else is a fault of the caller."""
     with pytest.raises(ContractError, match="to be expected"):
-        storage.write(lambda writer: writer.record(SOME_CHANGE), SOMEBODY, Expectation(kind, key, 1))
+        storage.write(lambda writer: writer.record(SOME_CHANGE), SOMEBODY, Expectation(kind, key, frozenset()))
 
 
 def test_an_expectation_holds_until_the_write_is_stored(storage: Storage) -> None:
     """Of many writes that expect the same, one is stored."""
     load(storage, CONTENTS, SOMEBODY)
 
-    def set_value(value: int) -> int | None:
+    expectation = expect(storage, "rule", "7", 1)
+
+    def set_value(value: int) -> RevisionId | None:
         def work(writer: Writer) -> None:
             writer.replace_rule(replace(RULES[0], value=value))
             writer.record(SOME_CHANGE)
 
         try:
-            storage.write(work, SOMEBODY, Expectation("rule", "7", 1))
+            storage.write(work, SOMEBODY, expectation)
         except ExpectationError as error:
             return error.present
         return None
 
     with ThreadPoolExecutor(5) as threads:
         outcomes = list(threads.map(set_value, range(5)))
-    assert sorted(outcomes, key=str) == [2, 2, 2, 2, None]
+    assert sorted(outcome.number for outcome in outcomes if outcome) == [2, 2, 2, 2]
+    assert None in outcomes

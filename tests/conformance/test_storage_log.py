@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from heksher.revision_id import RevisionId
-from heksher.server.operations import logged_change
 from heksher.server.storage.base import (
     LogEntry,
     LoggedChange,
@@ -17,80 +16,21 @@ from heksher.server.storage.base import (
     Writer,
 )
 from heksher.server.storage.storage_errors import ContractError
-from tests.support.storages import SOME_CHANGE, Place, a_setting, see_everything, store
+from tests.support.logged_steps import (
+    ORDER,
+    add_rule,
+    add_setting,
+    delete_rule,
+    delete_setting,
+    history,
+    note,
+    rename,
+    set_value,
+    write,
+)
+from tests.support.storages import SOME_CHANGE, Place, see_everything, store
 
-ORDER = ("user", "theme")
 LONG = "x" * 5000
-
-
-def note(number: int) -> LoggedChange:
-    """Return a change that is told from others by its number."""
-    return LoggedChange(f"note {number}", "context_features", "", None, {"number": number})
-
-
-def add_setting(writer: Writer, name: str, *aliases: str) -> SettingRecord:
-    setting = a_setting(name, aliases=aliases)
-    writer.add_setting(setting)
-    writer.record(logged_change.change_setting("declare", None, setting, ORDER))
-    return setting
-
-
-def rename(writer: Writer, name: str, new_name: str, aliases: Sequence[str]) -> None:
-    before, after = writer.find_setting(name), a_setting(new_name, aliases=aliases)
-    assert before is not None
-    writer.replace_setting(name, after)
-    writer.record(logged_change.change_setting("rename", before, after, ORDER))
-
-
-def delete_setting(writer: Writer, name: str) -> None:
-    setting, rules = writer.find_setting(name), writer.rules([name])
-    assert setting is not None
-    writer.delete_setting(setting.name)
-    writer.record_all(logged_change.delete_setting(setting, rules, ORDER))
-
-
-def add_rule(writer: Writer, setting: str, user: str, rule_id: int | None = None) -> RuleRecord:
-    rule = writer.add_rule(setting, {"user": user}, 1, {}, rule_id)
-    writer.record(logged_change.add_rule(rule, ORDER))
-    return rule
-
-
-def set_value(writer: Writer, rule_id: int, value: int) -> None:
-    rule = writer.find_rule(rule_id)
-    assert rule is not None
-    changed = RuleRecord(rule_id, rule.setting, rule.conditions, value, rule.metadata)
-    writer.replace_rule(changed)
-    writer.record(logged_change.change_rule("set value", rule, changed, ORDER))
-
-
-def delete_rule(writer: Writer, rule_id: int) -> None:
-    rule = writer.find_rule(rule_id)
-    assert rule is not None
-    writer.delete_rule(rule_id)
-    writer.record(logged_change.delete_rule(rule, ORDER))
-
-
-def write(storage: Storage, *steps: Callable[[Writer], object]) -> int:
-    """Run each step as a unit of work of its own; return the last revision."""
-    return [storage.write(step).revision for step in steps][-1]
-
-
-def history(storage: Storage, *arguments: int | None, **about: object) -> list[tuple[int, list[str]]]:
-    """Return a page of history as revisions with the actions of their changes."""
-    entries = storage.read(lambda reader: reader.history(*arguments, **about))  # type: ignore[arg-type]
-    return [(entry.revision, [change.action for change in entry.changes]) for entry in entries]
-
-
-@pytest.fixture
-def featured(storage: Storage) -> Storage:
-    """A storage with context features, at revision 1."""
-
-    def work(writer: Writer) -> None:
-        writer.set_context_features(ORDER)
-        writer.record(logged_change.change_features("add", [], ORDER))
-
-    storage.write(work)
-    return storage
 
 
 def test_several_changes_are_one_entry(storage: Storage) -> None:

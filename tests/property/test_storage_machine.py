@@ -7,13 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass, is_dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from heksher.revision_id import RevisionId
+from heksher.server.json_form import setting_from_json
 from heksher.server.operations import logged_change
 from heksher.server.storage import log_text
 from heksher.server.storage.access_records import PersonRecord, TokenRecord
@@ -24,16 +26,28 @@ from heksher.server.storage.base import (
     Origin,
     Reader,
     RuleRecord,
+    Selection,
     SettingRecord,
     Storage,
     Writer,
 )
 from heksher.server.storage.memory import MemoryStorage
+from heksher.server.storage.records import ActorKind
 from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.storage_errors import StorageError
+from heksher.server.storage.usage_records import ClientRecord, SettingUse
+from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
 from heksher.value_type import JSON
 from tests.support.json_strategies import json_values
-from tests.support.storages import SOME_CHANGE, see_access, see_everything, see_last_changes
+from tests.support.storages import (
+    SOME_CHANGE,
+    expect,
+    see_access,
+    see_everything,
+    see_last_changes,
+    see_usage,
+    see_webhooks,
+)
 
 
 class OurError(Exception):
@@ -151,6 +165,21 @@ class BringRuleBack:
 
 
 @dataclass(frozen=True)
+class BringSettingBack:
+    """The return of one of the settings whose deletions the log has, if there are any."""
+
+    index: int
+
+    def __call__(self, writer: Writer) -> object:
+        changes = [change for entry in writer.history() for change in entry.changes]
+        gone = [change for change in changes if change.kind == "setting" and "name" in (change.before or {})]
+        if not gone:
+            return None
+        change = gone[self.index % len(gone)]
+        return writer.add_setting(setting_from_json(cast("dict[str, JSON]", change.before)), change.subject)
+
+
+@dataclass(frozen=True)
 class Load:
     """Loading two settings and a rule, after all that there was has been deleted, or not."""
 
@@ -189,7 +218,18 @@ class HistoryOf:
         return newest, older
 
 
-Step = Call | ChangeValue | Rename | DeleteRule | DeleteSetting | BringRuleBack | Load | HistoryOf | Fail
+Step = (
+    Call
+    | ChangeValue
+    | Rename
+    | DeleteRule
+    | DeleteSetting
+    | BringRuleBack
+    | BringSettingBack
+    | Load
+    | HistoryOf
+    | Fail
+)
 
 
 def calls(method: str, *arguments: st.SearchStrategy[object]) -> st.SearchStrategy[Call]:
@@ -245,6 +285,53 @@ persons = st.builds(
     epoch=st.integers(0, 9),
     revision=st.integers(),
 )
+webhooks = st.builds(
+    WebhookRecord,
+    name=st.sampled_from(NAMES),
+    url=st.text(max_size=2),
+    secret=st.text(max_size=2),
+    prefixes=st.lists(st.text(max_size=2), max_size=2).map(tuple),
+    format=st.sampled_from(["standard", "slack"]),
+    creator=st.text(),
+    created_at=times,
+    off_reason=st.none() | st.text(max_size=2),
+    revision=st.integers(),
+)
+deliveries = st.builds(
+    DeliveryRecord,
+    webhook=st.sampled_from(NAMES) | st.text(max_size=2),
+    told=st.builds(RevisionId, st.integers(0, 9), st.sampled_from(["", "0123456789ab"])),
+    failures=st.integers(0, 9),
+    failing_since=st.none() | times,
+    next_attempt_at=st.none() | times,
+    attempted_at=st.none() | times,
+    problem=st.text(max_size=2),
+)
+leases = st.builds(LeaseRecord, st.sampled_from(["a", "b"]), st.sampled_from(["", "c", "d"]), st.integers(0, 9))
+uses = st.dictionaries(
+    st.sampled_from(NAMES) | st.text(max_size=2), st.builds(SettingUse, times, st.text(max_size=2)), max_size=3
+)
+clients = st.builds(
+    ClientRecord,
+    name=st.sampled_from(["a", "b", ""]) | st.text(max_size=2),
+    version=st.none() | st.just("1"),
+    instance=st.none() | st.just("x"),
+    user_agent=st.just("a/1"),
+    seen_at=times,
+    revision=st.integers(0, 9),
+)
+notes = st.one_of(
+    calls("note_uses", uses, st.lists(clients, max_size=3), times),
+    calls("forget_count"),
+    calls("counted_since"),
+    calls("setting_uses", st.none() | st.lists(st.sampled_from(NAMES) | st.text(max_size=2))),
+    calls("clients"),
+    calls("put_delivery", deliveries),
+    calls("put_lease", leases),
+    calls("find_lease", st.sampled_from(["a", "b"])),
+    calls("webhooks"),
+    calls("deliveries"),
+)
 rules_to_add = calls("add_rule", names, conditions, values, metadata, st.none() | st.none() | st.integers(-1, 5))
 fields = st.none() | st.dictionaries(st.text(max_size=2), json_values(), max_size=2)
 changes = st.builds(
@@ -256,13 +343,23 @@ changes = st.builds(
     fields,
     st.sampled_from(["", *NAMES]),
 )
-expectations = st.builds(
-    Expectation,
-    st.sampled_from(["setting", "rule", "context_features", "token", "person", "note"]),
+expectations = st.tuples(
+    st.sampled_from(["setting", "rule", "context_features", "token", "person", "webhook", "note"]),
     st.sampled_from([*NAMES, "1", "2"]),
-    st.integers(0, 10),
+    st.none() | st.lists(st.integers(0, 10), max_size=5),
 )
-origins = st.builds(Origin, st.text(), st.text(), st.booleans())
+origins = st.builds(Origin, st.text(), st.text(), st.sampled_from(get_args(ActorKind)))
+
+selections = st.builds(
+    Selection,
+    st.integers(-1, 10),
+    st.none() | st.sampled_from([*NAMES, "old_a"]),
+    st.none() | st.none() | st.integers(-1, 9),
+    st.none() | st.none() | st.text(max_size=1),
+    st.none() | st.lists(st.sampled_from(["setting", "rule", "token", "\0"]), max_size=2),
+    st.none() | st.none() | st.lists(st.integers(-1, 5), max_size=2),
+)
+some_bytes = st.none() | st.integers(0, 60)
 
 questions = st.one_of(
     calls("find_setting", st.text(max_size=2) | names),
@@ -271,9 +368,12 @@ questions = st.one_of(
     calls("find_rule_by_conditions", names, conditions),
     calls("log", st.integers(-1, 10), st.integers(-1, 3), st.integers(-1, 3)),
     calls("history", st.none() | st.integers(-1, 10), st.integers(-1, 3), st.integers(-1, 3)),
-    calls("changes", st.integers(-1, 10), st.integers(-1, 3), st.integers(-1, 3)),
+    calls("changes", st.integers(-1, 10), st.integers(-1, 3), st.integers(-1, 3), some_bytes),
     st.builds(HistoryOf, st.integers(1, 3), setting=settings_there | st.sampled_from([*NAMES, "unknown", "old_a"])),
     st.builds(HistoryOf, st.integers(1, 3), rule=rules_there | st.integers(-1, 9)),
+    calls("select", selections, st.none() | st.integers(-1, 10), st.integers(-1, 3), st.integers(-1, 3), some_bytes),
+    calls("changed_subjects", *[st.integers(-1, 10)] * 2, st.integers(-1, 3), st.integers(-1, 5)),
+    calls("find_conditions", st.lists(st.integers(-1, 9), max_size=3)),
     calls("features_revision"),
     calls("access"),
     calls("last_change", st.integers(-1, 10)),
@@ -283,6 +383,7 @@ steps: st.SearchStrategy[Step] = st.one_of(
     calls("set_context_features", st.permutations([*FEATURES, "w"])),
     calls("set_context_features", st.lists(st.sampled_from(FEATURES), max_size=4)),
     calls("add_setting", records),
+    calls("add_setting", records, st.integers(0, 10)),
     calls("replace_setting", names, records),
     calls("delete_setting", names),
     rules_to_add,
@@ -292,11 +393,15 @@ steps: st.SearchStrategy[Step] = st.one_of(
     calls("put_person", persons),
     calls("remove_person", st.sampled_from(NAMES)),
     calls("set_signing_key", st.text(max_size=2)),
+    calls("put_webhook", webhooks),
+    calls("remove_webhook", st.sampled_from(NAMES)),
+    notes,
     calls("record", changes),
     calls("record_all", st.lists(changes, max_size=3)),
     st.builds(DeleteRule, rules_there),
     st.builds(DeleteSetting, settings_there),
     st.builds(BringRuleBack, st.integers(0, 5)),
+    st.builds(BringSettingBack, st.integers(0, 5)),
     st.builds(Load, st.integers(0, 5), st.integers(0, 20)),
     st.builds(ChangeValue, rules_there, values),
     st.builds(Rename, settings_there, st.sampled_from(NAMES)),
@@ -365,13 +470,15 @@ class StorageMachine(RuleBasedStateMachine):
         self.compare(lambda storage: storage.write(lambda writer: (step(writer), writer.record(change)), origin))
 
     @rule(expected=expectations, step=steps)
-    def expect(self, expected: Expectation, step: Step) -> None:
+    def expect(self, expected: tuple[str, str, list[int] | None], step: Step) -> None:
         """Do one thing if an object is as it is expected."""
+        kind, key, revisions = expected
+        known = Expectation(kind, key, None) if revisions is None else expect(self.oracle, kind, key, *revisions)
 
         def work(writer: Writer) -> object:
             return step(writer), writer.record(SOME_CHANGE)
 
-        self.compare(lambda storage: storage.write(work, NOBODY, expected))
+        self.compare(lambda storage: storage.write(work, NOBODY, known))
 
     @rule(several=st.lists(steps, max_size=5))
     def write_several(self, several: list[Step]) -> None:
@@ -406,6 +513,11 @@ class StorageMachine(RuleBasedStateMachine):
         """Note that tokens were used."""
         self.compare(lambda storage: storage.note_token_uses(uses))
 
+    @rule(several=st.lists(notes, max_size=3))
+    def note(self, several: list[Call]) -> None:
+        """Note several things that are no changes."""
+        self.compare(lambda storage: storage.note(lambda notes: [step(notes) for step in several]))
+
     @rule()
     def restart(self) -> None:
         """Open the database anew."""
@@ -419,6 +531,8 @@ class StorageMachine(RuleBasedStateMachine):
         self.compare(see_everything)
         self.compare(see_last_changes)
         self.compare(see_access)
+        self.compare(see_webhooks)
+        self.compare(see_usage)
 
 
 def attempt(act: Callable[[Storage], object], storage: Storage) -> object:

@@ -12,6 +12,7 @@ from heksher.server.storage.base import (
     Expectation,
     LogEntry,
     LoggedChange,
+    Notes,
     Origin,
     Reader,
     RuleRecord,
@@ -119,9 +120,9 @@ class FragileStorage(Storage):
     def prune(self, before: datetime) -> int:
         return self.inner.prune(before)
 
-    def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
+    def note(self, work: Callable[[Notes], T]) -> T:
         self.check()
-        self.inner.note_token_uses(uses)
+        return self.inner.note(work)
 
     def check_writes(self) -> None:
         self.check()

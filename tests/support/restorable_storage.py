@@ -1,10 +1,9 @@
 """A storage that can be brought back to a backup while a service uses it."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable
 from typing import TypeVar
 
-from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Storage, Writer, Written
+from heksher.server.storage.base import NOBODY, Expectation, Notes, Origin, Reader, Storage, Writer, Written
 
 T = TypeVar("T")
 
@@ -36,5 +35,5 @@ class RestorableStorage(Storage):
     ) -> Written[T]:
         return self.content.write(work, origin, expected)
 
-    def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
-        self.content.note_token_uses(uses)
+    def note(self, work: Callable[[Notes], T]) -> T:
+        return self.content.note(work)

@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
+from heksher.revision_id import RevisionId
 from heksher.server.operations.logged_change import change_features
 from heksher.server.storage.access_records import PersonRecord, TokenRecord
-from heksher.server.storage.base import LoggedChange, Reader, SettingRecord, Storage, Writer, Written
+from heksher.server.storage.base import Expectation, LoggedChange, Reader, SettingRecord, Storage, Writer, Written
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.sql import SqlStorage
+from heksher.server.storage.webhook_records import WebhookRecord
 from heksher.value_type import JSON
 from tests.support.postgres import make_postgres_schema, run_sql
 
@@ -136,6 +138,12 @@ def read_revision(storage: Storage) -> int:
     return storage.read(lambda reader: reader.revision())
 
 
+def expect(storage: Storage, kind: str, key: str, *revisions: int) -> Expectation:
+    """Expect that the last change of an object is one of those with these revisions, which may be any numbers."""
+    stamps = {entry.revision: entry.stamp for entry in storage.read(lambda reader: reader.log())}
+    return Expectation(kind, key, frozenset(RevisionId(number, stamps.get(number, "")) for number in revisions))
+
+
 def see_everything(storage: Storage) -> tuple[object, ...]:
     """Return everything that a storage holds, as one reader sees it."""
     return storage.read(
@@ -155,7 +163,7 @@ def see_last_changes(storage: Storage) -> tuple[object, ...]:
 
     def work(reader: Reader) -> tuple[object, ...]:
         access = reader.access()
-        records = (*reader.settings(), *reader.rules(), *access.tokens, *access.persons)
+        records = (*reader.settings(), *reader.rules(), *access.tokens, *access.persons, *reader.webhooks())
         revisions = [reader.features_revision(), *(record.revision for record in records)]
         return tuple(reader.last_change(revision) for revision in revisions)
 
@@ -173,6 +181,21 @@ def see_access(storage: Storage) -> tuple[object, ...]:
     return storage.read(work)
 
 
+def see_webhooks(storage: Storage) -> tuple[object, ...]:
+    """Return everything that a storage holds of webhooks, with what does not count for equality."""
+
+    def work(reader: Reader) -> tuple[object, ...]:
+        webhooks = reader.webhooks()
+        return webhooks, [webhook.revision for webhook in webhooks], reader.deliveries()
+
+    return storage.read(work)
+
+
+def see_usage(storage: Storage) -> tuple[object, ...]:
+    """Return everything that a storage holds of use."""
+    return storage.read(lambda reader: (reader.counted_since(), reader.setting_uses(), reader.clients()))
+
+
 def a_token(name: str = "ci", *, expires_at: datetime | None = None) -> TokenRecord:
     """Make a token that was never used; what is not given does not matter."""
     return TokenRecord(name, f"digest of {name}", ("admin",), "ada", datetime(2026, 11, 1, tzinfo=UTC), expires_at)
@@ -181,6 +204,12 @@ def a_token(name: str = "ci", *, expires_at: datetime | None = None) -> TokenRec
 def a_person(name: str = "ada") -> PersonRecord:
     """Make a person with a password; what is not given does not matter."""
     return PersonRecord(name, ("admin",), f"hash for {name}")
+
+
+def a_webhook(name: str = "alerts") -> WebhookRecord:
+    """Make a webhook that is on, and told of everything; what is not given does not matter."""
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    return WebhookRecord(name, f"https://{name}.example/in", "whsec_c2VjcmV0", (), "standard", "ada", at)
 
 
 def a_setting(

@@ -40,6 +40,7 @@ def restore(file: Path, database: str | None) -> None:
 
     FILE is a backup, or the SQLite file of a service; the database may be of another kind than the one that was copied.
     Who was signed in has to sign in anew. The tokens that are valid then are listed: revoke those that should not be.
+    The webhooks that are on are listed, too.
     """
     with telling_errors():
         config = load_config(database)
@@ -54,6 +55,10 @@ def restore(file: Path, database: str | None) -> None:
         width = max(len(token.name) for token in copied.valid_tokens)
         for token in copied.valid_tokens:
             tell(f"  {token.name:{width}}  {_describe_token(token)}")
+    if copied.told_webhooks:
+        tell("these webhooks are on, and services on this database tell them of what follows:")
+        for name in copied.told_webhooks:
+            tell(f"  {name}")
 
 
 def _describe(copied: "Copied") -> str:

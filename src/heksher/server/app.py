@@ -15,10 +15,13 @@ from heksher.server.api.described_api import DescribedAPI
 from heksher.server.api.error_handlers import install_error_handlers
 from heksher.server.api.routes import (
     access_routes,
+    bulk_routes,
     context_feature_routes,
     declaration_routes,
     documentation_routes,
+    evaluation_routes,
     health_routes,
+    history_routes,
     query_routes,
     rule_metadata_routes,
     rule_routes,
@@ -26,6 +29,8 @@ from heksher.server.api.routes import (
     setting_routes,
     sign_in_routes,
     stream_routes,
+    usage_routes,
+    webhook_routes,
 )
 from heksher.server.api.routing import provide_services
 from heksher.server.asgi.access import public
@@ -62,6 +67,11 @@ from heksher.server.storage.doc_only import DocOnlyStorage
 from heksher.server.storage.location import storage_for
 from heksher.server.storage.storage_errors import StorageUnavailableError
 from heksher.server.token_uses import TokenUses
+from heksher.server.usage.use_counter import UseCounter
+from heksher.server.usage.use_recorder import UseRecorder
+from heksher.server.webhooks.address_rule import AddressRule
+from heksher.server.webhooks.dispatcher import WebhookDispatcher
+from heksher.server.webhooks.message_sender import MessageSender
 from heksher.server.write_turns import WriteTurns
 from heksher.version import __version__
 
@@ -115,11 +125,8 @@ class Application:
         self._updater = CatalogUpdater(
             self._catalog, self._storage, self._availability, self._writability, self._report
         )
-        # None if entries stay for ever.
-        self._pruner: HistoryPruner | None = None
-        if config.keep_history_days is not None:
-            self._pruner = HistoryPruner(self._storage, config.keep_history_days)
         self.services: Services = self._make_services()
+        self._background = list(self._make_background())
         self.end_streams: Callable[[], None] = self.services.streams.end_all
         self.api: FastAPI = self._make_api(mounted)
         self.recorder: Recorder = Recorder(self._metrics, is_logging=config.has_access_log)
@@ -152,13 +159,15 @@ class Application:
             self._updater.start()
             self._metrics.note_answering()
             self._report()
-            if self._pruner is not None:
-                self._pruner.start()
+            self.services.use_recorder.start()
+            for part in self._background:
+                part.start()
             yield
         finally:
-            if self._pruner is not None:
-                self._pruner.close()
+            for part in self._background:
+                part.close()
             self._updater.close()
+            self.services.use_recorder.close()
             self._token_uses.store()
             self._metrics.note_hits()
             self.services.workshop.close()
@@ -168,14 +177,16 @@ class Application:
 
     def _make_services(self) -> Services:
         streams = Streams(self._catalog, self._metrics)
+        uses = UseCounter(is_counting=self._config.usage == "on")
         workshop, write_turns = Workshop(), WriteTurns()
         storage = GuardedStorage(
             self._storage, self._catalog, self._availability, self._writability, self._updater.look
         )
+        storage.ceilings = self._storage.ceilings
         return Services(
             config=self._config,
             storage=storage,
-            query_service=QueryService(self._catalog, self._availability, self._metrics, workshop),
+            query_service=QueryService(self._catalog, self._availability, self._metrics, workshop, uses),
             workshop=workshop,
             streams=streams,
             metrics=self._metrics,
@@ -183,8 +194,20 @@ class Application:
             write_turns=write_turns,
             catalog=self._catalog,
             token_uses=self._token_uses,
+            uses=uses,
+            use_recorder=UseRecorder(self._storage, uses, streams.list_followers),
             sign_in=SignInService(self._config, self._catalog, storage, workshop, write_turns),
+            message_sender=MessageSender(AddressRule(self._config.webhook_networks)),
         )
+
+    def _make_background(self) -> Iterator[HistoryPruner | WebhookDispatcher]:
+        """Yield what works beside the requests, as long as the service runs."""
+        if self._config.keep_history_days is not None:
+            yield HistoryPruner(self._storage, self._config.keep_history_days)
+        if self._config.has_webhooks:
+            yield WebhookDispatcher(
+                self._storage, self.services.storage, self._catalog, self.services.message_sender, self._metrics
+            )
 
     def _make_api(self, mounted: Mapping[str, MakeMounted]) -> FastAPI:
         @asynccontextmanager
@@ -315,8 +338,13 @@ def _add_routes(api: FastAPI) -> None:
         rule_routes,
         rule_metadata_routes,
         context_feature_routes,
+        bulk_routes,
+        history_routes,
+        evaluation_routes,
+        usage_routes,
         access_routes,
         sign_in_routes,
+        webhook_routes,
         health_routes,
         documentation_routes,
     ):

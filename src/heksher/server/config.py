@@ -21,6 +21,7 @@ CONTEXT_FEATURES_VARIABLE: Final = "HEKSHER_STARTUP_CONTEXT_FEATURES"
 
 # Which versions a setting may begin with: what the existing service demands, or any.
 FirstVersion = Literal["1.0", "any"]
+Usage = Literal["on", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Config:
         max_body_bytes: the largest request body that is read.
         max_value_bytes: the most bytes that the JSON of a value, or of metadata, may have.
         keep_history_days: for how many days entries of the change log stay; ``None`` for ever.
+        usage: whether it is counted which clients ask for which settings.
         is_default_database: whether the database was not configured, so that its directory may not exist yet.
         max_cache_bytes: the size of the cache of answers in each worker, in bytes.
         max_connections: how many connections each worker has open at most.
@@ -61,6 +63,8 @@ class Config:
         oidc_grants: what groups allow, each as ``group=grant``.
         oidc_groups_claim: the claim in which it names somebody's groups.
         oidc_scopes: what it is asked to tell of people.
+        has_webhooks: whether webhooks are told of changes.
+        webhook_networks: addresses and networks that webhooks may be in, though not all of the internet reaches them.
     """
 
     database: str
@@ -78,6 +82,7 @@ class Config:
     first_version: FirstVersion = "1.0"
     max_value_bytes: int = MAX_VALUE_BYTES
     keep_history_days: int | None = None
+    usage: Usage = "on"
     host: str = "127.0.0.1"
     port: int = 8000
     public_url: str | None = None
@@ -94,3 +99,5 @@ class Config:
     oidc_grants: tuple[str, ...] = ()
     oidc_groups_claim: str = "groups"
     oidc_scopes: tuple[str, ...] = ("openid", "profile", "email")
+    has_webhooks: bool = True
+    webhook_networks: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ _MEANINGFUL_HEADERS: Final = frozenset(
     {
         "accept", "accept-encoding", "api_token", "authorization", "connection", "content-length", "content-type",
         "cookie", "forwarded", "heksher-actor", "heksher-min-revision", "heksher-reason", "host", "hx-request",
-        "if-none-match", "last-event-id", "origin", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site",
+        "if-match", "if-none-match", "last-event-id", "origin", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site",
         "transfer-encoding",
         "user-agent", "via", "x-api-key", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port",
         "x-forwarded-proto", "x-real-ip", "x-request-id",

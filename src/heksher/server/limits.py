@@ -31,6 +31,8 @@ MAX_VALUE_CHARACTERS: Final = context_value.MAX_VALUE_CHARACTERS
 MAX_VERSION_DIGITS: Final = wire.MAX_VERSION_DIGITS
 
 MAX_DECLARATIONS: Final = wire.MAX_DECLARATIONS
+# Of one request that makes several writes: they are one transaction, and other writes wait for it.
+MAX_BULK_OPERATIONS: Final = 10_000
 
 # Of tokens and people; the names of actors have as many.
 MAX_ACCESS_NAME_CHARACTERS: Final = 100
@@ -39,8 +41,16 @@ MAX_GRANTS: Final = 100
 # A longer password would be no better, and takes time to digest.
 MIN_PASSWORD_CHARACTERS: Final = 8
 MAX_PASSWORD_CHARACTERS: Final = 1_000
+MAX_WEBHOOKS: Final = 100
+MAX_WEBHOOK_URL_CHARACTERS: Final = 2_000
+# Of one webhook.
+MAX_PREFIXES: Final = 100
 # What a list that is told in pages has in one.
 MAX_PAGE_ITEMS: Final = 1_000
+
+# Of the clients that ask for settings, those that were seen last; what is known of others is removed.
+MAX_CLIENTS: Final = 10_000
+KEEP_CLIENTS_DAYS: Final = 30
 
 MAX_CONTEXT_FEATURES: Final = 256
 MAX_METADATA_KEYS: Final = 1_000

@@ -81,6 +81,12 @@ class Metrics:
         self._noted_losses = 0
         self._settings = gauge("catalog_settings", "Settings in the catalog.", "livemax")
         self._rules = gauge("catalog_rules", "Rules in the catalog.", "livemax")
+        self._webhooks = gauge("webhooks", "Webhooks that are on.", "livemax")
+        self._failing_webhooks = gauge("webhooks_failing", "Webhooks that are on, and were not told lately.", "livemax")
+        self._given_up_webhooks = counter("webhooks_given_up", "Webhooks that were switched off as they had failed.")
+        self._messages = counter(
+            "webhook_messages", "Attempts to send a message to a webhook.", ("webhook", "is_received")
+        )
         self._max_settings = gauge("max_settings", "Settings that there may be before none is added.", "livemin")
         self._max_rules = gauge("max_rules", "Rules that there may be before none is added.", "livemin")
         self._ending_tokens = gauge(
@@ -140,6 +146,19 @@ class Metrics:
     def set_tokens_ending(self, count: int) -> None:
         """Record how many tokens end soon."""
         self._ending_tokens.set(count)
+
+    def set_webhooks(self, on: int, failing: int) -> None:
+        """Record how many webhooks are on, and how many of these fail."""
+        self._webhooks.set(on)
+        self._failing_webhooks.set(failing)
+
+    def count_message(self, webhook: str, *, is_received: bool) -> None:
+        """Count an attempt to send a message to a webhook."""
+        self._messages.labels(webhook, str(is_received).lower()).inc()
+
+    def count_given_up_webhook(self) -> None:
+        """Count a webhook that was switched off as it had failed."""
+        self._given_up_webhooks.inc()
 
     def set_streams(self, count: int) -> None:
         """Record how many streams are open in this process."""

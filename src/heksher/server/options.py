@@ -190,7 +190,7 @@ OPTIONS: Final = (
         kind=WebOrigins(),
         flag="--cors-origins",
         variable="HEKSHER_CORS_ORIGINS",
-        help="origins of web pages elsewhere that may call the routes which are open to them (as yet there are none);"
+        help="origins of web pages elsewhere that may call the routes which are open to them (evaluation);"
         " separated by commas",
         default_help="none",
     ),
@@ -297,5 +297,27 @@ OPTIONS: Final = (
         variable="HEKSHER_KEEP_HISTORY_DAYS",
         help="for how many days entries of the change log stay; older ones are removed daily, except for the newest",
         default_help="they stay for ever",
+    ),
+    Option(
+        name="has_webhooks",
+        kind=Truth(),
+        flag="--webhooks",
+        variable="HEKSHER_WEBHOOKS",
+        help="webhooks are told of changes; not so where a copy of a database is tried out",
+    ),
+    Option(
+        name="webhook_networks",
+        kind=Networks(),
+        flag="--webhook-networks",
+        variable="HEKSHER_WEBHOOK_NETWORKS",
+        help="addresses and networks that webhooks may be in though they are not public; separated by commas",
+        default_help="none",
+    ),
+    Option(
+        name="usage",
+        kind=Choice(("on", "off")),
+        flag="--usage",
+        variable="HEKSHER_USAGE",
+        help="whether it is counted which clients ask for which settings; off behind a cache that answers some of them",
     ),
 )

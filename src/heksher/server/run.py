@@ -151,7 +151,7 @@ def _warn_of_gaps(config: Config, storage: Storage) -> None:
         return
     # A database that is away again already is told of by whoever follows it.
     with suppress(StorageUnavailableError):
-        if not list_features(storage):
+        if not list_features(storage).content:
             logger.warning("the service has no context features, so no setting can be declared: %s", REMEDY)
         access = storage.read(lambda reader: reader.access())
         if config.has_access and not (access.tokens or access.persons or config.oidc_issuer):

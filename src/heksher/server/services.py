@@ -12,6 +12,9 @@ from heksher.server.queries.workshop import Workshop
 from heksher.server.sign_in.sign_in_service import SignInService
 from heksher.server.storage.base import Storage
 from heksher.server.token_uses import TokenUses
+from heksher.server.usage.use_counter import UseCounter
+from heksher.server.usage.use_recorder import UseRecorder
+from heksher.server.webhooks.message_sender import MessageSender
 from heksher.server.write_turns import WriteTurns
 
 
@@ -31,7 +34,10 @@ class Services:
         write_turns: runs writes in threads.
         catalog: knows what is stored, and who may do what.
         token_uses: is told when tokens are used.
+        uses: is told which clients ask for which settings.
+        use_recorder: stores that.
         sign_in: signs people in and out.
+        message_sender: sends messages to webhooks.
     """
 
     config: Config
@@ -44,4 +50,7 @@ class Services:
     write_turns: WriteTurns
     catalog: Catalog
     token_uses: TokenUses
+    uses: UseCounter
+    use_recorder: UseRecorder
     sign_in: SignInService
+    message_sender: MessageSender

@@ -1,12 +1,20 @@
 """When tokens were last used: noted in memory, stored from time to time, so that a request never waits for it."""
 
+import threading
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from heksher.server.storage.base import Storage
 from heksher.server.storage.storage_errors import StorageError
 
 _HOUR_S: Final = 3600
+
+
+class _Use(NamedTuple):
+    """The use of a token, by its name, in an hour since 1970."""
+
+    name: str
+    hour: int
 
 
 class TokenUses:
@@ -18,27 +26,35 @@ class TokenUses:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        # By the name of the token, in hours since 1970: what is not stored yet, and what was stored last.
-        self._noted: dict[str, int] = {}
-        self._stored: dict[str, int] = {}
+        # Guards what follows.
+        self._lock = threading.Lock()
+        # By digests, as a name can be given again: what is not stored yet, and what is stored of the newest hour.
+        self._noted: dict[str, _Use] = {}
+        self._stored: dict[str, _Use] = {}
 
-    def note(self, name: str, now_s: float) -> float:
+    def note(self, name: str, digest: str, now_s: float) -> float:
         """Note the use of a token, at a time by ``time.time``; return until when further uses need not be noted."""
-        hour = int(now_s) // _HOUR_S
-        if self._stored.get(name) != hour:
-            self._noted[name] = hour
-        return float((hour + 1) * _HOUR_S)
+        use = _Use(name, int(now_s) // _HOUR_S)
+        with self._lock:
+            if self._stored.get(digest) != use:
+                self._noted[digest] = use
+        return float((use.hour + 1) * _HOUR_S)
 
     def store(self) -> None:
         """Store what was noted; while the database cannot be written to, it stays noted."""
-        noted, self._noted = self._noted, {}
+        with self._lock:
+            noted, self._noted = self._noted, {}
         if not noted:
             return
         try:
             self._storage.note_token_uses(
-                {name: datetime.fromtimestamp(hour * _HOUR_S, UTC) for name, hour in noted.items()}
+                {use.name: datetime.fromtimestamp(use.hour * _HOUR_S, UTC) for use in noted.values()}
             )
         except StorageError:
-            self._noted = {**noted, **self._noted}
-        else:
-            self._stored = {**self._stored, **noted}
+            with self._lock:
+                self._noted = {**noted, **self._noted}
+            return
+        newest = max(use.hour for use in noted.values())
+        with self._lock:
+            stored = {**self._stored, **noted}
+            self._stored = {digest: use for digest, use in stored.items() if use.hour == newest}

@@ -32,6 +32,9 @@ DUE = (
     "0004 Keep what is needed of entries that are removed from the log: who made last changes, and what was deleted.",
     "0005 Keep who may do what: tokens, people, and the key that their cookies are signed with.",
     "0006 Keep what each actor is: a token, a person, or nobody who is known.",
+    "0007 Let the log be read by who made changes, and by what kind of objects they are about, in pages.",
+    "0008 Keep who is told of changes: webhooks, how far each was told, and which process does that.",
+    "0009 Keep what programs use: when each setting was last asked for, and which clients ask.",
 )
 
 

@@ -43,11 +43,30 @@ BEYOND = {
         {"name": "a", "grants": ["read"], "password": "x" * 1001},
         422,
     ),
+    "MAX_WEBHOOK_URL_CHARACTERS": (
+        "POST",
+        "/api/v1/webhooks",
+        {"name": "a", "url": f"https://hooks.example/{'x' * 2000}"},
+        422,
+    ),
+    "MAX_PREFIXES": (
+        "POST",
+        "/api/v1/webhooks",
+        {"name": "a", "url": "https://a.example", "prefixes": repeat(101)},
+        422,
+    ),
+    "MAX_BULK_OPERATIONS": (
+        "POST",
+        "/api/v1/bulk",
+        {"operations": [{"method": "DELETE", "path": "/api/v1/rules/1"}] * 10_001},
+        422,
+    ),
     "MAX_PAGE_ITEMS": ("GET", "/api/v1/tokens?limit=1001", None, 422),
     "MAX_QUERY_VALUES": ("POST", "/api/v1/query", {"context_filters": {"user": repeat(100_001)}}, 422),
 }
-# They bound what the service says and keeps, not what it takes: test_error_handlers_full has the last two.
-OF_ANSWERS = {"MAX_REPORTED_ERRORS", "MAX_CACHE_BYTES", "MAX_SETTINGS", "MAX_RULES"}
+# They bound what the service says and keeps, not what it takes: test_error_handlers_full, test_webhook_routes and
+# test_storage_usage have the last four.
+OF_ANSWERS = {"MAX_REPORTED_ERRORS", "MAX_CACHE_BYTES", "MAX_SETTINGS", "MAX_RULES", "MAX_WEBHOOKS", "MAX_CLIENTS"}
 # They end connections: tests/unit/server/http has those.
 OF_CONNECTIONS = {
     "MAX_HEAD_BYTES", "MAX_CONNECTIONS", "MAX_PENDING_BYTES", "MAX_HEAD_S", "MAX_BODY_S", "MAX_UNREAD_S",

@@ -65,6 +65,8 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
     metrics.set_writes_possible(True)
     metrics.set_cache(12, 34_567)
     metrics.set_tokens_ending(6)
+    metrics.set_webhooks(3, 1)
+    metrics.count_given_up_webhook()
     metrics.set_connections(8, 192, 4096)
     metrics.count_ended_connection("room")
     metrics.set_wanted_workers(4)
@@ -88,6 +90,9 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
         "heksher_writes_possible": 1,
         "heksher_cache_answers": 12,
         "heksher_tokens_ending": 6,
+        "heksher_webhooks": 3,
+        "heksher_webhooks_failing": 1,
+        "heksher_webhooks_given_up_total": 1,
         "heksher_connections": 8,
         "heksher_connections_limit": 192,
         "heksher_request_bytes": 4096,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from heksher.server.address_kind import HeaderName, Hosts, ListenHost, Networks, PublicURL, WebOrigins
-from heksher.server.config import Config, FirstVersion
+from heksher.server.config import Config, FirstVersion, Usage
 from heksher.server.logs import LogFormat
 from heksher.server.oidc_kind import GroupGrants, Issuer, Scopes, Secret
 from heksher.server.option_kind import Choice, FeatureNames, Number, Text, Truth
@@ -24,7 +24,7 @@ TYPES = {
     Scopes: {tuple[str, ...]},
     Number: {int, int | None},
     Truth: {bool},
-    Choice: {LogFormat, FirstVersion},
+    Choice: {LogFormat, FirstVersion, Usage},
     FeatureNames: {tuple[str, ...] | None},
     PublicURL: {str | None},
     HeaderName: {str | None},

@@ -49,6 +49,13 @@ class Permission(Protocol):
             UnknownCallerError: it is not known any more who it is.
         """
 
+    def allow_somewhere(self, role: Role) -> bool:
+        """Return whether a role is granted now, for some settings at least.
+
+        Raises:
+            UnknownCallerError: it is not known any more who it is.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -91,6 +98,10 @@ class Grants:
     def allow(self, role: Role, setting: str = "") -> bool:
         """Return whether a role is granted: for a setting (canonical name), or for all of them (``""``)."""
         return any(grant.allows(role, setting) for grant in self.items)
+
+    def allow_somewhere(self, role: Role) -> bool:
+        """Return whether a role is granted, for some settings at least."""
+        return role in self.roles
 
     def texts(self) -> tuple[str, ...]:
         """Return the grants as people write them."""

@@ -5,6 +5,7 @@ everybody's, when there is another key.
 """
 
 import hashlib
+import secrets
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,7 @@ MAX_SESSION_S: Final = 12 * 3600
 _MAX_CHARACTERS: Final = 4096
 # By how much the clocks of two replicas may differ.
 _MAX_SKEW_S: Final = 300
+_KEY_BYTES: Final = 32
 # What is signed for one purpose is of no use for another.
 _PURPOSE: Final = "heksher.session"
 
@@ -37,6 +39,11 @@ class SignedSession:
     def end_s(self) -> int:
         """When it ends by itself, by ``time.time``."""
         return self.signed_in_s + MAX_SESSION_S
+
+
+def make_key() -> str:
+    """Return a new key to sign with: 256 random bits."""
+    return secrets.token_urlsafe(_KEY_BYTES)
 
 
 def sign(key: str, person: str, epoch: int, now_s: float) -> str:

@@ -23,13 +23,13 @@ from starlette.responses import Response
 from heksher.server.limits import MAX_INTEGER_DIGITS, MAX_JSON_NESTING, MAX_REPORTED_ERRORS
 from heksher.server.queries.workshop import MAX_BYTES_ON_EVENT_LOOP, Workshop
 from heksher.value_type import JSON, shorten
-from heksher.wire import QUERY_PATH, STREAM_PATH
+from heksher.wire import EVALUATE_PATH, QUERY_PATH, STREAM_PATH
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 _INTEGER_END = 10**MAX_INTEGER_DIGITS
 # Requests that are answered without the database.
-_READ_PATHS = frozenset({QUERY_PATH, STREAM_PATH})
+_READ_PATHS = frozenset({QUERY_PATH, STREAM_PATH, EVALUATE_PATH})
 
 
 def parse_json(body: bytes) -> JSON:

@@ -5,14 +5,16 @@ Source: docs/reference/compatibility.md.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from heksher.server.api.if_match import write_tag
+from heksher.server.api.write_call import RefusingAnswerError, UnreadableWriteError
 from heksher.server.asgi.late_look import CHALLENGE_AGAIN
 from heksher.server.errors import (
     ConflictError,
@@ -21,6 +23,10 @@ from heksher.server.errors import (
     NotAcceptableError,
     NotFoundError,
     NotPermittedError,
+    OutdatedError,
+    PrunedError,
+    RevertConflictError,
+    StepError,
     UnknownCallerError,
 )
 from heksher.server.json_form import JSONObject
@@ -127,13 +133,53 @@ def _(error: NotFoundError) -> ErrorDescription:
 
 
 @describe_error.register
+def _(error: PrunedError) -> ErrorDescription:
+    return ErrorDescription(HTTPStatus.GONE, str(error))
+
+
+@describe_error.register
+def _(error: OutdatedError) -> ErrorDescription:
+    tag = None if error.tag is None else write_tag(error.tag)
+    current = None if error.current is None else dict(error.current)
+    last_change = None if error.last_change is None else dict(error.last_change)
+    more: JSONObject = {"current": current, "etag": tag, "last_change": last_change}
+    return ErrorDescription(HTTPStatus.PRECONDITION_FAILED, str(error), {} if tag is None else {"ETag": tag}, more)
+
+
+@describe_error.register
 def _(error: FullError) -> ErrorDescription:
     return ErrorDescription(HTTPStatus.INSUFFICIENT_STORAGE, str(error))
 
 
 @describe_error.register
+def _(error: UnreadableWriteError) -> ErrorDescription:
+    return describe_error(RequestValidationError(error.faults))
+
+
+@describe_error.register
+def _(error: RefusingAnswerError) -> ErrorDescription:
+    return ErrorDescription(error.status, str(error), more={"answer": error.body})
+
+
+@describe_error.register
+def _(error: StepError) -> ErrorDescription:
+    cause = describe_error(error.cause)
+    more = {**cause.more, "operation": error.number}
+    if "errors" in more:
+        parts = cast("list[Any]", more["errors"])
+        more["errors"] = [{**part, "loc": ["body", "operations", error.number, *part["loc"]]} for part in parts]
+    return replace(cause, detail=f"operation {error.number}: {cause.detail}", more=more)
+
+
+@describe_error.register
 def _(error: ConflictError) -> ErrorDescription:
     return ErrorDescription(409, str(error), more={"conflicts": list(error.conflicts)} if error.conflicts else {})
+
+
+@describe_error.register
+def _(error: RevertConflictError) -> ErrorDescription:
+    more: JSONObject = {"conflicts": list(error.conflicts), "changes": [dict(change) for change in error.changes]}
+    return ErrorDescription(HTTPStatus.CONFLICT, f"{error}: {'; '.join(error.conflicts)}", more=more)
 
 
 @describe_error.register

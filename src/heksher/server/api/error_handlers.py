@@ -45,7 +45,7 @@ def answer_error(error: Exception) -> Response:
     """Return the answer to an error of a request to a route of v1; raise it if it is none of a request's own."""
     description = describe_error(error)
     if description.status in NEW_STATUSES:
-        return ProblemAnswer(description.status, description.detail, description.headers)
+        return ProblemAnswer(description.status, description.detail, description.headers, **description.more)
     match error:
         case NotFoundError() if error.kind in _BODILESS:
             return Response(status_code=description.status)

@@ -74,7 +74,7 @@ def _require_value(text: str) -> str:
     return text
 
 
-def _limit(most: int, what: str) -> BeforeValidator:
+def limit(most: int, what: str) -> BeforeValidator:
     """Return a check of how many there are, made before each of them is looked at: a million faults take seconds."""
 
     def check(value: object) -> object:
@@ -141,12 +141,12 @@ _NO_OTHER_KEYS: dict[str, JsonValue] = {"additionalProperties": False}
 MetadataField = Annotated[
     dict[MetadataKey, AnyJSON],
     Field(max_length=MAX_METADATA_KEYS, examples=[{"owner": "web-team"}], json_schema_extra=_NO_OTHER_KEYS),
-    _limit(MAX_METADATA_KEYS, "the keys of metadata"),
+    limit(MAX_METADATA_KEYS, "the keys of metadata"),
 ]
 ConditionsField = Annotated[
     dict[Feature, FeatureValue],
     Field(min_length=1, max_length=MAX_CONTEXT_FEATURES, json_schema_extra=_NO_OTHER_KEYS),
-    _limit(MAX_CONTEXT_FEATURES, "the conditions of a rule"),
+    limit(MAX_CONTEXT_FEATURES, "the conditions of a rule"),
 ]
 WireType = Annotated[
     ValueType,
@@ -164,9 +164,13 @@ WireType = Annotated[
 Features = Annotated[
     list[Feature],
     Field(min_length=1, max_length=MAX_CONTEXT_FEATURES, json_schema_extra={"uniqueItems": True}),
-    _limit(MAX_CONTEXT_FEATURES, "context features"),
+    limit(MAX_CONTEXT_FEATURES, "context features"),
     AfterValidator(_refuse_repeats),
 ]
+
+
+# Of those that a request asks for: a list, or a text with commas; null for all.
+AskedNames = Annotated[list[str] | str | None, limit(MAX_QUERY_SETTINGS, "the settings that a query names")]
 
 
 class RequestModel(BaseModel):
@@ -320,12 +324,10 @@ class RuleMetadataValue(RequestModel):
 class QueryBody(RequestModel):
     """A query. Texts have the same form as in a query string."""
 
-    settings: Annotated[list[str] | str | None, _limit(MAX_QUERY_SETTINGS, "the settings that a query names")] = Field(
-        default=None, description="names; null: all settings", examples=[["a"]]
-    )
+    settings: AskedNames = Field(default=None, description="names; null: all settings", examples=[["a"]])
     context_filters: Annotated[
         dict[str, list[ListedValue] | str] | str,
-        _limit(MAX_QUERY_FILTERS, "the context features that a query has filters for"),
+        limit(MAX_QUERY_FILTERS, "the context features that a query has filters for"),
     ] = Field(
         default="*",
         description="`*`: every rule; else for each context feature the values that are let through, or `*` for all",

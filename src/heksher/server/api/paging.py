@@ -12,6 +12,7 @@ from typing import Annotated, Final, TypeVar
 from fastapi import Depends, Query
 from fastapi.exceptions import RequestValidationError
 
+from heksher.revision_id import parse_revision
 from heksher.server.limits import MAX_PAGE_ITEMS
 
 T = TypeVar("T")
@@ -40,7 +41,18 @@ class PageRequest:
         """
         rest = [item for item in items if key(item) > self.after]
         page = rest[: self.limit]
-        return page, _write_cursor(key(page[-1])) if len(rest) > len(page) else None
+        return page, write_cursor(key(page[-1])) if len(rest) > len(page) else None
+
+    def read_number(self) -> int:
+        """Return the number that the page before ends with; 0 for the first page.
+
+        Raises:
+            RequestValidationError: the cursor is that of another list.
+        """
+        number = parse_revision(self.after or "0")
+        if number is None:
+            raise refuse_cursor()
+        return number
 
 
 async def read_page(
@@ -81,7 +93,8 @@ WantedPageDependency = Annotated[PageRequest | None, Depends(read_wanted_page)]
 PageDependency = Annotated[PageRequest, Depends(read_page)]
 
 
-def _write_cursor(key: str) -> str:
+def write_cursor(key: str) -> str:
+    """Return the cursor of the page after the one that ends with a text."""
     return urlsafe_b64encode(key.encode()).decode().rstrip("=")
 
 
@@ -91,7 +104,12 @@ def _read_cursor(cursor: str) -> str:
     except ValueError:
         key = ""
     # What is decoded leniently is not what was told.
-    if not key or _write_cursor(key) != cursor:
-        message = "this is no cursor of this list: take next_cursor of the page before, as it is"
-        raise RequestValidationError([{"loc": ("query", "cursor"), "msg": message, "type": "value_error"}])
+    if not key or write_cursor(key) != cursor:
+        raise refuse_cursor()
     return key
+
+
+def refuse_cursor() -> RequestValidationError:
+    """Return the error of a request whose cursor is none of the list that it asks for."""
+    message = "this is no cursor of this list: take next_cursor of the page before, as it is"
+    return RequestValidationError([{"loc": ("query", "cursor"), "msg": message, "type": "value_error"}])

@@ -29,8 +29,8 @@ from heksher.wire import (
 )
 
 # How error messages name the parameters of the two kinds of query.
-_QUERY: Final = "query"
-_BODY: Final = "body"
+IN_QUERY: Final = "query"
+IN_BODY: Final = "body"
 
 _REVISION_RULE: Final = (
     f"a revision is a whole number of at most {MAX_REVISION_DIGITS} digits, alone or with a hyphen and its stamp of 12"
@@ -77,7 +77,7 @@ async def _read_query(
     ] = False,
 ) -> CatalogQuery:
     def read() -> CatalogQuery:
-        names, filters = _read_names(settings, _QUERY), _read_filters(context_filters, _QUERY)
+        names, filters = read_names(settings, IN_QUERY), _read_filters(context_filters, IN_QUERY)
         return CatalogQuery(names, filters, include_metadata, include_aliases)
 
     if len(settings or "") + len(context_filters) > _MAX_CHARACTERS_ON_EVENT_LOOP:
@@ -93,8 +93,8 @@ async def _read_posted_query(services: ServicesDependency, body: QueryBody) -> C
 
 def _convert_body(body: QueryBody) -> CatalogQuery:
     return CatalogQuery(
-        _read_names(body.settings, _BODY),
-        _read_filters(body.context_filters, _BODY),
+        read_names(body.settings, IN_BODY),
+        _read_filters(body.context_filters, IN_BODY),
         body.include_metadata,
         body.include_aliases,
     )
@@ -128,7 +128,7 @@ DemandedRevisionDependency = Annotated[RevisionId | None, Depends(_read_demanded
 
 
 def _refuse_revision() -> NoReturn:
-    _refuse("header", MIN_REVISION_HEADER, _REVISION_RULE)
+    refuse_part("header", MIN_REVISION_HEADER, _REVISION_RULE)
 
 
 def _is_large(body: QueryBody) -> bool:
@@ -138,14 +138,23 @@ def _is_large(body: QueryBody) -> bool:
     return sum(map(len, texts)) > _MAX_CHARACTERS_ON_EVENT_LOOP or values > _MAX_VALUES_ON_EVENT_LOOP
 
 
-def _read_names(settings: str | list[str] | None, place: str) -> tuple[str, ...] | None:
+def read_names(settings: str | list[str] | None, place: str) -> tuple[str, ...] | None:
+    """Return the names that a request is about, each once; ``None`` for all settings.
+
+    Args:
+        settings: a list, or a text with commas.
+        place: where that stands, for the error.
+
+    Raises:
+        RequestValidationError: there are too many.
+    """
     if settings is None:
         return None
     # Of a text with too many, some are enough.
     names = settings if isinstance(settings, list) else settings.split(",", MAX_QUERY_SETTINGS) if settings else []
     if len(names) > MAX_QUERY_SETTINGS:
         message = f"a query names at most {MAX_QUERY_SETTINGS} settings; leave the parameter out to get all"
-        _refuse(place, "settings", message)
+        refuse_part(place, "settings", message)
     return tuple(dict.fromkeys(names))
 
 
@@ -161,7 +170,7 @@ def _parse_filters(text: str, place: str) -> dict[str, FeatureFilter]:
     except RepeatedFilterError as error:
         raise HTTPException(400, str(error)) from None
     except ValueError as error:
-        _refuse(place, "context_filters", str(error))
+        refuse_part(place, "context_filters", str(error))
 
 
 def _convert_filters(filters: Mapping[str, str | list[JsonValue]], place: str) -> dict[str, FeatureFilter]:
@@ -169,11 +178,11 @@ def _convert_filters(filters: Mapping[str, str | list[JsonValue]], place: str) -
     try:
         check_counts(len(filters), MAX_QUERY_FILTERS, count, MAX_QUERY_VALUES)
     except ValueError as error:
-        _refuse(place, "context_filters", str(error))
+        refuse_part(place, "context_filters", str(error))
     converted: dict[str, FeatureFilter] = {}
     for feature, values in filters.items():
         if isinstance(values, str) and values != EVERY_VALUE:
-            _refuse(place, "context_filters", f"the filter for {feature!r} must be a list of values, or *")
+            refuse_part(place, "context_filters", f"the filter for {feature!r} must be a list of values, or *")
         converted[feature] = None if isinstance(values, str) else _read_listed(feature, values, place)
     return converted
 
@@ -182,12 +191,17 @@ def _read_listed(feature: str, values: Iterable[object], place: str) -> frozense
     try:
         texts = frozenset(map(read_value_text, values))
     except ValueError as error:
-        _refuse(place, "context_filters", f"the filter for {feature!r} has something else: {error}")
+        refuse_part(place, "context_filters", f"the filter for {feature!r} has something else: {error}")
     for text in texts:
         if fault := find_listed_fault(text):
-            _refuse(place, "context_filters", describe_value_fault(feature, text, fault))
+            refuse_part(place, "context_filters", describe_value_fault(feature, text, fault))
     return texts
 
 
-def _refuse(place: str, parameter: str, message: str) -> NoReturn:
+def refuse_part(place: str, parameter: str, message: str) -> NoReturn:
+    """Refuse a request for one of its parameters.
+
+    Raises:
+        RequestValidationError: always.
+    """
     raise RequestValidationError([{"loc": (place, parameter), "msg": message, "type": "value_error"}])

@@ -1,11 +1,13 @@
 """How answers are made, and how they are documented."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, TypeAlias, TypeVar
 
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, JsonValue
 
+from heksher.server.api.if_match import write_tag
 from heksher.server.json_bytes import encode
 from heksher.server.json_form import JSONObject
 from heksher.server.problem import PROBLEM_MEDIA_TYPE, make_problem
@@ -53,6 +55,23 @@ def answer_text(text: str, status_code: int) -> Response:
 def answer_written(written: Written[None]) -> Response:
     """Return an answer without a body for a write."""
     return Response(status_code=204, headers=tell_revision(written))
+
+
+def show_answer(answer: Response) -> JSONObject:
+    """Return status and body of an answer, to be told as one of several; ``None`` for no body."""
+    body = bytes(answer.body)
+    content = None if not body else json.loads(body) if isinstance(answer, JSONAnswer) else body.decode()
+    return {"status": answer.status_code, "body": content}
+
+
+def answer_changed(written: Written[None]) -> Response:
+    """Return an answer without a body for a write of an object that has a tag: with the new one, if there is one."""
+    return Response(status_code=204, headers={**tell_revision(written), **tell_new_tag(written)})
+
+
+def tell_new_tag(written: Written[T]) -> dict[str, str]:
+    """Return the header with the tag that a write has given its object; nothing if the write has changed nothing."""
+    return {"ETag": write_tag(written.revision_id)} if written.is_change else {}
 
 
 def tell_revision(written: Written[T]) -> dict[str, str]:
@@ -310,12 +329,16 @@ NO_ROOM: Responses = problem_details(
 UNREADABLE: Responses = document(
     problem(413, "The body is too large."), problem(415, "The body is compressed: send it as it is.")
 )
-BAD_ACTOR: Responses = problem_details(400, "The header `Heksher-Actor` is malformed.")
+BAD_ACTOR: Responses = problem_details(400, "The header `Heksher-Actor` or `Heksher-Reason` is malformed.")
 NO_CREDENTIAL: Responses = problem_details(401, "The request has no credential that the service knows.")
 NOT_PERMITTED: Responses = problem_details(
     403, "The caller may not do this, or a web page that is not the service's own has sent the request."
 )
 FOREIGN_HOST: Responses = problem_details(421, "The request is for a name that is not the service's own.")
+OUTDATED: Responses = problem_details(
+    412,
+    "The object is not what `If-Match` expects: `current` is what it is, `last_change` who has made it so.",
+)
 # What every route with a body can answer.
 READ_FAILURES: Responses = document(INVALID, UNAVAILABLE)
 WRITE_FAILURES: Responses = document(INVALID, UNREADABLE, UNAVAILABLE, NO_ROOM)

@@ -2,33 +2,44 @@
 
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
-from functools import wraps
+from functools import partial, wraps
 from inspect import Parameter, iscoroutinefunction
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Path
+from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query
 from fastapi.params import Depends as Dependency
 from pydantic import BeforeValidator
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from heksher.server.access.grants import Role
 from heksher.server.api.body import StrictRoute
+from heksher.server.api.dry_run import DryRunInQuery, document_dry_run, require_storage, try_write
+from heksher.server.api.if_match import read_if_match
 from heksher.server.api.responses import (
     FOREIGN_HOST,
     NO_CREDENTIAL,
     NOT_PERMITTED,
+    OUTDATED,
     Responses,
     add_problem_details,
     document,
 )
-from heksher.server.asgi.access import UNKNOWN_ACCESS, get_access
-from heksher.server.asgi.caller import MAX_ACTOR_CHARACTERS, get_caller
+from heksher.server.asgi.access import UNKNOWN_ACCESS, Access, get_access
+from heksher.server.asgi.caller import MAX_ACTOR_CHARACTERS, MAX_REASON_CHARACTERS, get_caller
 from heksher.server.asgi.gate import make_standing
+from heksher.server.asgi.header_fields import IF_MATCH, get_fields
 from heksher.server.asgi.late_look import Standing
+from heksher.server.config import Config
+from heksher.server.errors import NotAcceptableError
+from heksher.server.operations.expecting_storage import ExpectingStorage
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
-from heksher.server.write_turns import WriteTurns
-from heksher.wire import ACTOR_HEADER
+from heksher.server.usage.client_fields import read_client_fields
+from heksher.wire import ACTOR_HEADER, REASON_HEADER
+
+# Notes that the client which sends the request needs settings with these names.
+NoteUse = Callable[[tuple[str, ...]], None]
 
 # Dependencies are coroutines although they await nothing: FastAPI would run a plain function in a thread.
 
@@ -41,15 +52,47 @@ async def _get_services(request: Request) -> Services:
 ServicesDependency = Annotated[Services, Depends(_get_services)]
 
 
-async def _get_storage(services: ServicesDependency) -> Storage:
+# Only described here, as those of the origin.
+_IfMatchHeader = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        description="of a write of a setting, a rule or the list of context features: the tag that it must have, of the"
+        " answer in which it was read; else 412, with what it is now. A malformed one is answered 400.",
+        examples=['"17-0123456789ab"'],
+    ),
+]
+
+
+async def _get_storage(request: Request, services: ServicesDependency) -> Storage:
+    if IF_MATCH in get_fields(request.scope) and request.scope["route"].access.is_write:
+        raise NotAcceptableError(
+            "If-Match is for writes of a setting, a rule or the list of context features, which have tags: leave it out"
+        )
     return services.storage
+
+
+async def _get_expecting_storage(
+    request: Request, services: ServicesDependency, _if_match: _IfMatchHeader = None
+) -> Storage:
+    if_match = get_fields(request.scope).get(IF_MATCH)
+    if if_match is None:
+        return services.storage
+    expected = read_if_match(if_match.decode("latin-1"), request.scope["route"].path, request.path_params)
+    return ExpectingStorage(services.storage, expected)
+
+
+async def _get_config(services: ServicesDependency) -> Config:
+    return services.config
 
 
 async def _get_max_value_bytes(services: ServicesDependency) -> int:
     return services.config.max_value_bytes
 
 
-# Only described here: the step in front of all routes has read it, and has refused what is malformed.
+_PERCENT_ENCODED: Final = {"pattern": "^([!-$&-~]|%[0-9A-Fa-f]{2})*$"}
+
+# Only described here: the step in front of all routes has read them, and has refused what is malformed.
 _ActorHeader = Annotated[
     str | None,
     Header(
@@ -57,7 +100,17 @@ _ActorHeader = Annotated[
         description=f"who acts, for the change log: a name of at most {MAX_ACTOR_CHARACTERS} characters, as"
         " percent-encoded UTF-8. Nobody has to prove it; a malformed one is answered 400.",
         examples=["Ada%20Lovelace"],
-        json_schema_extra={"pattern": "^([!-$&-~]|%[0-9A-Fa-f]{2})*$"},
+        json_schema_extra=_PERCENT_ENCODED,
+    ),
+]
+_ReasonHeader = Annotated[
+    str | None,
+    Header(
+        alias=REASON_HEADER,
+        description=f"why, for the change log: at most {MAX_REASON_CHARACTERS} characters, as percent-encoded UTF-8. A"
+        " malformed one is answered 400.",
+        examples=["incident%204711"],
+        json_schema_extra=_PERCENT_ENCODED,
     ),
 ]
 
@@ -69,45 +122,81 @@ async def _make_standing(request: Request, services: ServicesDependency) -> Stan
 _StandingDependency = Annotated[Standing, Depends(_make_standing)]
 
 
-async def _get_origin(request: Request, standing: _StandingDependency, _actor: _ActorHeader = None) -> Origin:
+async def _get_origin(
+    request: Request, standing: _StandingDependency, _actor: _ActorHeader = None, _reason: _ReasonHeader = None
+) -> Origin:
     return get_caller(request.scope).make_origin(standing)
 
 
-async def _get_write_turns(services: ServicesDependency) -> WriteTurns:
-    return services.write_turns
+async def _get_use_note(request: Request, services: ServicesDependency) -> NoteUse:
+    client = read_client_fields(get_fields(request.scope))
+    return lambda names: services.uses.note(names, names, client)
 
 
-def _read_rule_id(text: object) -> object:
-    # int() accepts more than digits ("1_0", " 7"), and pydantic accepts the same.
-    if not (isinstance(text, str) and text.isascii() and text.isdecimal()):
-        raise ValueError("a rule's id is a whole number")
-    return text
+def _read_digits(what: str) -> BeforeValidator:
+    def read(text: object) -> object:
+        # int() accepts more than digits ("1_0", " 7"), and pydantic accepts the same.
+        if not (isinstance(text, str) and text.isascii() and text.isdecimal()):
+            raise ValueError(f"{what} is a whole number")
+        return text
+
+    return BeforeValidator(read)
+
+
+async def _is_admin(standing: _StandingDependency) -> bool:
+    return standing.allow(Role.ADMIN)
 
 
 StorageDependency = Annotated[Storage, Depends(_get_storage)]
+# For writes of objects that have tags: such a write can expect the object to be what was read.
+ExpectingStorageDependency = Annotated[Storage, Depends(_get_expecting_storage)]
+ConfigDependency = Annotated[Config, Depends(_get_config)]
 # The most bytes that the JSON of a value may have: each route that takes values checks them.
 MaxValueBytes = Annotated[int, Depends(_get_max_value_bytes)]
 # The origin of a write for the change log.
 OriginDependency = Annotated[Origin, Depends(_get_origin)]
+UseNoteDependency = Annotated[NoteUse, Depends(_get_use_note)]
 # A name in a path may be any text; a text that cannot be a name is not found.
 NameInPath = Annotated[str, Path(examples=["cache_ttl"])]
-RuleIdInPath = Annotated[int, BeforeValidator(_read_rule_id), Path(ge=0, examples=[7])]
+RuleIdInPath = Annotated[int, _read_digits("a rule's id"), Path(ge=0, examples=[7])]
+RuleIdInQuery = Annotated[int, _read_digits("a rule's id"), Query(ge=0, examples=[7])]
+RevisionInPath = Annotated[int, _read_digits("a revision"), Path(ge=0, examples=[17])]
+RevisionInQuery = Annotated[int, _read_digits("a revision"), Query(ge=0, examples=[17])]
+# Whether who asks may know all: the log is about tokens and people, too.
+IsAdmin = Annotated[bool, Depends(_is_admin)]
 
 
 class ServiceRoute(StrictRoute):
     """A route that parses its requests strictly, and whose writes wait for each other without keeping threads.
 
     Its documentation has what is answered before it is reached.
+
+    Attributes:
+        access: what the route says about itself.
+        write: what handles a request, as it was written; ``None`` for a read.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **arguments: Any) -> None:
         access = get_access(endpoint) or UNKNOWN_ACCESS
         refusals = FOREIGN_HOST if access.role is None else document(FOREIGN_HOST, NO_CREDENTIAL, NOT_PERMITTED)
+        if can_expect(endpoint):
+            refusals = document(refusals, OUTDATED)
         responses: Responses = document(arguments.get("responses") or {}, refusals)
         arguments["responses"] = add_problem_details(responses, 400, "A header field is malformed.")
+        self.access: Access = access
+        self.write: Callable[..., object] | None = None
         if access.is_write and not iscoroutinefunction(endpoint):
+            require_storage(endpoint)
+            self.write = endpoint
             endpoint = _take_turns(endpoint, access.role)
+            arguments["responses"] = document_dry_run(arguments["responses"])
         super().__init__(path, endpoint, **arguments)
+
+
+def can_expect(endpoint: Callable[..., object]) -> bool:
+    """Return whether a write can expect the object that it is about to be what was read."""
+    parameter = inspect.signature(endpoint).parameters.get("storage")
+    return parameter is not None and parameter.annotation == ExpectingStorageDependency
 
 
 class ProblemRoute(ServiceRoute):
@@ -115,7 +204,7 @@ class ProblemRoute(ServiceRoute):
 
 
 def _take_turns(write: Callable[..., object], role: Role | None) -> Callable[..., Coroutine[object, object, object]]:
-    """Return a handler for the framework that does what another one does, when it is its turn.
+    """Return a handler for the framework that does what another one does, when it is its turn, or only tries it.
 
     Args:
         write: the other one.
@@ -123,23 +212,28 @@ def _take_turns(write: Callable[..., object], role: Role | None) -> Callable[...
     """
 
     @wraps(write)
-    async def handle(turns: WriteTurns, standing: Standing, **arguments: object) -> object:
+    async def handle(services: Services, standing: Standing, dry_run: bool, **arguments: object) -> object:
+        make = partial(try_write, write, arguments, services) if dry_run else partial(write, **arguments)
+
         def begin() -> object:
             if role is not None:
                 standing.require(role)
-            return write(**arguments)
+            return make()
 
-        return await turns.run(begin)
+        if not dry_run:
+            return await services.write_turns.run(begin)
+        async with services.workshop.trying:
+            return await run_in_threadpool(begin)
 
     # The framework gives a handler what its signature asks for, and follows ``__wrapped__`` to find out what it is.
     del handle.__wrapped__
     signature = inspect.signature(write)
-    added = {"turns": Annotated[WriteTurns, Depends(_get_write_turns)], "standing": _StandingDependency}
-    parameters = [
-        *signature.parameters.values(),
-        *(Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation) for name, annotation in added.items()),
-    ]
-    handle.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # functions have none of their own
+    added = (
+        Parameter("services", Parameter.KEYWORD_ONLY, annotation=ServicesDependency),
+        Parameter("standing", Parameter.KEYWORD_ONLY, annotation=_StandingDependency),
+        Parameter("dry_run", Parameter.KEYWORD_ONLY, default=False, annotation=DryRunInQuery),
+    )
+    handle.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *added])  # type: ignore[attr-defined]  # functions have none of their own
     return handle
 
 

@@ -45,10 +45,12 @@ _NO_ROUTE: Final = Access(is_write=True, role=Role.EVALUATE)
 @overload
 def reads(endpoint: T) -> T: ...
 @overload
-def reads(*, role: Role) -> Callable[[T], T]: ...
-def reads(endpoint: T | None = None, *, role: Role = Role.READ) -> T | Callable[[T], T]:
+def reads(*, role: Role, is_open_to_origins: bool = False) -> Callable[[T], T]: ...
+def reads(
+    endpoint: T | None = None, *, role: Role = Role.READ, is_open_to_origins: bool = False
+) -> T | Callable[[T], T]:
     """Mark an endpoint as one that stores nothing."""
-    access = Access(is_write=False, role=role)
+    access = Access(is_write=False, role=role, is_open_to_origins=is_open_to_origins)
     return partial(mark_access, access=access) if endpoint is None else mark_access(endpoint, access)
 
 

@@ -261,7 +261,7 @@ def _look_up(
     known = picture.tokens.get(digest_token(token))
     if known is None or now_s >= known.expires_s:
         return None
-    noted_until_s = uses.note(known.principal.name, now_s)
+    noted_until_s = uses.note(known.principal.name, known.credential.digest, now_s)
     known.remember(picture.forms, find_form(fields), min(noted_until_s, known.notice_s))
     return known
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from starlette.types import Scope
 
-from heksher.wire import ACTOR_HEADER
+from heksher.wire import ACTOR_HEADER, REASON_HEADER
 
 HeaderFields = Mapping[bytes, bytes]
 
@@ -18,8 +18,16 @@ HOST: Final = b"host"
 ORIGIN: Final = b"origin"
 FETCH_SITE: Final = b"sec-fetch-site"
 ACTOR: Final = ACTOR_HEADER.lower().encode()
+REASON: Final = REASON_HEADER.lower().encode()
+IF_MATCH: Final = b"if-match"
 
-_SINGLE: Final = {HOST: "Host", ORIGIN: "Origin", FETCH_SITE: "Sec-Fetch-Site", ACTOR: ACTOR_HEADER}
+_SINGLE: Final = {
+    HOST: "Host",
+    ORIGIN: "Origin",
+    FETCH_SITE: "Sec-Fetch-Site",
+    ACTOR: ACTOR_HEADER,
+    REASON: REASON_HEADER,
+}
 _KEY: Final = "heksher.header_fields"
 
 

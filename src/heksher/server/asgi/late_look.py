@@ -87,6 +87,10 @@ class Standing:
         """Return whether the sender has a role, as ``Permission`` says."""
         return look_again(self._requester, self._catalog).grants.allow(role, setting)
 
+    def allow_somewhere(self, role: Role) -> bool:
+        """Return whether the sender has a role for some settings, as ``Permission`` says."""
+        return look_again(self._requester, self._catalog).grants.allow_somewhere(role)
+
 
 class NoLongerAllowedError(UnreadableBodyError):
     """The sender of a body may not do any more what it began to do."""

@@ -13,6 +13,7 @@ from heksher.revision_id import RevisionId
 from heksher.server.asgi.gate import find_credential
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.queries.stream import ABORT_EXTENSION, Streams
+from heksher.server.usage.client_fields import ClientFields
 from heksher.wire import STREAM_PATH
 
 _OPENED: Final = "heksher.response.stream"
@@ -25,11 +26,13 @@ class OpenedStream(NamedTuple):
         key: identifies its query.
         query: the query whose changes the stream reports.
         last_revision: the revision whose answer the client has; ``None`` if it has none.
+        client: who the client says it is.
     """
 
     key: bytes
     query: CatalogQuery
     last_revision: RevisionId | None
+    client: ClientFields
 
 
 async def send_stream(send: Send, stream: OpenedStream) -> None:
@@ -61,7 +64,7 @@ class Streaming:
             abort = _find_abort(scope)
             credential = find_credential(scope)
             serving = self._streams.serve(
-                receive, send, stream.key, stream.query, stream.last_revision, abort, credential
+                receive, send, stream.key, stream.query, stream.last_revision, abort, credential, stream.client
             )
             # The streams hold its query, or that of another stream in place of it.
             del stream

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import cast
 
-from heksher.server.catalog.access_picture import ACCESS_KINDS
-from heksher.server.catalog.effect import Effect, find_effects
+from heksher.server.catalog.effect import NEVER_ANSWERED, Effect, find_effects
 from heksher.server.catalog.picture import (
     CatalogRule,
     CatalogSetting,
@@ -100,7 +99,7 @@ class _Draft:
             self._apply_setting(change, revision)
         elif change.kind == RULE:
             self._apply_rule(change, revision)
-        elif change.kind not in ACCESS_KINDS:  # of which the log has no secrets, so they are read from their tables
+        elif change.kind not in NEVER_ANSWERED:  # what is kept of these in memory is read from their tables
             raise ValueError(f"unknown kind of object: {change.kind}")
 
     def _reorder(self, change: LoggedChange, revision: int) -> None:

@@ -12,6 +12,7 @@ from heksher.server.catalog.query import CatalogQuery
 from heksher.server.json_form import rule_from_json
 from heksher.server.storage.access_records import PERSON, SIGNING_KEY, TOKEN
 from heksher.server.storage.base import CONTEXT_FEATURES, RULE, SETTING, Fields, LoggedChange
+from heksher.server.storage.webhook_records import WEBHOOK
 from heksher.value_type import shorten
 from heksher.wire import lets_through
 
@@ -48,7 +49,8 @@ _SETTING_FIELDS: Final = frozenset(
 )
 _RULE_FIELDS: Final = frozenset({"setting", "value", "feature_values", "metadata"})
 
-_NEVER_ANSWERED: Final = frozenset({TOKEN, PERSON, SIGNING_KEY})
+# The kinds of objects that no query is about.
+NEVER_ANSWERED: Final = frozenset({TOKEN, PERSON, SIGNING_KEY, WEBHOOK})
 
 # When an entry has more changes than this, checking each of them for each query does not pay.
 _MAX_EFFECTS: Final = 64
@@ -86,7 +88,7 @@ def find_effect(change: LoggedChange, picture: Picture) -> Effect | None:
         return _find_setting_effect(change, picture)
     if change.kind == RULE:
         return _find_rule_effect(change, picture)
-    if change.kind in _NEVER_ANSWERED:
+    if change.kind in NEVER_ANSWERED:
         return None
     raise ValueError(f"the change log has an object of the unknown kind {shorten(repr(change.kind))}: {change.key}")
 

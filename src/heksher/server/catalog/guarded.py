@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final, TypeVar
@@ -13,7 +13,7 @@ from heksher.server.catalog.availability import Availability
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.catalog.reader import PictureReader
 from heksher.server.catalog.writability import Writability
-from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Storage, Writer, Written
+from heksher.server.storage.base import NOBODY, Expectation, Notes, Origin, Reader, Storage, Writer, Written
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.storage_errors import (
     ContractError,
@@ -81,9 +81,9 @@ class GuardedStorage(Storage):
     def close(self) -> None:
         self._inner.close()
 
-    def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
+    def note(self, work: Callable[[Notes], T]) -> T:
         self._availability.require()
-        self._inner.note_token_uses(uses)
+        return self._inner.note(work)
 
     def prune(self, before: datetime) -> int:
         return self._inner.prune(before)

@@ -7,7 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from heksher.revision_id import RevisionId
 from heksher.server.catalog.access_picture import AccessPicture
@@ -17,6 +17,12 @@ from heksher.value_type import JSON
 
 # The conditions of a rule, in the service's feature order.
 OrderedConditions = tuple[tuple[str, str], ...]
+
+# What stands between the parts of the JSON of settings and rules, as the answer to a query has it.
+_DEFAULT: Final = b':{"default_value":'
+_RULES: Final = b',"rules":['
+_VALUE: Final = b',"value":'
+_CONDITIONS: Final = b',"context_features":'
 
 _NO_METADATA = b"{}"
 _NO_ACCESS = AccessPicture()
@@ -37,9 +43,15 @@ class CatalogRule(NamedTuple):
     metadata: bytes
     revision: int
 
+    @property
+    def value_json(self) -> bytes:
+        """The value as JSON."""
+        # A text inside the value or the conditions has no bare quotation marks, so neither can be met there by mistake.
+        return self.head[self.head.index(_VALUE) + len(_VALUE) : self.head.rindex(_CONDITIONS)]
+
     def read_value(self) -> JSON:
         """Return the value, which is stored only as JSON."""
-        value: JSON = json.loads(self.head + b"}")["value"]
+        value: JSON = json.loads(self.value_json)
         return value
 
 
@@ -55,6 +67,11 @@ class CatalogSetting(NamedTuple):
     record: SettingRecord
     rules: Mapping[int, CatalogRule]
     head: bytes
+
+    @property
+    def default_json(self) -> bytes:
+        """The default value as JSON."""
+        return self.head[self.head.index(_DEFAULT) + len(_DEFAULT) : -len(_RULES)]
 
     @property
     def all_names(self) -> frozenset[str]:
@@ -121,14 +138,14 @@ def make_picture(
 
 def enter_setting(record: SettingRecord, rules: Mapping[int, CatalogRule]) -> CatalogSetting:
     """Return the form that a setting has in a picture."""
-    head = encode(record.name) + b':{"default_value":' + encode(record.default_value) + b',"rules":['
+    head = encode(record.name) + _DEFAULT + encode(record.default_value) + _RULES
     return CatalogSetting(record, rules, head)
 
 
 def enter_rule(rule: RuleRecord, order: Sequence[str]) -> CatalogRule:
     """Return the form that a rule has in a picture."""
     conditions = tuple([(feature, rule.conditions[feature]) for feature in order if feature in rule.conditions])
-    head = encode({"rule_id": rule.rule_id, "value": rule.value, "context_features": conditions})[:-1]
+    head = b'{"rule_id":%d' % rule.rule_id + _VALUE + encode(rule.value) + _CONDITIONS + encode(conditions)
     metadata = encode(rule.metadata) if rule.metadata else _NO_METADATA
     return CatalogRule(rule.rule_id, conditions, head, metadata, rule.revision)
 

@@ -1,17 +1,19 @@
 """Reads a picture through the interface of a storage's reader."""
 
 from collections.abc import Collection
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 from heksher.revision_id import RevisionId
 from heksher.server.catalog.picture import Picture, restore_rule
 from heksher.server.storage.access_records import AccessRecords
-from heksher.server.storage.base import Conditions, Reader, RuleRecord, SettingRecord
+from heksher.server.storage.base import Conditions, Reader, RuleRecord, Selection, SettingRecord
 from heksher.server.storage.storage_errors import StorageUnavailableError
 
 
 class PictureReader(Reader):
-    """The state in a picture. It has no change log."""
+    """The state in a picture."""
+
+    has_log: ClassVar[bool] = False
 
     def __init__(self, picture: Picture) -> None:
         self._picture = picture
@@ -35,6 +37,26 @@ class PictureReader(Reader):
 
     def access(self) -> AccessRecords:
         return self._picture.access.records
+
+    def webhooks(self) -> NoReturn:
+        _refuse("webhooks are")
+
+    def deliveries(self) -> NoReturn:
+        _refuse("what webhooks were told is")
+
+    def find_lease(self, task: str) -> NoReturn:
+        del task
+        _refuse("which process does what is")
+
+    def counted_since(self) -> NoReturn:
+        _refuse("what is used is")
+
+    def setting_uses(self, names: Collection[str] | None = None) -> NoReturn:
+        del names
+        _refuse("what is used is")
+
+    def clients(self) -> NoReturn:
+        _refuse("which clients there are is")
 
     def find_setting(self, name: str) -> SettingRecord | None:
         canonical = self._picture.names.get(name)
@@ -71,22 +93,31 @@ class PictureReader(Reader):
         del after_revision, limit, max_changes
         _refuse()
 
-    def history(
+    def select(
         self,
+        selection: Selection,
         before_revision: int | None = None,
         limit: int = 100,
         max_changes: int = 100,
-        *,
-        setting: str | None = None,
-        rule_id: int | None = None,
+        max_bytes: int | None = None,
     ) -> NoReturn:
-        del before_revision, limit, max_changes, setting, rule_id
+        del selection, before_revision, limit, max_changes, max_bytes
         _refuse()
 
-    def changes(self, revision: int, first: int = 0, limit: int = 1000) -> NoReturn:
-        del revision, first, limit
+    def changes(self, revision: int, first: int = 0, limit: int = 1000, max_bytes: int | None = None) -> NoReturn:
+        del revision, first, limit, max_bytes
+        _refuse()
+
+    def changed_subjects(
+        self, after_revision: int, until_revision: int, after_subject: int = 0, max_changes: int = 1000
+    ) -> NoReturn:
+        del after_revision, until_revision, after_subject, max_changes
+        _refuse()
+
+    def find_conditions(self, rule_ids: Collection[int]) -> NoReturn:
+        del rule_ids
         _refuse()
 
 
-def _refuse() -> NoReturn:
-    raise StorageUnavailableError("the change log is in the database, which cannot be reached")
+def _refuse(what: str = "the change log is") -> NoReturn:
+    raise StorageUnavailableError(f"{what} in the database, which cannot be reached")

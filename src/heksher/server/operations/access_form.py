@@ -9,7 +9,7 @@ from heksher.server.storage.base import LoggedChange
 
 def token_to_json(token: TokenRecord) -> JSONObject:
     """Return what admins may know of a token; times are in UTC."""
-    return {"name": token.name, **_list_token_fields(token), "last_used_at": _write_time(token.last_used_at)}
+    return {"name": token.name, **_list_token_fields(token), "last_used_at": write_time(token.last_used_at)}
 
 
 def person_to_json(person: PersonRecord) -> JSONObject:
@@ -49,8 +49,8 @@ def _list_token_fields(token: TokenRecord) -> JSONObject:
     return {
         "grants": list(token.grants),
         "creator": token.creator,
-        "created_at": _write_time(token.created_at),
-        "expires_at": _write_time(token.expires_at),
+        "created_at": write_time(token.created_at),
+        "expires_at": write_time(token.expires_at),
     }
 
 
@@ -63,5 +63,6 @@ def _list_person_fields(person: PersonRecord) -> JSONObject:
     }
 
 
-def _write_time(time: datetime | None) -> str | None:
+def write_time(time: datetime | None) -> str | None:
+    """Return a time as text, to the second; ``None`` for none."""
     return None if time is None else time.isoformat(timespec="seconds")

@@ -9,6 +9,7 @@ from heksher.server.errors import DuplicateError, InUseError, NotAcceptableError
 from heksher.server.limits import MAX_CONTEXT_FEATURES
 from heksher.server.operations.logged_change import change_features
 from heksher.server.operations.permission import require
+from heksher.server.operations.tagged import Tagged, tag
 from heksher.server.storage.base import Origin, Reader, Storage, Writer, Written
 from heksher.value_type import shorten
 from heksher.wire import CONTEXT_FEATURES_PATH
@@ -22,9 +23,9 @@ REMEDY: Final = (
 )
 
 
-def list_features(storage: Storage) -> tuple[str, ...]:
-    """Return the context features in their order."""
-    return storage.read(lambda reader: reader.context_features())
+def list_features(storage: Storage) -> Tagged[tuple[str, ...]]:
+    """Return the context features in their order, with the tag of their list."""
+    return storage.read(lambda reader: tag(reader, reader.context_features(), reader.features_revision()))
 
 
 def find_index(storage: Storage, feature: str) -> int:

@@ -2,8 +2,9 @@
 
 A program repeats all of its declarations at each start, so nearly all of them change nothing. Those are answered from
 memory (``Storage.write_unless_known``): the same setting at the same version is *up to date*, and one that is there at
-a newer version is *outdated*, since versions never go back. What else there is to say only the database can say, as
-another process may have changed it a moment ago. ``_find_unchanged`` is the one place that decides this.
+a newer version is *outdated*: versions go back only where a change is taken back, and then the declaration came first.
+What else there is to say only the database can say, as another process may have changed it a moment ago.
+``_find_unchanged`` is the one place that decides this.
 
 Source: docs/reference/compatibility.md, *Declarations and versions*, *Renaming*, *Declare*.
 """
@@ -26,6 +27,7 @@ from heksher.server.operations.context_features import describe_unknown
 from heksher.server.operations.differences import Comparison, Declaration, Difference
 from heksher.server.operations.logged_change import change_setting
 from heksher.server.operations.permission import require
+from heksher.server.operations.value_limits import require_declared_within
 from heksher.server.operations.value_size import require_size
 from heksher.server.operations.versions import FIRST_VERSION, is_major_upgrade, is_newer
 from heksher.server.storage.base import Origin, Reader, RuleRecord, SettingRecord, Storage, Writer, Written
@@ -328,6 +330,7 @@ def _create(draft: _DeclaredSettings, declaration: Declaration, is_any_version_f
         message = describe_unknown(declaration.configurable_features, draft.order)
         raise NotFoundError(message, "configurable feature of a new setting")
     draft.require_sizes(declaration)
+    require_declared_within(declaration.metadata, declaration.default_value, None)
     draft.require_room()
     created = SettingRecord(
         name=declaration.name,
@@ -356,6 +359,7 @@ def _upgrade(draft: _DeclaredSettings, comparison: Comparison) -> DeclarationRes
     if any(difference.level not in acceptable for difference in differences):
         return DeclarationResult("rejected", stored.version, differences)
     draft.require_sizes(declared, stored)
+    require_declared_within(declared.metadata, declared.default_value, stored)
     upgraded = _apply(declared, stored)
     draft.replace(stored, upgraded)
     return DeclarationResult("upgraded", stored.version, differences)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from heksher.server.json_form import JSONObject, sort_features
+from heksher.server.operations.value_limits import ValueLimits, have_other_limits
 from heksher.server.storage.base import RuleRecord, SettingRecord
 from heksher.value_type import JSON, ValueType, json_key, parse_value_type
 
@@ -78,7 +79,10 @@ class Comparison:
 
     def list_for_upgrade(self) -> tuple[Difference, ...]:
         """Return what the declaration would change, minor differences first."""
-        return self._collect(self._compare_features_for_upgrade, self._compare_type_for_upgrade, self._is_renaming())
+        differences = self._collect(
+            self._compare_features_for_upgrade, self._compare_type_for_upgrade, self._is_renaming()
+        )
+        return (*differences, *self._compare_limits_for_upgrade())
 
     def list_for_outdated(self) -> tuple[Difference, ...]:
         """Return what has changed since the declared version, minor differences first."""
@@ -131,6 +135,13 @@ class Comparison:
 
     def _compare_type_for_outdated(self) -> Iterator[Difference]:
         yield self._tell_type(is_narrowing=parse_value_type(self.stored.type).is_subtype(self.declared.type))
+
+    def _compare_limits_for_upgrade(self) -> Iterator[Difference]:
+        # What was stored under the same limits was checked then, or it is from a service that does not know them.
+        if have_other_limits(self.declared.metadata, self.stored.metadata):
+            broken = ValueLimits(self.declared.metadata).tell_broken(self.rules)
+            if broken is not None:
+                yield Difference("mismatch", message=broken)
 
     def _tell_addition(self) -> Difference:
         latest: list[JSON] = [*sort_features(self.stored.configurable_features, self.order)]

@@ -1,7 +1,7 @@
 """Finds the objects that a request names, or raises an error."""
 
 from heksher.server.errors import NotFoundError
-from heksher.server.storage.base import Reader, RuleRecord, SettingRecord
+from heksher.server.storage.base import Reader, RuleOfSetting, RuleRecord, SettingRecord
 from heksher.value_type import shorten
 from heksher.wire import can_be_stored_name
 
@@ -36,13 +36,13 @@ def get_rule(reader: Reader, rule_id: int) -> RuleRecord:
     raise _tell_no_rule()
 
 
-def get_rule_and_type(reader: Reader, rule_id: int) -> tuple[RuleRecord, str]:
-    """Return the rule with an id, and the type of its setting.
+def get_rule_of_setting(reader: Reader, rule_id: int) -> RuleOfSetting:
+    """Return the rule with an id, with what its setting demands of its value.
 
     Raises:
         NotFoundError: there is no such rule.
     """
-    if found := reader.find_rule_and_type(rule_id):
+    if found := reader.find_rule_of_setting(rule_id):
         return found
     raise _tell_no_rule()
 

@@ -4,13 +4,12 @@ A person has an *epoch*, which cookies carry: a cookie of an earlier one is void
 has raised it, so that nobody who is removed and added again gets one that a former cookie has.
 """
 
-import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
 
 from heksher.server.access.grants import Grants, Role
 from heksher.server.access.password import hash_password
+from heksher.server.access.signed_session import make_key
 from heksher.server.operations import access_objects
 from heksher.server.operations.access_form import change_signing_key
 from heksher.server.operations.access_names import require_name, require_password
@@ -19,8 +18,6 @@ from heksher.server.operations.last_admin import PASSWORDS, WaysIn
 from heksher.server.operations.permission import require
 from heksher.server.storage.access_records import PersonRecord
 from heksher.server.storage.base import Origin, Storage, Writer, Written
-
-_KEY_BYTES: Final = 32
 
 
 def list_all(storage: Storage) -> tuple[PersonRecord, ...]:
@@ -119,7 +116,7 @@ def rotate_key(storage: Storage, origin: Origin) -> Written[None]:
     Raises:
         NotPermittedError: the origin is no admin.
     """
-    key = secrets.token_urlsafe(_KEY_BYTES)
+    key = make_key()
 
     def work(writer: Writer) -> None:
         require(origin, Role.ADMIN)

@@ -7,20 +7,27 @@ from heksher.server.access.grants import Role
 from heksher.server.errors import DuplicateError, InvalidInputError, NotAcceptableError, NotFoundError
 from heksher.server.json_form import JSONObject, rule_to_json
 from heksher.server.operations import logged_change
-from heksher.server.operations.lookup import find_setting, get_rule, get_rule_and_type
+from heksher.server.operations.lookup import find_setting, get_rule, get_rule_of_setting
 from heksher.server.operations.metadata import Metadata
 from heksher.server.operations.permission import require
+from heksher.server.operations.tagged import Tagged, tag
+from heksher.server.operations.value_limits import require_value_within
 from heksher.server.storage.base import Conditions, Origin, Reader, Storage, Writer, Written
 from heksher.value_type import JSON, json_key, parse_value_type, shorten
 
 
-def get(storage: Storage, rule_id: int) -> JSONObject:
-    """Return the JSON form of one rule.
+def get(storage: Storage, rule_id: int) -> Tagged[JSONObject]:
+    """Return the JSON form of one rule, with its tag.
 
     Raises:
         NotFoundError: the rule does not exist.
     """
-    return storage.read(lambda reader: rule_to_json(get_rule(reader, rule_id), reader.context_features()))
+
+    def work(reader: Reader) -> Tagged[JSONObject]:
+        rule = get_rule(reader, rule_id)
+        return tag(reader, rule_to_json(rule, reader.context_features()), rule.revision)
+
+    return storage.read(work)
 
 
 def search(storage: Storage, setting_name: str, conditions: Conditions) -> int:
@@ -48,7 +55,8 @@ def add(
     Raises:
         InvalidInputError: the setting does not exist.
         NotPermittedError: who asks may not edit this setting's rules.
-        NotAcceptableError: the setting is not configurable by a feature, or the value is not of its type.
+        NotAcceptableError: the setting is not configurable by a feature, or the value is not of its type or
+            breaks its limits.
         DuplicateError: the setting has a rule with these conditions.
         FullError: there is no room for another rule.
     """
@@ -63,7 +71,7 @@ def add(
                 f"setting {setting.name!r} is not configurable by {foreign}, only by"
                 f" {sorted(setting.configurable_features)}"
             )
-        _check_value(setting.name, setting.type, value)
+        _check_value(setting.name, setting.type, setting.metadata, value)
         if writer.find_rule_by_conditions(setting.name, conditions):
             raise DuplicateError("rule already exists")
         writer.require_room(rules=1)
@@ -80,13 +88,13 @@ def set_value(storage: Storage, rule_id: int, value: JSON, origin: Origin) -> Wr
     Raises:
         NotFoundError: the rule does not exist.
         NotPermittedError: who asks may not edit this setting's rules.
-        NotAcceptableError: the value is not of the setting's type.
+        NotAcceptableError: the value is not of the setting's type, or breaks its limits.
     """
 
     def work(writer: Writer) -> None:
-        rule, value_type = get_rule_and_type(writer, rule_id)
+        rule, value_type, setting_metadata = get_rule_of_setting(writer, rule_id)
         require(origin, Role.EDIT, rule.setting)
-        _check_value(rule.setting, value_type, value)
+        _check_value(rule.setting, value_type, setting_metadata, value)
         if json_key(value) != json_key(rule.value):
             changed = replace(rule, value=value)
             writer.replace_rule(changed)
@@ -112,8 +120,9 @@ def delete(storage: Storage, rule_id: int, origin: Origin) -> Written[None]:
     return storage.write(work, origin)
 
 
-def _check_value(setting: str, value_type: str, value: JSON) -> None:
+def _check_value(setting: str, value_type: str, setting_metadata: Metadata, value: JSON) -> None:
     if not parse_value_type(value_type).accepts(value):
         raise NotAcceptableError(
             f"{shorten(json.dumps(value))} is not a value of setting {setting!r}, whose type is {shorten(value_type)}"
         )
+    require_value_within(setting, setting_metadata, value)

@@ -12,6 +12,7 @@ from heksher.server.operations.context_features import describe_unknown
 from heksher.server.operations.differences import find_features_in_use, find_misfits, tell_features_in_use
 from heksher.server.operations.lookup import get_setting
 from heksher.server.operations.permission import require
+from heksher.server.operations.tagged import Tagged, tag
 from heksher.server.operations.versions import is_major_upgrade, require_newer
 from heksher.server.storage.base import Origin, Reader, RuleRecord, SettingRecord, Storage, Writer, Written
 from heksher.value_type import ValueType, parse_value_type, shorten
@@ -27,13 +28,18 @@ def list_all(storage: Storage) -> list[JSONObject]:
     return storage.read(work)
 
 
-def get(storage: Storage, name: str) -> JSONObject:
-    """Return the JSON form of one setting.
+def get(storage: Storage, name: str) -> Tagged[JSONObject]:
+    """Return the JSON form of one setting, with its tag.
 
     Raises:
         NotFoundError: the setting does not exist.
     """
-    return storage.read(lambda reader: setting_to_json(get_setting(reader, name), reader.context_features()))
+
+    def work(reader: Reader) -> Tagged[JSONObject]:
+        setting = get_setting(reader, name)
+        return tag(reader, setting_to_json(setting, reader.context_features()), setting.revision)
+
+    return storage.read(work)
 
 
 def delete(storage: Storage, name: str, origin: Origin) -> Written[None]:

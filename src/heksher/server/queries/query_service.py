@@ -7,9 +7,9 @@ key is in the cache needs no parsing, no thread and no database (known fault 42)
 import asyncio
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
@@ -23,7 +23,11 @@ from heksher.server.errors import NotFoundError
 from heksher.server.metrics import Metrics
 from heksher.server.queries.workshop import MAX_BYTES_ON_EVENT_LOOP, Workshop
 from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.server.usage.client_fields import UNKNOWN_CLIENT, ClientFields, read_client_fields
+from heksher.server.usage.use_counter import UseCounter
 from heksher.wire import MIN_REVISION_HEADER
+
+T = TypeVar("T")
 
 # Processing this many rules takes about a millisecond; more would block the event loop for everyone.
 _MAX_RULES_ON_EVENT_LOOP: Final = 2_000
@@ -45,11 +49,13 @@ class ResponsePreferences(NamedTuple):
         none_match: the entity tags that the client has, as sent.
         encoding: the compression.
         min_revision: the revision that the answer must have, as sent; ``None`` if any will do.
+        client: who it says it is.
     """
 
     none_match: bytes
     encoding: Encoding
     min_revision: bytes | None
+    client: ClientFields = UNKNOWN_CLIENT
 
     def is_valid(self) -> bool:
         """Return whether the demanded revision is missing or well-formed."""
@@ -91,13 +97,17 @@ class QueryService:
         availability: whether the database can be reached; while it cannot, no query waits for it.
         metrics: counts hits and misses of the cache.
         workshop: where large answers are computed.
+        uses: is told who asks for what.
     """
 
-    def __init__(self, catalog: Catalog, availability: Availability, metrics: Metrics, workshop: Workshop) -> None:
+    def __init__(
+        self, catalog: Catalog, availability: Availability, metrics: Metrics, workshop: Workshop, uses: UseCounter
+    ) -> None:
         self._catalog = catalog
         self._availability = availability
         self._metrics = metrics
         self._workshop = workshop
+        self._uses = uses
         self._known_encodings: dict[bytes, Encoding] = {}
         # The answers being computed, by key, so that no answer is computed twice at once.
         self._in_the_making: dict[tuple[RevisionId, bytes], asyncio.Task[Answer]] = {}
@@ -113,6 +123,7 @@ class QueryService:
             fields.get(b"if-none-match", b""),
             "" if accepted is None else self._read_encoding(accepted),
             read_demand(fields),
+            read_client_fields(fields),
         )
 
     def find_reply(self, key: bytes, preferences: ResponsePreferences) -> Reply | None:
@@ -125,6 +136,7 @@ class QueryService:
         reply = make_reply(state, slot.answer, preferences)
         if reply is not None:
             self._metrics.count_hit()
+            self._uses.note(key, slot.query.names, preferences.client, state.picture.revision)
         return reply
 
     async def reply(self, key: bytes, query: CatalogQuery, preferences: ResponsePreferences) -> Reply:
@@ -148,6 +160,7 @@ class QueryService:
             (self._catalog.state or state).cache.measure_anew(key)
             reply = make_reply(state, answer, preferences)
         assert reply is not None, "what was compressed is there"  # noqa: S101 - for type checkers
+        self._uses.note(key, query.names, preferences.client, state.picture.revision)
         return reply
 
     async def check(self, query: CatalogQuery, preferences: ResponsePreferences) -> None:
@@ -157,11 +170,33 @@ class QueryService:
             NotFoundError: the query names settings that do not exist.
             StorageUnavailableError: the answer needs the database, which cannot be reached.
         """
-        state = await self._find_state(preferences)
-        try:
+        at_least = parse_revision_id(preferences.min_revision or b"")
+
+        async def find(state: CatalogState) -> None:
             find_settings(state.picture, query)
+
+        await self.ask(find, at_least)
+
+    async def ask(self, work: Callable[[CatalogState], Awaitable[T]], at_least: RevisionId | None = None) -> T:
+        """Do some work with what the catalog holds, and once more after a look at the database if it misses something.
+
+        Args:
+            work: is given the state of the catalog. Raises NotFoundError for what it does not find there.
+            at_least: the revision that the state must have; ``None`` if any will do. One that even the database lacks
+                was lost: then the work is done with what there is.
+
+        Raises:
+            NotFoundError: what the work asks for does not exist.
+            StorageUnavailableError: the database is needed, and cannot be reached.
+        """
+        state = self._catalog.state
+        if state is None or not (at_least is None or state.has(at_least)):
+            state = await self._refresh(at_least or RevisionId(0))
+        try:
+            return await work(state)
         except NotFoundError:
-            find_settings((await self._refresh()).picture, query)
+            # Another process may have added it a moment ago.
+            return await work(await self._refresh())
 
     async def look_for(self, revision: RevisionId | None) -> None:
         """Look at the database if a revision that a client was told of is not here: this process may be behind.

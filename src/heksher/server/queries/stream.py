@@ -29,6 +29,8 @@ from heksher.server.catalog.effect import shows_any
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.metrics import Metrics
 from heksher.server.queries.held_query import HeldQueries
+from heksher.server.usage.client_fields import UNKNOWN_CLIENT, ClientFields
+from heksher.server.usage.use_recorder import Followers
 
 HEARTBEAT_S: Final = 15
 # A client that reads nothing for this long is disconnected.
@@ -89,6 +91,7 @@ class Streams:
         last_revision: RevisionId | None,
         abort: Callable[[], object] | None,
         credential: AnyCredential | None = None,
+        client: ClientFields = UNKNOWN_CLIENT,
     ) -> None:
         """Serve one stream until its client disconnects, its credential ends, or ``end_all`` is called.
 
@@ -100,9 +103,11 @@ class Streams:
             last_revision: the revision whose answer the client has; ``None`` if it has none.
             abort: closes the connection at once; ``None`` if the server does not support that.
             credential: by what its client is known; ``None`` if everybody may follow.
+            client: who its client says it is.
         """
         stream = _Stream(
             credential,
+            client,
             query,
             send,
             abort or asyncio.current_task().cancel,  # type: ignore[union-attr] # in a task
@@ -130,6 +135,12 @@ class Streams:
         """Notify all clients that the service ends, and end their streams. Safe in any thread and signal handler."""
         self.is_ending = True
         self._in_loop(self._end_all)
+
+    def list_followers(self) -> list[Followers]:
+        """Return who follows at this moment. May be called from any thread."""
+        # Copying either is one step of the interpreter, which no other thread interrupts.
+        groups = [list(group) for group in list(self._groups.values())]
+        return [Followers(group[0].query.names, [stream.client for stream in group]) for group in groups if group]
 
     def _add(self, key: bytes, stream: "_Stream") -> None:
         if self._ticking is None:
@@ -207,12 +218,14 @@ class _Stream:
 
     Args:
         credential: by what its client is known; ``None`` if everybody may follow.
+        client: see below.
         query: the query whose changes it reports.
         send: the ASGI callable of the connection.
         abort: closes the connection at once.
         count_events: is told of each event.
 
     Attributes:
+        client: who its client says it is.
         query: see above.
         newest: the newest position to report.
         abort: see above.
@@ -229,6 +242,7 @@ class _Stream:
         "_send",
         "_told",
         "abort",
+        "client",
         "newest",
         "query",
         "task",
@@ -237,11 +251,13 @@ class _Stream:
     def __init__(
         self,
         credential: AnyCredential | None,
+        client: ClientFields,
         query: CatalogQuery,
         send: Send,
         abort: Callable[[], object],
         count_events: Callable[[int], object],
     ) -> None:
+        self.client = client
         self.query = query
         self._credential = credential
         self.abort = abort

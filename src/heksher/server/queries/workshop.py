@@ -18,6 +18,10 @@ _MAX_LARGE_READS: Final = 1
 _MAX_LARGE_WRITES: Final = 2
 # How many answers with all settings are made at once: each takes many times as much memory as it has bytes.
 _MAX_LISTS: Final = 4
+# How many writes are tried at once: what a thousand rules come to takes a second or two of a processor.
+_MAX_TRIALS: Final = 2
+# How many requests have rules examined at once: fewer than there are threads, so that others go on.
+_MAX_LINTS: Final = 1
 
 
 class Workshop:
@@ -25,6 +29,8 @@ class Workshop:
 
     Attributes:
         listing: to be held while an answer with all settings is made.
+        trying: to be held while a write is tried.
+        linting: to be held while rules are examined, which takes seconds if there are many.
     """
 
     def __init__(self) -> None:
@@ -32,6 +38,8 @@ class Workshop:
         # Apart from each other, because writes may wait for the database.
         self._reads = asyncio.Semaphore(_MAX_LARGE_READS)
         self.listing: asyncio.Semaphore = asyncio.Semaphore(_MAX_LISTS)
+        self.linting: asyncio.Semaphore = asyncio.Semaphore(_MAX_LINTS)
+        self.trying: asyncio.Semaphore = asyncio.Semaphore(_MAX_TRIALS)
         self._writes = asyncio.Semaphore(_MAX_LARGE_WRITES)
 
     def close(self) -> None:

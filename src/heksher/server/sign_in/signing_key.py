@@ -1,12 +1,11 @@
 """The key that cookies are signed with, which the first sign-in makes. ``heksher access rotate-key`` makes another."""
 
-import secrets
 from typing import Final
 
+from heksher.server.access.signed_session import make_key
 from heksher.server.operations.access_form import change_signing_key
 from heksher.server.storage.base import Origin, Reader, Storage, Writer
 
-_KEY_BYTES: Final = 32
 _ORIGIN: Final = Origin("heksher", reason="the first sign-in")
 
 
@@ -16,7 +15,7 @@ def ensure_signing_key(storage: Storage) -> str:
     Raises:
         StorageUnavailableError: there is none, and none can be stored.
     """
-    made = secrets.token_urlsafe(_KEY_BYTES)
+    made = make_key()
 
     def know(reader: Reader) -> str | None:
         return reader.access().signing_key or None

@@ -5,16 +5,15 @@ epoch is raised, and there is a new signing key. Tokens cannot be told from thos
 valid again, and listed for whoever restores.
 """
 
-import secrets
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from heksher.server.access.signed_session import make_key
 from heksher.server.storage.access_records import PERSON, SIGNING_KEY, AccessRecords, TokenRecord
 from heksher.server.storage.base import LoggedChange, Writer
 
 _ACTION: Final = "restore"
-_KEY_BYTES: Final = 32
 
 
 def renew_access(writer: Writer) -> None:
@@ -25,7 +24,7 @@ def renew_access(writer: Writer) -> None:
         writer.put_person(renewed)
         writer.record(LoggedChange(_ACTION, PERSON, person.name, {"epoch": person.epoch}, {"epoch": renewed.epoch}))
     if records.signing_key:
-        writer.set_signing_key(secrets.token_urlsafe(_KEY_BYTES))
+        writer.set_signing_key(make_key())
         writer.record(LoggedChange(_ACTION, SIGNING_KEY, "", {}, {}))
 
 

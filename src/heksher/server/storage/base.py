@@ -1,4 +1,4 @@
-"""The contract of a storage, which holds settings, rules, context features, what access needs, and the change log.
+"""The contract of a storage: settings, rules, context features, what access needs, webhooks, and the change log.
 
 Guarantees of every storage, checked by ``tests/conformance``
 -------------------------------------------------------------
@@ -11,7 +11,7 @@ Guarantees of every storage, checked by ``tests/conformance``
   without gaps, and are never reused.
 * **Stamped**: each entry has a random stamp, which stays with it. So the newest number and stamp say which history of
   the database this is; where a backup was restored, or writes were lost, one number can stand for two entries.
-* **Dated**: each setting, each rule, each token, each person and the list of context features has the revision of its
+* **Dated**: each setting, rule, token, person and webhook, and the list of context features, has the revision of its
   last change, and who made that, and when, is known as long as the object exists.
 * **Prunable**: the oldest entries of the log can be removed. It has all entries from some revision to the newest one,
   which always stays; what else is stored stays as it is. Which settings and rules were deleted stays known, so that no
@@ -19,17 +19,19 @@ Guarantees of every storage, checked by ``tests/conformance``
 * **Unique**: a name or alias belongs to one setting, and no two rules of a setting have the same conditions. The id of
   a deleted rule is reused only for that rule: for one of the same setting with the same conditions, and only if the log
   records the deletion of the rule with this id. The log decides, so an id whose deletion is not recorded stays unused;
-  only ``load`` may give an id that the log does not know at all. No two tokens have the same name or digest, and no two
-  people the same name or identity (issuer and subject).
+  only ``load`` may give an id that the log does not know at all. No two tokens have the same name or digest, no two
+  people the same name or identity (issuer and subject), and no two webhooks the same name.
 * **Traceable**: the log can be read by setting. A setting keeps its identity under all names that it has had, and a
-  setting that is added under the last canonical name of a deleted one continues that one's identity.
+  setting that is added under the last canonical name of a deleted one continues that one's identity, unless it is said
+  which deleted one it is.
 * **Thread-safe**: all methods of ``Storage`` may be called from any thread.
 
 Duties of callers: a unit of work may run more than once before one run of it is stored, so it must have no side
 effects. It may use its reader or writer only until it returns. Names passed to ``Writer`` are canonical, and have
 passed the lexical rules of the API. A change is recorded after it was made, with the fields that ``LoggedChange``
 describes; a rule's with its setting and, on the side that has all fields, its conditions as ``feature_values``. What is
-recorded of tokens, people and the signing key has neither a digest, nor the hash of a password, nor a key.
+recorded of tokens, people, webhooks and the signing key has neither a digest, nor the hash of a password, nor a URL,
+nor a key.
 ``operations`` checks the meaning (types, versions, conflicts). A method of a writer that cannot do what it is called
 for raises ``ContractError``; then nothing of its unit of work is stored, even if the work continues.
 """
@@ -54,11 +56,13 @@ from heksher.server.storage.records import (
     LogEntry,
     LoggedChange,
     Origin,
+    RuleOfSetting,
     RuleRecord,
+    Selection,
     SettingRecord,
     Written,
 )
-from heksher.server.storage.work import Reader, Writer
+from heksher.server.storage.work import Notes, Reader, Writer
 
 __all__ = [
     "CONTEXT_FEATURES",
@@ -71,9 +75,12 @@ __all__ = [
     "LastChange",
     "LogEntry",
     "LoggedChange",
+    "Notes",
     "Origin",
     "Reader",
+    "RuleOfSetting",
     "RuleRecord",
+    "Selection",
     "SettingRecord",
     "Storage",
     "Writer",
@@ -188,17 +195,26 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
-        """Note when tokens were used, to the hour; what is known of a later use stays.
+    def note(self, work: Callable[[Notes], T]) -> T:
+        """Run a unit of work on what the change log does not have, store what it notes, and return its result.
 
-        That is no change of theirs: it is not in the log, and makes no revision.
+        That makes no revision. These units and those of writing work take effect one after another.
 
         Args:
-            uses: the times with a time zone, by the names of the tokens; other names are ignored.
+            work: the unit of work.
+
+        Raises:
+            StorageUnavailableError: the storage cannot be reached; as for ``write``.
+            ContractError: the work broke this contract; nothing was stored.
+        """
+
+    def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
+        """Note when tokens were used, in a unit of work of its own.
 
         Raises:
             StorageUnavailableError: the storage cannot be reached.
         """
+        self.note(lambda notes: notes.note_token_uses(uses))
 
     def prune(self, before: datetime) -> int:
         """Remove the oldest entries of the change log, up to the first one that was made later, and return how many.

@@ -32,11 +32,24 @@ from heksher.server.storage.sqlite import SqliteDialect, copy_file, finish_file
 from heksher.server.storage.sqlite_file import copy_owner, require_apart
 from heksher.server.storage.stamp import make_stamp
 from heksher.server.storage.storage_errors import StorageError
-from heksher.server.storage.tables import HEKSHER_VERSION, LOG_VALUE, METADATA, MIGRATION, RULE, SETTING, WRITE_STATE
+from heksher.server.storage.tables import (
+    CLIENT,
+    HEKSHER_VERSION,
+    LEASE,
+    LOG_VALUE,
+    METADATA,
+    MIGRATION,
+    RULE,
+    SETTING,
+    SETTING_USE,
+    USAGE_STATE,
+    WRITE_STATE,
+)
 from heksher.server.storage.unit import UnitOfWork
 
 # Tables that rows refer to come before the tables of those rows.
-_TABLES: Final = [table for table in METADATA.sorted_tables if table not in {HEKSHER_VERSION, MIGRATION, WRITE_STATE}]
+_NOT_COPIED: Final = {HEKSHER_VERSION, LEASE, MIGRATION, WRITE_STATE, SETTING_USE, CLIENT, USAGE_STATE}
+_TABLES: Final = [table for table in METADATA.sorted_tables if table not in _NOT_COPIED]
 # This many rows are a few hundred kilobytes, unless their values are huge.
 _BATCH_ROWS: Final = 1000
 # For rows that are always long.
@@ -53,12 +66,14 @@ class Copied:
         settings, rules: the numbers of them.
         revision: the newest one of the copy.
         valid_tokens: of a database that was restored, the tokens that are valid, by name; empty for a backup.
+        told_webhooks: of such a database, the names of the webhooks that are on.
     """
 
     settings: int
     rules: int
     revision: int
     valid_tokens: tuple[TokenRecord, ...] = ()
+    told_webhooks: tuple[str, ...] = ()
 
 
 def back_up(database: str, file: Path, *, is_replacing: bool = False) -> Copied:
@@ -154,18 +169,22 @@ def _copy(source: Dialect, target: Dialect, *, is_restored: bool = False) -> Cop
             _lock_empty(writing, target)
             counts = {table: _copy_table(table, reading, source, writing, target) for table in _TABLES}
             _copy_write_state(reading, source, writing, target)
-            valid_tokens = _renew_access(writing, target) if is_restored else ()
-            revision = SqlReader(writing, target).revision()
+            valid_tokens = _renew(writing, target) if is_restored else ()
+            copy = SqlReader(writing, target)
+            revision = copy.revision()
+            told_webhooks = [webhook.name for webhook in copy.webhooks() if is_restored and webhook.off_reason is None]
             target.announce(writing, revision)
             target.commit(writing)
-    return Copied(counts[SETTING], counts[RULE], revision, valid_tokens)
+    return Copied(counts[SETTING], counts[RULE], revision, valid_tokens, tuple(told_webhooks))
 
 
-def _renew_access(connection: Connection, dialect: Dialect) -> tuple[TokenRecord, ...]:
-    """Make all cookies void, and return the tokens that are valid."""
+def _renew(connection: Connection, dialect: Dialect) -> tuple[TokenRecord, ...]:
+    """Make all cookies void, have uses counted anew, and return the tokens that are valid."""
     now = datetime.now(UTC)
     writer = SqlWriter(connection, dialect, UnitOfWork(), _RESTORER, Clock(lambda: now, make_stamp))
     writer.lock()
+    # Uses may be known of the time before the restore, but none of what was restored.
+    writer.forget_count()
     renew_access(writer)
     writer.finish()
     return list_valid_tokens(writer.access(), now)

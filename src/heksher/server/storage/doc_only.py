@@ -1,10 +1,9 @@
 """The storage of a service that only shows its documentation (``DOC_ONLY=true``): it stores nothing."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Storage, Writer, Written
+from heksher.server.storage.base import NOBODY, Expectation, Notes, Origin, Reader, Storage, Writer, Written
 from heksher.server.storage.storage_errors import StorageUnavailableError
 
 T = TypeVar("T")
@@ -32,8 +31,8 @@ class DocOnlyStorage(Storage):
         del work, origin, expected
         _refuse()
 
-    def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
-        del uses
+    def note(self, work: Callable[[Notes], T]) -> T:
+        del work
         _refuse()
 
 

@@ -6,7 +6,7 @@ stored once.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, cast
 
 from heksher.server.storage.json_text import decode_json, encode_json
@@ -45,6 +45,25 @@ def write_fields(fields: Fields | None, long_values: dict[str, str]) -> str | No
 def list_digests(texts: Iterable[str | None]) -> set[str]:
     """Return the digests of the long values that the texts refer to."""
     return {digest for text in texts if text is not None and text[:1] == "[" for digest in _split(text)[1].values()}
+
+
+def cut(weights: Sequence[Mapping[str, int]], most: int | None) -> int:
+    """Return how many of some items there are before the one with which their weight would be above a bound.
+
+    Args:
+        weights: for each item the weights of what it has, by what that is; what several have counts once.
+        most: the bound; ``None`` for none. The first item may be above it.
+    """
+    if most is None:
+        return len(weights)
+    counted: set[str] = set()
+    total = 0
+    for number, weight in enumerate(weights):
+        total += sum(size for key, size in weight.items() if key not in counted)
+        counted |= weight.keys()
+        if number and total > most:
+            return number
+    return len(weights)
 
 
 def read_fields(text: str | None, long_values: Mapping[str, str]) -> Fields | None:

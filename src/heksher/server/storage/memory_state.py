@@ -1,27 +1,28 @@
 """The state of the storage in memory at one revision, and the copies that callers get."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
 
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
 from heksher.server.storage.memory_access import MemoryAccess
+from heksher.server.storage.memory_usage import MemoryUsage
+from heksher.server.storage.memory_webhooks import MemoryWebhooks
 from heksher.server.storage.records import (
     RULE,
     SETTING,
-    Conditions,
     Fields,
     ForgottenObject,
     LastChange,
     LogEntry,
     LoggedChange,
+    RuleKey,
     RuleRecord,
     SettingRecord,
 )
 
-RuleKey = tuple[str, frozenset[tuple[str, str]]]
 # A change and the number of the setting that it is about; None for other kinds.
 RecordedChange = tuple[LoggedChange, int | None]
 
@@ -49,21 +50,14 @@ class MemoryEntry:
         action = self.changes[0][0].action
         return LastChange(entry.revision, entry.at, origin.actor, origin.actor_kind, entry.stamp, action)
 
-    def of_setting(self, setting_id: int) -> "MemoryEntry":
-        """Return the entry with only the changes of one setting and its rules."""
-        return MemoryEntry(self.entry, tuple(recorded for recorded in self.changes if recorded[1] == setting_id))
-
-    def of_object(self, kind: str, key: str) -> "MemoryEntry":
-        """Return the entry with only the changes of one object."""
-        return MemoryEntry(
-            self.entry,
-            tuple(recorded for recorded in self.changes if (recorded[0].kind, recorded[0].key) == (kind, key)),
-        )
+    def only(self, is_selected: Callable[[RecordedChange], bool]) -> "MemoryEntry":
+        """Return the entry with only some of its changes."""
+        return MemoryEntry(self.entry, tuple(filter(is_selected, self.changes)))
 
     def show(self, max_changes: int) -> LogEntry:
         """Return the log entry with a copy of its first changes."""
         changes = self.changes[: max(max_changes, 1)]
-        return dataclasses.replace(self.entry, changes=tuple(copy_change(change) for change, _ in changes))
+        return dataclasses.replace(self.entry, changes=tuple(copy_change(*recorded) for recorded in changes))
 
 
 @dataclass(slots=True)
@@ -91,6 +85,8 @@ class MemoryState:
     rule_ids: dict[RuleKey, int] = field(default_factory=dict)
     last_rule_id: int = 0
     access: MemoryAccess = field(default_factory=MemoryAccess)
+    webhooks: MemoryWebhooks = field(default_factory=MemoryWebhooks)
+    usage: MemoryUsage = field(default_factory=MemoryUsage)
     log: list[MemoryEntry] = field(default_factory=list)
     last_changes: dict[tuple[str, str], RecordedChange] = field(default_factory=dict)
     kept_changes: dict[int, LastChange] = field(default_factory=dict)
@@ -120,7 +116,7 @@ class MemoryState:
                 self._forget(change, id_)
         in_use = {setting.revision for setting in self.settings.values()}
         in_use |= {rule.revision for rule in self.rules.values()} | {self.features_revision}
-        in_use |= self.access.list_revisions()
+        in_use |= self.access.list_revisions() | {webhook.revision for webhook in self.webhooks.webhooks.values()}
         self.kept_changes = {key: kept for key, kept in self.kept_changes.items() if key in in_use}
         return len(removed)
 
@@ -134,6 +130,8 @@ class MemoryState:
             rules=self.rules.copy(),
             rule_ids=self.rule_ids.copy(),
             access=self.access.copy(),
+            webhooks=self.webhooks.copy(),
+            usage=self.usage.copy(),
             log=self.log.copy(),
             last_changes=self.last_changes.copy(),
             kept_changes=self.kept_changes.copy(),
@@ -142,8 +140,21 @@ class MemoryState:
 
     def _forget(self, change: LoggedChange, setting_id: int | None) -> None:
         self.forgotten.pop((change.kind, change.key), None)
-        if change.kind in {SETTING, RULE} and change.before is not None and change.after is None:
+        if change.kind in {SETTING, RULE} and change.is_deletion:
             self.forgotten[change.kind, change.key] = ForgottenObject(setting_id, change.action)
+
+    def choose_setting_id(self, name: str, gone: int | None) -> int:
+        """Return the number for a setting that is added under a canonical name.
+
+        Args:
+            name: the name.
+            gone: the number of the setting that this unit of work has deleted under the name; ``None`` if none.
+        """
+        number = self.find_gone_id(name) if gone is None else gone
+        if number is None or number in self.setting_ids.values():
+            self.last_setting_id += 1
+            return self.last_setting_id
+        return number
 
     def find_gone_id(self, name: str) -> int | None:
         """Return the number of the deleted setting that had this canonical name last; ``None`` if there is none."""
@@ -169,11 +180,6 @@ class MemoryState:
         return None if forgotten is None else forgotten.setting_id
 
 
-def rule_key(setting: str, conditions: Conditions) -> RuleKey:
-    """Return the key that is unique to a rule."""
-    return setting, frozenset(conditions.items())
-
-
 def copy_setting(setting: SettingRecord) -> SettingRecord:
     """Return a copy that shares nothing mutable."""
     default_value = decode_json(encode_json(setting.default_value))
@@ -190,11 +196,11 @@ def copy_rule(rule: RuleRecord) -> RuleRecord:
     )
 
 
-def copy_change(change: LoggedChange) -> LoggedChange:
-    """Return a copy that shares nothing mutable."""
+def copy_change(change: LoggedChange, subject: int | None = None) -> LoggedChange:
+    """Return a copy that shares nothing mutable, and knows the number of the setting that it is about."""
     before = None if change.before is None else _copy_fields(change.before)
     after = None if change.after is None else _copy_fields(change.after)
-    return dataclasses.replace(change, before=before, after=after)
+    return dataclasses.replace(change, before=before, after=after, subject=subject)
 
 
 def _copy_fields(fields: Fields) -> Fields:

@@ -1,9 +1,9 @@
 """The records of a storage: settings, rules, and the entries of the change log."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 from heksher.revision_id import RevisionId
 from heksher.server.access.grants import EVERYTHING, Permission
@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 # The conditions of a rule: a value for each context feature that it matches on.
 Conditions = Mapping[str, str]
+# What is unique to a rule: the canonical name of its setting, and its conditions.
+RuleKey = tuple[str, frozenset[tuple[str, str]]]
 # The attributes of a changed object by name, in JSON.
 Fields = Mapping[str, JSON]
 
@@ -71,6 +73,19 @@ class RuleRecord:
     revision: int = field(default=0, compare=False)
 
 
+class RuleOfSetting(NamedTuple):
+    """A rule, with what its setting demands of its value.
+
+    Attributes:
+        type: of the setting, as in its record.
+        setting_metadata: the metadata of the setting.
+    """
+
+    rule: RuleRecord
+    type: str
+    setting_metadata: Mapping[str, JSON]
+
+
 @dataclass(frozen=True, slots=True)
 class LoggedChange:
     """A change of one object: a part of a log entry.
@@ -82,6 +97,9 @@ class LoggedChange:
         before, after: for a changed object, only the fields that differ; for an added or deleted one, all fields on one
             side and ``None`` on the other.
         setting: for a rule, the canonical name that its setting had; ``""`` for other kinds.
+        subject: the number of the setting, or of the rule's, under all names that it ever has; ``None`` for other
+            kinds. The storage sets it when the change is read, and ignores the value that callers pass; it does not
+            count for equality.
     """
 
     action: str
@@ -90,6 +108,12 @@ class LoggedChange:
     before: Fields | None
     after: Fields | None
     setting: str = ""
+    subject: int | None = field(default=None, compare=False)
+
+    @property
+    def is_deletion(self) -> bool:
+        """Whether the object is gone since."""
+        return self.before is not None and self.after is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +177,29 @@ class LogEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """Which changes of the log are asked for: those of which all of this holds.
+
+    Attributes:
+        after_revision: only of entries above this revision; any integer.
+        setting: only changes of this setting and its rules: any name of a setting, or any canonical name that a deleted
+            one had. ``None`` for all.
+        rule_id: only changes of the rule with this id; any integer. ``None`` for all.
+        actor: only of entries with exactly this actor; ``None`` for all.
+        kinds: only changes of objects of these kinds, which may be any texts; ``None`` for all.
+        subjects: only changes of the settings with these numbers, as ``Reader.changed_subjects`` returns them, and
+            their rules; ``None`` for all.
+    """
+
+    after_revision: int = 0
+    setting: str | None = None
+    rule_id: int | None = None
+    actor: str | None = None
+    kinds: Collection[str] | None = None
+    subjects: Collection[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LastChange:
     """Who made the last change of an object, when, and by which entry of the change log.
 
@@ -190,12 +237,12 @@ class Expectation:
 
     Attributes:
         kind, key: the object, as in a ``LoggedChange``; for a setting, any of its names.
-        revision: the revision of the object's last change, as far as the caller knows.
+        last_changes: what the object's last change may be; ``None`` for any, so that the object has to be there.
     """
 
     kind: str
     key: str
-    revision: int
+    last_changes: frozenset[RevisionId] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +255,7 @@ class Written(Generic[T]):
         entry: what the unit has appended to the log, for whoever follows it; ``None`` if that is nothing, or more than
             ``MAX_HANDED_CHANGES``.
         previous_stamp: the stamp of the entry before that one; ``None`` if there is none, or if nothing was appended.
+        is_change: whether the unit has changed anything.
     """
 
     result: T
@@ -215,8 +263,14 @@ class Written(Generic[T]):
     stamp: str = field(default="", compare=False)
     entry: LogEntry | None = field(default=None, compare=False)
     previous_stamp: str | None = field(default=None, compare=False)
+    is_change: bool = field(default=False, compare=False)
 
     @property
     def revision_id(self) -> RevisionId:
         """The number and the stamp."""
         return RevisionId(self.revision, self.stamp)
+
+
+def make_rule_key(setting: str, conditions: Conditions) -> RuleKey:
+    """Return what is unique to a rule with these conditions of a setting (canonical name)."""
+    return setting, frozenset(conditions.items())

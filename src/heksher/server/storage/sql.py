@@ -12,18 +12,17 @@ this module only for services with a database.
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection, Engine, select
 
-from heksher.server.storage.base import NOBODY, Expectation, Origin, Reader, Storage, Writer, Written
+from heksher.server.storage.base import NOBODY, Expectation, Notes, Origin, Reader, Storage, Writer, Written
 from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.schema import migrate, read_versions, require_version
-from heksher.server.storage.sql_access import SqlAccess
 from heksher.server.storage.sql_pruning import find_first_kept, list_revisions_in_use, remove_oldest
 from heksher.server.storage.sql_reader import SqlReader
 from heksher.server.storage.sql_statements import Statements
@@ -111,11 +110,12 @@ class SqlStorage(Storage):
                 self._dialect.commit(connection)
             return written
 
-    def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
+    def note(self, work: Callable[[Notes], T]) -> T:
         # With the lock for writing, so that no unit of work replaces a token meanwhile with what it has read of it.
-        with self._writing(NOBODY, UnitOfWork()) as (connection, _):
-            SqlAccess(Statements(connection, self._dialect)).note_uses(uses)
+        with self._writing(NOBODY, UnitOfWork()) as (connection, writer):
+            result = work(writer)
             self._dialect.commit(connection)
+            return result
 
     def prune(self, before: datetime) -> int:
         engine = self._open_engine()

@@ -5,15 +5,15 @@ memory, and whoever changes one has time.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, cast
 
 from sqlalchemy import Delete, Insert, Update, bindparam, delete, insert, or_, select, update
 
 from heksher.server.storage.access_records import AccessRecords, PersonRecord, TokenRecord, floor_hour
 from heksher.server.storage.json_text import decode_json, encode_json, is_storable
-from heksher.server.storage.sql_log import read_time
 from heksher.server.storage.sql_statements import AnyRow, Statements
+from heksher.server.storage.sql_times import read_optional_time, read_time, write_time
 from heksher.server.storage.storage_errors import ContractError
 from heksher.server.storage.tables import PERSON, SIGNING_KEY, TOKEN
 from heksher.server.storage.unit import require_proper_key, require_proper_person, require_proper_token
@@ -67,9 +67,9 @@ class SqlAccess:
             "digest": token.digest,
             "grants": encode_json(token.grants),
             "creator": encode_json(token.creator),
-            "created_at": _write_time(token.created_at),
-            "expires_at": _write_time(token.expires_at),
-            "last_used_at": _write_time(token.last_used_at),
+            "created_at": write_time(token.created_at),
+            "expires_at": write_time(token.expires_at),
+            "last_used_at": write_time(token.last_used_at),
             "revision": revision,
         }
         self._put(_REPLACE_TOKEN, _ADD_TOKEN, row, f"storing token {token.name!r}")
@@ -106,7 +106,7 @@ class SqlAccess:
     def note_uses(self, uses: Mapping[str, datetime]) -> None:
         """Note when tokens were used, unless a later use of them is known."""
         rows = (
-            {"of_name": name, "used_at": _write_time(floor_hour(at))} for name, at in uses.items() if is_storable(name)
+            {"of_name": name, "used_at": write_time(floor_hour(at))} for name, at in uses.items() if is_storable(name)
         )
         self._statements.run_each(_NOTE_USE, rows, "noting when tokens were used")
 
@@ -126,8 +126,8 @@ def _read_token(row: AnyRow) -> TokenRecord:
         grants=_read_grants(row.grants),
         creator=str(decode_json(row.creator)),
         created_at=read_time(row.created_at),
-        expires_at=None if row.expires_at is None else read_time(row.expires_at),
-        last_used_at=None if row.last_used_at is None else read_time(row.last_used_at),
+        expires_at=read_optional_time(row.expires_at),
+        last_used_at=read_optional_time(row.last_used_at),
         revision=row.revision,
     )
 
@@ -146,7 +146,3 @@ def _read_person(row: AnyRow) -> PersonRecord:
 
 def _read_grants(text: str) -> tuple[str, ...]:
     return tuple(cast("list[str]", decode_json(text)))
-
-
-def _write_time(at: datetime | None) -> str | None:
-    return None if at is None else at.astimezone(UTC).isoformat()

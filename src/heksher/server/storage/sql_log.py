@@ -1,99 +1,45 @@
-"""The change log in an SQL database: reading it in pages, and appending to it.
-
-Each page is found by an index that ends with the revision, so its cost does not depend on the length of the log.
-Reading by setting or rule first finds the revisions of a page, because an entry may have any number of parts.
-"""
+"""The change log in an SQL database: reading it forwards, finding what it says of objects, and appending to it."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, insert, literal, select, update
+from sqlalchemy import BindParameter, and_, bindparam, insert, literal, select, update
 
 from heksher.revision_id import RevisionId
-from heksher.server.storage.dialect import MAX_BIG_KEY
 from heksher.server.storage.json_text import decode_json, encode_json, is_storable
-from heksher.server.storage.log_text import list_digests, read_fields, write_fields
+from heksher.server.storage.log_text import read_fields, write_fields
 from heksher.server.storage.records import (
     MAX_HANDED_CHANGES,
-    RULE,
     SETTING,
-    ActorKind,
     ForgottenObject,
     LastChange,
     LogEntry,
     LoggedChange,
     Origin,
 )
-from heksher.server.storage.sql_statements import MAX_INTEGER, AnyRow, Query, Statements, clip, in_batches
-from heksher.server.storage.storage_errors import StorageCorruptError
+from heksher.server.storage.sql_log_rows import PART, LogRows, read_entry, read_kind
+from heksher.server.storage.sql_statements import MAX_INTEGER, Statements, clip, in_batches
+from heksher.server.storage.sql_times import read_time
 from heksher.server.storage.tables import FORGOTTEN_OBJECT, KEPT_CHANGE, LOG_ENTRY, LOG_PART, LOG_VALUE
-from heksher.value_type import shorten
 
-_PART: Final = (
-    LOG_PART.c.number,
-    LOG_PART.c.action,
-    LOG_PART.c.kind,
-    LOG_PART.c.key,
-    LOG_PART.c.setting,
-    LOG_PART.c.before,
-    LOG_PART.c.after,
-)
-_IS_SHOWN: Final = LOG_PART.c.number < bindparam("max_changes")
 _LIMIT: Final[BindParameter[int]] = bindparam("max_entries")
-_BEFORE: Final[BindParameter[int]] = bindparam("before_revision")
-
-
-def _make_page(is_in_page: ColumnElement[bool], is_near: ColumnElement[bool], *, is_descending: bool) -> Query:
-    """Return the query for entries with their first parts; ``is_near`` is ``is_in_page`` expressed for parts."""
-    order = LOG_ENTRY.c.revision.desc() if is_descending else LOG_ENTRY.c.revision
-    page = select(LOG_ENTRY).where(is_in_page).order_by(order).limit(_LIMIT).subquery("page")
-    # Repeated for the parts, because some databases would otherwise scan the parts from the first one on.
-    shown = and_(LOG_PART.c.revision == page.c.revision, is_near, _IS_SHOWN)
-    in_order = page.c.revision.desc() if is_descending else page.c.revision
-    return select(page, *_PART).outerjoin(LOG_PART, shown).order_by(in_order, LOG_PART.c.number)
-
-
-def _find_revisions(is_about: ColumnElement[bool]) -> Query:
-    found = select(LOG_PART.c.revision).where(is_about, LOG_PART.c.revision < _BEFORE).distinct()
-    return found.order_by(LOG_PART.c.revision.desc()).limit(_LIMIT)
-
-
-def _make_page_about(is_about: ColumnElement[bool]) -> Query:
-    """Return the query for the parts about an object in the entries between two revisions."""
-    is_in_page = LOG_PART.c.revision.between(bindparam("lowest"), bindparam("highest"))
-    place = func.row_number().over(partition_by=LOG_PART.c.revision, order_by=LOG_PART.c.number).label("place")
-    numbered = select(LOG_PART.c.revision, LOG_PART.c.number, place).where(is_about, is_in_page).subquery("numbered")
-    is_same_part = and_(LOG_PART.c.revision == numbered.c.revision, LOG_PART.c.number == numbered.c.number)
-    return (
-        select(LOG_ENTRY, *_PART)
-        .select_from(numbered)
-        .join(LOG_PART, is_same_part)
-        .join(LOG_ENTRY, LOG_ENTRY.c.revision == LOG_PART.c.revision)
-        .where(numbered.c.place <= bindparam("max_changes"))
-        .order_by(LOG_ENTRY.c.revision.desc(), LOG_PART.c.number)
-    )
-
-
-_IS_OF_SETTING: Final = LOG_PART.c.setting_id == bindparam("setting_id")
 _IS_OF_OBJECT: Final = and_(LOG_PART.c.kind == bindparam("kind"), LOG_PART.c.key == bindparam("object_key"))
 _AFTER: Final[BindParameter[int]] = bindparam("after_revision")
 
 _NEWEST: Final = select(LOG_ENTRY.c.revision, LOG_ENTRY.c.stamp).order_by(LOG_ENTRY.c.revision.desc()).limit(1)
-_LOG: Final = _make_page(LOG_ENTRY.c.revision > _AFTER, LOG_PART.c.revision > _AFTER, is_descending=False)
-_HISTORY: Final = _make_page(LOG_ENTRY.c.revision < _BEFORE, LOG_PART.c.revision < _BEFORE, is_descending=True)
-_REVISIONS_OF_SETTING: Final = _find_revisions(_IS_OF_SETTING)
-_REVISIONS_OF_OBJECT: Final = _find_revisions(_IS_OF_OBJECT)
-_HISTORY_OF_SETTING: Final = _make_page_about(_IS_OF_SETTING)
-_HISTORY_OF_OBJECT: Final = _make_page_about(_IS_OF_OBJECT)
-_CHANGES: Final = (
-    select(*_PART)
-    .where(LOG_PART.c.revision == bindparam("of_revision"), LOG_PART.c.number >= bindparam("first"))
-    .order_by(LOG_PART.c.number)
-    .limit(_LIMIT)
+_PAGE: Final = (
+    select(LOG_ENTRY).where(LOG_ENTRY.c.revision > _AFTER).order_by(LOG_ENTRY.c.revision).limit(_LIMIT).subquery("page")
 )
+# Repeated for the parts, because some databases would otherwise scan the parts from the first one on.
+_IS_SHOWN: Final = and_(
+    LOG_PART.c.revision == _PAGE.c.revision,
+    LOG_PART.c.revision > _AFTER,
+    LOG_PART.c.number < bindparam("max_changes"),
+)
+_LOG: Final = select(_PAGE, *PART).outerjoin(LOG_PART, _IS_SHOWN).order_by(_PAGE.c.revision, LOG_PART.c.number)
 _LAST_CHANGE: Final = (
     select(LOG_ENTRY, LOG_PART.c.action)
     .join(LOG_PART, and_(LOG_PART.c.revision == LOG_ENTRY.c.revision, LOG_PART.c.number == 0))
@@ -105,18 +51,12 @@ _FORGOTTEN: Final = select(FORGOTTEN_OBJECT.c.setting_id, FORGOTTEN_OBJECT.c.act
     FORGOTTEN_OBJECT.c.kind == bindparam("kind"), FORGOTTEN_OBJECT.c.key == bindparam("object_key")
 )
 _LAST_OF_OBJECT: Final = (
-    select(*_PART, LOG_PART.c.setting_id)
-    .where(_IS_OF_OBJECT)
-    .order_by(LOG_PART.c.revision.desc(), LOG_PART.c.number.desc())
-    .limit(1)
+    select(*PART).where(_IS_OF_OBJECT).order_by(LOG_PART.c.revision.desc(), LOG_PART.c.number.desc()).limit(1)
 )
 _KEYS: Final = (
     select(LOG_PART.c.key)
     .where(LOG_PART.c.kind == bindparam("kind"), LOG_PART.c.key.in_(bindparam("keys", expanding=True)))
     .distinct()
-)
-_VALUES: Final = select(LOG_VALUE.c.digest, LOG_VALUE.c.value).where(
-    LOG_VALUE.c.digest.in_(bindparam("digests", expanding=True))
 )
 _KNOWN_DIGESTS: Final = select(LOG_VALUE.c.digest).where(LOG_VALUE.c.digest.in_(bindparam("digests", expanding=True)))
 
@@ -132,6 +72,7 @@ class SqlLog:
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
+        self._rows = LogRows(statements)
         # Whether any object is forgotten: one answer for hundreds of new settings; None until it is needed.
         self._has_forgotten: bool | None = None
 
@@ -143,44 +84,28 @@ class SqlLog:
 
     def list_forwards(self, after_revision: int, limit: int, max_changes: int) -> list[LogEntry]:
         """Return entries, ascending."""
-        parameters = {"after_revision": clip(after_revision), **_limit(limit, max_changes)}
-        return self._read_entries(self._statements.fetch(_LOG, parameters))
-
-    def list_backwards(self, before_revision: int | None, limit: int, max_changes: int) -> list[LogEntry]:
-        """Return entries, newest first."""
-        parameters = {"before_revision": _clip_cursor(before_revision), **_limit(limit, max_changes)}
-        return self._read_entries(self._statements.fetch(_HISTORY, parameters))
-
-    def list_of_setting(
-        self, setting_id: int, before_revision: int | None, limit: int, max_changes: int
-    ) -> list[LogEntry]:
-        """Return the changes of one setting and its rules, newest first."""
-        about = {"setting_id": setting_id}
-        return self._list_about(_REVISIONS_OF_SETTING, _HISTORY_OF_SETTING, about, before_revision, limit, max_changes)
-
-    def list_of_rule(self, rule_id: int, before_revision: int | None, limit: int, max_changes: int) -> list[LogEntry]:
-        """Return the changes of the rule with an id, newest first."""
-        about = {"kind": RULE, "object_key": str(rule_id)}
-        return self._list_about(_REVISIONS_OF_OBJECT, _HISTORY_OF_OBJECT, about, before_revision, limit, max_changes)
-
-    def list_changes(self, revision: int, first: int, limit: int) -> list[LoggedChange]:
-        """Return the changes of one entry."""
-        parameters = {"of_revision": clip(revision), "first": clip(first, MAX_INTEGER), "max_entries": clip(limit)}
-        return self._read_changes(self._statements.fetch(_CHANGES, parameters))
+        page = {"after_revision": clip(after_revision), "max_entries": clip(limit)}
+        rows = self._statements.fetch(_LOG, {**page, "max_changes": clip(max(max_changes, 1), MAX_INTEGER)})
+        changes = iter(self._rows.read_changes([row for row in rows if row.number is not None]))
+        entries = (list(group) for _, group in groupby(rows, key=lambda row: row.revision))
+        return [
+            read_entry(of_entry[0], [next(changes) for row in of_entry if row.number is not None])
+            for of_entry in entries
+        ]
 
     def find_last(self, kind: str, key: str) -> tuple[LoggedChange, int | None] | None:
         """Return the newest change of an object, and the number of the setting that it is about."""
         if not is_storable(key):
             return None
         rows = self._statements.fetch(_LAST_OF_OBJECT, {"kind": kind, "object_key": key})
-        return (self._read_changes(rows)[0], rows[0].setting_id) if rows else None
+        return (self._rows.read_changes(rows)[0], rows[0].setting_id) if rows else None
 
     def find_last_change(self, revision: int) -> LastChange | None:
         """Return what is known of the change with a revision, also if its entry was removed."""
         key = {"of_revision": clip(revision)}
         for row in self._statements.fetch(_LAST_CHANGE, key) or self._statements.fetch(_KEPT_CHANGE, key):
             actor = str(decode_json(row.actor))
-            return LastChange(row.revision, read_time(row.at), actor, _read_kind(row), row.stamp, row.action)
+            return LastChange(row.revision, read_time(row.at), actor, read_kind(row), row.stamp, row.action)
         return None
 
     def find_keys(self, kind: str, keys: Collection[str]) -> frozenset[str]:
@@ -206,42 +131,6 @@ class SqlLog:
                 return ForgottenObject(row.setting_id, row.action)
         return None
 
-    def _list_about(
-        self,
-        find_revisions: Query,
-        read_page: Query,
-        about: Mapping[str, object],
-        before_revision: int | None,
-        limit: int,
-        max_changes: int,
-    ) -> list[LogEntry]:
-        found = self._statements.fetch(
-            find_revisions, {**about, "before_revision": _clip_cursor(before_revision), "max_entries": clip(limit)}
-        )
-        if not found:
-            return []
-        page = {"lowest": found[-1].revision, "highest": found[0].revision}
-        parameters = {**about, **page, "max_changes": clip(max(max_changes, 1), MAX_INTEGER)}
-        return self._read_entries(self._statements.fetch(read_page, parameters))
-
-    def _read_entries(self, rows: Sequence[AnyRow]) -> list[LogEntry]:
-        long_values = self._fetch_values(rows)
-        entries = []
-        for _, group in groupby(rows, key=lambda row: row.revision):
-            of_entry = list(group)
-            changes = tuple(_read_change(row, long_values) for row in of_entry if row.number is not None)
-            entries.append(_read_entry(of_entry[0], changes))
-        return entries
-
-    def _read_changes(self, rows: Sequence[AnyRow]) -> list[LoggedChange]:
-        long_values = self._fetch_values(rows)
-        return [_read_change(row, long_values) for row in rows]
-
-    def _fetch_values(self, rows: Sequence[AnyRow]) -> dict[str, str]:
-        digests = list_digests(text for row in rows for text in (row.before, row.after))
-        found = (self._statements.fetch(_VALUES, {"digests": some}) for some in in_batches(digests))
-        return {row.digest: row.value for some in found for row in some}
-
 
 class SqlLogAppender:
     """Appends one entry to the log, for one unit of work.
@@ -253,6 +142,7 @@ class SqlLogAppender:
         make_stamp: returns a stamp.
 
     Attributes:
+        size: the number of changes in the entry so far.
         stamp: of the entry; empty before that exists.
     """
 
@@ -263,8 +153,8 @@ class SqlLogAppender:
         self._origin = origin
         self._now = now
         self._make_stamp = make_stamp
-        # The number of changes in the entry so far; the entry does not exist while this is 0.
-        self._size = 0
+        # The entry does not exist while this is 0.
+        self.size: int = 0
         # The entry without its changes, and its first changes; None while it does not exist.
         self._entry: LogEntry | None = None
         self._changes: list[LoggedChange] = []
@@ -277,22 +167,22 @@ class SqlLogAppender:
     @property
     def entry(self) -> LogEntry | None:
         """The entry as a reader would find it; ``None`` if there is none, or if it is too large to be handed on."""
-        if self._entry is None or self._size > len(self._changes):
+        if self._entry is None or self.size > len(self._changes):
             return None
-        return replace(self._entry, size=self._size, changes=tuple(self._changes))
+        return replace(self._entry, size=self.size, changes=tuple(self._changes))
 
     def append(self, revision: int, changes: Iterable[tuple[LoggedChange, int | None]]) -> bool:
         """Append changes, each with the number of its setting; return whether there were any."""
-        known_size = self._size
+        known_size = self.size
         for some in in_batches(changes):
-            if self._size == 0:
+            if self.size == 0:
                 known_size = len(some)
                 self._add_entry(revision, known_size)
             self._add_parts(revision, some)
-        if known_size != self._size:
-            parameters = {"of_revision": revision, "size": self._size}
+        if known_size != self.size:
+            parameters = {"of_revision": revision, "size": self.size}
             self._statements.run_later(_GROW_ENTRY, parameters, "recording how many changes there are")
-        return self._size > 0
+        return self.size > 0
 
     def _add_entry(self, revision: int, size: int) -> None:
         entry = LogEntry(revision, self._now().astimezone(UTC), self._origin, self._make_stamp(), size, ())
@@ -323,10 +213,10 @@ class SqlLogAppender:
                 "before": write_fields(change.before, long_values),
                 "after": write_fields(change.after, long_values),
             }
-            for number, (change, setting_id) in enumerate(changes, self._size)
+            for number, (change, setting_id) in enumerate(changes, self.size)
         ]
-        self._size += len(rows)
-        if self._size <= MAX_HANDED_CHANGES:
+        self.size += len(rows)
+        if self.size <= MAX_HANDED_CHANGES:
             # As they are read, which need not be how they were given.
             self._changes += [
                 _read_back(change, row, long_values) for (change, _), row in zip(changes, rows, strict=True)
@@ -351,49 +241,7 @@ class SqlLogAppender:
         self._statements.run_each(_ADD_VALUE, added, doing)
 
 
-def _limit(limit: int, max_changes: int) -> dict[str, object]:
-    return {"max_entries": clip(limit), "max_changes": clip(max(max_changes, 1), MAX_INTEGER)}
-
-
-def _clip_cursor(before_revision: int | None) -> int:
-    return MAX_BIG_KEY if before_revision is None else clip(before_revision)
-
-
-def _read_entry(row: AnyRow, changes: tuple[LoggedChange, ...]) -> LogEntry:
-    origin = Origin(str(decode_json(row.actor)), str(decode_json(row.reason)), _read_kind(row))
-    return LogEntry(row.revision, read_time(row.at), origin, row.stamp, row.size, changes)
-
-
-def _read_kind(row: AnyRow) -> ActorKind:
-    if row.actor_kind is None:
-        return "somebody" if row.is_proved else "nobody"
-    return cast("ActorKind", row.actor_kind)
-
-
-def _read_change(row: AnyRow, long_values: dict[str, str]) -> LoggedChange:
-    return LoggedChange(
-        action=row.action,
-        kind=row.kind,
-        key=row.key,
-        before=read_fields(row.before, long_values),
-        after=read_fields(row.after, long_values),
-        setting=row.setting,
-    )
-
-
 def _read_back(change: LoggedChange, row: Mapping[str, Any], long_values: Mapping[str, str]) -> LoggedChange:
     """Return a change as it will be read: with values that nobody else can change."""
     before, after = (read_fields(row[side], long_values) for side in ("before", "after"))
-    return replace(change, before=before, after=after)
-
-
-def read_time(text: str) -> datetime:
-    """Return the time that a text stands for.
-
-    Raises:
-        StorageCorruptError: it is none.
-    """
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError as error:
-        raise StorageCorruptError(f"the storage holds {shorten(text)!r} where a time is expected") from error
+    return replace(change, before=before, after=after, subject=row["setting_id"])

@@ -14,8 +14,8 @@ from sqlalchemy import BindParameter, and_, bindparam, delete, exists, func, ins
 
 from heksher.server.storage.records import RULE as RULE_KIND
 from heksher.server.storage.records import SETTING as SETTING_KIND
-from heksher.server.storage.sql_log import read_time
 from heksher.server.storage.sql_statements import Statements
+from heksher.server.storage.sql_times import read_time
 from heksher.server.storage.tables import (
     FORGOTTEN_OBJECT,
     KEPT_CHANGE,
@@ -26,6 +26,7 @@ from heksher.server.storage.tables import (
     RULE,
     SETTING,
     TOKEN,
+    WEBHOOK,
     WRITE_STATE,
 )
 
@@ -46,6 +47,7 @@ _REVISIONS: Final = (
     RULE.c.revision,
     TOKEN.c.revision,
     PERSON.c.revision,
+    WEBHOOK.c.revision,
     WRITE_STATE.c.features_revision,
 )
 _REVISIONS_IN_USE: Final = [

@@ -6,9 +6,11 @@ per setting.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Final, cast
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final, cast
 
-from sqlalchemy import Connection, bindparam, func, literal, null, select, union_all
+from sqlalchemy import Connection, Select, bindparam, func, literal, null, select, tuple_, union_all
 
 from heksher.revision_id import RevisionId
 from heksher.server.storage.access_records import AccessRecords
@@ -18,14 +20,19 @@ from heksher.server.storage.base import (
     LogEntry,
     LoggedChange,
     Reader,
+    RuleOfSetting,
     RuleRecord,
+    Selection,
     SettingRecord,
 )
 from heksher.server.storage.dialect import MAX_BIG_KEY, Dialect
 from heksher.server.storage.json_text import decode_json, decode_json_object, is_storable
 from heksher.server.storage.sql_access import SqlAccess
+from heksher.server.storage.sql_history import SqlHistory
 from heksher.server.storage.sql_log import SqlLog
-from heksher.server.storage.sql_statements import AnyRow, Statements, digest_conditions, in_batches
+from heksher.server.storage.sql_statements import AnyRow, Query, Statements, digest_conditions, in_batches
+from heksher.server.storage.sql_usage import SqlUsage
+from heksher.server.storage.sql_webhooks import SqlWebhooks
 from heksher.server.storage.tables import (
     CONTEXT_FEATURE,
     RULE,
@@ -34,6 +41,8 @@ from heksher.server.storage.tables import (
     SETTING_NAME,
     WRITE_STATE,
 )
+from heksher.server.storage.usage_records import ClientRecord, SettingUse
+from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
 
 _FEATURES_REVISION: Final = select(WRITE_STATE.c.features_revision)
 _FEATURES: Final = select(CONTEXT_FEATURE.c.name).order_by(CONTEXT_FEATURE.c.position)
@@ -71,7 +80,13 @@ _RULES: Final = select(
     RULE.c.id, SETTING.c.name.label("setting"), RULE.c.conditions, RULE.c.value, RULE.c.metadata, RULE.c.revision
 ).join(SETTING)
 _RULES_OF_SETTINGS: Final = _RULES.where(SETTING.c.name.in_(bindparam("names", expanding=True)))
-_RULE_BY_ID: Final = _RULES.add_columns(SETTING.c.type, RULE.c.setting_id).where(RULE.c.id == bindparam("rule_id"))
+_CONDITIONS: Final = select(RULE.c.id, RULE.c.conditions).where(RULE.c.id.in_(bindparam("rule_ids", expanding=True)))
+_RULE_BY_ID: Final = _RULES.add_columns(RULE.c.setting_id).where(RULE.c.id == bindparam("rule_id"))
+_RULE_OF_SETTING_BY_ID: Final = _RULE_BY_ID.add_columns(SETTING.c.type, SETTING.c.metadata.label("setting_metadata"))
+_RULES_BY_IDS: Final = _RULES.where(RULE.c.id.in_(bindparam("rule_ids", expanding=True)))
+_RULES_BY_KEYS: Final = _RULES.where(
+    tuple_(RULE.c.setting_id, RULE.c.conditions_digest).in_(bindparam("keys", expanding=True))
+)
 _RULE_BY_CONDITIONS: Final = _RULES.where(
     SETTING.c.name == bindparam("setting"), RULE.c.conditions_digest == bindparam("digest")
 )
@@ -83,7 +98,10 @@ class SqlReader(Reader):
     def __init__(self, connection: Connection, dialect: Dialect) -> None:
         self._statements = Statements(connection, dialect)
         self._log = SqlLog(self._statements)
+        self._history = SqlHistory(self._statements)
         self._access = SqlAccess(self._statements)
+        self._webhooks = SqlWebhooks(self._statements)
+        self._usage = SqlUsage(self._statements)
         # The numbers of settings by canonical name, as far as they are known.
         self._setting_ids: dict[str, int] = {}
 
@@ -105,6 +123,24 @@ class SqlReader(Reader):
 
     def access(self) -> AccessRecords:
         return self._access.read()
+
+    def webhooks(self) -> tuple[WebhookRecord, ...]:
+        return self._webhooks.list_webhooks()
+
+    def deliveries(self) -> tuple[DeliveryRecord, ...]:
+        return self._webhooks.list_deliveries()
+
+    def find_lease(self, task: str) -> LeaseRecord:
+        return self._webhooks.find_lease(task)
+
+    def counted_since(self) -> datetime | None:
+        return self._usage.find_start()
+
+    def setting_uses(self, names: Collection[str] | None = None) -> dict[str, SettingUse]:
+        return self._usage.list_uses(names)
+
+    def clients(self) -> list[ClientRecord]:
+        return self._usage.list_clients()
 
     def find_setting(self, name: str) -> SettingRecord | None:
         return self.find_settings((name,)).get(name)
@@ -141,11 +177,18 @@ class SqlReader(Reader):
         return int(self._statements.fetch(_RULE_COUNT)[0].found)
 
     def find_rule(self, rule_id: int) -> RuleRecord | None:
-        return _read_first_rule(self._fetch_rule(rule_id))
+        return _read_first_rule(self._fetch_rule(rule_id, _RULE_BY_ID))
 
-    def find_rule_and_type(self, rule_id: int) -> tuple[RuleRecord, str] | None:
-        rows = self._fetch_rule(rule_id)
-        return (_read_rule(rows[0]), rows[0].type) if rows else None
+    def find_rule_of_setting(self, rule_id: int) -> RuleOfSetting | None:
+        rows = self._fetch_rule(rule_id, _RULE_OF_SETTING_BY_ID)
+        if not rows:
+            return None
+        row = rows[0]
+        return RuleOfSetting(_read_rule(row), row.type, decode_json_object(row.setting_metadata))
+
+    def find_rules(self, rule_ids: Collection[int]) -> dict[int, RuleRecord]:
+        rows = self._fetch_by_ids(_RULES_BY_IDS, rule_ids)
+        return {row.id: _read_rule(row) for row in rows}
 
     def find_rule_by_conditions(self, setting: str, conditions: Conditions) -> RuleRecord | None:
         if not is_storable(setting):
@@ -153,29 +196,51 @@ class SqlReader(Reader):
         parameters = {"setting": setting, "digest": digest_conditions(conditions)}
         return _read_first_rule(self._statements.fetch(_RULE_BY_CONDITIONS, parameters))
 
+    def find_rules_by_conditions(self, wanted: Collection[tuple[str, Conditions]]) -> list[RuleRecord]:
+        self.find_settings({setting for setting, _ in wanted}.difference(self._setting_ids))
+        keys = {
+            (self._setting_ids[setting], digest_conditions(conditions))
+            for setting, conditions in wanted
+            if setting in self._setting_ids
+        }
+        return [
+            _read_rule(row)
+            for some in in_batches(keys)
+            for row in self._statements.fetch(_RULES_BY_KEYS, {"keys": some})
+        ]
+
     def log(self, after_revision: int = 0, limit: int = 1000, max_changes: int = 1000) -> list[LogEntry]:
         return self._log.list_forwards(after_revision, limit, max_changes)
 
-    def history(
+    def select(
         self,
+        selection: Selection,
         before_revision: int | None = None,
         limit: int = 100,
         max_changes: int = 100,
-        *,
-        setting: str | None = None,
-        rule_id: int | None = None,
+        max_bytes: int | None = None,
     ) -> list[LogEntry]:
-        if setting is not None:
-            setting_id = self._find_subject(setting)
-            if setting_id is None:
-                return []
-            return self._log.list_of_setting(setting_id, before_revision, limit, max_changes)
-        if rule_id is not None:
-            return self._log.list_of_rule(rule_id, before_revision, limit, max_changes)
-        return self._log.list_backwards(before_revision, limit, max_changes)
+        if selection.setting is not None:
+            subject = self._find_subject(selection.setting)
+            wanted = selection.subjects
+            found = [] if subject is None or not (wanted is None or subject in wanted) else [subject]
+            selection = replace(selection, subjects=found)
+        return self._history.select(selection, before_revision, limit, max_changes, max_bytes)
 
-    def changes(self, revision: int, first: int = 0, limit: int = 1000) -> list[LoggedChange]:
-        return self._log.list_changes(revision, first, limit)
+    def changes(
+        self, revision: int, first: int = 0, limit: int = 1000, max_bytes: int | None = None
+    ) -> list[LoggedChange]:
+        return self._history.list_changes(revision, first, limit, max_bytes)
+
+    def changed_subjects(
+        self, after_revision: int, until_revision: int, after_subject: int = 0, max_changes: int = 1000
+    ) -> list[int]:
+        return self._history.list_changed_subjects(after_revision, until_revision, after_subject, max_changes)
+
+    def find_conditions(self, rule_ids: Collection[int]) -> dict[int, Conditions]:
+        rows = self._fetch_by_ids(_CONDITIONS, rule_ids)
+        found: dict[int, Conditions] = {row.id: _read_conditions(row.conditions) for row in rows}
+        return {**self._history.find_deleted(frozenset(rule_ids).difference(found)), **found}
 
     def _find_subject(self, name: str) -> int | None:
         """Return the number of the setting that has a name, or else of the one that had it last."""
@@ -185,15 +250,23 @@ class SqlReader(Reader):
             return int(row.setting_id)
         return self._log.find_last_id(name)
 
-    def _fetch_rule(self, rule_id: int) -> Sequence[AnyRow]:
-        # An integer too large for the column is no rule's id, but the database would raise an error.
-        rows = self._statements.fetch(_RULE_BY_ID, {"rule_id": rule_id}) if 0 < rule_id <= MAX_BIG_KEY else ()
+    def _fetch_rule(self, rule_id: int, statement: Select[Any]) -> Sequence[AnyRow]:
+        rows = self._statements.fetch(statement, {"rule_id": rule_id}) if _can_be_id(rule_id) else ()
         self._setting_ids.update((row.setting, row.setting_id) for row in rows)
         return rows
+
+    def _fetch_by_ids(self, statement: Query, rule_ids: Collection[int]) -> Iterator[AnyRow]:
+        for batch in in_batches(rule_id for rule_id in frozenset(rule_ids) if _can_be_id(rule_id)):
+            yield from self._statements.fetch(statement, {"rule_ids": batch})
 
     def _fetch_rules_of(self, settings: Iterable[str]) -> Iterator[AnyRow]:
         for names in in_batches(name for name in frozenset(settings) if is_storable(name)):
             yield from self._statements.fetch(_RULES_OF_SETTINGS, {"names": names})
+
+
+def _can_be_id(rule_id: int) -> bool:
+    # An integer too large for the column is no rule's id, but the database would raise an error.
+    return 0 < rule_id <= MAX_BIG_KEY
 
 
 def _group_by_setting(rows: Iterable[AnyRow]) -> defaultdict[int, list[str]]:
@@ -225,8 +298,12 @@ def _read_rule(row: AnyRow) -> RuleRecord:
     return RuleRecord(
         rule_id=row.id,
         setting=row.setting,
-        conditions=cast("Conditions", decode_json_object(row.conditions)),
+        conditions=_read_conditions(row.conditions),
         value=decode_json(row.value),
         metadata=decode_json_object(row.metadata),
         revision=row.revision,
     )
+
+
+def _read_conditions(text: str) -> Conditions:
+    return cast("Conditions", decode_json_object(text))

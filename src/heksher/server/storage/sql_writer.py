@@ -8,19 +8,19 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, bindparam, delete, insert, literal, select, true, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, true, update
 
 from heksher.revision_id import RevisionId
 from heksher.server.storage.access_records import PersonRecord, TokenRecord
 from heksher.server.storage.base import RULE as RULE_KIND
-from heksher.server.storage.base import SETTING as SETTING_KIND
 from heksher.server.storage.base import Conditions, LoggedChange, Origin, RuleRecord, SettingRecord, Writer, Written
 from heksher.server.storage.ceilings import Counts
 from heksher.server.storage.dialect import Dialect
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
 from heksher.server.storage.schema import require_version
+from heksher.server.storage.sql_identity import SqlIdentity
 from heksher.server.storage.sql_log import SqlLogAppender
-from heksher.server.storage.sql_reader import SqlReader
+from heksher.server.storage.sql_notes import SqlNotes
 from heksher.server.storage.sql_statements import digest_conditions, in_batches, write_conditions
 from heksher.server.storage.storage_errors import ContractError, StorageCorruptError
 from heksher.server.storage.tables import (
@@ -34,7 +34,8 @@ from heksher.server.storage.tables import (
     WRITE_STATE,
 )
 from heksher.server.storage.unit import UnitOfWork, require_new_ids, require_same_rule, require_storable
-from heksher.value_type import JSON
+from heksher.server.storage.webhook_records import WebhookRecord
+from heksher.value_type import JSON, shorten
 
 T = TypeVar("T")
 
@@ -69,7 +70,6 @@ _MOVE_FEATURE: Final = update(CONTEXT_FEATURE).where(_FEATURE).values(position=b
 
 _SETTING: Final = SETTING.c.name == bindparam("setting")
 _SETTING_ID: Final = select(SETTING.c.id).where(_SETTING)
-_HAS_SETTING_ID: Final = select(literal(1)).where(SETTING.c.id == bindparam("setting_id")).select_from(SETTING)
 _ADD_SETTING: Final = insert(SETTING)
 _REPLACE_SETTING: Final = update(SETTING).where(SETTING.c.id == bindparam("setting_id"))
 _DELETE_SETTING: Final = delete(SETTING).where(_SETTING)
@@ -84,7 +84,7 @@ _REPLACE_RULE: Final = update(RULE).where(
     RULE.c.conditions_digest == bindparam("digest"),
     RULE.c.setting_id == _SETTING_ID.scalar_subquery(),
 )
-_DELETE_RULE: Final = delete(RULE).where(RULE.c.id == bindparam("rule_id"))
+_DELETE_RULES: Final = delete(RULE).where(RULE.c.id.in_(bindparam("rule_ids", expanding=True)))
 
 
 class Clock(NamedTuple):
@@ -94,7 +94,7 @@ class Clock(NamedTuple):
     stamp: Callable[[], str]
 
 
-class SqlWriter(SqlReader, Writer):
+class SqlWriter(SqlNotes, Writer):
     """The state as one transaction sees and changes it. Call ``lock()`` first and ``finish()`` last."""
 
     def __init__(
@@ -109,8 +109,7 @@ class SqlWriter(SqlReader, Writer):
         # The newest revision before this unit of work. No other writer can create one meanwhile.
         self._old_revision = RevisionId(0)
         self._features: tuple[str, ...] = ()
-        # The numbers of the settings that this unit has deleted, by name.
-        self._gone: dict[str, int] = {}
+        self._identity = SqlIdentity(self._statements, self._log, self._setting_ids, self._counters)
 
     def lock(self) -> None:
         """Wait until no other transaction writes, and keep others from writing until this one ends.
@@ -129,14 +128,15 @@ class SqlWriter(SqlReader, Writer):
             )
         require_version([rows[0].version_num], self._statements.place)
         self._stored_counters = {name: getattr(rows[0], name) for name in _COUNTERS}
-        self._counters = dict(self._stored_counters)
+        self._counters.update(self._stored_counters)
         self._old_revision = RevisionId(rows[0].newest_revision or 0, rows[0].stamp or "")
         self._features = tuple(row.feature for row in rows if row.feature is not None)
 
     def make_written(self, result: T) -> Written[T]:
         """Return the result of the unit of work with what it has appended to the log."""
         previous_stamp = self._old_revision.stamp or None if self._unit.has_record else None
-        return Written(result, *self.revision_id(), self._appender.entry, previous_stamp)
+        is_change = self._unit.has_record
+        return Written(result, *self.revision_id(), self._appender.entry, previous_stamp, is_change=is_change)
 
     def finish(self) -> None:
         """Store the counters that the unit of work changed. Call this before the transaction is committed."""
@@ -183,31 +183,37 @@ class SqlWriter(SqlReader, Writer):
     def require_room(self, *, settings: int = 0, rules: int = 0) -> None:
         self._unit.room.take(self, Counts(settings, rules))
 
-    def add_setting(self, setting: SettingRecord) -> None:
-        self.add_settings((setting,))
+    def add_setting(self, setting: SettingRecord, subject: int | None = None) -> None:
+        if subject is None:
+            self.add_settings((setting,))
+            return
+        with self._unit.change():
+            self._add_settings([(self._identity.revive(setting.name, subject), setting)])
 
     def add_settings(self, settings: Collection[SettingRecord]) -> None:
         with self._unit.change():
             for some in in_batches(settings):
-                self._add_settings(some)
+                numbers = self._identity.choose([setting.name for setting in some])
+                self._add_settings(list(zip(numbers, some, strict=True)))
 
     def replace_setting(self, name: str, setting: SettingRecord) -> None:
         with self._unit.change():
             doing = f"replacing setting {name!r}"
-            setting_id = self._find_setting_id(name)
+            setting_id = self._identity.find(name)
             key = {"setting_id": setting_id}
             self._statements.run_later(_DELETE_NAMES, key, doing)
             self._statements.run_later(_DELETE_CONFIGURABLE, key, doing)
             self._statements.run_later(_REPLACE_SETTING, {**key, **self._make_setting_row(setting)}, doing)
             self._add_names_and_features([(setting_id, setting)])
-            del self._setting_ids[name]
-            self._setting_ids[setting.name] = setting_id
+            self._identity.rename(name, setting.name)
 
     def delete_setting(self, name: str) -> None:
         with self._unit.change():
-            self._gone[name] = self._find_setting_id(name)
-            del self._setting_ids[name]
+            self._identity.remove(name)
             self._statements.run(_DELETE_SETTING, {"setting": name}, f"deleting setting {name!r}")
+
+    def next_rule_id(self) -> int:
+        return self._counters["last_rule_id"] + 1
 
     def add_rule(
         self,
@@ -218,10 +224,10 @@ class SqlWriter(SqlReader, Writer):
         rule_id: int | None = None,
     ) -> RuleRecord:
         with self._unit.change():
-            setting_id = self._find_setting_id(setting)
+            setting_id = self._identity.find(setting)
             if rule_id is not None:
                 require_same_rule(rule_id, setting_id, conditions, self._log.find_last(RULE_KIND, str(rule_id)))
-            new_id = self._counters["last_rule_id"] + 1 if rule_id is None else rule_id
+            new_id = self.next_rule_id() if rule_id is None else rule_id
             row = self._make_rule_row(RuleRecord(new_id, setting, conditions, value, metadata))
             doing = f"adding a rule with the conditions {dict(conditions)} to setting {setting!r}"
             self._statements.run(_ADD_RULE, {**row, "setting_id": setting_id}, doing)
@@ -237,24 +243,28 @@ class SqlWriter(SqlReader, Writer):
 
     def replace_rule(self, rule: RuleRecord) -> None:
         with self._unit.change():
-            parameters = {
-                "rule_id": rule.rule_id,
-                "setting": rule.setting,
-                "digest": digest_conditions(rule.conditions),
-                "value": encode_json(rule.value),
-                "metadata": encode_json(rule.metadata),
-                "revision": self._new_revision,
-            }
-            if not self._statements.run(_REPLACE_RULE, parameters, f"replacing rule {rule.rule_id}"):
+            if not self._statements.run(_REPLACE_RULE, self._make_replacement(rule), f"replacing rule {rule.rule_id}"):
                 raise ContractError(
                     f"there is no rule {rule.rule_id} of setting {rule.setting!r} with the conditions"
                     f" {dict(rule.conditions)}"
                 )
 
-    def delete_rule(self, rule_id: int) -> None:
+    def replace_rules(self, rules: Collection[RuleRecord]) -> None:
         with self._unit.change():
-            if not self._statements.run(_DELETE_RULE, {"rule_id": rule_id}, f"deleting rule {rule_id}"):
-                raise ContractError(f"there is no rule {rule_id} to delete")
+            for some in in_batches(rules):
+                rows = [self._make_replacement(rule) for rule in some]
+                if self._statements.run(_REPLACE_RULE, rows, "replacing rules") != len(rows):
+                    raise ContractError("a rule to replace is not there with its setting and its conditions")
+
+    def delete_rule(self, rule_id: int) -> None:
+        self.delete_rules((rule_id,))
+
+    def delete_rules(self, rule_ids: Collection[int]) -> None:
+        with self._unit.change():
+            for some in in_batches(rule_ids):
+                doing = f"deleting {len(some)} rules from {some[0]} on"
+                if self._statements.run(_DELETE_RULES, {"rule_ids": some}, doing) != len(some):
+                    raise ContractError(f"there is no rule {shorten(str(some))} to delete")
 
     def load(self, settings: Collection[SettingRecord], rules: Collection[RuleRecord], next_rule_id: int) -> None:
         with self._unit.change():
@@ -263,7 +273,7 @@ class SqlWriter(SqlReader, Writer):
             self.add_settings(settings)
             for batch in in_batches(rules):
                 rows = [
-                    {**self._make_rule_row(rule), "setting_id": self._find_setting_id(rule.setting)} for rule in batch
+                    {**self._make_rule_row(rule), "setting_id": self._identity.find(rule.setting)} for rule in batch
                 ]
                 self._statements.run_each(_ADD_RULE, rows, "loading rules")
             self._counters["last_rule_id"] = max(self._counters["last_rule_id"], next_rule_id - 1)
@@ -292,6 +302,17 @@ class SqlWriter(SqlReader, Writer):
         with self._unit.change():
             self._access.set_signing_key(key)
 
+    def put_webhook(self, webhook: WebhookRecord) -> None:
+        with self._unit.change():
+            self._webhooks.put_webhook(webhook, self._new_revision)
+
+    def remove_webhook(self, name: str) -> None:
+        with self._unit.change():
+            self._webhooks.remove_webhook(name)
+
+    def count_changes(self) -> int:
+        return self._appender.size
+
     def record_all(self, changes: Iterable[LoggedChange]) -> None:
         with self._unit.record():
             revision = self._new_revision
@@ -301,55 +322,14 @@ class SqlWriter(SqlReader, Writer):
     def _find_subject_of(self, change: LoggedChange) -> int | None:
         """Return the number of the setting that a change is about, after checking that the change can be stored."""
         require_storable(change)
-        if change.kind not in {SETTING_KIND, RULE_KIND}:
-            return None
-        name = change.key if change.kind == SETTING_KIND else change.setting
-        # Whatever this unit has given the name of a setting that it deleted is in the first one.
-        if (known := self._setting_ids.get(name, self._gone.get(name))) is not None:
-            return known
-        for row in self._statements.fetch(_SETTING_ID, {"setting": name}):
-            self._setting_ids[name] = row.id
-            return int(row.id)
-        return self._log.find_last_id(name)
+        return self._identity.find_subject(change)
 
-    def _find_setting_id(self, name: str) -> int:
-        """Return the number of the setting with a canonical name, which must exist."""
-        if name not in self._setting_ids:
-            rows = self._statements.fetch(_SETTING_ID, {"setting": name})
-            if not rows:
-                raise ContractError(f"there is no setting with the canonical name {name!r}")
-            self._setting_ids[name] = rows[0].id
-        return self._setting_ids[name]
-
-    def _add_settings(self, settings: Sequence[SettingRecord]) -> None:
-        logged = self._find_logged([setting.name for setting in settings])
-        numbered = [(self._choose_setting_id(setting.name, logged), setting) for setting in settings]
+    def _add_settings(self, numbered: Sequence[tuple[int, SettingRecord]]) -> None:
         rows = [{"id": setting_id, **self._make_setting_row(setting)} for setting_id, setting in numbered]
-        self._statements.run_each_later(_ADD_SETTING, rows, f"adding setting {settings[0].name!r}")
+        self._statements.run_each_later(_ADD_SETTING, rows, f"adding setting {numbered[0][1].name!r}")
         self._add_names_and_features(numbered)
-        self._setting_ids.update({setting.name: setting_id for setting_id, setting in numbered})
-
-    def _find_logged(self, names: Sequence[str]) -> frozenset[str]:
-        """Return those of some names that settings have had, or have."""
-        # If the database has never had a setting, none can have had a name.
-        return self._log.find_keys(SETTING_KIND, names) if self._counters["last_setting_id"] > 0 else frozenset()
-
-    def _choose_setting_id(self, name: str, logged: Collection[str]) -> int:
-        """Return the number of the deleted setting that had a name last, or a new one."""
-        last_id = self._find_gone_id(name) if name in logged or name in self._gone else None
-        if last_id is None or self._statements.fetch(_HAS_SETTING_ID, {"setting_id": last_id}):
-            self._counters["last_setting_id"] += 1
-            return self._counters["last_setting_id"]
-        return last_id
-
-    def _find_gone_id(self, name: str) -> int | None:
-        if name in self._gone:
-            return self._gone[name]
-        last = self._log.find_last(SETTING_KIND, name)
-        if last is not None:
-            return None if last[0].after is not None else last[1]
-        forgotten = self._log.find_forgotten(SETTING_KIND, name)
-        return None if forgotten is None else forgotten.setting_id
+        for setting_id, setting in numbered:
+            self._identity.note(setting.name, setting_id)
 
     def _add_names_and_features(self, numbered: Sequence[tuple[int, SettingRecord]]) -> None:
         doing = f"making setting {numbered[0][1].name!r} configurable by its features"
@@ -374,6 +354,16 @@ class SqlWriter(SqlReader, Writer):
             "default_value": encode_json(setting.default_value),
             "version": setting.version,
             "metadata": encode_json(setting.metadata),
+            "revision": self._new_revision,
+        }
+
+    def _make_replacement(self, rule: RuleRecord) -> dict[str, object]:
+        return {
+            "rule_id": rule.rule_id,
+            "setting": rule.setting,
+            "digest": digest_conditions(rule.conditions),
+            "value": encode_json(rule.value),
+            "metadata": encode_json(rule.metadata),
             "revision": self._new_revision,
         }
 

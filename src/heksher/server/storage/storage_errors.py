@@ -3,6 +3,7 @@
 from typing import Literal
 
 from heksher.exceptions import HeksherError
+from heksher.revision_id import RevisionId
 from heksher.value_type import shorten
 
 # Why the database cannot do what it is asked, in the words of ``/healthz/ready``: docs/reference/http-api.md has them.
@@ -49,16 +50,14 @@ class ExpectationError(StorageError):
 
     Attributes:
         kind, key: the object.
-        expected: the revision of the object's last change that the caller knows.
-        present: the actual revision of its last change; ``None`` if the object does not exist.
+        present: its last change; ``None`` if the object does not exist.
     """
 
-    def __init__(self, kind: str, key: str, expected: int, present: int | None) -> None:
-        now = "it is gone" if present is None else f"its last change is revision {present}"
-        super().__init__(f"{kind} {shorten(repr(key))} is not as it was at revision {expected}: {now}")
+    def __init__(self, kind: str, key: str, present: RevisionId | None) -> None:
+        now = "it is not there" if present is None else f"its last change is revision {present}"
+        super().__init__(f"{kind} {shorten(repr(key))} is not as it was expected to be: {now}")
         self.kind = kind
         self.key = key
-        self.expected = expected
         self.present = present
 
 

@@ -17,6 +17,13 @@
     log_value          values of fields that are above 4 KiB, each once
     token              what programs are known by: a digest; and what they may do
     person             what people are known by: a password, or who they are elsewhere; and what they may do
+    webhook            who is told of changes, and what messages are signed with
+      ↑ webhook
+    webhook_delivery   how far each was told, which is no change of it
+    lease              which process does what only one may do at a time
+    setting_use        when each setting was last asked for, as long as there is the setting
+    client             which clients ask, and when each was last seen
+    usage_state        since when uses are counted; one row, or none while nobody counts
     signing_key        what the cookies of people are signed with; one row, or none before there is a key
     write_state        one row, which a writer locks for as long as its transaction lasts
     heksher_version    the schema version, in the form in which Alembic keeps it
@@ -33,7 +40,7 @@ from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, St
 
 from heksher.server.storage.dialect import BIG_KEY
 
-SCHEMA_VERSION: Final = "0006"
+SCHEMA_VERSION: Final = "0009"
 
 # Constraints have names so that a migration can change them on any database.
 METADATA: Final = MetaData(
@@ -130,6 +137,7 @@ LOG_ENTRY: Final = Table(
     Column("size", Integer, nullable=False),
     # A token, a person or nobody; null in entries of before there was this column.
     Column("actor_kind", Text, nullable=True),
+    Index(None, "actor", "revision"),
 )
 
 LOG_PART: Final = Table(
@@ -149,6 +157,7 @@ LOG_PART: Final = Table(
     Column("after", Text, nullable=True),
     Index(None, "setting_id", "revision", "number"),
     Index(None, "kind", "key", "revision"),
+    Index(None, "kind", "revision"),
     # Rows are short and read by their key, so SQLite needs neither a row id nor a separate index for the key.
     sqlite_with_rowid=False,
 )
@@ -226,4 +235,75 @@ SIGNING_KEY: Final = Table(
     METADATA,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("key", Text, nullable=False),
+)
+
+WEBHOOK: Final = Table(
+    "webhook",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("secret", Text, nullable=False),
+    # A list in JSON.
+    Column("prefixes", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("creator", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    # Null while it is on.
+    Column("off_reason", Text, nullable=True),
+    # The revision of its last change.
+    Column("revision", BIG_KEY, nullable=False),
+)
+
+WEBHOOK_DELIVERY: Final = Table(
+    "webhook_delivery",
+    METADATA,
+    Column("webhook", ForeignKey("webhook.name", ondelete="CASCADE"), primary_key=True),
+    # The newest revision that it needs not be told of any more, with its stamp.
+    Column("revision", BIG_KEY, nullable=False),
+    Column("stamp", String(12), nullable=False),
+    Column("failures", Integer, nullable=False),
+    # Null if the last attempt has not failed.
+    Column("failing_since", Text, nullable=True),
+    Column("next_attempt_at", Text, nullable=True),
+    # Null before the first attempt.
+    Column("attempted_at", Text, nullable=True),
+    Column("problem", Text, nullable=False),
+)
+
+# Of what happens at the moment, so a copy of the database has none of it.
+LEASE: Final = Table(
+    "lease",
+    METADATA,
+    Column("task", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("turn", BIG_KEY, nullable=False),
+)
+
+# What is known of use is no part of what a copy of the database is for, and would be outdated there.
+SETTING_USE: Final = Table(
+    "setting_use",
+    METADATA,
+    Column("setting_id", ForeignKey("setting.id", ondelete="CASCADE"), primary_key=True),
+    # To the hour.
+    Column("used_at", Text, nullable=False),
+    Column("client", Text, nullable=False),
+)
+
+CLIENT: Final = Table(
+    "client",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    # A list in JSON: name, version, instance, and what it calls itself.
+    Column("identity", Text, nullable=False),
+    # To the second.
+    Column("seen_at", Text, nullable=False),
+    # Of the last answer that it got.
+    Column("revision", BIG_KEY, nullable=False),
+)
+
+USAGE_STATE: Final = Table(
+    "usage_state",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("counted_since", Text, nullable=False),
 )

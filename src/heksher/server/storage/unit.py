@@ -4,12 +4,14 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
+from heksher.revision_id import RevisionId
 from heksher.server.storage.access_records import PERSON, TOKEN, PersonRecord, TokenRecord
 from heksher.server.storage.base import Reader
 from heksher.server.storage.ceilings import Ceilings, Room
 from heksher.server.storage.json_text import is_storable
 from heksher.server.storage.records import CONTEXT_FEATURES, RULE, SETTING, Conditions, Expectation, LoggedChange
 from heksher.server.storage.storage_errors import ContractError, ExpectationError
+from heksher.server.storage.webhook_records import WEBHOOK, WebhookRecord
 from heksher.value_type import shorten
 
 # The ids of rules and revisions have 64 bits.
@@ -92,9 +94,17 @@ def require_expected(reader: Reader, expected: Expectation | None) -> None:
     """
     if expected is None:
         return
-    present = _find_revision(reader, expected)
-    if present != expected.revision:
-        raise ExpectationError(expected.kind, expected.key, expected.revision, present)
+    revision = _find_revision(reader, expected)
+    if revision is None or (
+        expected.last_changes is not None and not _is_one_of(reader, revision, expected.last_changes)
+    ):
+        raise ExpectationError(expected.kind, expected.key, None if revision is None else find_tag(reader, revision))
+
+
+def find_tag(reader: Reader, revision: int) -> RevisionId:
+    """Return number and stamp of the last change of an object, which has this revision."""
+    change = reader.last_change(revision)
+    return RevisionId(revision) if change is None else RevisionId(revision, change.stamp)
 
 
 def parse_id(text: str) -> int | None:
@@ -146,6 +156,15 @@ def require_proper_key(key: str) -> None:
         raise ContractError("the signing key is empty: anybody could sign with it")
 
 
+def require_proper_webhook(webhook: WebhookRecord) -> None:
+    """Check that any storage can keep a webhook: most of its texts are columns, as those of a change are.
+
+    Raises:
+        ContractError: it cannot.
+    """
+    _require_storable_texts("webhook", webhook.name, webhook.url, webhook.secret, webhook.format)
+
+
 def require_same_rule(
     rule_id: int, setting_id: int, conditions: Conditions, last: tuple[LoggedChange, int | None] | None
 ) -> None:
@@ -195,6 +214,11 @@ def _require_storable_texts(what: str, *texts: str | None) -> None:
         raise ContractError(f"a text of a {what} has U+0000 or half a surrogate pair")
 
 
+def _is_one_of(reader: Reader, revision: int, wanted: Collection[RevisionId]) -> bool:
+    # The stamp takes a statement more, which can be saved where the numbers differ already.
+    return any(each.number == revision for each in wanted) and find_tag(reader, revision) in wanted
+
+
 def _find_revision(reader: Reader, expected: Expectation) -> int | None:
     if expected.kind == CONTEXT_FEATURES:
         return reader.features_revision()
@@ -205,8 +229,16 @@ def _find_revision(reader: Reader, expected: Expectation) -> int | None:
         rule_id = parse_id(expected.key)
         rule = None if rule_id is None else reader.find_rule(rule_id)
         return None if rule is None else rule.revision
-    if expected.kind in {TOKEN, PERSON}:
-        access = reader.access()
-        records = access.tokens if expected.kind == TOKEN else access.persons
-        return next((record.revision for record in records if record.name == expected.key), None)
+    if (named := _list_named(reader, expected.kind)) is not None:
+        return next((record.revision for record in named if record.name == expected.key), None)
     raise ContractError(f"there is no {expected.kind} {expected.key!r} to be expected at a revision")
+
+
+def _list_named(reader: Reader, kind: str) -> tuple[TokenRecord | PersonRecord | WebhookRecord, ...] | None:
+    """Return the objects of a kind whose keys are their names; ``None`` if it is another kind."""
+    if kind == WEBHOOK:
+        return reader.webhooks()
+    if kind in {TOKEN, PERSON}:
+        access = reader.access()
+        return access.tokens if kind == TOKEN else access.persons
+    return None

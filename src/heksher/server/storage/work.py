@@ -1,22 +1,19 @@
 """What units of work read and write with. The guarantees, and the duties of callers, are those of ``base``."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from heksher.revision_id import RevisionId
 from heksher.server.storage.access_records import AccessRecords, PersonRecord, TokenRecord
-from heksher.server.storage.records import (
-    Conditions,
-    LastChange,
-    LogEntry,
-    LoggedChange,
-    RuleRecord,
-    SettingRecord,
-)
+from heksher.server.storage.log_reader import LogReader
+from heksher.server.storage.records import Conditions, LoggedChange, RuleOfSetting, RuleRecord, SettingRecord
+from heksher.server.storage.usage_records import ClientRecord, SettingUse
+from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
 from heksher.value_type import JSON
 
 
-class Reader(ABC):
+class Reader(LogReader):
     """The state at one revision."""
 
     @abstractmethod
@@ -36,22 +33,32 @@ class Reader(ABC):
         """Return the revision of the last change of the list of context features; 0 if there was none."""
 
     @abstractmethod
-    def last_change(self, revision: int) -> LastChange | None:
-        """Return who made the change with a revision that an object has, and when.
-
-        Also if its entry was removed from the log. ``None`` if it was, and no object had this revision then.
-        """
-
-    @abstractmethod
-    def forgotten_deletion(self, kind: str, key: str) -> str | None:
-        """Return by which action a setting or rule was deleted, if an entry which was removed says so.
-
-        ``None`` if there is a newer change of it, or no such object was deleted.
-        """
-
-    @abstractmethod
     def access(self) -> AccessRecords:
         """Return all tokens, people, and the signing key."""
+
+    @abstractmethod
+    def webhooks(self) -> tuple[WebhookRecord, ...]:
+        """Return all webhooks, sorted by name (by bytes)."""
+
+    @abstractmethod
+    def deliveries(self) -> tuple[DeliveryRecord, ...]:
+        """Return how far each webhook was told of changes, sorted by their names."""
+
+    @abstractmethod
+    def find_lease(self, task: str) -> LeaseRecord:
+        """Return which process does what only one may do at a time."""
+
+    @abstractmethod
+    def counted_since(self) -> datetime | None:
+        """Return since when no use of a setting can be missing in what is known; ``None`` if nobody counts."""
+
+    @abstractmethod
+    def setting_uses(self, names: Collection[str] | None = None) -> dict[str, SettingUse]:
+        """Return when settings were last asked for: those with these canonical names, or all; others are missing."""
+
+    @abstractmethod
+    def clients(self) -> list[ClientRecord]:
+        """Return the clients that ask for settings, sorted by digest."""
 
     @abstractmethod
     def find_setting(self, name: str) -> SettingRecord | None:
@@ -88,56 +95,78 @@ class Reader(ABC):
     def find_rule(self, rule_id: int) -> RuleRecord | None:
         """Return the rule with an id, which may be any integer, or ``None``."""
 
-    def find_rule_and_type(self, rule_id: int) -> tuple[RuleRecord, str] | None:
-        """Return the rule with an id, which may be any integer, with the type of its setting, or ``None``."""
+    def find_rule_of_setting(self, rule_id: int) -> RuleOfSetting | None:
+        """Return the rule with an id, which may be any integer, with parts of its setting, or ``None``.
+
+        On a database, that takes one statement.
+        """
         rule = self.find_rule(rule_id)
         setting = None if rule is None else self.find_setting(rule.setting)
-        return None if rule is None or setting is None else (rule, setting.type)
+        return None if rule is None or setting is None else RuleOfSetting(rule, setting.type, setting.metadata)
+
+    def find_rules(self, rule_ids: Collection[int]) -> dict[int, RuleRecord]:
+        """Return the rules with these ids (any number of any integers), by id.
+
+        On a database, that takes one statement for a thousand ids.
+        """
+        found = ((rule_id, self.find_rule(rule_id)) for rule_id in rule_ids)
+        return {rule_id: rule for rule_id, rule in found if rule is not None}
 
     @abstractmethod
     def find_rule_by_conditions(self, setting: str, conditions: Conditions) -> RuleRecord | None:
         """Return the rule of a setting (canonical name) that has exactly these conditions, or ``None``."""
 
+    def find_rules_by_conditions(self, wanted: Collection[tuple[str, Conditions]]) -> list[RuleRecord]:
+        """Return the rules of settings (canonical names) that have exactly these conditions; there need be none.
+
+        On a database, that takes one statement or two for a thousand of them.
+        """
+        found = (self.find_rule_by_conditions(setting, conditions) for setting, conditions in wanted)
+        return [rule for rule in found if rule is not None]
+
+
+class Notes(Reader):
+    """The state inside a unit of work that changes what the change log does not have, including the unit's changes."""
+
     @abstractmethod
-    def log(self, after_revision: int = 0, limit: int = 1000, max_changes: int = 1000) -> list[LogEntry]:
-        """Return the log entries with a revision above ``after_revision``, ascending.
+    def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
+        """Note when tokens were used, to the hour; what is known of a later use stays.
 
         Args:
-            after_revision: any integer.
-            limit: the maximum number of entries.
-            max_changes: the maximum number of changes of each entry, from its first one on; less than 1 counts as 1.
+            uses: the times with a time zone, by the names of the tokens; other names are ignored.
         """
 
     @abstractmethod
-    def history(
-        self,
-        before_revision: int | None = None,
-        limit: int = 100,
-        max_changes: int = 100,
-        *,
-        setting: str | None = None,
-        rule_id: int | None = None,
-    ) -> list[LogEntry]:
-        """Return log entries, newest first. The cost of a page does not depend on the length of the log.
+    def note_uses(self, uses: Mapping[str, SettingUse], clients: Collection[ClientRecord], now: datetime) -> None:
+        """Note who asks for which settings; what is known of later uses stays. The first call begins to count.
+
+        Where clients are noted, those are removed that were not seen for ``KEEP_CLIENTS_DAYS``, and of the others all
+        but the last ``MAX_CLIENTS``.
 
         Args:
-            before_revision: only entries below this revision. The revision of the last entry of a page is the cursor
-                for the next page; ``None`` starts at the newest entry.
-            limit: the maximum number of entries.
-            max_changes: the maximum number of changes of each entry, from its first one on; less than 1 counts as 1.
-            setting: only entries that changed this setting or one of its rules, and only those changes of them. Any
-                name of a setting, or any canonical name that a deleted setting had. ``None`` for all.
-            rule_id: only entries that changed the rule with this id, and only those changes of them. ``None`` for all.
-                Cannot be combined with ``setting``.
+            uses: the last uses by any names of settings; other names are ignored.
+            clients: the clients, as they were last seen.
+            now: the time, with a time zone.
         """
 
     @abstractmethod
-    def changes(self, revision: int, first: int = 0, limit: int = 1000) -> list[LoggedChange]:
-        """Return at most ``limit`` changes of one log entry, in order, from number ``first`` (counted from 0) on."""
+    def forget_count(self) -> None:
+        """Note that uses may be missing in what is known until now; the next ``note_uses`` begins to count anew."""
+
+    @abstractmethod
+    def put_delivery(self, delivery: DeliveryRecord) -> None:
+        """Note how far a webhook was told of changes; one that does not exist is ignored."""
+
+    @abstractmethod
+    def put_lease(self, lease: LeaseRecord) -> None:
+        """Note which process does what only one may do at a time."""
 
 
-class Writer(Reader):
-    """The state inside a unit of writing work, including the unit's own changes."""
+class Writer(Notes):
+    """The state inside a unit of writing work, including the unit's own changes.
+
+    What a unit notes is stored with what it changes.
+    """
 
     @abstractmethod
     def set_context_features(self, features: Sequence[str]) -> None:
@@ -154,8 +183,14 @@ class Writer(Reader):
         """
 
     @abstractmethod
-    def add_setting(self, setting: SettingRecord) -> None:
-        """Add a setting. Its name and aliases must not belong to any setting yet; its features must be in the list."""
+    def add_setting(self, setting: SettingRecord, subject: int | None = None) -> None:
+        """Add a setting. Its name and aliases must not belong to any setting yet; its features must be in the list.
+
+        Args:
+            setting: all attributes.
+            subject: the number of a deleted setting, as ``LoggedChange.subject`` has it, whose identity this one
+                continues; no setting may have it. ``None``: see *Traceable*.
+        """
 
     def add_settings(self, settings: Collection[SettingRecord]) -> None:
         """Add many settings, each as ``add_setting`` does."""
@@ -169,6 +204,10 @@ class Writer(Reader):
     @abstractmethod
     def delete_setting(self, name: str) -> None:
         """Delete a setting and its rules."""
+
+    @abstractmethod
+    def next_rule_id(self) -> int:
+        """Return the id that the next new rule gets."""
 
     @abstractmethod
     def add_rule(
@@ -194,9 +233,19 @@ class Writer(Reader):
     def replace_rule(self, rule: RuleRecord) -> None:
         """Replace value and metadata of the rule with this id; its setting and conditions never change."""
 
+    def replace_rules(self, rules: Collection[RuleRecord]) -> None:
+        """Replace many rules, each as ``replace_rule`` does; none of them twice."""
+        for rule in rules:
+            self.replace_rule(rule)
+
     @abstractmethod
     def delete_rule(self, rule_id: int) -> None:
         """Delete a rule."""
+
+    def delete_rules(self, rule_ids: Collection[int]) -> None:
+        """Delete many rules, each as ``delete_rule`` does."""
+        for rule_id in rule_ids:
+            self.delete_rule(rule_id)
 
     @abstractmethod
     def load(self, settings: Collection[SettingRecord], rules: Collection[RuleRecord], next_rule_id: int) -> None:
@@ -229,6 +278,18 @@ class Writer(Reader):
     @abstractmethod
     def set_signing_key(self, key: str) -> None:
         """Replace the signing key, or set the first one; it must not be empty."""
+
+    @abstractmethod
+    def put_webhook(self, webhook: WebhookRecord) -> None:
+        """Add a webhook, or replace all attributes of the one with its name; how far it was told stays as it is."""
+
+    @abstractmethod
+    def remove_webhook(self, name: str) -> None:
+        """Remove a webhook, and what is known of how far it was told."""
+
+    @abstractmethod
+    def count_changes(self) -> int:
+        """Return how many changes this unit of work has recorded so far."""
 
     def record(self, change: LoggedChange) -> None:
         """Append a change to the log entry of this unit of work, right after it was made; any number of times."""

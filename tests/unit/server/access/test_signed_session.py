@@ -3,7 +3,15 @@
 import pytest
 from itsdangerous import URLSafeSerializer
 
-from heksher.server.access.signed_session import MAX_SESSION_S, SignedSession, read, read_signed, sign, sign_content
+from heksher.server.access.signed_session import (
+    MAX_SESSION_S,
+    SignedSession,
+    make_key,
+    read,
+    read_signed,
+    sign,
+    sign_content,
+)
 
 KEY = "a key of some length, and then some"
 NOW_S = 1_800_000_000.9
@@ -80,3 +88,9 @@ def test_what_is_signed_for_one_purpose_is_of_no_use_for_another():
     text = sign_content(KEY, "heksher.sign-in", ["alice", int(NOW_S), 0])
     assert read(KEY, text, NOW_S) is None
     assert read_signed(KEY, "heksher.session", sign_content(KEY, "heksher.sign-in", [1])) is None
+
+
+def test_a_key_is_256_random_bits():
+    """No two are alike."""
+    keys = {make_key() for _ in range(3)}
+    assert (3, {43}) == (len(keys), set(map(len, keys)))

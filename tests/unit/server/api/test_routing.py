@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 
 from heksher.server.api.body import StrictRoute
-from heksher.server.api.routing import RuleIdInPath, make_router
+from heksher.server.api.routing import OriginDependency, RuleIdInPath, StorageDependency, make_router
 from heksher.server.asgi.access import reads
 
 
@@ -35,7 +35,7 @@ def test_routes_read_their_requests_strictly():
 def test_writes_take_turns_and_reads_do_not():
     """As they say of themselves; what the framework is told of a handler is as it was."""
 
-    def handle(name: str) -> Response:
+    def handle(name: str, storage: StorageDependency, origin: OriginDependency) -> Response:
         """Say it."""
         return Response(name)
 
@@ -52,4 +52,5 @@ def test_writes_take_turns_and_reads_do_not():
     reading, writing, other = (route for route in router.routes if isinstance(route, APIRoute))
     assert (read, handle_at_once) == (reading.endpoint, other.endpoint)
     assert ("handle", "Say it.") == (writing.name, writing.description)
-    assert ["name", "turns", "standing"] == list(inspect.signature(writing.endpoint).parameters)
+    given = list(inspect.signature(writing.endpoint).parameters)
+    assert ["name", "storage", "origin", "services", "standing", "dry_run"] == given

@@ -12,6 +12,7 @@ from heksher.server.app import Application
 from heksher.server.operations import people
 from heksher.server.storage.base import NOBODY, Storage
 from heksher.server.storage.memory import MemoryStorage
+from heksher.server.storage.sql import SqlStorage
 from heksher.server.write_turns import WriteTurns
 from tests.support.access import CONFIG, give_token, take_token
 from tests.support.api import FEATURES, Api
@@ -77,14 +78,16 @@ def wait_in_storage(
     app: Application, monkeypatch: pytest.MonkeyPatch, request: tuple[str, object], meanwhile: Meanwhile
 ) -> Call:
     """Send a request whose transaction begins only after something was done, and return the answer."""
-    write = MemoryStorage.write
+    writes = {kind: kind.write for kind in (MemoryStorage, SqlStorage)}
 
-    def write_later(storage: MemoryStorage, *arguments: object) -> object:
-        monkeypatch.setattr(MemoryStorage, "write", write)
+    def write_later(storage: Storage, *arguments: object) -> object:
+        for kind, write in writes.items():
+            monkeypatch.setattr(kind, "write", write)
         meanwhile(app.services.storage)
-        return write(storage, *arguments)
+        return storage.write(*arguments)
 
-    monkeypatch.setattr(MemoryStorage, "write", write_later)
+    for kind in writes:
+        monkeypatch.setattr(kind, "write", write_later)
     return ask(app, request, TOKEN)
 
 

@@ -72,6 +72,38 @@ def test_a_malformed_actor_is_refused(value: bytes, message: str):
         read_caller({b"heksher-actor": value})
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"", ""),
+        (b"incident%204711", "incident 4711"),
+        (b"%F0%9F%98%80" * 500, "😀" * 500),
+        (b"first%0Asecond", "first\nsecond"),
+    ],
+)
+def test_a_reason_is_percent_encoded(value: bytes, expected: str):
+    """As the name of an actor is, but it may be longer, and have lines; nobody is claimed by it."""
+    assert Caller(reason=expected) == read_caller({b"heksher-reason": value})
+
+
+MALFORMED_REASONS = {
+    b"incident 4711": "percent-encoded",
+    b"%C3": "UTF-8",
+    b"a" * 501: "more than 500 characters",
+    b"a%0D%0Ab": "control characters",
+    b"%1B[31m": "control characters",
+    b"a%09b": "control characters",
+    b"%C2%85": "control characters",
+}
+
+
+@pytest.mark.parametrize(("value", "message"), MALFORMED_REASONS.items())
+def test_a_malformed_reason_is_refused(value: bytes, message: str):
+    """Even with a proper name of an actor; the message names the header."""
+    with pytest.raises(ValueError, match=f"^Heksher-Reason: .*{message}"):
+        read_caller({b"heksher-actor": b"ada", b"heksher-reason": value})
+
+
 @pytest.mark.parametrize("path", [QUERY, FEATURES, "/api/v1/stream", "/nothing"])
 def test_a_refusal_names_the_header(app: Application, caplog: pytest.LogCaptureFixture, path: str):
     """As problem details, even where the answer is in memory; it is counted, and logged with its id."""
@@ -90,10 +122,11 @@ def test_a_refusal_names_the_header(app: Application, caplog: pytest.LogCaptureF
 
 
 def test_the_log_of_changes_names_the_actor(app: Application, storage: FragileStorage):
-    """Who is nobody that is known, with or without a name."""
+    """Who is nobody that is known, with or without a name, and with the reason."""
     origins = []
-    for feature, headers in ((b"a", [(b"heksher-actor", b"Ada%20L")]), (b"b", [])):
+    named = [(b"heksher-actor", b"Ada%20L"), (b"heksher-reason", b"it%20is%20needed")]
+    for feature, headers in ((b"a", named), (b"b", [])):
         body = b'{"context_feature":"%b"}' % feature
         assert 204 == send(app, "POST", FEATURES, headers, body).status
         origins.append(read_last(storage.inner).origin)
-    assert [Origin("Ada L", actor_kind="nobody"), Origin()] == origins
+    assert [Origin("Ada L", "it is needed", "nobody"), Origin()] == origins

@@ -69,7 +69,7 @@ def test_no_route_writes_for_a_page_of_another_origin(
     for method, path in list_unsafe_requests(app.api):
         for types in ([], [(b"content-type", b"")], [(b"content-type", b"application/json")]):
             status = send(app, method, path, [*headers, *types], BODY).status
-            assert (403 == status) == (path not in {QUERY, "/api/v1/stream"}), (method, path)
+            assert (403 == status) == (path not in {QUERY, "/api/v1/stream", "/api/v1/evaluate"}), (method, path)
     assert revision == read_last(storage.inner).revision
 
 
@@ -126,7 +126,7 @@ def test_names_can_be_allowed(storage: FragileStorage):
     assert [200, 200, 421] == statuses
 
 
-@pytest.mark.parametrize("header", [b"host", b"origin", b"sec-fetch-site", b"heksher-actor"])
+@pytest.mark.parametrize("header", [b"host", b"origin", b"sec-fetch-site", b"heksher-actor", b"heksher-reason"])
 def test_what_decides_stands_once(app: Application, header: bytes):
     """Of two values a proxy could have checked the one that does not count."""
     refused = send(app, "GET", QUERY, [(header, b"a"), (header, b"a")])

@@ -15,6 +15,7 @@ from tests.support.asgi_call import Call, read_metrics
 from tests.support.catalogs import open_fragile
 
 STREAM = "/api/v1/stream"
+CLIENT = (b"checkout/2.3", b"")
 
 
 class Kept:
@@ -51,7 +52,7 @@ def answer(app, path: str, extensions: dict | None = None) -> tuple[list[tuple],
     return streams.served, sent
 
 
-OPENED = OpenedStream(b"key", CatalogQuery(), 7)
+OPENED = OpenedStream(b"key", CatalogQuery(), 7, CLIENT)
 
 
 async def open_stream(scope, receive, send) -> None:
@@ -67,9 +68,9 @@ async def refuse(scope, receive, send) -> None:
 
 def test_a_stream_is_served_as_its_route_says():
     """With what cuts off the connection, where the server has that; the message that says so goes no further."""
-    assert ([(b"key", CatalogQuery(), 7, None, None)], []) == answer(open_stream, STREAM)
+    assert ([(b"key", CatalogQuery(), 7, None, None, CLIENT)], []) == answer(open_stream, STREAM)
     extensions = {streaming.ABORT_EXTENSION: print}
-    assert ([(b"key", CatalogQuery(), 7, print, None)], []) == answer(open_stream, STREAM, extensions)
+    assert ([(b"key", CatalogQuery(), 7, print, None, CLIENT)], []) == answer(open_stream, STREAM, extensions)
 
 
 def test_another_answer_passes_at_once():

@@ -123,7 +123,7 @@ def test_of_several_effects_one_is_enough():
     assert not shows_any([], CatalogQuery())
 
 
-@pytest.mark.parametrize("kind", ["token", "person", "signing_key"])
+@pytest.mark.parametrize("kind", ["token", "person", "signing_key", "webhook"])
 def test_a_change_of_access_shows_nowhere(kind: str):
     """Whatever fields it has: queries are answered with settings and rules."""
     assert find_effect(LoggedChange("create", kind, "b", None, {"grants": ["read"], "unheard_of": 1}), PICTURE) is None

@@ -198,7 +198,7 @@ def test_a_write_that_is_refused_is_noted(guarded: Guarded, error: StorageError)
     write_something(guarded.storage)
     assert guarded.writability.problem is None
     with pytest.raises(ExpectationError):
-        guarded.storage.write(lambda _: None, NOBODY, Expectation("setting", "cache_ttl", 99))
+        guarded.storage.write(lambda _: None, NOBODY, Expectation("setting", "cache_ttl", frozenset()))
     assert (None, 1) == (guarded.writability.problem, guarded.looks)
 
 

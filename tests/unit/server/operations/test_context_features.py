@@ -24,7 +24,7 @@ def test_a_write_gives_its_revision_and_is_logged_with_its_origin(storage: Stora
 
 def test_features_have_indices(storage: Storage):
     """Counted from 0, in the order of the list."""
-    features = operations.list_features(storage)
+    features = operations.list_features(storage).content
     assert ("environment", "user", "theme") == features
     assert [0, 1, 2] == [operations.find_index(storage, feature) for feature in features]
 
@@ -55,7 +55,7 @@ def test_there_is_a_limit_on_features(storage: Storage):
 def test_a_feature_is_moved(storage: Storage, feature: str, side, target: str, expected: tuple[str, ...]):
     """The log has the list before and after."""
     operations.move_feature(storage, feature, side, target, NOBODY)
-    assert expected == operations.list_features(storage)
+    assert expected == operations.list_features(storage).content
     before = ["environment", "user", "theme"]
     assert change_features("move", before, expected) == read_last(storage).change
 
@@ -90,7 +90,7 @@ def test_a_feature_in_use_stays(declared: Storage):
     with pytest.raises(InUseError, match="can't be deleted, there is at least one setting configured by it"):
         operations.delete_feature(declared, "user", NOBODY)
     operations.delete_feature(declared, "theme", NOBODY)
-    assert ("environment", "user") == operations.list_features(declared)
+    assert ("environment", "user") == operations.list_features(declared).content
 
 
 @pytest.mark.trap(38)
@@ -105,7 +105,7 @@ def test_a_feature_in_use_stays(declared: Storage):
 def test_a_start_up_list_inserts_anywhere(storage: Storage, wanted: tuple[str, ...]):
     """Afterwards the list is exactly the wanted one, and a second start changes nothing."""
     operations.ensure_features(storage, wanted, SOMEBODY)
-    assert wanted == operations.list_features(storage)
+    assert wanted == operations.list_features(storage).content
     revision = read_revision(storage)
     assert (3 if len(wanted) == 3 else 4) == revision
     assert Written(None, revision) == operations.ensure_features(storage, wanted, SOMEBODY)
@@ -118,7 +118,7 @@ def test_a_start_up_list_fills_an_empty_service():
     storage.open()
     operations.ensure_features(storage, ("a", "b"), SOMEBODY)
     assert change_features("start-up", [], ["a", "b"]) == read_last(storage).change
-    assert ("a", "b") == operations.list_features(storage)
+    assert ("a", "b") == operations.list_features(storage).content
 
 
 @pytest.mark.trap(38)
@@ -136,4 +136,4 @@ def test_a_start_up_list_that_contradicts_is_refused(storage: Storage, wanted: t
     """A stored feature that it lacks, or another order: the message says which, and nothing changes."""
     with pytest.raises(StartupError, match=message):
         operations.ensure_features(storage, wanted, NOBODY)
-    assert ("environment", "user", "theme") == operations.list_features(storage)
+    assert ("environment", "user", "theme") == operations.list_features(storage).content

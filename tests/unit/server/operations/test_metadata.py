@@ -29,7 +29,10 @@ def test_metadata_of_a_setting_takes_a_newer_version(declared: Storage):
     """Which is stored with it, and logged."""
     edit = metadata.merge({"k": 1})
     assert Written(None, 5) == metadata.edit_of_setting(declared, "cache_ttl", edit, "1.1", SOMEBODY)
-    assert ({"k": 1}, "1.1") == (metadata.get_of_setting(declared, "cache_ttl"), find(declared, "cache_ttl").version)
+    assert ({"k": 1}, "1.1") == (
+        metadata.get_of_setting(declared, "cache_ttl").content,
+        find(declared, "cache_ttl").version,
+    )
     assert SOMEBODY == read_last(declared).origin
     with pytest.raises(ConflictError):
         metadata.edit_of_setting(declared, "cache_ttl", edit, "1.1", NOBODY)
@@ -40,7 +43,7 @@ def test_equal_metadata_of_a_rule_is_not_logged(declared: Storage):
     rule_id = rules.add(declared, "cache_ttl", {"user": "a"}, 1, {"k": 1}, NOBODY).result
     assert Written(None, 5) == metadata.edit_of_rule(declared, rule_id, metadata.merge({"k": 1.0}), NOBODY)
     assert Written(None, 6) == metadata.edit_of_rule(declared, rule_id, metadata.merge({"k": True}), NOBODY)
-    assert {"k": True} == metadata.get_of_rule(declared, rule_id)
+    assert {"k": True} == metadata.get_of_rule(declared, rule_id).content
 
 
 @pytest.mark.parametrize(

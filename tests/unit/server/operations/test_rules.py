@@ -18,7 +18,7 @@ def test_a_rule_lives(declared: Storage):
         "value": 1.5,
         "feature_values": [["user", "a"]],
         "metadata": {"k": 1},
-    } == rules.get(declared, 1)
+    } == rules.get(declared, 1).content
     assert Written(None, 7) == rules.delete(declared, 1, SOMEBODY)
     assert SOMEBODY == read_last(declared).origin
     assert Written(2, 8) == rules.add(declared, "cache_ttl", {"user": "a"}, 1, {}, NOBODY)

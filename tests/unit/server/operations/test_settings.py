@@ -105,6 +105,6 @@ def test_a_setting_from_before_such_names_were_refused_can_be_renamed(storage: S
     """A database may have one: it is found, and goes on to be known by its old name."""
     declare(storage, declaring(name), NOBODY)
     settings.rename(storage, name, "dots", "1.1", NOBODY)
-    assert ["dots", "dots"] == [settings.get(storage, known)["name"] for known in (name, "dots")]
+    assert ["dots", "dots"] == [settings.get(storage, known).content["name"] for known in (name, "dots")]
     settings.delete(storage, name, NOBODY)
     assert [] == settings.list_all(storage)

@@ -21,6 +21,7 @@ from heksher.server.queries.workshop import Workshop
 from heksher.server.storage.base import NOBODY
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.server.usage.use_counter import UseCounter
 from tests.support.catalogs import FragileStorage, a_picture, make_stamp, open_fragile
 from tests.support.fake_service import DEADLINE_S
 from tests.support.operations import declaring
@@ -37,7 +38,8 @@ class Desk:
         self.catalog = Catalog(self.storage, 10_000_000)
         self.availability = Availability()
         self.metrics = Metrics()
-        self.query_service = QueryService(self.catalog, self.availability, self.metrics, Workshop())
+        self.uses = UseCounter(is_counting=True)
+        self.query_service = QueryService(self.catalog, self.availability, self.metrics, Workshop(), self.uses)
 
     def ask(
         self,

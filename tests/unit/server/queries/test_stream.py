@@ -15,6 +15,8 @@ from heksher.server.queries import stream as module
 from heksher.server.queries.stream import Streams
 from heksher.server.storage.base import NOBODY
 from heksher.server.storage.memory import MemoryStorage
+from heksher.server.usage.client_fields import UNKNOWN_CLIENT, ClientFields
+from heksher.server.usage.use_recorder import Followers
 from tests.support.catalogs import FragileStorage, fill, open_fragile
 from tests.support.fake_service import DEADLINE_S
 
@@ -111,11 +113,14 @@ class Scene:
         last_revision: RevisionId | None = FIRST,
         *,
         can_abort: bool = True,
+        client: ClientFields = UNKNOWN_CLIENT,
     ) -> Connection:
         connection = Connection()
         abort = connection.abort if can_abort else None
         key = repr(query).encode()
-        serving = self.streams.serve(connection.receive, connection.send, key, query, last_revision, abort)
+        serving = self.streams.serve(
+            connection.receive, connection.send, key, query, last_revision, abort, client=client
+        )
         self.tasks.append(asyncio.create_task(serving))
         return connection
 
@@ -510,3 +515,23 @@ def test_without_streams_nobody_minds():
     ended.write("y")
     ended.streams.end_all()
     assert 0 == ended.count_left_overs()
+
+
+def test_it_is_known_who_follows():
+    """As long as they do, by the settings that they name."""
+    web, shop = (b"web/1", b""), (b"shop/2", b"instance=a")
+    named = CatalogQuery(("cache_ttl",))
+
+    async def act(scene: Scene) -> None:
+        assert [] == scene.streams.list_followers()
+        connections = [scene.open(named, client=web), scene.open(named, client=shop), scene.open(client=web)]
+        for connection in connections:
+            await connection.expect(1)
+        followers = scene.streams.list_followers()
+        assert {("cache_ttl",): {web, shop}, None: {web}} == {group.names: set(group.clients) for group in followers}
+        for connection in connections[:2]:
+            connection.leave()
+        await asyncio.gather(*scene.tasks[:2])
+        assert [Followers(None, [web])] == scene.streams.list_followers()
+
+    play(act)

@@ -15,12 +15,13 @@ import pytest
 from heksher.server.catalog.catalog import Catalog
 from heksher.server.operations import settings
 from heksher.server.storage import database_copy, sqlite
-from heksher.server.storage.base import LoggedChange, Storage, Writer
+from heksher.server.storage.base import LoggedChange, Notes, Storage, Writer
 from heksher.server.storage.database_copy import Copied, back_up, restore
 from heksher.server.storage.maintenance import is_unused
 from heksher.server.storage.sql import SqlStorage
 from heksher.server.storage.storage_errors import StorageError
 from heksher.server.storage.tables import METADATA
+from heksher.server.storage.usage_records import ClientRecord, SettingUse
 from tests.support.old_databases import FixedClock, fill, make_first_database
 from tests.support.operated import ORIGIN, operate
 from tests.support.storages import (
@@ -32,6 +33,7 @@ from tests.support.storages import (
     read_revision,
     see_everything,
     see_last_changes,
+    see_usage,
     store,
     write_something,
 )
@@ -93,6 +95,31 @@ def test_restores_everything(place: SqlPlace, storage: Storage, file: Path, targ
 
             written = store(restored, go_on)
             assert (4, [7]) == (written.revision, written.result)
+
+
+@pytest.mark.parametrize("target_kind", KINDS)
+def test_use_is_counted_anew(place: SqlPlace, storage: Storage, file: Path, target_kind: str) -> None:
+    """No backup says what was used: by the time when it is restored, it could miss any use."""
+    now = datetime.now(UTC)
+    client = ClientRecord("checkout", "1", None, "checkout/1", now, 3)
+
+    def note(notes: Notes) -> None:
+        name = notes.settings()[0].name
+        notes.note_uses({name: SettingUse(now, "checkout/1")}, [client], now)
+
+    storage.note(note)
+    back_up(place.url, file)
+    with opened(str(file)) as backup:
+        assert (None, {}, []) == see_usage(backup)
+    # A service that runs on the new database already counts.
+    with make_place(target_kind, file.parent.parent / "target") as target:
+        with opened(target.url) as empty:
+            empty.note(lambda notes: notes.note_uses({}, [client], now))
+        restore(file, target.url)
+        with opened(target.url) as restored:
+            assert see_everything(storage) == see_everything(restored)
+            since, uses, clients = see_usage(restored)
+            assert (None, {}, [client.name]) == (since, uses, [known.name for known in clients])
 
 
 @pytest.mark.parametrize("target_kind", KINDS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,17 +12,20 @@ from heksher.server.storage.access_records import AccessRecords
 from heksher.server.storage.base import LogEntry, LoggedChange, Storage
 from heksher.server.storage.database_copy import back_up, restore
 from heksher.server.storage.tables import METADATA
+from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord
 from tests.support.old_databases import FixedClock, fill, make_fourth_database
 from tests.support.storages import (
     SqlPlace,
     a_person,
     a_token,
+    a_webhook,
     make_place,
     opened,
     read_revision,
     see_access,
     see_everything,
     see_last_changes,
+    see_webhooks,
     store,
 )
 
@@ -85,6 +89,25 @@ def test_who_was_signed_in_has_to_sign_in_anew(
 def see_tokens(storage: Storage) -> list[tuple[object, ...]]:
     """Return all of the tokens, as far as it is stored."""
     return [(token, token.last_used_at, token.revision) for token in read_access(storage).tokens]
+
+
+@pytest.mark.parametrize("target_kind", KINDS)
+def test_webhooks_go_on_where_they_were(place: SqlPlace, storage: Storage, tmp_path: Path, target_kind: str) -> None:
+    """Those that are on are listed; who told them on the database that was copied does not on the other one."""
+    store(
+        storage,
+        lambda writer: writer.put_webhook(a_webhook("chat")),
+        lambda writer: writer.put_webhook(replace(a_webhook("old"), off_reason="nobody knows")),
+        lambda writer: writer.put_delivery(DeliveryRecord("chat", writer.revision_id(), failures=3)),
+        lambda writer: writer.put_lease(LeaseRecord("webhooks", "me", 3)),
+    )
+    assert () == back_up(place.url, tmp_path / "backup.db").told_webhooks
+    with make_place(target_kind, tmp_path / "target") as target:
+        assert isinstance(target, SqlPlace)
+        assert ("chat",) == restore(tmp_path / "backup.db", target.url).told_webhooks
+        with opened(target.url) as restored:
+            assert see_webhooks(storage) == see_webhooks(restored)
+            assert LeaseRecord("webhooks") == restored.read(lambda reader: reader.find_lease("webhooks"))
 
 
 def test_a_restored_database_has_the_same_history(place: SqlPlace, storage: Storage, tmp_path: Path) -> None:

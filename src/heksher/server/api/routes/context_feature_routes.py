@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from heksher.server.access.grants import Role
+from heksher.server.api.if_match import tell_tag
 from heksher.server.api.models import ContextFeatureMove, NewContextFeature
 from heksher.server.api.responses import (
     BAD_ACTOR,
@@ -15,13 +16,13 @@ from heksher.server.api.responses import (
     ContextFeatures,
     Index,
     JSONAnswer,
-    answer_written,
+    answer_changed,
     document,
     model,
     problem,
     text,
 )
-from heksher.server.api.routing import OriginDependency, StorageDependency, make_router
+from heksher.server.api.routing import ExpectingStorageDependency, OriginDependency, StorageDependency, make_router
 from heksher.server.asgi.access import reads, writes
 from heksher.server.catalog.answer import CAPABILITIES
 from heksher.server.operations import context_features
@@ -41,8 +42,9 @@ FeatureInPath = Annotated[str, Path(examples=["environment"])]
 @reads
 def list_features(storage: StorageDependency) -> Response:
     """Earlier features are more general, later ones more specific: a rule on a later feature wins."""
-    announcement = {CAPABILITIES_HEADER: CAPABILITIES}
-    return JSONAnswer({"context_features": context_features.list_features(storage)}, 200, announcement)
+    found = context_features.list_features(storage)
+    headers = {CAPABILITIES_HEADER: CAPABILITIES, **tell_tag(found)}
+    return JSONAnswer({"context_features": found.content}, 200, headers)
 
 
 @router.get(
@@ -67,9 +69,9 @@ def find_index(name: FeatureInPath, storage: StorageDependency) -> Response:
     ),
 )
 @writes(Role.ADMIN)
-def add_feature(body: NewContextFeature, storage: StorageDependency, origin: OriginDependency) -> Response:
+def add_feature(body: NewContextFeature, storage: ExpectingStorageDependency, origin: OriginDependency) -> Response:
     """Settings can be made configurable by it from now on."""
-    return answer_written(context_features.add_feature(storage, body.context_feature, origin))
+    return answer_changed(context_features.add_feature(storage, body.context_feature, origin))
 
 
 @router.patch(
@@ -80,12 +82,12 @@ def add_feature(body: NewContextFeature, storage: StorageDependency, origin: Ori
 )
 @writes(Role.ADMIN)
 def move_feature(
-    name: FeatureInPath, body: ContextFeatureMove, storage: StorageDependency, origin: OriginDependency
+    name: FeatureInPath, body: ContextFeatureMove, storage: ExpectingStorageDependency, origin: OriginDependency
 ) -> Response:
     """This can change which rules win, in every setting. Moving a feature to where it is already changes nothing."""
     side: Side = "before" if body.to_after is None else "after"
     target = body.to_before or body.to_after or ""  # the body has exactly one of them
-    return answer_written(context_features.move_feature(storage, name, side, target, origin))
+    return answer_changed(context_features.move_feature(storage, name, side, target, origin))
 
 
 @router.delete(
@@ -104,6 +106,6 @@ def move_feature(
     ),
 )
 @writes(Role.ADMIN)
-def delete_feature(name: FeatureInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
+def delete_feature(name: FeatureInPath, storage: ExpectingStorageDependency, origin: OriginDependency) -> Response:
     """The order of the others stays."""
-    return answer_written(context_features.delete_feature(storage, name, origin))
+    return answer_changed(context_features.delete_feature(storage, name, origin))

@@ -1,6 +1,6 @@
 """The route by which applications declare their settings."""
 
-import json
+from collections.abc import Iterable
 
 from fastapi import APIRouter, Response
 from fastapi.exceptions import RequestValidationError
@@ -22,10 +22,17 @@ from heksher.server.api.responses import (
     document,
     model,
     problem,
+    show_answer,
     tell_revision,
     text_or_problem,
 )
-from heksher.server.api.routing import OriginDependency, ServicesDependency, make_router
+from heksher.server.api.routing import (
+    ConfigDependency,
+    OriginDependency,
+    StorageDependency,
+    UseNoteDependency,
+    make_router,
+)
 from heksher.server.asgi.access import writes
 from heksher.server.errors import InvalidInputError
 from heksher.server.json_form import JSONObject
@@ -67,9 +74,11 @@ _VERSION_KEYS: dict[OutcomeName, str] = {
 @writes(Role.READ)  # where nothing changes; the operation asks for more where something does
 def declare_setting(
     body: SettingDeclaration,
-    services: ServicesDependency,
+    storage: StorageDependency,
+    config: ConfigDependency,
     origin: OriginDependency,
     at_least: DemandedRevisionDependency,
+    note_use: UseNoteDependency,
 ) -> Response:
     """Applications declare each setting at start, with a version that they raise when they change its attributes.
 
@@ -77,14 +86,16 @@ def declare_setting(
     are acceptable: minor ones always, major ones when the first number grows. An older version changes nothing.
     What the service knows already is answered without the database.
     """
+    declaration = body.to_declaration()
     written = declare(
-        services.storage,
-        body.to_declaration(),
+        storage,
+        declaration,
         origin,
-        is_any_version_first=services.config.first_version == "any",
+        is_any_version_first=config.first_version == "any",
         at_least=at_least,
-        max_value_bytes=services.config.max_value_bytes,
+        max_value_bytes=config.max_value_bytes,
     )
+    note_use(_list_names([declaration]))
     return JSONAnswer(_picture(written.result), _choose_status(written.result), tell_revision(written))
 
 
@@ -101,9 +112,11 @@ def declare_setting(
 @writes(Role.READ)  # where nothing changes; the operation asks for more where something does
 def declare_many_settings(
     body: SettingDeclarations,
-    services: ServicesDependency,
+    storage: StorageDependency,
+    config: ConfigDependency,
     origin: OriginDependency,
     at_least: DemandedRevisionDependency,
+    note_use: UseNoteDependency,
 ) -> Response:
     """An application that has many settings declares them in one request, and in one transaction.
 
@@ -114,16 +127,18 @@ def declare_many_settings(
     declarations = [item for item in items if isinstance(item, Declaration)]
     try:
         written = declare_many(
-            services.storage,
+            storage,
             declarations,
             origin,
-            is_any_version_first=services.config.first_version == "any",
+            is_any_version_first=config.first_version == "any",
             at_least=at_least,
-            max_value_bytes=services.config.max_value_bytes,
+            max_value_bytes=config.max_value_bytes,
         )
     except StorageError as error:
-        unavailable = _show(answer_error(error))
+        unavailable = show_answer(answer_error(error))
         return JSONAnswer([unavailable if isinstance(item, Declaration) else item for item in items])
+    pairs = zip(declarations, written.result, strict=True)
+    note_use(_list_names(declared for declared, result in pairs if isinstance(result, DeclarationResult)))
     results = iter(written.result)
     answers = [_show_result(next(results)) if isinstance(item, Declaration) else item for item in items]
     return JSONAnswer(answers, 200, tell_revision(written))
@@ -136,21 +151,22 @@ def _read(item: object) -> Declaration | JSONObject:
         check_consistency(declaration)
     except ValidationError as error:
         faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
-        return _show(answer_error(RequestValidationError(faults)))
+        return show_answer(answer_error(RequestValidationError(faults)))
     except InvalidInputError as error:
-        return _show(answer_error(error))
+        return show_answer(answer_error(error))
     return declaration
+
+
+def _list_names(declarations: Iterable[Declaration]) -> tuple[str, ...]:
+    """Return all names that declared settings may have."""
+    names = {name for declared in declarations for name in (declared.name, declared.alias) if name is not None}
+    return tuple(sorted(names))
 
 
 def _show_result(result: DeclarationOutcome) -> JSONObject:
     if isinstance(result, DeclarationResult):
         return {"status": _choose_status(result), "body": _picture(result)}
-    return _show(answer_error(result))
-
-
-def _show(answer: Response) -> JSONObject:
-    body = bytes(answer.body)
-    return {"status": answer.status_code, "body": json.loads(body) if isinstance(answer, JSONAnswer) else body.decode()}
+    return show_answer(answer_error(result))
 
 
 def _choose_status(result: DeclarationResult) -> int:

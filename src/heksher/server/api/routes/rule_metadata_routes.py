@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 
 from heksher.server.access.grants import Role
+from heksher.server.api.if_match import tell_tag
 from heksher.server.api.models import MetadataKey, RuleMetadata, RuleMetadataValue
 from heksher.server.api.responses import (
     BAD_ACTOR,
@@ -12,13 +13,20 @@ from heksher.server.api.responses import (
     JSONAnswer,
     MetadataResponse,
     Responses,
-    answer_written,
+    answer_changed,
     document,
     model,
     problem,
 )
 from heksher.server.api.routes.rule_routes import RULE_PATH
-from heksher.server.api.routing import MaxValueBytes, OriginDependency, RuleIdInPath, StorageDependency, make_router
+from heksher.server.api.routing import (
+    ExpectingStorageDependency,
+    MaxValueBytes,
+    OriginDependency,
+    RuleIdInPath,
+    StorageDependency,
+    make_router,
+)
 from heksher.server.asgi.access import reads, writes
 from heksher.server.operations import metadata
 from heksher.server.operations.value_size import bound
@@ -37,7 +45,8 @@ _TOO_MANY: Responses = problem(400, "There would be too many keys.")
 @reads
 def get_metadata(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
     """An empty object if the rule has none."""
-    return JSONAnswer({"metadata": metadata.get_of_rule(storage, rule_id)})
+    found = metadata.get_of_rule(storage, rule_id)
+    return JSONAnswer({"metadata": found.content}, headers=tell_tag(found))
 
 
 @router.post(
@@ -50,13 +59,13 @@ def get_metadata(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
 def merge_metadata(
     rule_id: RuleIdInPath,
     body: RuleMetadata,
-    storage: StorageDependency,
+    storage: ExpectingStorageDependency,
     origin: OriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
     """Keys that are not given stay as they are."""
     edit = bound(metadata.merge(body.metadata), max_value_bytes)
-    return answer_written(metadata.edit_of_rule(storage, rule_id, edit, origin))
+    return answer_changed(metadata.edit_of_rule(storage, rule_id, edit, origin))
 
 
 @router.put(
@@ -69,13 +78,13 @@ def merge_metadata(
 def replace_metadata(
     rule_id: RuleIdInPath,
     body: RuleMetadata,
-    storage: StorageDependency,
+    storage: ExpectingStorageDependency,
     origin: OriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
     """Keys that are not given are removed."""
     edit = bound(metadata.overwrite(body.metadata), max_value_bytes)
-    return answer_written(metadata.edit_of_rule(storage, rule_id, edit, origin))
+    return answer_changed(metadata.edit_of_rule(storage, rule_id, edit, origin))
 
 
 @router.delete(
@@ -85,9 +94,9 @@ def replace_metadata(
     responses=document(BAD_ACTOR, NO_RULE, READ_FAILURES),
 )
 @writes(Role.EDIT)
-def clear_metadata(rule_id: RuleIdInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
+def clear_metadata(rule_id: RuleIdInPath, storage: ExpectingStorageDependency, origin: OriginDependency) -> Response:
     """Takes no body: rules have no versions."""
-    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.overwrite({}), origin))
+    return answer_changed(metadata.edit_of_rule(storage, rule_id, metadata.overwrite({}), origin))
 
 
 @router.put(
@@ -101,13 +110,13 @@ def set_key(
     rule_id: RuleIdInPath,
     key: MetadataKey,
     body: RuleMetadataValue,
-    storage: StorageDependency,
+    storage: ExpectingStorageDependency,
     origin: OriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
     """The key is added if the metadata lacks it."""
     edit = bound(metadata.merge({key: body.value}), max_value_bytes)
-    return answer_written(metadata.edit_of_rule(storage, rule_id, edit, origin))
+    return answer_changed(metadata.edit_of_rule(storage, rule_id, edit, origin))
 
 
 @router.delete(
@@ -117,6 +126,8 @@ def set_key(
     responses=document(BAD_ACTOR, NO_RULE, READ_FAILURES),
 )
 @writes(Role.EDIT)
-def remove_key(rule_id: RuleIdInPath, key: str, storage: StorageDependency, origin: OriginDependency) -> Response:
+def remove_key(
+    rule_id: RuleIdInPath, key: str, storage: ExpectingStorageDependency, origin: OriginDependency
+) -> Response:
     """A key that the metadata lacks is gone already."""
-    return answer_written(metadata.edit_of_rule(storage, rule_id, metadata.remove_key(key), origin))
+    return answer_changed(metadata.edit_of_rule(storage, rule_id, metadata.remove_key(key), origin))

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.exceptions import RequestValidationError
 
 from heksher.server.access.grants import Role
+from heksher.server.api.if_match import tell_tag
 from heksher.server.api.models import NewRule, RuleValue, SettingName
 from heksher.server.api.responses import (
     BAD_ACTOR,
@@ -15,15 +16,24 @@ from heksher.server.api.responses import (
     JSONAnswer,
     RuleId,
     RuleResponse,
+    answer_changed,
     answer_written,
     document,
     empty,
     model,
     problem,
+    tell_new_tag,
     tell_revision,
     text,
 )
-from heksher.server.api.routing import MaxValueBytes, OriginDependency, RuleIdInPath, StorageDependency, make_router
+from heksher.server.api.routing import (
+    ExpectingStorageDependency,
+    MaxValueBytes,
+    OriginDependency,
+    RuleIdInPath,
+    StorageDependency,
+    make_router,
+)
 from heksher.server.asgi.access import reads, writes
 from heksher.server.operations import rules
 from heksher.server.operations.value_size import require_size
@@ -40,7 +50,9 @@ RULE_PATH = RULES_PATH + "/{rule_id}"
     summary="Add a rule to a setting",
     responses=document(
         model(201, RuleId, "The id of the new rule."),
-        problem(400, "The setting is not configurable by a feature, or the value is not of its type."),
+        problem(
+            400, "The setting is not configurable by a feature, or the value is not of its type or outside its limits."
+        ),
         text(409, "The setting has a rule with these conditions.", "rule already exists"),
         WRITE_FAILURES,
     ),
@@ -53,7 +65,7 @@ def add_rule(
     require_size(body.value, max_value_bytes, "value")
     require_size(body.metadata, max_value_bytes, "metadata")
     written = rules.add(storage, body.setting, body.feature_values, body.value, body.metadata, origin)
-    headers = {"Location": f"/{written.result}", **tell_revision(written)}
+    headers = {"Location": f"/{written.result}", **tell_revision(written), **tell_new_tag(written)}
     return JSONAnswer({"rule_id": written.result}, 201, headers)
 
 
@@ -85,10 +97,13 @@ def search_rule(
 @reads
 def get_rule(rule_id: RuleIdInPath, storage: StorageDependency) -> Response:
     """Conditions stand in feature order."""
-    return JSONAnswer(rules.get(storage, rule_id))
+    found = rules.get(storage, rule_id)
+    return JSONAnswer(found.content, headers=tell_tag(found))
 
 
-_VALUE_RESPONSES = document(problem(400, "The value is not of the setting's type."), NO_RULE, WRITE_FAILURES)
+_VALUE_RESPONSES = document(
+    problem(400, "The value is not of the setting's type, or outside its limits."), NO_RULE, WRITE_FAILURES
+)
 
 
 @router.put(RULE_PATH + "/value", status_code=204, summary="Change the value of a rule", responses=_VALUE_RESPONSES)
@@ -96,13 +111,13 @@ _VALUE_RESPONSES = document(problem(400, "The value is not of the setting's type
 def set_value(
     rule_id: RuleIdInPath,
     body: RuleValue,
-    storage: StorageDependency,
+    storage: ExpectingStorageDependency,
     origin: OriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
     """The conditions of a rule never change."""
     require_size(body.value, max_value_bytes, "value")
-    return answer_written(rules.set_value(storage, rule_id, body.value, origin))
+    return answer_changed(rules.set_value(storage, rule_id, body.value, origin))
 
 
 @router.patch(
@@ -116,7 +131,7 @@ def set_value(
 def patch_rule(
     rule_id: RuleIdInPath,
     body: RuleValue,
-    storage: StorageDependency,
+    storage: ExpectingStorageDependency,
     origin: OriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
@@ -128,7 +143,7 @@ def patch_rule(
     RULE_PATH, status_code=204, summary="Delete a rule", responses=document(BAD_ACTOR, NO_RULE, READ_FAILURES)
 )
 @writes(Role.EDIT)
-def delete_rule(rule_id: RuleIdInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
+def delete_rule(rule_id: RuleIdInPath, storage: ExpectingStorageDependency, origin: OriginDependency) -> Response:
     """Its id is given to no other rule."""
     return answer_written(rules.delete(storage, rule_id, origin))
 

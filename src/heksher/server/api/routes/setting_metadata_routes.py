@@ -3,22 +3,32 @@
 from fastapi import APIRouter, Response
 
 from heksher.server.access.grants import Role
+from heksher.server.api.if_match import tell_tag
 from heksher.server.api.models import MetadataKey, SettingMetadata, SettingMetadataValue, Versioned
 from heksher.server.api.responses import (
     BAD_ACTOR,
     NO_SETTING,
     READ_FAILURES,
     WRITE_FAILURES,
+    Conflicts,
     JSONAnswer,
     MetadataResponse,
+    Problem,
     Responses,
-    answer_written,
+    answer_changed,
     document,
     model,
     problem,
 )
 from heksher.server.api.routes.setting_routes import SETTING_PATH
-from heksher.server.api.routing import MaxValueBytes, NameInPath, OriginDependency, StorageDependency, make_router
+from heksher.server.api.routing import (
+    ExpectingStorageDependency,
+    MaxValueBytes,
+    NameInPath,
+    OriginDependency,
+    StorageDependency,
+    make_router,
+)
 from heksher.server.asgi.access import reads, writes
 from heksher.server.operations import metadata
 from heksher.server.operations.value_size import bound
@@ -27,6 +37,9 @@ router: APIRouter = make_router("metadata of settings")
 
 _PATH = SETTING_PATH + "/metadata"
 _NOT_NEWER: Responses = problem(409, "The version is not newer.")
+_CONFLICT: Responses = model(
+    409, Conflicts | Problem, "The version is not newer, or present values are outside the new limits of values."
+)
 _TOO_MANY: Responses = problem(400, "There would be too many keys.")
 
 
@@ -38,45 +51,46 @@ _TOO_MANY: Responses = problem(400, "There would be too many keys.")
 @reads
 def get_metadata(name: NameInPath, storage: StorageDependency) -> Response:
     """An empty object if the setting has none."""
-    return JSONAnswer({"metadata": metadata.get_of_setting(storage, name)})
+    found = metadata.get_of_setting(storage, name)
+    return JSONAnswer({"metadata": found.content}, headers=tell_tag(found))
 
 
 @router.post(
     _PATH,
     status_code=204,
     summary="Set some keys of a setting's metadata",
-    responses=document(NO_SETTING, _NOT_NEWER, _TOO_MANY, WRITE_FAILURES),
+    responses=document(NO_SETTING, _CONFLICT, _TOO_MANY, WRITE_FAILURES),
 )
 @writes(Role.DECLARE)
 def merge_metadata(
     name: NameInPath,
     body: SettingMetadata,
-    storage: StorageDependency,
+    storage: ExpectingStorageDependency,
     origin: OriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
-    """Keys that are not given stay as they are."""
+    """Keys that are not given stay as they are. `value-schema` has the limits of the setting's values."""
     edit = bound(metadata.merge(body.metadata), max_value_bytes)
-    return answer_written(metadata.edit_of_setting(storage, name, edit, body.version, origin))
+    return answer_changed(metadata.edit_of_setting(storage, name, edit, body.version, origin))
 
 
 @router.put(
     _PATH,
     status_code=204,
     summary="Replace the metadata of a setting",
-    responses=document(BAD_ACTOR, NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
+    responses=document(BAD_ACTOR, NO_SETTING, _CONFLICT, WRITE_FAILURES),
 )
 @writes(Role.DECLARE)
 def replace_metadata(
     name: NameInPath,
     body: SettingMetadata,
-    storage: StorageDependency,
+    storage: ExpectingStorageDependency,
     origin: OriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
     """Keys that are not given are removed."""
     edit = bound(metadata.overwrite(body.metadata), max_value_bytes)
-    return answer_written(metadata.edit_of_setting(storage, name, edit, body.version, origin))
+    return answer_changed(metadata.edit_of_setting(storage, name, edit, body.version, origin))
 
 
 @router.delete(
@@ -86,29 +100,31 @@ def replace_metadata(
     responses=document(BAD_ACTOR, NO_SETTING, _NOT_NEWER, WRITE_FAILURES),
 )
 @writes(Role.DECLARE)
-def clear_metadata(name: NameInPath, body: Versioned, storage: StorageDependency, origin: OriginDependency) -> Response:
+def clear_metadata(
+    name: NameInPath, body: Versioned, storage: ExpectingStorageDependency, origin: OriginDependency
+) -> Response:
     """The version stands in the body, as everywhere."""
-    return answer_written(metadata.edit_of_setting(storage, name, metadata.overwrite({}), body.version, origin))
+    return answer_changed(metadata.edit_of_setting(storage, name, metadata.overwrite({}), body.version, origin))
 
 
 @router.put(
     _PATH + "/{key}",
     status_code=204,
     summary="Set one key of a setting's metadata",
-    responses=document(NO_SETTING, _NOT_NEWER, _TOO_MANY, WRITE_FAILURES),
+    responses=document(NO_SETTING, _CONFLICT, _TOO_MANY, WRITE_FAILURES),
 )
 @writes(Role.DECLARE)
 def set_key(
     name: NameInPath,
     key: MetadataKey,
     body: SettingMetadataValue,
-    storage: StorageDependency,
+    storage: ExpectingStorageDependency,
     origin: OriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
     """The key is added if the metadata lacks it."""
     edit = bound(metadata.merge({key: body.value}), max_value_bytes)
-    return answer_written(metadata.edit_of_setting(storage, name, edit, body.version, origin))
+    return answer_changed(metadata.edit_of_setting(storage, name, edit, body.version, origin))
 
 
 @router.delete(
@@ -119,7 +135,7 @@ def set_key(
 )
 @writes(Role.DECLARE)
 def remove_key(
-    name: NameInPath, key: str, body: Versioned, storage: StorageDependency, origin: OriginDependency
+    name: NameInPath, key: str, body: Versioned, storage: ExpectingStorageDependency, origin: OriginDependency
 ) -> Response:
     """A key that the metadata lacks is gone already: only the version changes then."""
-    return answer_written(metadata.edit_of_setting(storage, name, metadata.remove_key(key), body.version, origin))
+    return answer_changed(metadata.edit_of_setting(storage, name, metadata.remove_key(key), body.version, origin))

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from heksher.server.access.grants import Role
+from heksher.server.api.if_match import tell_tag
 from heksher.server.api.models import NewFeatures, NewName, NewType
 from heksher.server.api.paging import PageRequest, WantedPageDependency
 from heksher.server.api.responses import (
@@ -18,6 +19,7 @@ from heksher.server.api.responses import (
     Problem,
     SettingResponse,
     Settings,
+    answer_changed,
     answer_list,
     answer_written,
     document,
@@ -26,7 +28,14 @@ from heksher.server.api.responses import (
     strip_keys,
     text_or_problem,
 )
-from heksher.server.api.routing import NameInPath, OriginDependency, ServicesDependency, StorageDependency, make_router
+from heksher.server.api.routing import (
+    ExpectingStorageDependency,
+    NameInPath,
+    OriginDependency,
+    ServicesDependency,
+    StorageDependency,
+    make_router,
+)
 from heksher.server.asgi.access import reads, writes
 from heksher.server.operations import settings
 from heksher.server.storage.base import Storage
@@ -76,7 +85,8 @@ def _list_settings(storage: Storage, page: PageRequest | None, *, is_whole: bool
 @reads
 def get_setting(name: NameInPath, storage: StorageDependency) -> Response:
     """As everywhere, the name may be an alias; the answer has the canonical name."""
-    return JSONAnswer(settings.get(storage, name))
+    found = settings.get(storage, name)
+    return JSONAnswer(found.content, headers=tell_tag(found))
 
 
 @router.delete(
@@ -86,7 +96,7 @@ def get_setting(name: NameInPath, storage: StorageDependency) -> Response:
     responses=document(BAD_ACTOR, NO_SETTING, READ_FAILURES),
 )
 @writes(Role.ADMIN)
-def delete_setting(name: NameInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
+def delete_setting(name: NameInPath, storage: ExpectingStorageDependency, origin: OriginDependency) -> Response:
     """Its name and aliases are free again."""
     return answer_written(settings.delete(storage, name, origin))
 
@@ -103,9 +113,11 @@ def delete_setting(name: NameInPath, storage: StorageDependency, origin: OriginD
     ),
 )
 @writes(Role.DECLARE)
-def set_type(name: NameInPath, body: NewType, storage: StorageDependency, origin: OriginDependency) -> Response:
+def set_type(
+    name: NameInPath, body: NewType, storage: ExpectingStorageDependency, origin: OriginDependency
+) -> Response:
     """The default value and the values of all rules must fit. In a minor version the type can only get narrower."""
-    return answer_written(settings.set_type(storage, name, body.type, body.version, origin))
+    return answer_changed(settings.set_type(storage, name, body.type, body.version, origin))
 
 
 @router.put(
@@ -120,9 +132,9 @@ def set_type(name: NameInPath, body: NewType, storage: StorageDependency, origin
     ),
 )
 @writes(Role.DECLARE)
-def rename(name: NameInPath, body: NewName, storage: StorageDependency, origin: OriginDependency) -> Response:
+def rename(name: NameInPath, body: NewName, storage: ExpectingStorageDependency, origin: OriginDependency) -> Response:
     """The old name becomes an alias, so applications that use it keep working."""
-    return answer_written(settings.rename(storage, name, body.name, body.version, origin))
+    return answer_changed(settings.rename(storage, name, body.name, body.version, origin))
 
 
 @router.put(
@@ -138,9 +150,9 @@ def rename(name: NameInPath, body: NewName, storage: StorageDependency, origin: 
 )
 @writes(Role.DECLARE)
 def set_configurable_features(
-    name: NameInPath, body: NewFeatures, storage: StorageDependency, origin: OriginDependency
+    name: NameInPath, body: NewFeatures, storage: ExpectingStorageDependency, origin: OriginDependency
 ) -> Response:
     """Features that no rule matches on can be removed in any version, features can be added in a major one."""
-    return answer_written(
+    return answer_changed(
         settings.set_configurable_features(storage, name, body.configurable_features, body.version, origin)
     )

@@ -116,7 +116,8 @@ async def _open(
     await services.query_service.check(query, preferences)
     if not services.streams.queries.has_room(key, query):
         raise HTTPException(503, "the queries of open streams take as much memory as they may", {"Retry-After": "60"})
-    return _StreamResponse(OpenedStream(key, query, last_revision))
+    services.uses.note(key, query.names, preferences.client)
+    return _StreamResponse(OpenedStream(key, query, last_revision, preferences.client))
 
 
 def _read_last_event_id(headers: Iterable[tuple[bytes, bytes]]) -> RevisionId | None:

@@ -85,7 +85,7 @@ def test_every_route_is_documented():
     """Each has a tag, a summary and a description, and each of its answers and parameters is described."""
     schema = Api().get("/openapi.json").json()
     operations = [operation for path in schema["paths"].values() for operation in path.values()]
-    assert 50 == len(operations)
+    assert 50 < len(operations)
     for operation in operations:
         assert operation["tags"]
         assert operation["summary"]

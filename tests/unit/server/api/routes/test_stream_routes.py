@@ -127,3 +127,14 @@ def test_nothing_is_answered_to_open_a_stream(app: Application):
     """What the query would be answered with is not made: no answer is kept."""
     assert 200 == send(app, "GET", STREAM).status
     assert b"heksher_cache_misses_total 0.0\n" in send(app, "GET", "/metrics").body
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "body"), [("GET", b"settings=cache_ttl", b""), ("POST", b"", b'{"settings":["cache_ttl"]}')]
+)
+def test_a_stream_that_was_opened_is_a_use(app: Application, method: str, query: bytes, body: bytes):
+    """However soon it is closed again."""
+    path = f"{STREAM}?{query.decode()}" if query else STREAM
+    assert 200 == send(app, method, path, [(b"user-agent", b"web/1")], body).status
+    counted = app.services.uses.take()
+    assert ({"cache_ttl": (b"web/1", b"")}, {(b"web/1", b""): 0}) == (counted.settings, counted.clients)

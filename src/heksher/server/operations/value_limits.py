@@ -1,0 +1,119 @@
+"""The limits that a setting's metadata sets to its values, under the key ``value-schema``.
+
+They are metadata, which services that do not know them keep without checking, and so do imports. So what is stored may
+have been stored unchecked: limits that cannot be read limit nothing, and values that break limits stay until they are
+changed. What is checked is what is written: limits when they change, and values.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
+
+from heksher.server.errors import InvalidInputError, NotAcceptableError
+from heksher.server.storage.base import RuleRecord, SettingRecord
+from heksher.value_type import JSON, json_key, shorten
+
+if TYPE_CHECKING:
+    from heksher.server.operations.limit_schema import LimitSchema
+
+LIMITS_KEY: Final = "value-schema"
+
+_Metadata = Mapping[str, JSON]
+
+
+class ValueLimits:
+    """The limits in a setting's metadata, which may be none. Immutable.
+
+    Args:
+        metadata: of the setting.
+    """
+
+    def __init__(self, metadata: _Metadata) -> None:
+        is_readable = LIMITS_KEY in metadata and find_limits_fault(metadata) is None
+        self._schema: LimitSchema | None = _load_library().LimitSchema(metadata[LIMITS_KEY]) if is_readable else None
+
+    def find_fault(self, value: JSON) -> str | None:
+        """Return in a short text how a value breaks the limits; ``None`` if it does not."""
+        return None if self._schema is None else self._schema.find_fault(value)
+
+    def find_broken(self, rules: Iterable[RuleRecord]) -> Iterator[tuple[RuleRecord, str]]:
+        """Yield each rule whose value breaks the limits, and how."""
+        for rule in rules:
+            if fault := self.find_fault(rule.value):
+                yield rule, fault
+
+    def tell_broken(self, rules: Iterable[RuleRecord]) -> str | None:
+        """Return a message about the rules whose values break the limits; ``None`` if none does."""
+        broken = [(rule.rule_id, fault) for rule, fault in self.find_broken(rules)]
+        if not broken:
+            return None
+        first, fault = broken[0]
+        ids = [rule_id for rule_id, _ in broken]
+        return f"limits of values ({LIMITS_KEY}) broken by the values of rules {ids}; that of rule {first}: {fault}"
+
+
+def find_limits_fault(metadata: _Metadata) -> str | None:
+    """Return in a short text why the limits in metadata cannot be read; ``None`` if they can, or there are none."""
+    return _load_library().find_schema_fault(metadata[LIMITS_KEY]) if LIMITS_KEY in metadata else None
+
+
+def have_other_limits(metadata: _Metadata, before: _Metadata) -> bool:
+    """Return whether metadata have other limits than those before."""
+    return (LIMITS_KEY in metadata, json_key(metadata.get(LIMITS_KEY))) != (
+        LIMITS_KEY in before,
+        json_key(before.get(LIMITS_KEY)),
+    )
+
+
+def require_readable_limits(metadata: _Metadata) -> None:
+    """Check that the limits in metadata, if there are any, can be read.
+
+    Raises:
+        InvalidInputError: they cannot.
+    """
+    if fault := find_limits_fault(metadata):
+        raise InvalidInputError(f"limits of values are JSON Schema of some keywords: {fault}", ("metadata", LIMITS_KEY))
+
+
+def require_declared_within(metadata: _Metadata, default: JSON, stored: SettingRecord | None) -> None:
+    """Check limits that a declaration stores anew, and a default that is new, or has other limits than before.
+
+    Args:
+        metadata: what is declared.
+        default: likewise.
+        stored: the setting before; ``None`` if it is new.
+
+    Raises:
+        InvalidInputError: the limits cannot be read, or the default breaks them.
+    """
+    if stored is None or have_other_limits(metadata, stored.metadata):
+        require_readable_limits(metadata)
+    elif json_key(default) == json_key(stored.default_value):
+        return
+    if fault := ValueLimits(metadata).find_fault(default):
+        raise InvalidInputError(f"the default value is outside the limits in metadata: {fault}", ("default_value",))
+
+
+def require_value_within(setting: str, metadata: _Metadata, value: JSON) -> None:
+    """Check that the value of a rule does not break the limits of its setting.
+
+    Args:
+        setting: the name of the setting.
+        metadata: of the setting.
+        value: of the rule.
+
+    Raises:
+        NotAcceptableError: it does.
+    """
+    if fault := ValueLimits(metadata).find_fault(value):
+        raise NotAcceptableError(
+            f"{shorten(json.dumps(value))} is outside the limits of setting {setting!r} ({LIMITS_KEY}): {fault}"
+        )
+
+
+def _load_library() -> ModuleType:
+    # Most services have no limits: they need not wait for it when they start.
+    from heksher.server.operations import limit_schema  # noqa: PLC0415 - see above
+
+    return limit_schema
