@@ -10,6 +10,7 @@ from typing import Final, Protocol, TypeVar
 from heksher.server.errors import NotFoundError
 from heksher.server.operations import webhooks
 from heksher.server.storage.base import Origin, Storage
+from heksher.server.storage.webhook_records import WebhookRecord
 from heksher.server.webhooks import retry
 from heksher.server.webhooks.lease import Lease
 from heksher.server.webhooks.message_sender import MessageOutcome, MessageSender
@@ -129,13 +130,15 @@ class Courier:
             outcome.problem,
         )
         if reason := retry.find_end(after, outcome, now):
-            self._give_up(name, reason)
+            self._give_up(step.webhook.record, reason)
 
-    def _give_up(self, name: str, reason: str) -> None:
-        logger.warning("the webhook %r is told nothing more until somebody enables it: %s", name, reason)
-        self._metrics.count_given_up_webhook()
+    def _give_up(self, record: WebhookRecord, reason: str) -> None:
+        # One that was changed meanwhile is tried as it is now.
         with suppress(NotFoundError):
-            webhooks.switch_off(self._switching_storage, name, reason, _SERVICE)
+            written = webhooks.switch_off(self._switching_storage, record.name, reason, _SERVICE, only=record)
+            if written.is_change:
+                logger.warning("the webhook %r is told nothing more until somebody enables it: %s", record.name, reason)
+                self._metrics.count_given_up_webhook()
 
 
 def _now() -> datetime:

@@ -122,7 +122,7 @@ def test_what_cannot_be_is_refused(
 
 
 def test_a_webhook_is_changed(storage: Storage, secret: str):
-    """What is left out stays, among it how far it was told; the log has what can be told."""
+    """What is left out stays, among it how far it was told; the log has what can be told. A new URL has not failed."""
     delivery = fail(storage)
     webhooks.change(storage, "chat", {"prefixes": (), "format": SLACK}, ADMIN)
     record = find(storage).record
@@ -137,6 +137,7 @@ def test_a_webhook_is_changed(storage: Storage, secret: str):
     assert LoggedChange("change", "webhook", "chat", before, after) == read_last(storage).change
     webhooks.change(storage, "chat", {"url": f"{URL}2"}, ADMIN)
     assert LoggedChange("change URL", "webhook", "chat", {}, {}) == read_last(storage).change
+    assert DeliveryRecord("chat", delivery.told, attempted_at=NOON) == find(storage).delivery
     webhooks.change(storage, "chat", {"url": "https://other.example/x"}, ADMIN)
     assert {"origin": "https://other.example"} == read_last(storage).change.after
 
@@ -169,6 +170,16 @@ def test_a_webhook_is_switched_off_with_a_reason(storage: Storage, secret: str):
     assert ("it is away", delivery) == (find(storage).record.off_reason, find(storage).delivery)
     change = LoggedChange("disable", "webhook", "chat", {"off_reason": None}, {"off_reason": "it is away"})
     assert change == read_last(storage).change
+
+
+def test_one_that_was_changed_meanwhile_stays_on(storage: Storage, secret: str):
+    """What is said about its former URL does not hold for the new one."""
+    former = find(storage).record
+    webhooks.change(storage, "chat", {"url": f"{URL}2"}, ADMIN)
+    assert not webhooks.switch_off(storage, "chat", "it is away", ADMIN, only=former).is_change
+    assert find(storage).record.off_reason is None
+    assert webhooks.switch_off(storage, "chat", "it is away", ADMIN, only=find(storage).record).is_change
+    assert "it is away" == find(storage).record.off_reason
 
 
 def test_a_webhook_that_is_enabled_goes_on_where_it_was(storage: Storage, secret: str):

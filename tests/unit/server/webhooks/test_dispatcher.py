@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -243,10 +244,10 @@ def test_one_that_is_removed_while_it_is_given_up_is_gone(
     switch_off = webhooks.switch_off
     given_up = threading.Event()
 
-    def remove_first(*arguments: object) -> object:
+    def remove_first(*arguments: Any, **options: Any) -> object:
         webhooks.delete(storage, "chat", ADMIN)
         given_up.set()
-        return switch_off(*arguments)  # type: ignore[arg-type]
+        return switch_off(*arguments, **options)
 
     monkeypatch.setattr(courier.webhooks, "switch_off", remove_first)
     create(storage, receiver)

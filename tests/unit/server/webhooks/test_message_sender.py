@@ -111,7 +111,21 @@ def test_a_connection_that_breaks_is_a_failure(receiver: WebhookReceiver):
     assert "the name of its host is not known" == send("https://nobody.invalid/").problem
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "2130706433",
+        "0x7f.1",
+        "0177.0.0.1",
+        "0",
+        "0.0.0.0",
+        "[::]",
+        "[::1]",
+        "[::ffff:7f00:1]",
+    ],
+)
 def test_addresses_that_are_not_public_need_permission(receiver: WebhookReceiver, host: str):
     """However they are written, and also by a name: nothing is sent."""
     outcome = send(f"http://{host}:{receiver.port}/", AddressRule())
