@@ -32,6 +32,10 @@ class Progress:
         # If something else is known, or nothing any more, it has been noted meanwhile that it was told so far.
         self._unnoted[before.webhook] = stored if known == before else before, after
 
+    def forget(self) -> None:
+        """Forget what is to be noted: what was told counts as not told."""
+        self._unnoted.clear()
+
     def note(self) -> frozenset[str]:
         """Note all of it where others have changed nothing; return the names of the webhooks of which it was noted.
 

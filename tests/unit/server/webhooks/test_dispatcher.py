@@ -15,6 +15,7 @@ from heksher.server.storage.base import LogEntry, Storage
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.webhooks import courier, dispatcher, lease, retry
 from heksher.server.webhooks.dispatcher import TASK
+from heksher.server.webhooks.outbox import Outbox
 from tests.support.principals import ADMIN
 from tests.support.storages import write_something
 from tests.support.told_webhooks import Teller, shorten_times, telling
@@ -273,7 +274,7 @@ def test_an_unexpected_error_ends_nothing(
         tried.release()
         raise KeyError("unheard of")
 
-    monkeypatch.setattr(courier, "find_next", fail)
+    monkeypatch.setattr(Outbox, "find_next", fail)
     create(storage, receiver)
     revision = change(storage, teller)
     for _ in range(3):
