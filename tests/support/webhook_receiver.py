@@ -117,8 +117,9 @@ class WebhookReceiver:
         self._thread.join()
 
     def list_accepted(self) -> list[Received]:
-        """Return what was received by a request that was answered with success, each message once, in order."""
-        return list({request.message_id: request for request in self.requests if request.is_accepted}.values())
+        """Return the first request of each message that was answered with success, in order."""
+        accepted = [request for request in self.requests if request.is_accepted]
+        return list({request.message_id: request for request in reversed(accepted)}.values())[::-1]
 
     def take(self, path: str, headers: Iterable[tuple[str, str]], body: bytes) -> Behaviour:
         """Note a request, and say what is to be done with it."""

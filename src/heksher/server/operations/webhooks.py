@@ -198,18 +198,24 @@ def enable(storage: Storage, name: str, origin: Origin, *, is_skipping: bool = F
     return Written(None, *written.revision_id)
 
 
-def note_deliveries(storage: Storage, changes: Collection[tuple[DeliveryRecord, DeliveryRecord]]) -> frozenset[str]:
-    """Note how far webhooks were told: for each what is stored, as far as is known, and what is to be.
+def note_deliveries(
+    storage: Storage, changes: Collection[tuple[DeliveryRecord, DeliveryRecord]], newest: RevisionId
+) -> frozenset[str]:
+    """Note how far webhooks were told; return the names of those of which it was noted.
 
-    Return the names of those of which it was noted. Of the others something else was stored, or they were told of what
-    the database has lost since, where a standby took over: then its number stands for another change.
+    Of the others, something else was stored. Nothing is noted where the database has lost the newest revision, as a
+    standby may have that took over: then the numbers of others stand for other changes, too.
+
+    Args:
+        storage: has the webhooks.
+        changes: for each what is stored, as far as is known, and what is to be.
+        newest: a revision of the log that they were told of, and not before any of which they were.
     """
 
     def work(notes: Notes) -> frozenset[str]:
-        stored = notes.deliveries()
-        known = [after for before, after in changes if before in stored and _may_be_logged(notes, after.told)]
-        for after in known:
-            notes.put_delivery(after)
+        stored = notes.deliveries() if _may_be_logged(notes, newest) else ()
+        known = [after for before, after in changes if before in stored]
+        notes.put_deliveries(known)
         return frozenset(after.webhook for after in known)
 
     return storage.note(work)

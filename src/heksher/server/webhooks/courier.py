@@ -103,8 +103,7 @@ class Courier:
                 return None
             if isinstance(step, NextMessage):
                 return step
-            delivery = step.webhook.delivery
-            self._outbox.put(delivery, retry.note_skip(delivery, step.told))
+            self._outbox.put(step, retry.note_skip(step.webhook.delivery, step.told))
         return None
 
     def _finish(self, step: NextMessage, outcome: MessageOutcome) -> NextMessage | None:
@@ -116,13 +115,13 @@ class Courier:
             return None
         if delivery.failures:
             logger.info("the webhook %r is told of changes again, after %d failures", name, delivery.failures)
-        self._outbox.put(delivery, retry.note_success(delivery, step.told, self._now()))
+        self._outbox.put(step, retry.note_success(delivery, step.told, self._now()))
         return self._prepare(name)
 
     def _note_failure(self, step: NextMessage, outcome: MessageOutcome) -> None:
         name, now = step.webhook.record.name, self._now()
         after = retry.note_failure(step.webhook.delivery, outcome, now)
-        self._outbox.put(step.webhook.delivery, after)
+        self._outbox.put(step, after)
         if name not in self._outbox.note():
             return
         logger.log(

@@ -33,10 +33,12 @@ class NextSkip:
     Attributes:
         webhook: the webhook, and how far it was told.
         told: how far it is told then.
+        turn: grows with each other log that was found in the place of the one that was read before.
     """
 
     webhook: Webhook
     told: RevisionId
+    turn: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Outbox:
         self._progress = Progress(storage)
         self._log = RecentLog()
         self._messages = MadeMessages()
+        self._turn = 0
         # What was read last; None if something was noted since.
         self._view: View | None = None
 
@@ -112,9 +115,10 @@ class Outbox:
             self._view = None
         return self._storage.read(lambda reader: self._find_next(reader, name))
 
-    def put(self, before: DeliveryRecord, after: DeliveryRecord) -> None:
-        """Take down how far a webhook was told after it had been told as far as is said here."""
-        self._progress.put(before, after)
+    def put(self, step: NextSkip, after: DeliveryRecord) -> None:
+        """Take down how far a webhook was told after a step, which may be of a log that is not there any more."""
+        if step.turn == self._turn:
+            self._progress.put(step.webhook.delivery, after)
 
     def note(self) -> frozenset[str]:
         """Note what was taken down where others have changed nothing; return the names of these webhooks.
@@ -123,7 +127,7 @@ class Outbox:
             StorageUnavailableError: the storage cannot be reached; it stays to be noted.
         """
         self._view = None
-        return self._progress.note()
+        return self._progress.note(self._log.newest)
 
     def _look(self, reader: Reader) -> View:
         found = {webhook.record.name: webhook for webhook in read_webhooks(reader)}
@@ -136,6 +140,7 @@ class Outbox:
         is_same = self._log.follow(reader)
         if not is_same:
             # What was told was told of another log.
+            self._turn += 1
             self._progress.forget()
             self._view = None
         return is_same
@@ -167,9 +172,9 @@ class Outbox:
             if changes.size:
                 missed = _find_missed(told, entries)
                 message = self._messages.make(reader, record, entry, changes, missed)
-                return NextMessage(webhook, entry.revision_id, message)
+                return NextMessage(webhook, entry.revision_id, self._turn, message)
         # There are none if the log was pruned a moment ago.
-        return NextSkip(webhook, entries[-1].revision_id) if entries else None
+        return NextSkip(webhook, entries[-1].revision_id, self._turn) if entries else None
 
 
 def is_due(webhook: Webhook, newest_revision: int, now: datetime) -> bool:

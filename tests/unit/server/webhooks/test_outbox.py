@@ -51,7 +51,7 @@ def follow(storage: Storage, name: str = "chat") -> list[tuple[int, Any]]:
     while (step := find(storage, name)) is not None:
         told.append((step.told.number, json.loads(step.message.body) if isinstance(step, NextMessage) else None))
         delivery = step.webhook.delivery
-        assert {name} == webhooks.note_deliveries(storage, [(delivery, replace(delivery, told=step.told))])
+        assert {name} == webhooks.note_deliveries(storage, [(delivery, replace(delivery, told=step.told))], step.told)
     return told
 
 
@@ -120,7 +120,7 @@ def test_nobody_is_told_before_it_is_due(storage: Storage):
     """Nor while it is off, or when it is gone."""
     delivery = webhooks.get(storage, "chat").delivery
     later = replace(delivery, failures=1, next_attempt_at=NOON + timedelta(seconds=5))
-    webhooks.note_deliveries(storage, [(delivery, later)])
+    webhooks.note_deliveries(storage, [(delivery, later)], delivery.told)
     assert find(storage) is None
     assert find(storage, now=NOON + timedelta(seconds=5)) is not None
     webhooks.enable(storage, "chat", ADMIN)
@@ -165,7 +165,7 @@ class Play:
         """Tell a webhook what is next; return the revision."""
         step = self.find(name)
         assert step is not None
-        self.outbox.put(step.webhook.delivery, replace(step.webhook.delivery, told=step.told))
+        self.outbox.put(step, replace(step.webhook.delivery, told=step.told))
         return step.told.number
 
 
@@ -230,7 +230,7 @@ def test_what_was_read_while_others_told_webhooks_does_not_count(play: Play):
     assert play.find() is not None
     delivery = webhooks.get(play.storage, "chat").delivery
     newest = play.storage.read(lambda reader: reader.revision_id())
-    webhooks.note_deliveries(play.storage, [(delivery, replace(delivery, told=newest))])
+    webhooks.note_deliveries(play.storage, [(delivery, replace(delivery, told=newest))], newest)
     assert play.find() is not None
     play.begun_s = play.now_s
     assert None is play.find()
@@ -247,9 +247,13 @@ def test_what_was_told_of_lost_changes_is_forgotten():
     place = RestorableStorage(content[0])
     play = Play(place)
     assert [2, 3] == [play.tell(), play.tell()]
+    under_way = play.find()
+    assert under_way is not None
     place.content = content[1]
     write_something(place)
     play.now_s += 0.2
+    assert play.find() is not None
+    play.outbox.put(under_way, replace(under_way.webhook.delivery, told=under_way.told))
     assert [2, 3, 4, 5] == [play.tell() for _ in range(4)]
     assert {"chat"} == play.outbox.note()
     assert 5 == webhooks.get(place, "chat").delivery.told.number
