@@ -22,8 +22,9 @@ class MemoryNotes(MemoryReader, Notes):
     def forget_count(self) -> None:
         self._state.usage.counted_since = None
 
-    def put_delivery(self, delivery: DeliveryRecord) -> None:
-        self._state.webhooks.put_delivery(delivery)
+    def put_deliveries(self, deliveries: Collection[DeliveryRecord]) -> None:
+        for delivery in deliveries:
+            self._state.webhooks.put_delivery(delivery)
 
     def put_lease(self, lease: LeaseRecord) -> None:
         self._state.webhooks.put_lease(lease)

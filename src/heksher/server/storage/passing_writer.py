@@ -107,8 +107,8 @@ class PassingWriter(Writer):
     def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
         self._inner.note_token_uses(uses)
 
-    def put_delivery(self, delivery: DeliveryRecord) -> None:
-        self._inner.put_delivery(delivery)
+    def put_deliveries(self, deliveries: Collection[DeliveryRecord]) -> None:
+        self._inner.put_deliveries(deliveries)
 
     def put_lease(self, lease: LeaseRecord) -> None:
         self._inner.put_lease(lease)

@@ -21,8 +21,8 @@ class SqlNotes(SqlReader, Notes):
     def forget_count(self) -> None:
         self._usage.forget_start()
 
-    def put_delivery(self, delivery: DeliveryRecord) -> None:
-        self._webhooks.put_delivery(delivery)
+    def put_deliveries(self, deliveries: Collection[DeliveryRecord]) -> None:
+        self._webhooks.put_deliveries(deliveries)
 
     def put_lease(self, lease: LeaseRecord) -> None:
         self._webhooks.put_lease(lease)

@@ -153,9 +153,16 @@ class Notes(Reader):
     def forget_count(self) -> None:
         """Note that uses may be missing in what is known until now; the next ``note_uses`` begins to count anew."""
 
-    @abstractmethod
     def put_delivery(self, delivery: DeliveryRecord) -> None:
         """Note how far a webhook was told of changes; one that does not exist is ignored."""
+        self.put_deliveries([delivery])
+
+    @abstractmethod
+    def put_deliveries(self, deliveries: Collection[DeliveryRecord]) -> None:
+        """Note how far webhooks were told of changes, at most once for each; those that do not exist are ignored.
+
+        On a database, that takes a few statements, however many there are.
+        """
 
     @abstractmethod
     def put_lease(self, lease: LeaseRecord) -> None:
