@@ -51,6 +51,8 @@ MAX_PAGE_ITEMS: Final = 1_000
 # Of the clients that ask for settings, those that were seen last; what is known of others is removed.
 MAX_CLIENTS: Final = 10_000
 KEEP_CLIENTS_DAYS: Final = 30
+# How far back one can ask for use.
+MAX_USAGE_DAYS: Final = 36_500
 
 MAX_CONTEXT_FEATURES: Final = 256
 MAX_METADATA_KEYS: Final = 1_000

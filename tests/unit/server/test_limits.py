@@ -61,6 +61,7 @@ BEYOND = {
         {"operations": [{"method": "DELETE", "path": "/api/v1/rules/1"}] * 10_001},
         422,
     ),
+    "MAX_USAGE_DAYS": ("GET", "/api/v1/usage?unused_for_days=36501", None, 422),
     "MAX_PAGE_ITEMS": ("GET", "/api/v1/tokens?limit=1001", None, 422),
     "MAX_QUERY_VALUES": ("POST", "/api/v1/query", {"context_filters": {"user": repeat(100_001)}}, 422),
 }

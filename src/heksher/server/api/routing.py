@@ -32,6 +32,7 @@ from heksher.server.asgi.header_fields import IF_MATCH, get_fields
 from heksher.server.asgi.late_look import Standing
 from heksher.server.config import Config
 from heksher.server.errors import BadHeaderError
+from heksher.server.operations.deletion_protection import DeletionProtection
 from heksher.server.operations.expecting_storage import ExpectingStorage
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
@@ -133,6 +134,10 @@ async def _get_use_note(request: Request, services: ServicesDependency) -> NoteU
     return lambda names: services.uses.note(names, names, client)
 
 
+async def _get_protection(services: ServicesDependency) -> DeletionProtection:
+    return DeletionProtection(services.config.protect_used_days, services.use_recorder.list_unstored)
+
+
 def _read_digits(what: str) -> BeforeValidator:
     def read(text: object) -> object:
         # int() accepts more than digits ("1_0", " 7"), and pydantic accepts the same.
@@ -156,6 +161,7 @@ MaxValueBytes = Annotated[int, Depends(_get_max_value_bytes)]
 # The origin of a write for the change log.
 OriginDependency = Annotated[Origin, Depends(_get_origin)]
 UseNoteDependency = Annotated[NoteUse, Depends(_get_use_note)]
+ProtectionDependency = Annotated[DeletionProtection, Depends(_get_protection)]
 # A name in a path may be any text; a text that cannot be a name is not found.
 NameInPath = Annotated[str, Path(examples=["cache_ttl"])]
 RuleIdInPath = Annotated[int, _read_digits("a rule's id"), Path(ge=0, examples=[7])]

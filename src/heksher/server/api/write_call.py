@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple, get_type_hints
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
+from fastapi.params import Query
 from fastapi.responses import Response
 from pydantic import TypeAdapter, ValidationError
 from starlette.routing import BaseRoute, Match
@@ -25,6 +26,7 @@ from heksher.server.config import Config
 from heksher.server.errors import BadHeaderError, NotPermittedError, OperationError
 from heksher.server.json_form import JSONObject
 from heksher.server.operations.bulk import run_all
+from heksher.server.operations.deletion_protection import DeletionProtection
 from heksher.server.operations.expecting_storage import ExpectingStorage
 from heksher.server.storage.base import Conditions, Expectation, Origin, Storage, Written
 from heksher.server.storage.gathering_writer import Lookups
@@ -40,7 +42,7 @@ class NamedWrite(NamedTuple):
     """A write as it is named.
 
     Attributes:
-        path: as in a request, without a query.
+        path: as in a request, with the query if there is one.
         body: ``None`` for none.
         if_match: what the header ``If-Match`` of a request would be; ``None`` for none.
     """
@@ -57,6 +59,7 @@ class Surroundings(NamedTuple):
     storage: Storage
     origin: Origin
     config: Config
+    protection: DeletionProtection
 
 
 # What handlers take besides what stands in a request, by the names of their parameters.
@@ -65,6 +68,7 @@ _GIVEN: Final[Mapping[str, Callable[[Surroundings], object]]] = {
     "origin": lambda surroundings: surroundings.origin,
     "config": lambda surroundings: surroundings.config,
     "max_value_bytes": lambda surroundings: surroundings.config.max_value_bytes,
+    "protection": lambda surroundings: surroundings.protection,
     "at_least": lambda _: None,
     # Who makes several writes at once is no program that starts.
     "note_use": lambda _: lambda _: None,
@@ -153,7 +157,7 @@ class WriteReader:
         Raises:
             UnreadableWriteError: there is none, or what it is given breaks the rules.
         """
-        path = unquote(named.path)
+        path = unquote(named.path.partition("?")[0])
         for handler in self._handlers[named.method]:
             if (texts := handler.match(named.method, path)) is not None:
                 return handler.read(texts, named)
@@ -221,7 +225,11 @@ class _Handler:
             name: TypeAdapter(hints[name]) for name in route.param_convertors
         }
         self._body: TypeAdapter[object] | None = TypeAdapter(hints[_BODY]) if _BODY in names else None
-        self._given = tuple(name for name in names if name != _BODY and name not in self._in_path)
+        self._in_query: dict[str, TypeAdapter[object]] = {
+            name: TypeAdapter(hints[name]) for name in names if _is_in_query(hints[name])
+        }
+        elsewhere = {_BODY, *self._in_path, *self._in_query}
+        self._given = tuple(name for name in names if name not in elsewhere)
         if unknown := set(self._given).difference(_GIVEN):
             raise TypeError(f"nobody gives {sorted(unknown)} to {handle.__name__} where it handles no request")
 
@@ -242,10 +250,23 @@ class _Handler:
             _read(adapter, texts[name], ("path", name), arguments, faults)
         if self._body is not None:
             _read(self._body, named.body, (_BODY,), arguments, faults)
+        self._read_query(named.path.partition("?")[2], arguments, faults)
         expected = self._read_expectation(texts, named.if_match, faults)
         if faults:
             raise UnreadableWriteError(faults)
         return WriteCall(self._route.access.role, self._handle, arguments, self._given, expected)
+
+    def _read_query(self, query: str, arguments: dict[str, object], faults: list[dict[str, Any]]) -> None:
+        # What is missing has a default, as in all writes that can be named.
+        for name, text in parse_qsl(query, keep_blank_values=True):
+            place = ("path", name)
+            if name not in self._in_query:
+                fault = f"this write has no parameter {shorten(name)!a} in its query"
+                faults.append({"loc": ("path",), "msg": fault, "type": "value_error"})
+            elif name in arguments:
+                faults.append({"loc": place, "msg": "this parameter stands more than once", "type": "value_error"})
+            else:
+                _read(self._in_query[name], text, place, arguments, faults)
 
     def _read_expectation(
         self, texts: Mapping[str, str], if_match: str | None, faults: list[dict[str, Any]]
@@ -273,3 +294,7 @@ def _read(
         arguments[place[-1]] = adapter.validate_python(value)
     except ValidationError as error:
         faults.extend({**fault, "loc": (*place, *fault["loc"])} for fault in error.errors())
+
+
+def _is_in_query(hint: object) -> bool:
+    return any(isinstance(detail, Query) for detail in getattr(hint, "__metadata__", ()))

@@ -99,6 +99,8 @@ class TrialWriter(PassingWriter):
         self._given_settings: set[str] = set()
         # The ids of the rules of the picture by their conditions, of settings where they were asked for.
         self._rule_ids: dict[str, dict[frozenset[tuple[str, str]], int]] = {}
+        # The names that settings have in the picture, by the numbers that the state has given them.
+        self._former_names = {number: name for name, number in self._state.setting_ids.items()}
         self._has_webhooks = False
         self._new_rule_ids: set[int] = set()
 
@@ -131,7 +133,12 @@ class TrialWriter(PassingWriter):
         return self._ask(lambda reader: reader.counted_since())
 
     def setting_uses(self, names: Collection[str] | None = None) -> dict[str, SettingUse]:
-        return self._ask(lambda reader: reader.setting_uses(names))
+        # The source knows them by the names that they have there.
+        numbers = self._state.setting_ids
+        wanted = numbers.keys() if names is None else numbers.keys() & names
+        former = {name: old for name in wanted if (old := self._former_names.get(numbers[name])) is not None}
+        uses = self._ask(lambda reader: reader.setting_uses(former.values()))
+        return {name: uses[old] for name, old in former.items() if old in uses}
 
     def clients(self) -> list[ClientRecord]:
         return self._ask(lambda reader: reader.clients())

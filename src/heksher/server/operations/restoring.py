@@ -12,6 +12,7 @@ from heksher.server.errors import RevertConflictError
 from heksher.server.json_form import JSONObject
 from heksher.server.operations import logged_change
 from heksher.server.operations.change_form import ChangeForm, ToldEntry, list_changed_rules
+from heksher.server.operations.deletion_protection import DeletionProtection
 from heksher.server.operations.differences import find_features_in_use, find_misfits, tell_features_in_use
 from heksher.server.operations.permission import require
 from heksher.server.operations.value_limits import ValueLimits, have_other_limits
@@ -43,14 +44,25 @@ class Restorer:
         action: what the change log is to say of it.
         since: the revision after which changes are told, where they stand against it.
         is_forced: whether settings may be deleted.
+        protection: says by whom settings that may not be deleted are used.
     """
 
-    def __init__(self, writer: Writer, origin: Origin, action: str, *, since: int, is_forced: bool) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        origin: Origin,
+        action: str,
+        *,
+        since: int,
+        is_forced: bool,
+        protection: DeletionProtection,
+    ) -> None:
         self._writer = writer
         self._origin = origin
         self._action = action
         self._since = since
         self._is_forced = is_forced
+        self._protection = protection
         self._newest = writer.revision()
         self._conflicts: list[str] = []
         self._between: dict[int, LogEntry] = {}
@@ -84,7 +96,9 @@ class Restorer:
         """Delete a setting with its rules; return whether that was done."""
         require(self._origin, Role.ADMIN)
         if not self._is_forced:
-            self.refuse(f"setting {setting.name!r} would be deleted: if it is to be, say so with force=true")
+            use = self._protection.describe_use(self._writer, setting)
+            used = "" if use is None else f", and {use}"
+            self.refuse(f"setting {setting.name!r} would be deleted{used}: if it is to be, say so with force=true")
             return False
         self._writer.delete_setting(setting.name)
         self._touched.pop(setting.name, None)

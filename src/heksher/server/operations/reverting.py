@@ -18,6 +18,7 @@ from heksher.server.json_form import (
     update_setting,
 )
 from heksher.server.operations.change_list import find_told
+from heksher.server.operations.deletion_protection import NO_PROTECTION, DeletionProtection
 from heksher.server.operations.loading import IMPORTING
 from heksher.server.operations.restoring import Restorer
 from heksher.server.storage.base import (
@@ -42,7 +43,14 @@ _SETS: Final = frozenset({"configurable_features", "aliases"})
 _ALL_CHANGES: Final = 2**31 - 1
 
 
-def revert(storage: Storage, revision: int, origin: Origin, *, is_forced: bool = False) -> Written[int]:
+def revert(
+    storage: Storage,
+    revision: int,
+    origin: Origin,
+    *,
+    is_forced: bool = False,
+    protection: DeletionProtection = NO_PROTECTION,
+) -> Written[int]:
     """Take a change back, and return how many objects were changed by that; there may be none.
 
     Args:
@@ -50,6 +58,7 @@ def revert(storage: Storage, revision: int, origin: Origin, *, is_forced: bool =
         revision: of the change. Of two entries that are told as one, either is both.
         origin: who takes it back.
         is_forced: whether settings may be deleted by that.
+        protection: says by whom they are used, if they may not.
 
     Raises:
         NotFoundError: there is no such change.
@@ -62,7 +71,9 @@ def revert(storage: Storage, revision: int, origin: Origin, *, is_forced: bool =
     def work(writer: Writer) -> int:
         known = writer.count_changes()
         changes, newest = _find_changes(writer, revision)
-        restorer = Restorer(writer, origin, f"revert {revision}", since=newest, is_forced=is_forced)
+        restorer = Restorer(
+            writer, origin, f"revert {revision}", since=newest, is_forced=is_forced, protection=protection
+        )
         undoing = _Undoing(writer, restorer)
         for change in reversed(changes):
             undoing.undo(change)

@@ -9,6 +9,7 @@ from heksher.server.errors import ConflictError, NotFoundError
 from heksher.server.json_form import JSONObject, setting_to_json
 from heksher.server.operations import logged_change
 from heksher.server.operations.context_features import describe_unknown
+from heksher.server.operations.deletion_protection import NO_PROTECTION, DeletionProtection
 from heksher.server.operations.differences import find_features_in_use, find_misfits, tell_features_in_use
 from heksher.server.operations.lookup import get_setting
 from heksher.server.operations.permission import require
@@ -42,17 +43,21 @@ def get(storage: Storage, name: str) -> Tagged[JSONObject]:
     return storage.read(work)
 
 
-def delete(storage: Storage, name: str, origin: Origin) -> Written[None]:
+def delete(
+    storage: Storage, name: str, origin: Origin, protection: DeletionProtection = NO_PROTECTION
+) -> Written[None]:
     """Delete a setting and its rules.
 
     Raises:
         NotFoundError: the setting does not exist.
         NotPermittedError: who asks is no admin.
+        ConflictError: the setting is protected.
     """
 
     def work(writer: Writer) -> None:
         setting = get_setting(writer, name)
         require(origin, Role.ADMIN)
+        protection.require_unused(writer, setting)
         rules = writer.rules([setting.name])
         writer.delete_setting(setting.name)
         writer.record_all(logged_change.delete_setting(setting, rules, writer.context_features()))

@@ -58,10 +58,15 @@ class Clock:
 
     def __init__(self) -> None:
         self.time = NOON
+        # What the clock that nobody sets says.
+        self.elapsed = timedelta()
 
     def now(self, zone: object) -> datetime:
         del zone
         return self.time
+
+    def monotonic(self) -> float:
+        return self.elapsed.total_seconds()
 
 
 class Desk:
@@ -77,6 +82,7 @@ class Desk:
     def store_after(self, **span: float) -> list[tuple[set[str], list[str]]]:
         """Store after some time, and return what the storage is told."""
         self.clock.time += timedelta(**span)
+        self.clock.elapsed += timedelta(**span)
         self.storage.told.clear()
         self.recorder.store()
         return list(self.storage.told)
@@ -87,6 +93,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of the recorder, which stands still at noon."""
     clock = Clock()
     monkeypatch.setattr(module, "datetime", clock)
+    monkeypatch.setattr(module, "time", clock)
     return clock
 
 
@@ -173,6 +180,57 @@ def test_after_a_restore_everything_is_stored_anew(desk: Desk):
     desk.counter.note(b"1", ("a",), WEB, 3)
     assert [(set(), ["web"])] == desk.store_after(minutes=1)
     assert NOON + timedelta(minutes=1) == see_usage(desk.storage)[0]
+
+
+@pytest.mark.parametrize("days", [-400, -2, 2, 400])
+def test_a_clock_that_is_set_leaves_nothing_wrong(desk: Desk, days: int):
+    """Since when uses are counted, a clock that was wrong has said; and no time is later than now."""
+    for revision in (1, 2):
+        desk.counter.note(b"1", ("a",), WEB, revision)
+        desk.counter.note(b"2", ("b",), SHOP, 1)
+        desk.store_after(hours=1)
+    desk.clock.time += timedelta(days=days)
+    desk.counter.note(b"1", ("a",), WEB, 2)
+    desk.store_after(minutes=1)
+    now = desk.clock.time
+    since, uses, clients = see_usage(desk.storage)
+    assert (now, now.replace(minute=0)) == (since, uses["a"].used_at)
+    assert now == next(client.seen_at for client in clients if client.name == "web")
+    assert all(client.seen_at <= now for client in clients)
+    desk.store_after(minutes=1)
+    assert now == see_usage(desk.storage)[0]
+
+
+def test_a_clock_that_is_set_a_little_is_no_gap(desk: Desk):
+    """As clocks are, and as a machine that sleeps for a night looks; a client is noted all the same."""
+    desk.counter.note(b"1", ("a",), WEB, 1)
+    desk.store_after()
+    for step in (timedelta(hours=-2), timedelta(hours=10)):
+        desk.clock.time += step
+        desk.counter.note(b"1", ("a",), WEB, 1)
+        assert ["web"] == [name for _, names in desk.store_after(minutes=1) for name in names]
+    assert NOON == see_usage(desk.storage)[0]
+
+
+def test_what_is_in_doubt_stays_so_until_that_is_stored(desk: Desk):
+    """A database may be away just then."""
+    desk.store_after()
+    desk.clock.time += timedelta(days=400)
+    desk.storage.error = StorageUnavailableError("away")
+    with pytest.raises(StorageUnavailableError):
+        desk.recorder.store()
+    desk.storage.error = None
+    desk.store_after(minutes=1)
+    assert desk.clock.time == see_usage(desk.storage)[0]
+
+
+def test_what_is_not_stored_is_told(desk: Desk):
+    """What was noted, and what streams follow now, under the names by which it was asked for."""
+    desk.counter.note(b"1", ("a", "old_b"), WEB, 3)
+    desk.followers = [Followers(("c",), [SHOP]), Followers(None, [SHOP])]
+    assert {"a": "web/1 (a)", "old_b": "web/1 (a)", "c": "shop/2"} == desk.recorder.list_unstored()
+    desk.store_after()
+    assert {"c": "shop/2"} == desk.recorder.list_unstored()
 
 
 def test_a_service_that_does_not_count_says_so(clock: Clock):

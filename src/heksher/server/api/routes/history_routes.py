@@ -34,6 +34,7 @@ from heksher.server.api.routing import (
     IsAdmin,
     NameInPath,
     OriginDependency,
+    ProtectionDependency,
     RevisionInPath,
     RevisionInQuery,
     RuleIdInQuery,
@@ -169,14 +170,19 @@ def compare(
 )
 @writes(Role.READ)  # and what each write needs that it takes
 def revert_change(
-    revision: RevisionInPath, storage: StorageDependency, origin: OriginDependency, force: ForceInQuery = False
+    revision: RevisionInPath,
+    storage: StorageDependency,
+    origin: OriginDependency,
+    protection: ProtectionDependency,
+    force: ForceInQuery = False,
 ) -> Response:
     """What is as the change left it becomes what it was before, as a change of its own; what is so already is left.
 
     Anything else is refused, with the changes that came between. A deleted setting or rule comes back as it was, with
     its id. That a revert is taken back is a revert like others.
     """
-    return _answer_reverted(reverting.revert(storage, revision, origin, is_forced=force))
+    written = reverting.revert(storage, revision, origin, is_forced=force, protection=protection)
+    return _answer_reverted(written)
 
 
 @router.post(
@@ -195,10 +201,12 @@ def revert_setting(
     body: SettingRevert,
     storage: ExpectingStorageDependency,
     origin: OriginDependency,
+    protection: ProtectionDependency,
     force: ForceInQuery = False,
 ) -> Response:
     """As one change. One that is gone comes back, with the ids of its rules."""
-    return _answer_reverted(setting_revert.revert_setting(storage, name, body.to, origin, is_forced=force))
+    written = setting_revert.revert_setting(storage, name, body.to, origin, is_forced=force, protection=protection)
+    return _answer_reverted(written)
 
 
 def _answer_reverted(written: Written[int]) -> Response:

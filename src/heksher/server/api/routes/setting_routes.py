@@ -32,12 +32,14 @@ from heksher.server.api.routing import (
     ExpectingStorageDependency,
     NameInPath,
     OriginDependency,
+    ProtectionDependency,
     ServicesDependency,
     StorageDependency,
     make_router,
 )
 from heksher.server.asgi.access import reads, writes
 from heksher.server.operations import settings
+from heksher.server.operations.deletion_protection import NO_PROTECTION
 from heksher.server.storage.base import Storage
 from heksher.wire import SETTINGS_PATH
 
@@ -93,12 +95,25 @@ def get_setting(name: NameInPath, storage: StorageDependency) -> Response:
     SETTING_PATH,
     status_code=204,
     summary="Delete a setting and its rules",
-    responses=document(BAD_ACTOR, NO_SETTING, READ_FAILURES),
+    responses=document(
+        BAD_ACTOR,
+        NO_SETTING,
+        problem(
+            409, "Programs have asked for it lately, and the service protects such settings (`--protect-used-days`)."
+        ),
+        READ_FAILURES,
+    ),
 )
 @writes(Role.ADMIN)
-def delete_setting(name: NameInPath, storage: ExpectingStorageDependency, origin: OriginDependency) -> Response:
+def delete_setting(
+    name: NameInPath,
+    storage: ExpectingStorageDependency,
+    origin: OriginDependency,
+    protection: ProtectionDependency,
+    force: Annotated[bool, Query(description="even if programs have asked for it lately")] = False,
+) -> Response:
     """Its name and aliases are free again."""
-    return answer_written(settings.delete(storage, name, origin))
+    return answer_written(settings.delete(storage, name, origin, NO_PROTECTION if force else protection))
 
 
 @router.put(

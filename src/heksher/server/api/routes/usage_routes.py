@@ -10,6 +10,7 @@ from heksher.server.api.responses import DETAILED_READ_FAILURES, JSONAnswer, doc
 from heksher.server.api.routing import ConfigDependency, ServicesDependency, StorageDependency, make_router
 from heksher.server.api.usage_models import ClientsAnswer, UsageAnswer
 from heksher.server.asgi.access import reads
+from heksher.server.limits import MAX_USAGE_DAYS
 from heksher.server.operations.usage_reports import UsageReport, make_client_key, report_clients, report_settings
 from heksher.value_type import JSON
 
@@ -17,8 +18,6 @@ router: APIRouter = make_router("usage", has_problem_details=True)
 
 USAGE_PATH: Final = "/api/v1/usage"
 CLIENTS_PATH: Final = "/api/v1/clients"
-
-_MAX_DAYS: Final = 36_500
 
 
 @router.get(
@@ -32,7 +31,7 @@ async def tell_usage(
     page: PageDependency,
     unused_for_days: Annotated[
         int | None,
-        Query(ge=1, le=_MAX_DAYS, description="only settings that nobody has asked for in so many days"),
+        Query(ge=1, le=MAX_USAGE_DAYS, description="only settings that nobody has asked for in so many days"),
     ] = None,
 ) -> Response:
     """By queries, streams, evaluations and declarations that name them.
