@@ -32,6 +32,7 @@ from heksher.server.storage.memory_access import MemoryAccess
 from heksher.server.storage.memory_state import MemoryEntry, MemoryState
 from heksher.server.storage.memory_writer import MemoryWriter
 from heksher.server.storage.passing_writer import PassingWriter
+from heksher.server.storage.proposal_records import ProposalContent, ProposalRecord, ProposalState
 from heksher.server.storage.records import make_rule_key
 from heksher.server.storage.stamp import make_stamp
 from heksher.server.storage.unit import UnitOfWork
@@ -126,6 +127,23 @@ class TrialWriter(PassingWriter):
 
     def find_lease(self, task: str) -> LeaseRecord:
         return self._ask(lambda reader: reader.find_lease(task))
+
+    def proposals(
+        self, state: ProposalState | None = None, before_id: int | None = None, limit: int = 100
+    ) -> list[ProposalRecord]:
+        return self._ask(lambda reader: reader.proposals(state, before_id, limit))
+
+    def find_proposal(self, proposal_id: int) -> ProposalRecord | None:
+        return self._ask(lambda reader: reader.find_proposal(proposal_id))
+
+    def proposal_content(self, proposal_id: int) -> ProposalContent | None:
+        return self._ask(lambda reader: reader.proposal_content(proposal_id))
+
+    def due_proposals(self, now: datetime, limit: int = 100) -> list[int]:
+        return self._ask(lambda reader: reader.due_proposals(now, limit))
+
+    def next_proposal_time(self, now: datetime) -> datetime | None:
+        return self._ask(lambda reader: reader.next_proposal_time(now))
 
     def counted_since(self) -> datetime | None:
         return self._ask(lambda reader: reader.counted_since())

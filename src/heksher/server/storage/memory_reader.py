@@ -21,7 +21,9 @@ from heksher.server.storage.memory_history import (
     list_changes,
     select_entries,
 )
+from heksher.server.storage.memory_proposals import copy_content
 from heksher.server.storage.memory_state import MemoryState, copy_rule, copy_setting
+from heksher.server.storage.proposal_records import ProposalContent, ProposalRecord, ProposalState
 from heksher.server.storage.records import make_rule_key
 from heksher.server.storage.usage_records import ClientRecord, SettingUse
 from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
@@ -63,6 +65,24 @@ class MemoryReader(Reader):
 
     def find_lease(self, task: str) -> LeaseRecord:
         return self._state.webhooks.find_lease(task)
+
+    def proposals(
+        self, state: ProposalState | None = None, before_id: int | None = None, limit: int = 100
+    ) -> list[ProposalRecord]:
+        return self._state.proposals.list_page(state, before_id, limit)
+
+    def find_proposal(self, proposal_id: int) -> ProposalRecord | None:
+        return self._state.proposals.records.get(proposal_id)
+
+    def proposal_content(self, proposal_id: int) -> ProposalContent | None:
+        content = self._state.proposals.contents.get(proposal_id)
+        return None if content is None else copy_content(content)
+
+    def due_proposals(self, now: datetime, limit: int = 100) -> list[int]:
+        return self._state.proposals.list_due(now, limit)
+
+    def next_proposal_time(self, now: datetime) -> datetime | None:
+        return self._state.proposals.find_next_time(now)
 
     def counted_since(self) -> datetime | None:
         return self._state.usage.counted_since

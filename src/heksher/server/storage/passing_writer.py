@@ -15,6 +15,7 @@ from heksher.server.storage.base import (
     SettingRecord,
     Writer,
 )
+from heksher.server.storage.proposal_records import ProposalContent, ProposalRecord, ProposalState
 from heksher.server.storage.usage_records import ClientRecord, SettingUse
 from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
 from heksher.value_type import JSON
@@ -191,3 +192,26 @@ class PassingWriter(Writer):
 
     def forget_count(self) -> None:
         self._inner.forget_count()
+
+    def proposals(
+        self, state: ProposalState | None = None, before_id: int | None = None, limit: int = 100
+    ) -> list[ProposalRecord]:
+        return self._inner.proposals(state, before_id, limit)
+
+    def find_proposal(self, proposal_id: int) -> ProposalRecord | None:
+        return self._inner.find_proposal(proposal_id)
+
+    def proposal_content(self, proposal_id: int) -> ProposalContent | None:
+        return self._inner.proposal_content(proposal_id)
+
+    def due_proposals(self, now: datetime, limit: int = 100) -> list[int]:
+        return self._inner.due_proposals(now, limit)
+
+    def next_proposal_time(self, now: datetime) -> datetime | None:
+        return self._inner.next_proposal_time(now)
+
+    def add_proposal(self, record: ProposalRecord, content: ProposalContent) -> int:
+        return self._inner.add_proposal(record, content)
+
+    def replace_proposal(self, record: ProposalRecord) -> None:
+        self._inner.replace_proposal(record)

@@ -7,6 +7,7 @@ from datetime import datetime
 from heksher.revision_id import RevisionId
 from heksher.server.storage.access_records import AccessRecords, PersonRecord, TokenRecord
 from heksher.server.storage.log_reader import LogReader
+from heksher.server.storage.proposal_records import ProposalContent, ProposalRecord, ProposalState
 from heksher.server.storage.records import Conditions, LoggedChange, RuleOfSetting, RuleRecord, SettingRecord
 from heksher.server.storage.usage_records import ClientRecord, SettingUse
 from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
@@ -47,6 +48,37 @@ class Reader(LogReader):
     @abstractmethod
     def find_lease(self, task: str) -> LeaseRecord:
         """Return which process does what only one may do at a time."""
+
+    @abstractmethod
+    def proposals(
+        self, state: ProposalState | None = None, before_id: int | None = None, limit: int = 100
+    ) -> list[ProposalRecord]:
+        """Return proposals, newest first.
+
+        Args:
+            state: that they have; ``None`` for any.
+            before_id: only those with a lower id; that of the last one of a page is the cursor for the next page.
+            limit: the maximum number.
+        """
+
+    @abstractmethod
+    def find_proposal(self, proposal_id: int) -> ProposalRecord | None:
+        """Return the proposal with an id, which may be any integer, or ``None``."""
+
+    @abstractmethod
+    def proposal_content(self, proposal_id: int) -> ProposalContent | None:
+        """Return what the proposal with an id would do, or ``None``."""
+
+    @abstractmethod
+    def due_proposals(self, now: datetime, limit: int = 100) -> list[int]:
+        """Return the ids of open proposals that wait for nobody, whose time has come, and none comes before them.
+
+        The one that was due first comes first; one without a time was due from the beginning.
+        """
+
+    @abstractmethod
+    def next_proposal_time(self, now: datetime) -> datetime | None:
+        """Return the next time after ``now`` of an open proposal that waits for nobody; ``None`` if there is none."""
 
     @abstractmethod
     def counted_since(self) -> datetime | None:
@@ -156,6 +188,14 @@ class Notes(Reader):
     @abstractmethod
     def put_delivery(self, delivery: DeliveryRecord) -> None:
         """Note how far a webhook was told of changes; one that does not exist is ignored."""
+
+    @abstractmethod
+    def add_proposal(self, record: ProposalRecord, content: ProposalContent) -> int:
+        """Add a proposal, and return its id, which is above those of all others that there have been."""
+
+    @abstractmethod
+    def replace_proposal(self, record: ProposalRecord) -> None:
+        """Replace the proposal with this id; what it would do stays as it is."""
 
     @abstractmethod
     def put_lease(self, lease: LeaseRecord) -> None:
