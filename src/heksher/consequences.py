@@ -14,14 +14,14 @@ then it wins over the other one on both sides. So the regions whose values diffe
 * a rule that was removed, and each weaker rule of the other side;
 * a rule that was added, and each weaker rule of the other side.
 
-When features changed places, which of two rules is stronger may be another one on each side; then each rule counts as
-removed.
+Which of two rules is stronger, the order of features before the change says. Where another one holds after it, each
+rule counts as removed.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from heksher.ranking import Features, Ranking, get_features, join
+from heksher.ranking import Priorities, Ranking, get_features, join
 from heksher.region import Bound, Region
 from heksher.rule_set import Rule
 from heksher.value_type import json_key
@@ -38,7 +38,7 @@ class Behaviour:
     Attributes:
         rules: in any order; no two with the same conditions. Values are JSON.
         default_value: JSON; for a setting that is not there, any object that equals no JSON.
-        feature_order: the service's context features.
+        feature_order: the service's context features, all features of the rules among them.
         ranking: the rules by priority.
     """
 
@@ -104,21 +104,17 @@ def _find_pairs(before: Behaviour, after: Behaviour) -> Iterator[tuple[Winner, W
         if twin is None or not is_same_order:
             removed.append(rule)
 
-    def is_weaker_somewhere(features: Features, stronger: Features) -> bool:
-        return any(ranking.rate(features) < ranking.rate(stronger) for ranking in (one, other))
-
     for rule in removed:
-        for partner in _find_partners(before, rule, other, is_weaker_somewhere):
+        for partner in _find_weaker_partners(before, rule, other, one.priorities):
             yield rule, partner
     for rule in after.rules:
         if one.find_twin(rule.conditions) is None:
-            # All other pairs of a rule that was removed have been looked at.
-            for partner in _find_partners(after, rule, one, lambda weaker, own: not is_weaker_somewhere(own, weaker)):
+            for partner in _find_weaker_partners(after, rule, one, one.priorities):
                 yield partner, rule
 
 
-def _find_partners(
-    side: Behaviour, rule: Rule[Value], other: Ranking[Rule[Value]], is_candidate: Callable[[Features, Features], bool]
+def _find_weaker_partners(
+    side: Behaviour, rule: Rule[Value], other: Ranking[Rule[Value]], priorities: Priorities
 ) -> Iterator[Winner]:
     """Return what wins on the other side where a rule wins on its own.
 
@@ -126,12 +122,12 @@ def _find_partners(
         side: the rule's side.
         rule: the rule.
         other: the rules of the other side.
-        is_candidate: called with features of rules of the other side and those of the rule: whether to look there.
+        priorities: those by which the others have to be weaker.
     """
-    part, bound, features = dict(rule.conditions), side.make_bound(rule), get_features(rule)
+    part, bound, priority = dict(rule.conditions), side.make_bound(rule), priorities.rate(get_features(rule))
     for place, group in enumerate(other.groups):
         region = Region(part, (bound, Bound(other, place)))
-        if is_candidate(group.features, features) and not region.is_left(part):
+        if priorities.rate(group.features) < priority and not region.is_left(part):
             yield from (partner for partner, _ in join(group, part, region.is_left))
     if other.find_winner(part) is None:
         yield None
@@ -141,4 +137,4 @@ def _have_same_order(before: Behaviour, after: Behaviour) -> bool:
     """Return whether the features of all rules have the same order on both sides."""
     used = {feature for side in (before, after) for group in side.ranking.groups for feature in group.features}
     orders = [[feature for feature in side.feature_order if feature in used] for side in (before, after)]
-    return orders[0] == orders[1] and len(orders[0]) == len(used)
+    return orders[0] == orders[1]

@@ -37,6 +37,23 @@ def get_features(rule: Conditioned) -> Features:
     return tuple([feature for feature, _ in rule.conditions])
 
 
+class Priorities:
+    """How strong rules are, which the features that they have conditions on decide.
+
+    Args:
+        feature_order: the service's context features, the most general one first.
+    """
+
+    __slots__ = ("_weights",)
+
+    def __init__(self, feature_order: Sequence[str]) -> None:
+        self._weights = {feature: 1 << position for position, feature in enumerate(feature_order)}
+
+    def rate(self, features: Iterable[str]) -> int:
+        """Return the priority of rules on some features: the higher, the stronger. What the order lacks counts most."""
+        return sum([self._weights.get(feature, 1 << len(self._weights)) for feature in features])
+
+
 class Ranking(Generic[R]):
     """The rules of one setting by priority. Immutable, so any number of threads may read it.
 
@@ -46,15 +63,16 @@ class Ranking(Generic[R]):
 
     Attributes:
         groups: the rules that have conditions on the same features; the highest priority first.
+        priorities: of rules on any features.
     """
 
-    __slots__ = ("_places", "_weights", "groups")
+    __slots__ = ("_places", "groups", "priorities")
 
     def __init__(self, rules: Sequence[R], feature_order: Sequence[str]) -> None:
         entered = [Rule(0, rule.conditions, rule) for rule in rules]
         self.groups: Final[tuple[Group, ...]] = RuleSet("", entered, feature_order).groups
         self._places = {frozenset(group.features): place for place, group in enumerate(self.groups)}
-        self._weights = {feature: 1 << position for position, feature in enumerate(feature_order)}
+        self.priorities: Final = Priorities(feature_order)
 
     def find_place(self, rule: R | None) -> int:
         """Return the index of a rule's group; the number of groups for the default (``None``)."""
@@ -65,10 +83,6 @@ class Ranking(Generic[R]):
         part = dict(conditions)
         place = self._places.get(frozenset(part))
         return None if place is None else self.find_winner(part, place, place + 1)
-
-    def rate(self, features: Features) -> int:
-        """Return the priority of rules on some features: the higher, the stronger. What the order lacks comes last."""
-        return sum(self._weights.get(feature, 1 << len(self._weights)) for feature in features)
 
     def find_winner(self, part: Part, begin: int = 0, end: int | None = None) -> R | None:
         """Return the rule that wins in a context, of those in the groups with the indices ``begin:end``."""

@@ -93,6 +93,21 @@ MADE: Mapping[str, Made] = {
         "20m",
         _JOB,
     ),
+    "HeksherWebhookFails": Made(
+        [
+            ('heksher_webhooks_failing{job="heksher",instance="heksher-1"}', "0x10 2x290"),
+            ('heksher_webhooks_failing{job="heksher",instance="heksher-2"}', "0x11 2x289"),
+        ],
+        "70m",
+        _JOB,
+    ),
+    "HeksherGaveUpAWebhook": Made(
+        [
+            ('heksher_webhooks_given_up_total{job="heksher",instance="heksher-1"}', "0x120"),
+            ('heksher_webhooks_given_up_total{job="heksher",instance="heksher-2"}', "0x40 1x80"),
+        ],
+        "20m",
+    ),
 }
 
 Test = dict[str, Any]

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from heksher.revision_id import RevisionId
-from heksher.server.storage.base import Expectation, LastChange, LoggedChange, Notes, Origin, Reader, Storage, Writer
+from heksher.server.storage.base import LastChange, LoggedChange, Notes, Origin, Reader, Storage, Writer
 from heksher.server.storage.storage_errors import ContractError, ExpectationError, StorageUnavailableError
 from heksher.server.storage.webhook_records import WEBHOOK, DeliveryRecord, LeaseRecord, WebhookRecord
-from tests.support.storages import SOME_CHANGE, Place, a_webhook, read_revision, store, write_something
+from tests.support.storages import SOME_CHANGE, Place, a_webhook, expect, read_revision, store, write_something
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 GONE = "it answers 410"
@@ -243,13 +243,17 @@ def test_a_storage_that_is_not_open_notes_nothing(place: Place) -> None:
 def test_a_write_can_expect_a_revision(filled: Storage, key: str, present: int | None) -> None:
     """Of a webhook; else the error says which it is, if any."""
     store(filled, lambda writer: writer.put_webhook(replace(a_webhook("chat"), format="slack")))
-    expected = Expectation(WEBHOOK, key, 1)
+    expected = expect(filled, WEBHOOK, key, 1)
     if present == 1:
         assert 3 == filled.write(lambda writer: writer.record(SOME_CHANGE), expected=expected).revision
         return
     with pytest.raises(ExpectationError) as caught:
         filled.write(lambda writer: writer.record(SOME_CHANGE), expected=expected)
-    assert (WEBHOOK, key, present) == (caught.value.kind, caught.value.key, caught.value.present)
+    assert (WEBHOOK, key, present) == (
+        caught.value.kind,
+        caught.value.key,
+        caught.value.present and caught.value.present.number,
+    )
 
 
 def test_who_made_the_last_change_stays_known(place: Place) -> None:

@@ -1,5 +1,6 @@
 """Webhooks of real processes: what one was about to tell when it was killed, another one tells."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,9 +56,11 @@ def test_another_process_goes_on_when_one_is_killed(tmp_path: Path, receiver: We
             assert (newest, 0) == (webhook["told_revision"], webhook["failures"])
             metrics = call(second, "GET", "/metrics").text
     revisions = list_revisions(receiver)
-    assert list(range(newest - 2, newest + 1)) == revisions
+    # What was not noted when the process was killed comes twice.
+    assert list(range(newest - 2, newest + 1)) == list(dict.fromkeys(revisions))
+    assert sorted(revisions) == revisions
     assert [] == receiver.forged
-    assert 'heksher_webhook_messages_total{is_received="true",webhook="chat"} 2.0' in metrics
+    assert re.search(r'heksher_webhook_messages_total\{is_received="true",webhook="chat"\} [23]\.0', metrics)
     assert "heksher_webhooks 1.0" in metrics
     written = "".join(first.lines + second.lines)
     assert [False, False] == [text in written for text in ("T0p-s3cret", secret)]

@@ -163,7 +163,7 @@ class CatalogMachine(RuleBasedStateMachine):
         """Move a feature, or add one at the end, or delete one."""
         if feature in FEATURES:
             self.write(lambda: context_features.move_feature(self.storage, feature, side, other, NOBODY))
-        elif feature in context_features.list_features(self.storage):
+        elif feature in context_features.list_features(self.storage).content:
             self.write(lambda: context_features.delete_feature(self.storage, feature, NOBODY))
         else:
             self.write(lambda: context_features.add_feature(self.storage, feature, NOBODY))

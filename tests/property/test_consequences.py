@@ -35,7 +35,14 @@ def some_rules(draw: st.DrawFn, kept: Sequence[Rule[object]] = ()) -> list[Rule[
 @st.composite
 def behaviours(draw: st.DrawFn) -> Behaviour:
     """Draw a setting with its rules."""
-    return Behaviour(draw(some_rules()), draw(some_values), draw(st.permutations(FEATURES)))
+    rules = draw(some_rules())
+    return Behaviour(rules, draw(some_values), trim(draw, draw(st.permutations(FEATURES)), rules))
+
+
+def trim(draw: st.DrawFn, order: Sequence[str], rules: Sequence[Rule[object]]) -> list[str]:
+    """Return an order without some features that no rule has conditions on: such can be added and removed."""
+    used = {feature for rule in rules for feature, _ in rule.conditions}
+    return [feature for feature in order if feature in used or draw(st.booleans())]
 
 
 @st.composite
@@ -43,8 +50,10 @@ def changes(draw: st.DrawFn) -> tuple[Behaviour, Behaviour]:
     """Draw a setting before and after a change of its rules, its default, or the order of features."""
     before = draw(behaviours())
     default = before.default_value if draw(st.booleans()) else draw(some_values)
-    new_order = before.feature_order if draw(st.booleans()) else draw(st.permutations(FEATURES))
-    return before, Behaviour(draw(some_rules(before.rules)), default, new_order)
+    rules = draw(some_rules(before.rules))
+    missing = [feature for feature in FEATURES if feature not in before.feature_order]
+    order = [*before.feature_order, *missing] if draw(st.booleans()) else draw(st.permutations(FEATURES))
+    return before, Behaviour(rules, default, trim(draw, order, rules))
 
 
 def is_in(point: Conditions, region: Region, exceptions: Sequence[Conditions]) -> bool:

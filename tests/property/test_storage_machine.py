@@ -171,12 +171,12 @@ class BringSettingBack:
     index: int
 
     def __call__(self, writer: Writer) -> object:
-        entries = [(entry.revision, change) for entry in writer.history() for change in entry.changes]
-        gone = [(at, change) for at, change in entries if change.kind == "setting" and "name" in (change.before or {})]
+        changes = [change for entry in writer.history() for change in entry.changes]
+        gone = [change for change in changes if change.kind == "setting" and "name" in (change.before or {})]
         if not gone:
             return None
-        deleted_at, change = gone[self.index % len(gone)]
-        return writer.add_setting(setting_from_json(cast("dict[str, JSON]", change.before)), deleted_at)
+        change = gone[self.index % len(gone)]
+        return writer.add_setting(setting_from_json(cast("dict[str, JSON]", change.before)), change.subject)
 
 
 @dataclass(frozen=True)

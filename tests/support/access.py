@@ -25,17 +25,22 @@ def give_token(
         secret: the token itself; likewise.
         expires_in: how long it lasts; for ever if not given.
     """
-    name = name or "with " + " ".join(grants)
-    secret = secret or f"hks_{name}"
-    expires_at = None if expires_in is None else datetime.now(UTC) + expires_in
-    record = TokenRecord(name, digest_token(secret), grants, "tests", datetime(2026, 11, 1, tzinfo=UTC), expires_at)
+    record = make_token(*grants, name=name, secret=secret, expires_in=expires_in)
 
     def work(writer: Writer) -> None:
         writer.put_token(record)
-        writer.record(LoggedChange("create", TOKEN, name, None, {"grants": list(grants)}))
+        writer.record(LoggedChange("create", TOKEN, record.name, None, {"grants": list(grants)}))
 
     storage.write(work)
-    return secret
+    return secret or f"hks_{record.name}"
+
+
+def make_token(*grants: str, name: str = "", secret: str = "", expires_in: timedelta | None = None) -> TokenRecord:
+    """Make what ``give_token`` stores, whose arguments these are."""
+    name = name or "with " + " ".join(grants)
+    digest = digest_token(secret or f"hks_{name}")
+    expires_at = None if expires_in is None else datetime.now(UTC) + expires_in
+    return TokenRecord(name, digest, grants, "tests", datetime(2026, 11, 1, tzinfo=UTC), expires_at)
 
 
 def take_token(storage: Storage, name: str) -> None:

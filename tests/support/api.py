@@ -3,7 +3,12 @@
 import asyncio
 import atexit
 import json
+import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
+from typing import Self
 
 import httpx2
 
@@ -11,9 +16,13 @@ from heksher.server.app import Application
 from heksher.server.config import Config
 from heksher.server.storage.base import LogEntry, Storage
 from tests.support.asgi_call import Call
-from tests.support.leased import TOKEN, is_guarded, lease
+from tests.support.leased import TOKEN, fill, is_guarded, lease
 
 FEATURES = ("environment", "user", "theme")
+
+# The client looks for it anew with each request.
+if find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 # One loop for all calls of a process: Starlette's test client starts a loop on a thread for each.
 _LOOP = asyncio.new_event_loop()
@@ -44,6 +53,16 @@ class Api:
             # As existing programs send it, in the way of the published example.
             self.headers["api_token"] = TOKEN
             self.app.services.catalog.refresh()
+
+    def begin_with(self, steps: Callable[[Self], object]) -> Self:
+        """Take steps that many tests begin with; only the first of them really takes them, see ``fill``.
+
+        Args:
+            steps: what is done; the same function each time, on services with the same content.
+        """
+        fill(self.storage, steps, partial(steps, self))
+        self.app.services.catalog.refresh()
+        return self
 
     def request(self, method: str, path: str, **arguments: object) -> httpx2.Response:
         return _LOOP.run_until_complete(self._client.request(method, path, **arguments))

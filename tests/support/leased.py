@@ -1,12 +1,13 @@
-"""Empty storages for tests that need one each: made once, and emptied afterwards, as to make one takes longer.
+"""Storages for tests that need one each: made once, and emptied afterwards, as to make one takes longer.
 
-Whoever runs a test says of which kind they are (``leasing``); what a test has leased is given back at its end.
+Whoever runs a test says of which kind they are (``leasing``); what a test has leased is given back at its end. What
+many tests begin with is stored step by step once, and then as a whole (``fill``).
 """
 
 import atexit
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,8 @@ from heksher.server.access.token import digest_token
 from heksher.server.storage.access_records import TokenRecord
 from heksher.server.storage.base import Storage
 from heksher.server.storage.memory import MemoryStorage
-from tests.support.lent_places import empty, lend_place
+from heksher.server.storage.memory_state import MemoryState
+from tests.support.lent_places import empty, lend_place, put_back, write_content
 from tests.support.storages import SqlPlace
 
 # The kind of a storage in memory whose services ask for a token: see ``is_guarded``.
@@ -31,6 +33,9 @@ class _Lessor:
         # By kind: places that are empty, with their open storages; and those that are leased now.
         self._free: defaultdict[str, list[tuple[SqlPlace, Storage]]] = defaultdict(list)
         self._leased: list[tuple[SqlPlace, Storage]] = []
+        # By kind and by what was done to them: what storages had then. For those in memory that is their state, which
+        # nothing changes any more; for others, the statements that store it.
+        self._filled: dict[tuple[str, Hashable], MemoryState | str] = {}
 
     def lease(self) -> Storage:
         if self.kind in {"memory", GUARDED}:
@@ -43,6 +48,23 @@ class _Lessor:
         leased = free.pop() if free else self._make()
         self._leased.append(leased)
         return leased[1]
+
+    def fill(self, storage: Storage, key: Hashable, store: Callable[[], object]) -> None:
+        content = self._filled.get((self.kind, key))
+        if content is None:
+            store()
+            self._filled[self.kind, key] = self._take_content(storage)
+        elif isinstance(content, MemoryState):
+            assert isinstance(storage, MemoryStorage)
+            storage._state = content
+        else:
+            put_back(self._find_place(storage), content)
+
+    def _take_content(self, storage: Storage) -> MemoryState | str:
+        return storage._state if isinstance(storage, MemoryStorage) else write_content(self._find_place(storage))
+
+    def _find_place(self, storage: Storage) -> SqlPlace:
+        return next(place for place, leased in self._leased if leased is storage)
 
     def take_back(self) -> None:
         for place, storage in self._leased:
@@ -80,6 +102,17 @@ def leasing(kind: str) -> Iterator[None]:
 def lease() -> Storage:
     """Return an open, empty storage, until the end of ``leasing``; in memory if nobody has said of which kind."""
     return _lessor.lease()
+
+
+def fill(storage: Storage, key: Hashable, store: Callable[[], object]) -> None:
+    """Have something in a leased storage: it is stored step by step once for each kind, and at once from then on.
+
+    Args:
+        storage: with the same content each time.
+        key: stands for what is stored, and for the content before.
+        store: stores it in this storage.
+    """
+    _lessor.fill(storage, key, store)
 
 
 def is_guarded() -> bool:

@@ -8,18 +8,21 @@ import atexit
 import functools
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import psycopg
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, select
 from sqlalchemy.sql.dml import UpdateBase
 
+from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.tables import HEKSHER_VERSION, METADATA, MIGRATION, SCHEMA_VERSION, WRITE_STATE
 from tests.support.postgres import find_server_url, make_postgres_schema
 from tests.support.storages import MemoryPlace, Place, SqlPlace, make_place, opened
 
+# Parents before children. Which migrations were run, nothing changes.
+_TABLES = [table for table in METADATA.sorted_tables if table is not MIGRATION]
 # A session that has left a transaction open fails the test, which would else wait for ever.
 _LOCK_TIMEOUT_S = 10
 # What describes a table in PostgreSQL's catalogs has another ``xmin`` after each change.
@@ -61,11 +64,27 @@ def lend_schema() -> Iterator[str]:
 
 def empty(place: SqlPlace) -> None:
     """Remove everything that was stored in a place that is lent."""
+    put_back(place, _write_new())
+
+
+def write_content(place: SqlPlace) -> str:
+    """Return the statements that store what a place that is lent has now, for ``put_back``."""
+    dialect = dialect_for(place.url)
+    engine = dialect.make_engine()
+    with engine.connect() as connection:
+        rows = {table: connection.execute(select(table)).mappings().all() for table in _TABLES}
+    dialect.close_engine(engine)
+    return _write(insert(table).values(list(some)) for table, some in rows.items() if some)
+
+
+def put_back(place: SqlPlace, content: str) -> None:
+    """Have a place that is lent store what ``write_content`` has found, and nothing else."""
+    script = f"{_write(delete(table) for table in reversed(_TABLES))}; {content}"
     if place.kind == "postgres":
-        _find_lender().empty(place.url)
+        _find_lender().run(place.url, script)
     else:
         with closing(sqlite3.connect(place.file)) as file:
-            file.executescript(_write_emptying())
+            file.executescript(f"PRAGMA synchronous = OFF; BEGIN; {script}; COMMIT")
 
 
 class _Lender:
@@ -88,12 +107,13 @@ class _Lender:
     def take_back(self, url: str) -> None:
         name, layout = self._schemas[url]
         if self._see_layout(name) == layout:
-            self.empty(url)
+            empty(SqlPlace(url))
             self._free.append(url)
 
-    def empty(self, url: str) -> None:
+    def run(self, url: str, script: str) -> None:
+        """Run statements in one transaction, all or none of them."""
         name, _ = self._schemas[url]
-        self._connection.execute(f'SET search_path = "{name}"; {_write_emptying()}'.encode())
+        self._connection.execute(f'SET search_path = "{name}"; {script}'.encode())
 
     def _make(self) -> str:
         url = self._made.enter_context(make_postgres_schema())
@@ -126,11 +146,11 @@ def _make_file() -> bytes:
 
 
 @functools.cache
-def _write_emptying() -> str:
-    """Return the statements that leave what the migrations leave in new tables."""
-    # Children before parents. Which migrations were run, nothing changes.
-    tables = [table for table in reversed(METADATA.sorted_tables) if table is not MIGRATION]
+def _write_new() -> str:
+    """Return the statements that store what the migrations leave in new tables."""
     state = {column.name: 1 if column.primary_key else 0 for column in WRITE_STATE.columns}
-    statements: list[UpdateBase] = [delete(table) for table in tables]
-    statements += [insert(WRITE_STATE).values(state), insert(HEKSHER_VERSION).values(version_num=SCHEMA_VERSION)]
+    return _write([insert(WRITE_STATE).values(state), insert(HEKSHER_VERSION).values(version_num=SCHEMA_VERSION)])
+
+
+def _write(statements: Iterable[UpdateBase]) -> str:
     return "; ".join(str(statement.compile(compile_kwargs={"literal_binds": True})) for statement in statements)

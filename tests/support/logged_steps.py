@@ -14,9 +14,9 @@ def note(number: int) -> LoggedChange:
     return LoggedChange(f"note {number}", "context_features", "", None, {"number": number})
 
 
-def add_setting(writer: Writer, name: str, *aliases: str, deleted_at: int | None = None) -> SettingRecord:
+def add_setting(writer: Writer, name: str, *aliases: str, subject: int | None = None) -> SettingRecord:
     setting = a_setting(name, aliases=aliases)
-    writer.add_setting(setting, deleted_at)
+    writer.add_setting(setting, subject)
     writer.record(logged_change.change_setting("declare", None, setting, ORDER))
     return setting
 

@@ -148,12 +148,15 @@ def private_postgres() -> Iterator["PostgresServer"]:
 class PostgresServer:
     """A server with data of its own, at first not running.
 
+    Args:
+        is_bare: without any data, so that it first has to become a copy of another one.
+
     Attributes:
         url: of a database that is its user's own.
         directory: where its socket is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_bare: bool = False) -> None:
         self._programs = _find_programs()
         self.directory = make_directory("postgres")
         self._become_user = become_postgres_user(self.directory)
@@ -162,7 +165,8 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         # The processes that are frozen.
         self._frozen: list[int] = []
-        _initialize(self._programs, self.directory, self._become_user)
+        if not is_bare:
+            _initialize(self._programs, self.directory, self._become_user)
 
     def start(self, *settings: str) -> None:
         """Start the server, and wait until it answers.

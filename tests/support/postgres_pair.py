@@ -30,7 +30,7 @@ class PostgresPair:
     def __init__(self, *, is_synchronous: bool = False) -> None:
         self._settings = _SYNCHRONOUS if is_synchronous else ()
         self.primary = PostgresServer()
-        self.standby = PostgresServer()
+        self.standby = PostgresServer(is_bare=True)
         self.url = add_parameters(
             "postgresql:///postgres",
             host=f"{self.primary.directory},{self.standby.directory}",

@@ -9,6 +9,7 @@ from heksher.server.errors import OperationError
 from heksher.server.json_bytes import encode
 from heksher.server.json_form import JSONObject, rule_to_json, setting_to_json
 from heksher.server.operations import context_features, metadata, rules, settings
+from heksher.server.operations.bulk import run_all
 from heksher.server.operations.declaration import check_consistency, declare, declare_many
 from heksher.server.operations.differences import Declaration
 from heksher.server.storage.base import Origin, Reader, SettingRecord, Storage
@@ -53,6 +54,8 @@ class RandomWrites:
             *[self._edit_rule] * 2,
             *[self._delete_rule] * 2,
         ]
+        self._single_kinds = tuple(self._kinds)
+        self._kinds += [self._make_several] * 3
 
     def begin(self) -> None:
         """Make the first writes, so that most of what follows meets something."""
@@ -156,6 +159,18 @@ class RandomWrites:
 
     def _delete_setting(self) -> None:
         settings.delete(self._storage, self._chance.choice(NAMES), self._sign())
+
+    def _make_several(self) -> None:
+        steps = [self._run_on] * self._chance.randint(2, 4)
+        run_all(self._storage, steps, self._sign())
+
+    def _run_on(self, storage: Storage) -> None:
+        """Make a write as one of several."""
+        outer, self._storage = self._storage, storage
+        try:
+            self._chance.choice(self._single_kinds)()
+        finally:
+            self._storage = outer
 
     def _add_rule(self) -> None:
         if setting := self._pick_setting():

@@ -21,8 +21,8 @@ def test_twin_has_the_same_conditions_in_any_order() -> None:
 
 
 def test_rates_compare_as_priorities_do() -> None:
-    assert RANKING.rate(("theme",)) > RANKING.rate(("environment", "user")) > RANKING.rate(("user",))
-    assert RANKING.rate(("a feature of another order",)) > RANKING.rate(("theme",))
+    rate = RANKING.priorities.rate
+    assert rate(("a feature of another order",)) > rate(ORDER) > rate(("theme",)) > rate(ORDER[:2]) > rate(("user",))
 
 
 def test_winner_is_looked_for_in_the_groups_that_are_asked_for() -> None:

@@ -13,7 +13,8 @@
     ├── StepError               one of several operations that are made together was refused
     └── ConflictError           it contradicts what is stored
         ├── DuplicateError      what it would add is there already
-        └── InUseError          what it would remove is still needed
+        ├── InUseError          what it would remove is still needed
+        └── RevertConflictError what it would take back was changed since, or cannot be what it was
     UnknownCallerError          who asks is not known any more
     StartupError                the service cannot start until its configuration or environment is changed
 """
@@ -145,6 +146,18 @@ class UnknownCallerError(HeksherError):
 
     No ``OperationError``: of many operations in one request it ends all.
     """
+
+
+class RevertConflictError(ConflictError):
+    """What the request would take back was changed since, or cannot be what it was.
+
+    Attributes:
+        changes: the changes that came between, newest first, as lists of changes tell them.
+    """
+
+    def __init__(self, message: str, conflicts: tuple[str, ...], changes: tuple[Mapping[str, JSON], ...]) -> None:
+        super().__init__(message, conflicts)
+        self.changes = changes
 
 
 class StartupError(HeksherError):

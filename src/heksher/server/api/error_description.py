@@ -25,6 +25,7 @@ from heksher.server.errors import (
     NotPermittedError,
     OutdatedError,
     PrunedError,
+    RevertConflictError,
     StepError,
     UnknownCallerError,
 )
@@ -173,6 +174,12 @@ def _(error: StepError) -> ErrorDescription:
 @describe_error.register
 def _(error: ConflictError) -> ErrorDescription:
     return ErrorDescription(409, str(error), more={"conflicts": list(error.conflicts)} if error.conflicts else {})
+
+
+@describe_error.register
+def _(error: RevertConflictError) -> ErrorDescription:
+    more: JSONObject = {"conflicts": list(error.conflicts), "changes": [dict(change) for change in error.changes]}
+    return ErrorDescription(HTTPStatus.CONFLICT, f"{error}: {'; '.join(error.conflicts)}", more=more)
 
 
 @describe_error.register

@@ -1,11 +1,12 @@
 """Models of answers about what was changed, and of the times and revisions that requests name."""
 
 from datetime import UTC, date, datetime, time
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
-from pydantic import BaseModel, BeforeValidator, Field, JsonValue, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from heksher.revision_id import MAX_REVISION_DIGITS, parse_revision
+from heksher.server.api.models import RequestModel
 from heksher.server.api.responses import SettingResponse
 from heksher.server.operations.change_list import Moment
 from heksher.server.storage.records import ActorKind
@@ -71,6 +72,21 @@ class ChangeResponse(BaseModel):
     is_batch: bool
     size: int
     parts: list[Part]
+
+
+class SettingRevert(RequestModel):
+    """Which state a setting is to have again."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    to: Annotated[int, Field(strict=True, ge=0, examples=[17], description="the revision of that state")]
+
+
+class RevertAnswer(BaseModel):
+    """The revision that has what was taken back, and how many objects were changed by that; 0 if none had to be."""
+
+    revision: int
+    size: int
 
 
 class ChangePage(BaseModel):

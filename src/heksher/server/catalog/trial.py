@@ -207,9 +207,9 @@ class TrialWriter(PassingWriter):
     def require_room(self, *, settings: int = 0, rules: int = 0) -> None:
         self._unit.room.take(self, Counts(settings, rules))
 
-    def add_setting(self, setting: SettingRecord, deleted_at: int | None = None) -> None:
+    def add_setting(self, setting: SettingRecord, subject: int | None = None) -> None:
         # Which number the log knows it by, no picture says, and nothing that is told of a trial has it.
-        del deleted_at
+        del subject
         self._inner.add_setting(setting)
 
     def replace_setting(self, name: str, setting: SettingRecord) -> None:

@@ -149,6 +149,19 @@ def find_entry(reader: Reader, revision: int) -> LogEntry:
     return entry
 
 
+def find_told(reader: Reader, revision: int) -> ToldEntry:
+    """Return an entry as lists tell it: with another one, where both are one change to whoever made them.
+
+    Raises:
+        NotFoundError: there is no such entry yet.
+        PrunedError: it is not in the log any more.
+    """
+    require_logged(reader, revision)
+    near = reader.select(Selection(), revision + _PAIR_REACH + 1, 2 * _PAIR_REACH + 1, 1)
+    told, _ = _combine(near, len(near), ())
+    return next(each for each in told if revision in {each.entry.revision, *each.merged})
+
+
 def _find_kinds(kind: str | None, *, is_admin: bool) -> Collection[str] | None:
     if kind is None:
         return None if is_admin else READABLE_KINDS

@@ -2,8 +2,9 @@
 
 A program repeats all of its declarations at each start, so nearly all of them change nothing. Those are answered from
 memory (``Storage.write_unless_known``): the same setting at the same version is *up to date*, and one that is there at
-a newer version is *outdated*, since versions never go back. What else there is to say only the database can say, as
-another process may have changed it a moment ago. ``_find_unchanged`` is the one place that decides this.
+a newer version is *outdated*: versions go back only where a change is taken back, and then the declaration came first.
+What else there is to say only the database can say, as another process may have changed it a moment ago.
+``_find_unchanged`` is the one place that decides this.
 
 Source: docs/reference/compatibility.md, *Declarations and versions*, *Renaming*, *Declare*.
 """

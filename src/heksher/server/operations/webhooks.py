@@ -1,6 +1,6 @@
 """Webhooks: addresses that are told of changes. What they are told, and how, is in ``heksher.server.webhooks``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, TypedDict, TypeVar
@@ -192,16 +192,27 @@ def enable(storage: Storage, name: str, origin: Origin, *, is_skipping: bool = F
     return Written(None, *written.revision_id)
 
 
-def note_delivery(storage: Storage, before: DeliveryRecord, after: DeliveryRecord) -> bool:
-    """Note how far a webhook was told, unless that is not what it was any more; return whether it was noted."""
+def note_deliveries(storage: Storage, changes: Collection[tuple[DeliveryRecord, DeliveryRecord]]) -> frozenset[str]:
+    """Note how far webhooks were told: for each what is stored, as far as is known, and what is to be.
 
-    def work(notes: Notes) -> bool:
-        is_same = before in notes.deliveries()
-        if is_same:
+    Return the names of those of which it was noted. Of the others something else was stored, or they were told of what
+    the database has lost since, where a standby took over: then its number stands for another change.
+    """
+
+    def work(notes: Notes) -> frozenset[str]:
+        stored = notes.deliveries()
+        known = [after for before, after in changes if before in stored and _may_be_logged(notes, after.told)]
+        for after in known:
             notes.put_delivery(after)
-        return is_same
+        return frozenset(after.webhook for after in known)
 
     return storage.note(work)
+
+
+def _may_be_logged(reader: Reader, revision: RevisionId) -> bool:
+    """Return whether the log has a change, or had it before it was pruned."""
+    entries = reader.log(revision.number - 1, 1, 1)
+    return bool(entries) and (entries[0].revision > revision.number or entries[0].revision_id == revision)
 
 
 def _edit(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, NamedTuple
 
-from heksher.ranking import Ranking, get_features
+from heksher.ranking import Priorities, Ranking, get_features
 from heksher.region import Region, find_possible
 from heksher.server.access.grants import Grants, Role, describe_missing
 from heksher.server.catalog.picture import CatalogRule, CatalogSetting, Picture
@@ -103,7 +103,7 @@ class Evaluator:
     def __init__(self, order: Sequence[str], context: Context) -> None:
         self._order = order
         self._context = context
-        self._weights = {feature: 1 << position for position, feature in enumerate(order)}
+        self._priorities = Priorities(order)
         self._possible_left = MAX_POSSIBLE_IN_ALL
 
     def read_value(self, setting: CatalogSetting) -> bytes:
@@ -145,12 +145,12 @@ class Evaluator:
 
     def _weigh(self, rule: CatalogRule) -> int:
         """Return the priority of a rule: the higher, the stronger."""
-        return sum([self._weights[feature] for feature, _ in rule.conditions])
+        return self._priorities.rate(get_features(rule))
 
     def _tell_loser(self, rule: CatalogRule, winner: CatalogRule) -> bytes:
         features = set(get_features(rule))
         # Both match, so they differ in their features: at the last one that only one has, the winner has it.
-        feature = max(set(get_features(winner)) - features, key=self._weights.__getitem__)
+        feature = max(set(get_features(winner)) - features, key=self._order.index)
         why = f"rule {winner.rule_id} has a condition on {feature}, and this one has none"
         return b'%b,"lost_on":%b,"why":%b}' % (rule.head, encode(feature), encode(why))
 

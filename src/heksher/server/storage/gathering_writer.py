@@ -151,8 +151,8 @@ class GatheringWriter(PassingWriter):
             self.flush()
         self._inner.require_room(settings=settings, rules=rules)
 
-    def add_setting(self, setting: SettingRecord, deleted_at: int | None = None) -> None:
-        self._inner.add_setting(setting, deleted_at)
+    def add_setting(self, setting: SettingRecord, subject: int | None = None) -> None:
+        self._inner.add_setting(setting, subject)
         self._forget_settings(setting)
 
     def add_settings(self, settings: Collection[SettingRecord]) -> None:

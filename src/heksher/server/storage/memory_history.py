@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from heksher.server.storage.log_text import cut, write_fields
 from heksher.server.storage.memory_state import MemoryState, RecordedChange, copy_change
-from heksher.server.storage.records import RULE, SETTING, Conditions, LogEntry, LoggedChange, Selection
+from heksher.server.storage.records import RULE, Conditions, LogEntry, LoggedChange, Selection
 
 # As many settings as one statement of a database tells.
 _MAX_SUBJECTS = 1000
@@ -40,8 +40,9 @@ def list_changes(
     """Return the changes of one log entry, as ``Reader.changes`` does."""
     start = max(first, 0)
     found = [kept for kept in state.entries_after(revision - 1)[:1] if kept.entry.revision == revision]
-    changes = [change for kept in found for change, _ in kept.changes[start : start + max(limit, 0)]]
-    return [copy_change(change) for change in changes[: cut([_measure(change) for change in changes], max_bytes)]]
+    changes = [recorded for kept in found for recorded in kept.changes[start : start + max(limit, 0)]]
+    shown = changes[: cut([_measure(change) for change, _ in changes], max_bytes)]
+    return [copy_change(*recorded) for recorded in shown]
 
 
 def list_changed_subjects(
@@ -68,15 +69,6 @@ def find_conditions(state: MemoryState, rule_ids: Collection[int]) -> dict[int, 
             found[keys[change.key]] = dict(cast("Any", (change.before or {}).get("feature_values", ())))
     there = {rule_id: dict(state.rules[rule_id].conditions) for rule_id in rule_ids if rule_id in state.rules}
     return {**found, **there}
-
-
-def find_deleted_id(state: MemoryState, name: str, revision: int) -> int | None:
-    """Return the number of the setting with a canonical name that an entry has deleted; ``None`` if it has not."""
-    for kept in state.entries_after(revision - 1)[:1]:
-        for change, number in kept.changes if kept.entry.revision == revision else ():
-            if (change.kind, change.key) == (SETTING, name) and change.is_deletion:
-                return number
-    return None
 
 
 def _find_subjects(state: MemoryState, selection: Selection) -> Collection[int] | None:

@@ -58,7 +58,7 @@ class MemoryEntry:
     def show(self, max_changes: int) -> LogEntry:
         """Return the log entry with a copy of its first changes."""
         changes = self.changes[: max(max_changes, 1)]
-        return dataclasses.replace(self.entry, changes=tuple(copy_change(change) for change, _ in changes))
+        return dataclasses.replace(self.entry, changes=tuple(copy_change(*recorded) for recorded in changes))
 
 
 @dataclass(slots=True)
@@ -200,11 +200,11 @@ def copy_rule(rule: RuleRecord) -> RuleRecord:
     )
 
 
-def copy_change(change: LoggedChange) -> LoggedChange:
-    """Return a copy that shares nothing mutable."""
+def copy_change(change: LoggedChange, subject: int | None = None) -> LoggedChange:
+    """Return a copy that shares nothing mutable, and knows the number of the setting that it is about."""
     before = None if change.before is None else _copy_fields(change.before)
     after = None if change.after is None else _copy_fields(change.after)
-    return dataclasses.replace(change, before=before, after=after)
+    return dataclasses.replace(change, before=before, after=after, subject=subject)
 
 
 def _copy_fields(fields: Fields) -> Fields:

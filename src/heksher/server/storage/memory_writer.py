@@ -15,7 +15,6 @@ from heksher.server.storage.base import (
     Writer,
 )
 from heksher.server.storage.ceilings import Counts
-from heksher.server.storage.memory_history import find_deleted_id
 from heksher.server.storage.memory_notes import MemoryNotes
 from heksher.server.storage.memory_state import MemoryEntry, MemoryState, copy_change, copy_rule, copy_setting
 from heksher.server.storage.records import make_rule_key
@@ -53,9 +52,9 @@ class MemoryWriter(MemoryNotes, Writer):
     def require_room(self, *, settings: int = 0, rules: int = 0) -> None:
         self._unit.room.take(self, Counts(settings, rules))
 
-    def add_setting(self, setting: SettingRecord, deleted_at: int | None = None) -> None:
+    def add_setting(self, setting: SettingRecord, subject: int | None = None) -> None:
         with self._unit.change():
-            self._put_setting(setting, self._find_identity(setting.name, deleted_at))
+            self._put_setting(setting, self._find_identity(setting.name, subject))
 
     def replace_setting(self, name: str, setting: SettingRecord) -> None:
         with self._unit.change():
@@ -178,12 +177,11 @@ class MemoryWriter(MemoryNotes, Writer):
             return self._state.setting_ids[name]
         return self._gone.get(name, self._state.find_last_id(name))
 
-    def _find_identity(self, name: str, deleted_at: int | None = None) -> int:
-        if deleted_at is None:
+    def _find_identity(self, name: str, number: int | None = None) -> int:
+        if number is None:
             return self._state.choose_setting_id(name, self._gone.get(name))
-        number = find_deleted_id(self._state, name, deleted_at)
-        if number is None or number in self._state.setting_ids.values():
-            raise ContractError(f"setting {name!r} cannot come back as the one that revision {deleted_at} has deleted")
+        if not 0 < number <= self._state.last_setting_id or number in self._state.setting_ids.values():
+            raise ContractError(f"setting {name!r} cannot come back as number {number}")
         return number
 
     def _put_setting(self, setting: SettingRecord, setting_id: int) -> None:

@@ -120,8 +120,8 @@ class PassingWriter(Writer):
     def require_room(self, *, settings: int = 0, rules: int = 0) -> None:
         self._inner.require_room(settings=settings, rules=rules)
 
-    def add_setting(self, setting: SettingRecord, deleted_at: int | None = None) -> None:
-        self._inner.add_setting(setting, deleted_at)
+    def add_setting(self, setting: SettingRecord, subject: int | None = None) -> None:
+        self._inner.add_setting(setting, subject)
 
     def replace_setting(self, name: str, setting: SettingRecord) -> None:
         self._inner.replace_setting(name, setting)

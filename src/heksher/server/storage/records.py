@@ -97,6 +97,9 @@ class LoggedChange:
         before, after: for a changed object, only the fields that differ; for an added or deleted one, all fields on one
             side and ``None`` on the other.
         setting: for a rule, the canonical name that its setting had; ``""`` for other kinds.
+        subject: the number of the setting, or of the rule's, under all names that it ever has; ``None`` for other
+            kinds. The storage sets it when the change is read, and ignores the value that callers pass; it does not
+            count for equality.
     """
 
     action: str
@@ -105,6 +108,7 @@ class LoggedChange:
     before: Fields | None
     after: Fields | None
     setting: str = ""
+    subject: int | None = field(default=None, compare=False)
 
     @property
     def is_deletion(self) -> bool:

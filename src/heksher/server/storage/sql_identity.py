@@ -80,15 +80,14 @@ class SqlIdentity:
         logged = frozenset() if is_first else self._log.find_keys(SETTING_KIND, names)
         return [self._choose(name, logged) for name in names]
 
-    def revive(self, name: str, deleted_at: int) -> int:
-        """Return the number that a setting had which was deleted under a canonical name.
+    def revive(self, name: str, number: int) -> int:
+        """Return a number that a deleted setting had, for one that is added under a canonical name as the same.
 
         Raises:
-            ContractError: the log does not say that the entry with this revision has deleted one, or it is there.
+            ContractError: no setting had it, or one has it.
         """
-        number = self._log.find_deleted_id(name, deleted_at)
-        if number is None or self._is_in_use(number):
-            raise ContractError(f"setting {name!r} cannot come back as the one that revision {deleted_at} has deleted")
+        if not 0 < number <= self._counters["last_setting_id"] or self._is_in_use(number):
+            raise ContractError(f"setting {name!r} cannot come back as number {number}")
         return number
 
     def _choose(self, name: str, logged: Collection[str]) -> int:

@@ -51,17 +51,7 @@ _FORGOTTEN: Final = select(FORGOTTEN_OBJECT.c.setting_id, FORGOTTEN_OBJECT.c.act
     FORGOTTEN_OBJECT.c.kind == bindparam("kind"), FORGOTTEN_OBJECT.c.key == bindparam("object_key")
 )
 _LAST_OF_OBJECT: Final = (
-    select(*PART, LOG_PART.c.setting_id)
-    .where(_IS_OF_OBJECT)
-    .order_by(LOG_PART.c.revision.desc(), LOG_PART.c.number.desc())
-    .limit(1)
-)
-_DELETION: Final = select(LOG_PART.c.setting_id).where(
-    LOG_PART.c.kind == SETTING,
-    LOG_PART.c.key == bindparam("object_key"),
-    LOG_PART.c.revision == bindparam("of_revision"),
-    LOG_PART.c.before.is_not(None),
-    LOG_PART.c.after.is_(None),
+    select(*PART).where(_IS_OF_OBJECT).order_by(LOG_PART.c.revision.desc(), LOG_PART.c.number.desc()).limit(1)
 )
 _KEYS: Final = (
     select(LOG_PART.c.key)
@@ -130,13 +120,6 @@ class SqlLog:
         forgotten = self.find_forgotten(SETTING, name)
         return None if forgotten is None else forgotten.setting_id
 
-    def find_deleted_id(self, name: str, revision: int) -> int | None:
-        """Return the number of the setting with a canonical name that an entry has deleted; ``None`` if it has not."""
-        if not is_storable(name):
-            return None
-        rows = self._statements.fetch(_DELETION, {"object_key": name, "of_revision": clip(revision)})
-        return rows[0].setting_id if rows else None
-
     def find_forgotten(self, kind: str, key: str) -> ForgottenObject | None:
         """Return the deletion of an object that a removed entry had, unless that had a newer change of it, too."""
         if not is_storable(key):
@@ -171,7 +154,7 @@ class SqlLogAppender:
         self._now = now
         self._make_stamp = make_stamp
         # The entry does not exist while this is 0.
-        self.size = 0
+        self.size: int = 0
         # The entry without its changes, and its first changes; None while it does not exist.
         self._entry: LogEntry | None = None
         self._changes: list[LoggedChange] = []
@@ -261,4 +244,4 @@ class SqlLogAppender:
 def _read_back(change: LoggedChange, row: Mapping[str, Any], long_values: Mapping[str, str]) -> LoggedChange:
     """Return a change as it will be read: with values that nobody else can change."""
     before, after = (read_fields(row[side], long_values) for side in ("before", "after"))
-    return replace(change, before=before, after=after)
+    return replace(change, before=before, after=after, subject=row["setting_id"])

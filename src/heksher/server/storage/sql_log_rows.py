@@ -18,6 +18,7 @@ PART: Final = (
     LOG_PART.c.kind,
     LOG_PART.c.key,
     LOG_PART.c.setting,
+    LOG_PART.c.setting_id,
     LOG_PART.c.before,
     LOG_PART.c.after,
 )
@@ -74,4 +75,5 @@ def _read_change(row: AnyRow, long_values: Mapping[str, str]) -> LoggedChange:
         before=read_fields(row.before, long_values),
         after=read_fields(row.after, long_values),
         setting=row.setting,
+        subject=row.setting_id,
     )

@@ -183,12 +183,12 @@ class SqlWriter(SqlNotes, Writer):
     def require_room(self, *, settings: int = 0, rules: int = 0) -> None:
         self._unit.room.take(self, Counts(settings, rules))
 
-    def add_setting(self, setting: SettingRecord, deleted_at: int | None = None) -> None:
-        if deleted_at is None:
+    def add_setting(self, setting: SettingRecord, subject: int | None = None) -> None:
+        if subject is None:
             self.add_settings((setting,))
             return
         with self._unit.change():
-            self._add_settings([(self._identity.revive(setting.name, deleted_at), setting)])
+            self._add_settings([(self._identity.revive(setting.name, subject), setting)])
 
     def add_settings(self, settings: Collection[SettingRecord]) -> None:
         with self._unit.change():

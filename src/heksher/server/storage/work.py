@@ -223,13 +223,13 @@ class Writer(Notes):
         """
 
     @abstractmethod
-    def add_setting(self, setting: SettingRecord, deleted_at: int | None = None) -> None:
+    def add_setting(self, setting: SettingRecord, subject: int | None = None) -> None:
         """Add a setting. Its name and aliases must not belong to any setting yet; its features must be in the list.
 
         Args:
             setting: all attributes.
-            deleted_at: the revision of the entry in the log that deleted the same setting, whose identity this one
-                continues then; no setting may have it. ``None``: see *Traceable*.
+            subject: the number of a deleted setting, as ``LoggedChange.subject`` has it, whose identity this one
+                continues; no setting may have it. ``None``: see *Traceable*.
         """
 
     def add_settings(self, settings: Collection[SettingRecord]) -> None:

@@ -7,25 +7,24 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 from heksher.revision_id import RevisionId
 from heksher.server.catalog.catalog import Catalog
-from heksher.server.operations import webhooks
-from heksher.server.operations.webhooks import Webhook
+from heksher.server.operations.webhooks import Webhook, read_webhooks
 from heksher.server.storage.base import Reader, Storage
 from heksher.server.storage.storage_errors import StorageError
 from heksher.server.webhooks.courier import Courier, MessageMetrics
-from heksher.server.webhooks.daemon_call import call_in_daemon
+from heksher.server.webhooks.daemon_call import DaemonQueue
 from heksher.server.webhooks.lease import Lease
 from heksher.server.webhooks.message_sender import MessageSender
 from heksher.server.webhooks.next_message import is_due
+from heksher.server.webhooks.progress import Progress
 
 logger: logging.Logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 TASK: Final = "webhooks"
 
@@ -71,10 +70,18 @@ class WebhookDispatcher:
         self._metrics = metrics
         self._is_ending = threading.Event()
         self._lease = Lease(storage, TASK, secrets.token_hex(8))
-        # Held by what asks the storage: the lease is of one thread at a time, and messages take longer anyway.
-        self._turn = asyncio.Lock()
+        # Does all that asks the storage: the lease is of one thread, and messages take longer anyway.
+        self._work = DaemonQueue()
+        self._progress = Progress(storage)
         self._courier = Courier(
-            storage, switching_storage, sender, self._lease, metrics, self._work, self._is_ending.is_set
+            storage,
+            switching_storage,
+            sender,
+            self._lease,
+            self._progress,
+            metrics,
+            self._work,
+            self._is_ending.is_set,
         )
         # By the name of the webhook.
         self._tellings: dict[str, asyncio.Task[None]] = {}
@@ -90,6 +97,7 @@ class WebhookDispatcher:
 
     def start(self) -> None:
         """Start the thread."""
+        self._work.start()
         self._thread.start()
 
     def close(self) -> None:
@@ -117,16 +125,18 @@ class WebhookDispatcher:
             await self._guard("", self._look())
             await asyncio.sleep(_LEAST_SPAN_S)
             with suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), _TICK_S)
+                await asyncio.wait_for(woken.wait(), _LEAST_SPAN_S if self._lease.is_held else _TICK_S)
             woken.clear()
         await self._end()
 
     async def _look(self) -> None:
         """Have webhooks told that are to be told of something, if this process may."""
+        if self._tellings:
+            await self._work(self._progress.note)
         state = self._catalog.state
         if state is None or not self._has_to_look(state.picture.revision_id):
             return
-        found, newest = await self._work(lambda: self._storage.read(_read))
+        found, newest = await self._work(lambda: self._storage.read(self._read))
         self._seen = state.picture.revision_id
         now = datetime.now(UTC)
         due = [webhook.record.name for webhook in found if is_due(webhook, newest, now)]
@@ -135,7 +145,7 @@ class WebhookDispatcher:
         if due:
             await self._begin(due)
         elif not self._tellings:
-            await self._work(self._lease.release)
+            await self._work(self._settle)
 
     def _has_to_look(self, newest: RevisionId) -> bool:
         is_idle = self._lease.is_held and not self._tellings
@@ -178,21 +188,22 @@ class WebhookDispatcher:
             for telling in unfinished:
                 telling.cancel()
         with suppress(StorageError):
-            await self._work(self._lease.release)
+            await self._work(self._settle)
+        self._work.close()
 
-    async def _work(self, work: Callable[[], T]) -> T:
-        async with self._turn:
-            return await call_in_daemon(work)
+    def _settle(self) -> None:
+        """Let others do it, who have to know how far it is done."""
+        self._progress.note()
+        self._lease.release()
+
+    def _read(self, reader: Reader) -> tuple[tuple[Webhook, ...], int]:
+        """Return all webhooks, with how far they were told, and the newest revision where there are any."""
+        found = [replace(webhook, delivery=self._progress.find(webhook.delivery)) for webhook in read_webhooks(reader)]
+        return tuple(found), reader.revision() if found else 0
 
     def _report(self, found: tuple[Webhook, ...]) -> None:
         on = [webhook for webhook in found if webhook.record.off_reason is None]
         self._metrics.set_webhooks(len(on), sum(webhook.delivery.failures > 0 for webhook in on))
-
-
-def _read(reader: Reader) -> tuple[tuple[Webhook, ...], int]:
-    """Return all webhooks, and the newest revision where there are any."""
-    found = webhooks.read_webhooks(reader)
-    return found, reader.revision() if found else 0
 
 
 def _find_span_s(found: tuple[Webhook, ...], newest: int, now: datetime) -> float:

@@ -1,12 +1,13 @@
 """What a webhook is to be told next, by what is stored."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from heksher.server.operations.webhooks import Webhook, read_webhooks
 from heksher.server.storage.base import LogEntry, Reader
+from heksher.server.storage.webhook_records import DeliveryRecord
 from heksher.server.webhooks.message import make_entry_message
 from heksher.server.webhooks.message_sender import Message
 from heksher.server.webhooks.told_changes import select_changes
@@ -16,18 +17,27 @@ _PAGE_ENTRIES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class NextMessage:
-    """What a webhook is to be told next.
+class NextSkip:
+    """What a webhook need not be told, as nothing of it concerns it.
 
     Attributes:
         webhook: the webhook, and how far it was told.
         told: how far it is told then.
-        message: what it is to be told; ``None`` if nothing of what was changed up to there concerns it.
     """
 
     webhook: Webhook
     told: LogEntry
-    message: Message | None
+
+
+@dataclass(frozen=True, slots=True)
+class NextMessage(NextSkip):
+    """What a webhook is to be told next.
+
+    Attributes:
+        message: what it is to be told.
+    """
+
+    message: Message
 
 
 def is_due(webhook: Webhook, newest_revision: int, now: datetime) -> bool:
@@ -37,15 +47,25 @@ def is_due(webhook: Webhook, newest_revision: int, now: datetime) -> bool:
     return is_on and webhook.delivery.told.number < newest_revision and (next_attempt_at or now) <= now
 
 
-def find_next(reader: Reader, name: str, now: datetime) -> NextMessage | None:
-    """Return what a webhook is to be told next; ``None`` if that is nothing, now."""
-    for webhook in read_webhooks(reader):
+def find_next(
+    reader: Reader, name: str, now: datetime, progress: Callable[[DeliveryRecord], DeliveryRecord]
+) -> NextMessage | NextSkip | None:
+    """Return what a webhook is to be told next; ``None`` if that is nothing, now.
+
+    Args:
+        reader: reads what is stored.
+        name: of the webhook.
+        now: the time, with a time zone.
+        progress: returns how far a webhook was told, by what is stored of it.
+    """
+    for found in read_webhooks(reader):
+        webhook = replace(found, delivery=progress(found.delivery))
         if webhook.record.name == name and is_due(webhook, reader.revision(), now):
             return _find_message(reader, webhook)
     return None
 
 
-def _find_message(reader: Reader, webhook: Webhook) -> NextMessage:
+def _find_message(reader: Reader, webhook: Webhook) -> NextMessage | NextSkip:
     record, told = webhook.record, webhook.delivery.told.number
     # Of each entry the first change: most have one.
     entries = reader.log(told, _PAGE_ENTRIES if record.prefixes else 1, 1)
@@ -54,7 +74,7 @@ def _find_message(reader: Reader, webhook: Webhook) -> NextMessage:
         if changes.size:
             missed = _find_missed(told, entries)
             return NextMessage(webhook, entry, make_entry_message(reader, record, entry, changes, missed))
-    return NextMessage(webhook, entries[-1], None)
+    return NextSkip(webhook, entries[-1])
 
 
 def _find_missed(told: int, entries: Sequence[LogEntry]) -> tuple[int, int] | None:

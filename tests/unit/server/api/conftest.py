@@ -49,14 +49,20 @@ def storage_kind(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 def api() -> Api:
     """A service with three context features and no settings."""
-    api = Api()
-    api.add_features(*FEATURES)
-    return api
+    return Api().begin_with(_add_features)
 
 
 @pytest.fixture
 def ruled(api: Api) -> Api:
     """A service with a setting ``b`` (once ``old``) that has rules on one, two and three features, and one without."""
+    return api.begin_with(_add_rules)
+
+
+def _add_features(api: Api) -> None:
+    api.add_features(*FEATURES)
+
+
+def _add_rules(api: Api) -> None:
     features = {"configurable_features": ["environment", "user", "theme"]}
     api.declare("old", **features)
     api.declare("b", **features, alias="old", version="1.1")
@@ -65,4 +71,3 @@ def ruled(api: Api) -> Api:
     api.add_rule("b", {"user": "admin"}, 2)
     api.add_rule("b", {"theme": "dark", "environment": "dev"}, 3, metadata={"by": "me"})
     api.add_rule("b", {"user": "guest", "theme": "dark", "environment": "dev"}, 4)
-    return api

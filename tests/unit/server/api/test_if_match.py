@@ -156,6 +156,16 @@ def test_each_write_can_expect_what_was_read(ruled: Api, path: str, writes: list
         assert revision == refused.json()["last_change"]["revision"]
 
 
+def test_a_setting_can_be_expected_when_it_is_made_what_it_was(ruled: Api):
+    """As by other writes of it."""
+    first = ruled.get(SETTING_PATH).headers["ETag"]
+    ruled.put(f"{SETTING_PATH}/name", json={"name": "new", "version": "1.1"})
+    write = ("POST", f"{OF_SETTING}/revert", {"to": 5})
+    assert (412, "new") == ((refused := send(ruled, write, first)).status_code, refused.json()["current"]["name"])
+    assert 200 == send(ruled, write, refused.headers["ETag"]).status_code
+    assert "ttl" == ruled.get_setting("ttl")["name"]
+
+
 def test_every_write_of_an_object_with_a_tag_is_tested(api: Api):
     """And describes the header, and what it is answered with; no other route has it."""
     paths = api.get("/openapi.json").json()["paths"]
@@ -167,6 +177,7 @@ def test_every_write_of_an_object_with_a_tag_is_tested(api: Api):
         if parameter["name"] == "If-Match"
     }
     tested = {(method, path) for _, writes in WRITES for method, path, _ in writes}
+    tested.add(("POST", f"{OF_SETTING}/revert"))
     assert dict.fromkeys(tested, True) == described
 
 

@@ -29,8 +29,9 @@ INCLUDED = {
 }
 
 
-# When ``seed`` has added its last rule.
-SEEDED_REVISION = 13
+# The rule of each setting of ``seed``, and when it was added.
+RULES = {"in.a": 1, "out.a": 2}
+ADDED_AT = {"in.a": 6, "out.a": 15}
 
 # What the names of people end with: they cannot be those of tokens.
 PERSON = " (person)"
@@ -117,7 +118,10 @@ TABLE: dict[str, Row] = {
     "GET /api/v1/changes": Row("read", query="setting={setting}"),
     "GET /api/v1/changes/{revision}": Row("read"),
     "GET /api/v1/settings/{name}/history/{revision}": Row("read"),
-    "GET /api/v1/diff": Row("read", query="from=13&setting={setting}"),
+    # What they take back is the addition of a rule.
+    "POST /api/v1/changes/{revision}/revert": Row("edit"),
+    "POST /api/v1/settings/{name}/revert": Row("edit", lambda name: {"to": ADDED_AT[name.removesuffix(".old")] - 1}),
+    "GET /api/v1/diff": Row("read", query="from=15&setting={setting}"),
     "GET /api/v1/me": Row("evaluate"),
     "GET /api/v1/tokens": Row("admin"),
     "POST /api/v1/tokens": Row("admin", lambda _: {"name": "new", "grants": ["read"]}),
@@ -156,19 +160,21 @@ class Seeded(NamedTuple):
 
 def seed() -> Seeded:
     """Make one."""
-    api = Api()
+    return Seeded(make_guarded(Api().begin_with(_add_nearly_the_same), grants=GRANTS), RULES)
+
+
+def _add_nearly_the_same(api: Api) -> None:
     api.add_features(*FEATURES)
-    rules = {}
     for name in ("in.a", "out.a"):
         api.declare(f"{name}.old", configurable_features=["user"], default_value=1)
         api.declare(name, configurable_features=["user"], default_value=1, alias=f"{name}.old", version="1.1")
-        rules[name] = api.add_rule(name, {"user": "a"}, 2)
+        assert RULES[name] == api.add_rule(name, {"user": "a"}, 2)
+        assert ADDED_AT[name] == api.revision()
         # Tokens, people and webhooks of nearly the same names; to a loopback address nothing is sent.
         for called in (name, f"{name}.old"):
             webhooks.create(api.storage, called, "https://127.0.0.1/in", (), "standard", NOBODY)
             give_token(api.storage, "read", name=called)
             people.add(api.storage, called + PERSON, NOTHING, None, NOBODY)
-    return Seeded(make_guarded(api, grants=GRANTS), rules)
 
 
 def ask(seeded: Seeded, route: str, setting: str, grant: str | None, more: str = "") -> httpx2.Response:
@@ -177,9 +183,8 @@ def ask(seeded: Seeded, route: str, setting: str, grant: str | None, more: str =
     row = TABLE[route]
     name = "environment" if "context_features/" in path else "swagger-ui-5.35.0.css" if "assets" in path else setting
     name += PERSON if "people/" in path else ""
-    path = path.format(
-        name=name, rule_id=seeded.rules.get(setting.removesuffix(".old"), 0), key="a", revision=SEEDED_REVISION
-    )
+    called = setting.removesuffix(".old")
+    path = path.format(name=name, rule_id=seeded.rules.get(called, 0), key="a", revision=ADDED_AT.get(called, 0))
     headers = {} if grant is None else {"Authorization": f"Bearer hks_with {grant}"}
     query = "&".join(filter(None, (row.query.format(setting=setting), more)))
     body = None if row.body is None else row.body(setting)

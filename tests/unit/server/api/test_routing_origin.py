@@ -45,6 +45,8 @@ WRITES = [
     ("PUT", f"{SETTING}/name", {"name": "new", "version": "3.1"}),
     ("DELETE", "/api/v1/rules/1", None),
     ("DELETE", SETTING, None),
+    ("POST", f"{SETTING}/revert", {"to": 26}),
+    ("POST", "/api/v1/changes/28/revert?force=true", None),
     ("POST", "/api/v1/tokens", {"name": "ci", "grants": ["read"]}),
     ("PATCH", "/api/v1/tokens/ci", {"grants": ["declare"]}),
     ("DELETE", "/api/v1/tokens/ci", None),

@@ -146,7 +146,7 @@ def test_what_was_deleted_comes_back():
 
     def work(writer: Writer) -> RuleRecord:
         setting = a_setting(features=("user",))
-        writer.add_setting(setting, deleted_at=3)
+        writer.add_setting(setting, subject=3)
         writer.record(change_setting("revert", None, setting, ("user",)))
         rule = writer.add_rule("cache_ttl", {"user": "u1"}, 10, {}, rule_id=1)
         writer.record(log_rule(rule, ("user",), "revert"))

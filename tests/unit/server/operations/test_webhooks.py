@@ -38,7 +38,7 @@ def fail(storage: Storage) -> DeliveryRecord:
     """Note that the webhook fails; return what is noted."""
     before = find(storage).delivery
     after = replace(before, **FAILING)
-    assert webhooks.note_delivery(storage, before, after)
+    assert {"chat"} == webhooks.note_deliveries(storage, [(before, after)])
     return after
 
 
@@ -209,13 +209,29 @@ def test_a_webhook_that_is_on_is_tried_again_at_once(storage: Storage, secret: s
 
 
 def test_how_far_it_was_told_is_noted_once(storage: Storage, secret: str):
-    """Whoever knows no more what it was, or was too late, changes nothing."""
+    """Whoever knows no more what it was, or was too late, changes nothing; of several each is looked at by itself."""
     before = find(storage).delivery
-    after = replace(before, told=RevisionId(CREATED, "0123456789ab"))
-    assert webhooks.note_delivery(storage, before, after)
-    assert not webhooks.note_delivery(storage, before, replace(before, failures=1))
-    assert not webhooks.note_delivery(storage, replace(after, webhook="gone"), replace(after, failures=1))
+    after = replace(before, told=storage.read(lambda reader: reader.revision_id()))
+    late, gone = (before, replace(before, failures=1)), (replace(after, webhook="gone"), replace(after, webhook="gone"))
+    assert {"chat"} == webhooks.note_deliveries(storage, [gone, (before, after)])
+    assert set() == webhooks.note_deliveries(storage, [late, gone])
     assert (after, CREATED) == (find(storage).delivery, read_revision(storage))
+
+
+def test_what_the_database_has_lost_is_not_noted(storage: Storage, secret: str):
+    """A standby that took over has another change of this number, or none: it would never be told."""
+    before = find(storage).delivery
+    for lost in (RevisionId(CREATED, "0123456789ab"), RevisionId(CREATED + 1, "0123456789ab")):
+        assert set() == webhooks.note_deliveries(storage, [(before, replace(before, told=lost))])
+    assert before == find(storage).delivery
+
+
+def test_what_was_told_before_the_log_begins_is_noted(storage: Storage, secret: str):
+    """An attempt to tell of what follows may fail, too."""
+    before = find(storage).delivery
+    write_something(storage)
+    storage.prune(datetime.now(UTC) + timedelta(days=1))
+    assert {"chat"} == webhooks.note_deliveries(storage, [(before, replace(before, failures=1))])
 
 
 def test_a_name_that_none_has_is_not_found(storage: Storage):

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from heksher.server.webhooks.daemon_call import call_in_daemon
+from heksher.server.webhooks.daemon_call import DaemonQueue, call_in_daemon
 
 
 def test_returns_what_the_function_returns() -> None:
@@ -62,3 +62,31 @@ def test_a_result_that_nobody_waits_for_is_lost() -> None:
 
     asyncio.run(give_up())
     assert [] == problems
+
+
+def test_a_queue_calls_one_after_the_other() -> None:
+    """On one thread, in their order, whatever they raise."""
+    order: list[tuple[int, threading.Thread]] = []
+
+    def work(number: int) -> int:
+        order.append((number, threading.current_thread()))
+        if number == 1:
+            raise KeyError
+        return number
+
+    calls = DaemonQueue()
+
+    async def call() -> list[int | BaseException]:
+        calls.start()
+        found = asyncio.gather(
+            *(calls(lambda number=number: work(number)) for number in range(3)), return_exceptions=True
+        )
+        return await found
+
+    first, second, third = asyncio.run(call())
+    assert (0, True, 2) == (first, isinstance(second, KeyError), third)
+    assert [0, 1, 2] == [number for number, _ in order]
+    assert ([True], 1) == ([thread.daemon for thread in {thread for _, thread in order}], len({t for _, t in order}))
+    calls.close()
+    order[0][1].join(60)
+    assert not order[0][1].is_alive()

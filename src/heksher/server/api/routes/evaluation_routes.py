@@ -36,9 +36,9 @@ from heksher.wire import CONTEXTS_PATH, EVALUATE_PATH, LINT_PATH, parse_conditio
 
 router: APIRouter = make_router("evaluation", has_problem_details=True)
 
-# Looking at this many rules takes less than a millisecond, and telling of what is possible a few; more would block the
-# event loop for everyone.
-_MAX_RULES_ON_EVENT_LOOP: Final = 500
+# Telling of this many settings and rules takes a millisecond, or a few where each rule is possible; more would block
+# the event loop for everyone.
+_MAX_TOLD_ON_EVENT_LOOP: Final = 100
 
 _RESPONSES: Final = document(
     model(200, EvaluationAnswer, "The values."),
@@ -159,7 +159,8 @@ async def find_faults(
 
 async def _answer(services: Services, request: Request, query: EvaluationQuery, state: CatalogState) -> Response:
     grants = get_principal(request.scope).grants
-    if query.names is not None and count_rules(state.picture, query.names) <= _MAX_RULES_ON_EVENT_LOOP:
+    names = query.names
+    if names is not None and len(names) + count_rules(state.picture, names) <= _MAX_TOLD_ON_EVENT_LOOP:
         body = evaluate(state.picture, query, grants)
     else:
         async with services.workshop.listing:

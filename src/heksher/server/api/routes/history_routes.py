@@ -5,37 +5,60 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Response
 
 from heksher.revision_id import parse_revision
-from heksher.server.api.history_models import ChangePage, ChangeWithParts, Diff, MomentInQuery, PastSettingResponse
+from heksher.server.access.grants import Role
+from heksher.server.api.history_models import (
+    ChangePage,
+    ChangeWithParts,
+    Diff,
+    MomentInQuery,
+    PastSettingResponse,
+    RevertAnswer,
+    SettingRevert,
+)
 from heksher.server.api.paging import PageDependency, PageRequest, refuse_cursor, write_cursor
 from heksher.server.api.responses import (
     DETAILED_READ_FAILURES,
+    DETAILED_WRITE_FAILURES,
     JSONAnswer,
     Responses,
     document,
     model,
     problem_details,
+    tell_revision,
 )
 from heksher.server.api.routes.setting_routes import SETTING_PATH
 from heksher.server.api.routing import (
+    ExpectingStorageDependency,
     IsAdmin,
     NameInPath,
+    OriginDependency,
     RevisionInPath,
     RevisionInQuery,
     RuleIdInQuery,
     StorageDependency,
     make_router,
 )
-from heksher.server.asgi.access import reads
-from heksher.server.operations import change_list, past, revision_diff
+from heksher.server.asgi.access import reads, writes
+from heksher.server.operations import change_list, past, reverting, revision_diff, setting_revert
 from heksher.server.operations.change_list import ChangeCursor, WantedChanges
 from heksher.server.operations.revision_diff import WantedDiff
+from heksher.server.storage.base import Written
 
 router: APIRouter = make_router("history", has_problem_details=True)
 
 CHANGES_PATH: Final = "/api/v1/changes"
 CHANGE_PATH: Final = f"{CHANGES_PATH}/{{revision}}"
 
+ForceInQuery = Annotated[
+    bool, Query(description="delete settings, where that is what it takes: those that were added since")
+]
+
 _PRUNED: Final[Responses] = problem_details(410, "The change log does not go back so far any more.")
+_CANNOT: Final[Responses] = problem_details(
+    409,
+    "Something is not as it was left, or cannot be what it was: `conflicts` says what, `changes` has what came between."
+    " Or a setting would be deleted without `force`, or it is an import, or removed from the change log.",
+)
 _NO_REVISION: Final[Responses] = problem_details(404, "There is no such revision.")
 
 
@@ -128,6 +151,49 @@ def compare(
     wanted = WantedDiff(start, end, setting)
     difference, cursor = revision_diff.compare(storage, wanted, page.read_number(), page.limit)
     return JSONAnswer({**difference, "next_cursor": None if cursor is None else write_cursor(str(cursor))})
+
+
+@router.post(
+    CHANGE_PATH + "/revert",
+    summary="Take a change back",
+    responses=document(model(200, RevertAnswer, "It is taken back."), _NO_REVISION, _CANNOT, DETAILED_WRITE_FAILURES),
+)
+@writes(Role.READ)  # and what each write needs that it takes
+def revert_change(
+    revision: RevisionInPath, storage: StorageDependency, origin: OriginDependency, force: ForceInQuery = False
+) -> Response:
+    """What is as the change left it becomes what it was before, as a change of its own; what is so already is left.
+
+    Anything else is refused, with the changes that came between. A deleted setting or rule comes back as it was, with
+    its id. That a revert is taken back is a revert like others.
+    """
+    return _answer_reverted(reverting.revert(storage, revision, origin, is_forced=force))
+
+
+@router.post(
+    SETTING_PATH + "/revert",
+    summary="Make a setting with its rules what it was at a revision",
+    responses=document(
+        model(200, RevertAnswer, "It is what it was."),
+        problem_details(404, "There is no such revision, or there was no such setting, neither then nor now."),
+        _CANNOT,
+        DETAILED_WRITE_FAILURES,
+    ),
+)
+@writes(Role.READ)  # and what each write needs that it takes
+def revert_setting(
+    name: NameInPath,
+    body: SettingRevert,
+    storage: ExpectingStorageDependency,
+    origin: OriginDependency,
+    force: ForceInQuery = False,
+) -> Response:
+    """As one change. One that is gone comes back, with the ids of its rules."""
+    return _answer_reverted(setting_revert.revert_setting(storage, name, body.to, origin, is_forced=force))
+
+
+def _answer_reverted(written: Written[int]) -> Response:
+    return JSONAnswer({"revision": written.revision, "size": written.result}, 200, tell_revision(written))
 
 
 def _write_cursor(end: ChangeCursor) -> str:

@@ -12,10 +12,13 @@ ODD = 'a,b:("c")'
 @pytest.fixture
 def mailed(api: Api) -> Api:
     """A service with rules for users whose names are any text: 1 for ``guest``, 2 for ``MAIL``, 3 for ``ODD``."""
+    return api.begin_with(prepare_mailed)
+
+
+def prepare_mailed(api: Api) -> None:
     api.declare("color", type="str", default_value="white")
     for user in ("guest", MAIL, ODD):
         api.add_rule("color", {"user": user}, user)
-    return api
 
 
 def ask(api: Api, filters: object) -> list[int]:

@@ -10,9 +10,12 @@ PATH = "/api/v1/rules/1/metadata"
 @pytest.fixture
 def noted(api: Api) -> Api:
     """A service with a rule that has metadata."""
+    return api.begin_with(prepare_noted)
+
+
+def prepare_noted(api: Api) -> None:
     api.declare("cache_ttl")
     api.add_rule("cache_ttl", {"user": "a"}, 1, metadata={"a": 1, "b": [True]})
-    return api
 
 
 @pytest.mark.storages

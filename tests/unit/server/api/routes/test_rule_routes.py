@@ -11,10 +11,13 @@ UNKNOWN_IDS = ["2", "0", "99999999999999999999999999", "9" * 4000]
 @pytest.fixture
 def ruled(api: Api) -> Api:
     """A service with a setting ``cache.ttl``, once ``cache_ttl``, and a rule with the id 1."""
+    return api.begin_with(prepare_ruled)
+
+
+def prepare_ruled(api: Api) -> None:
     api.declare("cache_ttl")
     api.declare("cache.ttl", alias="cache_ttl", version="1.1")
     api.add_rule("cache.ttl", {"user": "guest", "environment": "dev"}, 10, metadata={"by": "me"})
-    return api
 
 
 @pytest.mark.storages

@@ -13,8 +13,11 @@ VALUES = ["alice@example.com", "eu-west-1", "café", 'a,b:"c"\\(*)', "two words"
 @pytest.fixture
 def declared(api: Api) -> Api:
     """A service with a setting ``color`` on environment and user."""
+    return api.begin_with(prepare_declared)
+
+
+def prepare_declared(api: Api) -> None:
     api.declare("color", type="str", default_value="white")
-    return api
 
 
 @pytest.mark.storages

@@ -10,9 +10,12 @@ PATH = "/api/v1/settings/cache_ttl/metadata"
 @pytest.fixture
 def noted(api: Api) -> Api:
     """A service with a setting at version 1.1 that has metadata."""
+    return api.begin_with(prepare_noted)
+
+
+def prepare_noted(api: Api) -> None:
     api.declare("cache_ttl")
     api.declare("cache_ttl", metadata={"a": 1, "b": [True]}, version="1.1")
-    return api
 
 
 CHANGES = [

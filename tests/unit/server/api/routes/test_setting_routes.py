@@ -26,9 +26,12 @@ REQUESTS = [
 @pytest.fixture
 def renamed(api: Api) -> Api:
     """A service with one setting, ``cache.ttl``, that used to be ``cache_ttl``, at version 1.1."""
+    return api.begin_with(prepare_renamed)
+
+
+def prepare_renamed(api: Api) -> None:
     api.declare("cache_ttl", metadata={"key": 1})
     api.declare("cache.ttl", metadata={"key": 1}, alias="cache_ttl", version="1.1")
-    return api
 
 
 @pytest.mark.parametrize("name", ["unknown", "cache_ttl%0A", "%00", "%ff", "a%20b", "a" * 5000, "%F0%9F%92%A9"])

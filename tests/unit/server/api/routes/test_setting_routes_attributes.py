@@ -14,10 +14,13 @@ def put_type(api: Api, value_type: str, version: str, name: str = "ratio"):
 @pytest.fixture
 def ratio(api: Api) -> Api:
     """A service with the float setting ``ratio`` at 1.1, default 1, and a rule with the value 2.0."""
+    return api.begin_with(prepare_ratio)
+
+
+def prepare_ratio(api: Api) -> None:
     api.declare("ratio", type="float", default_value=1)
     api.declare("ratio", type="float", default_value=1, version="1.1")
     api.add_rule("ratio", {"user": "a"}, 2.0)
-    return api
 
 
 @pytest.mark.storages
@@ -99,10 +102,13 @@ def put_features(api: Api, features: object, version: str, name: str = "color"):
 @pytest.fixture
 def color(api: Api) -> Api:
     """A service with a setting on environment and user at 1.1, and a rule on user."""
+    return api.begin_with(prepare_color)
+
+
+def prepare_color(api: Api) -> None:
     api.declare("color")
     api.declare("color", version="1.1")
     api.add_rule("color", {"user": "a"}, 1)
-    return api
 
 
 @pytest.mark.storages

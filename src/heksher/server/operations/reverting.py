@@ -1,0 +1,250 @@
+"""Takes a change back: what is as the change left it becomes what it was before, as a change of its own.
+
+What is there already is left, and anything else is refused, with the changes that came between.
+"""
+
+from collections.abc import Mapping
+from typing import Final, cast
+
+from heksher.server.errors import ConflictError, PrunedError
+from heksher.server.json_bytes import encode
+from heksher.server.json_form import (
+    JSONObject,
+    rule_from_json,
+    rule_to_json,
+    setting_from_json,
+    setting_to_json,
+    update_rule,
+    update_setting,
+)
+from heksher.server.operations.change_list import find_told
+from heksher.server.operations.loading import IMPORTING
+from heksher.server.operations.restoring import Restorer
+from heksher.server.storage.base import (
+    CONTEXT_FEATURES,
+    RULE,
+    SETTING,
+    Fields,
+    LoggedChange,
+    Origin,
+    Reader,
+    Selection,
+    SettingRecord,
+    Storage,
+    Writer,
+    Written,
+)
+from heksher.value_type import JSON
+
+_REVERTIBLE_KINDS: Final = frozenset({CONTEXT_FEATURES, SETTING, RULE})
+# Fields that are sets, whatever the order in which they are written.
+_SETS: Final = frozenset({"configurable_features", "aliases"})
+_ALL_CHANGES: Final = 2**31 - 1
+
+
+def revert(storage: Storage, revision: int, origin: Origin, *, is_forced: bool = False) -> Written[int]:
+    """Take a change back, and return how many objects were changed by that; there may be none.
+
+    Args:
+        storage: has the log.
+        revision: of the change. Of two entries that are told as one, either is both.
+        origin: who takes it back.
+        is_forced: whether settings may be deleted by that.
+
+    Raises:
+        NotFoundError: there is no such change.
+        NotPermittedError: who asks may not make one of the writes that this takes.
+        RevertConflictError: something is not as the change left it, or cannot be what it was before.
+        ConflictError: the change is an import, about something that cannot be taken back, or not in the log any more.
+        FullError: there is no room for what would come back.
+    """
+
+    def work(writer: Writer) -> int:
+        known = writer.count_changes()
+        changes, newest = _find_changes(writer, revision)
+        restorer = Restorer(writer, origin, f"revert {revision}", since=newest, is_forced=is_forced)
+        undoing = _Undoing(writer, restorer)
+        for change in reversed(changes):
+            undoing.undo(change)
+        restorer.finish()
+        return writer.count_changes() - known
+
+    return storage.write(work, origin)
+
+
+def _find_changes(reader: Reader, revision: int) -> tuple[list[LoggedChange], int]:
+    """Return the changes that are to be taken back, in their order, and the newest revision that they are of.
+
+    Raises:
+        NotFoundError: there is no such entry yet.
+        ConflictError: it cannot be taken back.
+    """
+    try:
+        told = find_told(reader, revision)
+    except PrunedError as error:
+        raise ConflictError(f"this cannot be taken back: {error}") from error
+    revisions = sorted((told.entry.revision, *told.merged))
+    changes = [change for number in revisions for change in reader.changes(number, 0, _ALL_CHANGES)]
+    if any(change.action == IMPORTING for change in changes):
+        raise ConflictError(f"revision {revision} is an import, which cannot be taken back")
+    if kinds := sorted({change.kind for change in changes} - _REVERTIBLE_KINDS):
+        raise ConflictError(f"revision {revision} is about {', '.join(kinds)}, which cannot be taken back")
+    return changes, told.entry.revision
+
+
+class _Undoing:
+    """Takes changes back, the newest first.
+
+    Args:
+        writer: of the unit of work.
+        restorer: does it.
+    """
+
+    def __init__(self, writer: Writer, restorer: Restorer) -> None:
+        self._writer = writer
+        self._restorer = restorer
+        # What the settings are called now, by their numbers; None for those that are gone.
+        self._names: dict[int | None, str | None] = {}
+
+    def undo(self, change: LoggedChange) -> None:
+        """Take a change back, or have it noted why that is not possible."""
+        if change.kind == CONTEXT_FEATURES:
+            self._undo_features(change)
+        elif change.kind == SETTING:
+            self._undo_setting(change)
+        else:
+            self._undo_rule(change)
+
+    def _undo_features(self, change: LoggedChange) -> None:
+        before, after = (_read_features(side) for side in (change.before, change.after))
+        present = self._writer.context_features()
+        if present == after:
+            self._restorer.set_features(present, before)
+        elif present != before:
+            self._restorer.refuse(
+                "the list of context features was changed since", Selection(kinds=(CONTEXT_FEATURES,))
+            )
+
+    def _undo_setting(self, change: LoggedChange) -> None:
+        present = self._find_setting(change)
+        if change.before is None:
+            self._take_setting_away(change, present)
+        elif change.after is None:
+            self._bring_setting_back(change, present)
+        elif present is None:
+            self._restorer.refuse(f"setting {change.key!r} is gone", _about(change))
+        else:
+            self._put_setting_back(change, present)
+
+    def _take_setting_away(self, change: LoggedChange, present: SettingRecord | None) -> None:
+        if present is None:
+            return
+        if not _is_same(setting_to_json(present, sorted(present.configurable_features)), change.after):
+            self._restorer.refuse(f"setting {present.name!r} was changed since", _about(change))
+        elif rules := self._writer.rules([present.name]):
+            ids = [rule.rule_id for rule in rules[:10]]
+            self._restorer.refuse(f"setting {present.name!r} has rules since: {ids}", _about(change))
+        elif self._restorer.delete_setting(present):
+            self._names[change.subject] = None
+
+    def _bring_setting_back(self, change: LoggedChange, present: SettingRecord | None) -> None:
+        former = setting_from_json(change.before or {})
+        if present is None:
+            if self._restorer.add_setting(former, change.subject):
+                self._names[change.subject] = former.name
+        elif not _is_same(setting_to_json(present, sorted(present.configurable_features)), change.before):
+            self._restorer.refuse(f"setting {present.name!r} is there again, and is another one", _about(change))
+
+    def _put_setting_back(self, change: LoggedChange, present: SettingRecord) -> None:
+        now = setting_to_json(present, sorted(present.configurable_features))
+        fields = self._choose_fields(change, now, f"setting {present.name!r}")
+        if fields:
+            former = update_setting(present, fields)
+            if self._restorer.change_setting(present, former):
+                self._names[change.subject] = former.name
+
+    def _undo_rule(self, change: LoggedChange) -> None:
+        rule_id = int(change.key)
+        present = self._writer.find_rule(rule_id)
+        now = None if present is None else rule_to_json(present, sorted(present.conditions))
+        if change.before is None:
+            if present is not None and _is_same(_strip(now), _strip(change.after)):
+                self._restorer.delete_rule(present)
+            elif present is not None:
+                self._restorer.refuse(f"rule {rule_id} was changed since", _about(change))
+        elif change.after is None:
+            self._bring_rule_back(change, now)
+        elif present is None or now is None:
+            self._restorer.refuse(f"rule {rule_id} is gone", _about(change))
+        elif fields := self._choose_fields(change, now, f"rule {rule_id}"):
+            self._restorer.change_rule(present, update_rule(present, fields))
+
+    def _bring_rule_back(self, change: LoggedChange, now: JSONObject | None) -> None:
+        if now is not None:
+            if not _is_same(_strip(now), _strip(change.before)):
+                self._restorer.refuse(f"rule {change.key} is there again, and is another one", _about(change))
+            return
+        setting = self._find_setting(change)
+        if setting is None:
+            self._restorer.refuse(f"the setting of rule {change.key} is gone", Selection(setting=change.setting))
+        else:
+            self._restorer.add_rule(rule_from_json(int(change.key), change.before or {}), setting)
+
+    def _choose_fields(self, change: LoggedChange, now: JSONObject, what: str) -> JSONObject:
+        """Return the fields that are as a change left them, with what they were before it."""
+        before, after = change.before or {}, change.after or {}
+        left = {name for name in after if _is_same_field(name, now[name], after[name])}
+        others = [name for name in after if name not in left and not _is_same_field(name, now[name], before[name])]
+        if others:
+            self._restorer.refuse(f"{', '.join(others)} of {what} was changed since", _about(change))
+            return {}
+        return {name: before[name] for name in after if name in left}
+
+    def _find_setting(self, change: LoggedChange) -> SettingRecord | None:
+        """Return the setting that a change is about, as it is now, or ``None``."""
+        if change.subject not in self._names:
+            self._names[change.subject] = self._find_name(change)
+        name = self._names[change.subject]
+        return None if name is None else self._writer.find_setting(name)
+
+    def _find_name(self, change: LoggedChange) -> str | None:
+        for entry in self._writer.select(_about_setting(change), limit=1, max_changes=_ALL_CHANGES):
+            newest = entry.changes[-1]
+            return None if newest.is_deletion else newest.key
+        # As nothing has changed the setting since its rule was changed, it is called as it was.
+        return change.setting or change.key
+
+
+def _about(change: LoggedChange) -> Selection:
+    return Selection(rule_id=int(change.key)) if change.kind == RULE else _about_subject(change)
+
+
+def _about_setting(change: LoggedChange) -> Selection:
+    return Selection(subjects=_list_subjects(change), kinds=(SETTING,))
+
+
+def _about_subject(change: LoggedChange) -> Selection:
+    return Selection(subjects=_list_subjects(change))
+
+
+def _list_subjects(change: LoggedChange) -> list[int]:
+    return [] if change.subject is None else [change.subject]
+
+
+def _read_features(side: Fields | None) -> tuple[str, ...]:
+    return tuple(cast("list[str]", (side or {})["context_features"]))
+
+
+def _strip(fields: Fields | None) -> JSONObject:
+    """Return the fields of a rule that can change."""
+    return {name: (fields or {})[name] for name in ("value", "metadata")}
+
+
+def _is_same(fields: Mapping[str, JSON], others: Fields | None) -> bool:
+    return others is not None and all(_is_same_field(name, fields[name], others[name]) for name in others)
+
+
+def _is_same_field(name: str, value: JSON, other: JSON) -> bool:
+    if name in _SETS:
+        return set(cast("list[str]", value)) == set(cast("list[str]", other))
+    return encode(value) == encode(other)

@@ -1,0 +1,85 @@
+"""Tests of how far webhooks were told, as far as the storage has not noted it yet."""
+
+from dataclasses import replace
+
+import pytest
+
+from heksher.revision_id import RevisionId
+from heksher.server.operations import webhooks
+from heksher.server.operations.webhooks import STANDARD
+from heksher.server.storage.memory import MemoryStorage
+from heksher.server.storage.storage_errors import StorageUnavailableError
+from heksher.server.storage.webhook_records import DeliveryRecord
+from heksher.server.webhooks.progress import Progress
+from tests.support.catalogs import FragileStorage
+from tests.support.principals import ADMIN
+from tests.support.storages import write_something
+
+STAMP = "0123456789ab"
+
+
+@pytest.fixture
+def storage() -> FragileStorage:
+    storage = FragileStorage(MemoryStorage(stamp=lambda: STAMP))
+    storage.open()
+    for name in "abc":
+        webhooks.create(storage, name, "https://hooks.example", (), STANDARD, ADMIN)
+    return storage
+
+
+def read(storage: FragileStorage, name: str = "a") -> DeliveryRecord:
+    return webhooks.get(storage, name).delivery
+
+
+def go_on(delivery: DeliveryRecord, count: int = 1) -> DeliveryRecord:
+    return replace(delivery, told=RevisionId(delivery.told.number + count, STAMP))
+
+
+def test_what_is_not_noted_yet_is_known(storage: FragileStorage):
+    """To this process, and stored in the end, for all webhooks at once."""
+    progress, stored = Progress(storage), read(storage)
+    assert stored == progress.find(stored)
+    progress.put(stored, go_on(stored))
+    progress.put(go_on(stored), go_on(stored, 2))
+    progress.put(read(storage, "b"), go_on(read(storage, "b")))
+    assert (go_on(stored, 2), stored) == (progress.find(stored), read(storage))
+    assert {"a", "b"} == progress.note()
+    assert (go_on(stored, 2), 2) == (read(storage), read(storage, "b").told.number)
+    assert frozenset() == progress.note()
+
+
+def test_what_was_under_way_while_it_was_noted_goes_on(storage: FragileStorage):
+    """From what was noted."""
+    progress, stored = Progress(storage), read(storage)
+    progress.put(stored, go_on(stored))
+    progress.note()
+    progress.put(go_on(stored), go_on(stored, 2))
+    assert go_on(stored, 2) == progress.find(read(storage))
+    assert {"a"} == progress.note()
+    assert go_on(stored, 2) == read(storage)
+
+
+def test_what_others_have_changed_counts(storage: FragileStorage):
+    """Nothing is noted over it."""
+    progress, stored = Progress(storage), read(storage)
+    progress.put(stored, go_on(stored))
+    webhooks.enable(storage, "a", ADMIN, is_skipping=True)
+    write_something(storage)
+    changed = read(storage)
+    assert changed == progress.find(changed)
+    assert frozenset() == progress.note()
+    assert changed == read(storage)
+    progress.put(changed, go_on(changed))
+    assert {"a"} == progress.note()
+
+
+def test_while_the_storage_is_away_it_stays_to_be_noted(storage: FragileStorage):
+    """Nothing is lost, and nothing has to be told again."""
+    progress, stored = Progress(storage), read(storage)
+    progress.put(stored, go_on(stored))
+    storage.is_away = True
+    with pytest.raises(StorageUnavailableError):
+        progress.note()
+    storage.is_away = False
+    assert go_on(stored) == progress.find(stored)
+    assert {"a"} == progress.note()
