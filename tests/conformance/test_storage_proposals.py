@@ -162,6 +162,46 @@ def test_the_next_time_is_that_of_one_that_waits_for_nobody(storage: Storage) ->
     assert None is storage.read(lambda reader: reader.next_proposal_time(NOON + 3 * second))
 
 
+def test_open_ones_are_found_by_what_they_are_about(storage: Storage) -> None:
+    """Whatever that is called; those that have ended are not."""
+    odd = 'x\x00"\ud800' * 1000
+    for subjects in (["a", odd], ["b"], ["a", "b", "a"], []):
+        storage.note(lambda notes, subjects=subjects: notes.add_proposal(SOME, CONTENT, subjects))
+    storage.note(lambda notes: notes.add_proposal(replace(SOME, state="stale"), CONTENT, ["a"]))
+
+    def find_about(*subjects: str) -> list[int]:
+        return storage.read(lambda reader: reader.proposals_about(subjects))
+
+    assert ([1, 3], [1, 2, 3], [1], []) == (find_about("a"), find_about("b", "a"), find_about(odd), find_about("c"))
+    assert ([], 4) == (find_about(), storage.read(lambda reader: reader.count_open_proposals()))
+    end(storage, 1, "applied")
+    assert [5, 3, 1] == list_ids(storage, None, None, 100, ["a"])
+    assert ([3], [3, 2, 1], []) == (
+        list_ids(storage, "open", None, 100, ["a"]),
+        list_ids(storage, None, 4, 9, ["b", odd]),
+        list_ids(storage, None, None, 100, []),
+    )
+    assert ([3], [], 3) == (
+        find_about("a"),
+        find_about(odd),
+        storage.read(lambda reader: reader.count_open_proposals()),
+    )
+
+
+def test_those_are_found_that_come_next(storage: Storage) -> None:
+    """While they are open."""
+    first = add(storage)
+    for after in (first, 99, first):
+        add(storage, replace(SOME, after=after))
+
+    def find_after(proposal_id: int) -> list[int]:
+        return storage.read(lambda reader: reader.proposals_after(proposal_id))
+
+    assert ([2, 4], [3], [], []) == (find_after(first), find_after(99), find_after(2), find_after(2**70))
+    end(storage, 2, "stale")
+    assert [4] == find_after(first)
+
+
 def test_old_ones_are_removed_with_the_old_log(storage: Storage) -> None:
     """Those that have ended before; the newest one stays, so that its id is not given again."""
     write_something(storage)

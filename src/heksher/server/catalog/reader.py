@@ -6,7 +6,7 @@ from typing import ClassVar, NoReturn
 
 from heksher.revision_id import RevisionId
 from heksher.server.catalog.picture import Picture, restore_rule
-from heksher.server.storage.access_records import AccessRecords
+from heksher.server.storage.access_records import AccessRecords, PolicyRecord
 from heksher.server.storage.base import Conditions, Reader, RuleRecord, Selection, SettingRecord
 from heksher.server.storage.proposal_records import ProposalState
 from heksher.server.storage.storage_errors import StorageUnavailableError
@@ -40,6 +40,9 @@ class PictureReader(Reader):
     def access(self) -> AccessRecords:
         return self._picture.access.records
 
+    def policies(self) -> tuple[PolicyRecord, ...]:
+        return self._picture.access.records.policies
+
     def webhooks(self) -> NoReturn:
         _refuse("webhooks are")
 
@@ -50,8 +53,14 @@ class PictureReader(Reader):
         del task
         _refuse("which process does what is")
 
-    def proposals(self, state: ProposalState | None = None, before_id: int | None = None, limit: int = 100) -> NoReturn:
-        del state, before_id, limit
+    def proposals(
+        self,
+        state: ProposalState | None = None,
+        before_id: int | None = None,
+        limit: int = 100,
+        subjects: Collection[str] | None = None,
+    ) -> NoReturn:
+        del state, before_id, limit, subjects
         _refuse("proposals are")
 
     def find_proposal(self, proposal_id: int) -> NoReturn:
@@ -68,6 +77,17 @@ class PictureReader(Reader):
 
     def next_proposal_time(self, now: datetime) -> NoReturn:
         del now
+        _refuse("proposals are")
+
+    def proposals_about(self, subjects: Collection[str]) -> NoReturn:
+        del subjects
+        _refuse("proposals are")
+
+    def proposals_after(self, proposal_id: int) -> NoReturn:
+        del proposal_id
+        _refuse("proposals are")
+
+    def count_open_proposals(self) -> NoReturn:
         _refuse("proposals are")
 
     def counted_since(self) -> NoReturn:

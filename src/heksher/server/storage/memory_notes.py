@@ -26,8 +26,8 @@ class MemoryNotes(MemoryReader, Notes):
     def put_delivery(self, delivery: DeliveryRecord) -> None:
         self._state.webhooks.put_delivery(delivery)
 
-    def add_proposal(self, record: ProposalRecord, content: ProposalContent) -> int:
-        return self._state.proposals.add(record, content)
+    def add_proposal(self, record: ProposalRecord, content: ProposalContent, subjects: Collection[str] = ()) -> int:
+        return self._state.proposals.add(record, content, subjects)
 
     def replace_proposal(self, record: ProposalRecord) -> None:
         self._state.proposals.replace(record)

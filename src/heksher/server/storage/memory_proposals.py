@@ -1,5 +1,6 @@
 """The proposals of the storage in memory."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import cast
@@ -21,17 +22,22 @@ class MemoryProposals:
 
     records: dict[int, ProposalRecord] = field(default_factory=dict)
     contents: dict[int, ProposalContent] = field(default_factory=dict)
+    subjects: dict[int, frozenset[str]] = field(default_factory=dict)
 
     def copy(self) -> "MemoryProposals":
         """Return a copy that may be changed."""
-        return MemoryProposals(self.records.copy(), self.contents.copy())
+        return MemoryProposals(self.records.copy(), self.contents.copy(), self.subjects.copy())
 
-    def list_page(self, state: ProposalState | None, before_id: int | None, limit: int) -> list[ProposalRecord]:
+    def list_page(
+        self, state: ProposalState | None, before_id: int | None, limit: int, subjects: Collection[str] | None
+    ) -> list[ProposalRecord]:
         """Return proposals, newest first."""
         found = [
             record
             for proposal_id, record in sorted(self.records.items(), reverse=True)
-            if (state is None or record.state == state) and (before_id is None or proposal_id < before_id)
+            if (state is None or record.state == state)
+            and (before_id is None or proposal_id < before_id)
+            and (subjects is None or not self.subjects[proposal_id].isdisjoint(subjects))
         ]
         return found[: max(limit, 0)]
 
@@ -50,11 +56,29 @@ class MemoryProposals:
         times = [record.at for record in self.records.values() if record.is_ready and record.at is not None]
         return min((at for at in times if at > now), default=None)
 
-    def add(self, record: ProposalRecord, content: ProposalContent) -> int:
+    def list_about(self, subjects: Collection[str]) -> list[int]:
+        """Return the ids of open proposals with one of these subjects."""
+        return sorted(
+            record.proposal_id
+            for record in self.records.values()
+            if record.state == OPEN and not self.subjects[record.proposal_id].isdisjoint(subjects)
+        )
+
+    def list_after(self, proposal_id: int) -> list[int]:
+        """Return the ids of open proposals that come right after another one."""
+        following = (record for record in self.records.values() if record.after == proposal_id)
+        return sorted(record.proposal_id for record in following if record.state == OPEN)
+
+    def count_open(self) -> int:
+        """Return how many are open."""
+        return sum(record.state == OPEN for record in self.records.values())
+
+    def add(self, record: ProposalRecord, content: ProposalContent, subjects: Collection[str]) -> int:
         """Add a proposal, and return its id."""
         proposal_id = max(self.records, default=0) + 1
         self.records[proposal_id] = _convert(replace(record, proposal_id=proposal_id))
         self.contents[proposal_id] = copy_content(content)
+        self.subjects[proposal_id] = frozenset(subjects)
         return proposal_id
 
     def replace(self, record: ProposalRecord) -> None:
@@ -70,6 +94,7 @@ class MemoryProposals:
             if proposal_id != newest and record.end is not None and record.end.at < before:
                 del self.records[proposal_id]
                 del self.contents[proposal_id]
+                del self.subjects[proposal_id]
 
     def _is_waiting(self, record: ProposalRecord) -> bool:
         first = None if record.after is None else self.records.get(record.after)

@@ -25,8 +25,8 @@ class SqlNotes(SqlReader, Notes):
     def put_delivery(self, delivery: DeliveryRecord) -> None:
         self._webhooks.put_delivery(delivery)
 
-    def add_proposal(self, record: ProposalRecord, content: ProposalContent) -> int:
-        return self._proposals.add(record, content)
+    def add_proposal(self, record: ProposalRecord, content: ProposalContent, subjects: Collection[str] = ()) -> int:
+        return self._proposals.add(record, content, subjects)
 
     def replace_proposal(self, record: ProposalRecord) -> None:
         self._proposals.replace(record)

@@ -1,6 +1,7 @@
 """Proposals in an SQL database, inside the transaction of a unit of work."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -15,10 +16,10 @@ from heksher.server.storage.proposal_records import (
     ProposalRecord,
     ProposalState,
 )
-from heksher.server.storage.sql_statements import AnyRow, Statements, clip
+from heksher.server.storage.sql_statements import AnyRow, Statements, clip, in_batches
 from heksher.server.storage.sql_times import read_optional_time, read_time, write_time
 from heksher.server.storage.storage_errors import ContractError
-from heksher.server.storage.tables import PROPOSAL
+from heksher.server.storage.tables import PROPOSAL, PROPOSAL_SUBJECT
 from heksher.value_type import JSON
 
 _CONTENT: Final = (PROPOSAL.c.operations, PROPOSAL.c.objects)
@@ -29,7 +30,6 @@ _IS_NAMED: Final = PROPOSAL.c.id == bindparam("of_id")
 _PAGE: Final = (
     select(*_LIGHT).where(PROPOSAL.c.id < bindparam("before_id")).order_by(PROPOSAL.c.id.desc()).limit(_LIMIT)
 )
-_PAGE_OF_STATE: Final = _PAGE.where(PROPOSAL.c.state == bindparam("of_state"))
 _BY_ID: Final = select(*_LIGHT).where(_IS_NAMED)
 _CONTENT_BY_ID: Final = select(*_CONTENT).where(_IS_NAMED)
 _FIRST: Final = PROPOSAL.alias("first")
@@ -46,10 +46,21 @@ _DUE: Final = (
     .limit(_LIMIT)
 )
 _NEXT_TIME: Final = select(func.min(PROPOSAL.c.at).label("at")).where(_IS_READY, PROPOSAL.c.at > _NOW)
+_IS_ABOUT: Final = PROPOSAL.c.id.in_(
+    select(PROPOSAL_SUBJECT.c.proposal_id).where(PROPOSAL_SUBJECT.c.digest.in_(bindparam("digests", expanding=True)))
+)
+_ABOUT: Final = select(PROPOSAL.c.id).where(PROPOSAL.c.state == OPEN, _IS_ABOUT)
+_AFTER: Final = (
+    select(PROPOSAL.c.id)
+    .where(PROPOSAL.c.state == OPEN, PROPOSAL.c.after_id == bindparam("first_id"))
+    .order_by(PROPOSAL.c.id)
+)
+_COUNT_OPEN: Final = select(func.count().label("number")).select_from(PROPOSAL).where(PROPOSAL.c.state == OPEN)
 _LAST_ID: Final = select(func.coalesce(func.max(PROPOSAL.c.id), 0).label("id"))
 
 _ADD: Final = insert(PROPOSAL)
 _REPLACE: Final = update(PROPOSAL).where(_IS_NAMED)
+_ADD_SUBJECT: Final = insert(PROPOSAL_SUBJECT)
 _PRUNE: Final = delete(PROPOSAL).where(
     PROPOSAL.c.state != OPEN, PROPOSAL.c.ended_at < bindparam("before"), PROPOSAL.c.id < bindparam("newest")
 )
@@ -61,13 +72,20 @@ class SqlProposals:
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
-    def list_page(self, state: ProposalState | None, before_id: int | None, limit: int) -> list[ProposalRecord]:
+    def list_page(
+        self, state: ProposalState | None, before_id: int | None, limit: int, subjects: Collection[str] | None
+    ) -> list[ProposalRecord]:
         """Return proposals, newest first."""
-        before = clip(before_id) if before_id is not None else clip(2**63)
-        parameters = {"before_id": before, "max_rows": clip(limit)}
-        if state is None:
-            return [_read(row) for row in self._statements.fetch(_PAGE, parameters)]
-        return [_read(row) for row in self._statements.fetch(_PAGE_OF_STATE, {**parameters, "of_state": state})]
+        page = _PAGE
+        parameters: dict[str, object] = {
+            "before_id": clip(2**63 if before_id is None else before_id),
+            "max_rows": clip(limit),
+        }
+        if state is not None:
+            page, parameters["of_state"] = page.where(PROPOSAL.c.state == bindparam("of_state")), state
+        if subjects is not None:
+            page, parameters["digests"] = page.where(_IS_ABOUT), list(map(_digest, subjects))
+        return [_read(row) for row in self._statements.fetch(page, parameters)]
 
     def find(self, proposal_id: int) -> ProposalRecord | None:
         """Return the proposal with an id, or ``None``."""
@@ -90,7 +108,22 @@ class SqlProposals:
         """Return the next time after ``now`` at which a proposal becomes due."""
         return read_optional_time(self._statements.fetch(_NEXT_TIME, {"now": write_time(now)})[0].at)
 
-    def add(self, record: ProposalRecord, content: ProposalContent) -> int:
+    def list_about(self, subjects: Collection[str]) -> list[int]:
+        """Return the ids of open proposals with one of these subjects."""
+        found: set[int] = set()
+        for digests in in_batches(map(_digest, frozenset(subjects))):
+            found.update(int(row.id) for row in self._statements.fetch(_ABOUT, {"digests": digests}))
+        return sorted(found)
+
+    def list_after(self, proposal_id: int) -> list[int]:
+        """Return the ids of open proposals that come right after another one."""
+        return [row.id for row in self._statements.fetch(_AFTER, {"first_id": clip(proposal_id)})]
+
+    def count_open(self) -> int:
+        """Return how many are open."""
+        return int(self._statements.fetch(_COUNT_OPEN)[0].number)
+
+    def add(self, record: ProposalRecord, content: ProposalContent, subjects: Collection[str]) -> int:
         """Add a proposal, and return its id."""
         proposal_id = self._find_last_id() + 1
         row = {
@@ -99,7 +132,11 @@ class SqlProposals:
             "operations": encode_json(list(content.operations)),
             "objects": encode_json(list(content.objects)),
         }
-        self._statements.run(_ADD, row, f"adding proposal {proposal_id}")
+        doing = f"adding proposal {proposal_id}"
+        self._statements.run(_ADD, row, doing)
+        digests = sorted(map(_digest, frozenset(subjects)))
+        for batch in in_batches({"proposal_id": proposal_id, "digest": digest} for digest in digests):
+            self._statements.run(_ADD_SUBJECT, batch, doing)
         return proposal_id
 
     def replace(self, record: ProposalRecord) -> None:
@@ -115,6 +152,11 @@ class SqlProposals:
 
     def _find_last_id(self) -> int:
         return int(self._statements.fetch(_LAST_ID)[0].id)
+
+
+def _digest(subject: str) -> str:
+    # Of whatever length, and of any characters.
+    return hashlib.sha256(encode_json(subject).encode()).hexdigest()
 
 
 def _write(record: ProposalRecord) -> dict[str, object]:

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from sqlalchemy import Connection, Select, bindparam, func, literal, null, select, tuple_, union_all
 
 from heksher.revision_id import RevisionId
-from heksher.server.storage.access_records import AccessRecords
+from heksher.server.storage.access_records import AccessRecords, PolicyRecord
 from heksher.server.storage.base import (
     Conditions,
     LastChange,
@@ -127,6 +127,9 @@ class SqlReader(Reader):
     def access(self) -> AccessRecords:
         return self._access.read()
 
+    def policies(self) -> tuple[PolicyRecord, ...]:
+        return self._access.list_policies()
+
     def webhooks(self) -> tuple[WebhookRecord, ...]:
         return self._webhooks.list_webhooks()
 
@@ -137,9 +140,13 @@ class SqlReader(Reader):
         return self._webhooks.find_lease(task)
 
     def proposals(
-        self, state: ProposalState | None = None, before_id: int | None = None, limit: int = 100
+        self,
+        state: ProposalState | None = None,
+        before_id: int | None = None,
+        limit: int = 100,
+        subjects: Collection[str] | None = None,
     ) -> list[ProposalRecord]:
-        return self._proposals.list_page(state, before_id, limit)
+        return self._proposals.list_page(state, before_id, limit, subjects)
 
     def find_proposal(self, proposal_id: int) -> ProposalRecord | None:
         return self._proposals.find(proposal_id)
@@ -152,6 +159,15 @@ class SqlReader(Reader):
 
     def next_proposal_time(self, now: datetime) -> datetime | None:
         return self._proposals.find_next_time(now)
+
+    def proposals_about(self, subjects: Collection[str]) -> list[int]:
+        return self._proposals.list_about(subjects)
+
+    def proposals_after(self, proposal_id: int) -> list[int]:
+        return self._proposals.list_after(proposal_id)
+
+    def count_open_proposals(self) -> int:
+        return self._proposals.count_open()
 
     def counted_since(self) -> datetime | None:
         return self._usage.find_start()

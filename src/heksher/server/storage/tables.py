@@ -256,6 +256,27 @@ PROPOSAL: Final = Table(
     Column("operations", Text, nullable=False),
     Column("objects", Text, nullable=False),
     Index(None, "state", "id"),
+    Index(None, "after_id"),
+)
+
+# What proposals are about.
+PROPOSAL_SUBJECT: Final = Table(
+    "proposal_subject",
+    METADATA,
+    Column("proposal_id", ForeignKey("proposal.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Index(None, "digest"),
+)
+
+# For settings whose names begin with a prefix, a second person is demanded.
+POLICY: Final = Table(
+    "policy",
+    METADATA,
+    Column("prefix", Text, primary_key=True),
+    Column("creator", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    # The revision of its last change.
+    Column("revision", BIG_KEY, nullable=False),
 )
 
 SIGNING_KEY: Final = Table(

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from heksher.revision_id import RevisionId
-from heksher.server.storage.access_records import AccessRecords, PersonRecord, TokenRecord
+from heksher.server.storage.access_records import AccessRecords, PersonRecord, PolicyRecord, TokenRecord
 from heksher.server.storage.log_reader import LogReader
 from heksher.server.storage.proposal_records import ProposalContent, ProposalRecord, ProposalState
 from heksher.server.storage.records import Conditions, LoggedChange, RuleOfSetting, RuleRecord, SettingRecord
@@ -50,8 +50,16 @@ class Reader(LogReader):
         """Return which process does what only one may do at a time."""
 
     @abstractmethod
+    def policies(self) -> tuple[PolicyRecord, ...]:
+        """Return all policies, sorted by prefix (by bytes): those that ``access`` has, too."""
+
+    @abstractmethod
     def proposals(
-        self, state: ProposalState | None = None, before_id: int | None = None, limit: int = 100
+        self,
+        state: ProposalState | None = None,
+        before_id: int | None = None,
+        limit: int = 100,
+        subjects: Collection[str] | None = None,
     ) -> list[ProposalRecord]:
         """Return proposals, newest first.
 
@@ -59,6 +67,7 @@ class Reader(LogReader):
             state: that they have; ``None`` for any.
             before_id: only those with a lower id; that of the last one of a page is the cursor for the next page.
             limit: the maximum number.
+            subjects: of which they were added with one; ``None`` for any.
         """
 
     @abstractmethod
@@ -79,6 +88,18 @@ class Reader(LogReader):
     @abstractmethod
     def next_proposal_time(self, now: datetime) -> datetime | None:
         """Return the next time after ``now`` of an open proposal that waits for nobody; ``None`` if there is none."""
+
+    @abstractmethod
+    def proposals_about(self, subjects: Collection[str]) -> list[int]:
+        """Return the ids of the open proposals that were added with one of these subjects, sorted."""
+
+    @abstractmethod
+    def proposals_after(self, proposal_id: int) -> list[int]:
+        """Return the ids of the open proposals that come right after the one with an id, sorted."""
+
+    @abstractmethod
+    def count_open_proposals(self) -> int:
+        """Return how many proposals are open."""
 
     @abstractmethod
     def counted_since(self) -> datetime | None:
@@ -190,8 +211,14 @@ class Notes(Reader):
         """Note how far a webhook was told of changes; one that does not exist is ignored."""
 
     @abstractmethod
-    def add_proposal(self, record: ProposalRecord, content: ProposalContent) -> int:
-        """Add a proposal, and return its id, which is above those of all others that there have been."""
+    def add_proposal(self, record: ProposalRecord, content: ProposalContent, subjects: Collection[str] = ()) -> int:
+        """Add a proposal, and return its id, which is above those of all others that there have been.
+
+        Args:
+            record: without its id.
+            content: what it would do.
+            subjects: by which it is found; any texts.
+        """
 
     @abstractmethod
     def replace_proposal(self, record: ProposalRecord) -> None:
@@ -318,6 +345,14 @@ class Writer(Notes):
     @abstractmethod
     def set_signing_key(self, key: str) -> None:
         """Replace the signing key, or set the first one; it must not be empty."""
+
+    @abstractmethod
+    def put_policy(self, policy: PolicyRecord) -> None:
+        """Add a policy, or replace all attributes of the one with its prefix."""
+
+    @abstractmethod
+    def remove_policy(self, prefix: str) -> None:
+        """Remove a policy."""
 
     @abstractmethod
     def put_webhook(self, webhook: WebhookRecord) -> None:

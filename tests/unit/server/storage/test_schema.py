@@ -244,7 +244,7 @@ def test_upgrade_of_a_long_log_tells_how_far_it_is(
         migrate(place)
     messages = [message.removeprefix(f"{dialect_for(place.url).place}: ") for message in caplog.messages]
     assert [
-        "running the migrations 0003, 0004, 0005, 0006, 0007, 0008, 0009, in one transaction",
+        "running the migrations 0003, 0004, 0005, 0006, 0007, 0008, 0009, 0010, in one transaction",
         "converting the change log: 2531 entries",
         "converting the change log: 2000 of 2531 entries are done",
     ] == messages[:3]

@@ -1,4 +1,4 @@
-"""Keep proposals: writes that wait."""
+"""Keep proposals, which are writes that wait, and the policies that demand them."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ _TEXTS: Final = ("state", "author", "author_kind", "reason", "created_at", "appr
 
 
 def upgrade() -> None:
-    """Create the table: nothing is proposed yet."""
+    """Create the tables: nothing is proposed yet, and nothing has to be."""
     op.create_table(
         "proposal",
         sa.Column("id", _BIG_KEY, nullable=False, autoincrement=False),
@@ -25,3 +25,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_proposal"),
     )
     op.create_index("ix_proposal_state_id", "proposal", ["state", "id"])
+    op.create_index("ix_proposal_after_id", "proposal", ["after_id"])
+    op.create_table(
+        "proposal_subject",
+        sa.Column("proposal_id", _BIG_KEY, nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.PrimaryKeyConstraint("proposal_id", "digest", name="pk_proposal_subject"),
+        sa.ForeignKeyConstraint(
+            ["proposal_id"], ["proposal.id"], name="fk_proposal_subject_proposal", ondelete="CASCADE"
+        ),
+    )
+    op.create_index("ix_proposal_subject_digest", "proposal_subject", ["digest"])
+    op.create_table(
+        "policy",
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("prefix", "creator", "created_at")),
+        sa.Column("revision", _BIG_KEY, nullable=False),
+        sa.PrimaryKeyConstraint("prefix", name="pk_policy"),
+    )
