@@ -60,7 +60,7 @@ def test_keeps_every_attribute(place: Place, storage: Storage) -> None:
     """Also after a restart, and whatever anybody types; without a revision."""
     text = 'x\x00"\U0001f600\ud800'
     record = ProposalRecord(
-        7, "stale", text, "token", text, NOON, LATER, 3, needs_approval=True, size=2,
+        7, "stale", text, "token", text, NOON, LATER, 3, needs_approval=True, size=2, seen_revision=5,
         approvals=(Approval(text, "person", NOON), Approval("bob", "token", LATER, is_forced=True)),
         end=ProposalEnd(LATER, text, text, 17, ({"key": text, "n": 1.0},)),
     )  # fmt: skip

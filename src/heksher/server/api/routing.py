@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from functools import partial, wraps
 from inspect import Parameter, iscoroutinefunction
 from typing import Annotated, Any, Final
@@ -30,6 +31,7 @@ from heksher.server.asgi.caller import MAX_ACTOR_CHARACTERS, MAX_REASON_CHARACTE
 from heksher.server.asgi.gate import make_standing
 from heksher.server.asgi.header_fields import IF_MATCH, get_fields
 from heksher.server.asgi.late_look import Standing
+from heksher.server.catalog.catalog import Catalog
 from heksher.server.config import Config
 from heksher.server.errors import BadHeaderError
 from heksher.server.operations.expecting_storage import ExpectingStorage
@@ -128,12 +130,31 @@ async def _get_origin(
     return get_caller(request.scope).make_origin(standing)
 
 
+ForceInQuery = Annotated[
+    bool,
+    Query(
+        description="as an admin: do without the second person whom a policy demands, which the change log tells;"
+        " and delete settings, where that is what it takes to revert something"
+    ),
+]
+
+
+async def _get_edit_origin(origin: Annotated[Origin, Depends(_get_origin)], force: ForceInQuery = False) -> Origin:
+    return replace(origin, is_forced=force)
+
+
+async def _get_catalog(services: ServicesDependency) -> Catalog:
+    return services.catalog
+
+
 async def _get_use_note(request: Request, services: ServicesDependency) -> NoteUse:
     client = read_client_fields(get_fields(request.scope))
     return lambda names: services.uses.note(names, names, client)
 
 
-def _read_digits(what: str) -> BeforeValidator:
+def read_digits(what: str) -> BeforeValidator:
+    """Return what reads a whole number of a path or a query: nothing but digits."""
+
     def read(text: object) -> object:
         # int() accepts more than digits ("1_0", " 7"), and pydantic accepts the same.
         if not (isinstance(text, str) and text.isascii() and text.isdecimal()):
@@ -155,13 +176,16 @@ ConfigDependency = Annotated[Config, Depends(_get_config)]
 MaxValueBytes = Annotated[int, Depends(_get_max_value_bytes)]
 # The origin of a write for the change log.
 OriginDependency = Annotated[Origin, Depends(_get_origin)]
+# The same of a write that a policy can hold back.
+EditOriginDependency = Annotated[Origin, Depends(_get_edit_origin)]
+CatalogDependency = Annotated[Catalog, Depends(_get_catalog)]
 UseNoteDependency = Annotated[NoteUse, Depends(_get_use_note)]
 # A name in a path may be any text; a text that cannot be a name is not found.
 NameInPath = Annotated[str, Path(examples=["cache_ttl"])]
-RuleIdInPath = Annotated[int, _read_digits("a rule's id"), Path(ge=0, examples=[7])]
-RuleIdInQuery = Annotated[int, _read_digits("a rule's id"), Query(ge=0, examples=[7])]
-RevisionInPath = Annotated[int, _read_digits("a revision"), Path(ge=0, examples=[17])]
-RevisionInQuery = Annotated[int, _read_digits("a revision"), Query(ge=0, examples=[17])]
+RuleIdInPath = Annotated[int, read_digits("a rule's id"), Path(ge=0, examples=[7])]
+RuleIdInQuery = Annotated[int, read_digits("a rule's id"), Query(ge=0, examples=[7])]
+RevisionInPath = Annotated[int, read_digits("a revision"), Path(ge=0, examples=[17])]
+RevisionInQuery = Annotated[int, read_digits("a revision"), Query(ge=0, examples=[17])]
 # Whether who asks may know all: the log is about tokens and people, too.
 IsAdmin = Annotated[bool, Depends(_is_admin)]
 

@@ -62,6 +62,7 @@ class ProposalRecord:
         after: the id of the proposal that has to be applied first; ``None`` if there is none.
         needs_approval: whether a second person has to approve of it.
         size: how many writes it has.
+        seen_revision: the newest revision when it was made, of which is what it remembers.
         end: ``None`` while it is open.
     """
 
@@ -75,6 +76,7 @@ class ProposalRecord:
     after: int | None
     needs_approval: bool
     size: int
+    seen_revision: int = 0
     approvals: tuple[Approval, ...] = ()
     end: ProposalEnd | None = None
 

@@ -172,6 +172,7 @@ def _write(record: ProposalRecord) -> dict[str, object]:
         "needs_approval": record.needs_approval,
         "is_ready": record.is_ready,
         "size": record.size,
+        "seen_revision": record.seen_revision,
         "approvals": encode_json([_write_approval(approval) for approval in record.approvals]),
         "ended_at": None if end is None else write_time(end.at),
         "ending": None if end is None else encode_json(_write_end(end)),
@@ -203,6 +204,7 @@ def _read(row: AnyRow) -> ProposalRecord:
         after=row.after_id,
         needs_approval=row.needs_approval,
         size=row.size,
+        seen_revision=row.seen_revision,
         approvals=tuple(map(_read_approval, cast("list[Any]", decode_json(row.approvals)))),
         end=None if row.ended_at is None else _read_end(read_time(row.ended_at), cast("Any", decode_json(row.ending))),
     )

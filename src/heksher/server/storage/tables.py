@@ -249,6 +249,8 @@ PROPOSAL: Final = Table(
     Column("is_ready", Boolean, nullable=False),
     # The number of its writes.
     Column("size", Integer, nullable=False),
+    # The newest revision when it was made.
+    Column("seen_revision", BIG_KEY, nullable=False),
     # Lists and objects in JSON.
     Column("approvals", Text, nullable=False),
     Column("ended_at", Text, nullable=True),

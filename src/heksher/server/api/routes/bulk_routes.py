@@ -23,7 +23,7 @@ from heksher.server.api.routes import (
     setting_metadata_routes,
     setting_routes,
 )
-from heksher.server.api.routing import ConfigDependency, OriginDependency, StorageDependency, make_router
+from heksher.server.api.routing import ConfigDependency, EditOriginDependency, StorageDependency, make_router
 from heksher.server.api.write_call import Surroundings, WriteReader, make_all
 from heksher.server.asgi.access import writes
 from heksher.wire import DECLARE_MANY_PATH
@@ -59,7 +59,7 @@ V1_WRITES: Final = WriteReader(
 )
 @writes(Role.READ)  # each write needs what it needs alone
 def make_writes(
-    body: BulkRequest, storage: StorageDependency, config: ConfigDependency, origin: OriginDependency
+    body: BulkRequest, storage: StorageDependency, config: ConfigDependency, origin: EditOriginDependency
 ) -> Response:
     """Each operation is a write of v1, and sees what those before it have changed.
 

@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("after_id", _BIG_KEY, nullable=True),
         *(sa.Column(name, sa.Boolean, nullable=False) for name in ("needs_approval", "is_ready")),
         sa.Column("size", sa.Integer, nullable=False),
+        sa.Column("seen_revision", _BIG_KEY, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_proposal"),
     )
     op.create_index("ix_proposal_state_id", "proposal", ["state", "id"])
