@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from heksher.server.api.described_api import DescribedAPI
 from heksher.server.api.error_handlers import install_error_handlers
+from heksher.server.api.proposed import make_reader
 from heksher.server.api.routes import (
     access_routes,
     bulk_routes,
@@ -33,6 +34,7 @@ from heksher.server.api.routes import (
     usage_routes,
     webhook_routes,
 )
+from heksher.server.api.routes.bulk_routes import V1_WRITES
 from heksher.server.api.routing import provide_services
 from heksher.server.asgi.access import public
 from heksher.server.asgi.body_coding import PlainBody
@@ -57,7 +59,9 @@ from heksher.server.health import Readiness
 from heksher.server.history_pruner import HistoryPruner
 from heksher.server.metrics import Metrics
 from heksher.server.mounted_route import AddSlash, MountedRoute, SlashRoute
+from heksher.server.operations.applying import Applier
 from heksher.server.operations.context_features import ensure_features
+from heksher.server.proposal_clock import ProposalClock
 from heksher.server.queries.query_service import QueryService
 from heksher.server.queries.stream import Streams
 from heksher.server.queries.workshop import Workshop
@@ -202,8 +206,10 @@ class Application:
             message_sender=MessageSender(AddressRule(self._config.webhook_networks)),
         )
 
-    def _make_background(self) -> Iterator[HistoryPruner | WebhookDispatcher]:
+    def _make_background(self) -> Iterator[HistoryPruner | ProposalClock | WebhookDispatcher]:
         """Yield what works beside the requests, as long as the service runs."""
+        reader = make_reader(V1_WRITES, self._config)
+        yield ProposalClock(Applier(self.services.storage, reader, self._config.has_access), self._metrics)
         if self._config.keep_history_days is not None:
             yield HistoryPruner(self._storage, self._config.keep_history_days)
         if self._config.has_webhooks:
