@@ -1,7 +1,7 @@
 """What all groups of routes are built with."""
 
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, wraps
 from inspect import Parameter, iscoroutinefunction
@@ -17,6 +17,7 @@ from heksher.server.access.grants import Role
 from heksher.server.api.body import StrictRoute
 from heksher.server.api.dry_run import DryRunInQuery, document_dry_run, require_storage, try_write
 from heksher.server.api.if_match import read_if_match
+from heksher.server.api.open_proposals import PreferHeader, tell_open_proposals, wants_open_proposals
 from heksher.server.api.responses import (
     FOREIGN_HOST,
     NO_CREDENTIAL,
@@ -37,6 +38,7 @@ from heksher.server.errors import BadHeaderError
 from heksher.server.operations.expecting_storage import ExpectingStorage
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
+from heksher.server.storage.watched_storage import WatchedStorage
 from heksher.server.usage.client_fields import read_client_fields
 from heksher.wire import ACTOR_HEADER, REASON_HEADER
 
@@ -143,6 +145,10 @@ async def _get_edit_origin(origin: Annotated[Origin, Depends(_get_origin)], forc
     return replace(origin, is_forced=force)
 
 
+async def _has_preference(request: Request, _prefer: PreferHeader = None) -> bool:
+    return wants_open_proposals(request)
+
+
 async def _get_catalog(services: ServicesDependency) -> Catalog:
     return services.catalog
 
@@ -178,6 +184,7 @@ MaxValueBytes = Annotated[int, Depends(_get_max_value_bytes)]
 OriginDependency = Annotated[Origin, Depends(_get_origin)]
 # The same of a write that a policy can hold back.
 EditOriginDependency = Annotated[Origin, Depends(_get_edit_origin)]
+_PreferenceDependency = Annotated[bool, Depends(_has_preference)]
 CatalogDependency = Annotated[Catalog, Depends(_get_catalog)]
 UseNoteDependency = Annotated[NoteUse, Depends(_get_use_note)]
 # A name in a path may be any text; a text that cannot be a name is not found.
@@ -236,8 +243,13 @@ def _take_turns(write: Callable[..., object], role: Role | None) -> Callable[...
     """
 
     @wraps(write)
-    async def handle(services: Services, standing: Standing, dry_run: bool, **arguments: object) -> object:
-        make = partial(try_write, write, arguments, services) if dry_run else partial(write, **arguments)
+    async def handle(
+        services: Services, standing: Standing, dry_run: bool, has_preference: bool, **arguments: Any
+    ) -> object:
+        if dry_run:
+            make = partial(try_write, write, arguments, services, has_open_proposals=has_preference)
+        else:
+            make = partial(_write_and_tell if has_preference else _write, write, arguments)
 
         def begin() -> object:
             if role is not None:
@@ -256,9 +268,22 @@ def _take_turns(write: Callable[..., object], role: Role | None) -> Callable[...
         Parameter("services", Parameter.KEYWORD_ONLY, annotation=ServicesDependency),
         Parameter("standing", Parameter.KEYWORD_ONLY, annotation=_StandingDependency),
         Parameter("dry_run", Parameter.KEYWORD_ONLY, default=False, annotation=DryRunInQuery),
+        Parameter("has_preference", Parameter.KEYWORD_ONLY, annotation=_PreferenceDependency),
     )
     handle.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *added])  # type: ignore[attr-defined]  # functions have none of their own
     return handle
+
+
+def _write(write: Callable[..., object], arguments: Mapping[str, Any]) -> object:
+    return write(**arguments)
+
+
+def _write_and_tell(write: Callable[..., object], arguments: Mapping[str, Any]) -> object:
+    """Make a write, and say in the answer which open proposals are about the same."""
+    watched = WatchedStorage(arguments["storage"])
+    answer = write(**{**arguments, "storage": watched})
+    tell_open_proposals(answer, watched.changes, watched)
+    return answer
 
 
 def make_router(

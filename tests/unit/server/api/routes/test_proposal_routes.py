@@ -235,3 +235,25 @@ def test_lists_are_newest_first(people: Proposers):
     assert page["proposals"][0] == {
         name: field for name, field in people.get(about_a).items() if name in page["proposals"][0]
     }
+
+
+@pytest.mark.storages
+def test_writes_tell_of_open_proposals_about_the_same(people: Proposers):
+    """Those that are asked to, and dry runs; all others are answered as before."""
+    first = people.make("ada", set_value(1, 5), at=soon())
+    added = {"setting": "b", "feature_values": {"theme": "light"}, "value": 9}
+    second = people.make("ada", set_value(1, 6), op("POST", "/rules", added), at=soon())
+    prefer = {"Prefer": "respond-async, open-proposals; x=1"}
+
+    def tell(method: str, path: str, body: object, **headers: str) -> str | None:
+        answer = people.ask("bob", method, f"/api/v1{path}", body, headers=headers)
+        assert answer.is_success, answer.text
+        return answer.headers.get("Heksher-Open-Proposals")
+
+    assert f"{first}, {second}" == tell("PUT", "/rules/1/value?dry_run=true", {"value": 8}, **prefer)
+    assert f"{first}, {second}" == tell("PUT", "/rules/1/value", {"value": 8}, **prefer)
+    assert None is tell("PUT", "/rules/1/value", {"value": 8}, **prefer)
+    assert None is tell("PUT", "/rules/1/value", {"value": 7}, Prefer="open-proposal")
+    assert None is tell("PUT", "/rules/2/value", {"value": 8}, **prefer)
+    bulk = {"operations": [set_value(2, 7), op("POST", "/rules", added)]}
+    assert f"{second}" == tell("POST", "/bulk", bulk, **prefer)
