@@ -198,6 +198,10 @@ bench-start: env-test ## starts of many processes and settings, and what one bad
 bench-failover: env-test ## a standby of PostgreSQL takes over, 20 times in each of 9 ways (ARGS='--drills 5 --only synchronous')
 	$(BENCH) benchmarks.failover $(ARGS)
 
+.PHONY: proposals-drill
+proposals-drill: env-test ## a thousand proposals with times, while one of two replicas is killed (ARGS='--proposals 100 --seconds 20')
+	$(BENCH) benchmarks.proposals $(ARGS)
+
 .PHONY: bench-start-postgres
 bench-start-postgres: env-test ## a hundred processes that start on PostgreSQL, also 2 ms away, and without it (QUICK=1: ten)
 	$(BENCH) benchmarks.start_postgres $(BENCH_ARGS) $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)

@@ -15,6 +15,7 @@ from heksher.server.operations.change_form import ChangeForm, ToldEntry, list_ch
 from heksher.server.operations.deletion_protection import DeletionProtection
 from heksher.server.operations.differences import find_features_in_use, find_misfits, tell_features_in_use
 from heksher.server.operations.permission import require
+from heksher.server.operations.policies import find_overridden, record_overrides
 from heksher.server.operations.value_limits import ValueLimits, have_other_limits
 from heksher.server.storage.base import (
     CONTEXT_FEATURES,
@@ -70,6 +71,8 @@ class Restorer:
         # limits are others. Those that came back are as they were, whatever their limits said.
         self._touched: dict[str, bool] = {}
         self._returned: set[str] = set()
+        # The prefixes of the policies that an admin does without.
+        self._overridden: set[str] = set()
         # The rules that have another value than before this unit.
         self._valued: set[int] = set()
 
@@ -100,6 +103,7 @@ class Restorer:
             used = "" if use is None else f", and {use}"
             self.refuse(f"setting {setting.name!r} would be deleted{used}: if it is to be, say so with force=true")
             return False
+        self._require_reviewed(setting.name)
         self._writer.delete_setting(setting.name)
         self._touched.pop(setting.name, None)
         self._writer.record_all(logged_change.delete_setting(setting, rules, self._order, self._action))
@@ -110,6 +114,7 @@ class Restorer:
         require(self._origin, Role.DECLARE, before.name, after.name)
         if not self._can_be(after, before):
             return False
+        self._require_reviewed(before.name, after.name)
         self._writer.replace_setting(before.name, after)
         has_other_limits = self._touched.pop(before.name, False) or have_other_limits(after.metadata, before.metadata)
         self._touched[after.name] = has_other_limits
@@ -121,6 +126,7 @@ class Restorer:
         require(self._origin, Role.DECLARE, setting.name)
         if not self._can_be(setting):
             return False
+        self._require_reviewed(setting.name)
         self._writer.require_room(settings=1)
         self._writer.add_setting(setting, subject)
         self._touched[setting.name] = False
@@ -131,12 +137,14 @@ class Restorer:
     def delete_rule(self, rule: RuleRecord) -> None:
         """Delete a rule."""
         require(self._origin, Role.EDIT, rule.setting)
+        self._require_reviewed(rule.setting)
         self._writer.delete_rule(rule.rule_id)
         self._writer.record(logged_change.delete_rule(rule, self._order, self._action))
 
     def change_rule(self, before: RuleRecord, after: RuleRecord) -> None:
         """Give a rule another value, or other metadata."""
         require(self._origin, Role.EDIT, before.setting)
+        self._require_reviewed(before.setting)
         self._writer.replace_rule(after)
         if json_key(before.value) != json_key(after.value):
             self._note_value(after)
@@ -156,6 +164,7 @@ class Restorer:
                 Selection(setting=setting.name, kinds=(SETTING,)),
             )
         else:
+            self._require_reviewed(setting.name)
             self._writer.require_room(rules=1)
             added = self._writer.add_rule(setting.name, rule.conditions, rule.value, rule.metadata, rule.rule_id)
             self._note_value(added)
@@ -176,6 +185,10 @@ class Restorer:
                 tuple(self._conflicts[:_MAX_CONFLICTS]),
                 tuple(self._write(changes)),
             )
+        record_overrides(self._writer, sorted(self._overridden))
+
+    def _require_reviewed(self, *settings: str) -> None:
+        self._overridden.update(find_overridden(self._writer, self._origin, *settings))
 
     @property
     def _order(self) -> tuple[str, ...]:

@@ -1,8 +1,11 @@
 """Makes a setting with its rules again what it was at an earlier revision, as a change of its own."""
 
+from dataclasses import replace
+
 from heksher.server.errors import ConflictError, NotFoundError, PrunedError
 from heksher.server.operations.deletion_protection import NO_PROTECTION, DeletionProtection
 from heksher.server.operations.imported import is_same_rule, is_same_setting
+from heksher.server.operations.policies import is_recent_state
 from heksher.server.operations.restoring import Restorer
 from heksher.server.operations.rewinding import PastSetting, find_present, require_known, rewind
 from heksher.server.storage.base import (
@@ -57,17 +60,20 @@ def revert_setting(
             raise NotFoundError(
                 f"there is no setting named {shorten(repr(name))}, and there was none at revision {revision}", "setting"
             )
+        is_recent = bool(writer.policies()) and is_recent_state(writer, name, revision)
+        # An incident does not wait for a second person.
         restorer = Restorer(
             writer,
-            origin,
+            replace(origin, is_reviewed=is_recent),
             f"revert to {revision}",
             since=revision,
             is_forced=is_forced,
             protection=protection,
         )
         _restore(writer, restorer, name, present, past)
+        size = writer.count_changes() - known
         restorer.finish()
-        return writer.count_changes() - known
+        return size
 
     return storage.write(work, origin)
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from sqlalchemy import Connection, bindparam, delete, insert, select, true, update
 
 from heksher.revision_id import RevisionId
-from heksher.server.storage.access_records import PersonRecord, TokenRecord
+from heksher.server.storage.access_records import PersonRecord, PolicyRecord, TokenRecord
 from heksher.server.storage.base import RULE as RULE_KIND
 from heksher.server.storage.base import Conditions, LoggedChange, Origin, RuleRecord, SettingRecord, Writer, Written
 from heksher.server.storage.ceilings import Counts
@@ -301,6 +301,14 @@ class SqlWriter(SqlNotes, Writer):
     def set_signing_key(self, key: str) -> None:
         with self._unit.change():
             self._access.set_signing_key(key)
+
+    def put_policy(self, policy: PolicyRecord) -> None:
+        with self._unit.change():
+            self._access.put_policy(policy, self._new_revision)
+
+    def remove_policy(self, prefix: str) -> None:
+        with self._unit.change():
+            self._access.remove_policy(prefix)
 
     def put_webhook(self, webhook: WebhookRecord) -> None:
         with self._unit.change():

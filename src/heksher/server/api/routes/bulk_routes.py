@@ -25,7 +25,7 @@ from heksher.server.api.routes import (
 )
 from heksher.server.api.routing import (
     ConfigDependency,
-    OriginDependency,
+    EditOriginDependency,
     ProtectionDependency,
     StorageDependency,
     make_router,
@@ -68,7 +68,7 @@ def make_writes(
     body: BulkRequest,
     storage: StorageDependency,
     config: ConfigDependency,
-    origin: OriginDependency,
+    origin: EditOriginDependency,
     protection: ProtectionDependency,
 ) -> Response:
     """Each operation is a write of v1, and sees what those before it have changed.
