@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -78,7 +79,7 @@ def test_an_error_shows_no_password(arguments: list[str], tmp_path: Path, monkey
     assert [] == list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", command.commands)
+@pytest.mark.parametrize("name", command.list_commands(click.Context(command)))
 def test_help_offers_what_is_taken(name: str):
     """A database in memory ends with its process, so a service alone can have one; and only that one listens."""
     text = " ".join(CliRunner().invoke(command, [name, "--help"], terminal_width=10_000).output.split())

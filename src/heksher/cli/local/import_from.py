@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from heksher.cli.argument import WholeNumber
-from heksher.cli.database import load_config, telling_errors
+from heksher.cli.local.argument import WholeNumber
+from heksher.cli.local.database import load_config, telling_errors
+from heksher.cli.local.request_header import header_option
+from heksher.cli.local.service_option import database_option
 from heksher.cli.output import tell
-from heksher.cli.request_header import header_option
-from heksher.cli.service_option import database_option
 
 if TYPE_CHECKING:
     from heksher.server.config import Config
@@ -85,7 +85,7 @@ def import_from(url: str, database: str | None, headers: dict[str, str], **optio
         raise click.UsageError("--skip-conflicts is for --update: without that, nothing can have been changed here")
     with telling_errors():
         config = load_config(database)
-        from heksher.server.importing.existing_service import ExistingService  # noqa: PLC0415 - see cli.serve
+        from heksher.server.importing.existing_service import ExistingService  # noqa: PLC0415 - see cli.local.serve
         from heksher.server.importing.moving import MovingOptions, move_in  # noqa: PLC0415
         from heksher.server.run import describe_database  # noqa: PLC0415
 
@@ -102,8 +102,8 @@ def _opening(config: "Config", *, is_dry: bool) -> "Iterator[tuple[Storage, Make
     If there is none yet, it stays so until there is something to write: an empty storage stands for it, and the second
     of the two yielded makes and opens it.
     """
-    from heksher.server.app import make_ceilings  # noqa: PLC0415 - see cli.serve
-    from heksher.server.run import make_default_directory  # noqa: PLC0415 - see cli.serve
+    from heksher.server.app import make_ceilings  # noqa: PLC0415 - see cli.local.serve
+    from heksher.server.run import make_default_directory  # noqa: PLC0415 - see cli.local.serve
     from heksher.server.storage.location import storage_for  # noqa: PLC0415
     from heksher.server.storage.maintenance import check_database, is_unused, require_makeable  # noqa: PLC0415
     from heksher.server.storage.storage_errors import StorageError  # noqa: PLC0415

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import click
 
-from heksher.cli.argument import Decorator, WholeNumber
+from heksher.cli.local.argument import WholeNumber
+from heksher.cli.shared_option import Decorator
 from heksher.server.address_kind import PublicURL
 from heksher.server.oidc_kind import GroupGrants, Issuer
 from heksher.server.option_kind import Choice, Number, OptionKind, Text, Truth

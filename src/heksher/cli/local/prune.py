@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import click
 
-from heksher.cli.argument import WholeNumber
-from heksher.cli.database import load_config, telling_errors
+from heksher.cli.local.argument import WholeNumber
+from heksher.cli.local.database import load_config, telling_errors
+from heksher.cli.local.service_option import database_option
 from heksher.cli.output import tell
-from heksher.cli.service_option import database_option
 
 
 @click.command()
@@ -26,7 +26,7 @@ def prune(keep_days: int, database: str | None) -> None:
     """
     with telling_errors():
         config = load_config(database)
-        from heksher.server.history_pruner import read_deadline  # noqa: PLC0415 - see cli.serve
+        from heksher.server.history_pruner import read_deadline  # noqa: PLC0415 - see cli.local.serve
         from heksher.server.run import describe_database  # noqa: PLC0415
         from heksher.server.storage.maintenance import prune_database  # noqa: PLC0415
 

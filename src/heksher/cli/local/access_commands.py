@@ -5,13 +5,13 @@ from typing import Final
 
 import click
 
-from heksher.cli.argument import json_option
-from heksher.cli.database import make_origin, open_database
+from heksher.cli.local.database import make_origin, open_database
+from heksher.cli.local.person_commands import person
+from heksher.cli.local.service_option import database_option
+from heksher.cli.local.token_commands import token
 from heksher.cli.output import tell
-from heksher.cli.person_commands import person
-from heksher.cli.service_option import database_option
+from heksher.cli.shared_option import json_option
 from heksher.cli.text_table import draw_table
-from heksher.cli.token_commands import token
 from heksher.server.access.grants import Grant, Role, can_be_limited
 
 _ALLOWS: Final = {
@@ -58,7 +58,7 @@ def grants(is_json: bool) -> None:
 def rotate_key(database: str | None) -> None:
     """Replace the key that cookies are signed with: everybody has to sign in again."""
     with open_database(database) as storage:
-        from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
+        from heksher.server.operations import people  # noqa: PLC0415 - see cli.local.serve
 
         people.rotate_key(storage, make_origin())
     tell("there is a new key: everybody has to sign in again")

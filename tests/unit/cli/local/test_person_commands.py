@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from heksher.cli import secret_input
+from heksher.cli.local import secret_input
 from heksher.cli.root import heksher as command
 from heksher.server.access.password import verify_password
 from heksher.server.storage.access_records import PersonRecord

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import pytest
 
-from heksher.cli.request_header import HEADERS_VARIABLE, read_headers
+from heksher.cli.local.request_header import HEADERS_VARIABLE, read_headers
 
 TOKEN = {"Authorization": "Bearer a:b"}
 

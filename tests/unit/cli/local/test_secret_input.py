@@ -10,8 +10,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from heksher.cli import secret_input
-from heksher.cli.secret_input import password_option, read_password
+from heksher.cli.local import secret_input
+from heksher.cli.local.secret_input import password_option, read_password
 
 PASSWORD = "correct horse"  # noqa: S105 - of nobody
 
@@ -64,7 +64,7 @@ def test_whoever_is_asked_says_it_twice(monkeypatch: pytest.MonkeyPatch):
 
 def test_what_is_typed_is_not_shown():
     """In a real terminal."""
-    code = "from heksher.cli.secret_input import read_password; print(len(read_password(is_from_stdin=False)))"
+    code = "from heksher.cli.local.secret_input import read_password; print(len(read_password(is_from_stdin=False)))"
     terminal, other_side = pty.openpty()
     asking = subprocess.Popen(
         [sys.executable, "-c", code], stdin=other_side, stdout=other_side, stderr=other_side, start_new_session=True

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from heksher.cli.request_header import HEADERS_VARIABLE
+from heksher.cli.local.request_header import HEADERS_VARIABLE
 from heksher.cli.root import heksher as command
 from heksher.server.operations import context_features, rules
 from heksher.server.storage.base import NOBODY

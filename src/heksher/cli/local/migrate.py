@@ -2,9 +2,9 @@
 
 import click
 
-from heksher.cli.database import load_config, telling_errors
+from heksher.cli.local.database import load_config, telling_errors
+from heksher.cli.local.service_option import database_option
 from heksher.cli.output import tell
-from heksher.cli.service_option import database_option
 
 
 @click.command()
@@ -14,7 +14,7 @@ def migrate(database: str | None, is_checking: bool) -> None:
     """Bring the schema of the database up to date."""
     with telling_errors():
         config = load_config(database)
-        from heksher.server.logs import configure_logging  # noqa: PLC0415 - see cli.serve
+        from heksher.server.logs import configure_logging  # noqa: PLC0415 - see cli.local.serve
         from heksher.server.run import describe_database, make_default_directory  # noqa: PLC0415
         from heksher.server.storage.maintenance import check_database, migrate_database  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from heksher.cli.argument import FilePath, GrantText, Lifetime, WholeNumber
+from heksher.cli.local.argument import FilePath, GrantText, Lifetime, WholeNumber
 from heksher.server.access.grants import Grant, Role
 
 

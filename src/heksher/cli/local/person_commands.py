@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heksher.cli.argument import grant_option, json_option
-from heksher.cli.database import make_origin, open_database
+from heksher.cli.local.argument import grant_option
+from heksher.cli.local.database import make_origin, open_database
+from heksher.cli.local.secret_input import password_option, read_password
+from heksher.cli.local.service_option import database_option
 from heksher.cli.output import tell
-from heksher.cli.secret_input import password_option, read_password
-from heksher.cli.service_option import database_option
+from heksher.cli.shared_option import json_option
 from heksher.cli.text_table import draw_table
 from heksher.server.access.grants import Grants
 
@@ -37,7 +38,7 @@ def add(name: str, grants: Grants, is_from_stdin: bool, is_elsewhere: bool, data
         raise click.UsageError("--password-stdin and --no-password contradict each other: take one")
     password = None if is_elsewhere else read_password(is_from_stdin=is_from_stdin)
     with open_database(database, is_making=True) as storage:
-        from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
+        from heksher.server.operations import people  # noqa: PLC0415 - see cli.local.serve
 
         people.add(storage, name, grants, password, make_origin())
     tell(f"added {name!r}, who may do {', '.join(grants.texts()) or 'nothing'}")
@@ -49,7 +50,7 @@ def add(name: str, grants: Grants, is_from_stdin: bool, is_elsewhere: bool, data
 def list_people(is_json: bool, database: str | None) -> None:
     """List the people."""
     with open_database(database) as storage:
-        from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
+        from heksher.server.operations import people  # noqa: PLC0415 - see cli.local.serve
         from heksher.server.operations.access_form import person_to_json  # noqa: PLC0415
 
         found = people.list_all(storage)
@@ -67,7 +68,7 @@ def list_people(is_json: bool, database: str | None) -> None:
 def remove(name: str, database: str | None) -> None:
     """Remove the person called NAME, who is signed out everywhere."""
     with open_database(database) as storage:
-        from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
+        from heksher.server.operations import people  # noqa: PLC0415 - see cli.local.serve
 
         people.remove(storage, name, make_origin(), ways_in=None)
     tell(f"removed {name!r}")
@@ -81,7 +82,7 @@ def password(name: str, is_from_stdin: bool, database: str | None) -> None:
     """Give the person called NAME another password, which is asked for, and sign the person out everywhere."""
     chosen = read_password(is_from_stdin=is_from_stdin)
     with open_database(database) as storage:
-        from heksher.server.operations import people  # noqa: PLC0415 - see cli.serve
+        from heksher.server.operations import people  # noqa: PLC0415 - see cli.local.serve
 
         people.set_password(storage, name, chosen, make_origin())
     tell(f"{name!r} has another password, and has to sign in again everywhere")

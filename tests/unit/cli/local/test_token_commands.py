@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from heksher.cli import token_commands
+from heksher.cli.local import token_commands
 from heksher.cli.output import UntoldError
 from heksher.cli.root import heksher as command
 from heksher.server.access.grants import parse_grants

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from heksher.cli.argument import WholeNumber
-from heksher.cli.database import telling_errors
+from heksher.cli.local.argument import WholeNumber
+from heksher.cli.local.database import telling_errors
+from heksher.cli.local.service_option import address_options
 from heksher.cli.output import tell
-from heksher.cli.service_option import address_options
 from heksher.exceptions import HeksherError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class UnreadyError(HeksherError):
 )
 def health(wait_s: int, **given: "OptionValue | None") -> None:
     """Ask the service on this machine whether it is ready; exit with 1 if it is not."""
-    from heksher.server.config_reader import load_address  # noqa: PLC0415 - see cli.serve
+    from heksher.server.config_reader import load_address  # noqa: PLC0415 - see cli.local.serve
 
     with telling_errors():
         host, port = load_address(os.environ, given)

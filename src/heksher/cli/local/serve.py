@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from heksher.cli.database import telling_errors
+from heksher.cli.local.database import telling_errors
+from heksher.cli.local.service_option import service_options
 from heksher.cli.output import tell
-from heksher.cli.service_option import service_options
 
 if TYPE_CHECKING:
     from heksher.server.option_kind import OptionValue

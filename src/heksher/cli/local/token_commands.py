@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from heksher.cli.argument import Lifetime, grant_option, json_option
-from heksher.cli.database import make_origin, open_database
+from heksher.cli.local.argument import Lifetime, grant_option
+from heksher.cli.local.database import make_origin, open_database
+from heksher.cli.local.service_option import database_option
 from heksher.cli.output import UntoldError, tell, tell_once
-from heksher.cli.service_option import database_option
+from heksher.cli.shared_option import json_option
 from heksher.cli.text_table import draw_table
 from heksher.exceptions import HeksherError
 from heksher.server.access.grants import Grants
@@ -49,7 +50,7 @@ def create(name: str, grants: Grants, expires: timedelta | None, is_json: bool, 
     is made.
     """
     with open_database(database, is_making=True) as storage:
-        from heksher.server.operations import tokens  # noqa: PLC0415 - see cli.serve
+        from heksher.server.operations import tokens  # noqa: PLC0415 - see cli.local.serve
 
         lifetime = tokens.LIFETIME if expires is None else expires
         expires_at = None if lifetime == timedelta.max else datetime.now(UTC) + lifetime
@@ -67,7 +68,7 @@ def create(name: str, grants: Grants, expires: timedelta | None, is_json: bool, 
 def list_tokens(is_json: bool, database: str | None) -> None:
     """List the tokens, without what they are: that is not stored."""
     with open_database(database) as storage:
-        from heksher.server.operations import tokens  # noqa: PLC0415 - see cli.serve
+        from heksher.server.operations import tokens  # noqa: PLC0415 - see cli.local.serve
         from heksher.server.operations.access_form import token_to_json  # noqa: PLC0415
 
         found = tokens.list_all(storage)
@@ -85,7 +86,7 @@ def list_tokens(is_json: bool, database: str | None) -> None:
 def revoke(name: str, database: str | None) -> None:
     """Remove the token called NAME, which no service takes any more."""
     with open_database(database) as storage:
-        from heksher.server.operations import tokens  # noqa: PLC0415 - see cli.serve
+        from heksher.server.operations import tokens  # noqa: PLC0415 - see cli.local.serve
 
         tokens.revoke(storage, name, make_origin(), ways_in=None)
     tell(f"revoked token {name!r}")
@@ -105,7 +106,7 @@ def _revoking_what_is_untold(storage: "Storage", name: str) -> Iterator[None]:
 
 def _take_back(storage: "Storage", name: str) -> str:
     """Revoke a token, and say what has become of it."""
-    from heksher.server.operations import tokens  # noqa: PLC0415 - see cli.serve
+    from heksher.server.operations import tokens  # noqa: PLC0415 - see cli.local.serve
 
     try:
         tokens.revoke(storage, name, make_origin(), ways_in=None)

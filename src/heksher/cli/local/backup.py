@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heksher.cli.argument import file_argument
-from heksher.cli.database import load_config, telling_errors
+from heksher.cli.local.argument import file_argument
+from heksher.cli.local.database import load_config, telling_errors
+from heksher.cli.local.service_option import database_option
 from heksher.cli.output import tell
-from heksher.cli.service_option import database_option
 
 if TYPE_CHECKING:
     from heksher.server.storage.access_records import TokenRecord
@@ -26,7 +26,7 @@ def backup(file: Path, database: str | None, is_replacing: bool) -> None:
     """
     with telling_errors():
         config = load_config(database)
-        from heksher.server.storage.database_copy import back_up  # noqa: PLC0415 - see cli.serve
+        from heksher.server.storage.database_copy import back_up  # noqa: PLC0415 - see cli.local.serve
 
         copied = back_up(config.database, file, is_replacing=is_replacing)
     tell(f"backed up {_describe(copied)} to {file}")
@@ -44,7 +44,7 @@ def restore(file: Path, database: str | None) -> None:
     """
     with telling_errors():
         config = load_config(database)
-        from heksher.server.run import describe_database, make_default_directory  # noqa: PLC0415 - see cli.serve
+        from heksher.server.run import describe_database, make_default_directory  # noqa: PLC0415 - see cli.local.serve
         from heksher.server.storage.database_copy import restore as restore_backup  # noqa: PLC0415
 
         make_default_directory(config)

@@ -4,8 +4,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from heksher.cli.root import heksher
-from heksher.cli.service_option import add_options
+from heksher.cli.local.serve import serve
+from heksher.cli.local.service_option import add_options
 from heksher.server.option_kind import Choice, Number, Text, Truth
 from heksher.server.options import OPTIONS, Option
 
@@ -14,14 +14,14 @@ FLAGGED = [option for option in OPTIONS if option.flag is not None]
 
 def test_serve_has_every_option_that_has_a_flag():
     """In the order of the table, and no other."""
-    parameters = heksher.commands["serve"].params
+    parameters = serve.params
     assert [option.flag for option in FLAGGED] == [parameter.opts[0] for parameter in parameters]
 
 
 @pytest.mark.parametrize("option", FLAGGED, ids=lambda option: option.name)
 def test_help_says_what_the_table_says(option: Option):
     """The meaning, the variable and the default."""
-    text = " ".join(CliRunner().invoke(heksher, ["serve", "--help"], terminal_width=10_000).output.split())
+    text = " ".join(CliRunner().invoke(serve, ["--help"], terminal_width=10_000).output.split())
     assert f"{option.help[1:]}.".replace("\n", " ") in text
     assert f"default: {option.describe_default()}" in text
     assert option.variable is None or f"env: {option.variable};" in text

@@ -1,17 +1,14 @@
-"""The kinds of arguments and options that the commands have besides those of the service."""
+"""The kinds of arguments and options that the commands on this machine have besides those of the service."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from heksher.cli.shared_option import Decorator
 from heksher.server.access.grants import Grant, Grants, parse_grant
 from heksher.server.option_kind import show
-
-# What decorates the function of a command.
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 # A hundred years: longer than any date that is to be written.
 _MAX_DAYS: Final = 36_500
@@ -25,7 +22,7 @@ class FilePath(click.ParamType[Path]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path."""
-        from heksher.server.storage.dialects import is_file_name  # noqa: PLC0415 - see cli.serve
+        from heksher.server.storage.dialects import is_file_name  # noqa: PLC0415 - see cli.local.serve
 
         if not value.strip():
             self.fail("it is empty, and has to be the path of a file", param, ctx)
@@ -97,4 +94,3 @@ def grant_option(*, is_required: bool) -> Decorator:
 
 
 file_argument: Final[Decorator] = click.argument("file", type=FilePath())
-json_option: Final[Decorator] = click.option("--json", "is_json", is_flag=True, help="Write JSON, for programs.")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 from click.testing import CliRunner, Result
 
-from heksher.cli.health_check import find_reachable
+from heksher.cli.local.health_check import find_reachable
 from heksher.cli.root import heksher as command
 from tests.support.service import RunningService
 
