@@ -1,7 +1,8 @@
 """The command line, one module per group of commands.
 
-``local`` has the commands on the machine of a service, which need ``heksher[server]``. This module imports nothing from
-the extras, so that it can report when one is missing.
+``local`` has the commands on the machine of a service, which need ``heksher[server]``; ``remote`` those that ask a
+service over HTTP, for which ``heksher[cli]`` is enough. This module imports nothing from the extras, so that it can
+report when one is missing.
 """
 
 import sys

@@ -13,6 +13,18 @@ from heksher.version import __version__
 
 # Where each command is: a module below this package, and the command's name there.
 _COMMANDS: Final = {
+    "get": ("remote.evaluation_commands", "get"),
+    "why": ("remote.evaluation_commands", "why"),
+    "rules": ("remote.rules_command", "rules"),
+    "changes": ("remote.history_commands", "changes"),
+    "diff": ("remote.history_commands", "diff"),
+    "revert": ("remote.revert_command", "revert"),
+    "set": ("remote.rule_commands", "set_value"),
+    "unset": ("remote.rule_commands", "unset"),
+    "bulk": ("remote.bulk_command", "bulk"),
+    "usage": ("remote.usage_commands", "usage"),
+    "clients": ("remote.usage_commands", "clients"),
+    "lint": ("remote.lint_command", "lint"),
     "serve": ("local.serve", "serve"),
     "health": ("local.health_check", "health"),
     "migrate": ("local.migrate", "migrate"),
@@ -24,6 +36,7 @@ _COMMANDS: Final = {
 }
 
 _SECTIONS: Final = {
+    "remote.": "Commands that ask the service at HEKSHER_URL",
     "local.": "Commands on the machine of a service",
 }
 

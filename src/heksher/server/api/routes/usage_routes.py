@@ -12,11 +12,9 @@ from heksher.server.api.usage_models import ClientsAnswer, UsageAnswer
 from heksher.server.asgi.access import reads
 from heksher.server.operations.usage_reports import UsageReport, make_client_key, report_clients, report_settings
 from heksher.value_type import JSON
+from heksher.wire import CLIENTS_PATH, USAGE_PATH
 
 router: APIRouter = make_router("usage", has_problem_details=True)
-
-USAGE_PATH: Final = "/api/v1/usage"
-CLIENTS_PATH: Final = "/api/v1/clients"
 
 _MAX_DAYS: Final = 36_500
 
