@@ -11,8 +11,10 @@ import httpx2
 import pytest
 
 from tests.support.commands import Ran, run_at_terminal
-from tests.support.processes import DEADLINE_S
-from tests.support.service import ServiceProcess
+from tests.support.incident import have_incident
+from tests.support.processes import DEADLINE_S, ROOT
+from tests.support.service import RunningService, ServiceProcess
+from tests.support.shell_sessions import hide_times, read_sessions, run_command
 
 DECLARATION = {
     "name": "cache_ttl",
@@ -24,6 +26,9 @@ CONTEXT = ("environment=production", "user=ada")
 NARROW = 60
 WIDE = 160
 CHANGE = "rule 1 of cache_ttl  environment=production user=ada  added: 10  incident 4711"
+
+
+INCIDENT = ROOT / "docs" / "how-to" / "handle-an-incident.md"
 
 
 class Shell:
@@ -147,3 +152,13 @@ def test_no_error_shows_the_token(shell: Shell):
         ran = Shell(url, secret).run("get", "cache_ttl")
         assert "bbb" not in ran.stdout + ran.stderr
         assert 1 == ran.stderr.count("\n")
+
+
+def test_the_page_about_incidents_shows_what_commands_write():
+    """Each of them, one after the other; what asks for the same by HTTP is answered, too."""
+    shown = [command for command in read_sessions(INCIDENT) if command.text.startswith(("heksher ", "curl "))]
+    with RunningService() as service:
+        have_incident(service)
+        for command in shown:
+            assert (command.text, hide_times(command.lines)) == (command.text, run_command(command.text, service.url))
+    assert len(shown) > 15
