@@ -60,8 +60,9 @@ def list_routes() -> list[str]:
 def list_commands(command: click.Command, path: str) -> Iterator[tuple[str, list[str]]]:
     """Return each command with its options."""
     if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
-            yield from list_commands(inner, f"{path} {name}")
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from list_commands(command.get_command(context, name), f"{path} {name}")
     else:
         yield path, [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
 

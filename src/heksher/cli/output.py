@@ -28,6 +28,11 @@ def tell(message: str) -> None:
         raise UntoldError(f"the standard output cannot be written to: {error.strerror}") from None
 
 
+def note(message: str) -> None:
+    """Write a line to the standard error: what is good to know, and no part of what was asked for."""
+    click.echo(message, err=True)
+
+
 def tell_once(secret: str) -> None:
     """Write a line that nobody can be told again.
 

@@ -32,11 +32,9 @@ from heksher.server.api.routing import (
 )
 from heksher.server.api.write_call import Surroundings, WriteReader, make_all
 from heksher.server.asgi.access import writes
-from heksher.wire import DECLARE_MANY_PATH
+from heksher.wire import BULK_PATH, DECLARE_MANY_PATH
 
 router: APIRouter = make_router("bulk", has_problem_details=True)
-
-BULK_PATH: Final = "/api/v1/bulk"
 
 _V1_GROUPS: Final = (
     declaration_routes,

@@ -46,10 +46,10 @@ from heksher.server.operations import change_list, past, reverting, revision_dif
 from heksher.server.operations.change_list import ChangeCursor, WantedChanges
 from heksher.server.operations.revision_diff import WantedDiff
 from heksher.server.storage.base import Written
+from heksher.wire import CHANGES_PATH, DIFF_PATH
 
 router: APIRouter = make_router("history", has_problem_details=True)
 
-CHANGES_PATH: Final = "/api/v1/changes"
 CHANGE_PATH: Final = f"{CHANGES_PATH}/{{revision}}"
 
 _PRUNED: Final[Responses] = problem_details(410, "The change log does not go back so far any more.")
@@ -126,7 +126,7 @@ def get_past_setting(name: NameInPath, revision: RevisionInPath, storage: Storag
 
 
 @router.get(
-    "/api/v1/diff",
+    DIFF_PATH,
     summary="Tell what differs between two revisions",
     responses=document(
         model(200, Diff, "A page of the settings that differ, or whose rules do."),
