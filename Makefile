@@ -173,6 +173,10 @@ access-rollout: env-test ## twenty programs while access is switched on: no fail
 bench-log: env-test ## the change log with a million entries: bytes for each, milliseconds for a page (QUICK=1: a tenth)
 	$(BENCH) benchmarks.log $(BENCH_ARGS) $(ARGS)
 
+.PHONY: bench-history
+bench-history: env-test ## 100,000 changes: bytes for each, a page, differences, the past, reverts, starts (QUICK=1: a tenth)
+	$(BENCH) benchmarks.history $(BENCH_ARGS) $(ARGS)
+
 .PHONY: bench-evaluate
 bench-evaluate: env-test ## evaluation with 10,000 settings and 100,000 rules, rules without effect, consequences (QUICK=1: a tenth)
 	$(BENCH) benchmarks.evaluation $(BENCH_ARGS) $(ARGS)

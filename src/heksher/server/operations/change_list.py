@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from heksher.server.errors import NotPermittedError
+from heksher.server.errors import NotFoundError, NotPermittedError
 from heksher.server.json_form import JSONObject
 from heksher.server.operations.change_form import ChangeForm, ToldEntry, list_changed_rules, write_head
 from heksher.server.operations.rewinding import find_first_since, require_logged
@@ -161,7 +161,12 @@ def find_told(reader: Reader, revision: int) -> ToldEntry:
     require_logged(reader, revision)
     near = reader.select(Selection(), revision + _PAIR_REACH + 1, 2 * _PAIR_REACH + 1, 1)
     told, _ = _combine(near, len(near), ())
-    return next(each for each in told if revision in {each.entry.revision, *each.merged})
+    found = next((each for each in told if revision in {each.entry.revision, *each.merged}), None)
+    if found is None:
+        # A reader of a picture knows the newest revision of that, and asks the database for the log: one that has lost
+        # changes since, or from which they were removed meanwhile.
+        raise NotFoundError(f"there is no revision {revision} in the change log any more", "revision")
+    return found
 
 
 def _find_kinds(kind: str | None, *, is_admin: bool) -> Collection[str] | None:

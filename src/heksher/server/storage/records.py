@@ -30,6 +30,8 @@ RULE: Final = "rule"
 
 # An entry with more changes is not kept in memory while it is written.
 MAX_HANDED_CHANGES: Final = 1000
+# So many settings a page of those that were changed has at most.
+MAX_SUBJECTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
