@@ -137,7 +137,7 @@ ForceInQuery = Annotated[
     bool,
     Query(
         description="as an admin: do without the second person whom a policy demands, which the change log tells;"
-        " and delete settings, where that is what it takes to revert something"
+        " and delete settings that programs have asked for lately, or where that is what it takes to revert something"
     ),
 ]
 

@@ -31,6 +31,7 @@ from heksher.server.api.responses import (
 from heksher.server.api.routing import (
     EditOriginDependency,
     ExpectingStorageDependency,
+    ForceInQuery,
     NameInPath,
     ProtectionDependency,
     ServicesDependency,
@@ -110,9 +111,12 @@ def delete_setting(
     storage: ExpectingStorageDependency,
     origin: EditOriginDependency,
     protection: ProtectionDependency,
+    force: ForceInQuery = False,  # also of one of several writes, whose origin is that of all of them
 ) -> Response:
     """Its name and aliases are free again."""
-    return answer_written(settings.delete(storage, name, origin, NO_PROTECTION if origin.is_forced else protection))
+    return answer_written(
+        settings.delete(storage, name, origin, NO_PROTECTION if force or origin.is_forced else protection)
+    )
 
 
 @router.put(
