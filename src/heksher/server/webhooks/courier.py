@@ -33,7 +33,7 @@ class MessageMetrics(Protocol):
         """Count a webhook that is told nothing more."""
 
 
-class Sender(Protocol):
+class MessageCarrier(Protocol):
     """Sends messages: see ``MessageSender``."""
 
     async def send(self, url: str, secret: str, message: Message) -> MessageOutcome:
@@ -65,7 +65,7 @@ class Courier:
         self,
         storage: Storage,
         outbox: Outbox,
-        sender: Sender,
+        sender: MessageCarrier,
         lease: Lease,
         metrics: MessageMetrics,
         work: Worker,
