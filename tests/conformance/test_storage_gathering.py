@@ -39,7 +39,7 @@ def choose_step(chance: random.Random) -> Step:
         lambda storage: rules.delete(storage, rule_id, NOBODY).result,
         lambda storage: metadata.edit_of_rule(storage, rule_id, metadata.merge({"by": value}), NOBODY).result,
         lambda storage: rules.search(storage, name, conditions),
-        lambda storage: rules.get(storage, rule_id),
+        lambda storage: rules.get(storage, rule_id).content,
         lambda storage: declare(storage, declaring(name, features=("user",)), NOBODY).result.outcome,
         lambda storage: settings.rename(storage, name, other, "1.0", NOBODY).result,
         lambda storage: settings.delete(storage, name, NOBODY).result,

@@ -82,7 +82,7 @@ def check_effects(before: Seen, after: Seen, effects: list[dict[str, Any]]) -> N
 
 def write_at_random(storage: Storage, seed: int, count: int) -> None:
     """Make some writes, of which some are refused."""
-    writes = RandomWrites(storage, seed)
+    writes = RandomWrites(storage, seed, has_bulks=False)
     for _ in range(count):
         writes.attempt()
 

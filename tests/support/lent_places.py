@@ -74,7 +74,7 @@ def write_content(place: SqlPlace) -> str:
     with engine.connect() as connection:
         rows = {table: connection.execute(select(table)).mappings().all() for table in _TABLES}
     dialect.close_engine(engine)
-    return _write(insert(table).values(list(some)) for table, some in rows.items() if some)
+    return _write(insert(table).values([dict(row) for row in some]) for table, some in rows.items() if some)
 
 
 def put_back(place: SqlPlace, content: str) -> None:

@@ -31,9 +31,11 @@ class RandomWrites:
     Args:
         storage: where to.
         seed: the writes are the same for the same seed.
+        has_bulks: whether several writes are made at once, too, of which one that is refused undoes the others. That
+            is for a storage alone: within a unit of work that goes on afterwards, nothing is undone.
     """
 
-    def __init__(self, storage: Storage, seed: int) -> None:
+    def __init__(self, storage: Storage, seed: int, *, has_bulks: bool = True) -> None:
         self._storage = storage
         self._chance = Random(seed)  # noqa: S311 - the same writes in each run
         self._number = 0
@@ -55,7 +57,8 @@ class RandomWrites:
             *[self._delete_rule] * 2,
         ]
         self._single_kinds = tuple(self._kinds)
-        self._kinds += [self._make_several] * 3
+        if has_bulks:
+            self._kinds += [self._make_several] * 3
 
     def begin(self) -> None:
         """Make the first writes, so that most of what follows meets something."""

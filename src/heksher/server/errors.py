@@ -6,6 +6,7 @@
     ├── NotPermittedError       who asks may not do it
     ├── InvalidInputError       the request is invalid, whatever is stored
     ├── NotAcceptableError      well-formed, but not possible for this object (a value that does not fit, ...)
+    │   └── BadHeaderError      a header field that existing clients do not send is malformed, or out of place
     ├── NotFoundError           an object that the request names does not exist
     ├── PrunedError             what it asks for was removed from the change log
     ├── FullError               there is no room for what it would add
@@ -63,6 +64,10 @@ class InvalidInputError(OperationError):
 
 class NotAcceptableError(OperationError):
     """The request is well-formed, but not possible for this object."""
+
+
+class BadHeaderError(NotAcceptableError):
+    """A header field that existing clients do not send is malformed, or does not belong to the request."""
 
 
 class NotFoundError(OperationError):

@@ -25,6 +25,7 @@ from heksher.server.api.error_description import describe_error
 from heksher.server.api.responses import JSONAnswer, ProblemAnswer, answer_text
 from heksher.server.api.routing import ProblemRoute
 from heksher.server.errors import (
+    BadHeaderError,
     DuplicateError,
     InUseError,
     MissingKind,
@@ -44,7 +45,7 @@ _PLAIN: frozenset[MissingKind] = frozenset({"setting", "configurable feature of 
 def answer_error(error: Exception) -> Response:
     """Return the answer to an error of a request to a route of v1; raise it if it is none of a request's own."""
     description = describe_error(error)
-    if description.status in NEW_STATUSES:
+    if description.status in NEW_STATUSES or isinstance(error, BadHeaderError):
         return ProblemAnswer(description.status, description.detail, description.headers, **description.more)
     match error:
         case NotFoundError() if error.kind in _BODILESS:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from heksher.revision_id import RevisionId, parse_revision_id
-from heksher.server.errors import NotAcceptableError
+from heksher.server.errors import BadHeaderError
 from heksher.server.operations.tagged import Tagged
 from heksher.server.storage.base import CONTEXT_FEATURES, RULE, SETTING, Expectation
 from heksher.wire import CONTEXT_FEATURES_PATH, RULES_PATH, SETTINGS_PATH
@@ -31,16 +31,14 @@ def read_if_match(text: str, path: str, parts: Mapping[str, str]) -> Expectation
         parts: the parts of the request's path by these names.
 
     Raises:
-        NotAcceptableError: the header is malformed.
+        BadHeaderError: the header is malformed.
         LookupError: the route is about none of the objects that have tags.
     """
     kind, key = _find_object(path, parts)
     if text.strip() == "*":
         return Expectation(kind, key, None)
     if _LIST.fullmatch(text) is None:
-        raise NotAcceptableError(
-            'If-Match: expected tags as answers have them in ETag, such as "17-0123456789ab", or *'
-        )
+        raise BadHeaderError('If-Match: expected tags as answers have them in ETag, such as "17-0123456789ab", or *')
     tags = (parse_revision_id(tag) for is_weak, tag in _STRONG.findall(text) if not is_weak)
     return Expectation(kind, key, frozenset(tag for tag in tags if tag is not None))
 

@@ -329,7 +329,7 @@ NO_ROOM: Responses = problem_details(
 UNREADABLE: Responses = document(
     problem(413, "The body is too large."), problem(415, "The body is compressed: send it as it is.")
 )
-BAD_ACTOR: Responses = problem_details(400, "The header `Heksher-Actor` or `Heksher-Reason` is malformed.")
+BAD_ACTOR: Responses = problem_details(400, "The header `Heksher-Actor`, `Heksher-Reason` or `If-Match` is malformed.")
 NO_CREDENTIAL: Responses = problem_details(401, "The request has no credential that the service knows.")
 NOT_PERMITTED: Responses = problem_details(
     403, "The caller may not do this, or a web page that is not the service's own has sent the request."

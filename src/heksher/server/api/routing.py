@@ -31,7 +31,7 @@ from heksher.server.asgi.gate import make_standing
 from heksher.server.asgi.header_fields import IF_MATCH, get_fields
 from heksher.server.asgi.late_look import Standing
 from heksher.server.config import Config
-from heksher.server.errors import NotAcceptableError
+from heksher.server.errors import BadHeaderError
 from heksher.server.operations.expecting_storage import ExpectingStorage
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
@@ -66,7 +66,7 @@ _IfMatchHeader = Annotated[
 
 async def _get_storage(request: Request, services: ServicesDependency) -> Storage:
     if IF_MATCH in get_fields(request.scope) and request.scope["route"].access.is_write:
-        raise NotAcceptableError(
+        raise BadHeaderError(
             "If-Match is for writes of a setting, a rule or the list of context features, which have tags: leave it out"
         )
     return services.storage

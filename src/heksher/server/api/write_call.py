@@ -22,7 +22,7 @@ from heksher.server.api.models import NewRule, SettingDeclaration
 from heksher.server.api.responses import show_answer
 from heksher.server.api.routing import ServiceRoute, can_expect
 from heksher.server.config import Config
-from heksher.server.errors import NotAcceptableError, NotPermittedError, OperationError
+from heksher.server.errors import BadHeaderError, NotPermittedError, OperationError
 from heksher.server.json_form import JSONObject
 from heksher.server.operations.bulk import run_all
 from heksher.server.operations.expecting_storage import ExpectingStorage
@@ -256,7 +256,7 @@ class _Handler:
             if self._can_expect:
                 return read_if_match(if_match, self._route.path, texts)
             fault = "what this write is about has no tag: leave it out"
-        except NotAcceptableError as error:
+        except BadHeaderError as error:
             fault = str(error)
         faults.append({"loc": ("if_match",), "msg": fault, "type": "value_error"})
         return None

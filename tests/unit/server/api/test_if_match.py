@@ -7,7 +7,7 @@ import pytest
 
 from heksher.revision_id import RevisionId
 from heksher.server.api.if_match import read_if_match
-from heksher.server.errors import NotAcceptableError
+from heksher.server.errors import BadHeaderError
 from heksher.server.storage.base import Expectation
 from tests.support.access import make_guarded
 from tests.support.api import Api
@@ -47,7 +47,7 @@ MALFORMED = ["", "17", str(FIRST), '"', f'"{FIRST}', f'"{FIRST}" "{SECOND}"', '*
 @pytest.mark.parametrize("text", MALFORMED)
 def test_a_malformed_header_is_refused(text: str):
     """With what is expected."""
-    with pytest.raises(NotAcceptableError, match=r"If-Match: expected tags as answers have them in ETag"):
+    with pytest.raises(BadHeaderError, match=r"If-Match: expected tags as answers have them in ETag"):
         read_if_match(text, RULE, {"rule_id": "7"})
 
 

@@ -17,8 +17,10 @@ from heksher.server.api.history_models import (
 )
 from heksher.server.api.paging import PageDependency, PageRequest, refuse_cursor, write_cursor
 from heksher.server.api.responses import (
+    BAD_ACTOR,
     DETAILED_READ_FAILURES,
     DETAILED_WRITE_FAILURES,
+    NO_ROOM,
     JSONAnswer,
     Responses,
     document,
@@ -156,7 +158,14 @@ def compare(
 @router.post(
     CHANGE_PATH + "/revert",
     summary="Take a change back",
-    responses=document(model(200, RevertAnswer, "It is taken back."), _NO_REVISION, _CANNOT, DETAILED_WRITE_FAILURES),
+    responses=document(
+        model(200, RevertAnswer, "It is taken back."),
+        _NO_REVISION,
+        _CANNOT,
+        BAD_ACTOR,
+        DETAILED_READ_FAILURES,
+        NO_ROOM,
+    ),
 )
 @writes(Role.READ)  # and what each write needs that it takes
 def revert_change(
