@@ -218,6 +218,14 @@ bench-outage-db: env-test ## two replicas under load while PostgreSQL is stopped
 bench-locks: env-test ## how long answers take while a table of PostgreSQL is locked (SECONDS=5; SOURCE=DIR: another source tree)
 	$(BENCH) benchmarks.locked_tables $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)
 
+.PHONY: bench-webhooks
+bench-webhooks: env-test ## what webhooks cost those who write: none, a hundred (SECONDS=5; default 20)
+	$(BENCH) benchmarks.webhook_cost $(if $(SECONDS),--seconds '$(SECONDS)') $(ARGS)
+
+.PHONY: webhook-drill
+webhook-drill: env-test ## webhooks whose receivers fail, hang, redirect, drip: all revisions arrive in order (ARGS='--help')
+	$(BENCH) benchmarks.webhook_drill $(ARGS)
+
 .PHONY: sick-states
 sick-states: env-test ## what a service says while its database cannot be written to (SOURCE=DIR: another source tree)
 	$(BENCH) benchmarks.sick_states $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)

@@ -33,7 +33,7 @@ class WebhookSink:
             await reader.readexactly(int(head.partition(_LENGTH)[2].partition(b"\r\n")[0]))
             self.count += 1
             writer.write(_ANSWER)
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # the service has ended
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the service has ended, or the measurement
         finally:
             writer.close()

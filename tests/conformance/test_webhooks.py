@@ -121,8 +121,8 @@ def test_all_revisions_arrive_in_order(place: Place, storage: Storage, receiver:
         assert wait_until(is_done, DEADLINE_S, 0.05)
     accepted = [request for request in receiver.requests if request.is_accepted]
     revisions = list_revisions(accepted)
+    # What was not noted when a process was killed comes twice.
     assert list(range(begin + 1, newest + 1)) == list(dict.fromkeys(revisions))
-    assert sorted(revisions) == revisions
     assert list(range(1, REVISIONS + 1)) == list_values(receiver.list_accepted())
     assert list(range(1, REVISIONS + 1, 2)) == list_values(of_cart.list_accepted())
     assert [] == receiver.forged + of_cart.forged

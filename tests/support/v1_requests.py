@@ -1,4 +1,4 @@
-"""Requests of the v1 API that existing clients and programs send, with the answers that they got before issue 14.
+"""Requests of the v1 API as existing programs send them, with what the service answered before history and bulks came.
 
 ``python -m tests.support.v1_requests --write`` records the answers of the service as it is, into ``v1_requests.json``:
 only where an answer was wrong, since programs rely on them. The requests are one conversation, with an empty service.

@@ -1,7 +1,7 @@
 """Tells one webhook of all that it is to be told now: one message after another, each until it is received."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -33,7 +33,7 @@ class MessageMetrics(Protocol):
         """Count a webhook that is told nothing more."""
 
 
-class Sender(Protocol):
+class MessageCarrier(Protocol):
     """Sends messages: see ``MessageSender``."""
 
     async def send(self, url: str, secret: str, message: Message) -> MessageOutcome:
@@ -57,6 +57,7 @@ class Courier:
         lease: this process's claim to be the one that does.
         metrics: is told of messages.
         work: runs what asks the storage.
+        pace: waits until a message may be sent.
         is_ending: whether no further message is to be begun.
         now: returns the time, with a time zone.
     """
@@ -65,10 +66,11 @@ class Courier:
         self,
         storage: Storage,
         outbox: Outbox,
-        sender: Sender,
+        sender: MessageCarrier,
         lease: Lease,
         metrics: MessageMetrics,
         work: Worker,
+        pace: Callable[[], Awaitable[None]],
         is_ending: Callable[[], bool],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -78,6 +80,7 @@ class Courier:
         self._lease = lease
         self._metrics = metrics
         self._work = work
+        self._pace = pace
         self._is_ending = is_ending
         self._now = now
 
@@ -89,6 +92,7 @@ class Courier:
         """
         step = await self._work(lambda: self._prepare(name))
         while step is not None and not self._is_ending():
+            await self._pace()
             record = step.webhook.record
             outcome = await self._sender.send(record.url, record.secret, step.message)
             step = await self._work(partial(self._finish, step, outcome))

@@ -20,6 +20,7 @@ from heksher.server.webhooks.daemon_call import DaemonQueue
 from heksher.server.webhooks.lease import Lease
 from heksher.server.webhooks.message_sender import MessageSender
 from heksher.server.webhooks.outbox import Outbox, View, is_due
+from heksher.server.webhooks.pace import Pace
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class WebhookDispatcher:
         self._work = DaemonQueue()
         self._outbox = Outbox(storage)
         self._courier = Courier(
-            switching_storage, self._outbox, sender, self._lease, metrics, self._work, self._is_ending.is_set
+            switching_storage, self._outbox, sender, self._lease, metrics, self._work, Pace(), self._is_ending.is_set
         )
         # By the name of the webhook.
         self._tellings: dict[str, asyncio.Task[None]] = {}

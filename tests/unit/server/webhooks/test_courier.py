@@ -88,7 +88,7 @@ class Process:
         self.lease = Lease(play.storage, "webhooks", holder, lambda: play.now_s)
         self.outbox = Outbox(play.storage, play.now, lambda: play.now_s)
         self._courier = Courier(
-            play.storage, self.outbox, play, self.lease, play.metrics, run, lambda: play.is_ending, play.now
+            play.storage, self.outbox, play, self.lease, play.metrics, run, never_wait, lambda: play.is_ending, play.now
         )
 
     def tell(self, name: str = "chat") -> None:
@@ -99,6 +99,10 @@ class Process:
 
 async def run(work: Callable[[], T]) -> T:
     return work()
+
+
+async def never_wait() -> None:
+    pass
 
 
 def finish(work: Coroutine[Any, Any, None]) -> None:

@@ -85,3 +85,20 @@ def test_while_the_storage_is_away_it_stays_to_be_noted(storage: FragileStorage)
     storage.is_away = False
     assert go_on(stored) == progress.find(stored)
     assert {"a"} == progress.note(NEWEST)
+
+
+def test_what_is_to_be_noted_can_be_forgotten(storage: FragileStorage):
+    """Then it is told again."""
+    progress, stored = Progress(storage), read(storage)
+    progress.put(stored, go_on(stored))
+    progress.forget()
+    assert (stored, frozenset()) == (progress.find(stored), progress.note(NEWEST))
+    assert stored == read(storage)
+
+
+def test_nothing_is_noted_of_a_log_that_is_gone(storage: FragileStorage):
+    """A standby that took over has other changes of these numbers, which are told."""
+    progress, stored = Progress(storage), read(storage)
+    progress.put(stored, go_on(stored))
+    assert frozenset() == progress.note(RevisionId(3, "another one"))
+    assert (stored, stored) == (progress.find(stored), read(storage))

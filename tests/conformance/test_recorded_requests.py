@@ -1,4 +1,4 @@
-"""Existing programs see no change of the v1 API: what was recorded before issue 14 is answered as it was."""
+"""Existing programs see no change of the v1 API: what was recorded is answered as it was."""
 
 import json
 
