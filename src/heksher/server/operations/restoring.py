@@ -60,6 +60,7 @@ class Restorer:
         self._returned: set[str] = set()
         # The rules that have another value than before this unit.
         self._valued: set[int] = set()
+        self._order = writer.context_features()
 
     def refuse(self, reason: str, *about: Selection) -> None:
         """Note what stands against it, and by which changes it came about."""
@@ -78,6 +79,7 @@ class Restorer:
             self.refuse(f"settings {users[:10]} are configurable by the context features {sorted(removed)}")
             return
         self._writer.set_context_features(after)
+        self._order = tuple(after)
         self._writer.record(logged_change.change_features(self._action, before, after))
 
     def delete_setting(self, setting: SettingRecord, rules: Sequence[RuleRecord] = ()) -> bool:
@@ -162,10 +164,6 @@ class Restorer:
                 tuple(self._conflicts[:_MAX_CONFLICTS]),
                 tuple(self._write(changes)),
             )
-
-    @property
-    def _order(self) -> tuple[str, ...]:
-        return self._writer.context_features()
 
     def _can_be(self, setting: SettingRecord, before: SettingRecord | None = None) -> bool:
         """Return whether a setting may have its names and features, after noting what stands against it."""
