@@ -14,6 +14,8 @@ from tests.support.oracle import Conditions
 
 FEATURES = ("a", "b", "c", "d")
 VALUES = ("x", "y")
+# More than 2,000 with ``--full``: a set of rules is tried within milliseconds.
+MANY = 35 * settings().max_examples
 # Few, so that rules are often in vain; some of them equal to Python, and some equal as JSON.
 some_values: st.SearchStrategy[object] = st.sampled_from([1, 1.0, True, [2]])
 some_conditions = st.dictionaries(st.sampled_from(FEATURES), st.sampled_from(VALUES), min_size=1)
@@ -62,7 +64,7 @@ def is_in(point: Conditions, region: Region, exceptions: Sequence[Conditions]) -
     return holds(point, conditions) and not any(holds(point, exception) for exception in exceptions)
 
 
-@settings(max_examples=2000)
+@settings(max_examples=MANY)
 @given(changes())
 def test_consequences_are_all_contexts_with_another_value(change: tuple[Behaviour, Behaviour]) -> None:
     """Each context with another value is in exactly one region, which says what the values are; no other is in any."""
@@ -78,7 +80,7 @@ def test_consequences_are_all_contexts_with_another_value(change: tuple[Behaviou
             assert (winners, values) == ([each.rule_before, each.rule_after], (each.before, each.after))
 
 
-@settings(max_examples=2000)
+@settings(max_examples=MANY)
 @given(behaviours(), st.dictionaries(st.sampled_from(FEATURES), st.sampled_from([*VALUES, NO_VALUE])))
 def test_what_can_win_is_what_wins_in_some_context(behaviour: Behaviour, part: dict[str, str]) -> None:
     """Each context that has a given part is in exactly one region, that of the rule which wins there; none is empty."""
@@ -90,7 +92,7 @@ def test_what_can_win_is_what_wins_in_some_context(behaviour: Behaviour, part: d
     assert all(rule in winners for rule, _, _ in found)
 
 
-@settings(max_examples=2000)
+@settings(max_examples=MANY)
 @given(behaviours())
 def test_rules_without_effect_can_be_removed_and_no_others(behaviour: Behaviour) -> None:
     """A rule has an effect if there is a context in which it wins, and the next rule has another value."""
