@@ -1,8 +1,8 @@
 """Thousands of writes in one request: ``make bench-bulk``.
 
-10,000 new rules, then a new value for each, then their deletions, one request each, and the way back from the deletions,
-on SQLite and on PostgreSQL on the same machine: seconds until the answer, of which other writes wait for most. Ends with 1 if one takes too long, or if
-one that is refused at its last operation leaves anything.
+10,000 new rules, then a new value for each, then their deletions, one request each, then the way back, on SQLite and on
+PostgreSQL on the same machine: seconds until the answer, of which other writes wait for most. Ends with 1 if one takes
+too long, or if one that is refused at its last operation leaves anything.
 """
 
 import argparse
