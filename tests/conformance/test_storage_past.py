@@ -16,7 +16,7 @@ from heksher.server.storage.base import Storage
 from tests.support.random_writes import NAMES, RandomWrites, State, read_state, see_state, write_state
 
 # How many writes are made, and how many with --full.
-WRITES, ALL_WRITES = 60, 300
+WRITES, ALL_WRITES = 60, 150
 
 
 @pytest.fixture(params=[1, 2])

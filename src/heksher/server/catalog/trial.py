@@ -251,14 +251,20 @@ class TrialWriter(PassingWriter):
         metadata: Mapping[str, JSON],
         rule_id: int | None = None,
     ) -> RuleRecord:
-        self._give_twin(setting, conditions)
         if rule_id is not None:
-            self._give_rules((rule_id,))
-            self._give_deletion(setting, rule_id)
-        rule = self._inner.add_rule(setting, conditions, value, metadata, rule_id)
-        if rule_id is None:
-            self._new_rule_ids.add(rule.rule_id)
+            self.return_rules((RuleRecord(rule_id, setting, conditions, value, metadata),))
+            return self._state.rules[rule_id]
+        self._give_twin(setting, conditions)
+        rule = self._inner.add_rule(setting, conditions, value, metadata)
+        self._new_rule_ids.add(rule.rule_id)
         return rule
+
+    def return_rules(self, rules: Collection[RuleRecord]) -> None:
+        self._give_rules(rule.rule_id for rule in rules)
+        for rule in rules:
+            self._give_twin(rule.setting, rule.conditions)
+        self._give_deletions(rules)
+        self._inner.return_rules(rules)
 
     def replace_rule(self, rule: RuleRecord) -> None:
         self._give_rules((rule.rule_id,))
@@ -327,11 +333,16 @@ class TrialWriter(PassingWriter):
             self._state.rules[rule.rule_id] = record
             self._state.rule_ids[make_rule_key(setting, record.conditions)] = rule.rule_id
 
-    def _give_deletion(self, setting: str, rule_id: int) -> None:
-        """Give the state the deletion of a rule that comes back, as far as the log has it."""
-        for entry in self.select(Selection(rule_id=rule_id), limit=1):
-            change = entry.changes[-1]
-            self._state.last_changes[RULE, str(rule_id)] = (change, self._state.setting_ids.get(setting))
+    def _give_deletions(self, rules: Iterable[RuleRecord]) -> None:
+        """Give the state the deletions of rules that come back, as far as the log has them."""
+
+        def work(reader: Reader) -> None:
+            for rule in rules:
+                for entry in reader.select(Selection(rule_id=rule.rule_id), limit=1):
+                    deletion = (entry.changes[-1], self._state.setting_ids.get(rule.setting))
+                    self._state.last_changes[RULE, str(rule.rule_id)] = deletion
+
+        self._ask(work)
 
     def _give_proposal(self, proposal_id: int) -> None:
         """Give the state a proposal, before it is looked at."""

@@ -83,16 +83,22 @@ class MemoryWriter(MemoryNotes, Writer):
         with self._unit.change():
             new_id = self.next_rule_id() if rule_id is None else rule_id
             rule = RuleRecord(new_id, setting, dict(conditions), value, metadata)
-            self._check_new_rule(rule)
             if rule_id is None:
+                self._check_new_rule(rule)
                 self._state.last_rule_id = new_id
+                self._put_rule(rule)
             else:
-                last = self._state.last_changes.get((RULE, str(rule_id)))
-                require_same_rule(rule_id, self._state.setting_ids[setting], conditions, last)
-            self._put_rule(rule)
-            if rule_id is not None:
-                self._state.sort_rules()
+                self.return_rules((rule,))
             return copy_rule(self._state.rules[new_id])
+
+    def return_rules(self, rules: Collection[RuleRecord]) -> None:
+        with self._unit.change():
+            for rule in rules:
+                self._check_new_rule(rule)
+                last = self._state.last_changes.get((RULE, str(rule.rule_id)))
+                require_same_rule(rule.rule_id, self._state.setting_ids[rule.setting], rule.conditions, last)
+                self._put_rule(rule)
+            self._state.sort_rules()
 
     def replace_rule(self, rule: RuleRecord) -> None:
         with self._unit.change():

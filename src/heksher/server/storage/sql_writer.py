@@ -241,6 +241,17 @@ class SqlWriter(SqlNotes, Writer):
                 revision=self._new_revision,
             )
 
+    def return_rules(self, rules: Collection[RuleRecord]) -> None:
+        with self._unit.change():
+            for some in in_batches(rules):
+                last = self._log.find_last_of_each(RULE_KIND, [str(rule.rule_id) for rule in some])
+                rows = []
+                for rule in some:
+                    setting_id = self._identity.find(rule.setting)
+                    require_same_rule(rule.rule_id, setting_id, rule.conditions, last.get(str(rule.rule_id)))
+                    rows.append({**self._make_rule_row(rule), "setting_id": setting_id})
+                self._statements.run_each(_ADD_RULE, rows, "adding rules again")
+
     def replace_rule(self, rule: RuleRecord) -> None:
         with self._unit.change():
             if not self._statements.run(_REPLACE_RULE, self._make_replacement(rule), f"replacing rule {rule.rule_id}"):

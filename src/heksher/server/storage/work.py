@@ -303,6 +303,11 @@ class Writer(Notes):
                 others.
         """
 
+    def return_rules(self, rules: Collection[RuleRecord]) -> None:
+        """Add many deleted rules again with their ids, each as ``add_rule`` does; none of them twice."""
+        for rule in rules:
+            self.add_rule(rule.setting, rule.conditions, rule.value, rule.metadata, rule.rule_id)
+
     @abstractmethod
     def replace_rule(self, rule: RuleRecord) -> None:
         """Replace value and metadata of the rule with this id; its setting and conditions never change."""
