@@ -65,7 +65,8 @@ def find_limits_fault(metadata: _Metadata) -> str | None:
     size = len(encode(metadata[LIMITS_KEY]))
     if size > MAX_LIMITS_BYTES:
         return f"these have {size:,} bytes, and may have {MAX_LIMITS_BYTES:,}"
-    return _load_library().find_schema_fault(metadata[LIMITS_KEY])
+    fault: str | None = _load_library().find_schema_fault(metadata[LIMITS_KEY])
+    return fault
 
 
 def have_other_limits(metadata: _Metadata, before: _Metadata) -> bool:
