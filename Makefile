@@ -161,6 +161,10 @@ bench-guard: ## instructions of one read in relation to an empty call; fails abo
 bench-replicas: env-test ## how soon one replica answers what another wrote, and that nobody goes back (ARGS='--help')
 	$(BENCH) benchmarks.replicas $(ARGS)
 
+.PHONY: bench-usage
+bench-usage: env-test ## what it costs to count which clients ask for which settings; needs wrk and valgrind (QUICK=1, ARGS=--instructions)
+	$(BENCH) benchmarks.usage $(BENCH_ARGS) $(ARGS)
+
 .PHONY: bench-access
 bench-access: env-test ## what access control costs, and how soon a revocation holds; needs wrk (QUICK=1)
 	$(BENCH) benchmarks.access_control $(BENCH_ARGS) --json .benchmarks/access.json $(ARGS)

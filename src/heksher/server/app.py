@@ -201,7 +201,7 @@ class Application:
             catalog=self._catalog,
             token_uses=self._token_uses,
             uses=uses,
-            use_recorder=UseRecorder(self._storage, uses, streams.list_followers),
+            use_recorder=UseRecorder(self._storage, uses, streams.list_followers, self._metrics),
             sign_in=SignInService(self._config, self._catalog, storage, workshop, write_turns),
             message_sender=MessageSender(AddressRule(self._config.webhook_networks)),
         )

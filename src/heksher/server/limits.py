@@ -59,6 +59,8 @@ MAX_USAGE_DAYS: Final = 36_500
 
 MAX_CONTEXT_FEATURES: Final = 256
 MAX_METADATA_KEYS: Final = 1_000
+# Limits of values are read with each write of a value, while other writes wait.
+MAX_LIMITS_BYTES: Final = 64 * 1024
 MAX_QUERY_SETTINGS: Final = wire.MAX_QUERY_SETTINGS
 # One filter for each feature; clients may also name features that the service does not know.
 MAX_QUERY_FILTERS: Final = 1_000

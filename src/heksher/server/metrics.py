@@ -103,12 +103,12 @@ class Metrics:
             "catalog_current_timestamp_seconds", "When the catalog was last known to hold what the database does.",
             "livemin",
         )  # fmt: skip
+        self._clients = gauge("clients", "Clients that asked this process in the last minute, or follow it.", "livesum")
+        self._use_stored = gauge("usage_stored_timestamp_seconds", "When use was last stored.", "livemin")
         self._database_up = gauge("database_up", "Whether the database can be reached: 1 or 0.", "livemin")
         self._writes_possible = gauge("writes_possible", "Whether the database can be written to: 1 or 0.", "livemin")
         self._cached_answers = gauge("cache_answers", "Answers to queries that are kept.", "livesum")
-        self._cached_bytes = gauge(
-            "cache_bytes", "Bytes of the answers that are kept, and of their queries.", "livesum"
-        )
+        self._cached_bytes = gauge("cache_bytes", "Bytes of these answers, and of their queries.", "livesum")
         self._hits = counter("cache_hits", "Queries that were answered with a kept answer.")
         # Only one thread changes the number of hits; the lock guards the number of hits already added to the metric.
         self._hit_count = self._noted_hits = 0
@@ -225,6 +225,11 @@ class Metrics:
     def note_catalog_current(self) -> None:
         """Record that the catalog is known to match the database at this moment."""
         self._current.set(time.time())
+
+    def note_stored_use(self, clients: int) -> None:
+        """Record that it is stored at this moment what programs use, and how many clients have asked since the last."""
+        self._clients.set(clients)
+        self._use_stored.set(time.time())
 
     def set_database_up(self, is_up: bool) -> None:
         """Record whether the database can be reached."""

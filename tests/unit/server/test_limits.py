@@ -32,6 +32,12 @@ BEYOND = {
     "MAX_VERSION_DIGITS": ("POST", DECLARE, DECLARATION | {"version": "1.0000000000"}, 422),
     "MAX_CONTEXT_FEATURES": ("POST", DECLARE, DECLARATION | {"configurable_features": repeat(257)}, 422),
     "MAX_METADATA_KEYS": ("PUT", METADATA, {"metadata": dict.fromkeys(repeat(1001))}, 422),
+    "MAX_LIMITS_BYTES": (
+        "POST",
+        DECLARE,
+        DECLARATION | {"metadata": {"value-schema": {"enum": ["x" * 65_536]}}},
+        422,
+    ),
     "MAX_QUERY_SETTINGS": ("GET", f"/api/v1/query?settings={','.join(repeat(10_001))}", None, 422),
     "MAX_QUERY_FILTERS": ("GET", f"/api/v1/query?context_filters={','.join(repeat(1001, 'k{}:*'.format))}", None, 422),
     "MAX_VALUE_BYTES": ("PUT", "/api/v1/rules/1/value", {"value": "x" * 1_048_576}, 422),

@@ -62,6 +62,7 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
     metrics.note_lost_histories(3)
     metrics.set_ceilings(100_000, 5_000_000)
     metrics.note_catalog_current()
+    metrics.note_stored_use(25)
     metrics.set_database_up(True)
     metrics.set_writes_possible(True)
     metrics.set_cache(12, 34_567)
@@ -89,6 +90,8 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
         "heksher_max_settings": 100_000,
         "heksher_max_rules": 5_000_000,
         "heksher_catalog_current_timestamp_seconds": 1_700_000_000,
+        "heksher_clients": 25,
+        "heksher_usage_stored_timestamp_seconds": 1_700_000_000,
         "heksher_database_up": 1,
         "heksher_writes_possible": 1,
         "heksher_cache_answers": 12,

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from heksher.backoff import draw
 from heksher.server.limits import MAX_CLIENTS
+from heksher.server.metrics import Metrics
 from heksher.server.storage.access_records import floor_hour
 from heksher.server.storage.base import Reader, Storage
 from heksher.server.storage.storage_errors import StorageError
@@ -56,6 +57,7 @@ class UseRecorder:
         storage: keeps it.
         counter: is emptied. If it does not count, what is stored of the past is marked as having a gap.
         list_followers: returns who follows streams at this moment; may be called from any thread.
+        metrics: say when it was stored, and how many clients there are.
         wait: waits for so many seconds, and returns whether it is to end; ``None`` to wait until ``close``.
     """
 
@@ -64,11 +66,13 @@ class UseRecorder:
         storage: Storage,
         counter: UseCounter,
         list_followers: Callable[[], Iterable[Followers]],
+        metrics: Metrics,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         self._storage = storage
         self._counter = counter
         self._list_followers = list_followers
+        self._metrics = metrics
         self._clock = _Clock()
         # Whether a clock that went wrong may have said since when uses are counted.
         self._is_doubtful = False
@@ -145,6 +149,7 @@ class UseRecorder:
             self._counter.give_back()
             raise
         self._counter.let_go()
+        self._metrics.note_stored_use(len(counted.clients))
 
     def _add_followers(self, counted: CountedUses) -> None:
         for followers in self._list_followers():

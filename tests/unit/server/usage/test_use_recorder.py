@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import pytest
 
+from heksher.server.metrics import Metrics
 from heksher.server.storage.base import Notes
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.storage_errors import StorageUnavailableError
@@ -77,7 +78,8 @@ class Desk:
         self.storage = NotingStorage()
         self.counter = UseCounter(is_counting=is_counting)
         self.followers: list[Followers] = []
-        self.recorder = UseRecorder(self.storage, self.counter, lambda: self.followers)
+        self.metrics = Metrics()
+        self.recorder = UseRecorder(self.storage, self.counter, lambda: self.followers, self.metrics)
 
     def store_after(self, **span: float) -> list[tuple[set[str], list[str]]]:
         """Store after some time, and return what the storage is told."""
@@ -224,6 +226,22 @@ def test_what_is_in_doubt_stays_so_until_that_is_stored(desk: Desk):
     assert desk.clock.time == see_usage(desk.storage)[0]
 
 
+def test_metrics_say_when_it_was_stored_and_how_many_clients_there_are(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    """So that somebody can be alerted if it is not, and see a flood of clients."""
+    monkeypatch.setattr("time.time", lambda: 1_700_000_000.0)
+    desk.counter.note(b"1", ("a",), WEB, 3)
+    desk.followers = [Followers(("c",), [SHOP, WEB])]
+    desk.store_after()
+    told = desk.metrics.render()[0].decode().splitlines()
+    assert {"heksher_clients 2.0", "heksher_usage_stored_timestamp_seconds 1.7e+09"} <= set(told)
+    desk.storage.error = StorageUnavailableError("away")
+    desk.counter.note(b"2", ("b",), WEB, 4)
+    monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
+    with pytest.raises(StorageUnavailableError):
+        desk.recorder.store()
+    assert told == desk.metrics.render()[0].decode().splitlines()
+
+
 def test_what_is_not_stored_is_told(desk: Desk):
     """What was noted, and what streams follow now, under the names by which it was asked for."""
     desk.counter.note(b"1", ("a", "old_b"), WEB, 3)
@@ -262,7 +280,7 @@ def test_the_thread_goes_on(clock: Clock, caplog: pytest.LogCaptureFixture, erro
         desk.counter.note(b"1", ("a",), WEB, len(delays))
         return len(delays) > 3
 
-    recorder = UseRecorder(desk.storage, desk.counter, list, wait)
+    recorder = UseRecorder(desk.storage, desk.counter, list, desk.metrics, wait)
     recorder.start()
     recorder.close()
     assert [message] == [record.message for record in caplog.records if record.levelno >= logging.WARNING]
