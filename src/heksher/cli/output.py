@@ -21,6 +21,11 @@ def tell(message: str) -> None:
         click.echo(message)
     except BrokenPipeError:
         raise
+    except UnicodeEncodeError as error:
+        raise UntoldError(
+            f"the standard output, whose encoding is {error.encoding}, cannot have {error.object[error.start]!a}: set"
+            " PYTHONIOENCODING=utf-8"
+        ) from None
     except OSError as error:
         # What is left of it in memory would be tried once more at the end of the process.
         with suppress(OSError):

@@ -15,8 +15,6 @@ class FeatureValue(click.ParamType[tuple[str, str]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
         """Return both."""
-        if isinstance(value, tuple):
-            return value
         feature, equals, text = value.partition("=")
         if not equals or not is_feature(feature):
             self.fail(f"{value!r} is no context feature with its value: write it as user=ada", param, ctx)

@@ -14,6 +14,9 @@ _MAX_VALUE_CHARACTERS: Final = 100
 # What people want to know of an object that was added or deleted; of a rule that is its value.
 _TOLD_FIELDS: Final = ("value", "default_value")
 
+# The kinds of objects of which it is told what was there before and after.
+_TOLD_KINDS: Final = frozenset({"setting", "rule", "context_features"})
+
 # The headings of a table of changes whose rows are those of ``list_parts``.
 PART_HEADINGS: Final = ("WHAT", "CONDITIONS", "CHANGE")
 
@@ -99,7 +102,9 @@ def count(number: int, singular: str, plural: str | None = None) -> str:
 
 
 def _tell(part: Mapping[str, Any]) -> str:
-    return describe_sides(part["before"], part["after"]) or str(part["action"])
+    # Of what settings have nothing to do with, the log has what was done, and little more.
+    sides = describe_sides(part["before"], part["after"]) if part["kind"] in _TOLD_KINDS else ""
+    return sides or str(part["action"])
 
 
 def _name_object(part: Mapping[str, Any]) -> str:

@@ -23,8 +23,6 @@ class OperationFile(click.ParamType[Operations]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Operations:
         """Return the operations."""
-        if isinstance(value, list):
-            return value
         try:
             text = sys.stdin.read() if value == "-" else Path(value).read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as error:

@@ -19,11 +19,8 @@ from heksher.wire import CHANGES_PATH, setting_path
 @click.argument("revision", type=click.IntRange(0), required=False)
 @click.option("--setting", metavar="NAME", help="Make this setting, with its rules, what it was.")
 @click.option("--to", "target", type=click.IntRange(0), metavar="REVISION", help="With --setting: at which revision.")
-@click.option("--force", "is_forced", is_flag=True, help="Delete settings, where that is what it takes.")
 @write_options
-def revert(
-    revision: int | None, setting: str | None, target: int | None, is_forced: bool, options: WriteOptions
-) -> None:
+def revert(revision: int | None, setting: str | None, target: int | None, options: WriteOptions) -> None:
     """Take a change back, or make a setting what it was.
 
     The change is REVISION; a setting becomes, with its rules, what it was at the revision that --to names.
@@ -31,7 +28,6 @@ def revert(
     What is as the change left it becomes what it was before; anything else is refused, with what came between (exit
     status 4). A revert is a change of its own, and can be taken back in turn.
     """
-    params = {"force": "true"} if is_forced else {}
     if revision is not None and setting is None and target is None:
         path, body, what = f"{CHANGES_PATH}/{revision}/revert", None, f"change {revision} is taken back"
     elif revision is None and setting is not None and target is not None:
@@ -45,4 +41,4 @@ def revert(
         return f"{what}: {count(size, 'object')} changed" if size else f"{what} already: nothing had to be changed"
 
     with connect() as service:
-        write(service, path, body, params, options, describe)
+        write(service, path, body, options, describe)

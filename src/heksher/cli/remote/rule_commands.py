@@ -5,19 +5,25 @@ somebody else has changed it meanwhile.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import click
 
 from heksher.cli.remote.context_argument import conditions_argument
 from heksher.cli.remote.description import describe_conditions, describe_value, name_rule
 from heksher.cli.remote.exit_status import CommandError, ExitStatus, write_epilog
+from heksher.cli.remote.new_proposal import Waiting, propose
 from heksher.cli.remote.service import Service, connect
 from heksher.cli.remote.typed_value import read_typed_value
 from heksher.cli.remote.write import WriteOptions, write_all, write_options
+from heksher.cli.shared_option import Decorator
 from heksher.context_value import write_value
 from heksher.value_type import json_key
 from heksher.wire import RULES_PATH, is_setting_name, setting_path
+
+_propose_option: Final[Decorator] = click.option(
+    "--propose", "is_proposed", is_flag=True, help="Propose it, so that it is done when a second person has approved."
+)
 
 
 class _FoundRule(NamedTuple):
@@ -43,8 +49,9 @@ class _FoundRule(NamedTuple):
 @click.argument("setting")
 @click.argument("value")
 @conditions_argument
+@_propose_option
 @write_options
-def set_value(setting: str, value: str, conditions: dict[str, str], options: WriteOptions) -> None:
+def set_value(setting: str, value: str, conditions: dict[str, str], is_proposed: bool, options: WriteOptions) -> None:
     """Have SETTING the VALUE where some conditions hold.
 
     That is a rule: a new one, or the one that has exactly these conditions.
@@ -66,14 +73,15 @@ def set_value(setting: str, value: str, conditions: dict[str, str], options: Wri
             was, is_now = describe_value(found.value), describe_value(new)
             change = f"it is {is_now} already" if json_key(found.value) == json_key(new) else f"{was} -> {is_now}"
             done = f"{name_rule(found.rule_id, name)} where {place}: {change}"
-        _write_one(service, operation, options, done)
+        _write_one(service, operation, options, done, is_proposed=is_proposed)
 
 
 @click.command(epilog=write_epilog("heksher unset cache_ttl user=ada --reason 'incident 4711 is over'"))
 @click.argument("setting")
 @conditions_argument
+@_propose_option
 @write_options
-def unset(setting: str, conditions: dict[str, str], options: WriteOptions) -> None:
+def unset(setting: str, conditions: dict[str, str], is_proposed: bool, options: WriteOptions) -> None:
     """Remove the rule of SETTING that has exactly these conditions."""
     place = describe_conditions(conditions)
     with connect() as service:
@@ -83,12 +91,19 @@ def unset(setting: str, conditions: dict[str, str], options: WriteOptions) -> No
             text = f"{name} has no rule with exactly these conditions: {place}; heksher why {name} tells what there is"
             raise CommandError(text, ExitStatus.FAILED)
         done = f"{name_rule(found.rule_id, name)} is deleted, which was {describe_value(found.value)} where {place}"
-        _write_one(service, found.name_operation("DELETE"), options, done)
+        _write_one(service, found.name_operation("DELETE"), options, done, is_proposed=is_proposed)
 
 
-def _write_one(service: Service, operation: dict[str, Any], options: WriteOptions, done: str) -> None:
+def _write_one(
+    service: Service, operation: dict[str, Any], options: WriteOptions, done: str, *, is_proposed: bool
+) -> None:
+    if is_proposed and options.is_forced:
+        raise click.UsageError("--propose and --force contradict each other: take one")
     try:
-        write_all(service, [operation], options, done)
+        if is_proposed:
+            propose(service, [operation], Waiting(needs_approval=True), options)
+        else:
+            write_all(service, [operation], options, done)
     except CommandError as error:
         # Nobody has counted operations here.
         raise CommandError(error.message.removeprefix("operation 0: "), error.status) from None

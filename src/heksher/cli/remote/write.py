@@ -31,11 +31,13 @@ class WriteOptions(NamedTuple):
     Attributes:
         reason: why, for the history.
         is_dry: whether it is only tried.
+        is_forced: whether it is done though something holds it back.
         is_json: whether the answer is written as it is.
     """
 
     reason: str
     is_dry: bool
+    is_forced: bool
     is_json: bool
 
 
@@ -47,12 +49,26 @@ _dry_option: Final[Decorator] = click.option(
 )
 
 
+_force_option: Final[Decorator] = click.option(
+    "--force",
+    "is_forced",
+    is_flag=True,
+    help="Do it though it is held back: by a policy that demands a second person, which admins can do without, or since"
+    " a revert would delete settings.",
+)
+
+
 def write_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of all that change something, which it gets as ``options``."""
+    """Give a command the options of all that change settings, which it gets as ``options``."""
+    return _force_option(proposal_options(command))
+
+
+def proposal_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the same options but for ``--force``: what is only proposed, nothing holds back."""
 
     @wraps(command)
-    def packed(*args: Any, reason: str, is_dry: bool, is_json: bool, **more: Any) -> Any:
-        return command(*args, options=WriteOptions(reason, is_dry, is_json), **more)
+    def packed(*args: Any, reason: str, is_dry: bool, is_json: bool, is_forced: bool = False, **more: Any) -> Any:
+        return command(*args, options=WriteOptions(reason, is_dry, is_forced, is_json), **more)
 
     return _dry_option(reason_option(json_option(packed)))
 
@@ -69,14 +85,13 @@ def write_all(service: Service, operations: Operations, options: WriteOptions, d
     Raises:
         CommandError: one was refused, or there was no answer.
     """
-    write(service, BULK_PATH, {"operations": operations}, {}, options, lambda _: done)
+    write(service, BULK_PATH, {"operations": operations}, options, lambda _: done)
 
 
 def write(
     service: Service,
     path: str,
     body: Any,
-    params: Mapping[str, str],
     options: WriteOptions,
     describe: Callable[[Answer], str],
 ) -> None:
@@ -86,24 +101,23 @@ def write(
         service: the service.
         path: of the request.
         body: of the request.
-        params: of the request.
         options: how.
         describe: says what was done; is given the answer.
 
     Raises:
         CommandError: it was refused, or there was no answer.
     """
-    dry = {"dry_run": "true"} if options.is_dry else {}
-    answer = service.post(path, body, {**params, **dry}, options.reason)
+    given = {"dry_run": options.is_dry, "force": options.is_forced}
+    answer = service.post(path, body, {name: "true" for name, is_given in given.items() if is_given}, options.reason)
     if options.is_json:
         tell(write_json(answer))
     elif options.is_dry:
-        _tell_trial(answer)
+        tell_trial(answer)
     else:
         tell(f"{describe(answer)} (revision {answer['revision']})")
 
 
-def _tell_trial(answer: Answer) -> None:
+def tell_trial(answer: Answer) -> None:
     """Write what a write would change, and which settings would have other values."""
     size, effects = answer["size"], answer["effects"]
     if not size:

@@ -129,3 +129,12 @@ def test_an_unknown_feature_is_an_error(commands: Commands):
     """In one line."""
     expected = Ran(1, "", "Error: the service has no context features ['usr']\n")
     assert expected == commands.run("get", "cache_ttl", "usr=ada")
+
+
+def test_more_than_can_be_told_is_said(api: Api, commands: Commands):
+    """So that nobody takes the first hundred values for all."""
+    for number in range(101):
+        api.add_rule("cache_ttl", {"user": f"u{number}"}, number)
+    assert commands.run("why", "cache_ttl").stdout.endswith("\n... and more: say more of the context\n")
+    others = commands.run("why").stdout.splitlines()[2]
+    assert others.endswith(", ...")

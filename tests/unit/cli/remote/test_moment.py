@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from heksher.cli.remote.moment import Moment
+from heksher.cli.remote.moment import DueTime, Moment
 
 
 @pytest.mark.parametrize("text", ["17", "0", "2026-11-28", "2026-11-28T09:30:00Z", "2026-11-28T09:30:00.5+01:00"])
@@ -35,3 +35,18 @@ def test_anything_else_is_an_error_of_use(text: str):
     """With the forms that there are."""
     with pytest.raises(click.BadParameter, match="is no revision"):
         Moment().convert(text, None, None)
+
+
+def test_a_time_to_come_is_a_time_or_how_long_it_is():
+    """Counted from now."""
+    assert "2026-11-28T09:30:00Z" == DueTime().convert("2026-11-28T09:30:00Z", None, None)
+    earliest = datetime.now(UTC) + timedelta(hours=2) - timedelta(milliseconds=1)
+    read = datetime.fromisoformat(DueTime().convert("2h", None, None))
+    assert earliest <= read <= datetime.now(UTC) + timedelta(hours=2)
+
+
+@pytest.mark.parametrize("text", ["", "tomorrow", "17", "2026-11-28", "2026-11-28T09:30:00"])
+def test_what_is_no_time_to_come_is_an_error_of_use(text: str):
+    """A revision and a day are none."""
+    with pytest.raises(click.BadParameter, match="is no time with its offset from UTC"):
+        DueTime().convert(text, None, None)
