@@ -116,7 +116,8 @@ def make_all(replicas: Replicas, planned: Sequence[Planned], span_s: float) -> d
     began_s = time.monotonic()
     far = datetime.now(UTC) + timedelta(days=1)
     for each in planned[:_SAMPLE]:
-        for proposal_id in propose(replicas.http, each, far, span_s):
+        # The last one first: those that come after one that is withdrawn are stale.
+        for proposal_id in reversed(propose(replicas.http, each, far, span_s)):
             replicas.http.post(f"/api/v1/proposals/{proposal_id}/withdraw", json={}).raise_for_status()
     each_s = (time.monotonic() - began_s) / len(planned[:_SAMPLE])
     begin = datetime.now(UTC) + timedelta(seconds=_LEAD_S + _SLACK * each_s * len(planned))
