@@ -116,7 +116,8 @@ def make_all(replicas: Replicas, planned: Sequence[Planned], span_s: float) -> d
     began_s = time.monotonic()
     far = datetime.now(UTC) + timedelta(days=1)
     for each in planned[:_SAMPLE]:
-        for proposal_id in propose(replicas.http, each, far, span_s):
+        # The last one first: those that come after one that is withdrawn are stale.
+        for proposal_id in reversed(propose(replicas.http, each, far, span_s)):
             replicas.http.post(f"/api/v1/proposals/{proposal_id}/withdraw", json={}).raise_for_status()
     each_s = (time.monotonic() - began_s) / len(planned[:_SAMPLE])
     begin = datetime.now(UTC) + timedelta(seconds=_LEAD_S + _SLACK * each_s * len(planned))
@@ -134,7 +135,7 @@ def kill_until(replicas: Replicas, end: datetime, chance: random.Random) -> int:
     """Kill one of the replicas at a time, and start it again, until some time; return how often."""
     kills = 0
     while (left_s := (end - datetime.now(UTC)).total_seconds()) > 0:
-        time.sleep(min(chance.uniform(0.5, 5.0), left_s))
+        time.sleep(min(chance.uniform(1.0, 10.0), left_s))
         number = chance.randrange(len(replicas.services))
         replicas.services[number].kill()
         time.sleep(chance.uniform(0.0, 3.0))
@@ -236,7 +237,7 @@ def main(arguments: Sequence[str]) -> int:
     """Play and print; return 1 if something was not as it has to be."""
     parser = argparse.ArgumentParser(prog="make proposals-drill", description=__doc__)
     parser.add_argument("--proposals", type=int, default=1000, help="how many there are")
-    parser.add_argument("--seconds", type=float, default=90.0, help="the span that their times are in")
+    parser.add_argument("--seconds", type=float, default=120.0, help="the span that their times are in")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 10**6, help="what chance begins with")
     parser.add_argument("--max-delay", type=float, default=MAX_DELAY_S, help="the longest delay, in seconds")
     options = parser.parse_args(arguments)

@@ -6,6 +6,7 @@ has to be told whose turn it is. What a request has approved, or proposed for no
 """
 
 import logging
+import random
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -22,6 +23,8 @@ logger: logging.Logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _TICK_S: Final = 1.0
+# How many a look takes at most. The fewer, the less often another process has applied one meanwhile.
+_MAX_DUE: Final = 10
 # How long close waits: it may be in the middle of a transaction, which is rolled back if the process ends then.
 _CLOSE_TIMEOUT_S: Final = 2.0
 
@@ -40,13 +43,13 @@ class _Look(NamedTuple):
     """What a look at the proposals finds.
 
     Attributes:
-        due: the ids of those that are to be applied, the one that was due first first.
-        overdue_s: for how long that one has been due; 0 if there is none.
+        due: those that are to be applied.
+        overdue_s: for how long the first one of them has been due; 0 if there is none.
         next_at: when the next one becomes due; ``None`` if none does.
         open_: how many are open.
     """
 
-    due: list[int]
+    due: list[ProposalRecord]
     overdue_s: float
     next_at: datetime | None
     open_: int
@@ -92,20 +95,26 @@ class ProposalClock:
         if found is None:
             return _TICK_S
         self._metrics.set_proposals(found.open_, found.overdue_s)
-        for proposal_id in found.due:
+        ended = 0
+        # Processes that look at once begin with different ones, rather than wait for each other.
+        for due in random.sample(found.due, len(found.due)):
             if self._closed.is_set():
                 break
-            for record in self._guard(proposal_id, partial(self._applier.apply, proposal_id)) or ():
+            for record in self._guard(due.proposal_id, partial(self._applier.apply_known, due)) or ():
                 self._tell(record)
+                ended += 1
+        if ended and len(found.due) >= _MAX_DUE:
+            return 0.0
         if found.next_at is None:
             return _TICK_S
         return min(max((found.next_at - self._applier.find_now()).total_seconds(), 0.0), _TICK_S)
 
     def _read(self, reader: Reader) -> _Look:
         now = self._applier.find_now()
-        due = reader.due_proposals(now)
-        first = reader.find_proposal(due[0]) if due else None
-        overdue_s = 0.0 if first is None else (now - (first.at or first.created_at)).total_seconds()
+        # Those that fail again and again keep no others from their turn.
+        found = map(reader.find_proposal, reader.due_proposals(now, _MAX_DUE + len(self._faults)))
+        due = [record for record in found if record is not None]
+        overdue_s = (now - (due[0].at or due[0].created_at)).total_seconds() if due else 0.0
         return _Look(due, overdue_s, reader.next_proposal_time(now), reader.count_open_proposals())
 
     def _guard(self, source: int | None, work: Callable[[], T]) -> T | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from heksher.server.access.grants import EVERYTHING, Grants, read_grants
 from heksher.server.errors import HeldBackError, OperationError, StepError
@@ -11,7 +11,7 @@ from heksher.server.json_form import JSONObject
 from heksher.server.operations.proposal_form import change_applied, tell_reason
 from heksher.server.operations.proposed_writes import WritesReader
 from heksher.server.operations.remembered import find_conflicts
-from heksher.server.storage.access_records import AccessRecords, PersonRecord, TokenRecord
+from heksher.server.storage.access_records import PersonRecord, TokenRecord
 from heksher.server.storage.base import Notes, Origin, Reader, Storage, Writer
 from heksher.server.storage.joined_storage import JoinedStorage
 from heksher.server.storage.proposal_records import (
@@ -66,19 +66,21 @@ class Applier:
             StorageUnavailableError: the storage cannot be reached.
         """
         record = self.storage.read(lambda reader: reader.find_proposal(proposal_id))
-        if record is None or not is_due(record, self.find_now()):
-            return []
-        ended = self._apply_one(record)
-        if ended is None:
-            return []
-        done = [ended]
-        if ended.state == APPLIED:
-            for following in self.storage.read(lambda reader: reader.proposals_after(proposal_id)):
-                done.extend(self.apply(following))
+        return [] if record is None else self.apply_known(record)
+
+    def apply_known(self, record: ProposalRecord) -> list[ProposalRecord]:
+        """Apply a proposal as ``apply`` does; what is known of it may have been read before."""
+        done: list[ProposalRecord] = []
+        waiting = [record]
+        while waiting:
+            first = waiting.pop()
+            if is_due(first, self.find_now()) and (outcome := self._apply_one(first)) is not None:
+                done.append(outcome.record)
+                waiting.extend(outcome.following)
         return done
 
-    def _apply_one(self, record: ProposalRecord) -> ProposalRecord | None:
-        """Apply a proposal; return it as it is then, or ``None`` if nothing has become of it here."""
+    def _apply_one(self, record: ProposalRecord) -> "_Outcome | None":
+        """Apply a proposal; return what has become of it, or ``None`` if nothing has here."""
         now, proposal_id = self.find_now(), record.proposal_id
         origin = Origin(record.author, tell_reason(record), record.author_kind)
         try:
@@ -88,13 +90,17 @@ class Applier:
             return None
         except StaleError as error:
             stale = error
-            return self.storage.note(lambda notes: make_stale(notes, proposal_id, stale, now))
+            ended = self.storage.note(lambda notes: make_stale(notes, proposal_id, stale, now))
+            return None if ended is None else _Outcome(ended)
 
-    def _make(self, writer: Writer, proposal_id: int, origin: Origin, now: datetime) -> ProposalRecord | None:
-        record, content = writer.find_proposal(proposal_id), writer.proposal_content(proposal_id)
-        if record is None or content is None or not is_due(record, now) or not _is_next(writer, record):
+    def _make(self, writer: Writer, proposal_id: int, origin: Origin, now: datetime) -> "_Outcome | None":
+        record = writer.find_proposal(proposal_id)
+        if record is None or not is_due(record, now) or not _is_next(writer, record):
             return None
-        grants = find_grants(writer.access(), record, has_access=self.has_access, now=now)
+        content = writer.proposal_content(proposal_id)
+        if content is None:
+            return None
+        grants = find_grants(writer, record, has_access=self.has_access, now=now)
         require_unchanged(writer, record, content)
         maker = replace(origin, grants=grants, is_reviewed=bool(record.approvals))
         try:
@@ -104,7 +110,20 @@ class Applier:
                 raise error.cause from error
             raise StaleError(f"it is refused now: {error}") from error
         writer.record(change_applied(record))
-        return end(writer, record, APPLIED, ProposalEnd(now, revision=writer.revision()))
+        ended = end(writer, record, APPLIED, ProposalEnd(now, revision=writer.revision()))
+        following = (writer.find_proposal(number) for number in writer.proposals_after(proposal_id))
+        return _Outcome(ended, tuple(each for each in following if each is not None))
+
+
+class _Outcome(NamedTuple):
+    """What has become of a proposal.
+
+    Attributes:
+        following: the proposals that come right after one that was applied.
+    """
+
+    record: ProposalRecord
+    following: tuple[ProposalRecord, ...] = ()
 
 
 def make_stale(notes: Notes, proposal_id: int, why: StaleError, now: datetime) -> ProposalRecord | None:
@@ -138,7 +157,7 @@ def tell_state(record: ProposalRecord) -> str:
     return f"{'is' if record.state in {OPEN, STALE} else 'was'} {record.state}{by}"
 
 
-def find_grants(access: AccessRecords, record: ProposalRecord, *, has_access: bool, now: datetime) -> Grants:
+def find_grants(reader: Reader, record: ProposalRecord, *, has_access: bool, now: datetime) -> Grants:
     """Return what the author of a proposal may do now.
 
     Raises:
@@ -150,7 +169,7 @@ def find_grants(access: AccessRecords, record: ProposalRecord, *, has_access: bo
         raise StaleError("nobody knows who has made it: it is of a time when the service let anybody do everything")
     kind = TokenRecord if record.author_kind == "token" else PersonRecord
     holder = next(
-        (each for each in access.list_holders() if each.name == record.author and isinstance(each, kind)), None
+        (each for each in reader.access().list_holders() if each.name == record.author and isinstance(each, kind)), None
     )
     if holder is None:
         gone = "was revoked" if kind is TokenRecord else "was removed"

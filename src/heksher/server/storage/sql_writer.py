@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, true, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, true, update
 
 from heksher.revision_id import RevisionId
 from heksher.server.storage.access_records import PersonRecord, PolicyRecord, TokenRecord
@@ -27,6 +27,7 @@ from heksher.server.storage.tables import (
     CONTEXT_FEATURE,
     HEKSHER_VERSION,
     LOG_ENTRY,
+    POLICY,
     RULE,
     SETTING,
     SETTING_FEATURE,
@@ -56,6 +57,8 @@ _STATE: Final = (
         _NEWEST.c.stamp,
         _VERSION_ROW.c.version_num,
         CONTEXT_FEATURE.c.name.label("feature"),
+        # Nearly always there are none, and then nobody has to ask which.
+        select(func.count()).select_from(POLICY).scalar_subquery().label("policies"),
     )
     .select_from(_COUNTERS_ROW.join(_VERSION_ROW, true()).outerjoin(_NEWEST, true()).outerjoin(CONTEXT_FEATURE, true()))
     .order_by(CONTEXT_FEATURE.c.position)
@@ -109,6 +112,7 @@ class SqlWriter(SqlNotes, Writer):
         # The newest revision before this unit of work. No other writer can create one meanwhile.
         self._old_revision = RevisionId(0)
         self._features: tuple[str, ...] = ()
+        self._has_policies = False
         self._identity = SqlIdentity(self._statements, self._log, self._setting_ids, self._counters)
 
     def lock(self) -> None:
@@ -131,6 +135,7 @@ class SqlWriter(SqlNotes, Writer):
         self._counters.update(self._stored_counters)
         self._old_revision = RevisionId(rows[0].newest_revision or 0, rows[0].stamp or "")
         self._features = tuple(row.feature for row in rows if row.feature is not None)
+        self._has_policies = bool(rows[0].policies)
 
     def make_written(self, result: T) -> Written[T]:
         """Return the result of the unit of work with what it has appended to the log."""
@@ -153,6 +158,9 @@ class SqlWriter(SqlNotes, Writer):
 
     def context_features(self) -> tuple[str, ...]:
         return self._features
+
+    def policies(self) -> tuple[PolicyRecord, ...]:
+        return super().policies() if self._has_policies else ()
 
     @property
     def _new_revision(self) -> int:
@@ -316,6 +324,7 @@ class SqlWriter(SqlNotes, Writer):
     def put_policy(self, policy: PolicyRecord) -> None:
         with self._unit.change():
             self._access.put_policy(policy, self._new_revision)
+            self._has_policies = True
 
     def remove_policy(self, prefix: str) -> None:
         with self._unit.change():
