@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import Final
 
 from heksher.server.web_address import read_address, read_network
+from heksher.server.webhooks.sending_error import SendingError
 
 # All that the internet routes (RFC 4291, section 2.4). All else is of one machine or network, also where Python takes
 # it for public: site-local addresses (fec0::/10), and those of IPv4 behind zeros (::/96) or behind a network's own
@@ -20,7 +21,7 @@ _TRANSLATED: Final = IPv6Network("64:ff9b::/96")
 _IPV4_BITS: Final = 0xFFFFFFFF
 
 
-class ForbiddenAddressError(Exception):
+class ForbiddenAddressError(SendingError):
     """A host has no address that may be connected to; the message says why."""
 
 

@@ -97,7 +97,7 @@ def test_redirects_are_not_followed(receiver: WebhookReceiver, status: int):
     assert ["/in/T0p-s3cret"] == [request.path for request in receiver.requests]
 
 
-@pytest.mark.parametrize("behaviour", [HANG, DRIP, ENDLESS_HINTS])
+@pytest.mark.parametrize("behaviour", [HANG, DRIP])
 def test_what_takes_too_long_is_a_failure(receiver: WebhookReceiver, behaviour: str):
     """The time is that of all together: an answer that comes byte by byte has no more."""
     receiver.behaviours = [behaviour]
@@ -109,19 +109,19 @@ def test_what_takes_too_long_is_a_failure(receiver: WebhookReceiver, behaviour: 
 @pytest.mark.parametrize(
     ("behaviour", "outcome"),
     [
-        (ENDLESS_HEAD, MessageOutcome(None, "no answer was received: RemoteProtocolError")),
+        (ENDLESS_HEAD, MessageOutcome(None, "its answer has no end")),
         (ENDLESS_BODY, MessageOutcome(200, "")),
-        (ENDLESS_HINTS, MessageOutcome(None, "it did not answer within 0.5 seconds")),
+        (ENDLESS_HINTS, MessageOutcome(None, "its answer has no end")),
     ],
 )
 def test_an_answer_without_end_takes_no_memory(receiver: WebhookReceiver, behaviour: str, outcome: MessageOutcome):
-    """Of a body nothing is read, and of a head only so much."""
+    """Nor does it keep anybody busy: of a body nothing is read, and of a head only so much."""
     # What is loaded by the first message stays.
     send(receiver.url)
     receiver.behaviours = [behaviour]
     tracemalloc.start()
     try:
-        assert outcome == send(receiver.url, timeout_s=0.5)
+        assert outcome == send(receiver.url)
         _, most_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
