@@ -6,7 +6,7 @@ does. This module checks only what no constraint can: whether the object to chan
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, true, update
 
@@ -16,12 +16,13 @@ from heksher.server.storage.base import RULE as RULE_KIND
 from heksher.server.storage.base import Conditions, LoggedChange, Origin, RuleRecord, SettingRecord, Writer, Written
 from heksher.server.storage.ceilings import Counts
 from heksher.server.storage.dialect import Dialect
-from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
+from heksher.server.storage.json_text import decode_json, decode_json_object
 from heksher.server.storage.schema import require_version
 from heksher.server.storage.sql_identity import SqlIdentity
 from heksher.server.storage.sql_log import SqlLogAppender
 from heksher.server.storage.sql_notes import SqlNotes
-from heksher.server.storage.sql_statements import digest_conditions, in_batches, write_conditions
+from heksher.server.storage.sql_state_rows import make_replacement, make_rule_row, make_setting_row
+from heksher.server.storage.sql_statements import in_batches
 from heksher.server.storage.storage_errors import ContractError, StorageCorruptError
 from heksher.server.storage.tables import (
     CONTEXT_FEATURE,
@@ -211,7 +212,9 @@ class SqlWriter(SqlNotes, Writer):
             key = {"setting_id": setting_id}
             self._statements.run_later(_DELETE_NAMES, key, doing)
             self._statements.run_later(_DELETE_CONFIGURABLE, key, doing)
-            self._statements.run_later(_REPLACE_SETTING, {**key, **self._make_setting_row(setting)}, doing)
+            self._statements.run_later(
+                _REPLACE_SETTING, {**key, **make_setting_row(setting, self._new_revision)}, doing
+            )
             self._add_names_and_features([(setting_id, setting)])
             self._identity.rename(name, setting.name)
 
@@ -236,7 +239,7 @@ class SqlWriter(SqlNotes, Writer):
             if rule_id is not None:
                 require_same_rule(rule_id, setting_id, conditions, self._log.find_last(RULE_KIND, str(rule_id)))
             new_id = self.next_rule_id() if rule_id is None else rule_id
-            row = self._make_rule_row(RuleRecord(new_id, setting, conditions, value, metadata))
+            row = make_rule_row(RuleRecord(new_id, setting, conditions, value, metadata), self._new_revision)
             doing = f"adding a rule with the conditions {dict(conditions)} to setting {setting!r}"
             self._statements.run(_ADD_RULE, {**row, "setting_id": setting_id}, doing)
             self._counters["last_rule_id"] = max(self._counters["last_rule_id"], new_id)
@@ -257,12 +260,14 @@ class SqlWriter(SqlNotes, Writer):
                 for rule in some:
                     setting_id = self._identity.find(rule.setting)
                     require_same_rule(rule.rule_id, setting_id, rule.conditions, last.get(str(rule.rule_id)))
-                    rows.append({**self._make_rule_row(rule), "setting_id": setting_id})
+                    rows.append({**make_rule_row(rule, self._new_revision), "setting_id": setting_id})
                 self._statements.run_each(_ADD_RULE, rows, "adding rules again")
 
     def replace_rule(self, rule: RuleRecord) -> None:
         with self._unit.change():
-            if not self._statements.run(_REPLACE_RULE, self._make_replacement(rule), f"replacing rule {rule.rule_id}"):
+            if not self._statements.run(
+                _REPLACE_RULE, make_replacement(rule, self._new_revision), f"replacing rule {rule.rule_id}"
+            ):
                 raise ContractError(
                     f"there is no rule {rule.rule_id} of setting {rule.setting!r} with the conditions"
                     f" {dict(rule.conditions)}"
@@ -271,7 +276,7 @@ class SqlWriter(SqlNotes, Writer):
     def replace_rules(self, rules: Collection[RuleRecord]) -> None:
         with self._unit.change():
             for some in in_batches(rules):
-                rows = [self._make_replacement(rule) for rule in some]
+                rows = [make_replacement(rule, self._new_revision) for rule in some]
                 if self._statements.run(_REPLACE_RULE, rows, "replacing rules") != len(rows):
                     raise ContractError("a rule to replace is not there with its setting and its conditions")
 
@@ -292,7 +297,8 @@ class SqlWriter(SqlNotes, Writer):
             self.add_settings(settings)
             for batch in in_batches(rules):
                 rows = [
-                    {**self._make_rule_row(rule), "setting_id": self._identity.find(rule.setting)} for rule in batch
+                    {**make_rule_row(rule, self._new_revision), "setting_id": self._identity.find(rule.setting)}
+                    for rule in batch
                 ]
                 self._statements.run_each(_ADD_RULE, rows, "loading rules")
             self._counters["last_rule_id"] = max(self._counters["last_rule_id"], next_rule_id - 1)
@@ -353,7 +359,7 @@ class SqlWriter(SqlNotes, Writer):
         return self._identity.find_subject(change)
 
     def _add_settings(self, numbered: Sequence[tuple[int, SettingRecord]]) -> None:
-        rows = [{"id": setting_id, **self._make_setting_row(setting)} for setting_id, setting in numbered]
+        rows = [{"id": setting_id, **make_setting_row(setting, self._new_revision)} for setting_id, setting in numbered]
         self._statements.run_each_later(_ADD_SETTING, rows, f"adding setting {numbered[0][1].name!r}")
         self._add_names_and_features(numbered)
         for setting_id, setting in numbered:
@@ -374,33 +380,3 @@ class SqlWriter(SqlNotes, Writer):
             for name in (setting.name, *setting.aliases)
         ]
         self._statements.run_each(_ADD_NAME, names, f"naming setting {numbered[0][1].name!r}")
-
-    def _make_setting_row(self, setting: SettingRecord) -> dict[str, object]:
-        return {
-            "name": setting.name,
-            "type": setting.type,
-            "default_value": encode_json(setting.default_value),
-            "version": setting.version,
-            "metadata": encode_json(setting.metadata),
-            "revision": self._new_revision,
-        }
-
-    def _make_replacement(self, rule: RuleRecord) -> dict[str, object]:
-        return {
-            "rule_id": rule.rule_id,
-            "setting": rule.setting,
-            "digest": digest_conditions(rule.conditions),
-            "value": encode_json(rule.value),
-            "metadata": encode_json(rule.metadata),
-            "revision": self._new_revision,
-        }
-
-    def _make_rule_row(self, rule: RuleRecord) -> dict[str, Any]:
-        return {
-            "id": rule.rule_id,
-            "conditions_digest": digest_conditions(rule.conditions),
-            "conditions": write_conditions(rule.conditions),
-            "value": encode_json(rule.value),
-            "metadata": encode_json(rule.metadata),
-            "revision": self._new_revision,
-        }

@@ -19,6 +19,7 @@ from heksher.server.api.proposal_models import (
 )
 from heksher.server.api.proposed import make_reader
 from heksher.server.api.responses import (
+    DETAILED_CALL_FAILURES,
     DETAILED_READ_FAILURES,
     DETAILED_WRITE_FAILURES,
     JSONAnswer,
@@ -142,7 +143,7 @@ def get_proposal(
         _REFUSED,
         _NO_PROPOSAL,
         _ENDED,
-        DETAILED_WRITE_FAILURES,
+        DETAILED_CALL_FAILURES,
     ),
 )
 @writes(Role.READ)  # and what each of its writes needs
