@@ -13,8 +13,10 @@ from heksher.server.errors import RevertConflictError
 from heksher.server.json_form import JSONObject
 from heksher.server.operations import logged_change
 from heksher.server.operations.change_form import ChangeForm, ToldEntry, list_changed_rules
+from heksher.server.operations.deletion_protection import DeletionProtection
 from heksher.server.operations.differences import find_features_in_use, find_misfits, tell_features_in_use
 from heksher.server.operations.permission import require
+from heksher.server.operations.policies import find_overridden, record_overrides
 from heksher.server.operations.value_limits import ValueLimits, have_other_limits
 from heksher.server.storage.base import (
     CONTEXT_FEATURES,
@@ -44,14 +46,25 @@ class Restorer:
         action: what the change log is to say of it.
         since: the revision after which changes are told, where they stand against it.
         is_forced: whether settings may be deleted.
+        protection: says by whom settings that may not be deleted are used.
     """
 
-    def __init__(self, writer: Writer, origin: Origin, action: str, *, since: int, is_forced: bool) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        origin: Origin,
+        action: str,
+        *,
+        since: int,
+        is_forced: bool,
+        protection: DeletionProtection,
+    ) -> None:
         self._writer = writer
         self._origin = origin
         self._action = action
         self._since = since
         self._is_forced = is_forced
+        self._protection = protection
         self._newest = writer.revision()
         self._conflicts: list[str] = []
         self._between: dict[int, LogEntry] = {}
@@ -59,6 +72,8 @@ class Restorer:
         # that came back are as they were, whatever their limits said.
         self._touched: dict[str, bool] = {}
         self._returned: set[str] = set()
+        # The prefixes of the policies that an admin does without.
+        self._overridden: set[str] = set()
         # The rules that have another value than before this unit.
         self._valued: set[int] = set()
         self._order = writer.context_features()
@@ -87,8 +102,11 @@ class Restorer:
         """Delete a setting with its rules; return whether that was done."""
         require(self._origin, Role.ADMIN)
         if not self._is_forced:
-            self.refuse(f"setting {setting.name!r} would be deleted: if it is to be, say so with force=true")
+            use = self._protection.describe_use(self._writer, setting)
+            used = "" if use is None else f", and {use}"
+            self.refuse(f"setting {setting.name!r} would be deleted{used}: if it is to be, say so with force=true")
             return False
+        self._require_reviewed(setting.name)
         self._writer.delete_setting(setting.name)
         self._touched.pop(setting.name, None)
         self._writer.record_all(logged_change.delete_setting(setting, rules, self._order, self._action))
@@ -99,6 +117,7 @@ class Restorer:
         require(self._origin, Role.DECLARE, before.name, after.name)
         if not self._can_be(after, before):
             return False
+        self._require_reviewed(before.name, after.name)
         self._writer.replace_setting(before.name, after)
         has_other_limits = self._touched.pop(before.name, False) or have_other_limits(after.metadata, before.metadata)
         self._touched[after.name] = has_other_limits
@@ -110,6 +129,7 @@ class Restorer:
         require(self._origin, Role.DECLARE, setting.name)
         if not self._can_be(setting):
             return False
+        self._require_reviewed(setting.name)
         self._writer.require_room(settings=1)
         self._writer.add_setting(setting, subject)
         self._touched[setting.name] = False
@@ -120,12 +140,14 @@ class Restorer:
     def delete_rule(self, rule: RuleRecord) -> None:
         """Delete a rule."""
         require(self._origin, Role.EDIT, rule.setting)
+        self._require_reviewed(rule.setting)
         self._writer.delete_rule(rule.rule_id)
         self._writer.record(logged_change.delete_rule(rule, self._order, self._action))
 
     def change_rule(self, before: RuleRecord, after: RuleRecord) -> None:
         """Give a rule another value, or other metadata."""
         require(self._origin, Role.EDIT, before.setting)
+        self._require_reviewed(before.setting)
         self._writer.replace_rule(after)
         if json_key(before.value) != json_key(after.value):
             self._valued.add(after.rule_id)
@@ -145,6 +167,7 @@ class Restorer:
                 Selection(setting=setting.name, kinds=(SETTING,)),
             )
         else:
+            self._require_reviewed(setting.name)
             self._writer.require_room(rules=1)
             added = self._writer.add_rule(setting.name, rule.conditions, rule.value, rule.metadata, rule.rule_id)
             self._valued.add(added.rule_id)
@@ -168,6 +191,10 @@ class Restorer:
                 tuple(self._conflicts[:_MAX_CONFLICTS]),
                 tuple(self._write(changes)),
             )
+        record_overrides(self._writer, sorted(self._overridden))
+
+    def _require_reviewed(self, *settings: str) -> None:
+        self._overridden.update(find_overridden(self._writer, self._origin, *settings))
 
     def _can_be(self, setting: SettingRecord, before: SettingRecord | None = None) -> bool:
         """Return whether a setting may have its names and features, after noting what stands against it."""

@@ -4,6 +4,8 @@ What is there already is left, and anything else is refused, with the changes th
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Final, cast
 
 from heksher.server.errors import ConflictError, PrunedError
@@ -19,7 +21,9 @@ from heksher.server.json_form import (
 )
 from heksher.server.operations.change_list import find_told
 from heksher.server.operations.change_origin import ObjectKey, find_origins, identify_object, list_changeable
+from heksher.server.operations.deletion_protection import NO_PROTECTION, DeletionProtection
 from heksher.server.operations.loading import IMPORTING
+from heksher.server.operations.policies import is_override, is_recent_change
 from heksher.server.operations.restoring import Restorer
 from heksher.server.storage.base import (
     CONTEXT_FEATURES,
@@ -37,6 +41,7 @@ from heksher.server.storage.base import (
     Written,
 )
 from heksher.server.storage.gathering_writer import GatheringWriter, Lookups
+from heksher.server.storage.proposal_records import PROPOSAL
 from heksher.value_type import JSON
 
 _REVERTIBLE_KINDS: Final = frozenset({CONTEXT_FEATURES, SETTING, RULE})
@@ -45,7 +50,14 @@ _SETS: Final = frozenset({"configurable_features", "aliases"})
 _ALL_CHANGES: Final = 2**31 - 1
 
 
-def revert(storage: Storage, revision: int, origin: Origin, *, is_forced: bool = False) -> Written[int]:
+def revert(
+    storage: Storage,
+    revision: int,
+    origin: Origin,
+    *,
+    is_forced: bool = False,
+    protection: DeletionProtection = NO_PROTECTION,
+) -> Written[int]:
     """Take a change back, and return how many objects were changed by that; there may be none.
 
     Args:
@@ -53,6 +65,7 @@ def revert(storage: Storage, revision: int, origin: Origin, *, is_forced: bool =
         revision: of the change. Of two entries that are told as one, either is both.
         origin: who takes it back.
         is_forced: whether settings may be deleted by that.
+        protection: says by whom they are used, if they may not.
 
     Raises:
         NotFoundError: there is no such change.
@@ -64,22 +77,31 @@ def revert(storage: Storage, revision: int, origin: Origin, *, is_forced: bool =
 
     def work(writer: Writer) -> int:
         known = writer.count_changes()
-        changes, newest = _find_changes(writer, revision)
+        changes, newest, at = _find_changes(writer, revision)
         names = _find_names(writer, changes)
         gathering = GatheringWriter(writer, _foresee(changes, names))
-        restorer = Restorer(gathering, origin, f"revert {revision}", since=newest, is_forced=is_forced)
+        # An incident does not wait for a second person.
+        restorer = Restorer(
+            gathering,
+            replace(origin, is_reviewed=is_recent_change(at)),
+            f"revert {revision}",
+            since=newest,
+            is_forced=is_forced,
+            protection=protection,
+        )
         undoing = _Undoing(gathering, restorer, names, find_origins(changes))
         for change in reversed(changes):
             undoing.undo(change)
+        size = gathering.count_changes() - known
         restorer.finish()
         gathering.flush()
-        return writer.count_changes() - known
+        return size
 
     return storage.write(work, origin)
 
 
-def _find_changes(reader: Reader, revision: int) -> tuple[list[LoggedChange], int]:
-    """Return the changes that are to be taken back, in their order, and the newest revision that they are of.
+def _find_changes(reader: Reader, revision: int) -> tuple[list[LoggedChange], int, datetime]:
+    """Return the changes that are to be taken back, in their order, and the newest entry's number and time.
 
     Raises:
         NotFoundError: there is no such entry yet.
@@ -90,12 +112,17 @@ def _find_changes(reader: Reader, revision: int) -> tuple[list[LoggedChange], in
     except PrunedError as error:
         raise ConflictError(f"this cannot be taken back: {error}") from error
     revisions = sorted((told.entry.revision, *told.merged))
-    changes = [change for number in revisions for change in reader.changes(number, 0, _ALL_CHANGES)]
+    changes = [
+        change
+        for number in revisions
+        for change in reader.changes(number, 0, _ALL_CHANGES)
+        if change.kind != PROPOSAL and not is_override(change)
+    ]
     if any(change.action == IMPORTING for change in changes):
         raise ConflictError(f"revision {revision} is an import, which cannot be taken back")
     if kinds := sorted({change.kind for change in changes} - _REVERTIBLE_KINDS):
         raise ConflictError(f"revision {revision} is about {', '.join(kinds)}, which cannot be taken back")
-    return changes, told.entry.revision
+    return changes, told.entry.revision, told.entry.at
 
 
 def _find_names(reader: Reader, changes: Iterable[LoggedChange]) -> dict[int | None, str | None]:

@@ -1,7 +1,11 @@
 """Makes a setting with its rules again what it was at an earlier revision, as a change of its own."""
 
+from dataclasses import replace
+
 from heksher.server.errors import ConflictError, NotFoundError, PrunedError
+from heksher.server.operations.deletion_protection import NO_PROTECTION, DeletionProtection
 from heksher.server.operations.imported import is_same_rule, is_same_setting
+from heksher.server.operations.policies import is_recent_state
 from heksher.server.operations.restoring import Restorer
 from heksher.server.operations.rewinding import PastSetting, find_present, require_known, rewind
 from heksher.server.storage.base import (
@@ -20,7 +24,13 @@ from heksher.value_type import shorten
 
 
 def revert_setting(
-    storage: Storage, name: str, revision: int, origin: Origin, *, is_forced: bool = False
+    storage: Storage,
+    name: str,
+    revision: int,
+    origin: Origin,
+    *,
+    is_forced: bool = False,
+    protection: DeletionProtection = NO_PROTECTION,
 ) -> Written[int]:
     """Make a setting what it was, and return how many objects were changed by that; there may be none.
 
@@ -30,6 +40,7 @@ def revert_setting(
         revision: the number of the last change that is kept.
         origin: who wants it.
         is_forced: whether a setting that was not there then may be deleted.
+        protection: says by whom it is used, if it may not.
 
     Raises:
         NotFoundError: there was no such setting, neither then nor now, or there is no such revision yet.
@@ -50,12 +61,22 @@ def revert_setting(
             raise NotFoundError(
                 f"there is no setting named {shorten(repr(name))}, and there was none at revision {revision}", "setting"
             )
+        is_recent = bool(writer.policies()) and is_recent_state(writer, name, revision)
         gathering = GatheringWriter(writer, NO_LOOKUPS)
-        restorer = Restorer(gathering, origin, f"revert to {revision}", since=revision, is_forced=is_forced)
+        # An incident does not wait for a second person.
+        restorer = Restorer(
+            gathering,
+            replace(origin, is_reviewed=is_recent),
+            f"revert to {revision}",
+            since=revision,
+            is_forced=is_forced,
+            protection=protection,
+        )
         _restore(gathering, restorer, name, present, past)
+        size = gathering.count_changes() - known
         restorer.finish()
         gathering.flush()
-        return writer.count_changes() - known
+        return size
 
     return storage.write(work, origin)
 

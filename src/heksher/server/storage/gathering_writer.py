@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from heksher.server.storage.access_records import POLICY, PolicyRecord
 from heksher.server.storage.base import (
     RULE,
     Conditions,
@@ -66,6 +67,9 @@ class GatheringWriter(PassingWriter):
         self._returned: dict[int, RuleRecord] = {}
         self._added: dict[int, RuleRecord] = {}
         self._recorded: list[LoggedChange] = []
+        # The policies, once they were asked for: no unit that this is for changes them. And which were overridden.
+        self._policies: tuple[PolicyRecord, ...] | None = None
+        self._overridden: set[str] = set()
         # The rules that the unit has deleted, whether that was sent or not.
         self._gone: set[int] = set()
         # Settings that the unit has added: they have no rules but those that are known.
@@ -103,6 +107,11 @@ class GatheringWriter(PassingWriter):
             self._inner.record_all(self._recorded)
         for gathered in (self._deleted, self._replaced, self._returned, self._added, self._recorded):
             gathered.clear()
+
+    def policies(self) -> tuple[PolicyRecord, ...]:
+        if self._policies is None:
+            self._policies = self._inner.policies()
+        return self._policies
 
     def forgotten_deletion(self, kind: str, key: str) -> str | None:
         self.flush()
@@ -257,7 +266,9 @@ class GatheringWriter(PassingWriter):
         # The first one begins the entry, whose number and stamp are known then.
         if change.kind == RULE and self._inner.revision() == self._new_revision:
             self._recorded.append(change)
-        else:
+        elif change.kind != POLICY or change.key not in self._overridden:
+            # That a policy was overridden is told once, by however many changes.
+            self._overridden.update({change.key} if change.kind == POLICY else ())
             self.record_all((change,))
 
     def record_all(self, changes: Iterable[LoggedChange]) -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from heksher.server.storage.access_records import PersonRecord, TokenRecord
+from heksher.server.storage.access_records import PersonRecord, PolicyRecord, TokenRecord
 from heksher.server.storage.base import (
     RULE,
     SETTING,
@@ -150,6 +150,14 @@ class MemoryWriter(MemoryNotes, Writer):
     def set_signing_key(self, key: str) -> None:
         with self._unit.change():
             self._state.access.set_signing_key(key)
+
+    def put_policy(self, policy: PolicyRecord) -> None:
+        with self._unit.change():
+            self._state.access.put_policy(policy, self._entry.revision)
+
+    def remove_policy(self, prefix: str) -> None:
+        with self._unit.change():
+            self._state.access.remove_policy(prefix)
 
     def put_webhook(self, webhook: WebhookRecord) -> None:
         with self._unit.change():
