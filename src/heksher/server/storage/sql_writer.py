@@ -6,7 +6,7 @@ does. This module checks only what no constraint can: whether the object to chan
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, true, update
 
@@ -16,13 +16,12 @@ from heksher.server.storage.base import RULE as RULE_KIND
 from heksher.server.storage.base import Conditions, LoggedChange, Origin, RuleRecord, SettingRecord, Writer, Written
 from heksher.server.storage.ceilings import Counts
 from heksher.server.storage.dialect import Dialect
-from heksher.server.storage.json_text import decode_json, decode_json_object
+from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
 from heksher.server.storage.schema import require_version
 from heksher.server.storage.sql_identity import SqlIdentity
 from heksher.server.storage.sql_log import SqlLogAppender
 from heksher.server.storage.sql_notes import SqlNotes
-from heksher.server.storage.sql_state_rows import make_replacement, make_rule_row, make_setting_row
-from heksher.server.storage.sql_statements import in_batches
+from heksher.server.storage.sql_statements import digest_conditions, in_batches, write_conditions
 from heksher.server.storage.storage_errors import ContractError, StorageCorruptError
 from heksher.server.storage.tables import (
     CONTEXT_FEATURE,
@@ -212,9 +211,7 @@ class SqlWriter(SqlNotes, Writer):
             key = {"setting_id": setting_id}
             self._statements.run_later(_DELETE_NAMES, key, doing)
             self._statements.run_later(_DELETE_CONFIGURABLE, key, doing)
-            self._statements.run_later(
-                _REPLACE_SETTING, {**key, **make_setting_row(setting, self._new_revision)}, doing
-            )
+            self._statements.run_later(_REPLACE_SETTING, {**key, **self._make_setting_row(setting)}, doing)
             self._add_names_and_features([(setting_id, setting)])
             self._identity.rename(name, setting.name)
 
@@ -235,39 +232,28 @@ class SqlWriter(SqlNotes, Writer):
         rule_id: int | None = None,
     ) -> RuleRecord:
         with self._unit.change():
-            setting_id = self._identity.find(setting)
-            if rule_id is not None:
-                require_same_rule(rule_id, setting_id, conditions, self._log.find_last(RULE_KIND, str(rule_id)))
             new_id = self.next_rule_id() if rule_id is None else rule_id
-            row = make_rule_row(RuleRecord(new_id, setting, conditions, value, metadata), self._new_revision)
+            row = self._make_rule_row(RuleRecord(new_id, setting, conditions, value, metadata))
+            if rule_id is not None:
+                require_same_rule(rule_id, row["setting_id"], conditions, self._log.find_last(RULE_KIND, str(rule_id)))
             doing = f"adding a rule with the conditions {dict(conditions)} to setting {setting!r}"
-            self._statements.run(_ADD_RULE, {**row, "setting_id": setting_id}, doing)
+            self._statements.run(_ADD_RULE, row, doing)
             self._counters["last_rule_id"] = max(self._counters["last_rule_id"], new_id)
-            return RuleRecord(
-                rule_id=new_id,
-                setting=setting,
-                conditions=dict(conditions),
-                value=decode_json(row["value"]),
-                metadata=decode_json_object(row["metadata"]),
-                revision=self._new_revision,
-            )
+            stored = decode_json(row["value"]), decode_json_object(row["metadata"])
+            return RuleRecord(new_id, setting, dict(conditions), *stored, self._new_revision)
 
     def return_rules(self, rules: Collection[RuleRecord]) -> None:
         with self._unit.change():
             for some in in_batches(rules):
                 last = self._log.find_last_of_each(RULE_KIND, [str(rule.rule_id) for rule in some])
-                rows = []
-                for rule in some:
-                    setting_id = self._identity.find(rule.setting)
-                    require_same_rule(rule.rule_id, setting_id, rule.conditions, last.get(str(rule.rule_id)))
-                    rows.append({**make_rule_row(rule, self._new_revision), "setting_id": setting_id})
+                rows = [self._make_rule_row(rule) for rule in some]
+                for rule, row in zip(some, rows, strict=True):
+                    require_same_rule(rule.rule_id, row["setting_id"], rule.conditions, last.get(str(rule.rule_id)))
                 self._statements.run_each(_ADD_RULE, rows, "adding rules again")
 
     def replace_rule(self, rule: RuleRecord) -> None:
         with self._unit.change():
-            if not self._statements.run(
-                _REPLACE_RULE, make_replacement(rule, self._new_revision), f"replacing rule {rule.rule_id}"
-            ):
+            if not self._statements.run(_REPLACE_RULE, self._make_replacement(rule), f"replacing rule {rule.rule_id}"):
                 raise ContractError(
                     f"there is no rule {rule.rule_id} of setting {rule.setting!r} with the conditions"
                     f" {dict(rule.conditions)}"
@@ -276,7 +262,7 @@ class SqlWriter(SqlNotes, Writer):
     def replace_rules(self, rules: Collection[RuleRecord]) -> None:
         with self._unit.change():
             for some in in_batches(rules):
-                rows = [make_replacement(rule, self._new_revision) for rule in some]
+                rows = [self._make_replacement(rule) for rule in some]
                 if self._statements.run(_REPLACE_RULE, rows, "replacing rules") != len(rows):
                     raise ContractError("a rule to replace is not there with its setting and its conditions")
 
@@ -296,11 +282,7 @@ class SqlWriter(SqlNotes, Writer):
             require_new_ids(rule_ids, self._counters["last_rule_id"], next_rule_id, self._is_logged)
             self.add_settings(settings)
             for batch in in_batches(rules):
-                rows = [
-                    {**make_rule_row(rule, self._new_revision), "setting_id": self._identity.find(rule.setting)}
-                    for rule in batch
-                ]
-                self._statements.run_each(_ADD_RULE, rows, "loading rules")
+                self._statements.run_each(_ADD_RULE, map(self._make_rule_row, batch), "loading rules")
             self._counters["last_rule_id"] = max(self._counters["last_rule_id"], next_rule_id - 1)
 
     def _is_logged(self, rule_id: int) -> bool:
@@ -359,7 +341,7 @@ class SqlWriter(SqlNotes, Writer):
         return self._identity.find_subject(change)
 
     def _add_settings(self, numbered: Sequence[tuple[int, SettingRecord]]) -> None:
-        rows = [{"id": setting_id, **make_setting_row(setting, self._new_revision)} for setting_id, setting in numbered]
+        rows = [{"id": setting_id, **self._make_setting_row(setting)} for setting_id, setting in numbered]
         self._statements.run_each_later(_ADD_SETTING, rows, f"adding setting {numbered[0][1].name!r}")
         self._add_names_and_features(numbered)
         for setting_id, setting in numbered:
@@ -380,3 +362,34 @@ class SqlWriter(SqlNotes, Writer):
             for name in (setting.name, *setting.aliases)
         ]
         self._statements.run_each(_ADD_NAME, names, f"naming setting {numbered[0][1].name!r}")
+
+    def _make_setting_row(self, setting: SettingRecord) -> dict[str, object]:
+        return {
+            "name": setting.name,
+            "type": setting.type,
+            "default_value": encode_json(setting.default_value),
+            "version": setting.version,
+            "metadata": encode_json(setting.metadata),
+            "revision": self._new_revision,
+        }
+
+    def _make_replacement(self, rule: RuleRecord) -> dict[str, object]:
+        return {
+            "rule_id": rule.rule_id,
+            "setting": rule.setting,
+            "digest": digest_conditions(rule.conditions),
+            "value": encode_json(rule.value),
+            "metadata": encode_json(rule.metadata),
+            "revision": self._new_revision,
+        }
+
+    def _make_rule_row(self, rule: RuleRecord) -> dict[str, Any]:
+        return {
+            "id": rule.rule_id,
+            "setting_id": self._identity.find(rule.setting),
+            "conditions_digest": digest_conditions(rule.conditions),
+            "conditions": write_conditions(rule.conditions),
+            "value": encode_json(rule.value),
+            "metadata": encode_json(rule.metadata),
+            "revision": self._new_revision,
+        }
