@@ -34,6 +34,9 @@ MAX_DECLARATIONS: Final = wire.MAX_DECLARATIONS
 # Of one request that makes several writes: they are one transaction, and other writes wait for it.
 MAX_BULK_OPERATIONS: Final = 10_000
 
+# Proposals that wait. Each process looks for those that are due, and for those that are about the same.
+MAX_OPEN_PROPOSALS: Final = 5_000
+
 # Of tokens and people; the names of actors have as many.
 MAX_ACCESS_NAME_CHARACTERS: Final = 100
 # Of one token or person.

@@ -87,6 +87,7 @@ class Metrics:
         self._messages = counter(
             "webhook_messages", "Attempts to send a message to a webhook.", ("webhook", "is_received")
         )
+        self._proposals = _MetricsOfProposals(registry)
         self._max_settings = gauge("max_settings", "Settings that there may be before none is added.", "livemin")
         self._max_rules = gauge("max_rules", "Rules that there may be before none is added.", "livemin")
         self._ending_tokens = gauge(
@@ -159,6 +160,15 @@ class Metrics:
     def count_given_up_webhook(self) -> None:
         """Count a webhook that was switched off as it had failed."""
         self._given_up_webhooks.inc()
+
+    def set_proposals(self, open_: int, overdue_s: float) -> None:
+        """Record how many proposals are open, and for how long the first one that is due has been that."""
+        self._proposals.open.set(open_)
+        self._proposals.overdue_s.set(overdue_s)
+
+    def count_ended_proposal(self, state: str) -> None:
+        """Count a proposal that this process has applied at its time, or has found to be stale then."""
+        self._proposals.ended.labels(state).inc()
 
     def set_streams(self, count: int) -> None:
         """Record how many streams are open in this process."""
@@ -306,6 +316,19 @@ class _Registry:
 
     def render(self) -> tuple[bytes, str]:
         return self._library.generate_latest(self._read), self._library.CONTENT_TYPE_PLAIN_0_0_4
+
+
+class _MetricsOfProposals:
+    """What is told of proposals."""
+
+    def __init__(self, registry: _Registry) -> None:
+        self.open: Gauge = registry.gauge("proposals_open", "Proposals that are open.", "livemax")
+        self.overdue_s: Gauge = registry.gauge(
+            "proposals_overdue_seconds", "For how long the first proposal that is due has been that.", "livemax"
+        )
+        self.ended: Counter = registry.counter(
+            "proposals_ended", "Proposals that were applied at their time, or found to be stale then.", ("state",)
+        )
 
 
 class _Workers:

@@ -65,9 +65,12 @@ BEYOND = {
     "MAX_PAGE_ITEMS": ("GET", "/api/v1/tokens?limit=1001", None, 422),
     "MAX_QUERY_VALUES": ("POST", "/api/v1/query", {"context_filters": {"user": repeat(100_001)}}, 422),
 }
-# They bound what the service says and keeps, not what it takes: test_error_handlers_full, test_webhook_routes and
-# test_storage_usage have the last four.
-OF_ANSWERS = {"MAX_REPORTED_ERRORS", "MAX_CACHE_BYTES", "MAX_SETTINGS", "MAX_RULES", "MAX_WEBHOOKS", "MAX_CLIENTS"}
+# They bound what the service says and keeps, not what it takes: test_error_handlers_full, test_webhook_routes,
+# test_storage_usage and test_proposal_routes_refusals have the last five.
+OF_ANSWERS = {
+    "MAX_REPORTED_ERRORS", "MAX_CACHE_BYTES", "MAX_SETTINGS", "MAX_RULES", "MAX_WEBHOOKS", "MAX_CLIENTS",
+    "MAX_OPEN_PROPOSALS",
+}  # fmt: skip
 # It is told where the features of a setting are known: test_value_limits has that.
 OF_SETTINGS = {"MAX_LIMITS_BYTES"}
 # They end connections: tests/unit/server/http has those.

@@ -24,6 +24,7 @@ def render(metrics: Metrics) -> dict[str, float]:
     return read_metrics(metrics.render()[0].decode())
 
 
+@pytest.mark.trap(46)
 def test_requests_are_counted_and_timed():
     """By route and status; the times by route alone."""
     metrics = Metrics()
@@ -68,6 +69,8 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
     metrics.set_tokens_ending(6)
     metrics.set_webhooks(3, 1)
     metrics.count_given_up_webhook()
+    metrics.set_proposals(7, 1.5)
+    metrics.count_ended_proposal("applied")
     metrics.set_connections(8, 192, 4096)
     metrics.count_ended_connection("room")
     metrics.set_wanted_workers(4)
@@ -96,6 +99,9 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
         "heksher_webhooks": 3,
         "heksher_webhooks_failing": 1,
         "heksher_webhooks_given_up_total": 1,
+        "heksher_proposals_open": 7,
+        "heksher_proposals_overdue_seconds": 1.5,
+        'heksher_proposals_ended_total{state="applied"}': 1,
         "heksher_connections": 8,
         "heksher_connections_limit": 192,
         "heksher_request_bytes": 4096,

@@ -31,6 +31,7 @@ from heksher.server.operations.expecting_storage import ExpectingStorage
 from heksher.server.storage.base import Conditions, Expectation, Origin, Storage, Written
 from heksher.server.storage.gathering_writer import Lookups
 from heksher.value_type import JSON, shorten
+from heksher.wire import SETTINGS_PATH
 
 WriteMethod = Literal["POST", "PUT", "PATCH", "DELETE"]
 
@@ -106,13 +107,15 @@ class WriteCall:
     """A write that was read.
 
     Attributes:
-        role: what its route needs.
+        path: of its route.
+        role: what that needs.
         handle: handles the request.
         arguments: what stands in it.
         given: the names of what it takes besides.
         expected: what it expects of the object that it is about; ``None`` for nothing.
     """
 
+    path: str
     role: Role | None
     handle: Callable[..., Response]
     arguments: Mapping[str, object]
@@ -174,19 +177,21 @@ def make_all(reader: WriteReader, named: Iterable[NamedWrite], surroundings: Sur
         StepError: one was refused; nothing was stored.
         StorageUnavailableError: the storage cannot be reached.
     """
-    calls = [_try_read(reader, write) for write in named]
+    calls = [try_read(reader, write) for write in named]
     steps = [partial(_make, call, surroundings) for call in calls]
-    lookups = foresee(call for call in calls if isinstance(call, WriteCall))
-    return run_all(surroundings.storage, steps, surroundings.origin, lookups)
+    return run_all(surroundings.storage, steps, surroundings.origin, foresee(calls))
 
 
-def foresee(calls: Iterable[WriteCall]) -> Lookups:
-    """Return what writes will look up, as far as what stands in their requests says it."""
+def foresee(calls: Iterable[WriteCall | UnreadableWriteError]) -> Lookups:
+    """Return what writes will look up, as far as they could be read, and what stands in their requests says it."""
     settings: set[str] = set()
     rule_ids: set[int] = set()
     rules: list[tuple[str, Conditions]] = []
     for call in calls:
-        if isinstance(name := call.arguments.get("name"), str):
+        if isinstance(call, UnreadableWriteError):
+            continue
+        # Context features have names, too.
+        if call.path.startswith(SETTINGS_PATH) and isinstance(name := call.arguments.get("name"), str):
             settings.add(name)
         if isinstance(rule_id := call.arguments.get("rule_id"), int):
             rule_ids.add(rule_id)
@@ -198,18 +203,30 @@ def foresee(calls: Iterable[WriteCall]) -> Lookups:
     return Lookups(settings, rule_ids, rules)
 
 
-def _try_read(reader: WriteReader, named: NamedWrite) -> WriteCall | UnreadableWriteError:
+def try_read(reader: WriteReader, named: NamedWrite) -> WriteCall | UnreadableWriteError:
+    """Return a write, or why it cannot be read."""
     try:
         return reader.read(named)
     except UnreadableWriteError as error:
         return error
 
 
-def _make(call: WriteCall | UnreadableWriteError, surroundings: Surroundings, storage: Storage) -> JSONObject:
-    # What cannot be read is refused in its turn: a write before it may be refused for another reason.
+def make_read(call: WriteCall | UnreadableWriteError, surroundings: Surroundings) -> JSONObject:
+    """Make a write, and return status, body and tag of its answer.
+
+    What cannot be read is refused in its turn: a write before it may be refused for another reason.
+
+    Raises:
+        OperationError: it was refused, or cannot be read.
+        StorageUnavailableError: the storage cannot be reached.
+    """
     if isinstance(call, UnreadableWriteError):
         raise call
-    return call.make(surroundings._replace(storage=storage))
+    return call.make(surroundings)
+
+
+def _make(call: WriteCall | UnreadableWriteError, surroundings: Surroundings, storage: Storage) -> JSONObject:
+    return make_read(call, surroundings._replace(storage=storage))
 
 
 class _Handler:
@@ -254,7 +271,7 @@ class _Handler:
         expected = self._read_expectation(texts, named.if_match, faults)
         if faults:
             raise UnreadableWriteError(faults)
-        return WriteCall(self._route.access.role, self._handle, arguments, self._given, expected)
+        return WriteCall(self._route.path, self._route.access.role, self._handle, arguments, self._given, expected)
 
     def _read_query(self, query: str, arguments: dict[str, object], faults: list[dict[str, Any]]) -> None:
         # What is missing has a default, as in all writes that can be named.

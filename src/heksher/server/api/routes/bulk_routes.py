@@ -25,18 +25,16 @@ from heksher.server.api.routes import (
 )
 from heksher.server.api.routing import (
     ConfigDependency,
-    OriginDependency,
+    EditOriginDependency,
     ProtectionDependency,
     StorageDependency,
     make_router,
 )
 from heksher.server.api.write_call import Surroundings, WriteReader, make_all
 from heksher.server.asgi.access import writes
-from heksher.wire import DECLARE_MANY_PATH
+from heksher.wire import BULK_PATH, DECLARE_MANY_PATH
 
 router: APIRouter = make_router("bulk", has_problem_details=True)
-
-BULK_PATH: Final = "/api/v1/bulk"
 
 _V1_GROUPS: Final = (
     declaration_routes,
@@ -68,7 +66,7 @@ def make_writes(
     body: BulkRequest,
     storage: StorageDependency,
     config: ConfigDependency,
-    origin: OriginDependency,
+    origin: EditOriginDependency,
     protection: ProtectionDependency,
 ) -> Response:
     """Each operation is a write of v1, and sees what those before it have changed.

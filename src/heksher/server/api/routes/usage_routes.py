@@ -1,6 +1,6 @@
 """The routes that tell which settings programs ask for, and which programs these are."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from starlette.concurrency import run_in_threadpool
@@ -13,11 +13,9 @@ from heksher.server.asgi.access import reads
 from heksher.server.limits import MAX_USAGE_DAYS
 from heksher.server.operations.usage_reports import UsageReport, make_client_key, report_clients, report_settings
 from heksher.value_type import JSON
+from heksher.wire import CLIENTS_PATH, USAGE_PATH
 
 router: APIRouter = make_router("usage", has_problem_details=True)
-
-USAGE_PATH: Final = "/api/v1/usage"
-CLIENTS_PATH: Final = "/api/v1/clients"
 
 
 @router.get(
