@@ -1,7 +1,8 @@
 """Install what ``make dist`` has built as its users do, into empty environments, and use it.
 
-For each version of Python that heksher supports: the client alone, then the service with it; both by pip. At last the
-service without installing it, by ``uvx``. A version without an interpreter is named, and makes the result a failure.
+For each version of Python that heksher supports: the client alone, then the commands over HTTP, then the service with
+it; all by pip. At last the service without installing it, by ``uvx``. A version without an interpreter is named, and
+makes the result a failure.
 """
 
 import os
@@ -26,6 +27,15 @@ size = heksher.Setting("size", int, ["user"], 3)
 with heksher.ThreadHeksherClient("http://127.0.0.1:9", 60, ["user"], on_start_failure="continue"):
     assert size.get(user="me") == 3
 print(heksher.__version__)
+"""
+# Without the service, a command gets as far as to the address that it has to be told.
+COMMANDS = """\
+import os, subprocess, sys
+from importlib.util import find_spec
+assert find_spec("fastapi") is None
+os.environ.pop("HEKSHER_URL", None)
+asked = subprocess.run([sys.executable, "-m", "heksher", "get", "size"], capture_output=True, text=True)
+assert asked.returncode == 2 and "HEKSHER_URL is not set" in asked.stderr, asked.stderr
 """
 ADDRESS = re.compile(r"listens on (http://\S+)")
 PAGES = ("/api/health", "/docs", "/docs/assets/swagger-ui-5.35.0.bundle.js", "/openapi.json")
@@ -65,11 +75,13 @@ def attempt(trial: Callable[[Path], None]) -> str:
 
 
 def try_python(place: Path, python: str, wheel: Path) -> None:
-    """Install the client, use it, install the service, use that."""
+    """Install the client, use it, install the commands over HTTP, use one, install the service, use that."""
     run([python, "-m", "venv", place / "venv"], place)
     own = python_of(place / "venv")
     run([own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel], place)
     run([own, "-c", CLIENT.format(prefix=str(place))], place)
+    run([own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{wheel}[cli]"], place)
+    run([own, "-c", COMMANDS], place)
     run([own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{wheel}[server]"], place)
     serve([own.with_name("heksher")], place)
 

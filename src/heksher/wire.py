@@ -21,6 +21,12 @@ STREAM_PATH: Final = "/api/v1/stream"
 EVALUATE_PATH: Final = "/api/v1/evaluate"
 CONTEXTS_PATH: Final = "/api/v1/contexts"
 LINT_PATH: Final = "/api/v1/lint"
+CHANGES_PATH: Final = "/api/v1/changes"
+DIFF_PATH: Final = "/api/v1/diff"
+USAGE_PATH: Final = "/api/v1/usage"
+CLIENTS_PATH: Final = "/api/v1/clients"
+BULK_PATH: Final = "/api/v1/bulk"
+PROPOSALS_PATH: Final = "/api/v1/proposals"
 
 # An addition of ours to the query's answer, on 200 and 304 alike: the feature order that its rules were written in,
 # comma-separated. A client that sees it need not ask for the order; one that does not see it asks at each update

@@ -1,17 +1,23 @@
-"""The command line, one module per group of commands. It needs ``heksher[server]``.
+"""The command line, one module per group of commands.
 
-This module imports nothing from that extra, so that it can report when the extra is missing.
+``local`` has the commands on the machine of a service, which need ``heksher[server]``; ``remote`` those that ask a
+service over HTTP, for which ``heksher[cli]`` is enough. This module imports nothing from the extras, so that it can
+report when one is missing.
 """
 
 import sys
+from typing import Final
 
-# The import names of the parts of the extra "server".
-_EXTRA = frozenset(
-    {
-        "alembic", "argon2", "authlib", "backports", "click", "fastapi", "httptools", "itsdangerous",
-        "prometheus_client", "pydantic", "sqlalchemy", "starlette", "uvloop",
-    }
-)  # fmt: skip
+# The import names of the parts of each extra.
+_EXTRAS: Final = {
+    "cli": frozenset({"click", "rich"}),
+    "server": frozenset(
+        {
+            "alembic", "argon2", "authlib", "backports", "fastapi", "httptools", "itsdangerous", "jsonschema",
+            "prometheus_client", "pydantic", "sqlalchemy", "starlette", "uvloop",
+        }
+    ),
+}  # fmt: skip
 
 
 def main() -> None:
@@ -21,8 +27,11 @@ def main() -> None:
 
         heksher()
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in _EXTRA:
+        missing = (error.name or "").partition(".")[0]
+        extra = next((extra for extra, names in _EXTRAS.items() if missing in names), None)
+        if extra is None:
             raise
         sys.exit(
-            f'the command line needs {error.name}, which is not installed: install heksher with its extra "server"'
+            f"this command needs {error.name}, which is not installed: install heksher with its extra {extra},"
+            f" as by pip install 'heksher[{extra}]'"
         )

@@ -21,11 +21,21 @@ def tell(message: str) -> None:
         click.echo(message)
     except BrokenPipeError:
         raise
+    except UnicodeEncodeError as error:
+        raise UntoldError(
+            f"the standard output, whose encoding is {error.encoding}, cannot have {error.object[error.start]!a}: set"
+            " PYTHONIOENCODING=utf-8"
+        ) from None
     except OSError as error:
         # What is left of it in memory would be tried once more at the end of the process.
         with suppress(OSError):
             sys.stdout.close()
         raise UntoldError(f"the standard output cannot be written to: {error.strerror}") from None
+
+
+def note(message: str) -> None:
+    """Write a line to the standard error: what is good to know, and no part of what was asked for."""
+    click.echo(message, err=True)
 
 
 def tell_once(secret: str) -> None:

@@ -1,18 +1,49 @@
-"""The group that all commands belong to."""
+"""The group that all commands belong to.
+
+Each command is imported when it is asked for: one that asks a service over HTTP needs nothing of those that run one.
+"""
 
 import re
+from importlib import import_module
 from typing import Any, Final
 
 import click
 
-from heksher.cli.access_commands import access
-from heksher.cli.backup import backup, restore
-from heksher.cli.health_check import health
-from heksher.cli.import_from import import_from
-from heksher.cli.migrate import migrate
-from heksher.cli.prune import prune
-from heksher.cli.serve import serve
 from heksher.version import __version__
+
+# Where each command is: a module below this package, and the command's name there.
+_COMMANDS: Final = {
+    "get": ("remote.evaluation_commands", "get"),
+    "why": ("remote.evaluation_commands", "why"),
+    "rules": ("remote.rules_command", "rules"),
+    "changes": ("remote.history_commands", "changes"),
+    "diff": ("remote.history_commands", "diff"),
+    "revert": ("remote.revert_command", "revert"),
+    "set": ("remote.rule_commands", "set_value"),
+    "unset": ("remote.rule_commands", "unset"),
+    "bulk": ("remote.bulk_command", "bulk"),
+    "propose": ("remote.proposal_commands", "propose"),
+    "proposals": ("remote.proposal_commands", "proposals"),
+    "approve": ("remote.proposal_commands", "approve"),
+    "decline": ("remote.proposal_commands", "decline"),
+    "withdraw": ("remote.proposal_commands", "withdraw"),
+    "usage": ("remote.usage_commands", "usage"),
+    "clients": ("remote.usage_commands", "clients"),
+    "lint": ("remote.lint_command", "lint"),
+    "serve": ("local.serve", "serve"),
+    "health": ("local.health_check", "health"),
+    "migrate": ("local.migrate", "migrate"),
+    "backup": ("local.backup", "backup"),
+    "restore": ("local.backup", "restore"),
+    "prune": ("local.prune", "prune"),
+    "import-from": ("local.import_from", "import_from"),
+    "access": ("local.access_commands", "access"),
+}
+
+_SECTIONS: Final = {
+    "remote.": "Commands that ask the service at HEKSHER_URL",
+    "local.": "Commands on the machine of a service",
+}
 
 # What may be secret in arguments that stand where nobody expects them, such as a database without its option, or a
 # token in the place of its name.
@@ -20,7 +51,27 @@ _SECRET: Final = re.compile(r"(?<=://)\S*|(?<=password=)\S+|(?<=\bhks_)[\w-]+", 
 
 
 class _Commands(click.Group):
-    """Commands whose errors of use show no password."""
+    """Commands that are imported when they are asked for, and whose errors of use show no password."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature of click
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - see above
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"heksher.cli.{module}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        limit = formatter.width - 6 - max(map(len, _COMMANDS))
+        for place, title in _SECTIONS.items():
+            names = [name for name, (module, _) in _COMMANDS.items() if module.startswith(place)]
+            rows = [
+                (name, command.get_short_help_str(limit)) for name in names if (command := self.get_command(ctx, name))
+            ]
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -36,7 +87,3 @@ class _Commands(click.Group):
 @click.version_option(__version__, message="heksher %(version)s")
 def heksher() -> None:
     """Settings whose values depend on context: the Heksher service and tools for it."""
-
-
-for _command in (serve, health, migrate, backup, restore, prune, import_from, access):
-    heksher.add_command(_command)

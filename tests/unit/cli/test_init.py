@@ -23,18 +23,21 @@ def run_without(modules: str, *arguments: str) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize(
-    ("module", "arguments"),
+    ("module", "extra", "arguments"),
     [
-        ("click", ["--help"]),
-        ("fastapi", ["serve", "--port", "0", "--db", "memory:"]),
-        ("httptools", ["serve", "--port", "0", "--db", "memory:"]),
-        ("sqlalchemy", ["serve", "--port", "0", "--db", "never-made.db"]),
+        ("click", "cli", ["--help"]),
+        ("fastapi", "server", ["serve", "--port", "0", "--db", "memory:"]),
+        ("httptools", "server", ["serve", "--port", "0", "--db", "memory:"]),
+        ("sqlalchemy", "server", ["serve", "--port", "0", "--db", "never-made.db"]),
     ],
 )
-def test_a_missing_extra_is_told_in_one_line(module: str, arguments: list[str]):
+def test_a_missing_extra_is_told_in_one_line(module: str, extra: str, arguments: list[str]):
     """With what to install, and exit code 1."""
     result = run_without(module, *arguments)
-    expected = f'the command line needs {module}, which is not installed: install heksher with its extra "server"\n'
+    expected = (
+        f"this command needs {module}, which is not installed: install heksher with its extra {extra},"
+        f" as by pip install 'heksher[{extra}]'\n"
+    )
     assert (1, "", expected) == (result.returncode, result.stdout, result.stderr)
 
 

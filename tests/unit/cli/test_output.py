@@ -10,13 +10,13 @@ from click.testing import CliRunner, Result
 from heksher.cli.root import heksher as command
 
 
-def run(monkeypatch: pytest.MonkeyPatch, number: int) -> Result:
+def run(monkeypatch: pytest.MonkeyPatch, error: Exception) -> Result:
     """Show the grants to an output that fails with an error."""
     echo = click.echo
 
     def fail(message: object = None, *, err: bool = False, **options: object) -> None:
         if not err and "file" not in options:
-            raise OSError(number, os.strerror(number))
+            raise error
         echo(message, err=err, **options)
 
     monkeypatch.setattr(click, "echo", fail)
@@ -25,7 +25,7 @@ def run(monkeypatch: pytest.MonkeyPatch, number: int) -> Result:
 
 def test_an_output_that_cannot_be_written_to_is_an_error_of_one_line(monkeypatch: pytest.MonkeyPatch):
     """Whatever the command is."""
-    result = run(monkeypatch, errno.ENOSPC)
+    result = run(monkeypatch, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     assert (1, "Error: the standard output cannot be written to: No space left on device\n") == (
         result.exit_code,
         result.stderr,
@@ -34,5 +34,12 @@ def test_an_output_that_cannot_be_written_to_is_an_error_of_one_line(monkeypatch
 
 def test_a_reader_that_has_seen_enough_is_no_error_to_tell_of(monkeypatch: pytest.MonkeyPatch):
     """As in ``heksher access grants | head -1``."""
-    result = run(monkeypatch, errno.EPIPE)
+    result = run(monkeypatch, OSError(errno.EPIPE, os.strerror(errno.EPIPE)))
     assert (1, "") == (result.exit_code, result.stderr)
+
+
+def test_an_output_in_another_encoding_is_an_error_of_one_line(monkeypatch: pytest.MonkeyPatch):
+    """Which says what to do."""
+    result = run(monkeypatch, UnicodeEncodeError("ascii", "Gr\xf6\xdfe", 2, 4, "ordinal not in range(128)"))
+    expected = "Error: the standard output, whose encoding is ascii, cannot have '\\xf6': set PYTHONIOENCODING=utf-8\n"
+    assert (1, expected) == (result.exit_code, result.stderr)

@@ -3,11 +3,13 @@
 import re
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 import heksher
 from heksher.cli.root import heksher as command
+from tests.support.processes import run_python
 
 URL = "postgresql://user:pa55@host/db#pa55"
 
@@ -37,6 +39,20 @@ def test_help_lists_the_commands(option: str):
 def test_an_unknown_command_is_an_error():
     """Of use, hence 2."""
     assert 2 == CliRunner().invoke(command, ["nonsense"]).exit_code
+
+
+def test_what_asks_a_service_imports_nothing_of_one():
+    """So heksher[cli] is enough for it, and it starts quickly; rich is for tables at a terminal."""
+    program = (
+        "import sys; from heksher.cli import main; sys.argv = ['heksher', 'get', '--help']\n"
+        "try: main()\n"
+        "except SystemExit: print(*sys.modules)"
+    )
+    loaded = run_python(["-c", program])[-1].split()
+    assert [] == [
+        name for name in loaded if name.startswith(("heksher.server", "heksher.cli.local", "rich", "fastapi"))
+    ]
+    assert "heksher.cli.remote.evaluation_commands" in loaded
 
 
 @pytest.mark.parametrize(
@@ -78,7 +94,21 @@ def test_an_error_shows_no_password(arguments: list[str], tmp_path: Path, monkey
     assert [] == list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", command.commands)
+def test_help_tells_the_two_kinds_of_commands_apart():
+    """Those that ask a service come first."""
+    text = CliRunner().invoke(command, ["--help"]).output
+    places = [text.index(part) for part in ("HEKSHER_URL:", "  get ", "on the machine of a service:", "  serve ")]
+    assert sorted(places) == places
+
+
+@pytest.mark.parametrize("name", ["get", "set", "bulk"])
+def test_commands_over_http_say_what_their_exit_status_means(name: str):
+    """Each of them."""
+    text = CliRunner().invoke(command, [name, "--help"]).output
+    assert "  6  the service was not reached, or cannot answer now\n" in text
+
+
+@pytest.mark.parametrize("name", command.list_commands(click.Context(command)))
 def test_help_offers_what_is_taken(name: str):
     """A database in memory ends with its process, so a service alone can have one; and only that one listens."""
     text = " ".join(CliRunner().invoke(command, [name, "--help"], terminal_width=10_000).output.split())

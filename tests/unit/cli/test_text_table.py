@@ -1,6 +1,45 @@
 """Tables for terminals."""
 
-from heksher.cli.text_table import draw_table
+import re
+
+import pytest
+
+from heksher.cli import text_table
+from heksher.cli.text_table import draw_fitting_table, draw_table
+
+HEADINGS = ("N", "CONDITIONS", "WHY")
+ROWS = [("1", "environment=production user=ada", "[bold]a rule that stands in brackets[/bold]"), ("2", "", "")]
+
+
+@pytest.fixture
+def draw_at_terminal(monkeypatch: pytest.MonkeyPatch):
+    """Draws the table above as for a terminal that is so wide, and returns its lines without colours."""
+
+    def draw(columns: int) -> list[str]:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setattr(text_table.sys.stdout, "isatty", lambda: True, raising=False)
+        return re.sub(r"\x1b\[[0-9;]*m", "", draw_fitting_table(HEADINGS, ROWS)).splitlines()
+
+    return draw
+
+
+def test_a_table_that_fits_is_the_plain_one(draw_at_terminal):
+    """What looks like markup is none."""
+    assert draw_table(HEADINGS, ROWS).splitlines() == [line.rstrip() for line in draw_at_terminal(120)]
+
+
+@pytest.mark.parametrize("columns", [20, 45, 60])
+def test_a_table_is_as_wide_as_the_terminal(draw_at_terminal, columns: int):
+    """Cells are broken, and nothing is left out."""
+    lines = draw_at_terminal(columns)
+    assert max(map(len, lines)) <= columns
+    shown = "".join("".join(lines).split())
+    assert len("".join("".join((*HEADINGS, *sum(ROWS, ()))).split())) + 2 == len(shown)
+
+
+def test_anywhere_else_nothing_is_broken():
+    """A row is a line, also where a terminal is narrow."""
+    assert draw_table(HEADINGS, ROWS) == draw_fitting_table(HEADINGS, ROWS)
 
 
 def test_columns_are_as_wide_as_their_widest_cell():

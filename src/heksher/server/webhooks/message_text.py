@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from heksher.server.json_bytes import encode
 from heksher.server.storage.base import CONTEXT_FEATURES, RULE
+from heksher.server.storage.proposal_records import PROPOSAL
 from heksher.value_type import JSON, shorten
 
 # A channel is no place to read more in, and Slack wants no text above 4,000 characters.
@@ -38,6 +39,8 @@ def describe_part(part: Part) -> str:
     what, before, after = _name(part), part["before"], part["after"]
     if part.get("is_shortened"):
         return f"{what}: {part['action']} (too long to be shown)"
+    if part["kind"] == PROPOSAL:
+        return f"{what} was applied"
     if before is None:
         return _join(f"{what} was added", _list_values(after))
     if after is None:

@@ -42,6 +42,14 @@ WHOLE: dict[str, Any] = {
             "rule 7 of cache_ttl: value 1 → 2",
         ),
         (
+            {"kind": "proposal", "key": "7", "action": "apply", "before": None, "after": {"author": "ada"}},
+            "proposal 7 was applied",
+        ),
+        (
+            {"kind": "policy", "key": "shop.", "action": "override", "before": {}, "after": {}},
+            "policy shop.: override",
+        ),
+        (
             {**SETTING, "action": "declare", "before": None, "after": WHOLE},
             'setting cache_ttl was added: type "int"; default_value 60',
         ),

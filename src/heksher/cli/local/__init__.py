@@ -1,0 +1,1 @@
+"""The commands on the machine of a service: they run it, or work on its database. They need ``heksher[server]``."""
