@@ -43,10 +43,10 @@ class Shell:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("HEKSHER_")}
         self.environment = {**inherited, "HEKSHER_URL": url, "HEKSHER_TOKEN": token}
 
-    def run(self, *arguments: str, stdin: str = "") -> Ran:
+    def run(self, *arguments: str, stdin: str = "", **environment: str) -> Ran:
         result = subprocess.run(
             self._name(arguments),
-            env=self.environment,
+            env={**self.environment, **environment},
             input=stdin,
             capture_output=True,
             text=True,
@@ -85,8 +85,7 @@ def create_token(database: Path, name: str, grant: str) -> str:
 
 def test_a_pipe_gets_plain_lines(shell: Shell):
     """However narrow the terminal beside it is."""
-    shell.environment["COLUMNS"] = str(NARROW)
-    ran = shell.run("changes", "--rule", "1")
+    ran = shell.run("changes", "--rule", "1", COLUMNS=str(NARROW))
     assert (0, "") == (ran.status, ran.stderr)
     heading, row = ran.stdout.splitlines()
     assert heading.startswith("REVISION  WHEN (UTC)")
