@@ -161,6 +161,10 @@ bench-guard: ## instructions of one read in relation to an empty call; fails abo
 bench-replicas: env-test ## how soon one replica answers what another wrote, and that nobody goes back (ARGS='--help')
 	$(BENCH) benchmarks.replicas $(ARGS)
 
+.PHONY: bench-usage
+bench-usage: env-test ## what it costs to count which clients ask for which settings; needs wrk and valgrind (QUICK=1, ARGS=--instructions)
+	$(BENCH) benchmarks.usage $(BENCH_ARGS) $(ARGS)
+
 .PHONY: bench-access
 bench-access: env-test ## what access control costs, and how soon a revocation holds; needs wrk (QUICK=1)
 	$(BENCH) benchmarks.access_control $(BENCH_ARGS) --json .benchmarks/access.json $(ARGS)
@@ -172,6 +176,10 @@ access-rollout: env-test ## twenty programs while access is switched on: no fail
 .PHONY: bench-log
 bench-log: env-test ## the change log with a million entries: bytes for each, milliseconds for a page (QUICK=1: a tenth)
 	$(BENCH) benchmarks.log $(BENCH_ARGS) $(ARGS)
+
+.PHONY: bench-history
+bench-history: env-test ## 100,000 changes: bytes for each, a page, differences, the past, reverts, starts (QUICK=1: a tenth)
+	$(BENCH) benchmarks.history $(BENCH_ARGS) $(ARGS)
 
 .PHONY: bench-evaluate
 bench-evaluate: env-test ## evaluation with 10,000 settings and 100,000 rules, rules without effect, consequences (QUICK=1: a tenth)
@@ -198,6 +206,10 @@ bench-start: env-test ## starts of many processes and settings, and what one bad
 bench-failover: env-test ## a standby of PostgreSQL takes over, 20 times in each of 9 ways (ARGS='--drills 5 --only synchronous')
 	$(BENCH) benchmarks.failover $(ARGS)
 
+.PHONY: proposals-drill
+proposals-drill: env-test ## a thousand proposals with times, while one of two replicas is killed (ARGS='--proposals 100 --seconds 20')
+	$(BENCH) benchmarks.proposals $(ARGS)
+
 .PHONY: bench-start-postgres
 bench-start-postgres: env-test ## a hundred processes that start on PostgreSQL, also 2 ms away, and without it (QUICK=1: ten)
 	$(BENCH) benchmarks.start_postgres $(BENCH_ARGS) $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)
@@ -209,6 +221,14 @@ bench-outage-db: env-test ## two replicas under load while PostgreSQL is stopped
 .PHONY: bench-locks
 bench-locks: env-test ## how long answers take while a table of PostgreSQL is locked (SECONDS=5; SOURCE=DIR: another source tree)
 	$(BENCH) benchmarks.locked_tables $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(SOURCE),--source '$(SOURCE)') $(ARGS)
+
+.PHONY: bench-webhooks
+bench-webhooks: env-test ## what webhooks cost those who write: none, a hundred (SECONDS=5; default 20)
+	$(BENCH) benchmarks.webhook_cost $(if $(SECONDS),--seconds '$(SECONDS)') $(ARGS)
+
+.PHONY: webhook-drill
+webhook-drill: env-test ## webhooks whose receivers fail, hang, redirect, drip: all revisions arrive in order (ARGS='--help')
+	$(BENCH) benchmarks.webhook_drill $(ARGS)
 
 .PHONY: sick-states
 sick-states: env-test ## what a service says while its database cannot be written to (SOURCE=DIR: another source tree)

@@ -18,7 +18,8 @@ from typing import Final, NamedTuple
 
 from benchmarks.environments import UnavailableError
 from benchmarks.figures import Line
-from benchmarks.load.guarded_path import TOKENS, Pairs, compare_access
+from benchmarks.load.guarded_path import TOKENS, compare_access
+from benchmarks.load.pairs import describe_pairs
 from benchmarks.load.revocation import Revocations, measure_revocations
 from benchmarks.report import render_terminal_section
 
@@ -45,7 +46,7 @@ QUICK: Final = Effort(rounds=3, seconds=1, revocations=10)
 def describe_path(directory: Path, effort: Effort) -> Iterator[Line]:
     """Requests per second, with access on and off."""
     for figures in compare_access(directory, effort.rounds, effort.seconds):
-        yield from _describe_pairs(figures)
+        yield from describe_pairs(figures, f"on, {TOKENS:,} tokens in turns", MIN_SHARE)
 
 
 def describe_revocations(_directory: Path, effort: Effort) -> Iterator[Line]:
@@ -59,22 +60,6 @@ SECTIONS: Final[Mapping[str, Callable[[Path, Effort], Iterator[Line]]]] = {
     "Access on, in relation to access off": describe_path,
     "From the revocation of a token to its refusal": describe_revocations,
 }
-
-
-def _describe_pairs(figures: Pairs) -> Iterator[Line]:
-    share = statistics.median(figures.shares)
-    span = f"{figures.shares[0]:.0%} to {figures.shares[-1]:.0%} in {len(figures.shares)} pairs"
-    failed = f", {figures.failed} failed" if figures.failed else ""
-    speeds = f"{figures.on_per_s:,.0f}/s, off: {figures.off_per_s:,.0f}/s"
-    yield Line(
-        f"{figures.status}: on, {TOKENS:,} tokens in turns; {figures.against}",
-        f"{speeds}; {share:.0%} ({span}){failed}",
-        share >= MIN_SHARE and not figures.failed,
-    )
-    yield Line(
-        f"{figures.status}: the service's processor time for each; {figures.against}",
-        f"{figures.on_us:.1f} µs, off: {figures.off_us:.1f} µs; {figures.off_us / figures.on_us:.0%}",
-    )
 
 
 def _describe_revocations(found: Revocations, listening: str, aim_s: float) -> Iterator[Line]:

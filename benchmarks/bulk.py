@@ -1,8 +1,8 @@
 """Thousands of writes in one request: ``make bench-bulk``.
 
-10,000 new rules, then a new value for each, then their deletions, one request each, on SQLite and on PostgreSQL on the
-same machine: seconds until the answer, of which other writes wait for most. Ends with 1 if one takes too long, or if
-one that is refused at its last operation leaves anything.
+10,000 new rules, then a new value for each, then their deletions, one request each, then the way back, on SQLite and on
+PostgreSQL on the same machine: seconds until the answer, of which other writes wait for most. Ends with 1 if one takes
+too long, or if one that is refused at its last operation leaves anything.
 """
 
 import argparse
@@ -55,8 +55,17 @@ def _operate(method: str, path: str, body: object = None) -> Operation:
 
 def send(api: Api, operations: list[Operation]) -> Taken:
     """Send one bulk."""
+    return _post(api, "/bulk", {"operations": operations})
+
+
+def take_back(api: Api) -> Taken:
+    """Take the newest change back."""
+    return _post(api, f"/changes/{api.revision()}/revert")
+
+
+def _post(api: Api, path: str, body: object = None) -> Taken:
     began_s, began_processor_s = time.perf_counter(), time.process_time()
-    response = api.post("/api/v1/bulk", json={"operations": operations})
+    response = api.post(f"/api/v1{path}", json=body)
     return Taken(time.perf_counter() - began_s, time.process_time() - began_processor_s, response.status_code)
 
 
@@ -84,11 +93,14 @@ def measure(kind: str, count: int, others: int) -> Iterator[Line]:
                 failed = send(api, [*make()[:-1], _operate("DELETE", "/rules/0")])
                 is_unchanged = failed.status == HTTPStatus.NOT_FOUND and before == see_everything(storage)
                 yield Line(f"{count:,} {what}, the last one refused, {kind}", _describe(failed), is_unchanged)
-                done = send(api, make())
-                is_met = done.status == HTTPStatus.OK and done.wall_s <= MAX_S
-                yield Line(f"{count:,} {what}, {kind}", _describe(done), is_met)
+                yield _tell(f"{count:,} {what}, {kind}", send(api, make()))
+            yield _tell(f"{count:,} deletions taken back, {kind}", take_back(api))
         finally:
             storage.close()
+
+
+def _tell(what: str, done: Taken) -> Line:
+    return Line(what, _describe(done), done.status == HTTPStatus.OK and done.wall_s <= MAX_S)
 
 
 def _describe(taken: Taken) -> str:

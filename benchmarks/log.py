@@ -48,19 +48,27 @@ _NUMBERS: Final = {
     "sqlite": "WITH RECURSIVE numbers(n) AS (SELECT :first UNION ALL SELECT n + 1 FROM numbers WHERE n < :last)",
     "postgres": "WITH numbers AS (SELECT generate_series(CAST(:first AS BIGINT), CAST(:last AS BIGINT)) AS n)",
 }
-# Rules are changed in turn, and each tenth entry is about the first rule of the first setting.
-_RULE: Final = f"(CASE WHEN n % 10 = 0 THEN 1 ELSE n % {RULES} + 1 END)"
+# Rules are changed in turn, apart from entries at a distance that are about the first rule of the first setting.
+_RULE: Final = f"(CASE WHEN n % {{distance}} = 0 THEN 1 ELSE n % {RULES} + 1 END)"
 _SETTING: Final = f"(({_RULE} - 1) % {SETTINGS})"
+# A few entries are by somebody else.
+_ACTOR: Final = """(CASE WHEN n % 2000 = 0 THEN '"bob"' ELSE '"ada.lovelace"' END)"""
 _ADD_ENTRIES: Final = """INSERT INTO log_entry (revision, at, actor, actor_kind, is_proved, reason, stamp, size)
-{numbers} SELECT n, '2026-11-01T12:00:00.123456+00:00', '"ada.lovelace"', 'person', {true}, '""',
+{numbers} SELECT n, '2026-11-01T12:00:00.123456+00:00', {actor}, 'person', {true}, '""',
 substr('0123456789ab', 1, 12), 1 FROM numbers"""
 _ADD_PARTS: Final = """INSERT INTO log_part (revision, number, action, kind, key, setting_id, setting, before, after)
 {numbers} SELECT n, 0, 'set value', 'rule', CAST({rule} AS TEXT), {setting} + 1, 'setting_' || {setting},
 '{{"value":' || n || '}}', '{{"value":' || (n + 1) || '}}' FROM numbers"""
 
 
-def fill(place: SqlPlace, entries: int) -> None:
-    """Fill an empty database: an import, then so many changes of values, as the service would log them."""
+def fill(place: SqlPlace, entries: int, distance: int = 10) -> None:
+    """Fill an empty database: an import, then so many changes of values, as the service would log them.
+
+    Args:
+        place: where to.
+        entries: how many there are then.
+        distance: between the entries about the first rule.
+    """
     with opened(place.url) as storage:
         load(storage, make_contents(), NOBODY)
     numbers, true = _NUMBERS[place.kind], "1" if place.kind == "sqlite" else "TRUE"
@@ -69,7 +77,8 @@ def fill(place: SqlPlace, entries: int) -> None:
         for first in range(2, entries + 1, 100_000):
             span = {"first": first, "last": min(first + 99_999, entries)}
             for statement in (_ADD_ENTRIES, _ADD_PARTS):
-                filled = statement.format(numbers=numbers, true=true, rule=_RULE, setting=_SETTING)
+                rule, setting = (about.format(distance=distance) for about in (_RULE, _SETTING))
+                filled = statement.format(numbers=numbers, true=true, actor=_ACTOR, rule=rule, setting=setting)
                 connection.execute(text(filled), span)
         connection.commit()
     place.run_sql("ANALYZE")

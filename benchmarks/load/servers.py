@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from benchmarks.environments import ROOT, UnavailableError
 
-START_TIMEOUT_S: Final = 120.0
+START_TIMEOUT_S: Final = 300.0
 STOP_TIMEOUT_S: Final = 20.0
 
 
@@ -43,16 +43,19 @@ class RunningServer(NamedTuple):
 
 
 @contextmanager
-def running_service(database: Path | str, *options: str, source: Path = ROOT) -> Iterator[RunningServer]:
+def running_service(
+    database: Path | str, *options: str, source: Path = ROOT, tool: Sequence[str] = ()
+) -> Iterator[RunningServer]:
     """Run the service, as everybody runs it.
 
     Args:
         database: a file, or a URL.
         options: further ones of the command.
         source: the source tree that it is run from.
+        tool: a command that runs commands, and is the process of what it runs.
     """
     arguments = ["-m", "heksher", "serve", "--db", str(database), *options, "--port"]
-    with _running("/api/health", arguments, source) as server:
+    with _running("/api/health", arguments, source, tool) as server:
         yield server
 
 
@@ -91,11 +94,13 @@ def running_constant(answer: Sample) -> Iterator[RunningServer]:
 
 
 @contextmanager
-def _running(probe: str, arguments: Sequence[str], source: Path = ROOT) -> Iterator[RunningServer]:
+def _running(
+    probe: str, arguments: Sequence[str], source: Path = ROOT, tool: Sequence[str] = ()
+) -> Iterator[RunningServer]:
     port = find_port()
     began_s = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, *arguments, str(port)],
+        [*tool, sys.executable, *arguments, str(port)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{source / 'src'}:{ROOT}"},
         stdout=subprocess.DEVNULL,

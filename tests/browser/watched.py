@@ -25,8 +25,12 @@ class WatchedService(RunningService):
         self._revision = read_last(self.storage).revision
 
     def count_stored(self) -> int:
-        """Return how many changes were stored since."""
-        return read_last(self.storage).revision - self._revision
+        """Return how many changes were stored since, and proposals ended that have become none."""
+        ended = sum(
+            len(self.storage.read(lambda reader, state=state: reader.proposals(state)))
+            for state in ("declined", "withdrawn")
+        )
+        return read_last(self.storage).revision - self._revision + ended
 
     def count_stored_after(self, numbers: set[int]) -> int:
         """Return how many changes were stored, once these have arrived: some are sent when their page has gone on."""

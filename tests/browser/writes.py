@@ -32,9 +32,14 @@ RULE_ROUTE = "/api/v1/rules/{rule_id}"
 FEATURE_ROUTE = "/api/v1/context_features/{name}"
 WEBHOOK_ROUTE = "/api/v1/webhooks/{name}"
 # Refused to everybody where access is not checked, as it is in these tests; test_sign_in has pages where it is.
-GUARDED_PATHS = ("/api/v1/tokens", "/api/v1/people")
+GUARDED_PATHS = ("/api/v1/tokens", "/api/v1/people", "/api/v1/policies")
 # It sends a message, and stores nothing; tests/unit/server/asgi/test_entrance.py has it with all others.
 SENDING_ROUTE = f"{WEBHOOK_ROUTE}/test"
+PROPOSALS_ROUTE = "/api/v1/proposals"
+# Nobody is known to be another person where access is not checked.
+APPROVING_ROUTE = f"{PROPOSALS_ROUTE}/{{proposal_id}}/approve"
+FEATURE_TO_TAKE = {"method": "POST", "path": "/api/v1/context_features", "body": {"context_feature": "taken"}}
+FEATURE_TO_PROPOSE = {**FEATURE_TO_TAKE, "body": {"context_feature": "proposed"}}
 ADDRESS = "https://hooks.invalid/"
 
 WRITES = [
@@ -69,10 +74,10 @@ WRITES = [
     Write("POST", f"{WEBHOOK_ROUTE}/disable", None, {"name": "silenced"}),
     Write("POST", f"{WEBHOOK_ROUTE}/enable", {}, {"name": "silent"}),
     Write("DELETE", WEBHOOK_ROUTE, None, {"name": "dropped"}),
-    Write(
-        "POST", "/api/v1/bulk",
-        {"operations": [{"method": "POST", "path": "/api/v1/context_features", "body": {"context_feature": "taken"}}]},
-    ),
+    Write("POST", "/api/v1/bulk", {"operations": [FEATURE_TO_TAKE]}),
+    Write("POST", PROPOSALS_ROUTE, {"operations": [FEATURE_TO_PROPOSE]}),
+    Write("POST", f"{PROPOSALS_ROUTE}/{{proposal_id}}/decline", {"reason": "stolen"}, {"proposal_id": 1}),
+    Write("POST", f"{PROPOSALS_ROUTE}/{{proposal_id}}/withdraw", {}, {"proposal_id": 2}),
 ]  # fmt: skip
 
 
@@ -88,3 +93,6 @@ def fill(service: HttpOperations) -> None:
     for name in ("changed", "silenced", "silent", "dropped"):
         service.http.post("/api/v1/webhooks", json={"name": name, "url": ADDRESS}).raise_for_status()
     service.http.post("/api/v1/webhooks/silent/disable").raise_for_status()
+    for _ in ("declined", "withdrawn"):
+        proposal = {"operations": [FEATURE_TO_PROPOSE], "at": "2999-01-01T00:00:00Z"}
+        service.http.post(PROPOSALS_ROUTE, json=proposal).raise_for_status()

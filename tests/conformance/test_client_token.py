@@ -2,7 +2,9 @@
 
 import json
 import logging
+import os
 import pickle
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -237,9 +239,11 @@ def test_options_that_cannot_work(driver: Driver, service: FakeService, options:
 
 
 def test_the_name_of_the_program(driver: Driver, service: FakeService):
-    """It stands before the client's own in each request."""
+    """It stands before the client's own in each request, which also says which process it is."""
     driver.start(service, client_name="checkout/2.3")
     assert {f"checkout/2.3 heksher/{__version__}"} == {request.headers["User-Agent"] for _, request in service.calls}
+    (sent,) = {request.headers["Heksher-Client"] for _, request in service.calls}
+    assert re.fullmatch(rf"name=checkout; instance=[\w.-]+:{os.getpid()}", sent)
 
 
 # ---- refused

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -17,7 +18,7 @@ from heksher.server.storage.joined_storage import JoinedStorage
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.storage_errors import ContractError
 from heksher.value_type import JSON
-from tests.support.logged_steps import ORDER, add_rule, add_setting, delete_rule, set_value
+from tests.support.logged_steps import ORDER, add_rule, add_setting, delete_rule, delete_setting, set_value
 from tests.support.operations import declaring
 from tests.support.storages import see_everything, store
 
@@ -214,6 +215,61 @@ def test_what_is_done_for_many_at_once_is_gathered_too(featured: Storage) -> Non
     featured.write(work)
     found = featured.read(lambda reader: reader.rules())
     assert [(1, 5), (2, 6)] == [(rule.rule_id, rule.value) for rule in found]
+
+
+def test_deleted_rules_come_back_together(featured: Storage) -> None:
+    """With their ids, whatever else was gathered; of a setting that comes back, too."""
+    users = [f"u{number}" for number in range(1100)]
+    featured.write(lambda writer: add_setting(writer, "a"))
+    there = featured.write(lambda writer: [add_rule(writer, "a", user) for user in users]).result
+    featured.write(lambda writer: [delete_rule(writer, rule.rule_id) for rule in there])
+
+    def come_back(writer: Writer) -> None:
+        gathering = GatheringWriter(writer, Lookups(["a"], range(1, 1101), [("a", {"user": user}) for user in users]))
+        for rule in there:
+            back = gathering.add_rule("a", rule.conditions, rule.value, rule.metadata, rule.rule_id)
+            assert rule == back == gathering.find_rule(rule.rule_id)
+            gathering.record(logged_change.add_rule(back, ORDER))
+        set_value(gathering, 1, 5)
+        delete_rule(gathering, 2)
+        # This one has to wait until the log says that it was deleted.
+        back = gathering.add_rule("a", there[1].conditions, 6, {}, 2)
+        gathering.record(logged_change.add_rule(back, ORDER))
+        gathering.flush()
+
+    def come_back_with_setting(writer: Writer) -> None:
+        gathering = GatheringWriter(writer, Lookups(rule_ids=range(1, 1101)))
+        setting = add_setting(gathering, "a")
+        for rule in there:
+            assert gathering.find_rule_by_conditions(setting.name, rule.conditions) is None
+            back = gathering.add_rule("a", rule.conditions, rule.value, rule.metadata, rule.rule_id)
+            gathering.record(logged_change.add_rule(back, ORDER))
+        gathering.flush()
+
+    featured.write(come_back)
+    assert [replace(there[0], value=5), replace(there[1], value=6, metadata={}), *there[2:]] == featured.read(
+        lambda reader: reader.rules(["a"])
+    )
+    featured.write(lambda writer: delete_setting(writer, "a"))
+    featured.write(come_back_with_setting)
+    assert there == featured.read(lambda reader: reader.rules(["a"]))
+
+
+def test_rules_come_back_that_were_deleted_alone(featured: Storage) -> None:
+    """Those that the log says of that they were, with their conditions, and each once."""
+    featured.write(lambda writer: add_setting(writer, "a"))
+    one, other = featured.write(lambda writer: [add_rule(writer, "a", user) for user in "xy"]).result
+    featured.write(lambda writer: delete_rule(writer, 1))
+    before = see_everything(featured)
+    for some in ([replace(one, conditions={"user": "z"})], [other], [replace(one, rule_id=9)], [one, one]):
+
+        def work(writer: Writer, some: list[RuleRecord] = some) -> None:
+            writer.return_rules(some)
+            writer.record(logged_change.add_rule(one, ORDER))
+
+        with pytest.raises(ContractError):
+            featured.write(work)
+        assert before == see_everything(featured)
 
 
 def test_rules_are_found_together(featured: Storage) -> None:

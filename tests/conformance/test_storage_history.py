@@ -3,6 +3,7 @@
 import pytest
 
 from heksher.server.storage.base import LogEntry, LoggedChange, Origin, Selection, Storage, Writer
+from heksher.server.storage.records import MAX_SUBJECTS
 from heksher.server.storage.storage_errors import ContractError
 from tests.support.logged_steps import (
     add_rule,
@@ -149,6 +150,14 @@ def test_long_histories_have_the_same_changed_settings(told: Storage) -> None:
         told.write(lambda writer, number=number: set_value(writer, 1, 10 + number))
     near, far = told.read(lambda reader: (reader.changed_subjects(6, 9), reader.changed_subjects(6, 10**6)))
     assert near == far == told.read(lambda reader: reader.changed_subjects(3, 4))
+
+
+def test_a_page_has_so_many_changed_settings_at_most(featured: Storage) -> None:
+    """Whoever wants more goes on after the last one."""
+    featured.write(lambda writer: [add_setting(writer, f"s{number:03}") for number in range(MAX_SUBJECTS + 1)])
+    found = featured.read(lambda reader: reader.changed_subjects(0, 10, 0, 10**6))
+    assert MAX_SUBJECTS == len(found)
+    assert 1 == len(featured.read(lambda reader: reader.changed_subjects(0, 10, found[-1], 10**6)))
 
 
 def test_a_page_has_so_many_bytes_of_long_values_at_most(featured: Storage) -> None:

@@ -15,7 +15,8 @@ from heksher.server.operations.revision_diff import WantedDiff, compare
 from heksher.server.storage.base import Storage
 from tests.support.random_writes import NAMES, RandomWrites, State, read_state, see_state, write_state
 
-WRITES = 60
+# How many writes are made, and how many with --full.
+WRITES, ALL_WRITES = 60, 150
 
 
 @pytest.fixture(params=[1, 2])
@@ -24,7 +25,7 @@ def states(request: pytest.FixtureRequest, storage: Storage) -> dict[int, State]
     writes = RandomWrites(storage, request.param)
     writes.begin()
     found = {storage.read(lambda reader: reader.revision()): see_state(storage)}
-    for _ in range(WRITES):
+    for _ in range(ALL_WRITES if request.config.getoption("--full") else WRITES):
         revision = writes.write()
         found[revision] = see_state(storage)
     return found

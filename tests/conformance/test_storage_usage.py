@@ -94,6 +94,17 @@ def test_later_uses_stay(filled: Storage) -> None:
     assert [(later, 9)] == [(client.seen_at, client.revision) for client in list_clients(filled)]
 
 
+def test_times_of_a_clock_that_was_wrong_do_not_stay(filled: Storage) -> None:
+    """They are more than a day ahead; else what is known would be wrong for as long."""
+    day, ahead = timedelta(days=1), timedelta(days=400)
+    note(filled, {"a": SettingUse(NOON + ahead, "x"), "b": SettingUse(NOON + day, "x")}, now=NOON + ahead)
+    clients = [replace(CHECKOUT, seen_at=NOON + ahead), replace(UNKNOWN, seen_at=NOON + ahead)]
+    note(filled, {}, clients, NOON + ahead)
+    note(filled, {"a": SettingUse(NOON, "y"), "b": SettingUse(NOON, "y")}, [CHECKOUT])
+    assert {"a": SettingUse(NOON, "y"), "b": SettingUse(NOON + day, "x")} == list_uses(filled)
+    assert [CHECKOUT] == list_clients(filled)
+
+
 def test_a_client_that_got_no_answer_has_the_last_one_that_it_got(filled: Storage) -> None:
     """As one that is told of changes, and was answered by another process."""
     later = NOON + timedelta(hours=1)

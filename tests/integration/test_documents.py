@@ -15,6 +15,7 @@ from heksher.server.app import Application
 from heksher.server.config import Config
 from heksher.server.storage.memory import MemoryStorage
 from heksher.value_type import MAX_NESTING, MAX_TYPE_CHARACTERS
+from tests.support.access import give_token
 from tests.support.documents import (
     ROOT,
     list_environment_variables,
@@ -31,16 +32,29 @@ from tools import stream_table
 UNDOCUMENTED = {"MAX_REPORTED_ERRORS"}
 
 
+# Where it is checked who may do what: these pages have an admin's token from the environment.
+GUARDED_PAGES = {"docs/how-to/review-changes.md"}
+ADMIN_TOKEN = "hks_" + "a" * 43
+
+
 def relative(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
 @pytest.mark.parametrize("page", list_pages(), ids=relative)
-def test_programs_print_what_the_page_says(page: Path):
+def test_programs_print_what_the_page_says(page: Path, monkeypatch: pytest.MonkeyPatch):
     """The Python blocks of a page run in order against a real service, and print what their comments promise."""
     program = read_program(page)
+    is_guarded = relative(page) in GUARDED_PAGES
     # Receivers of webhooks are programs on this page, too.
-    with RunningService(config=Config(database="unused", webhook_networks=("127.0.0.1",))) as service:
+    config = Config(database="unused", webhook_networks=("127.0.0.1",), has_access=is_guarded)
+    storage = MemoryStorage()
+    storage.open()
+    if is_guarded:
+        give_token(storage, "admin", name="admin", secret=ADMIN_TOKEN)
+        monkeypatch.setenv("HEKSHER_TOKEN", ADMIN_TOKEN)
+    with RunningService(storage, config) as service:
+        service.http.headers.update({"Authorization": f"Bearer {ADMIN_TOKEN}"} if is_guarded else {})
         service.add_features("environment", "user", "theme")
         printed = run_program(program, service.url)
     assert read_promises(program) == printed

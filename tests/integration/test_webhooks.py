@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from tests.support.service import ServiceProcess
+from tests.support.storages import make_place
 from tests.support.waiting import wait_until
 from tests.support.webhook_receiver import HANG, WebhookReceiver
 
@@ -38,9 +39,14 @@ def read_progress(service: ServiceProcess) -> tuple[int, int]:
     return webhook["told_revision"], webhook["failures"]
 
 
-def test_another_process_goes_on_when_one_is_killed(tmp_path: Path, receiver: WebhookReceiver):
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_another_process_goes_on_when_one_is_killed(kind: str, tmp_path: Path, receiver: WebhookReceiver):
     """With the message that was on its way; neither of them has written anywhere what is secret."""
-    database = tmp_path / "heksher.db"
+    with make_place(kind, tmp_path) as place:
+        go_on_when_killed(place.url, receiver)
+
+
+def go_on_when_killed(database: str, receiver: WebhookReceiver) -> None:
     with ServiceProcess(database, "--context-features", "user", *ALLOWED) as first:
         body = {"name": "chat", "url": receiver.url}
         receiver.secret = secret = call(first, "POST", WEBHOOKS, **body).json()["secret"]
@@ -70,6 +76,19 @@ def test_another_process_goes_on_when_one_is_killed(tmp_path: Path, receiver: We
     assert "heksher_webhooks 1.0" in metrics
     written = "".join(first.lines + second.lines)
     assert [False, False] == [text in written for text in ("T0p-s3cret", secret)]
+
+
+def test_of_several_workers_one_tells(tmp_path: Path, receiver: WebhookReceiver):
+    """Whichever of them has taken a write: each message comes once, and in order."""
+    with ServiceProcess(tmp_path / "heksher.db", "--context-features", "user", "--workers", "2", *ALLOWED) as service:
+        receiver.secret = call(service, "POST", WEBHOOKS, name="chat", url=receiver.url).json()["secret"]
+        written = [
+            call(service, "POST", "/api/v1/context_features", context_feature=f"feature_{number}")
+            for number in range(10)
+        ]
+        revisions = [int(response.headers["Heksher-Revision"]) for response in written]
+        assert wait_until(lambda: list_revisions(receiver)[-1:] == revisions[-1:], DEADLINE_S)
+    assert (revisions, []) == (list_revisions(receiver), receiver.forged)
 
 
 def test_a_copy_that_is_tried_out_tells_nobody(tmp_path: Path, receiver: WebhookReceiver):

@@ -1,7 +1,8 @@
 """A write that is only tried comes to the same as one that is made, and its effects are those in every context."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ import pytest
 from heksher.server.catalog.advance import advance
 from heksher.server.catalog.picture import take_picture
 from heksher.server.catalog.trial import TrialStorage
+from heksher.server.errors import OperationError
 from heksher.server.queries.value_effects import find_value_effects
 from heksher.server.storage.base import RULE, LoggedChange, Reader, RuleRecord, SettingRecord, Storage, Writer
 from heksher.server.storage.joined_storage import JoinedStorage
@@ -81,16 +83,37 @@ def check_effects(before: Seen, after: Seen, effects: list[dict[str, Any]]) -> N
 
 
 def write_at_random(storage: Storage, seed: int, count: int) -> None:
-    """Make some writes, of which some are refused."""
-    writes = RandomWrites(storage, seed, has_bulks=False)
+    """Make some writes in a unit, of which some are refused, or one of any kind.
+
+    Raises:
+        OperationError: the one is refused, perhaps after a part of it.
+    """
+    writes = RandomWrites(storage, seed)
+    if count == 1:
+        writes.make()
+        return
     for _ in range(count):
-        writes.attempt()
+        with suppress(OperationError):
+            writes.make(is_single=True)
+
+
+def catch_refusal(write: Callable[[], object]) -> tuple[type[OperationError], str] | None:
+    """Return how a write is refused; ``None`` if it is not."""
+    try:
+        write()
+    except OperationError as error:
+        return type(error), str(error)
+    return None
 
 
 def read_newest(storage: Storage, revision: int) -> tuple[LoggedChange, ...]:
     """Return the changes after a revision; there may be none."""
     entries = storage.read(lambda reader: reader.log(revision, max_changes=1000))
     return tuple(change for entry in entries for change in entry.changes)
+
+
+def list_rule_keys(changes: Iterable[LoggedChange]) -> set[str]:
+    return {change.key for change in changes if change.kind == RULE}
 
 
 @pytest.mark.parametrize("count", [1, 4, 12])
@@ -100,15 +123,19 @@ def test_a_trial_tells_what_the_write_then_does(seed: int, count: int) -> None:
     storage = MemoryStorage()
     storage.open()
     RandomWrites(storage, seed).begin()
+    known = list_rule_keys(read_newest(storage, 0))
     for step in range(WRITES):
         picture, before = storage.read(take_picture), see(storage)
         trial = TrialStorage(picture, storage)
-        write_at_random(trial, step, count)
-        tried = trial.finish()
+        refusal = catch_refusal(partial(write_at_random, trial, step, count))
         assert (picture.revision, before) == (storage.read(lambda reader: reader.revision()), see(storage))
-        storage.write(partial(write_all, seed=step, count=count))
+        assert refusal == catch_refusal(partial(storage.write, partial(write_all, seed=step, count=count)))
+        if refusal is not None:
+            continue
+        tried = trial.finish()
         changes = read_newest(storage, picture.revision)
-        added = {change.key for change in changes if change.kind == RULE and change.before is None}
+        added = list_rule_keys(changes) - known
+        known |= added
         new = {str(rule_id) for rule_id in tried.new_rule_ids}
         assert hide_new_ids(changes, added) == hide_new_ids(tried.entry.changes, new)
         if changes:

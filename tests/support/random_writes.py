@@ -12,6 +12,8 @@ from heksher.server.operations import context_features, metadata, rules, setting
 from heksher.server.operations.bulk import run_all
 from heksher.server.operations.declaration import check_consistency, declare, declare_many
 from heksher.server.operations.differences import Declaration
+from heksher.server.operations.reverting import revert
+from heksher.server.operations.setting_revert import revert_setting
 from heksher.server.storage.base import Origin, Reader, SettingRecord, Storage
 from heksher.value_type import JSON, parse_value_type
 
@@ -31,11 +33,9 @@ class RandomWrites:
     Args:
         storage: where to.
         seed: the writes are the same for the same seed.
-        has_bulks: whether several writes are made at once, too, of which one that is refused undoes the others. That
-            is for a storage alone: within a unit of work that goes on afterwards, nothing is undone.
     """
 
-    def __init__(self, storage: Storage, seed: int, *, has_bulks: bool = True) -> None:
+    def __init__(self, storage: Storage, seed: int) -> None:
         self._storage = storage
         self._chance = Random(seed)  # noqa: S311 - the same writes in each run
         self._number = 0
@@ -57,8 +57,7 @@ class RandomWrites:
             *[self._delete_rule] * 2,
         ]
         self._single_kinds = tuple(self._kinds)
-        if has_bulks:
-            self._kinds += [self._make_several] * 3
+        self._kinds += [*[self._make_several] * 3, *[self._take_back] * 2, self._take_setting_back]
 
     def begin(self) -> None:
         """Make the first writes, so that most of what follows meets something."""
@@ -81,7 +80,18 @@ class RandomWrites:
     def attempt(self) -> None:
         """Make one write, or none, if it is refused."""
         with suppress(OperationError):
-            self._chance.choice(self._kinds)()
+            self.make()
+
+    def make(self, *, is_single: bool = False) -> None:
+        """Make one write.
+
+        Args:
+            is_single: one that can be a part of a bulk, and that does nothing if it is refused, also inside a unit.
+
+        Raises:
+            OperationError: it is refused.
+        """
+        self._chance.choice(self._single_kinds if is_single else self._kinds)()
 
     def _sign(self) -> Origin:
         self._number += 1
@@ -171,9 +181,19 @@ class RandomWrites:
         """Make a write as one of several."""
         outer, self._storage = self._storage, storage
         try:
-            self._chance.choice(self._single_kinds)()
+            self.make(is_single=True)
         finally:
             self._storage = outer
+
+    def _take_back(self) -> None:
+        """Revert a change, a late one more often than an early one."""
+        newest = self._read(lambda reader: reader.revision())
+        revert(self._storage, newest - int(self._chance.expovariate(0.2)), self._sign(), is_forced=True)
+
+    def _take_setting_back(self) -> None:
+        newest = self._read(lambda reader: reader.revision())
+        revision = newest - int(self._chance.expovariate(0.1))
+        revert_setting(self._storage, self._chance.choice(NAMES), revision, self._sign(), is_forced=True)
 
     def _add_rule(self) -> None:
         if setting := self._pick_setting():

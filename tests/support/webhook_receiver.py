@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Iterable
@@ -14,12 +15,29 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 # What a receiver does with a request: a status that it answers, or one of these.
 HANG = "hang"
+# Answers byte by byte, as slowly as a receiver drips.
 DRIP = "drip"
+# Closes the connection, or resets it.
 BREAK = "break"
+RESET = "reset"
+# Answers 200, late.
 SLOW = "slow"
+# An answer whose head has no end, one that never comes after its hints (103), and a 200 whose body has no end.
+ENDLESS_HEAD = "endless head"
+ENDLESS_HINTS = "endless hints"
+ENDLESS_BODY = "endless body"
 Behaviour = int | str
 
-_SLOW_S = 0.2
+# What the sender of a message has to take for success.
+ACCEPTING: frozenset[Behaviour] = frozenset({200, 204, SLOW, ENDLESS_BODY})
+
+_CHUNK = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+# How each of them goes on, after what it begins with.
+_ENDLESS = {
+    ENDLESS_HEAD: (b"HTTP/1.1 200 OK\r\nX-Padding: ", b"x" * 0x10000),
+    ENDLESS_HINTS: (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000),
+    ENDLESS_BODY: (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", _CHUNK),
+}
 
 
 @dataclass(frozen=True)
@@ -29,12 +47,18 @@ class Received:
     Attributes:
         headers: in lower case.
         behaviour: what the receiver did with it.
+        at_s: when it came, by ``time.monotonic``.
     """
 
     path: str
     headers: dict[str, str]
     body: bytes
     behaviour: Behaviour
+    at_s: float
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.behaviour in ACCEPTING
 
     @property
     def message_id(self) -> str:
@@ -58,7 +82,12 @@ class WebhookReceiver:
         behaviours: what it does with the next requests; then it answers 200.
         requests: all that it got.
         forged: the errors of those whose signature was wrong.
+        drip_pause_s: how much time it lets pass after each byte of an answer that drips.
+        slow_s: after how much time it gives a slow answer.
     """
+
+    drip_pause_s: float = 0.05
+    slow_s: float = 0.2
 
     def __init__(self, address: str = "127.0.0.1", trust: ssl.SSLContext | None = None) -> None:
         self._server = (_Server6 if ":" in address else _Server)((address, 0), _Handler)
@@ -88,9 +117,9 @@ class WebhookReceiver:
         self._thread.join()
 
     def list_accepted(self) -> list[Received]:
-        """Return what was received by a request that was answered with success, each message once, in order."""
-        accepted = [request for request in self.requests if request.behaviour in {200, 204, SLOW}]
-        return list({request.message_id: request for request in accepted}.values())
+        """Return the first request of each message that was answered with success, in order."""
+        accepted = [request for request in self.requests if request.is_accepted]
+        return list({request.message_id: request for request in reversed(accepted)}.values())[::-1]
 
     def take(self, path: str, headers: Iterable[tuple[str, str]], body: bytes) -> Behaviour:
         """Note a request, and say what is to be done with it."""
@@ -102,7 +131,7 @@ class WebhookReceiver:
                     Webhook(self.secret).verify(body, named)
                 except WebhookVerificationError as error:
                     self.forged.append(str(error))
-            self.requests.append(Received(path, named, body, behaviour))
+            self.requests.append(Received(path, named, body, behaviour, time.monotonic()))
         return behaviour
 
 
@@ -124,20 +153,25 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        receiver = self.server.receiver
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        behaviour = receiver.take(self.path, self.headers.items(), body)
-        if behaviour == HANG:
-            receiver.ended.wait(60)
-        elif behaviour == DRIP:
-            self._drip()
-        elif behaviour == BREAK:
-            self.connection.shutdown(socket.SHUT_RDWR)
-        elif behaviour == SLOW:
-            time.sleep(_SLOW_S)
-            self._answer(200)
+        behaviour = self.server.receiver.take(self.path, self.headers.items(), body)
+        if behaviour in _ENDLESS:
+            self._go_on(*_ENDLESS[str(behaviour)])
+        elif isinstance(behaviour, int):
+            self._answer(behaviour)
         else:
-            self._answer(int(behaviour))
+            acts = {HANG: self._hang, DRIP: self._drip, BREAK: self._break, RESET: self._reset, SLOW: self._answer_late}
+            acts[behaviour]()
+
+    def _hang(self) -> None:
+        self.server.receiver.ended.wait(60)
+
+    def _break(self) -> None:
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _answer_late(self) -> None:
+        time.sleep(self.server.receiver.slow_s)
+        self._answer(200)
 
     def _answer(self, status: int) -> None:
         self.send_response(status)
@@ -151,9 +185,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _drip(self) -> None:
         for byte in b"HTTP/1.1 200 OK\r\nX-Padding: " + b"x" * 10_000:
-            if self.server.receiver.ended.wait(0.05):
+            if self.server.receiver.ended.wait(self.server.receiver.drip_pause_s):
                 return
             self.wfile.write(bytes([byte]))
+
+    def _reset(self) -> None:
+        # Without time to linger, the kernel closes with RST.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def _go_on(self, begin: bytes, more: bytes) -> None:
+        self.wfile.write(begin)
+        while not self.server.receiver.ended.is_set():
+            self.wfile.write(more)
 
     def log_message(self, *_: object) -> None:
         pass

@@ -7,12 +7,12 @@ from types import MappingProxyType
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import RedirectResponse
-from starlette.routing import BaseRoute, Match, Mount, Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from heksher.server.api.described_api import DescribedAPI
 from heksher.server.api.error_handlers import install_error_handlers
+from heksher.server.api.proposed import make_reader
 from heksher.server.api.routes import (
     access_routes,
     bulk_routes,
@@ -22,6 +22,8 @@ from heksher.server.api.routes import (
     evaluation_routes,
     health_routes,
     history_routes,
+    policy_routes,
+    proposal_routes,
     query_routes,
     rule_metadata_routes,
     rule_routes,
@@ -32,6 +34,7 @@ from heksher.server.api.routes import (
     usage_routes,
     webhook_routes,
 )
+from heksher.server.api.routes.bulk_routes import V1_WRITES
 from heksher.server.api.routing import provide_services
 from heksher.server.asgi.access import public
 from heksher.server.asgi.body_coding import PlainBody
@@ -55,7 +58,10 @@ from heksher.server.config import Config
 from heksher.server.health import Readiness
 from heksher.server.history_pruner import HistoryPruner
 from heksher.server.metrics import Metrics
+from heksher.server.mounted_route import AddSlash, MountedRoute, SlashRoute
+from heksher.server.operations.applying import Applier
 from heksher.server.operations.context_features import ensure_features
+from heksher.server.proposal_clock import ProposalClock
 from heksher.server.queries.query_service import QueryService
 from heksher.server.queries.stream import Streams
 from heksher.server.queries.workshop import Workshop
@@ -195,13 +201,15 @@ class Application:
             catalog=self._catalog,
             token_uses=self._token_uses,
             uses=uses,
-            use_recorder=UseRecorder(self._storage, uses, streams.list_followers),
+            use_recorder=UseRecorder(self._storage, uses, streams.list_followers, self._metrics),
             sign_in=SignInService(self._config, self._catalog, storage, workshop, write_turns),
             message_sender=MessageSender(AddressRule(self._config.webhook_networks)),
         )
 
-    def _make_background(self) -> Iterator[HistoryPruner | WebhookDispatcher]:
+    def _make_background(self) -> Iterator[HistoryPruner | ProposalClock | WebhookDispatcher]:
         """Yield what works beside the requests, as long as the service runs."""
+        reader = make_reader(V1_WRITES, self._config, self.services.make_protection)
+        yield ProposalClock(Applier(self.services.storage, reader, self._config.has_access), self._metrics)
         if self._config.keep_history_days is not None:
             yield HistoryPruner(self._storage, self._config.keep_history_days)
         if self._config.has_webhooks:
@@ -235,7 +243,7 @@ class Application:
         provide_services(api, self.services)
         _add_routes(api)
         for path, make in mounted.items():
-            api.router.routes.extend((_Mounted(path, make(self.services)), _SlashRoute(path, _AddSlash(path))))
+            api.router.routes.extend((MountedRoute(path, make(self.services)), SlashRoute(path, AddSlash(path))))
         return api
 
     def _count(self) -> Counts | None:
@@ -269,37 +277,6 @@ class Application:
                 self._reported = state.picture
                 self._metrics.note_lost_histories(self._catalog.losses)
                 self._metrics.set_catalog(state.picture.revision_id, counts.settings, counts.rules)
-
-
-class _Recorded(BaseRoute):
-    """A route that its requests are recorded under."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        match, child_scope = super().matches(scope)
-        if match is Match.FULL:
-            child_scope["route"] = self
-        return match, child_scope
-
-
-class _Mounted(_Recorded, Mount):
-    """A mounted application, which its requests are recorded under where it has no route for them."""
-
-
-class _SlashRoute(_Recorded, Route):
-    """The path of a mounted application without its slash."""
-
-
-class _AddSlash:
-    """Answers the path of a mounted application without its slash: it goes on at the path with it."""
-
-    def __init__(self, path: str) -> None:
-        # Relative, so that it holds behind a proxy that puts something in front of the path.
-        self._location = f"{path.rpartition('/')[2]}/"
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        query = scope["query_string"].decode("latin-1")
-        location = f"{self._location}?{query}" if query else self._location
-        await RedirectResponse(location, 307)(scope, receive, send)
 
 
 def make_front(framework: ASGIApp, services: Services, routes: Sequence[BaseRoute], recorder: Recorder) -> ASGIApp:
@@ -339,6 +316,8 @@ def _add_routes(api: FastAPI) -> None:
         rule_metadata_routes,
         context_feature_routes,
         bulk_routes,
+        proposal_routes,
+        policy_routes,
         history_routes,
         evaluation_routes,
         usage_routes,

@@ -36,6 +36,8 @@ class Config:
         max_value_bytes: the most bytes that the JSON of a value, or of metadata, may have.
         keep_history_days: for how many days entries of the change log stay; ``None`` for ever.
         usage: whether it is counted which clients ask for which settings.
+        protect_used_days: for so many days after somebody has asked for a setting it is only deleted if that is said
+            to be meant; ``None`` protects none.
         is_default_database: whether the database was not configured, so that its directory may not exist yet.
         max_cache_bytes: the size of the cache of answers in each worker, in bytes.
         max_connections: how many connections each worker has open at most.
@@ -83,6 +85,7 @@ class Config:
     max_value_bytes: int = MAX_VALUE_BYTES
     keep_history_days: int | None = None
     usage: Usage = "on"
+    protect_used_days: int | None = None
     host: str = "127.0.0.1"
     port: int = 8000
     public_url: str | None = None

@@ -42,6 +42,7 @@ def load_config(environment: Mapping[str, str], given: Given = _NOTHING) -> Conf
         values |= {DATABASE.name: str(find_default_database(environment)), "is_default_database": True}
     config = Config(**values)  # type: ignore[arg-type]  # each option gives what its attribute takes: there is a test
     _check_sharing(config)
+    _check_protection(config)
     _check_proxies(config)
     _check_provider(config)
     return config
@@ -107,6 +108,14 @@ def _check_sharing(config: Config) -> None:
         raise StartupError(
             f"{config.workers} workers cannot share the database memory:, which is in one process; choose another one"
             f" with {DATABASE.flag} or {DATABASE.variable}, or one worker"
+        )
+
+
+def _check_protection(config: Config) -> None:
+    if config.protect_used_days is not None and config.usage == "off":
+        raise StartupError(
+            "--protect-used-days (HEKSHER_PROTECT_USED_DAYS) needs --usage on (HEKSHER_USAGE): which settings were"
+            " asked for is not known while that is not counted; leave one of the two out"
         )
 
 

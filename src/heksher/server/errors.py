@@ -4,6 +4,7 @@
 
     OperationError
     ├── NotPermittedError       who asks may not do it
+    │   └── HeldBackError       a policy demands a second person for it
     ├── InvalidInputError       the request is invalid, whatever is stored
     ├── NotAcceptableError      well-formed, but not possible for this object (a value that does not fit, ...)
     │   └── BadHeaderError      a header field that existing clients do not send is malformed, or out of place
@@ -36,6 +37,8 @@ MissingKind = Literal[
     "person",
     "revision",
     "webhook",
+    "proposal",
+    "policy",
     "alias",
     "configurable feature",
     "configurable feature of a new setting",
@@ -48,6 +51,18 @@ class OperationError(HeksherError):
 
 class NotPermittedError(OperationError):
     """Who asks may not do it; the message names the grant that is missing."""
+
+
+class HeldBackError(NotPermittedError):
+    """A policy demands that a second person approves of it; the message says what to do.
+
+    Attributes:
+        prefixes: of the policies that do.
+    """
+
+    def __init__(self, message: str, prefixes: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.prefixes = prefixes
 
 
 class InvalidInputError(OperationError):

@@ -34,6 +34,9 @@ MAX_DECLARATIONS: Final = wire.MAX_DECLARATIONS
 # Of one request that makes several writes: they are one transaction, and other writes wait for it.
 MAX_BULK_OPERATIONS: Final = 10_000
 
+# Proposals that wait. Each process looks for those that are due, and for those that are about the same.
+MAX_OPEN_PROPOSALS: Final = 5_000
+
 # Of tokens and people; the names of actors have as many.
 MAX_ACCESS_NAME_CHARACTERS: Final = 100
 # Of one token or person.
@@ -51,9 +54,13 @@ MAX_PAGE_ITEMS: Final = 1_000
 # Of the clients that ask for settings, those that were seen last; what is known of others is removed.
 MAX_CLIENTS: Final = 10_000
 KEEP_CLIENTS_DAYS: Final = 30
+# How far back one can ask for use.
+MAX_USAGE_DAYS: Final = 36_500
 
 MAX_CONTEXT_FEATURES: Final = 256
 MAX_METADATA_KEYS: Final = 1_000
+# Limits of values are read with each write of a value, while other writes wait.
+MAX_LIMITS_BYTES: Final = 64 * 1024
 MAX_QUERY_SETTINGS: Final = wire.MAX_QUERY_SETTINGS
 # One filter for each feature; clients may also name features that the service does not know.
 MAX_QUERY_FILTERS: Final = 1_000

@@ -87,6 +87,7 @@ class Metrics:
         self._messages = counter(
             "webhook_messages", "Attempts to send a message to a webhook.", ("webhook", "is_received")
         )
+        self._proposals = _MetricsOfProposals(registry)
         self._max_settings = gauge("max_settings", "Settings that there may be before none is added.", "livemin")
         self._max_rules = gauge("max_rules", "Rules that there may be before none is added.", "livemin")
         self._ending_tokens = gauge(
@@ -96,12 +97,12 @@ class Metrics:
             "catalog_current_timestamp_seconds", "When the catalog was last known to hold what the database does.",
             "livemin",
         )  # fmt: skip
+        self._clients = gauge("clients", "Clients that asked this process in the last minute, or follow it.", "livesum")
+        self._use_stored = gauge("usage_stored_timestamp_seconds", "When use was last stored.", "livemin")
         self._database_up = gauge("database_up", "Whether the database can be reached: 1 or 0.", "livemin")
         self._writes_possible = gauge("writes_possible", "Whether the database can be written to: 1 or 0.", "livemin")
         self._cached_answers = gauge("cache_answers", "Answers to queries that are kept.", "livesum")
-        self._cached_bytes = gauge(
-            "cache_bytes", "Bytes of the answers that are kept, and of their queries.", "livesum"
-        )
+        self._cached_bytes = gauge("cache_bytes", "Bytes of these answers, and of their queries.", "livesum")
         self._hits = counter("cache_hits", "Queries that were answered with a kept answer.")
         # Only one thread changes the number of hits; the lock guards the number of hits already added to the metric.
         self._hit_count = self._noted_hits = 0
@@ -160,6 +161,15 @@ class Metrics:
         """Count a webhook that was switched off as it had failed."""
         self._given_up_webhooks.inc()
 
+    def set_proposals(self, open_: int, overdue_s: float) -> None:
+        """Record how many proposals are open, and for how long the first one that is due has been that."""
+        self._proposals.open.set(open_)
+        self._proposals.overdue_s.set(overdue_s)
+
+    def count_ended_proposal(self, state: str) -> None:
+        """Count a proposal that this process has applied at its time, or has found to be stale then."""
+        self._proposals.ended.labels(state).inc()
+
     def set_streams(self, count: int) -> None:
         """Record how many streams are open in this process."""
         self._streams.set(count)
@@ -209,6 +219,11 @@ class Metrics:
     def note_catalog_current(self) -> None:
         """Record that the catalog is known to match the database at this moment."""
         self._current.set(time.time())
+
+    def note_stored_use(self, clients: int) -> None:
+        """Record that it is stored at this moment what programs use, and how many clients have asked since the last."""
+        self._clients.set(clients)
+        self._use_stored.set(time.time())
 
     def set_database_up(self, is_up: bool) -> None:
         """Record whether the database can be reached."""
@@ -301,6 +316,19 @@ class _Registry:
 
     def render(self) -> tuple[bytes, str]:
         return self._library.generate_latest(self._read), self._library.CONTENT_TYPE_PLAIN_0_0_4
+
+
+class _MetricsOfProposals:
+    """What is told of proposals."""
+
+    def __init__(self, registry: _Registry) -> None:
+        self.open: Gauge = registry.gauge("proposals_open", "Proposals that are open.", "livemax")
+        self.overdue_s: Gauge = registry.gauge(
+            "proposals_overdue_seconds", "For how long the first proposal that is due has been that.", "livemax"
+        )
+        self.ended: Counter = registry.counter(
+            "proposals_ended", "Proposals that were applied at their time, or found to be stale then.", ("state",)
+        )
 
 
 class _Workers:

@@ -11,6 +11,7 @@ from typing import Final
 
 from heksher.server.address_kind import HeaderName, Hosts, ListenHost, Networks, PublicURL, WebOrigins
 from heksher.server.config import CONTEXT_FEATURES_VARIABLE, MAX_WORKERS, Config
+from heksher.server.limits import MAX_USAGE_DAYS
 from heksher.server.oidc_kind import GroupGrants, Issuer, Scopes, Secret
 from heksher.server.option_kind import Choice, FeatureNames, Number, OptionKind, OptionValue, Text, Truth
 
@@ -319,5 +320,14 @@ OPTIONS: Final = (
         flag="--usage",
         variable="HEKSHER_USAGE",
         help="whether it is counted which clients ask for which settings; off behind a cache that answers some of them",
+    ),
+    Option(
+        name="protect_used_days",
+        kind=Number("number of days", least=1, most=MAX_USAGE_DAYS),
+        flag="--protect-used-days",
+        variable="HEKSHER_PROTECT_USED_DAYS",
+        help="deleting a setting that was asked for in so many days is answered 409, unless force=true says that it is"
+        " meant; needs --usage on",
+        default_help="every setting can be deleted",
     ),
 )

@@ -6,6 +6,7 @@ from heksher.server.catalog.catalog import Catalog
 from heksher.server.config import Config
 from heksher.server.health import Readiness
 from heksher.server.metrics import Metrics
+from heksher.server.operations.deletion_protection import DeletionProtection
 from heksher.server.queries.query_service import QueryService
 from heksher.server.queries.stream import Streams
 from heksher.server.queries.workshop import Workshop
@@ -54,3 +55,7 @@ class Services:
     use_recorder: UseRecorder
     sign_in: SignInService
     message_sender: MessageSender
+
+    def make_protection(self) -> DeletionProtection:
+        """Return what keeps settings from being deleted that programs have asked for lately."""
+        return DeletionProtection(self.config.protect_used_days, self.use_recorder.list_unstored)

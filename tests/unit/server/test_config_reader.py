@@ -201,6 +201,13 @@ def test_several_workers_cannot_share_a_memory():
     assert 1 == load_config(HOME, {"database": "memory:", "workers": 1}).workers
 
 
+def test_what_is_not_counted_protects_nothing():
+    """A service that counts no uses does not know which settings are used."""
+    with pytest.raises(StartupError, match=r"--protect-used-days \(.*\) needs --usage on"):
+        load_config({**HOME, "HEKSHER_USAGE": "off", "HEKSHER_PROTECT_USED_DAYS": "30"})
+    assert 30 == load_config(HOME, {"protect_used_days": 30}).protect_used_days
+
+
 def test_what_kubernetes_says_of_a_service_is_no_port():
     """Beside a service named heksher, it puts such an address into that variable of each container."""
     environment = {"HEKSHER_PORT": "tcp://10.96.0.7:8000", "HEKSHER_PORT_8000_TCP_PORT": "8000"}

@@ -32,6 +32,12 @@ BEYOND = {
     "MAX_VERSION_DIGITS": ("POST", DECLARE, DECLARATION | {"version": "1.0000000000"}, 422),
     "MAX_CONTEXT_FEATURES": ("POST", DECLARE, DECLARATION | {"configurable_features": repeat(257)}, 422),
     "MAX_METADATA_KEYS": ("PUT", METADATA, {"metadata": dict.fromkeys(repeat(1001))}, 422),
+    "MAX_LIMITS_BYTES": (
+        "POST",
+        DECLARE,
+        DECLARATION | {"metadata": {"value-schema": {"enum": ["x" * 65_536]}}},
+        422,
+    ),
     "MAX_QUERY_SETTINGS": ("GET", f"/api/v1/query?settings={','.join(repeat(10_001))}", None, 422),
     "MAX_QUERY_FILTERS": ("GET", f"/api/v1/query?context_filters={','.join(repeat(1001, 'k{}:*'.format))}", None, 422),
     "MAX_VALUE_BYTES": ("PUT", "/api/v1/rules/1/value", {"value": "x" * 1_048_576}, 422),
@@ -61,12 +67,16 @@ BEYOND = {
         {"operations": [{"method": "DELETE", "path": "/api/v1/rules/1"}] * 10_001},
         422,
     ),
+    "MAX_USAGE_DAYS": ("GET", "/api/v1/usage?unused_for_days=36501", None, 422),
     "MAX_PAGE_ITEMS": ("GET", "/api/v1/tokens?limit=1001", None, 422),
     "MAX_QUERY_VALUES": ("POST", "/api/v1/query", {"context_filters": {"user": repeat(100_001)}}, 422),
 }
-# They bound what the service says and keeps, not what it takes: test_error_handlers_full, test_webhook_routes and
-# test_storage_usage have the last four.
-OF_ANSWERS = {"MAX_REPORTED_ERRORS", "MAX_CACHE_BYTES", "MAX_SETTINGS", "MAX_RULES", "MAX_WEBHOOKS", "MAX_CLIENTS"}
+# They bound what the service says and keeps, not what it takes: test_error_handlers_full, test_webhook_routes,
+# test_storage_usage and test_proposal_routes_refusals have the last five.
+OF_ANSWERS = {
+    "MAX_REPORTED_ERRORS", "MAX_CACHE_BYTES", "MAX_SETTINGS", "MAX_RULES", "MAX_WEBHOOKS", "MAX_CLIENTS",
+    "MAX_OPEN_PROPOSALS",
+}  # fmt: skip
 # They end connections: tests/unit/server/http has those.
 OF_CONNECTIONS = {
     "MAX_HEAD_BYTES", "MAX_CONNECTIONS", "MAX_PENDING_BYTES", "MAX_HEAD_S", "MAX_BODY_S", "MAX_UNREAD_S",

@@ -24,6 +24,7 @@ def render(metrics: Metrics) -> dict[str, float]:
     return read_metrics(metrics.render()[0].decode())
 
 
+@pytest.mark.trap(46)
 def test_requests_are_counted_and_timed():
     """By route and status; the times by route alone."""
     metrics = Metrics()
@@ -61,12 +62,15 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
     metrics.note_lost_histories(3)
     metrics.set_ceilings(100_000, 5_000_000)
     metrics.note_catalog_current()
+    metrics.note_stored_use(25)
     metrics.set_database_up(True)
     metrics.set_writes_possible(True)
     metrics.set_cache(12, 34_567)
     metrics.set_tokens_ending(6)
     metrics.set_webhooks(3, 1)
     metrics.count_given_up_webhook()
+    metrics.set_proposals(7, 1.5)
+    metrics.count_ended_proposal("applied")
     metrics.set_connections(8, 192, 4096)
     metrics.count_ended_connection("room")
     metrics.set_wanted_workers(4)
@@ -86,6 +90,8 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
         "heksher_max_settings": 100_000,
         "heksher_max_rules": 5_000_000,
         "heksher_catalog_current_timestamp_seconds": 1_700_000_000,
+        "heksher_clients": 25,
+        "heksher_usage_stored_timestamp_seconds": 1_700_000_000,
         "heksher_database_up": 1,
         "heksher_writes_possible": 1,
         "heksher_cache_answers": 12,
@@ -93,6 +99,9 @@ def test_the_state_of_the_service_is_told(monkeypatch: pytest.MonkeyPatch):
         "heksher_webhooks": 3,
         "heksher_webhooks_failing": 1,
         "heksher_webhooks_given_up_total": 1,
+        "heksher_proposals_open": 7,
+        "heksher_proposals_overdue_seconds": 1.5,
+        'heksher_proposals_ended_total{state="applied"}': 1,
         "heksher_connections": 8,
         "heksher_connections_limit": 192,
         "heksher_request_bytes": 4096,

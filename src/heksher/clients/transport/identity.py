@@ -1,4 +1,4 @@
-"""Who a client says it is: the token that it shows the service, and the name of its program.
+"""Who a client says it is: the token that it shows the service, the name of its program, and which process that is.
 
 A token that is a text goes with each request. What a callable returned is kept, and goes with each request until the
 service refuses it (401): then the callable is asked anew, and the request is tried once more. Requests that are refused
@@ -11,7 +11,9 @@ makes: no error, log line or ``repr()``; what a stranger answers has it masked, 
 
 import asyncio
 import logging
+import os
 import re
+import socket
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterator, MutableMapping
 from contextlib import contextmanager
@@ -22,6 +24,7 @@ from heksher.clients.transport.program_code import ProgramCodeError, told_as_own
 from heksher.exceptions import ArgumentTypeError, InvalidOptionError
 from heksher.subscription import is_coroutine_function, name_callable
 from heksher.version import __version__
+from heksher.wire import CLIENT_HEADER
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -167,7 +170,7 @@ class Identity:
         self._client_name = _read_client_name(client_name)
 
     def complete(self, headers: MutableMapping[str, str], *, has_auth: bool) -> None:
-        """Complete the headers of all requests by the name.
+        """Complete the headers of all requests of this process by the name, and by which process it is.
 
         Args:
             headers: those of the program.
@@ -186,6 +189,8 @@ class Identity:
         # The most important one first (RFC 9110, 10.1.5).
         product = f"heksher/{__version__}"
         headers.setdefault("User-Agent", product if self._client_name is None else f"{self._client_name} {product}")
+        name = "" if self._client_name is None else f"name={self._client_name.partition('/')[0]}; "
+        headers.setdefault(CLIENT_HEADER, f"{name}instance={_name_process()}")
 
     def warn_of_plain_text(self, scheme: str, host: str) -> None:
         """Say so if a token goes over a network without encryption."""
@@ -224,6 +229,13 @@ def _read_client_name(name: object) -> str | None:
             f" digits and !#$%&'*+-.^_`|~, with at most {_MAX_NAME_CHARACTERS} characters"
         )
     return name
+
+
+def _name_process() -> str:
+    """Return which process this is: the name of the machine, or of its container, and the number that it has there."""
+    # Of what the service can read in this header.
+    host = re.sub("[^0-9A-Za-z._-]", "-", socket.gethostname()[:_MAX_NAME_CHARACTERS])
+    return f"{host}:{os.getpid()}"
 
 
 def _find_fault(token: object) -> str | None:

@@ -27,7 +27,12 @@ def _read_grants(texts: object) -> Grants:
     return parse_grants(texts)
 
 
-def _read_time(text: object) -> object:
+def read_time(text: object) -> object:
+    """Return the time that a text of a body stands for; ``None`` for null.
+
+    Raises:
+        ValueError: it stands for none; the message says why.
+    """
     if text is None:
         return None
     try:
@@ -35,7 +40,7 @@ def _read_time(text: object) -> object:
     except ValueError:
         time = None
     if time is None or time.utcoffset() is None:
-        raise ValueError("a time is a text with its offset from UTC, such as 2027-06-30T12:00:00Z, or null for never")
+        raise ValueError("a time is a text with its offset from UTC, such as 2027-06-30T12:00:00Z, or null for none")
     return time
 
 
@@ -57,7 +62,7 @@ GrantsField = Annotated[
 ]
 Expiry = Annotated[
     datetime | None,
-    BeforeValidator(_read_time),
+    BeforeValidator(read_time),
     WithJsonSchema({"type": ["string", "null"], "format": "date-time", "examples": ["2027-06-30T12:00:00Z"]}),
 ]
 # The operations check both, as those of the command line do.

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field, JsonValue
 
 from heksher.server.api.history_models import Part
+from heksher.server.api.open_proposals import tell_open_proposals
 from heksher.server.api.responses import JSONAnswer, Responses, document, model
 from heksher.server.catalog.trial import TrialStorage
 from heksher.server.operations.expecting_storage import ExpectingStorage
@@ -83,13 +84,16 @@ def require_storage(write: Callable[..., object]) -> None:
         raise TypeError(f"a dry run of {write.__name__} would not be one: it does not take {_STORAGE} and {_ORIGIN}")
 
 
-def try_write(write: Callable[..., object], arguments: Mapping[str, Any], services: Services) -> object:
+def try_write(
+    write: Callable[..., object], arguments: Mapping[str, Any], services: Services, *, has_open_proposals: bool = False
+) -> object:
     """Make a write on the catalog's picture, and return the answer to a dry run, or what the write is refused with.
 
     Args:
         write: handles the request; has passed ``require_storage``.
         arguments: what it takes.
         services: have the catalog.
+        has_open_proposals: whether to say which open proposals are about the same.
 
     Raises:
         OperationError: it is refused.
@@ -102,4 +106,7 @@ def try_write(write: Callable[..., object], arguments: Mapping[str, Any], servic
     answer = write(**{**arguments, _STORAGE: tried})
     if isinstance(answer, Response) and answer.status_code >= HTTPStatus.BAD_REQUEST:
         return answer
-    return JSONAnswer(tell_trial(picture, storage))
+    told = JSONAnswer(tell_trial(picture, storage))
+    if has_open_proposals:
+        tell_open_proposals(told, storage.finish().entry.changes, services.storage)
+    return told

@@ -19,6 +19,7 @@ from heksher.server.asgi.late_look import CHALLENGE_AGAIN
 from heksher.server.errors import (
     ConflictError,
     FullError,
+    HeldBackError,
     InvalidInputError,
     NotAcceptableError,
     NotFoundError,
@@ -115,6 +116,11 @@ def _(error: InvalidInputError) -> ErrorDescription:
 @describe_error.register
 def _(error: NotPermittedError) -> ErrorDescription:
     return ErrorDescription(HTTPStatus.FORBIDDEN, str(error))
+
+
+@describe_error.register
+def _(error: HeldBackError) -> ErrorDescription:
+    return ErrorDescription(HTTPStatus.FORBIDDEN, str(error), more={"policies": list(error.prefixes)})
 
 
 @describe_error.register

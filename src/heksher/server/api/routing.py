@@ -1,7 +1,8 @@
 """What all groups of routes are built with."""
 
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from functools import partial, wraps
 from inspect import Parameter, iscoroutinefunction
 from typing import Annotated, Any, Final
@@ -16,6 +17,7 @@ from heksher.server.access.grants import Role
 from heksher.server.api.body import StrictRoute
 from heksher.server.api.dry_run import DryRunInQuery, document_dry_run, require_storage, try_write
 from heksher.server.api.if_match import read_if_match
+from heksher.server.api.open_proposals import PreferHeader, tell_open_proposals, wants_open_proposals
 from heksher.server.api.responses import (
     FOREIGN_HOST,
     NO_CREDENTIAL,
@@ -30,11 +32,14 @@ from heksher.server.asgi.caller import MAX_ACTOR_CHARACTERS, MAX_REASON_CHARACTE
 from heksher.server.asgi.gate import make_standing
 from heksher.server.asgi.header_fields import IF_MATCH, get_fields
 from heksher.server.asgi.late_look import Standing
+from heksher.server.catalog.catalog import Catalog
 from heksher.server.config import Config
 from heksher.server.errors import BadHeaderError
+from heksher.server.operations.deletion_protection import DeletionProtection
 from heksher.server.operations.expecting_storage import ExpectingStorage
 from heksher.server.services import Services
 from heksher.server.storage.base import Origin, Storage
+from heksher.server.storage.watched_storage import WatchedStorage
 from heksher.server.usage.client_fields import read_client_fields
 from heksher.wire import ACTOR_HEADER, REASON_HEADER
 
@@ -128,12 +133,39 @@ async def _get_origin(
     return get_caller(request.scope).make_origin(standing)
 
 
+ForceInQuery = Annotated[
+    bool,
+    Query(
+        description="as an admin: do without the second person whom a policy demands, which the change log tells;"
+        " and delete settings that programs have asked for lately, or where that is what it takes to revert something"
+    ),
+]
+
+
+async def _get_edit_origin(origin: Annotated[Origin, Depends(_get_origin)], force: ForceInQuery = False) -> Origin:
+    return replace(origin, is_forced=force)
+
+
+async def _has_preference(request: Request, _prefer: PreferHeader = None) -> bool:
+    return wants_open_proposals(request)
+
+
+async def _get_catalog(services: ServicesDependency) -> Catalog:
+    return services.catalog
+
+
 async def _get_use_note(request: Request, services: ServicesDependency) -> NoteUse:
     client = read_client_fields(get_fields(request.scope))
     return lambda names: services.uses.note(names, names, client)
 
 
-def _read_digits(what: str) -> BeforeValidator:
+async def _get_protection(services: ServicesDependency) -> DeletionProtection:
+    return services.make_protection()
+
+
+def read_digits(what: str) -> BeforeValidator:
+    """Return what reads a whole number of a path or a query: nothing but digits."""
+
     def read(text: object) -> object:
         # int() accepts more than digits ("1_0", " 7"), and pydantic accepts the same.
         if not (isinstance(text, str) and text.isascii() and text.isdecimal()):
@@ -155,13 +187,18 @@ ConfigDependency = Annotated[Config, Depends(_get_config)]
 MaxValueBytes = Annotated[int, Depends(_get_max_value_bytes)]
 # The origin of a write for the change log.
 OriginDependency = Annotated[Origin, Depends(_get_origin)]
+# The same of a write that a policy can hold back.
+EditOriginDependency = Annotated[Origin, Depends(_get_edit_origin)]
+_PreferenceDependency = Annotated[bool, Depends(_has_preference)]
+CatalogDependency = Annotated[Catalog, Depends(_get_catalog)]
 UseNoteDependency = Annotated[NoteUse, Depends(_get_use_note)]
+ProtectionDependency = Annotated[DeletionProtection, Depends(_get_protection)]
 # A name in a path may be any text; a text that cannot be a name is not found.
 NameInPath = Annotated[str, Path(examples=["cache_ttl"])]
-RuleIdInPath = Annotated[int, _read_digits("a rule's id"), Path(ge=0, examples=[7])]
-RuleIdInQuery = Annotated[int, _read_digits("a rule's id"), Query(ge=0, examples=[7])]
-RevisionInPath = Annotated[int, _read_digits("a revision"), Path(ge=0, examples=[17])]
-RevisionInQuery = Annotated[int, _read_digits("a revision"), Query(ge=0, examples=[17])]
+RuleIdInPath = Annotated[int, read_digits("a rule's id"), Path(ge=0, examples=[7])]
+RuleIdInQuery = Annotated[int, read_digits("a rule's id"), Query(ge=0, examples=[7])]
+RevisionInPath = Annotated[int, read_digits("a revision"), Path(ge=0, examples=[17])]
+RevisionInQuery = Annotated[int, read_digits("a revision"), Query(ge=0, examples=[17])]
 # Whether who asks may know all: the log is about tokens and people, too.
 IsAdmin = Annotated[bool, Depends(_is_admin)]
 
@@ -212,8 +249,13 @@ def _take_turns(write: Callable[..., object], role: Role | None) -> Callable[...
     """
 
     @wraps(write)
-    async def handle(services: Services, standing: Standing, dry_run: bool, **arguments: object) -> object:
-        make = partial(try_write, write, arguments, services) if dry_run else partial(write, **arguments)
+    async def handle(
+        services: Services, standing: Standing, dry_run: bool, has_preference: bool, **arguments: Any
+    ) -> object:
+        if dry_run:
+            make = partial(try_write, write, arguments, services, has_open_proposals=has_preference)
+        else:
+            make = partial(_write_and_tell if has_preference else _write, write, arguments)
 
         def begin() -> object:
             if role is not None:
@@ -232,9 +274,22 @@ def _take_turns(write: Callable[..., object], role: Role | None) -> Callable[...
         Parameter("services", Parameter.KEYWORD_ONLY, annotation=ServicesDependency),
         Parameter("standing", Parameter.KEYWORD_ONLY, annotation=_StandingDependency),
         Parameter("dry_run", Parameter.KEYWORD_ONLY, default=False, annotation=DryRunInQuery),
+        Parameter("has_preference", Parameter.KEYWORD_ONLY, annotation=_PreferenceDependency),
     )
     handle.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *added])  # type: ignore[attr-defined]  # functions have none of their own
     return handle
+
+
+def _write(write: Callable[..., object], arguments: Mapping[str, Any]) -> object:
+    return write(**arguments)
+
+
+def _write_and_tell(write: Callable[..., object], arguments: Mapping[str, Any]) -> object:
+    """Make a write, and say in the answer which open proposals are about the same."""
+    watched = WatchedStorage(arguments["storage"])
+    answer = write(**{**arguments, "storage": watched})
+    tell_open_proposals(answer, watched.changes, watched)
+    return answer
 
 
 def make_router(

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple, get_type_hints
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
+from fastapi.params import Query
 from fastapi.responses import Response
 from pydantic import TypeAdapter, ValidationError
 from starlette.routing import BaseRoute, Match
@@ -25,10 +26,12 @@ from heksher.server.config import Config
 from heksher.server.errors import BadHeaderError, NotPermittedError, OperationError
 from heksher.server.json_form import JSONObject
 from heksher.server.operations.bulk import run_all
+from heksher.server.operations.deletion_protection import DeletionProtection
 from heksher.server.operations.expecting_storage import ExpectingStorage
 from heksher.server.storage.base import Conditions, Expectation, Origin, Storage, Written
 from heksher.server.storage.gathering_writer import Lookups
 from heksher.value_type import JSON, shorten
+from heksher.wire import SETTINGS_PATH
 
 WriteMethod = Literal["POST", "PUT", "PATCH", "DELETE"]
 
@@ -40,7 +43,7 @@ class NamedWrite(NamedTuple):
     """A write as it is named.
 
     Attributes:
-        path: as in a request, without a query.
+        path: as in a request, with the query if there is one.
         body: ``None`` for none.
         if_match: what the header ``If-Match`` of a request would be; ``None`` for none.
     """
@@ -57,6 +60,7 @@ class Surroundings(NamedTuple):
     storage: Storage
     origin: Origin
     config: Config
+    protection: DeletionProtection
 
 
 # What handlers take besides what stands in a request, by the names of their parameters.
@@ -65,6 +69,7 @@ _GIVEN: Final[Mapping[str, Callable[[Surroundings], object]]] = {
     "origin": lambda surroundings: surroundings.origin,
     "config": lambda surroundings: surroundings.config,
     "max_value_bytes": lambda surroundings: surroundings.config.max_value_bytes,
+    "protection": lambda surroundings: surroundings.protection,
     "at_least": lambda _: None,
     # Who makes several writes at once is no program that starts.
     "note_use": lambda _: lambda _: None,
@@ -102,13 +107,15 @@ class WriteCall:
     """A write that was read.
 
     Attributes:
-        role: what its route needs.
+        path: of its route.
+        role: what that needs.
         handle: handles the request.
         arguments: what stands in it.
         given: the names of what it takes besides.
         expected: what it expects of the object that it is about; ``None`` for nothing.
     """
 
+    path: str
     role: Role | None
     handle: Callable[..., Response]
     arguments: Mapping[str, object]
@@ -153,7 +160,7 @@ class WriteReader:
         Raises:
             UnreadableWriteError: there is none, or what it is given breaks the rules.
         """
-        path = unquote(named.path)
+        path = unquote(named.path.partition("?")[0])
         for handler in self._handlers[named.method]:
             if (texts := handler.match(named.method, path)) is not None:
                 return handler.read(texts, named)
@@ -170,19 +177,21 @@ def make_all(reader: WriteReader, named: Iterable[NamedWrite], surroundings: Sur
         StepError: one was refused; nothing was stored.
         StorageUnavailableError: the storage cannot be reached.
     """
-    calls = [_try_read(reader, write) for write in named]
+    calls = [try_read(reader, write) for write in named]
     steps = [partial(_make, call, surroundings) for call in calls]
-    lookups = foresee(call for call in calls if isinstance(call, WriteCall))
-    return run_all(surroundings.storage, steps, surroundings.origin, lookups)
+    return run_all(surroundings.storage, steps, surroundings.origin, foresee(calls))
 
 
-def foresee(calls: Iterable[WriteCall]) -> Lookups:
-    """Return what writes will look up, as far as what stands in their requests says it."""
+def foresee(calls: Iterable[WriteCall | UnreadableWriteError]) -> Lookups:
+    """Return what writes will look up, as far as they could be read, and what stands in their requests says it."""
     settings: set[str] = set()
     rule_ids: set[int] = set()
     rules: list[tuple[str, Conditions]] = []
     for call in calls:
-        if isinstance(name := call.arguments.get("name"), str):
+        if isinstance(call, UnreadableWriteError):
+            continue
+        # Context features have names, too.
+        if call.path.startswith(SETTINGS_PATH) and isinstance(name := call.arguments.get("name"), str):
             settings.add(name)
         if isinstance(rule_id := call.arguments.get("rule_id"), int):
             rule_ids.add(rule_id)
@@ -194,18 +203,30 @@ def foresee(calls: Iterable[WriteCall]) -> Lookups:
     return Lookups(settings, rule_ids, rules)
 
 
-def _try_read(reader: WriteReader, named: NamedWrite) -> WriteCall | UnreadableWriteError:
+def try_read(reader: WriteReader, named: NamedWrite) -> WriteCall | UnreadableWriteError:
+    """Return a write, or why it cannot be read."""
     try:
         return reader.read(named)
     except UnreadableWriteError as error:
         return error
 
 
-def _make(call: WriteCall | UnreadableWriteError, surroundings: Surroundings, storage: Storage) -> JSONObject:
-    # What cannot be read is refused in its turn: a write before it may be refused for another reason.
+def make_read(call: WriteCall | UnreadableWriteError, surroundings: Surroundings) -> JSONObject:
+    """Make a write, and return status, body and tag of its answer.
+
+    What cannot be read is refused in its turn: a write before it may be refused for another reason.
+
+    Raises:
+        OperationError: it was refused, or cannot be read.
+        StorageUnavailableError: the storage cannot be reached.
+    """
     if isinstance(call, UnreadableWriteError):
         raise call
-    return call.make(surroundings._replace(storage=storage))
+    return call.make(surroundings)
+
+
+def _make(call: WriteCall | UnreadableWriteError, surroundings: Surroundings, storage: Storage) -> JSONObject:
+    return make_read(call, surroundings._replace(storage=storage))
 
 
 class _Handler:
@@ -221,7 +242,11 @@ class _Handler:
             name: TypeAdapter(hints[name]) for name in route.param_convertors
         }
         self._body: TypeAdapter[object] | None = TypeAdapter(hints[_BODY]) if _BODY in names else None
-        self._given = tuple(name for name in names if name != _BODY and name not in self._in_path)
+        self._in_query: dict[str, TypeAdapter[object]] = {
+            name: TypeAdapter(hints[name]) for name in names if _is_in_query(hints[name])
+        }
+        elsewhere = {_BODY, *self._in_path, *self._in_query}
+        self._given = tuple(name for name in names if name not in elsewhere)
         if unknown := set(self._given).difference(_GIVEN):
             raise TypeError(f"nobody gives {sorted(unknown)} to {handle.__name__} where it handles no request")
 
@@ -242,10 +267,23 @@ class _Handler:
             _read(adapter, texts[name], ("path", name), arguments, faults)
         if self._body is not None:
             _read(self._body, named.body, (_BODY,), arguments, faults)
+        self._read_query(named.path.partition("?")[2], arguments, faults)
         expected = self._read_expectation(texts, named.if_match, faults)
         if faults:
             raise UnreadableWriteError(faults)
-        return WriteCall(self._route.access.role, self._handle, arguments, self._given, expected)
+        return WriteCall(self._route.path, self._route.access.role, self._handle, arguments, self._given, expected)
+
+    def _read_query(self, query: str, arguments: dict[str, object], faults: list[dict[str, Any]]) -> None:
+        # What is missing has a default, as in all writes that can be named.
+        for name, text in parse_qsl(query, keep_blank_values=True):
+            place = ("path", name)
+            if name not in self._in_query:
+                fault = f"this write has no parameter {shorten(name)!a} in its query"
+                faults.append({"loc": ("path",), "msg": fault, "type": "value_error"})
+            elif name in arguments:
+                faults.append({"loc": place, "msg": "this parameter stands more than once", "type": "value_error"})
+            else:
+                _read(self._in_query[name], text, place, arguments, faults)
 
     def _read_expectation(
         self, texts: Mapping[str, str], if_match: str | None, faults: list[dict[str, Any]]
@@ -273,3 +311,7 @@ def _read(
         arguments[place[-1]] = adapter.validate_python(value)
     except ValidationError as error:
         faults.extend({**fault, "loc": (*place, *fault["loc"])} for fault in error.errors())
+
+
+def _is_in_query(hint: object) -> bool:
+    return any(isinstance(detail, Query) for detail in getattr(hint, "__metadata__", ()))

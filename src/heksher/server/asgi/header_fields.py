@@ -20,6 +20,7 @@ FETCH_SITE: Final = b"sec-fetch-site"
 ACTOR: Final = ACTOR_HEADER.lower().encode()
 REASON: Final = REASON_HEADER.lower().encode()
 IF_MATCH: Final = b"if-match"
+PREFER: Final = b"prefer"
 
 _SINGLE: Final = {
     HOST: "Host",

@@ -12,6 +12,7 @@ from heksher.server.access.grants import read_grants
 from heksher.server.access.principal import Principal
 from heksher.server.storage.access_records import (
     PERSON,
+    POLICY,
     SIGNING_KEY,
     TOKEN,
     AccessRecords,
@@ -21,7 +22,7 @@ from heksher.server.storage.access_records import (
 
 _NOTHING: Final = AccessRecords((), (), "")
 # The kinds of logged changes after which there is another picture of access.
-ACCESS_KINDS: Final = frozenset({TOKEN, PERSON, SIGNING_KEY})
+ACCESS_KINDS: Final = frozenset({TOKEN, PERSON, SIGNING_KEY, POLICY})
 # So long before a token ends, answers to it, the log of clients and a metric say so.
 NOTICE_S: Final = 30 * 24 * 3600.0
 

@@ -10,8 +10,9 @@ from typing import Final, NamedTuple, cast
 from heksher.server.catalog.picture import OrderedConditions, Picture
 from heksher.server.catalog.query import CatalogQuery
 from heksher.server.json_form import rule_from_json
-from heksher.server.storage.access_records import PERSON, SIGNING_KEY, TOKEN
+from heksher.server.storage.access_records import PERSON, POLICY, SIGNING_KEY, TOKEN
 from heksher.server.storage.base import CONTEXT_FEATURES, RULE, SETTING, Fields, LoggedChange
+from heksher.server.storage.proposal_records import PROPOSAL
 from heksher.server.storage.webhook_records import WEBHOOK
 from heksher.value_type import shorten
 from heksher.wire import lets_through
@@ -50,7 +51,7 @@ _SETTING_FIELDS: Final = frozenset(
 _RULE_FIELDS: Final = frozenset({"setting", "value", "feature_values", "metadata"})
 
 # The kinds of objects that no query is about.
-NEVER_ANSWERED: Final = frozenset({TOKEN, PERSON, SIGNING_KEY, WEBHOOK})
+NEVER_ANSWERED: Final = frozenset({TOKEN, PERSON, SIGNING_KEY, WEBHOOK, POLICY, PROPOSAL})
 
 # When an entry has more changes than this, checking each of them for each query does not pay.
 _MAX_EFFECTS: Final = 64

@@ -1,12 +1,14 @@
 """Reads a picture through the interface of a storage's reader."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import ClassVar, NoReturn
 
 from heksher.revision_id import RevisionId
 from heksher.server.catalog.picture import Picture, restore_rule
-from heksher.server.storage.access_records import AccessRecords
+from heksher.server.storage.access_records import AccessRecords, PolicyRecord
 from heksher.server.storage.base import Conditions, Reader, RuleRecord, Selection, SettingRecord
+from heksher.server.storage.proposal_records import ProposalState
 from heksher.server.storage.storage_errors import StorageUnavailableError
 
 
@@ -38,6 +40,9 @@ class PictureReader(Reader):
     def access(self) -> AccessRecords:
         return self._picture.access.records
 
+    def policies(self) -> tuple[PolicyRecord, ...]:
+        return self._picture.access.records.policies
+
     def webhooks(self) -> NoReturn:
         _refuse("webhooks are")
 
@@ -47,6 +52,43 @@ class PictureReader(Reader):
     def find_lease(self, task: str) -> NoReturn:
         del task
         _refuse("which process does what is")
+
+    def proposals(
+        self,
+        state: ProposalState | None = None,
+        before_id: int | None = None,
+        limit: int = 100,
+        subjects: Collection[str] | None = None,
+    ) -> NoReturn:
+        del state, before_id, limit, subjects
+        _refuse("proposals are")
+
+    def find_proposal(self, proposal_id: int) -> NoReturn:
+        del proposal_id
+        _refuse("proposals are")
+
+    def proposal_content(self, proposal_id: int) -> NoReturn:
+        del proposal_id
+        _refuse("proposals are")
+
+    def due_proposals(self, now: datetime, limit: int = 100) -> NoReturn:
+        del now, limit
+        _refuse("proposals are")
+
+    def next_proposal_time(self, now: datetime) -> NoReturn:
+        del now
+        _refuse("proposals are")
+
+    def proposals_about(self, subjects: Collection[str]) -> NoReturn:
+        del subjects
+        _refuse("proposals are")
+
+    def proposals_after(self, proposal_id: int) -> NoReturn:
+        del proposal_id
+        _refuse("proposals are")
+
+    def count_open_proposals(self) -> NoReturn:
+        _refuse("proposals are")
 
     def counted_since(self) -> NoReturn:
         _refuse("what is used is")

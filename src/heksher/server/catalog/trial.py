@@ -32,6 +32,7 @@ from heksher.server.storage.memory_access import MemoryAccess
 from heksher.server.storage.memory_state import MemoryEntry, MemoryState
 from heksher.server.storage.memory_writer import MemoryWriter
 from heksher.server.storage.passing_writer import PassingWriter
+from heksher.server.storage.proposal_records import ProposalContent, ProposalRecord, ProposalState
 from heksher.server.storage.records import make_rule_key
 from heksher.server.storage.stamp import make_stamp
 from heksher.server.storage.unit import UnitOfWork
@@ -99,6 +100,8 @@ class TrialWriter(PassingWriter):
         self._given_settings: set[str] = set()
         # The ids of the rules of the picture by their conditions, of settings where they were asked for.
         self._rule_ids: dict[str, dict[frozenset[tuple[str, str]], int]] = {}
+        # The names that settings have in the picture, by the numbers that the state has given them.
+        self._former_names = {number: name for name, number in self._state.setting_ids.items()}
         self._has_webhooks = False
         self._new_rule_ids: set[int] = set()
 
@@ -127,11 +130,48 @@ class TrialWriter(PassingWriter):
     def find_lease(self, task: str) -> LeaseRecord:
         return self._ask(lambda reader: reader.find_lease(task))
 
+    def proposals(
+        self,
+        state: ProposalState | None = None,
+        before_id: int | None = None,
+        limit: int = 100,
+        subjects: Collection[str] | None = None,
+    ) -> list[ProposalRecord]:
+        return self._ask(lambda reader: reader.proposals(state, before_id, limit, subjects))
+
+    def find_proposal(self, proposal_id: int) -> ProposalRecord | None:
+        self._give_proposal(proposal_id)
+        return self._inner.find_proposal(proposal_id)
+
+    def proposal_content(self, proposal_id: int) -> ProposalContent | None:
+        self._give_proposal(proposal_id)
+        return self._inner.proposal_content(proposal_id)
+
+    def due_proposals(self, now: datetime, limit: int = 100) -> list[int]:
+        return self._ask(lambda reader: reader.due_proposals(now, limit))
+
+    def next_proposal_time(self, now: datetime) -> datetime | None:
+        return self._ask(lambda reader: reader.next_proposal_time(now))
+
+    def proposals_about(self, subjects: Collection[str]) -> list[int]:
+        return self._ask(lambda reader: reader.proposals_about(subjects))
+
+    def proposals_after(self, proposal_id: int) -> list[int]:
+        return self._ask(lambda reader: reader.proposals_after(proposal_id))
+
+    def count_open_proposals(self) -> int:
+        return self._ask(lambda reader: reader.count_open_proposals())
+
     def counted_since(self) -> datetime | None:
         return self._ask(lambda reader: reader.counted_since())
 
     def setting_uses(self, names: Collection[str] | None = None) -> dict[str, SettingUse]:
-        return self._ask(lambda reader: reader.setting_uses(names))
+        # The source knows them by the names that they have there.
+        numbers = self._state.setting_ids
+        wanted = numbers.keys() if names is None else numbers.keys() & names
+        former = {name: old for name in wanted if (old := self._former_names.get(numbers[name])) is not None}
+        uses = self._ask(lambda reader: reader.setting_uses(former.values()))
+        return {name: uses[old] for name, old in former.items() if old in uses}
 
     def clients(self) -> list[ClientRecord]:
         return self._ask(lambda reader: reader.clients())
@@ -211,14 +251,20 @@ class TrialWriter(PassingWriter):
         metadata: Mapping[str, JSON],
         rule_id: int | None = None,
     ) -> RuleRecord:
-        self._give_twin(setting, conditions)
         if rule_id is not None:
-            self._give_rules((rule_id,))
-            self._give_deletion(setting, rule_id)
-        rule = self._inner.add_rule(setting, conditions, value, metadata, rule_id)
-        if rule_id is None:
-            self._new_rule_ids.add(rule.rule_id)
+            self.return_rules((RuleRecord(rule_id, setting, conditions, value, metadata),))
+            return self._state.rules[rule_id]
+        self._give_twin(setting, conditions)
+        rule = self._inner.add_rule(setting, conditions, value, metadata)
+        self._new_rule_ids.add(rule.rule_id)
         return rule
+
+    def return_rules(self, rules: Collection[RuleRecord]) -> None:
+        self._give_rules(rule.rule_id for rule in rules)
+        for rule in rules:
+            self._give_twin(rule.setting, rule.conditions)
+        self._give_deletions(rules)
+        self._inner.return_rules(rules)
 
     def replace_rule(self, rule: RuleRecord) -> None:
         self._give_rules((rule.rule_id,))
@@ -233,6 +279,15 @@ class TrialWriter(PassingWriter):
             self._give_twin(rule.setting, rule.conditions)
             self._new_rule_ids.add(rule.rule_id)
         self._inner.load(settings, rules, next_rule_id)
+
+    def add_proposal(self, record: ProposalRecord, content: ProposalContent, subjects: Collection[str] = ()) -> int:
+        for newest in self.proposals(limit=1):
+            self._give_proposal(newest.proposal_id)
+        return self._inner.add_proposal(record, content, subjects)
+
+    def replace_proposal(self, record: ProposalRecord) -> None:
+        self._give_proposal(record.proposal_id)
+        self._inner.replace_proposal(record)
 
     def put_webhook(self, webhook: WebhookRecord) -> None:
         self._give_webhooks()
@@ -278,11 +333,27 @@ class TrialWriter(PassingWriter):
             self._state.rules[rule.rule_id] = record
             self._state.rule_ids[make_rule_key(setting, record.conditions)] = rule.rule_id
 
-    def _give_deletion(self, setting: str, rule_id: int) -> None:
-        """Give the state the deletion of a rule that comes back, as far as the log has it."""
-        for entry in self.select(Selection(rule_id=rule_id), limit=1):
-            change = entry.changes[-1]
-            self._state.last_changes[RULE, str(rule_id)] = (change, self._state.setting_ids.get(setting))
+    def _give_deletions(self, rules: Iterable[RuleRecord]) -> None:
+        """Give the state the deletions of rules that come back, as far as the log has them."""
+
+        def work(reader: Reader) -> None:
+            for rule in rules:
+                for entry in reader.select(Selection(rule_id=rule.rule_id), limit=1):
+                    deletion = (entry.changes[-1], self._state.setting_ids.get(rule.setting))
+                    self._state.last_changes[RULE, str(rule.rule_id)] = deletion
+
+        self._ask(work)
+
+    def _give_proposal(self, proposal_id: int) -> None:
+        """Give the state a proposal, before it is looked at."""
+        proposals = self._state.proposals
+        if proposal_id in proposals.records:
+            return
+        record, content = self._ask(
+            lambda reader: (reader.find_proposal(proposal_id), reader.proposal_content(proposal_id))
+        )
+        if record is not None and content is not None:
+            proposals.records[proposal_id], proposals.contents[proposal_id] = record, content
 
     def _give_webhooks(self) -> None:
         if not self._has_webhooks:
@@ -307,5 +378,6 @@ def _make_state(picture: Picture) -> MemoryState:
             {token.name: token for token in access.tokens},
             {person.name: person for person in access.persons},
             access.signing_key,
+            {policy.prefix: policy for policy in access.policies},
         ),
     )

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from heksher.server.errors import NotPermittedError
+from heksher.server.errors import NotFoundError, NotPermittedError
 from heksher.server.json_form import JSONObject
 from heksher.server.operations.change_form import ChangeForm, ToldEntry, list_changed_rules, write_head
-from heksher.server.operations.rewinding import find_oldest, require_logged
+from heksher.server.operations.rewinding import find_first_since, require_logged
+from heksher.server.storage.access_records import POLICY
 from heksher.server.storage.base import (
     CONTEXT_FEATURES,
     RULE,
@@ -19,10 +20,11 @@ from heksher.server.storage.base import (
     Selection,
     Storage,
 )
+from heksher.server.storage.proposal_records import PROPOSAL
 from heksher.value_type import shorten
 
 # Whoever may read may read the changes of these. Others are told to admins alone, such as who may do what.
-READABLE_KINDS: Final = frozenset({CONTEXT_FEATURES, SETTING, RULE})
+READABLE_KINDS: Final = frozenset({CONTEXT_FEATURES, SETTING, RULE, PROPOSAL, POLICY})
 
 # How many changes of an entry a list shows.
 _MAX_PARTS: Final = 10
@@ -159,7 +161,12 @@ def find_told(reader: Reader, revision: int) -> ToldEntry:
     require_logged(reader, revision)
     near = reader.select(Selection(), revision + _PAIR_REACH + 1, 2 * _PAIR_REACH + 1, 1)
     told, _ = _combine(near, len(near), ())
-    return next(each for each in told if revision in {each.entry.revision, *each.merged})
+    found = next((each for each in told if revision in {each.entry.revision, *each.merged}), None)
+    if found is None:
+        # A reader of a picture knows the newest revision of that, and asks the database for the log: one that has lost
+        # changes since, or from which they were removed meanwhile.
+        raise NotFoundError(f"there is no revision {revision} in the change log any more", "revision")
+    return found
 
 
 def _find_kinds(kind: str | None, *, is_admin: bool) -> Collection[str] | None:
@@ -177,27 +184,11 @@ def _refuse_kind(kind: str) -> NotPermittedError:
 def _find_after(reader: Reader, moment: Moment | None) -> int:
     if moment is None:
         return 0
-    return _find_first_since(reader, moment) - 1 if isinstance(moment, datetime) else moment
+    return find_first_since(reader, moment) - 1 if isinstance(moment, datetime) else moment
 
 
 def _find_before(reader: Reader, moment: Moment | None) -> int | None:
-    return _find_first_since(reader, moment) if isinstance(moment, datetime) else moment
-
-
-def _find_first_since(reader: Reader, at: datetime) -> int:
-    """Return the revision of the first entry that was made at some time or later; above all if there is none.
-
-    Times grow with revisions, as far as the clocks of those who write agree.
-    """
-    low, high = find_oldest(reader), reader.revision() + 1
-    while low < high:
-        middle = (low + high) // 2
-        (entry,) = reader.log(middle - 1, 1, 1)
-        if entry.at < at:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    return find_first_since(reader, moment) if isinstance(moment, datetime) else moment
 
 
 def _combine(

@@ -14,6 +14,7 @@ from heksher.server.limits import MAX_METADATA_KEYS
 from heksher.server.operations.logged_change import change_rule
 from heksher.server.operations.lookup import get_rule, get_setting
 from heksher.server.operations.permission import require
+from heksher.server.operations.policies import require_reviewed
 from heksher.server.operations.settings import store
 from heksher.server.operations.tagged import Tagged, tag
 from heksher.server.operations.value_limits import ValueLimits, have_other_limits, require_readable_limits
@@ -86,7 +87,7 @@ def edit_of_setting(storage: Storage, name: str, edit: Edit, version: str, origi
         require_newer(setting, version)
         if have_other_limits(metadata, setting.metadata):
             _check_limits(writer, setting, metadata)
-        store(writer, "set metadata", setting, replace(setting, metadata=metadata, version=version))
+        store(writer, origin, "set metadata", setting, replace(setting, metadata=metadata, version=version))
 
     return storage.write(work, origin)
 
@@ -105,6 +106,7 @@ def edit_of_rule(storage: Storage, rule_id: int, edit: Edit, origin: Origin) -> 
         require(origin, Role.EDIT, rule.setting)
         changed = replace(rule, metadata=_apply(edit, rule.metadata))
         if json_key(changed.metadata) != json_key(rule.metadata):
+            require_reviewed(writer, origin, rule.setting)
             writer.replace_rule(changed)
             writer.record(change_rule("set metadata", rule, changed, writer.context_features()))
 

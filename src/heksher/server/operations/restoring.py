@@ -3,6 +3,7 @@
 What cannot be done is noted, and the rest goes on, so that whoever asked is told all of it; nothing is stored then.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -12,8 +13,10 @@ from heksher.server.errors import RevertConflictError
 from heksher.server.json_form import JSONObject
 from heksher.server.operations import logged_change
 from heksher.server.operations.change_form import ChangeForm, ToldEntry, list_changed_rules
+from heksher.server.operations.deletion_protection import DeletionProtection
 from heksher.server.operations.differences import find_features_in_use, find_misfits, tell_features_in_use
 from heksher.server.operations.permission import require
+from heksher.server.operations.policies import find_overridden, record_overrides
 from heksher.server.operations.value_limits import ValueLimits, have_other_limits
 from heksher.server.storage.base import (
     CONTEXT_FEATURES,
@@ -43,23 +46,37 @@ class Restorer:
         action: what the change log is to say of it.
         since: the revision after which changes are told, where they stand against it.
         is_forced: whether settings may be deleted.
+        protection: says by whom settings that may not be deleted are used.
     """
 
-    def __init__(self, writer: Writer, origin: Origin, action: str, *, since: int, is_forced: bool) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        origin: Origin,
+        action: str,
+        *,
+        since: int,
+        is_forced: bool,
+        protection: DeletionProtection,
+    ) -> None:
         self._writer = writer
         self._origin = origin
         self._action = action
         self._since = since
         self._is_forced = is_forced
+        self._protection = protection
         self._newest = writer.revision()
         self._conflicts: list[str] = []
         self._between: dict[int, LogEntry] = {}
-        # The settings that are not what they were before this unit, or whose rules are not, by name; and whether their
-        # limits are others. Those that came back are as they were, whatever their limits said.
+        # The settings that are not what they were before this unit, by name; and whether their limits are others. Those
+        # that came back are as they were, whatever their limits said.
         self._touched: dict[str, bool] = {}
         self._returned: set[str] = set()
+        # The prefixes of the policies that an admin does without.
+        self._overridden: set[str] = set()
         # The rules that have another value than before this unit.
         self._valued: set[int] = set()
+        self._order = writer.context_features()
 
     def refuse(self, reason: str, *about: Selection) -> None:
         """Note what stands against it, and by which changes it came about."""
@@ -78,14 +95,18 @@ class Restorer:
             self.refuse(f"settings {users[:10]} are configurable by the context features {sorted(removed)}")
             return
         self._writer.set_context_features(after)
+        self._order = tuple(after)
         self._writer.record(logged_change.change_features(self._action, before, after))
 
     def delete_setting(self, setting: SettingRecord, rules: Sequence[RuleRecord] = ()) -> bool:
         """Delete a setting with its rules; return whether that was done."""
         require(self._origin, Role.ADMIN)
         if not self._is_forced:
-            self.refuse(f"setting {setting.name!r} would be deleted: if it is to be, say so with force=true")
+            use = self._protection.describe_use(self._writer, setting)
+            used = "" if use is None else f", and {use}"
+            self.refuse(f"setting {setting.name!r} would be deleted{used}: if it is to be, say so with force=true")
             return False
+        self._require_reviewed(setting.name)
         self._writer.delete_setting(setting.name)
         self._touched.pop(setting.name, None)
         self._writer.record_all(logged_change.delete_setting(setting, rules, self._order, self._action))
@@ -96,6 +117,7 @@ class Restorer:
         require(self._origin, Role.DECLARE, before.name, after.name)
         if not self._can_be(after, before):
             return False
+        self._require_reviewed(before.name, after.name)
         self._writer.replace_setting(before.name, after)
         has_other_limits = self._touched.pop(before.name, False) or have_other_limits(after.metadata, before.metadata)
         self._touched[after.name] = has_other_limits
@@ -107,6 +129,7 @@ class Restorer:
         require(self._origin, Role.DECLARE, setting.name)
         if not self._can_be(setting):
             return False
+        self._require_reviewed(setting.name)
         self._writer.require_room(settings=1)
         self._writer.add_setting(setting, subject)
         self._touched[setting.name] = False
@@ -117,15 +140,17 @@ class Restorer:
     def delete_rule(self, rule: RuleRecord) -> None:
         """Delete a rule."""
         require(self._origin, Role.EDIT, rule.setting)
+        self._require_reviewed(rule.setting)
         self._writer.delete_rule(rule.rule_id)
         self._writer.record(logged_change.delete_rule(rule, self._order, self._action))
 
     def change_rule(self, before: RuleRecord, after: RuleRecord) -> None:
         """Give a rule another value, or other metadata."""
         require(self._origin, Role.EDIT, before.setting)
+        self._require_reviewed(before.setting)
         self._writer.replace_rule(after)
         if json_key(before.value) != json_key(after.value):
-            self._note_value(after)
+            self._valued.add(after.rule_id)
         self._writer.record(logged_change.change_rule(self._action, before, after, self._order))
 
     def add_rule(self, rule: RuleRecord, setting: SettingRecord) -> None:
@@ -142,9 +167,10 @@ class Restorer:
                 Selection(setting=setting.name, kinds=(SETTING,)),
             )
         else:
+            self._require_reviewed(setting.name)
             self._writer.require_room(rules=1)
             added = self._writer.add_rule(setting.name, rule.conditions, rule.value, rule.metadata, rule.rule_id)
-            self._note_value(added)
+            self._valued.add(added.rule_id)
             self._writer.record(logged_change.add_rule(added, self._order, self._action))
 
     def finish(self) -> None:
@@ -153,8 +179,11 @@ class Restorer:
         Raises:
             RevertConflictError: something stands against it.
         """
-        for name, has_other_limits in self._touched.items():
-            self._check(name, has_other_limits=has_other_limits)
+        valued: defaultdict[str, list[RuleRecord]] = defaultdict(list)
+        for rule in self._writer.find_rules(self._valued).values():
+            valued[rule.setting].append(rule)
+        for name in dict.fromkeys((*self._touched, *valued)):
+            self._check(name, valued[name])
         if self._conflicts:
             changes = [self._between[revision] for revision in sorted(self._between, reverse=True)[:_MAX_ENTRIES]]
             raise RevertConflictError(
@@ -162,10 +191,10 @@ class Restorer:
                 tuple(self._conflicts[:_MAX_CONFLICTS]),
                 tuple(self._write(changes)),
             )
+        record_overrides(self._writer, sorted(self._overridden))
 
-    @property
-    def _order(self) -> tuple[str, ...]:
-        return self._writer.context_features()
+    def _require_reviewed(self, *settings: str) -> None:
+        self._overridden.update(find_overridden(self._writer, self._origin, *settings))
 
     def _can_be(self, setting: SettingRecord, before: SettingRecord | None = None) -> bool:
         """Return whether a setting may have its names and features, after noting what stands against it."""
@@ -181,20 +210,17 @@ class Restorer:
             )
         return len(self._conflicts) == known
 
-    def _note_value(self, rule: RuleRecord) -> None:
-        self._valued.add(rule.rule_id)
-        self._touched.setdefault(rule.setting, False)
-
-    def _check(self, name: str, *, has_other_limits: bool) -> None:
-        """Check that a setting and its rules fit to each other."""
+    def _check(self, name: str, valued: list[RuleRecord]) -> None:
+        """Check that a setting and its rules, of which some have other values, fit to each other."""
         setting = self._writer.find_setting(name)
         if setting is None:
             return
-        rules = self._writer.rules([setting.name])
-        for fault in self._list_faults(setting, rules, has_other_limits=has_other_limits):
+        # One that is what it was still fits to the other rules, of which there can be many.
+        rules = self._writer.rules([setting.name]) if name in self._touched else valued
+        for fault in self._list_faults(setting, rules, valued):
             self.refuse(f"setting {setting.name!r}: {fault}", Selection(setting=setting.name))
 
-    def _list_faults(self, setting: SettingRecord, rules: list[RuleRecord], *, has_other_limits: bool) -> Iterator[str]:
+    def _list_faults(self, setting: SettingRecord, rules: list[RuleRecord], valued: list[RuleRecord]) -> Iterator[str]:
         value_type = parse_value_type(setting.type)
         # The default needs no look: as type and limits, it changes with a new version alone.
         if misfits := find_misfits(value_type, rules):
@@ -204,7 +230,7 @@ class Restorer:
             yield tell_features_in_use(in_use, rules)
         if setting.name in self._returned:
             return
-        checked = rules if has_other_limits else [rule for rule in rules if rule.rule_id in self._valued]
+        checked = rules if self._touched.get(setting.name, False) else valued
         if broken := ValueLimits(setting.metadata).tell_broken(checked):
             yield broken
 

@@ -3,7 +3,9 @@
 What is there already is left, and anything else is refused, with the changes that came between.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Final, cast
 
 from heksher.server.errors import ConflictError, PrunedError
@@ -18,7 +20,9 @@ from heksher.server.json_form import (
     update_setting,
 )
 from heksher.server.operations.change_list import find_told
+from heksher.server.operations.deletion_protection import NO_PROTECTION, DeletionProtection
 from heksher.server.operations.loading import IMPORTING
+from heksher.server.operations.policies import is_override, is_recent_change
 from heksher.server.operations.restoring import Restorer
 from heksher.server.storage.base import (
     CONTEXT_FEATURES,
@@ -34,6 +38,8 @@ from heksher.server.storage.base import (
     Writer,
     Written,
 )
+from heksher.server.storage.gathering_writer import GatheringWriter, Lookups
+from heksher.server.storage.proposal_records import PROPOSAL
 from heksher.value_type import JSON
 
 _REVERTIBLE_KINDS: Final = frozenset({CONTEXT_FEATURES, SETTING, RULE})
@@ -42,7 +48,14 @@ _SETS: Final = frozenset({"configurable_features", "aliases"})
 _ALL_CHANGES: Final = 2**31 - 1
 
 
-def revert(storage: Storage, revision: int, origin: Origin, *, is_forced: bool = False) -> Written[int]:
+def revert(
+    storage: Storage,
+    revision: int,
+    origin: Origin,
+    *,
+    is_forced: bool = False,
+    protection: DeletionProtection = NO_PROTECTION,
+) -> Written[int]:
     """Take a change back, and return how many objects were changed by that; there may be none.
 
     Args:
@@ -50,6 +63,7 @@ def revert(storage: Storage, revision: int, origin: Origin, *, is_forced: bool =
         revision: of the change. Of two entries that are told as one, either is both.
         origin: who takes it back.
         is_forced: whether settings may be deleted by that.
+        protection: says by whom they are used, if they may not.
 
     Raises:
         NotFoundError: there is no such change.
@@ -61,19 +75,31 @@ def revert(storage: Storage, revision: int, origin: Origin, *, is_forced: bool =
 
     def work(writer: Writer) -> int:
         known = writer.count_changes()
-        changes, newest = _find_changes(writer, revision)
-        restorer = Restorer(writer, origin, f"revert {revision}", since=newest, is_forced=is_forced)
-        undoing = _Undoing(writer, restorer)
+        changes, newest, at = _find_changes(writer, revision)
+        names = _find_names(writer, changes)
+        gathering = GatheringWriter(writer, _foresee(changes, names))
+        # An incident does not wait for a second person.
+        restorer = Restorer(
+            gathering,
+            replace(origin, is_reviewed=is_recent_change(at)),
+            f"revert {revision}",
+            since=newest,
+            is_forced=is_forced,
+            protection=protection,
+        )
+        undoing = _Undoing(gathering, restorer, names)
         for change in reversed(changes):
             undoing.undo(change)
+        size = gathering.count_changes() - known
         restorer.finish()
-        return writer.count_changes() - known
+        gathering.flush()
+        return size
 
     return storage.write(work, origin)
 
 
-def _find_changes(reader: Reader, revision: int) -> tuple[list[LoggedChange], int]:
-    """Return the changes that are to be taken back, in their order, and the newest revision that they are of.
+def _find_changes(reader: Reader, revision: int) -> tuple[list[LoggedChange], int, datetime]:
+    """Return the changes that are to be taken back, in their order, and the newest entry's number and time.
 
     Raises:
         NotFoundError: there is no such entry yet.
@@ -84,12 +110,43 @@ def _find_changes(reader: Reader, revision: int) -> tuple[list[LoggedChange], in
     except PrunedError as error:
         raise ConflictError(f"this cannot be taken back: {error}") from error
     revisions = sorted((told.entry.revision, *told.merged))
-    changes = [change for number in revisions for change in reader.changes(number, 0, _ALL_CHANGES)]
+    changes = [
+        change
+        for number in revisions
+        for change in reader.changes(number, 0, _ALL_CHANGES)
+        if change.kind != PROPOSAL and not is_override(change)
+    ]
     if any(change.action == IMPORTING for change in changes):
         raise ConflictError(f"revision {revision} is an import, which cannot be taken back")
     if kinds := sorted({change.kind for change in changes} - _REVERTIBLE_KINDS):
         raise ConflictError(f"revision {revision} is about {', '.join(kinds)}, which cannot be taken back")
-    return changes, told.entry.revision
+    return changes, told.entry.revision, told.entry.at
+
+
+def _find_names(reader: Reader, changes: Iterable[LoggedChange]) -> dict[int | None, str | None]:
+    """Return what the settings that changes are about are called now, by their numbers; ``None`` for gone ones."""
+    first = {change.subject: change for change in changes if change.kind != CONTEXT_FEATURES}
+    return {subject: _find_name(reader, change) for subject, change in first.items()}
+
+
+def _find_name(reader: Reader, change: LoggedChange) -> str | None:
+    for entry in reader.select(_about_setting(change), limit=1, max_changes=_ALL_CHANGES):
+        newest = entry.changes[-1]
+        return None if newest.is_deletion else newest.key
+    # As nothing has changed the setting since its rule was changed, it is called as it was.
+    return change.setting or change.key
+
+
+def _foresee(changes: Iterable[LoggedChange], names: Mapping[int | None, str | None]) -> Lookups:
+    """Return what is looked up to take changes back."""
+    of_rules = [change for change in changes if change.kind == RULE]
+    deleted = [
+        (name, rule_from_json(int(change.key), change.before or {}).conditions)
+        for change in of_rules
+        if change.is_deletion and (name := names[change.subject]) is not None
+    ]
+    settings = [name for name in names.values() if name is not None]
+    return Lookups(settings, [int(change.key) for change in of_rules], deleted)
 
 
 class _Undoing:
@@ -98,13 +155,13 @@ class _Undoing:
     Args:
         writer: of the unit of work.
         restorer: does it.
+        names: what the settings are called now, by their numbers; ``None`` for those that are gone. Kept up to date.
     """
 
-    def __init__(self, writer: Writer, restorer: Restorer) -> None:
+    def __init__(self, writer: Writer, restorer: Restorer, names: dict[int | None, str | None]) -> None:
         self._writer = writer
         self._restorer = restorer
-        # What the settings are called now, by their numbers; None for those that are gone.
-        self._names: dict[int | None, str | None] = {}
+        self._names = names
 
     def undo(self, change: LoggedChange) -> None:
         """Take a change back, or have it noted why that is not possible."""
@@ -202,17 +259,8 @@ class _Undoing:
 
     def _find_setting(self, change: LoggedChange) -> SettingRecord | None:
         """Return the setting that a change is about, as it is now, or ``None``."""
-        if change.subject not in self._names:
-            self._names[change.subject] = self._find_name(change)
         name = self._names[change.subject]
         return None if name is None else self._writer.find_setting(name)
-
-    def _find_name(self, change: LoggedChange) -> str | None:
-        for entry in self._writer.select(_about_setting(change), limit=1, max_changes=_ALL_CHANGES):
-            newest = entry.changes[-1]
-            return None if newest.is_deletion else newest.key
-        # As nothing has changed the setting since its rule was changed, it is called as it was.
-        return change.setting or change.key
 
 
 def _about(change: LoggedChange) -> Selection:

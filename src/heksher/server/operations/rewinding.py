@@ -5,6 +5,7 @@ So what is older than the oldest entry of the log cannot be seen, and nothing ha
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Final, cast
 
 from heksher.server.errors import NotFoundError, PrunedError
@@ -104,6 +105,22 @@ def _require(reader: Reader, revision: int, first: int, oldest: int) -> None:
 def find_oldest(reader: Reader) -> int:
     """Return the revision of the oldest entry of the log; 1 if there is none."""
     return next((entry.revision for entry in reader.log(limit=1, max_changes=1)), 1)
+
+
+def find_first_since(reader: Reader, at: datetime) -> int:
+    """Return the revision of the first entry that was made at some time or later; above all if there is none.
+
+    Times grow with revisions, as far as the clocks of those who write agree.
+    """
+    low, high = find_oldest(reader), reader.revision() + 1
+    while low < high:
+        middle = (low + high) // 2
+        (entry,) = reader.log(middle - 1, 1, 1)
+        if entry.at < at:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def rewind(reader: Reader, name: str, revision: int) -> PastSetting:

@@ -10,6 +10,7 @@ from heksher.server.operations import logged_change
 from heksher.server.operations.lookup import find_setting, get_rule, get_rule_of_setting
 from heksher.server.operations.metadata import Metadata
 from heksher.server.operations.permission import require
+from heksher.server.operations.policies import require_reviewed
 from heksher.server.operations.tagged import Tagged, tag
 from heksher.server.operations.value_limits import require_value_within
 from heksher.server.storage.base import Conditions, Origin, Reader, Storage, Writer, Written
@@ -75,6 +76,7 @@ def add(
         if writer.find_rule_by_conditions(setting.name, conditions):
             raise DuplicateError("rule already exists")
         writer.require_room(rules=1)
+        require_reviewed(writer, origin, setting.name)
         rule = writer.add_rule(setting.name, conditions, value, metadata)
         writer.record(logged_change.add_rule(rule, writer.context_features()))
         return rule.rule_id
@@ -96,6 +98,7 @@ def set_value(storage: Storage, rule_id: int, value: JSON, origin: Origin) -> Wr
         require(origin, Role.EDIT, rule.setting)
         _check_value(rule.setting, value_type, setting_metadata, value)
         if json_key(value) != json_key(rule.value):
+            require_reviewed(writer, origin, rule.setting)
             changed = replace(rule, value=value)
             writer.replace_rule(changed)
             writer.record(logged_change.change_rule("set value", rule, changed, writer.context_features()))
@@ -114,6 +117,7 @@ def delete(storage: Storage, rule_id: int, origin: Origin) -> Written[None]:
     def work(writer: Writer) -> None:
         rule = get_rule(writer, rule_id)
         require(origin, Role.EDIT, rule.setting)
+        require_reviewed(writer, origin, rule.setting)
         writer.delete_rule(rule_id)
         writer.record(logged_change.delete_rule(rule, writer.context_features()))
 

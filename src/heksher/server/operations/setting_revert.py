@@ -1,7 +1,11 @@
 """Makes a setting with its rules again what it was at an earlier revision, as a change of its own."""
 
+from dataclasses import replace
+
 from heksher.server.errors import ConflictError, NotFoundError, PrunedError
+from heksher.server.operations.deletion_protection import NO_PROTECTION, DeletionProtection
 from heksher.server.operations.imported import is_same_rule, is_same_setting
+from heksher.server.operations.policies import is_recent_state
 from heksher.server.operations.restoring import Restorer
 from heksher.server.operations.rewinding import PastSetting, find_present, require_known, rewind
 from heksher.server.storage.base import (
@@ -15,11 +19,18 @@ from heksher.server.storage.base import (
     Writer,
     Written,
 )
+from heksher.server.storage.gathering_writer import NO_LOOKUPS, GatheringWriter, Lookups
 from heksher.value_type import shorten
 
 
 def revert_setting(
-    storage: Storage, name: str, revision: int, origin: Origin, *, is_forced: bool = False
+    storage: Storage,
+    name: str,
+    revision: int,
+    origin: Origin,
+    *,
+    is_forced: bool = False,
+    protection: DeletionProtection = NO_PROTECTION,
 ) -> Written[int]:
     """Make a setting what it was, and return how many objects were changed by that; there may be none.
 
@@ -29,6 +40,7 @@ def revert_setting(
         revision: the number of the last change that is kept.
         origin: who wants it.
         is_forced: whether a setting that was not there then may be deleted.
+        protection: says by whom it is used, if it may not.
 
     Raises:
         NotFoundError: there was no such setting, neither then nor now, or there is no such revision yet.
@@ -49,21 +61,36 @@ def revert_setting(
             raise NotFoundError(
                 f"there is no setting named {shorten(repr(name))}, and there was none at revision {revision}", "setting"
             )
-        restorer = Restorer(writer, origin, f"revert to {revision}", since=revision, is_forced=is_forced)
-        _restore(writer, restorer, name, present, past)
+        is_recent = bool(writer.policies()) and is_recent_state(writer, name, revision)
+        gathering = GatheringWriter(writer, NO_LOOKUPS)
+        # An incident does not wait for a second person.
+        restorer = Restorer(
+            gathering,
+            replace(origin, is_reviewed=is_recent),
+            f"revert to {revision}",
+            since=revision,
+            is_forced=is_forced,
+            protection=protection,
+        )
+        _restore(gathering, restorer, name, present, past)
+        size = gathering.count_changes() - known
         restorer.finish()
-        return writer.count_changes() - known
+        gathering.flush()
+        return size
 
     return storage.write(work, origin)
 
 
-def _restore(writer: Writer, restorer: Restorer, name: str, present: SettingRecord | None, past: PastSetting) -> None:
+def _restore(
+    writer: GatheringWriter, restorer: Restorer, name: str, present: SettingRecord | None, past: PastSetting
+) -> None:
     rules = [] if present is None else writer.rules([present.name])
     if past.setting is None:
         if present is not None:
             restorer.delete_setting(present, rules)
         return
     former = {rule.rule_id: rule for rule in past.list_rules()}
+    writer.look_up(Lookups(rule_ids=[rule.rule_id for rule in rules]))
     for rule in rules:
         if rule.rule_id not in former:
             restorer.delete_rule(rule)
@@ -75,7 +102,7 @@ def _restore(writer: Writer, restorer: Restorer, name: str, present: SettingReco
 
 
 def _restore_rules(
-    writer: Writer,
+    writer: GatheringWriter,
     restorer: Restorer,
     former_setting: SettingRecord,
     former: dict[int, RuleRecord],
@@ -85,6 +112,8 @@ def _restore_rules(
     setting = writer.find_setting(former_setting.name)
     if setting is None or not is_same_setting(setting, former_setting):
         return
+    missing = [(setting.name, rule.conditions) for rule_id, rule in former.items() if rule_id not in present]
+    writer.look_up(Lookups([setting.name], former, missing))
     for rule_id, rule in former.items():
         if rule_id not in present:
             restorer.add_rule(rule, setting)

@@ -9,9 +9,11 @@ from heksher.server.errors import ConflictError, NotFoundError
 from heksher.server.json_form import JSONObject, setting_to_json
 from heksher.server.operations import logged_change
 from heksher.server.operations.context_features import describe_unknown
+from heksher.server.operations.deletion_protection import NO_PROTECTION, DeletionProtection
 from heksher.server.operations.differences import find_features_in_use, find_misfits, tell_features_in_use
 from heksher.server.operations.lookup import get_setting
 from heksher.server.operations.permission import require
+from heksher.server.operations.policies import require_reviewed
 from heksher.server.operations.tagged import Tagged, tag
 from heksher.server.operations.versions import is_major_upgrade, require_newer
 from heksher.server.storage.base import Origin, Reader, RuleRecord, SettingRecord, Storage, Writer, Written
@@ -42,17 +44,22 @@ def get(storage: Storage, name: str) -> Tagged[JSONObject]:
     return storage.read(work)
 
 
-def delete(storage: Storage, name: str, origin: Origin) -> Written[None]:
+def delete(
+    storage: Storage, name: str, origin: Origin, protection: DeletionProtection = NO_PROTECTION
+) -> Written[None]:
     """Delete a setting and its rules.
 
     Raises:
         NotFoundError: the setting does not exist.
         NotPermittedError: who asks is no admin.
+        ConflictError: the setting is protected.
     """
 
     def work(writer: Writer) -> None:
         setting = get_setting(writer, name)
         require(origin, Role.ADMIN)
+        require_reviewed(writer, origin, setting.name)
+        protection.require_unused(writer, setting)
         rules = writer.rules([setting.name])
         writer.delete_setting(setting.name)
         writer.record_all(logged_change.delete_setting(setting, rules, writer.context_features()))
@@ -86,7 +93,7 @@ def set_type(storage: Storage, name: str, value_type: ValueType, version: str, o
         if conflicts:
             message = f"the type of {setting.name!r} cannot become {_describe(value_type)}"
             raise ConflictError(message, tuple(conflicts))
-        store(writer, "set type", setting, replace(setting, type=str(value_type), version=version))
+        store(writer, origin, "set type", setting, replace(setting, type=str(value_type), version=version))
 
     return storage.write(work, origin)
 
@@ -109,7 +116,7 @@ def rename(storage: Storage, name: str, new_name: str, version: str, origin: Ori
         if version != setting.version:
             require_newer(setting, version)
         aliases = (setting.aliases | {setting.name}) - {new_name}
-        store(writer, "rename", setting, replace(setting, name=new_name, aliases=aliases, version=version))
+        store(writer, origin, "rename", setting, replace(setting, name=new_name, aliases=aliases, version=version))
 
     return storage.write(work, origin)
 
@@ -138,14 +145,19 @@ def set_configurable_features(
         require_newer(setting, version)
         _check_features(setting, wanted, version, writer.rules([setting.name]))
         changed = replace(setting, configurable_features=wanted, version=version)
-        store(writer, "set configurable features", setting, changed)
+        store(writer, origin, "set configurable features", setting, changed)
 
     return storage.write(work, origin)
 
 
-def store(writer: Writer, action: str, before: SettingRecord, after: SettingRecord) -> None:
-    """Store new attributes of a setting, and record the change, if there is one."""
+def store(writer: Writer, origin: Origin, action: str, before: SettingRecord, after: SettingRecord) -> None:
+    """Store new attributes of a setting, and record the change, if there is one.
+
+    Raises:
+        HeldBackError: a policy demands a second person for it.
+    """
     if before != after:
+        require_reviewed(writer, origin, before.name, after.name)
         writer.replace_setting(before.name, after)
         writer.record(logged_change.change_setting(action, before, after, writer.context_features()))
 

@@ -3,14 +3,20 @@
 They are metadata, which services that do not know them keep without checking, and so do imports. So what is stored may
 have been stored unchecked: limits that cannot be read limit nothing, and values that break limits stay until they are
 changed. What is checked is what is written: limits when they change, and values.
+
+Each write of a value reads the limits anew, in its transaction. So they are bounded in size, and those of a setting
+whose rules are written together are read once.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from heksher.server.errors import InvalidInputError, NotAcceptableError
+from heksher.server.json_bytes import encode
+from heksher.server.limits import MAX_LIMITS_BYTES
 from heksher.server.storage.base import RuleRecord, SettingRecord
 from heksher.value_type import JSON, json_key, shorten
 
@@ -26,12 +32,11 @@ class ValueLimits:
     """The limits in a setting's metadata, which may be none. Immutable.
 
     Args:
-        metadata: of the setting.
+        metadata: of the setting; nobody changes them.
     """
 
     def __init__(self, metadata: _Metadata) -> None:
-        is_readable = LIMITS_KEY in metadata and find_limits_fault(metadata) is None
-        self._schema: LimitSchema | None = _load_library().LimitSchema(metadata[LIMITS_KEY]) if is_readable else None
+        self._schema: LimitSchema | None = _read_schema(_Identical(metadata)) if LIMITS_KEY in metadata else None
 
     def find_fault(self, value: JSON) -> str | None:
         """Return in a short text how a value breaks the limits; ``None`` if it does not."""
@@ -55,7 +60,13 @@ class ValueLimits:
 
 def find_limits_fault(metadata: _Metadata) -> str | None:
     """Return in a short text why the limits in metadata cannot be read; ``None`` if they can, or there are none."""
-    return _load_library().find_schema_fault(metadata[LIMITS_KEY]) if LIMITS_KEY in metadata else None
+    if LIMITS_KEY not in metadata:
+        return None
+    size = len(encode(metadata[LIMITS_KEY]))
+    if size > MAX_LIMITS_BYTES:
+        return f"these have {size:,} bytes, and may have {MAX_LIMITS_BYTES:,}"
+    fault: str | None = _load_library().find_schema_fault(metadata[LIMITS_KEY])
+    return fault
 
 
 def have_other_limits(metadata: _Metadata, before: _Metadata) -> bool:
@@ -110,6 +121,31 @@ def require_value_within(setting: str, metadata: _Metadata, value: JSON) -> None
         raise NotAcceptableError(
             f"{shorten(json.dumps(value))} is outside the limits of setting {setting!r} ({LIMITS_KEY}): {fault}"
         )
+
+
+class _Identical:
+    """Metadata by which they are, not by what they say, which would take as long to compare as to read.
+
+    Args:
+        metadata: are kept as long as this is, so that no others can be where they are.
+    """
+
+    def __init__(self, metadata: _Metadata) -> None:
+        self.metadata = metadata
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identical) and self.metadata is other.metadata
+
+    def __hash__(self) -> int:
+        return id(self.metadata)
+
+
+@lru_cache(16)
+def _read_schema(of: _Identical) -> "LimitSchema | None":
+    if find_limits_fault(of.metadata) is not None:
+        return None
+    schema: LimitSchema = _load_library().LimitSchema(of.metadata[LIMITS_KEY])
+    return schema
 
 
 def _load_library() -> ModuleType:

@@ -109,6 +109,8 @@ def create(
 def change(storage: Storage, name: str, changes: WebhookChange, origin: Origin) -> Written[None]:
     """Change where a webhook's messages go, what it is told of, or how.
 
+    Another URL is tried at once, and the failures of the former one are forgotten.
+
     Raises:
         NotPermittedError: the origin is no admin.
         NotFoundError: there is no such webhook.
@@ -140,7 +142,9 @@ def delete(storage: Storage, name: str, origin: Origin) -> Written[None]:
     return storage.write(work, origin)
 
 
-def switch_off(storage: Storage, name: str, reason: str, origin: Origin) -> Written[None]:
+def switch_off(
+    storage: Storage, name: str, reason: str, origin: Origin, *, only: WebhookRecord | None = None
+) -> Written[None]:
     """Tell a webhook nothing more until it is enabled; one that is off stays as it is.
 
     Args:
@@ -148,6 +152,7 @@ def switch_off(storage: Storage, name: str, reason: str, origin: Origin) -> Writ
         name: of the webhook.
         reason: why, for those who look after it.
         origin: who wants that.
+        only: what the webhook has to be, else it stays as it is; ``None``: whatever it is.
 
     Raises:
         NotPermittedError: the origin is no admin.
@@ -155,7 +160,8 @@ def switch_off(storage: Storage, name: str, reason: str, origin: Origin) -> Writ
     """
 
     def edit(before: WebhookRecord) -> tuple[str, WebhookRecord]:
-        return "disable", before if before.off_reason is not None else replace(before, off_reason=reason)
+        stays = before.off_reason is not None or only not in {None, before}
+        return "disable", before if stays else replace(before, off_reason=reason)
 
     return _edit(storage, name, edit, origin)
 
@@ -192,18 +198,24 @@ def enable(storage: Storage, name: str, origin: Origin, *, is_skipping: bool = F
     return Written(None, *written.revision_id)
 
 
-def note_deliveries(storage: Storage, changes: Collection[tuple[DeliveryRecord, DeliveryRecord]]) -> frozenset[str]:
-    """Note how far webhooks were told: for each what is stored, as far as is known, and what is to be.
+def note_deliveries(
+    storage: Storage, changes: Collection[tuple[DeliveryRecord, DeliveryRecord]], newest: RevisionId
+) -> frozenset[str]:
+    """Note how far webhooks were told; return the names of those of which it was noted.
 
-    Return the names of those of which it was noted. Of the others something else was stored, or they were told of what
-    the database has lost since, where a standby took over: then its number stands for another change.
+    Of the others, something else was stored. Nothing is noted where the database has lost the newest revision, as a
+    standby may have that took over: then the numbers of others stand for other changes, too.
+
+    Args:
+        storage: has the webhooks.
+        changes: for each what is stored, as far as is known, and what is to be.
+        newest: a revision of the log that they were told of, and not before any of which they were.
     """
 
     def work(notes: Notes) -> frozenset[str]:
-        stored = notes.deliveries()
-        known = [after for before, after in changes if before in stored and _may_be_logged(notes, after.told)]
-        for after in known:
-            notes.put_delivery(after)
+        stored = notes.deliveries() if _may_be_logged(notes, newest) else ()
+        known = [after for before, after in changes if before in stored]
+        notes.put_deliveries(known)
         return frozenset(after.webhook for after in known)
 
     return storage.note(work)
@@ -222,8 +234,11 @@ def _edit(
 
     def work(writer: Writer) -> None:
         require(origin, Role.ADMIN)
-        before = _get(writer, name).record
+        present = _get(writer, name)
+        before = present.record
         action, after = edit(before)
+        if after.url != before.url:
+            _begin_anew(writer, present.delivery, present.delivery.told)
         if after != before:
             writer.put_webhook(after)
             writer.record(change_webhook(action, before, after, name))

@@ -123,7 +123,7 @@ class QueryService:
             fields.get(b"if-none-match", b""),
             "" if accepted is None else self._read_encoding(accepted),
             read_demand(fields),
-            read_client_fields(fields),
+            read_client_fields(fields) if self._uses.is_counting else UNKNOWN_CLIENT,
         )
 
     def find_reply(self, key: bytes, preferences: ResponsePreferences) -> Reply | None:

@@ -1,4 +1,4 @@
-"""The records of access: tokens, people, and the key that their cookies are signed with.
+"""The records of access: tokens, people, the key that their cookies are signed with, and policies.
 
 What is secret in them, or could be tried out, is neither in their texts (``repr``) nor in the change log.
 """
@@ -12,6 +12,7 @@ from typing import Final
 TOKEN: Final = "token"  # noqa: S105 - no secret
 PERSON: Final = "person"
 SIGNING_KEY: Final = "signing_key"
+POLICY: Final = "policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +64,36 @@ class PersonRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyRecord:
+    """A policy as stored: that a second person has to approve of writes of some settings.
+
+    Attributes:
+        prefix: unique; what the names of these settings begin with, empty for all, and the key of its log entries.
+        creator: who made it.
+        created_at: in UTC, whole seconds.
+        revision: as for a token.
+    """
+
+    prefix: str
+    creator: str
+    created_at: datetime
+    revision: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class AccessRecords:
     """Everything that is stored about access.
 
     Attributes:
         tokens, persons: sorted by name (by bytes).
         signing_key: empty before there is one.
+        policies: sorted by prefix (by bytes).
     """
 
     tokens: tuple[TokenRecord, ...]
     persons: tuple[PersonRecord, ...]
     signing_key: str = field(repr=False)
+    policies: tuple[PolicyRecord, ...] = ()
 
     def list_holders(self) -> Iterator[TokenRecord | PersonRecord]:
         """Yield all that can have grants: tokens and people."""

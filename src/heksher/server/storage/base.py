@@ -219,6 +219,8 @@ class Storage(ABC):
     def prune(self, before: datetime) -> int:
         """Remove the oldest entries of the change log, up to the first one that was made later, and return how many.
 
+        Proposals that ended before are removed, too, except for the newest one.
+
         The newest entry stays, and so do the last changes of objects as ``Reader.last_change`` returns them. Units of
         work may run meanwhile; if an error ends it, some entries have been removed. The base storage has no log.
 

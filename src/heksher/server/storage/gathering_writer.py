@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from heksher.server.storage.access_records import POLICY, PolicyRecord
 from heksher.server.storage.base import (
     RULE,
     Conditions,
@@ -63,9 +64,34 @@ class GatheringWriter(PassingWriter):
         # What is gathered: in this order it can be sent.
         self._deleted: dict[int, None] = {}
         self._replaced: dict[int, RuleRecord] = {}
+        self._returned: dict[int, RuleRecord] = {}
         self._added: dict[int, RuleRecord] = {}
         self._recorded: list[LoggedChange] = []
-        self._look_up(lookups)
+        # The policies, once they were asked for: no unit that this is for changes them. And which were overridden.
+        self._policies: tuple[PolicyRecord, ...] | None = None
+        self._overridden: set[str] = set()
+        # The rules that the unit has deleted, whether that was sent or not.
+        self._gone: set[int] = set()
+        # Settings that the unit has added: they have no rules but those that are known.
+        self._new_settings: set[str] = set()
+        self.look_up(lookups)
+
+    def look_up(self, lookups: Lookups) -> None:
+        """Look up what the unit is about to."""
+        self.flush()
+        rules = list(self._inner.find_rules(frozenset(lookups.rule_ids)).values()) if lookups.rule_ids else []
+        names = {*lookups.settings, *(setting for setting, _ in lookups.rules), *(rule.setting for rule in rules)}
+        if names:
+            self._settings |= {**dict.fromkeys(names), **self._inner.find_settings(names)}
+        self._rules |= dict.fromkeys(lookups.rule_ids)
+        wanted = [
+            (setting.name, conditions)
+            for name, conditions in lookups.rules
+            if (setting := self._settings[name]) is not None
+        ]
+        self._rule_ids |= dict.fromkeys(make_rule_key(*key) for key in wanted)
+        for rule in (*rules, *(self._inner.find_rules_by_conditions(wanted) if wanted else ())):
+            self._note_rule(rule)
 
     def flush(self) -> None:
         """Send what is gathered."""
@@ -73,12 +99,19 @@ class GatheringWriter(PassingWriter):
             self._inner.delete_rules(self._deleted)
         if self._replaced:
             self._inner.replace_rules(self._replaced.values())
+        if self._returned:
+            self._inner.return_rules(self._returned.values())
         if self._added:
             self._inner.load((), self._added.values(), self.next_rule_id())
         if self._recorded:
             self._inner.record_all(self._recorded)
-        for gathered in (self._deleted, self._replaced, self._added, self._recorded):
+        for gathered in (self._deleted, self._replaced, self._returned, self._added, self._recorded):
             gathered.clear()
+
+    def policies(self) -> tuple[PolicyRecord, ...]:
+        if self._policies is None:
+            self._policies = self._inner.policies()
+        return self._policies
 
     def forgotten_deletion(self, kind: str, key: str) -> str | None:
         self.flush()
@@ -108,8 +141,8 @@ class GatheringWriter(PassingWriter):
 
     def find_rule_by_conditions(self, setting: str, conditions: Conditions) -> RuleRecord | None:
         key = make_rule_key(setting, conditions)
-        if key in self._rule_ids:
-            rule_id = self._rule_ids[key]
+        if key in self._rule_ids or setting in self._new_settings:
+            rule_id = self._rule_ids.get(key)
             return None if rule_id is None else self._rules[rule_id]
         self.flush()
         return self._inner.find_rule_by_conditions(setting, conditions)
@@ -154,10 +187,12 @@ class GatheringWriter(PassingWriter):
     def add_setting(self, setting: SettingRecord, subject: int | None = None) -> None:
         self._inner.add_setting(setting, subject)
         self._forget_settings(setting)
+        self._new_settings.add(setting.name)
 
     def add_settings(self, settings: Collection[SettingRecord]) -> None:
         self._inner.add_settings(settings)
         self._forget_settings(*settings)
+        self._new_settings.update(setting.name for setting in settings)
 
     def replace_setting(self, name: str, setting: SettingRecord) -> None:
         self.flush()
@@ -185,9 +220,10 @@ class GatheringWriter(PassingWriter):
         metadata: Mapping[str, JSON],
         rule_id: int | None = None,
     ) -> RuleRecord:
-        if rule_id is None and self._rule_ids.get(make_rule_key(setting, conditions), _UNKNOWN) is None:
-            rule = RuleRecord(self.next_rule_id(), setting, dict(conditions), value, metadata, self._new_revision)
-            self._added[rule.rule_id] = rule
+        if self._can_be_gathered(setting, conditions, rule_id):
+            new_id = self.next_rule_id() if rule_id is None else rule_id
+            rule = RuleRecord(new_id, setting, dict(conditions), value, metadata, self._new_revision)
+            (self._added if rule_id is None else self._returned)[new_id] = rule
         else:
             self.flush()
             rule = self._inner.add_rule(setting, conditions, value, metadata, rule_id)
@@ -197,8 +233,8 @@ class GatheringWriter(PassingWriter):
     def replace_rule(self, rule: RuleRecord) -> None:
         dated = replace(rule, revision=self._new_revision)
         if self._is_known(rule):
-            gathered = self._added if rule.rule_id in self._added else self._replaced
-            gathered[rule.rule_id] = dated
+            of_new = (gathered for gathered in (self._added, self._returned) if rule.rule_id in gathered)
+            next(of_new, self._replaced)[rule.rule_id] = dated
         else:
             self.flush()
             self._inner.replace_rule(rule)
@@ -206,13 +242,14 @@ class GatheringWriter(PassingWriter):
 
     def delete_rule(self, rule_id: int) -> None:
         before = self._rules.get(rule_id)
-        if before is None or rule_id in self._added:
+        if before is None or rule_id in self._added or rule_id in self._returned:
             self.flush()
             self._inner.delete_rule(rule_id)
         else:
             self._replaced.pop(rule_id, None)
             self._deleted[rule_id] = None
         self._rules[rule_id] = None
+        self._gone.add(rule_id)
         if before is not None:
             self._rule_ids[make_rule_key(before.setting, before.conditions)] = None
 
@@ -229,27 +266,23 @@ class GatheringWriter(PassingWriter):
         # The first one begins the entry, whose number and stamp are known then.
         if change.kind == RULE and self._inner.revision() == self._new_revision:
             self._recorded.append(change)
-        else:
+        elif change.kind != POLICY or change.key not in self._overridden:
+            # That a policy was overridden is told once, by however many changes.
+            self._overridden.update({change.key} if change.kind == POLICY else ())
             self.record_all((change,))
 
     def record_all(self, changes: Iterable[LoggedChange]) -> None:
         self.flush()
         self._inner.record_all(changes)
 
-    def _look_up(self, lookups: Lookups) -> None:
-        rules = list(self._inner.find_rules(frozenset(lookups.rule_ids)).values()) if lookups.rule_ids else []
-        names = {*lookups.settings, *(setting for setting, _ in lookups.rules), *(rule.setting for rule in rules)}
-        if names:
-            self._settings = {**dict.fromkeys(names), **self._inner.find_settings(names)}
-        self._rules = dict.fromkeys(lookups.rule_ids)
-        wanted = [
-            (setting.name, conditions)
-            for name, conditions in lookups.rules
-            if (setting := self._settings[name]) is not None
-        ]
-        self._rule_ids = dict.fromkeys(make_rule_key(*key) for key in wanted)
-        for rule in (*rules, *(self._inner.find_rules_by_conditions(wanted) if wanted else ())):
-            self._note_rule(rule)
+    def _can_be_gathered(self, setting: str, conditions: Conditions, rule_id: int | None) -> bool:
+        """Return whether it is known of a rule that it can be added: a new one, or one that was deleted earlier."""
+        key = make_rule_key(setting, conditions)
+        has_twin = self._rule_ids.get(key, None if setting in self._new_settings else _UNKNOWN) is not None
+        if has_twin or rule_id is None:
+            return not has_twin
+        # Of one that this unit has deleted, the log may not say so yet when it is sent.
+        return rule_id not in self._gone and rule_id in self._rules and self._rules[rule_id] is None
 
     def _note_rule(self, rule: RuleRecord) -> None:
         self._rules[rule.rule_id] = rule
@@ -267,3 +300,4 @@ class GatheringWriter(PassingWriter):
     def _forget_rules(self) -> None:
         self._rules.clear()
         self._rule_ids.clear()
+        self._new_settings.clear()

@@ -101,7 +101,7 @@ class LogReader(ABC):
             until_revision: only by entries up to this revision.
             after_subject: only numbers above this one, which is the cursor for the next page.
             max_changes: the page ends before the setting with which there would be more changes; the first one is there
-                in any case. There are never more than 1,000 settings.
+                in any case. There are never more than 100 settings.
         """
 
     @abstractmethod

@@ -1,12 +1,17 @@
-"""The tokens, people and signing key of the storage in memory."""
+"""The tokens, people, signing key and policies of the storage in memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from heksher.server.storage.access_records import AccessRecords, PersonRecord, TokenRecord, floor_hour
+from heksher.server.storage.access_records import AccessRecords, PersonRecord, PolicyRecord, TokenRecord, floor_hour
 from heksher.server.storage.storage_errors import ContractError
-from heksher.server.storage.unit import require_proper_key, require_proper_person, require_proper_token
+from heksher.server.storage.unit import (
+    require_proper_key,
+    require_proper_person,
+    require_proper_policy,
+    require_proper_token,
+)
 
 
 @dataclass(slots=True)
@@ -16,20 +21,27 @@ class MemoryAccess:
     tokens: dict[str, TokenRecord] = field(default_factory=dict)
     persons: dict[str, PersonRecord] = field(default_factory=dict)
     signing_key: str = ""
+    policies: dict[str, PolicyRecord] = field(default_factory=dict)
 
     def copy(self) -> "MemoryAccess":
         """Return a copy that may be changed."""
-        return MemoryAccess(self.tokens.copy(), self.persons.copy(), self.signing_key)
+        return MemoryAccess(self.tokens.copy(), self.persons.copy(), self.signing_key, self.policies.copy())
 
     def read(self) -> AccessRecords:
         """Return all records."""
         tokens = tuple(token for _, token in sorted(self.tokens.items()))
-        return AccessRecords(tokens, tuple(person for _, person in sorted(self.persons.items())), self.signing_key)
+        persons = tuple(person for _, person in sorted(self.persons.items()))
+        return AccessRecords(tokens, persons, self.signing_key, self.list_policies())
+
+    def list_policies(self) -> tuple[PolicyRecord, ...]:
+        """Return all policies, sorted by prefix."""
+        return tuple(policy for _, policy in sorted(self.policies.items()))
 
     def list_revisions(self) -> set[int]:
-        """Return the revisions of the last changes of tokens and people."""
-        tokens, persons = self.tokens.values(), self.persons.values()
-        return {token.revision for token in tokens} | {person.revision for person in persons}
+        """Return the revisions of the last changes of tokens, people and policies."""
+        tokens, persons, policies = self.tokens.values(), self.persons.values(), self.policies.values()
+        revisions = {token.revision for token in tokens} | {person.revision for person in persons}
+        return revisions | {policy.revision for policy in policies}
 
     def put_token(self, token: TokenRecord, revision: int) -> None:
         """Add or replace a token, with the revision of its last change."""
@@ -64,6 +76,18 @@ class MemoryAccess:
         if name not in self.persons:
             raise ContractError(f"there is no person {name!r} to remove")
         del self.persons[name]
+
+    def put_policy(self, policy: PolicyRecord, revision: int) -> None:
+        """Add or replace a policy, with the revision of its last change."""
+        require_proper_policy(policy)
+        created_at = policy.created_at.astimezone(UTC)
+        self.policies[policy.prefix] = replace(policy, created_at=created_at, revision=revision)
+
+    def remove_policy(self, prefix: str) -> None:
+        """Remove a policy."""
+        if prefix not in self.policies:
+            raise ContractError(f"there is no policy {prefix!r} to remove")
+        del self.policies[prefix]
 
     def set_signing_key(self, key: str) -> None:
         """Replace the signing key, or set the first one."""

@@ -6,10 +6,7 @@ from typing import Any, cast
 
 from heksher.server.storage.log_text import cut, write_fields
 from heksher.server.storage.memory_state import MemoryState, RecordedChange, copy_change
-from heksher.server.storage.records import RULE, Conditions, LogEntry, LoggedChange, Selection
-
-# As many settings as one statement of a database tells.
-_MAX_SUBJECTS = 1000
+from heksher.server.storage.records import MAX_SUBJECTS, RULE, Conditions, LogEntry, LoggedChange, Selection
 
 
 def select_entries(
@@ -56,7 +53,7 @@ def list_changed_subjects(
         for _, number in kept.changes
         if number is not None and number > after_subject
     )
-    subjects = sorted(counts)[:_MAX_SUBJECTS]
+    subjects = sorted(counts)[:MAX_SUBJECTS]
     return subjects[: cut([{str(number): counts[number]} for number in subjects], max_changes)]
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from heksher.server.storage.base import Notes
 from heksher.server.storage.memory_reader import MemoryReader
+from heksher.server.storage.proposal_records import ProposalContent, ProposalRecord
 from heksher.server.storage.usage_records import ClientRecord, SettingUse
 from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord
 
@@ -22,8 +23,15 @@ class MemoryNotes(MemoryReader, Notes):
     def forget_count(self) -> None:
         self._state.usage.counted_since = None
 
-    def put_delivery(self, delivery: DeliveryRecord) -> None:
-        self._state.webhooks.put_delivery(delivery)
+    def put_deliveries(self, deliveries: Collection[DeliveryRecord]) -> None:
+        for delivery in deliveries:
+            self._state.webhooks.put_delivery(delivery)
+
+    def add_proposal(self, record: ProposalRecord, content: ProposalContent, subjects: Collection[str] = ()) -> int:
+        return self._state.proposals.add(record, content, subjects)
+
+    def replace_proposal(self, record: ProposalRecord) -> None:
+        self._state.proposals.replace(record)
 
     def put_lease(self, lease: LeaseRecord) -> None:
         self._state.webhooks.put_lease(lease)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from heksher.revision_id import RevisionId
-from heksher.server.storage.access_records import AccessRecords
+from heksher.server.storage.access_records import AccessRecords, PolicyRecord
 from heksher.server.storage.base import (
     Conditions,
     LastChange,
@@ -21,7 +21,9 @@ from heksher.server.storage.memory_history import (
     list_changes,
     select_entries,
 )
+from heksher.server.storage.memory_proposals import copy_content
 from heksher.server.storage.memory_state import MemoryState, copy_rule, copy_setting
+from heksher.server.storage.proposal_records import ProposalContent, ProposalRecord, ProposalState
 from heksher.server.storage.records import make_rule_key
 from heksher.server.storage.usage_records import ClientRecord, SettingUse
 from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
@@ -55,6 +57,9 @@ class MemoryReader(Reader):
     def access(self) -> AccessRecords:
         return self._state.access.read()
 
+    def policies(self) -> tuple[PolicyRecord, ...]:
+        return self._state.access.list_policies()
+
     def webhooks(self) -> tuple[WebhookRecord, ...]:
         return self._state.webhooks.list_webhooks()
 
@@ -63,6 +68,37 @@ class MemoryReader(Reader):
 
     def find_lease(self, task: str) -> LeaseRecord:
         return self._state.webhooks.find_lease(task)
+
+    def proposals(
+        self,
+        state: ProposalState | None = None,
+        before_id: int | None = None,
+        limit: int = 100,
+        subjects: Collection[str] | None = None,
+    ) -> list[ProposalRecord]:
+        return self._state.proposals.list_page(state, before_id, limit, subjects)
+
+    def find_proposal(self, proposal_id: int) -> ProposalRecord | None:
+        return self._state.proposals.records.get(proposal_id)
+
+    def proposal_content(self, proposal_id: int) -> ProposalContent | None:
+        content = self._state.proposals.contents.get(proposal_id)
+        return None if content is None else copy_content(content)
+
+    def due_proposals(self, now: datetime, limit: int = 100) -> list[int]:
+        return self._state.proposals.list_due(now, limit)
+
+    def next_proposal_time(self, now: datetime) -> datetime | None:
+        return self._state.proposals.find_next_time(now)
+
+    def proposals_about(self, subjects: Collection[str]) -> list[int]:
+        return self._state.proposals.list_about(subjects)
+
+    def proposals_after(self, proposal_id: int) -> list[int]:
+        return self._state.proposals.list_after(proposal_id)
+
+    def count_open_proposals(self) -> int:
+        return self._state.proposals.count_open()
 
     def counted_since(self) -> datetime | None:
         return self._state.usage.counted_since

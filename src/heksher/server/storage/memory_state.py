@@ -8,6 +8,7 @@ from itertools import takewhile
 
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
 from heksher.server.storage.memory_access import MemoryAccess
+from heksher.server.storage.memory_proposals import MemoryProposals
 from heksher.server.storage.memory_usage import MemoryUsage
 from heksher.server.storage.memory_webhooks import MemoryWebhooks
 from heksher.server.storage.records import (
@@ -86,6 +87,7 @@ class MemoryState:
     last_rule_id: int = 0
     access: MemoryAccess = field(default_factory=MemoryAccess)
     webhooks: MemoryWebhooks = field(default_factory=MemoryWebhooks)
+    proposals: MemoryProposals = field(default_factory=MemoryProposals)
     usage: MemoryUsage = field(default_factory=MemoryUsage)
     log: list[MemoryEntry] = field(default_factory=list)
     last_changes: dict[tuple[str, str], RecordedChange] = field(default_factory=dict)
@@ -104,7 +106,8 @@ class MemoryState:
         return self.log[max(revision - first + 1, 0) :]
 
     def prune(self, before: datetime) -> int:
-        """Remove the oldest entries, except for the newest one; return how many."""
+        """Remove the oldest entries, except for the newest one, and old proposals; return how many entries."""
+        self.proposals.prune(before)
         removed = list(takewhile(lambda kept: kept.entry.at < before, self.log[:-1]))
         if removed:
             self.log = self.log[len(removed) :]
@@ -131,6 +134,7 @@ class MemoryState:
             rule_ids=self.rule_ids.copy(),
             access=self.access.copy(),
             webhooks=self.webhooks.copy(),
+            proposals=self.proposals.copy(),
             usage=self.usage.copy(),
             log=self.log.copy(),
             last_changes=self.last_changes.copy(),

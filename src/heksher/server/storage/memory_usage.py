@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from heksher.server.storage.usage_records import ClientRecord, SettingUse, find_last, join_uses, list_excess
+from heksher.server.storage.usage_records import ClientRecord, SettingUse, find_last, is_newer, join_uses, list_excess
 
 
 @dataclass(slots=True)
@@ -57,11 +57,11 @@ class MemoryUsage:
         if self.counted_since is None:
             self.counted_since = now.astimezone(UTC).replace(microsecond=0)
         for number, use in join_uses(uses, numbers).items():
-            if number not in self.uses or self.uses[number].used_at < use.used_at:
+            if number not in self.uses or is_newer(use.used_at, self.uses[number].used_at):
                 self.uses[number] = use
         for digest, client in find_last(clients).items():
             known = self.clients.get(digest)
-            if known is None or known.seen_at <= client.seen_at:
+            if known is None or client.seen_at == known.seen_at or is_newer(client.seen_at, known.seen_at):
                 revision = client.revision or (0 if known is None else known.revision)
                 self.clients[digest] = replace(client, revision=revision)
         if clients:

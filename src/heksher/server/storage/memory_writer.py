@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from heksher.server.storage.access_records import PersonRecord, TokenRecord
+from heksher.server.storage.access_records import PersonRecord, PolicyRecord, TokenRecord
 from heksher.server.storage.base import (
     RULE,
     SETTING,
@@ -83,16 +83,22 @@ class MemoryWriter(MemoryNotes, Writer):
         with self._unit.change():
             new_id = self.next_rule_id() if rule_id is None else rule_id
             rule = RuleRecord(new_id, setting, dict(conditions), value, metadata)
-            self._check_new_rule(rule)
             if rule_id is None:
+                self._check_new_rule(rule)
                 self._state.last_rule_id = new_id
+                self._put_rule(rule)
             else:
-                last = self._state.last_changes.get((RULE, str(rule_id)))
-                require_same_rule(rule_id, self._state.setting_ids[setting], conditions, last)
-            self._put_rule(rule)
-            if rule_id is not None:
-                self._state.sort_rules()
+                self.return_rules((rule,))
             return copy_rule(self._state.rules[new_id])
+
+    def return_rules(self, rules: Collection[RuleRecord]) -> None:
+        with self._unit.change():
+            for rule in rules:
+                self._check_new_rule(rule)
+                last = self._state.last_changes.get((RULE, str(rule.rule_id)))
+                require_same_rule(rule.rule_id, self._state.setting_ids[rule.setting], rule.conditions, last)
+                self._put_rule(rule)
+            self._state.sort_rules()
 
     def replace_rule(self, rule: RuleRecord) -> None:
         with self._unit.change():
@@ -144,6 +150,14 @@ class MemoryWriter(MemoryNotes, Writer):
     def set_signing_key(self, key: str) -> None:
         with self._unit.change():
             self._state.access.set_signing_key(key)
+
+    def put_policy(self, policy: PolicyRecord) -> None:
+        with self._unit.change():
+            self._state.access.put_policy(policy, self._entry.revision)
+
+    def remove_policy(self, prefix: str) -> None:
+        with self._unit.change():
+            self._state.access.remove_policy(prefix)
 
     def put_webhook(self, webhook: WebhookRecord) -> None:
         with self._unit.change():

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from heksher.revision_id import RevisionId
-from heksher.server.storage.access_records import AccessRecords, PersonRecord, TokenRecord
+from heksher.server.storage.access_records import AccessRecords, PersonRecord, PolicyRecord, TokenRecord
 from heksher.server.storage.base import (
     Conditions,
     LastChange,
@@ -15,6 +15,7 @@ from heksher.server.storage.base import (
     SettingRecord,
     Writer,
 )
+from heksher.server.storage.proposal_records import ProposalContent, ProposalRecord, ProposalState
 from heksher.server.storage.usage_records import ClientRecord, SettingUse
 from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
 from heksher.value_type import JSON
@@ -47,6 +48,9 @@ class PassingWriter(Writer):
 
     def access(self) -> AccessRecords:
         return self._inner.access()
+
+    def policies(self) -> tuple[PolicyRecord, ...]:
+        return self._inner.policies()
 
     def webhooks(self) -> tuple[WebhookRecord, ...]:
         return self._inner.webhooks()
@@ -107,8 +111,8 @@ class PassingWriter(Writer):
     def note_token_uses(self, uses: Mapping[str, datetime]) -> None:
         self._inner.note_token_uses(uses)
 
-    def put_delivery(self, delivery: DeliveryRecord) -> None:
-        self._inner.put_delivery(delivery)
+    def put_deliveries(self, deliveries: Collection[DeliveryRecord]) -> None:
+        self._inner.put_deliveries(deliveries)
 
     def put_lease(self, lease: LeaseRecord) -> None:
         self._inner.put_lease(lease)
@@ -165,6 +169,12 @@ class PassingWriter(Writer):
     def set_signing_key(self, key: str) -> None:
         self._inner.set_signing_key(key)
 
+    def put_policy(self, policy: PolicyRecord) -> None:
+        self._inner.put_policy(policy)
+
+    def remove_policy(self, prefix: str) -> None:
+        self._inner.remove_policy(prefix)
+
     def put_webhook(self, webhook: WebhookRecord) -> None:
         self._inner.put_webhook(webhook)
 
@@ -191,3 +201,39 @@ class PassingWriter(Writer):
 
     def forget_count(self) -> None:
         self._inner.forget_count()
+
+    def proposals(
+        self,
+        state: ProposalState | None = None,
+        before_id: int | None = None,
+        limit: int = 100,
+        subjects: Collection[str] | None = None,
+    ) -> list[ProposalRecord]:
+        return self._inner.proposals(state, before_id, limit, subjects)
+
+    def find_proposal(self, proposal_id: int) -> ProposalRecord | None:
+        return self._inner.find_proposal(proposal_id)
+
+    def proposal_content(self, proposal_id: int) -> ProposalContent | None:
+        return self._inner.proposal_content(proposal_id)
+
+    def due_proposals(self, now: datetime, limit: int = 100) -> list[int]:
+        return self._inner.due_proposals(now, limit)
+
+    def next_proposal_time(self, now: datetime) -> datetime | None:
+        return self._inner.next_proposal_time(now)
+
+    def proposals_about(self, subjects: Collection[str]) -> list[int]:
+        return self._inner.proposals_about(subjects)
+
+    def proposals_after(self, proposal_id: int) -> list[int]:
+        return self._inner.proposals_after(proposal_id)
+
+    def count_open_proposals(self) -> int:
+        return self._inner.count_open_proposals()
+
+    def add_proposal(self, record: ProposalRecord, content: ProposalContent, subjects: Collection[str] = ()) -> int:
+        return self._inner.add_proposal(record, content, subjects)
+
+    def replace_proposal(self, record: ProposalRecord) -> None:
+        self._inner.replace_proposal(record)

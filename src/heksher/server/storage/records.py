@@ -30,6 +30,8 @@ RULE: Final = "rule"
 
 # An entry with more changes is not kept in memory while it is written.
 MAX_HANDED_CHANGES: Final = 1000
+# So many settings a page of those that were changed has at most.
+MAX_SUBJECTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +126,17 @@ class Origin:
         actor: empty if unknown.
         reason: empty if not given.
         actor_kind: what the actor is; with the name it tells who it is for ever, for a name can be given again.
-        grants: what operations check, when they do; the log does not keep it.
+        grants: what operations check, when they do; the log does not keep it, nor the following.
+        is_reviewed: whether no policy holds back what is written, as a second person has approved of it, or none needs.
+        is_forced: whether an admin does without a second person where a policy demands one.
     """
 
     actor: str = ""
     reason: str = ""
     actor_kind: ActorKind = "nobody"
     grants: Permission = field(default=EVERYTHING, compare=False)
+    is_reviewed: bool = field(default=False, compare=False)
+    is_forced: bool = field(default=False, compare=False)
 
 
 NOBODY: Final = Origin()

@@ -23,6 +23,7 @@ from heksher.server.storage.base import NOBODY, Expectation, Notes, Origin, Read
 from heksher.server.storage.dialects import dialect_for
 from heksher.server.storage.listener import Listener
 from heksher.server.storage.schema import migrate, read_versions, require_version
+from heksher.server.storage.sql_proposals import SqlProposals
 from heksher.server.storage.sql_pruning import find_first_kept, list_revisions_in_use, remove_oldest
 from heksher.server.storage.sql_reader import SqlReader
 from heksher.server.storage.sql_statements import Statements
@@ -123,10 +124,16 @@ class SqlStorage(Storage):
             statements = Statements(connection, self._dialect)
             first_kept = find_first_kept(statements, before)
             in_use = list_revisions_in_use(statements, first_kept)
+        self._remove_proposals(before)
         removed = 0
         while batch := self._remove_oldest(first_kept, in_use):
             removed += batch
         return removed
+
+    def _remove_proposals(self, before: datetime) -> None:
+        with self._writing(NOBODY, UnitOfWork()) as (connection, _):
+            SqlProposals(Statements(connection, self._dialect)).prune(before)
+            self._dialect.commit(connection)
 
     def _remove_oldest(self, first_kept: int, in_use: Collection[int]) -> int:
         with self._writing(NOBODY, UnitOfWork()) as (connection, _):

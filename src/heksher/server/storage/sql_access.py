@@ -1,4 +1,4 @@
-"""Tokens, people and the signing key in an SQL database, inside the transaction of a unit of work.
+"""Tokens, people, the signing key and policies in an SQL database, inside the transaction of a unit of work.
 
 Constraints keep digests and identities unique. All records are read at once: whoever checks requests has all of them in
 memory, and whoever changes one has time.
@@ -10,17 +10,23 @@ from typing import Final, cast
 
 from sqlalchemy import Delete, Insert, Update, bindparam, delete, insert, or_, select, update
 
-from heksher.server.storage.access_records import AccessRecords, PersonRecord, TokenRecord, floor_hour
+from heksher.server.storage.access_records import AccessRecords, PersonRecord, PolicyRecord, TokenRecord, floor_hour
 from heksher.server.storage.json_text import decode_json, encode_json, is_storable
 from heksher.server.storage.sql_statements import AnyRow, Statements
 from heksher.server.storage.sql_times import read_optional_time, read_time, write_time
 from heksher.server.storage.storage_errors import ContractError
-from heksher.server.storage.tables import PERSON, SIGNING_KEY, TOKEN
-from heksher.server.storage.unit import require_proper_key, require_proper_person, require_proper_token
+from heksher.server.storage.tables import PERSON, POLICY, SIGNING_KEY, TOKEN
+from heksher.server.storage.unit import (
+    require_proper_key,
+    require_proper_person,
+    require_proper_policy,
+    require_proper_token,
+)
 
 _TOKENS: Final = select(TOKEN)
 _PERSONS: Final = select(PERSON)
 _SIGNING_KEY: Final = select(SIGNING_KEY.c.key)
+_POLICIES: Final = select(POLICY)
 
 _ADD_TOKEN: Final = insert(TOKEN)
 _REPLACE_TOKEN: Final = update(TOKEN).where(TOKEN.c.name == bindparam("of_name"))
@@ -28,6 +34,9 @@ _REMOVE_TOKEN: Final = delete(TOKEN).where(TOKEN.c.name == bindparam("of_name"))
 _ADD_PERSON: Final = insert(PERSON)
 _REPLACE_PERSON: Final = update(PERSON).where(PERSON.c.name == bindparam("of_name"))
 _REMOVE_PERSON: Final = delete(PERSON).where(PERSON.c.name == bindparam("of_name"))
+_ADD_POLICY: Final = insert(POLICY)
+_REPLACE_POLICY: Final = update(POLICY).where(POLICY.c.prefix == bindparam("of_prefix"))
+_REMOVE_POLICY: Final = delete(POLICY).where(POLICY.c.prefix == bindparam("of_prefix"))
 _ADD_KEY: Final = insert(SIGNING_KEY).values(id=1)
 _REPLACE_KEY: Final = update(SIGNING_KEY)
 # Texts of one form, so they are in the order of their times in any collation.
@@ -57,7 +66,13 @@ class SqlAccess:
             tuple(sorted(tokens, key=lambda token: token.name)),
             tuple(sorted(persons, key=lambda person: person.name)),
             keys[0] if keys else "",
+            self.list_policies(),
         )
+
+    def list_policies(self) -> tuple[PolicyRecord, ...]:
+        """Return all policies, sorted by prefix."""
+        policies = map(_read_policy, self._statements.fetch(_POLICIES))
+        return tuple(sorted(policies, key=lambda policy: policy.prefix))
 
     def put_token(self, token: TokenRecord, revision: int) -> None:
         """Add or replace a token, with the revision of its last change."""
@@ -95,6 +110,25 @@ class SqlAccess:
     def remove_person(self, name: str) -> None:
         """Remove a person."""
         self._remove(_REMOVE_PERSON, name, f"person {name!r}")
+
+    def put_policy(self, policy: PolicyRecord, revision: int) -> None:
+        """Add or replace a policy, with the revision of its last change."""
+        require_proper_policy(policy)
+        row = {
+            "prefix": policy.prefix,
+            "creator": encode_json(policy.creator),
+            "created_at": write_time(policy.created_at),
+            "revision": revision,
+        }
+        doing = f"storing policy {policy.prefix!r}"
+        if not self._statements.run(_REPLACE_POLICY, {**row, "of_prefix": policy.prefix}, doing):
+            self._statements.run(_ADD_POLICY, row, doing)
+
+    def remove_policy(self, prefix: str) -> None:
+        """Remove a policy."""
+        doing = f"removing policy {prefix!r}"
+        if not is_storable(prefix) or not self._statements.run(_REMOVE_POLICY, {"of_prefix": prefix}, doing):
+            raise ContractError(f"there is no policy {prefix!r} to remove")
 
     def set_signing_key(self, key: str) -> None:
         """Replace the signing key, or set the first one."""
@@ -142,6 +176,10 @@ def _read_person(row: AnyRow) -> PersonRecord:
         epoch=row.epoch,
         revision=row.revision,
     )
+
+
+def _read_policy(row: AnyRow) -> PolicyRecord:
+    return PolicyRecord(row.prefix, str(decode_json(row.creator)), read_time(row.created_at), row.revision)
 
 
 def _read_grants(text: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, exists, fu
 from heksher.server.storage.dialect import MAX_BIG_KEY
 from heksher.server.storage.json_text import encode_json, is_storable
 from heksher.server.storage.log_text import cut
-from heksher.server.storage.records import RULE, Conditions, LogEntry, LoggedChange, Selection
+from heksher.server.storage.records import MAX_SUBJECTS, RULE, Conditions, LogEntry, LoggedChange, Selection
 from heksher.server.storage.sql_log_rows import PART, LogRows, read_entry
 from heksher.server.storage.sql_statements import (
     MAX_BATCH,
@@ -57,7 +57,7 @@ def _count_changes(number: ColumnElement[int]) -> Query:
     is_between = and_(LOG_PART.c.revision > _AFTER, LOG_PART.c.revision < _BEFORE)
     is_next = number > bindparam("after_subject")
     counted = select(LOG_PART.c.setting_id, func.count().label("changes")).where(is_next, is_between)
-    return counted.group_by(LOG_PART.c.setting_id).order_by(LOG_PART.c.setting_id).limit(MAX_BATCH)
+    return counted.group_by(LOG_PART.c.setting_id).order_by(LOG_PART.c.setting_id).limit(MAX_SUBJECTS)
 
 
 # With the sum no database uses the index of settings, but that of revisions.

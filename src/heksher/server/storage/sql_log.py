@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, and_, bindparam, insert, literal, select, update
+from sqlalchemy import BindParameter, and_, bindparam, func, insert, literal, select, update
 
 from heksher.revision_id import RevisionId
 from heksher.server.storage.json_text import decode_json, encode_json, is_storable
@@ -52,6 +52,24 @@ _FORGOTTEN: Final = select(FORGOTTEN_OBJECT.c.setting_id, FORGOTTEN_OBJECT.c.act
 )
 _LAST_OF_OBJECT: Final = (
     select(*PART).where(_IS_OF_OBJECT).order_by(LOG_PART.c.revision.desc(), LOG_PART.c.number.desc()).limit(1)
+)
+_NEWEST_OF_OBJECTS: Final = (
+    select(LOG_PART.c.key, func.max(LOG_PART.c.revision).label("revision"))
+    .where(LOG_PART.c.kind == bindparam("kind"), LOG_PART.c.key.in_(bindparam("keys", expanding=True)))
+    .group_by(LOG_PART.c.key)
+    .subquery("newest")
+)
+_LAST_OF_OBJECTS: Final = (
+    select(*PART)
+    .join(
+        _NEWEST_OF_OBJECTS,
+        and_(
+            LOG_PART.c.kind == bindparam("kind"),
+            LOG_PART.c.key == _NEWEST_OF_OBJECTS.c.key,
+            LOG_PART.c.revision == _NEWEST_OF_OBJECTS.c.revision,
+        ),
+    )
+    .order_by(LOG_PART.c.number)
 )
 _KEYS: Final = (
     select(LOG_PART.c.key)
@@ -99,6 +117,13 @@ class SqlLog:
             return None
         rows = self._statements.fetch(_LAST_OF_OBJECT, {"kind": kind, "object_key": key})
         return (self._rows.read_changes(rows)[0], rows[0].setting_id) if rows else None
+
+    def find_last_of_each(self, kind: str, keys: Collection[str]) -> dict[str, tuple[LoggedChange, int | None]]:
+        """Return of objects with storable keys what ``find_last`` does, by key."""
+        rows = self._statements.fetch(_LAST_OF_OBJECTS, {"kind": kind, "keys": list(keys)})
+        changes = self._rows.read_changes(rows)
+        # Of several changes in one entry, the last one stays.
+        return {row.key: (change, row.setting_id) for row, change in zip(rows, changes, strict=True)}
 
     def find_last_change(self, revision: int) -> LastChange | None:
         """Return what is known of the change with a revision, also if its entry was removed."""

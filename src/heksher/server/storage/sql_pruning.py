@@ -23,6 +23,7 @@ from heksher.server.storage.tables import (
     LOG_PART,
     LOG_VALUE,
     PERSON,
+    POLICY,
     RULE,
     SETTING,
     TOKEN,
@@ -48,6 +49,7 @@ _REVISIONS: Final = (
     TOKEN.c.revision,
     PERSON.c.revision,
     WEBHOOK.c.revision,
+    POLICY.c.revision,
     WRITE_STATE.c.features_revision,
 )
 _REVISIONS_IN_USE: Final = [

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from sqlalchemy import Connection, Select, bindparam, func, literal, null, select, tuple_, union_all
 
 from heksher.revision_id import RevisionId
-from heksher.server.storage.access_records import AccessRecords
+from heksher.server.storage.access_records import AccessRecords, PolicyRecord
 from heksher.server.storage.base import (
     Conditions,
     LastChange,
@@ -27,9 +27,11 @@ from heksher.server.storage.base import (
 )
 from heksher.server.storage.dialect import MAX_BIG_KEY, Dialect
 from heksher.server.storage.json_text import decode_json, decode_json_object, is_storable
+from heksher.server.storage.proposal_records import ProposalContent, ProposalRecord, ProposalState
 from heksher.server.storage.sql_access import SqlAccess
 from heksher.server.storage.sql_history import SqlHistory
 from heksher.server.storage.sql_log import SqlLog
+from heksher.server.storage.sql_proposals import SqlProposals
 from heksher.server.storage.sql_statements import AnyRow, Query, Statements, digest_conditions, in_batches
 from heksher.server.storage.sql_usage import SqlUsage
 from heksher.server.storage.sql_webhooks import SqlWebhooks
@@ -101,6 +103,7 @@ class SqlReader(Reader):
         self._history = SqlHistory(self._statements)
         self._access = SqlAccess(self._statements)
         self._webhooks = SqlWebhooks(self._statements)
+        self._proposals = SqlProposals(self._statements)
         self._usage = SqlUsage(self._statements)
         # The numbers of settings by canonical name, as far as they are known.
         self._setting_ids: dict[str, int] = {}
@@ -124,6 +127,9 @@ class SqlReader(Reader):
     def access(self) -> AccessRecords:
         return self._access.read()
 
+    def policies(self) -> tuple[PolicyRecord, ...]:
+        return self._access.list_policies()
+
     def webhooks(self) -> tuple[WebhookRecord, ...]:
         return self._webhooks.list_webhooks()
 
@@ -132,6 +138,36 @@ class SqlReader(Reader):
 
     def find_lease(self, task: str) -> LeaseRecord:
         return self._webhooks.find_lease(task)
+
+    def proposals(
+        self,
+        state: ProposalState | None = None,
+        before_id: int | None = None,
+        limit: int = 100,
+        subjects: Collection[str] | None = None,
+    ) -> list[ProposalRecord]:
+        return self._proposals.list_page(state, before_id, limit, subjects)
+
+    def find_proposal(self, proposal_id: int) -> ProposalRecord | None:
+        return self._proposals.find(proposal_id)
+
+    def proposal_content(self, proposal_id: int) -> ProposalContent | None:
+        return self._proposals.find_content(proposal_id)
+
+    def due_proposals(self, now: datetime, limit: int = 100) -> list[int]:
+        return self._proposals.list_due(now, limit)
+
+    def next_proposal_time(self, now: datetime) -> datetime | None:
+        return self._proposals.find_next_time(now)
+
+    def proposals_about(self, subjects: Collection[str]) -> list[int]:
+        return self._proposals.list_about(subjects)
+
+    def proposals_after(self, proposal_id: int) -> list[int]:
+        return self._proposals.list_after(proposal_id)
+
+    def count_open_proposals(self) -> int:
+        return self._proposals.count_open()
 
     def counted_since(self) -> datetime | None:
         return self._usage.find_start()

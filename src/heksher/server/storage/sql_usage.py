@@ -4,13 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from heksher.server.storage.json_text import decode_json, encode_json, is_storable
 from heksher.server.storage.sql_statements import AnyRow, Statements, in_batches
 from heksher.server.storage.sql_times import read_time, write_time
 from heksher.server.storage.tables import CLIENT, SETTING, SETTING_NAME, SETTING_USE, USAGE_STATE
-from heksher.server.storage.usage_records import ClientRecord, SettingUse, find_last, join_uses, list_excess
+from heksher.server.storage.usage_records import MAX_AHEAD, ClientRecord, SettingUse, find_last, join_uses, list_excess
 
 _STATE: Final = select(USAGE_STATE.c.counted_since)
 _BEGIN: Final = insert(USAGE_STATE).values(id=1)
@@ -24,10 +24,13 @@ _KNOWN_USES: Final = (
     .where(SETTING_NAME.c.name.in_(bindparam("names", expanding=True)))
 )
 _ADD_USE: Final = insert(SETTING_USE)
-# Texts of one form, so they are in the order of their times in any collation.
+# As ``is_newer`` has it. Texts of one form, so they are in the order of their times in any collation.
 _REPLACE_USE: Final = (
     update(SETTING_USE)
-    .where(SETTING_USE.c.setting_id == bindparam("of_setting"), SETTING_USE.c.used_at < bindparam("at"))
+    .where(
+        SETTING_USE.c.setting_id == bindparam("of_setting"),
+        or_(SETTING_USE.c.used_at < bindparam("at"), SETTING_USE.c.used_at > bindparam("ahead")),
+    )
     .values(used_at=bindparam("at"), client=bindparam("by"))
 )
 
@@ -37,7 +40,10 @@ _DIGESTS_OF: Final = select(CLIENT.c.digest).where(CLIENT.c.digest.in_(bindparam
 _ADD_CLIENT: Final = insert(CLIENT)
 _REPLACE_CLIENT: Final = (
     update(CLIENT)
-    .where(CLIENT.c.digest == bindparam("of_client"), CLIENT.c.seen_at <= bindparam("at"))
+    .where(
+        CLIENT.c.digest == bindparam("of_client"),
+        or_(CLIENT.c.seen_at <= bindparam("at"), CLIENT.c.seen_at > bindparam("ahead")),
+    )
     .values(seen_at=bindparam("at"), revision=func.coalesce(func.nullif(bindparam("answered"), 0), CLIENT.c.revision))
 )
 _REMOVE_CLIENT: Final = delete(CLIENT).where(CLIENT.c.digest == bindparam("of_client"))
@@ -93,18 +99,21 @@ class SqlUsage:
         rows = self._statements.fetch(_KNOWN_USES, {"names": list(uses)})
         known = {row.setting_id for row in rows if row.used_at is not None}
         joined = join_uses(uses, {str(row.name): row.setting_id for row in rows})
-        written = [(number, write_time(use.used_at), encode_json(use.client)) for number, use in joined.items()]
         doing = "noting when settings were used"
         self._statements.run_each(
             _REPLACE_USE,
-            ({"of_setting": number, "at": at, "by": client} for number, at, client in written if number in known),
+            (
+                {"of_setting": number, **_write_newer(use.used_at), "by": encode_json(use.client)}
+                for number, use in joined.items()
+                if number in known
+            ),
             doing,
         )
         self._statements.run_each(
             _ADD_USE,
             (
-                {"setting_id": number, "used_at": at, "client": client}
-                for number, at, client in written
+                {"setting_id": number, "used_at": write_time(use.used_at), "client": encode_json(use.client)}
+                for number, use in joined.items()
                 if number not in known
             ),
             doing,
@@ -118,7 +127,7 @@ class SqlUsage:
         self._statements.run_each(
             _REPLACE_CLIENT,
             (
-                {"of_client": digest, "at": write_time(client.seen_at), "answered": client.revision}
+                {"of_client": digest, **_write_newer(client.seen_at), "answered": client.revision}
                 for digest, client in seen
             ),
             doing,
@@ -138,6 +147,10 @@ def _read_uses(rows: Sequence[AnyRow]) -> dict[str, SettingUse]:
 def _read_client(row: AnyRow) -> ClientRecord:
     name, version, instance, user_agent = cast("list[Any]", decode_json(row.identity))
     return ClientRecord(name, version, instance, user_agent, read_time(row.seen_at), row.revision)
+
+
+def _write_newer(at: datetime) -> dict[str, str | None]:
+    return {"at": write_time(at), "ahead": write_time(at + MAX_AHEAD)}
 
 
 def _write_client(digest: str, client: ClientRecord) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Webhooks in an SQL database, inside the transaction of a unit of work. All of them are read at once: they are few."""
 
-from collections.abc import Mapping
-from typing import Final, cast
+from collections.abc import Collection, Mapping
+from typing import Any, Final, cast
 
 from sqlalchemy import Insert, Update, bindparam, delete, insert, select, update
 
@@ -15,8 +15,10 @@ from heksher.server.storage.unit import require_proper_webhook
 from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
 
 _WEBHOOKS: Final = select(WEBHOOK)
-_HAS_WEBHOOK: Final = select(WEBHOOK.c.name).where(WEBHOOK.c.name == bindparam("of_key"))
 _DELIVERIES: Final = select(WEBHOOK_DELIVERY)
+_TOLD: Final = select(WEBHOOK.c.name, WEBHOOK_DELIVERY.c.webhook).outerjoin(
+    WEBHOOK_DELIVERY, WEBHOOK_DELIVERY.c.webhook == WEBHOOK.c.name
+)
 _LEASE: Final = select(LEASE).where(LEASE.c.task == bindparam("of_task"))
 
 _ADD_WEBHOOK: Final = insert(WEBHOOK)
@@ -73,22 +75,15 @@ class SqlWebhooks:
         if not is_storable(name) or not self._statements.run(_REMOVE_WEBHOOK, {"of_key": name}, doing):
             raise ContractError(f"there is no webhook {name!r} to remove")
 
-    def put_delivery(self, delivery: DeliveryRecord) -> None:
-        """Add or replace what is known of the deliveries of a webhook, if that exists."""
-        if not is_storable(delivery.webhook) or not self._statements.fetch(_HAS_WEBHOOK, {"of_key": delivery.webhook}):
-            return
-        row = {
-            "webhook": delivery.webhook,
-            "revision": delivery.told.number,
-            "stamp": delivery.told.stamp,
-            "failures": delivery.failures,
-            "failing_since": write_time(delivery.failing_since),
-            "next_attempt_at": write_time(delivery.next_attempt_at),
-            "attempted_at": write_time(delivery.attempted_at),
-            "problem": encode_json(delivery.problem),
-        }
-        doing = f"noting what webhook {delivery.webhook!r} was told"
-        self._put(_REPLACE_DELIVERY, _ADD_DELIVERY, delivery.webhook, row, doing)
+    def put_deliveries(self, deliveries: Collection[DeliveryRecord]) -> None:
+        """Add or replace what is known of the deliveries of webhooks, of those that exist."""
+        # By the name of each webhook, whether anything is known of its deliveries.
+        is_known = {row.name: row.webhook is not None for row in self._statements.fetch(_TOLD)}
+        rows = [_write_delivery(delivery) for delivery in deliveries if delivery.webhook in is_known]
+        known = [{**row, "of_key": row["webhook"]} for row in rows if is_known[row["webhook"]]]
+        doing = "noting what webhooks were told"
+        self._statements.run_each(_REPLACE_DELIVERY, known, doing)
+        self._statements.run_each(_ADD_DELIVERY, (row for row in rows if not is_known[row["webhook"]]), doing)
 
     def put_lease(self, lease: LeaseRecord) -> None:
         """Note who does what only one process may do."""
@@ -112,6 +107,19 @@ def _read_webhook(row: AnyRow) -> WebhookRecord:
         off_reason=None if row.off_reason is None else str(decode_json(row.off_reason)),
         revision=row.revision,
     )
+
+
+def _write_delivery(delivery: DeliveryRecord) -> dict[str, Any]:
+    return {
+        "webhook": delivery.webhook,
+        "revision": delivery.told.number,
+        "stamp": delivery.told.stamp,
+        "failures": delivery.failures,
+        "failing_since": write_time(delivery.failing_since),
+        "next_attempt_at": write_time(delivery.next_attempt_at),
+        "attempted_at": write_time(delivery.attempted_at),
+        "problem": encode_json(delivery.problem),
+    }
 
 
 def _read_delivery(row: AnyRow) -> DeliveryRecord:

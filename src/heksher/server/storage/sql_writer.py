@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, true, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, true, update
 
 from heksher.revision_id import RevisionId
-from heksher.server.storage.access_records import PersonRecord, TokenRecord
+from heksher.server.storage.access_records import PersonRecord, PolicyRecord, TokenRecord
 from heksher.server.storage.base import RULE as RULE_KIND
 from heksher.server.storage.base import Conditions, LoggedChange, Origin, RuleRecord, SettingRecord, Writer, Written
 from heksher.server.storage.ceilings import Counts
@@ -27,6 +27,7 @@ from heksher.server.storage.tables import (
     CONTEXT_FEATURE,
     HEKSHER_VERSION,
     LOG_ENTRY,
+    POLICY,
     RULE,
     SETTING,
     SETTING_FEATURE,
@@ -56,6 +57,8 @@ _STATE: Final = (
         _NEWEST.c.stamp,
         _VERSION_ROW.c.version_num,
         CONTEXT_FEATURE.c.name.label("feature"),
+        # Nearly always there are none, and then nobody has to ask which.
+        select(func.count()).select_from(POLICY).scalar_subquery().label("policies"),
     )
     .select_from(_COUNTERS_ROW.join(_VERSION_ROW, true()).outerjoin(_NEWEST, true()).outerjoin(CONTEXT_FEATURE, true()))
     .order_by(CONTEXT_FEATURE.c.position)
@@ -109,6 +112,7 @@ class SqlWriter(SqlNotes, Writer):
         # The newest revision before this unit of work. No other writer can create one meanwhile.
         self._old_revision = RevisionId(0)
         self._features: tuple[str, ...] = ()
+        self._has_policies = False
         self._identity = SqlIdentity(self._statements, self._log, self._setting_ids, self._counters)
 
     def lock(self) -> None:
@@ -131,6 +135,7 @@ class SqlWriter(SqlNotes, Writer):
         self._counters.update(self._stored_counters)
         self._old_revision = RevisionId(rows[0].newest_revision or 0, rows[0].stamp or "")
         self._features = tuple(row.feature for row in rows if row.feature is not None)
+        self._has_policies = bool(rows[0].policies)
 
     def make_written(self, result: T) -> Written[T]:
         """Return the result of the unit of work with what it has appended to the log."""
@@ -153,6 +158,9 @@ class SqlWriter(SqlNotes, Writer):
 
     def context_features(self) -> tuple[str, ...]:
         return self._features
+
+    def policies(self) -> tuple[PolicyRecord, ...]:
+        return super().policies() if self._has_policies else ()
 
     @property
     def _new_revision(self) -> int:
@@ -241,6 +249,17 @@ class SqlWriter(SqlNotes, Writer):
                 revision=self._new_revision,
             )
 
+    def return_rules(self, rules: Collection[RuleRecord]) -> None:
+        with self._unit.change():
+            for some in in_batches(rules):
+                last = self._log.find_last_of_each(RULE_KIND, [str(rule.rule_id) for rule in some])
+                rows = []
+                for rule in some:
+                    setting_id = self._identity.find(rule.setting)
+                    require_same_rule(rule.rule_id, setting_id, rule.conditions, last.get(str(rule.rule_id)))
+                    rows.append({**self._make_rule_row(rule), "setting_id": setting_id})
+                self._statements.run_each(_ADD_RULE, rows, "adding rules again")
+
     def replace_rule(self, rule: RuleRecord) -> None:
         with self._unit.change():
             if not self._statements.run(_REPLACE_RULE, self._make_replacement(rule), f"replacing rule {rule.rule_id}"):
@@ -301,6 +320,15 @@ class SqlWriter(SqlNotes, Writer):
     def set_signing_key(self, key: str) -> None:
         with self._unit.change():
             self._access.set_signing_key(key)
+
+    def put_policy(self, policy: PolicyRecord) -> None:
+        with self._unit.change():
+            self._access.put_policy(policy, self._new_revision)
+            self._has_policies = True
+
+    def remove_policy(self, prefix: str) -> None:
+        with self._unit.change():
+            self._access.remove_policy(prefix)
 
     def put_webhook(self, webhook: WebhookRecord) -> None:
         with self._unit.change():

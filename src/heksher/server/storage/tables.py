@@ -24,6 +24,7 @@
     setting_use        when each setting was last asked for, as long as there is the setting
     client             which clients ask, and when each was last seen
     usage_state        since when uses are counted; one row, or none while nobody counts
+    proposal           writes that wait, for a second person, for a time, or both
     signing_key        what the cookies of people are signed with; one row, or none before there is a key
     write_state        one row, which a writer locks for as long as its transaction lasts
     heksher_version    the schema version, in the form in which Alembic keeps it
@@ -40,7 +41,7 @@ from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, St
 
 from heksher.server.storage.dialect import BIG_KEY
 
-SCHEMA_VERSION: Final = "0009"
+SCHEMA_VERSION: Final = "0010"
 
 # Constraints have names so that a migration can change them on any database.
 METADATA: Final = MetaData(
@@ -228,6 +229,56 @@ PERSON: Final = Table(
     # The revision of the last change.
     Column("revision", BIG_KEY, nullable=False),
     UniqueConstraint("issuer", "subject"),
+)
+
+PROPOSAL: Final = Table(
+    "proposal",
+    METADATA,
+    Column("id", BIG_KEY, primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("author_kind", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    # Before which time it is not applied; null for any time.
+    Column("at", Text, nullable=True),
+    # The proposal that has to be applied first, which may have been removed since; null if there is none.
+    Column("after_id", BIG_KEY, nullable=True),
+    Column("needs_approval", Boolean, nullable=False),
+    # Whether it waits for nobody any more.
+    Column("is_ready", Boolean, nullable=False),
+    # The number of its writes.
+    Column("size", Integer, nullable=False),
+    # The newest revision when it was made.
+    Column("seen_revision", BIG_KEY, nullable=False),
+    # Lists and objects in JSON.
+    Column("approvals", Text, nullable=False),
+    Column("ended_at", Text, nullable=True),
+    Column("ending", Text, nullable=True),
+    Column("operations", Text, nullable=False),
+    Column("objects", Text, nullable=False),
+    Index(None, "state", "id"),
+    Index(None, "after_id"),
+)
+
+# What proposals are about.
+PROPOSAL_SUBJECT: Final = Table(
+    "proposal_subject",
+    METADATA,
+    Column("proposal_id", ForeignKey("proposal.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Index(None, "digest"),
+)
+
+# For settings whose names begin with a prefix, a second person is demanded.
+POLICY: Final = Table(
+    "policy",
+    METADATA,
+    Column("prefix", Text, primary_key=True),
+    Column("creator", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    # The revision of its last change.
+    Column("revision", BIG_KEY, nullable=False),
 )
 
 SIGNING_KEY: Final = Table(

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final, cast
 
 from heksher.revision_id import RevisionId
-from heksher.server.storage.access_records import PERSON, TOKEN, PersonRecord, TokenRecord
+from heksher.server.storage.access_records import PERSON, TOKEN, PersonRecord, PolicyRecord, TokenRecord
 from heksher.server.storage.base import Reader
 from heksher.server.storage.ceilings import Ceilings, Room
 from heksher.server.storage.json_text import is_storable
@@ -143,6 +143,15 @@ def require_proper_person(person: PersonRecord) -> None:
     _require_storable_texts("person", person.name, person.password_hash, person.issuer, person.subject)
     if (person.issuer is None) != (person.subject is None):
         raise ContractError(f"person {person.name!r} has half an identity: issuer and subject belong together")
+
+
+def require_proper_policy(policy: PolicyRecord) -> None:
+    """Check that any storage can keep a policy.
+
+    Raises:
+        ContractError: it cannot.
+    """
+    _require_storable_texts("policy", policy.prefix)
 
 
 def require_proper_key(key: str) -> None:

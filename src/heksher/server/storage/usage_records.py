@@ -14,6 +14,8 @@ from heksher.server.storage.access_records import floor_hour
 from heksher.server.storage.json_text import encode_json
 
 KEEP_CLIENTS: Final = timedelta(days=KEEP_CLIENTS_DAYS)
+# A time further ahead than this was noted by a clock that was wrong. Those of replicas differ by much less.
+MAX_AHEAD: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,11 @@ class ClientRecord:
         return replace(self, seen_at=self.seen_at.astimezone(UTC).replace(microsecond=0))
 
 
+def is_newer(at: datetime, known_at: datetime) -> bool:
+    """Return whether a time takes the place of one that is stored."""
+    return at > known_at or known_at > at + MAX_AHEAD
+
+
 def join_uses(uses: Mapping[str, SettingUse], names: Mapping[str, int]) -> dict[int, SettingUse]:
     """Return the last use of each setting by its number, of uses under all of its names.
 
@@ -96,6 +103,8 @@ def find_last(clients: Collection[ClientRecord]) -> dict[str, ClientRecord]:
 def list_excess(clients: Collection[tuple[datetime, str]], now: datetime) -> list[str]:
     """Return the digests of the clients that are not kept: they were not seen for long, or others are newer.
 
+    One that was seen by a clock that was wrong is not kept either: it would be newer than all others for as long.
+
     Args:
         clients: when each was seen, and its digest.
         now: the time.
@@ -104,5 +113,5 @@ def list_excess(clients: Collection[tuple[datetime, str]], now: datetime) -> lis
     return [
         digest
         for number, (seen_at, digest) in enumerate(newest_first)
-        if number >= MAX_CLIENTS or seen_at < now - KEEP_CLIENTS
+        if number >= MAX_CLIENTS or not now - KEEP_CLIENTS <= seen_at <= now + MAX_AHEAD
     ]

@@ -5,8 +5,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from heksher.revision_id import RevisionId
-from heksher.server.storage.access_records import AccessRecords, PersonRecord, TokenRecord
+from heksher.server.storage.access_records import AccessRecords, PersonRecord, PolicyRecord, TokenRecord
 from heksher.server.storage.log_reader import LogReader
+from heksher.server.storage.proposal_records import ProposalContent, ProposalRecord, ProposalState
 from heksher.server.storage.records import Conditions, LoggedChange, RuleOfSetting, RuleRecord, SettingRecord
 from heksher.server.storage.usage_records import ClientRecord, SettingUse
 from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord, WebhookRecord
@@ -47,6 +48,58 @@ class Reader(LogReader):
     @abstractmethod
     def find_lease(self, task: str) -> LeaseRecord:
         """Return which process does what only one may do at a time."""
+
+    @abstractmethod
+    def policies(self) -> tuple[PolicyRecord, ...]:
+        """Return all policies, sorted by prefix (by bytes): those that ``access`` has, too."""
+
+    @abstractmethod
+    def proposals(
+        self,
+        state: ProposalState | None = None,
+        before_id: int | None = None,
+        limit: int = 100,
+        subjects: Collection[str] | None = None,
+    ) -> list[ProposalRecord]:
+        """Return proposals, newest first.
+
+        Args:
+            state: that they have; ``None`` for any.
+            before_id: only those with a lower id; that of the last one of a page is the cursor for the next page.
+            limit: the maximum number.
+            subjects: of which they were added with one; ``None`` for any.
+        """
+
+    @abstractmethod
+    def find_proposal(self, proposal_id: int) -> ProposalRecord | None:
+        """Return the proposal with an id, which may be any integer, or ``None``."""
+
+    @abstractmethod
+    def proposal_content(self, proposal_id: int) -> ProposalContent | None:
+        """Return what the proposal with an id would do, or ``None``."""
+
+    @abstractmethod
+    def due_proposals(self, now: datetime, limit: int = 100) -> list[int]:
+        """Return the ids of open proposals that wait for nobody, whose time has come, and none comes before them.
+
+        The one that was due first comes first; one without a time was due from the beginning.
+        """
+
+    @abstractmethod
+    def next_proposal_time(self, now: datetime) -> datetime | None:
+        """Return the next time after ``now`` of an open proposal that waits for nobody; ``None`` if there is none."""
+
+    @abstractmethod
+    def proposals_about(self, subjects: Collection[str]) -> list[int]:
+        """Return the ids of the open proposals that were added with one of these subjects, sorted."""
+
+    @abstractmethod
+    def proposals_after(self, proposal_id: int) -> list[int]:
+        """Return the ids of the open proposals that come right after the one with an id, sorted."""
+
+    @abstractmethod
+    def count_open_proposals(self) -> int:
+        """Return how many proposals are open."""
 
     @abstractmethod
     def counted_since(self) -> datetime | None:
@@ -153,9 +206,30 @@ class Notes(Reader):
     def forget_count(self) -> None:
         """Note that uses may be missing in what is known until now; the next ``note_uses`` begins to count anew."""
 
-    @abstractmethod
     def put_delivery(self, delivery: DeliveryRecord) -> None:
         """Note how far a webhook was told of changes; one that does not exist is ignored."""
+        self.put_deliveries([delivery])
+
+    @abstractmethod
+    def put_deliveries(self, deliveries: Collection[DeliveryRecord]) -> None:
+        """Note how far webhooks were told of changes, at most once for each; those that do not exist are ignored.
+
+        On a database, that takes a few statements, however many there are.
+        """
+
+    @abstractmethod
+    def add_proposal(self, record: ProposalRecord, content: ProposalContent, subjects: Collection[str] = ()) -> int:
+        """Add a proposal, and return its id, which is above those of all others that there have been.
+
+        Args:
+            record: without its id.
+            content: what it would do.
+            subjects: by which it is found; any texts.
+        """
+
+    @abstractmethod
+    def replace_proposal(self, record: ProposalRecord) -> None:
+        """Replace the proposal with this id; what it would do stays as it is."""
 
     @abstractmethod
     def put_lease(self, lease: LeaseRecord) -> None:
@@ -229,6 +303,11 @@ class Writer(Notes):
                 others.
         """
 
+    def return_rules(self, rules: Collection[RuleRecord]) -> None:
+        """Add many deleted rules again with their ids, each as ``add_rule`` does; none of them twice."""
+        for rule in rules:
+            self.add_rule(rule.setting, rule.conditions, rule.value, rule.metadata, rule.rule_id)
+
     @abstractmethod
     def replace_rule(self, rule: RuleRecord) -> None:
         """Replace value and metadata of the rule with this id; its setting and conditions never change."""
@@ -278,6 +357,14 @@ class Writer(Notes):
     @abstractmethod
     def set_signing_key(self, key: str) -> None:
         """Replace the signing key, or set the first one; it must not be empty."""
+
+    @abstractmethod
+    def put_policy(self, policy: PolicyRecord) -> None:
+        """Add a policy, or replace all attributes of the one with its prefix."""
+
+    @abstractmethod
+    def remove_policy(self, prefix: str) -> None:
+        """Remove a policy."""
 
     @abstractmethod
     def put_webhook(self, webhook: WebhookRecord) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -9,10 +10,11 @@ from typing import Final, NamedTuple, TypeVar
 
 from heksher.backoff import draw
 from heksher.server.limits import MAX_CLIENTS
+from heksher.server.metrics import Metrics
 from heksher.server.storage.access_records import floor_hour
 from heksher.server.storage.base import Reader, Storage
 from heksher.server.storage.storage_errors import StorageError
-from heksher.server.storage.usage_records import ClientRecord, SettingUse
+from heksher.server.storage.usage_records import MAX_AHEAD, ClientRecord, SettingUse, is_newer
 from heksher.server.usage.client_fields import ClientFields, identify
 from heksher.server.usage.use_counter import CountedUses, UseCounter
 
@@ -55,6 +57,7 @@ class UseRecorder:
         storage: keeps it.
         counter: is emptied. If it does not count, what is stored of the past is marked as having a gap.
         list_followers: returns who follows streams at this moment; may be called from any thread.
+        metrics: say when it was stored, and how many clients there are.
         wait: waits for so many seconds, and returns whether it is to end; ``None`` to wait until ``close``.
     """
 
@@ -63,11 +66,16 @@ class UseRecorder:
         storage: Storage,
         counter: UseCounter,
         list_followers: Callable[[], Iterable[Followers]],
+        metrics: Metrics,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         self._storage = storage
         self._counter = counter
         self._list_followers = list_followers
+        self._metrics = metrics
+        self._clock = _Clock()
+        # Whether a clock that went wrong may have said since when uses are counted.
+        self._is_doubtful = False
         self._stored: dict[ClientFields, _Stored] = {}
         # Held while it is stored: by the thread, or by who cannot wait for it.
         self._lock = threading.Lock()
@@ -99,6 +107,12 @@ class UseRecorder:
             elif self._storage.read(_find_start) is not None:
                 self._storage.note(lambda notes: notes.forget_count())
 
+    def list_unstored(self) -> dict[str, str]:
+        """Return what was asked for and is not stored yet: clients in words, by names of settings. Thread-safe."""
+        unstored = CountedUses(dict(self._counter.list_unstored()))
+        self._add_followers(unstored)
+        return _describe_clients(unstored.settings)
+
     def _run(self) -> None:
         # Random, so that workers and replicas that start together take turns.
         delay_s = draw(0, _INTERVAL_S)
@@ -116,22 +130,32 @@ class UseRecorder:
             logger.exception("storing what programs use failed; it is tried again")
 
     def _store(self, now: datetime) -> None:
+        self._is_doubtful |= self._clock.was_advanced(now)
         counted = self._counter.take()
-        for followers in self._list_followers():
-            for client in followers.clients:
-                counted.add((), client, 0)
-            counted.add(followers.names or (), followers.clients[0], 0)
+        self._add_followers(counted)
         try:
             known = self._storage.read(
                 lambda reader: _Known(reader.counted_since(), reader.setting_uses(counted.settings))
             )
+            if known.counted_since is not None and (self._is_doubtful or known.counted_since > now + MAX_AHEAD):
+                self._storage.note(lambda notes: notes.forget_count())
+                known = known._replace(counted_since=None)
+            self._is_doubtful = False
             if known.counted_since is None:
                 # Nothing may be there any more, as after a restore.
                 self._stored.clear()
             self._note(counted, known, now)
         except BaseException:
-            self._counter.give_back(counted)
+            self._counter.give_back()
             raise
+        self._counter.let_go()
+        self._metrics.note_stored_use(len(counted.clients))
+
+    def _add_followers(self, counted: CountedUses) -> None:
+        for followers in self._list_followers():
+            for client in followers.clients:
+                counted.add((), client, 0)
+            counted.add(followers.names or (), followers.clients[0], 0)
 
     def _note(self, counted: CountedUses, known: "_Known", now: datetime) -> None:
         uses = dict(_list_due_uses(counted.settings, known.uses, now))
@@ -151,7 +175,23 @@ class UseRecorder:
 
     def _is_due(self, client: ClientFields, revision: int, now: datetime) -> bool:
         stored = self._stored.get(client)
-        return stored is None or revision not in {0, stored.revision} or now - stored.seen_at >= _CLIENT_INTERVAL
+        if stored is None or revision not in {0, stored.revision}:
+            return True
+        # A clock that was set back would have it wait for as long.
+        return not timedelta(0) <= now - stored.seen_at < _CLIENT_INTERVAL
+
+
+class _Clock:
+    """Notices when the clock is put forward: until then it may have been wrong, and told of a time long ago as now."""
+
+    def __init__(self) -> None:
+        # What the clock said when that of ``time.monotonic``, which nobody sets, began; None before the first look.
+        self._origin: datetime | None = None
+
+    def was_advanced(self, now: datetime) -> bool:
+        """Return whether that has happened since the last look."""
+        last, self._origin = self._origin, now - timedelta(seconds=time.monotonic())
+        return last is not None and self._origin - last > MAX_AHEAD
 
 
 class _Known(NamedTuple):
@@ -170,10 +210,14 @@ def _list_due_uses(
 ) -> Iterator[tuple[str, SettingUse]]:
     """Yield the uses that are not known yet; each hour they are other ones."""
     hour = floor_hour(now)
+    for name, client in _describe_clients(settings).items():
+        if name not in known or is_newer(hour, known[name].used_at):
+            yield name, SettingUse(now, client)
+
+
+def _describe_clients(settings: Mapping[str, ClientFields]) -> dict[str, str]:
     descriptions = {client: identify(client).describe() for client in frozenset(settings.values())}
-    for name, client in settings.items():
-        if name not in known or known[name].used_at < hour:
-            yield name, SettingUse(now, descriptions[client])
+    return {name: descriptions[client] for name, client in settings.items()}
 
 
 def _in_batches(items: Iterable[T]) -> Iterator[list[T]]:

@@ -10,13 +10,18 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import Final
 
 from heksher.server.web_address import read_address, read_network
+from heksher.server.webhooks.sending_error import SendingError
 
+# All that the internet routes (RFC 4291, section 2.4). All else is of one machine or network, also where Python takes
+# it for public: site-local addresses (fec0::/10), and those of IPv4 behind zeros (::/96) or behind a network's own
+# translator (64:ff9b:1::/48).
+_ROUTED: Final = IPv6Network("2000::/3")
 # What translates to IPv4 has the address that is reached in its last bits (RFC 6052, section 2.1).
 _TRANSLATED: Final = IPv6Network("64:ff9b::/96")
 _IPV4_BITS: Final = 0xFFFFFFFF
 
 
-class ForbiddenAddressError(Exception):
+class ForbiddenAddressError(SendingError):
     """A host has no address that may be connected to; the message says why."""
 
 
@@ -52,7 +57,7 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address):
         if address in _TRANSLATED:
             return _is_public(IPv4Address(int(address) & _IPV4_BITS))
-        # Both lead to an IPv4 address inside them, through whatever relay there is.
-        if address.sixtofour is not None or address.teredo is not None:
+        # 6to4 and Teredo lead to an IPv4 address inside them, through whatever relay there is.
+        if address not in _ROUTED or address.sixtofour is not None or address.teredo is not None:
             return False
     return address.is_global and not address.is_multicast

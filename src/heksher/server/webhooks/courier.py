@@ -1,7 +1,7 @@
 """Tells one webhook of all that it is to be told now: one message after another, each until it is received."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -10,11 +10,11 @@ from typing import Final, Protocol, TypeVar
 from heksher.server.errors import NotFoundError
 from heksher.server.operations import webhooks
 from heksher.server.storage.base import Origin, Storage
+from heksher.server.storage.webhook_records import WebhookRecord
 from heksher.server.webhooks import retry
 from heksher.server.webhooks.lease import Lease
-from heksher.server.webhooks.message_sender import MessageOutcome, MessageSender
-from heksher.server.webhooks.next_message import NextMessage, NextSkip, find_next
-from heksher.server.webhooks.progress import Progress
+from heksher.server.webhooks.message_sender import Message, MessageOutcome
+from heksher.server.webhooks.outbox import NextMessage, Outbox
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -33,6 +33,13 @@ class MessageMetrics(Protocol):
         """Count a webhook that is told nothing more."""
 
 
+class MessageCarrier(Protocol):
+    """Sends messages: see ``MessageSender``."""
+
+    async def send(self, url: str, secret: str, message: Message) -> MessageOutcome:
+        """Send a message, and return what became of it."""
+
+
 class Worker(Protocol):
     """Runs functions on a thread, one after the other."""
 
@@ -44,35 +51,38 @@ class Courier:
     """Tells webhooks, on one event loop.
 
     Args:
-        storage: has the webhooks and the change log.
-        switching_storage: the same; what is written to it shows in this process at once.
+        storage: has the webhooks; what is written to it shows in this process at once.
+        outbox: what is to be told.
         sender: sends messages.
         lease: this process's claim to be the one that does.
-        progress: how far webhooks were told.
         metrics: is told of messages.
         work: runs what asks the storage.
+        pace: waits until a message may be sent.
         is_ending: whether no further message is to be begun.
+        now: returns the time, with a time zone.
     """
 
     def __init__(
         self,
         storage: Storage,
-        switching_storage: Storage,
-        sender: MessageSender,
+        outbox: Outbox,
+        sender: MessageCarrier,
         lease: Lease,
-        progress: Progress,
         metrics: MessageMetrics,
         work: Worker,
+        pace: Callable[[], Awaitable[None]],
         is_ending: Callable[[], bool],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._storage = storage
-        self._switching_storage = switching_storage
+        self._outbox = outbox
         self._sender = sender
         self._lease = lease
-        self._progress = progress
         self._metrics = metrics
         self._work = work
+        self._pace = pace
         self._is_ending = is_ending
+        self._now = now
 
     async def tell(self, name: str) -> None:
         """Tell a webhook of changes until there are no more, an attempt fails, or another process does it.
@@ -82,6 +92,7 @@ class Courier:
         """
         step = await self._work(lambda: self._prepare(name))
         while step is not None and not self._is_ending():
+            await self._pace()
             record = step.webhook.record
             outcome = await self._sender.send(record.url, record.secret, step.message)
             step = await self._work(partial(self._finish, step, outcome))
@@ -90,18 +101,14 @@ class Courier:
         """Return what is to be sent next; ``None`` if that is nothing, or this process is not to do it."""
         if not self._lease.take():
             return None
-        while (step := self._find_next(name)) is not None:
+        while (step := self._outbox.find_next(name, self._lease.held_since_s)) is not None:
             # What was read before this process lost its claim may have been told by another one.
             if not self._lease.keep():
                 return None
             if isinstance(step, NextMessage):
                 return step
-            delivery = step.webhook.delivery
-            self._progress.put(delivery, retry.note_skip(delivery, step.told.revision_id))
+            self._outbox.put(step, retry.note_skip(step.webhook.delivery, step.told))
         return None
-
-    def _find_next(self, name: str) -> NextMessage | NextSkip | None:
-        return self._storage.read(lambda reader: find_next(reader, name, _now(), self._progress.find))
 
     def _finish(self, step: NextMessage, outcome: MessageOutcome) -> NextMessage | None:
         """Take down what became of a message; return what is to be sent next, at once."""
@@ -112,31 +119,29 @@ class Courier:
             return None
         if delivery.failures:
             logger.info("the webhook %r is told of changes again, after %d failures", name, delivery.failures)
-        self._progress.put(delivery, retry.note_success(delivery, step.told.revision_id, _now()))
+        self._outbox.put(step, retry.note_success(delivery, step.told, self._now()))
         return self._prepare(name)
 
     def _note_failure(self, step: NextMessage, outcome: MessageOutcome) -> None:
-        name, now = step.webhook.record.name, _now()
+        name, now = step.webhook.record.name, self._now()
         after = retry.note_failure(step.webhook.delivery, outcome, now)
-        self._progress.put(step.webhook.delivery, after)
-        if name not in self._progress.note():
+        self._outbox.put(step, after)
+        if name not in self._outbox.note():
             return
         logger.log(
             logging.WARNING if after.failures == 1 else logging.DEBUG,
             "the webhook %r was not told of revision %d, which is tried again: %s",
             name,
-            step.told.revision,
+            step.told.number,
             outcome.problem,
         )
         if reason := retry.find_end(after, outcome, now):
-            self._give_up(name, reason)
+            self._give_up(step.webhook.record, reason)
 
-    def _give_up(self, name: str, reason: str) -> None:
-        logger.warning("the webhook %r is told nothing more until somebody enables it: %s", name, reason)
-        self._metrics.count_given_up_webhook()
+    def _give_up(self, record: WebhookRecord, reason: str) -> None:
+        # One that was changed meanwhile is tried as it is now.
         with suppress(NotFoundError):
-            webhooks.switch_off(self._switching_storage, name, reason, _SERVICE)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+            written = webhooks.switch_off(self._storage, record.name, reason, _SERVICE, only=record)
+            if written.is_change:
+                logger.warning("the webhook %r is told nothing more until somebody enables it: %s", record.name, reason)
+                self._metrics.count_given_up_webhook()

@@ -7,22 +7,20 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Protocol
 
 from heksher.revision_id import RevisionId
 from heksher.server.catalog.catalog import Catalog
-from heksher.server.operations.webhooks import Webhook, read_webhooks
-from heksher.server.storage.base import Reader, Storage
+from heksher.server.storage.base import Storage
 from heksher.server.storage.storage_errors import StorageError
 from heksher.server.webhooks.courier import Courier, MessageMetrics
 from heksher.server.webhooks.daemon_call import DaemonQueue
 from heksher.server.webhooks.lease import Lease
 from heksher.server.webhooks.message_sender import MessageSender
-from heksher.server.webhooks.next_message import is_due
-from heksher.server.webhooks.progress import Progress
+from heksher.server.webhooks.outbox import Outbox, View, is_due
+from heksher.server.webhooks.pace import Pace
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -65,23 +63,15 @@ class WebhookDispatcher:
         sender: MessageSender,
         metrics: WebhookMetrics,
     ) -> None:
-        self._storage = storage
         self._catalog = catalog
         self._metrics = metrics
         self._is_ending = threading.Event()
         self._lease = Lease(storage, TASK, secrets.token_hex(8))
         # Does all that asks the storage: the lease is of one thread, and messages take longer anyway.
         self._work = DaemonQueue()
-        self._progress = Progress(storage)
+        self._outbox = Outbox(storage)
         self._courier = Courier(
-            storage,
-            switching_storage,
-            sender,
-            self._lease,
-            self._progress,
-            metrics,
-            self._work,
-            self._is_ending.is_set,
+            switching_storage, self._outbox, sender, self._lease, metrics, self._work, Pace(), self._is_ending.is_set
         )
         # By the name of the webhook.
         self._tellings: dict[str, asyncio.Task[None]] = {}
@@ -132,16 +122,16 @@ class WebhookDispatcher:
     async def _look(self) -> None:
         """Have webhooks told that are to be told of something, if this process may."""
         if self._tellings:
-            await self._work(self._progress.note)
+            await self._work(self._outbox.note)
         state = self._catalog.state
         if state is None or not self._has_to_look(state.picture.revision_id):
             return
-        found, newest = await self._work(lambda: self._storage.read(self._read))
+        view = await self._work(self._outbox.look)
         self._seen = state.picture.revision_id
         now = datetime.now(UTC)
-        due = [webhook.record.name for webhook in found if is_due(webhook, newest, now)]
-        self._next_look_s = time.monotonic() + (_TICK_S if due else _find_span_s(found, newest, now))
-        self._report(found)
+        due = [name for name, webhook in view.webhooks.items() if is_due(webhook, view.newest, now)]
+        self._next_look_s = time.monotonic() + (_TICK_S if due else _find_span_s(view, now))
+        self._report(view)
         if due:
             await self._begin(due)
         elif not self._tellings:
@@ -193,24 +183,19 @@ class WebhookDispatcher:
 
     def _settle(self) -> None:
         """Let others do it, who have to know how far it is done."""
-        self._progress.note()
+        self._outbox.note()
         self._lease.release()
 
-    def _read(self, reader: Reader) -> tuple[tuple[Webhook, ...], int]:
-        """Return all webhooks, with how far they were told, and the newest revision where there are any."""
-        found = [replace(webhook, delivery=self._progress.find(webhook.delivery)) for webhook in read_webhooks(reader)]
-        return tuple(found), reader.revision() if found else 0
-
-    def _report(self, found: tuple[Webhook, ...]) -> None:
-        on = [webhook for webhook in found if webhook.record.off_reason is None]
+    def _report(self, view: View) -> None:
+        on = [webhook for webhook in view.webhooks.values() if webhook.record.off_reason is None]
         self._metrics.set_webhooks(len(on), sum(webhook.delivery.failures > 0 for webhook in on))
 
 
-def _find_span_s(found: tuple[Webhook, ...], newest: int, now: datetime) -> float:
+def _find_span_s(view: View, now: datetime) -> float:
     """Return in how many seconds to look again, where nothing is to be told at once."""
     waiting = [
         (webhook.delivery.next_attempt_at - now).total_seconds()
-        for webhook in found
-        if webhook.delivery.next_attempt_at is not None and webhook.delivery.told.number < newest
+        for webhook in view.webhooks.values()
+        if webhook.delivery.next_attempt_at is not None and webhook.delivery.told.number < view.newest
     ]
-    return min([*waiting, _LONGEST_SPAN_S]) if found else float("inf")
+    return min([*waiting, _LONGEST_SPAN_S]) if view.webhooks else float("inf")

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from httpcore2 import SOCKET_OPTION, AnyIOBackend, AsyncNetworkBackend, AsyncNetworkStream, ConnectError
 
 from heksher.server.webhooks.address_rule import AddressRule, ForbiddenAddressError
+from heksher.server.webhooks.bounded_stream import BoundedStream
 from heksher.server.webhooks.daemon_call import call_in_daemon
 
 
@@ -50,10 +51,20 @@ class GuardedNetwork(AsyncNetworkBackend):
             raise ForbiddenAddressError(next(fault for fault in faults if fault is not None))
         for address in allowed[:-1]:
             try:
-                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+                return await self._connect(address, port, timeout, local_address, socket_options)
             except ConnectError:
                 continue
-        return await self._inner.connect_tcp(allowed[-1], port, timeout, local_address, socket_options)
+        return await self._connect(allowed[-1], port, timeout, local_address, socket_options)
+
+    async def _connect(
+        self,
+        address: str,
+        port: int,
+        timeout: float | None,  # noqa: ASYNC109 - as above
+        local_address: str | None,
+        socket_options: Iterable[SOCKET_OPTION] | None,
+    ) -> AsyncNetworkStream:
+        return BoundedStream(await self._inner.connect_tcp(address, port, timeout, local_address, socket_options))
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

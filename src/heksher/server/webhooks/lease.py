@@ -27,6 +27,9 @@ class Lease:
         task: what it is.
         holder: the process, by a name that no other one has.
         now_s: returns the time; monotonic.
+
+    Attributes:
+        held_since_s: when this process last became the one that does it.
     """
 
     def __init__(self, storage: Storage, task: str, holder: str, now_s: Callable[[], float] = time.monotonic) -> None:
@@ -34,6 +37,7 @@ class Lease:
         self._task = task
         self._holder = holder
         self._now_s = now_s
+        self.held_since_s: float = now_s()
         # When this process has last begun to say that it does it; None if it does not.
         self._said_s: float | None = None
         # What another process has said last, and since when this one has known that.
@@ -80,7 +84,7 @@ class Lease:
 
     def _say(self, may_say: Callable[[LeaseRecord], bool]) -> bool:
         """Say that this process does it, if what is stored allows that; return whether it may."""
-        began_s = self._now_s()
+        began_s, was_held = self._now_s(), self.is_held
 
         def work(notes: Notes) -> bool:
             stored = notes.find_lease(self._task)
@@ -89,6 +93,8 @@ class Lease:
             return is_possible
 
         self._said_s = began_s if self._storage.note(work) else None
+        if not was_held:
+            self.held_since_s = self._now_s()
         # What takes long has not said for how long it holds.
         return self._is_recent()
 

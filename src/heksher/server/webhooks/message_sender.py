@@ -17,8 +17,9 @@ from typing import Final
 
 from heksher.server.access.message_signature import make_headers
 from heksher.server.operations.webhook_address import find_host
-from heksher.server.webhooks.address_rule import AddressRule, ForbiddenAddressError
+from heksher.server.webhooks.address_rule import AddressRule
 from heksher.server.webhooks.daemon_call import call_in_daemon
+from heksher.server.webhooks.sending_error import SendingError
 from heksher.value_type import shorten
 from heksher.version import __version__
 
@@ -158,7 +159,7 @@ def _describe(error: BaseException) -> str:
 
 
 def _describe_reason(reason: BaseException) -> str:
-    if isinstance(reason, ForbiddenAddressError):
+    if isinstance(reason, SendingError):
         return str(reason)
     if isinstance(reason, socket.gaierror):
         return "the name of its host is not known"

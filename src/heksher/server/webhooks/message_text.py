@@ -5,10 +5,12 @@ from typing import Any, Final
 
 from heksher.server.json_bytes import encode
 from heksher.server.storage.base import CONTEXT_FEATURES, RULE
+from heksher.server.storage.proposal_records import PROPOSAL
 from heksher.value_type import JSON, shorten
 
-# A channel is no place to read more in.
+# A channel is no place to read more in, and Slack wants no text above 4,000 characters.
 _MAX_LINES: Final = 10
+_MAX_LINE_CHARACTERS: Final = 300
 _MAX_VALUE_CHARACTERS: Final = 100
 _MAX_WORDS_CHARACTERS: Final = 200
 
@@ -26,7 +28,7 @@ def describe_entry(head: Mapping[str, Any], parts: Sequence[Part]) -> str:
     who = shorten(_join_words(head["actor"] or "somebody"), _MAX_WORDS_CHARACTERS)
     proof = " (not proved)" if head["actor"] and head["actor_kind"] == "nobody" else ""
     reason = f": {shorten(_join_words(head['reason']), _MAX_WORDS_CHARACTERS)}" if head["reason"] else ""
-    lines = [describe_part(part) for part in parts[:_MAX_LINES]]
+    lines = [shorten(describe_part(part), _MAX_LINE_CHARACTERS) for part in parts[:_MAX_LINES]]
     if left := head["size"] - len(lines):
         lines.append(f"and {left:,} more")
     return "\n".join([f"{who}{proof}, revision {head['revision']}{reason}", *(f"• {line}" for line in lines)])
@@ -37,6 +39,8 @@ def describe_part(part: Part) -> str:
     what, before, after = _name(part), part["before"], part["after"]
     if part.get("is_shortened"):
         return f"{what}: {part['action']} (too long to be shown)"
+    if part["kind"] == PROPOSAL:
+        return f"{what} was applied"
     if before is None:
         return _join(f"{what} was added", _list_values(after))
     if after is None:
@@ -48,8 +52,13 @@ def describe_part(part: Part) -> str:
 
 
 def escape_markup(text: str) -> str:
-    """Return a text in which nothing is markup to Slack: no link, and nobody who is called by it."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Return a text in which nothing calls anybody, and nothing is a link that shows itself as another one.
+
+    Source: Slack, *Formatting text for app surfaces*, for the three characters that begin all of that there. What
+    understands the same format may call somebody by ``@everyone`` alone, and does not where a space without width
+    follows the sign.
+    """
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\N{ZERO WIDTH SPACE}")
 
 
 def _name(part: Part) -> str:

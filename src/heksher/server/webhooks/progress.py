@@ -4,6 +4,7 @@ To note it after each message would be a write for each, which all other writes 
 moment is noted together, and sent again if the process is killed before.
 """
 
+from heksher.revision_id import RevisionId
 from heksher.server.operations import webhooks
 from heksher.server.storage.base import Storage
 from heksher.server.storage.webhook_records import DeliveryRecord
@@ -32,14 +33,21 @@ class Progress:
         # If something else is known, or nothing any more, it has been noted meanwhile that it was told so far.
         self._unnoted[before.webhook] = stored if known == before else before, after
 
-    def note(self) -> frozenset[str]:
+    def forget(self) -> None:
+        """Forget what is to be noted: what was told counts as not told."""
+        self._unnoted.clear()
+
+    def note(self, newest: RevisionId) -> frozenset[str]:
         """Note all of it where others have changed nothing; return the names of the webhooks of which it was noted.
+
+        Args:
+            newest: a revision of the log that they were told of, and not before any of which they were.
 
         Raises:
             StorageUnavailableError: the storage cannot be reached; it stays to be noted.
         """
         if not self._unnoted:
             return frozenset()
-        noted = webhooks.note_deliveries(self._storage, list(self._unnoted.values()))
+        noted = webhooks.note_deliveries(self._storage, list(self._unnoted.values()), newest)
         self._unnoted.clear()
         return noted

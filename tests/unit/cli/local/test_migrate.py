@@ -35,6 +35,7 @@ DUE = (
     "0007 Let the log be read by who made changes, and by what kind of objects they are about, in pages.",
     "0008 Keep who is told of changes: webhooks, how far each was told, and which process does that.",
     "0009 Keep what programs use: when each setting was last asked for, and which clients ask.",
+    "0010 Keep proposals, which are writes that wait, and the policies that demand them.",
 )
 
 

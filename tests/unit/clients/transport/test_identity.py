@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import threading
 import warnings
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from heksher.clients.transport.async_transport import AsyncTransport
 from heksher.clients.transport.identity import Identity
 from heksher.clients.transport.thread_transport import ThreadTransport
 from heksher.exceptions import ArgumentTypeError, InvalidOptionError, TransportError
+from heksher.server.usage.client_fields import identify
 from heksher.version import __version__
 from tests.support.transports import HEALTH, URL, ask
 
@@ -399,15 +401,19 @@ def test_answer_of_the_service() -> None:
 # ---- the name
 
 
-def read_user_agent(identity: Identity, **args: Any) -> str:
+def read_header(name: str, identity: Identity, **args: Any) -> str:
     seen: list[str] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
-        seen.append(request.headers["User-Agent"])
+        seen.append(request.headers[name])
         return httpx2.Response(200)
 
     send(identity, answer, url=URL, **args)
     return seen[0]
+
+
+def read_user_agent(identity: Identity, **args: Any) -> str:
+    return read_header("User-Agent", identity, **args)
 
 
 def test_name() -> None:
@@ -424,6 +430,19 @@ def test_name_in_a_header_of_the_program() -> None:
     assert "mine" == read_user_agent(Identity(), **args)
     with pytest.raises(InvalidOptionError, match=r"^client_name and the header User-Agent in http_client_args exclude"):
         ThreadTransport(URL, args, identity=Identity(client_name="checkout"))
+
+
+def test_which_process_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the program's name, if there is one; in the form that the service reads, whatever the machine is called."""
+    monkeypatch.setattr("socket.gethostname", lambda: "web 1;é.example")
+    process = f"instance=web-1--.example:{os.getpid()}"
+    assert process == read_header("Heksher-Client", Identity())
+    sent = read_header("Heksher-Client", Identity(client_name="checkout/2.3"))
+    assert f"name=checkout; {process}" == sent
+    agent = read_user_agent(Identity(client_name="checkout/2.3"))
+    assert f"checkout/2.3 (web-1--.example:{os.getpid()})" == identify((agent.encode(), sent.encode())).describe()
+    args = {"headers": {"heksher-client": "instance=blue"}}
+    assert "instance=blue" == read_header("Heksher-Client", Identity(client_name="checkout"), **args)
 
 
 @pytest.mark.parametrize("name", ["", "two words", "line\n", "é", "a/b/c", "/1", "a/", "a(b)", "a" * 101])

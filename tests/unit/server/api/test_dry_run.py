@@ -42,8 +42,14 @@ def test_all_kinds_of_writes_are_there():
     assert set(WRITES) <= set(TABLE)
 
 
-# There are no metadata to delete.
-CHANGING_NOTHING = {"DELETE /api/v1/rules/{rule_id}/metadata", "DELETE /api/v1/rules/{rule_id}/metadata/{key}"}
+# There are no metadata to delete, there is the policy already, and what becomes of proposals is no change.
+CHANGING_NOTHING = {
+    "DELETE /api/v1/rules/{rule_id}/metadata",
+    "DELETE /api/v1/rules/{rule_id}/metadata/{key}",
+    "PUT /api/v1/policies/{prefix}",
+    "POST /api/v1/proposals/{proposal_id}/decline",
+    "POST /api/v1/proposals/{proposal_id}/withdraw",
+}
 # Of many declarations, those that are refused keep no other from being made.
 REFUSING_IN_PARTS = {"POST /api/v1/settings/declare-many"}
 

@@ -22,6 +22,7 @@ def walk(items: list[str], limit: int) -> list[list[str]]:
             return pages
 
 
+@pytest.mark.trap(46)
 def test_pages_are_the_list():
     """Each item once, in order; a list that fits has one page."""
     assert [["a", "b"], ["é", "李 x"], ["😀"]] == walk(["a", "b", "é", "李 x", "😀"], 2)

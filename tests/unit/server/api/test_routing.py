@@ -53,4 +53,4 @@ def test_writes_take_turns_and_reads_do_not():
     assert (read, handle_at_once) == (reading.endpoint, other.endpoint)
     assert ("handle", "Say it.") == (writing.name, writing.description)
     given = list(inspect.signature(writing.endpoint).parameters)
-    assert ["name", "storage", "origin", "services", "standing", "dry_run"] == given
+    assert ["name", "storage", "origin", "services", "standing", "dry_run", "has_preference"] == given

@@ -4,6 +4,7 @@ A route without a row fails the first test, so that routes that are added later 
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import httpx2
@@ -11,8 +12,9 @@ import pytest
 from starlette.routing import BaseRoute
 
 from heksher.server.access.grants import NOTHING
-from heksher.server.operations import people, webhooks
+from heksher.server.operations import people, policies, webhooks
 from heksher.server.storage.base import NOBODY
+from heksher.server.storage.proposal_records import ProposalContent, ProposalRecord
 from tests.support.access import give_token, make_guarded
 from tests.support.api import FEATURES, Api
 
@@ -32,6 +34,11 @@ INCLUDED = {
 # The rule of each setting of ``seed``, and when it was added.
 RULES = {"in.a": 1, "out.a": 2}
 ADDED_AT = {"in.a": 6, "out.a": 15}
+
+# Each grant has a proposal about each of these names; the rules of ``seed`` have one of somebody else each, with their
+# ids.
+NAMES = ("in.a", "out.a", "in.a.old", "out.a.old")
+AUTHOR = "author"
 
 # What the names of people end with: they cannot be those of tokens.
 PERSON = " (person)"
@@ -115,6 +122,17 @@ TABLE: dict[str, Row] = {
     "PUT /api/v1/rules/{rule_id}/metadata/{key}": Row("edit", lambda _: {"value": 1}),
     "DELETE /api/v1/rules/{rule_id}/metadata/{key}": Row("edit"),
     "POST /api/v1/bulk": Row("edit", _add_rule_in_bulk),
+    "GET /api/v1/proposals": Row("read", query="setting={setting}"),
+    "POST /api/v1/proposals": Row("edit", _add_rule_in_bulk),
+    "GET /api/v1/proposals/{proposal_id}": Row("read"),
+    "POST /api/v1/proposals/{proposal_id}/approve": Row("edit"),
+    "POST /api/v1/proposals/{proposal_id}/decline": Row("edit", lambda _: {"reason": "no"}),
+    # Its author does it, who is whoever asks here.
+    "POST /api/v1/proposals/{proposal_id}/withdraw": Row("read", lambda _: {}),
+    "GET /api/v1/policies": Row("read"),
+    "GET /api/v1/policies/{prefix}": Row("read"),
+    "PUT /api/v1/policies/{prefix}": Row("admin"),
+    "DELETE /api/v1/policies/{prefix}": Row("admin"),
     "GET /api/v1/changes": Row("read", query="setting={setting}"),
     "GET /api/v1/changes/{revision}": Row("read"),
     "GET /api/v1/settings/{name}/history/{revision}": Row("read"),
@@ -175,6 +193,28 @@ def _add_nearly_the_same(api: Api) -> None:
             webhooks.create(api.storage, called, "https://127.0.0.1/in", (), "standard", NOBODY)
             give_token(api.storage, "read", name=called)
             people.add(api.storage, called + PERSON, NOTHING, None, NOBODY)
+    give_token(api.storage, "edit", name=AUTHOR)
+    for rule_id in RULES.values():
+        _propose(api, AUTHOR, rule_id)
+    for grant in GRANTS:
+        for name in NAMES:
+            _propose(api, f"with {grant}", RULES[name.removesuffix(".old")])
+    policies.put(api.storage, "unused.", NOBODY)
+
+
+def _propose(api: Api, author: str, rule_id: int) -> None:
+    record = ProposalRecord(
+        0, "open", author, "token", "", datetime(2026, 11, 1, tzinfo=UTC), None, None, needs_approval=True, size=1
+    )
+    operation = {"method": "PUT", "path": f"/api/v1/rules/{rule_id}/value", "body": {"value": 7}}
+    api.storage.note(lambda notes: notes.add_proposal(record, ProposalContent((operation,), ())))
+
+
+def find_proposal_id(route: str, setting: str, grant: str | None) -> int:
+    """Return the id of a proposal about a rule of a setting that a request may be about."""
+    if grant is None or not route.endswith("/withdraw"):
+        return RULES.get(setting.removesuffix(".old"), 0)
+    return len(RULES) + len(NAMES) * GRANTS.index(grant) + NAMES.index(setting) + 1
 
 
 def ask(seeded: Seeded, route: str, setting: str, grant: str | None, more: str = "") -> httpx2.Response:
@@ -184,7 +224,8 @@ def ask(seeded: Seeded, route: str, setting: str, grant: str | None, more: str =
     name = "environment" if "context_features/" in path else "swagger-ui-5.35.0.css" if "assets" in path else setting
     name += PERSON if "people/" in path else ""
     called = setting.removesuffix(".old")
-    path = path.format(name=name, rule_id=seeded.rules.get(called, 0), key="a", revision=ADDED_AT.get(called, 0))
+    path = path.format(name=name, rule_id=seeded.rules.get(called, 0), key="a", revision=ADDED_AT.get(called, 0),
+                       proposal_id=find_proposal_id(route, setting, grant), prefix="unused.")  # fmt: skip
     headers = {} if grant is None else {"Authorization": f"Bearer hks_with {grant}"}
     query = "&".join(filter(None, (row.query.format(setting=setting), more)))
     body = None if row.body is None else row.body(setting)
@@ -245,7 +286,7 @@ def test_everybody_may_what_the_table_says(route: str):
     """With each grant or none; for a setting inside of the prefix, and one outside, also by their former names."""
     role = TABLE[route].role
     unchanged = seed()
-    for setting in ("in.a", "out.a", "in.a.old", "out.a.old"):
+    for setting in NAMES:
         for grant in (None, *GRANTS):
             is_allowed = may(grant, TABLE[route], setting)
             is_changing = is_allowed and role in {"declare", "edit", "admin"}

@@ -49,7 +49,6 @@ def test_what_a_path_has_is_read_as_the_framework_does():
     [
         ("POST", "/api/v1/rule"),
         ("POST", "/api/v1/rules/"),
-        ("POST", "/api/v1/rules?dry_run=true"),
         ("POST", "api/v1/rules"),
         ("PUT", "/api/v1/rules"),
         # Reads, and what is no write of v1.
@@ -62,6 +61,29 @@ def test_what_a_path_has_is_read_as_the_framework_does():
 def test_what_is_no_write_is_refused(method: Any, path: str):
     """By its method and its path."""
     assert [(("path",), "no_write")] == find_faults(NamedWrite(method, path, RULE))
+
+
+def test_a_query_is_read_as_the_framework_does():
+    """Of those writes that have one."""
+    assert {"name": "a?b", "force": True} == V1_WRITES.read(
+        NamedWrite("DELETE", "/api/v1/settings/a%3Fb?force=true")
+    ).arguments
+    assert {"name": "a"} == V1_WRITES.read(NamedWrite("DELETE", "/api/v1/settings/a?")).arguments
+
+
+@pytest.mark.parametrize(
+    ("query", "faults"),
+    [
+        ("force=perhaps", [(("path", "force"), "bool_parsing")]),
+        ("force=", [(("path", "force"), "bool_parsing")]),
+        ("force=true&force=true", [(("path", "force"), "value_error")]),
+        ("dry_run=true&name=b", [(("path",), "value_error")] * 2),
+        ("force=true?force=true", [(("path", "force"), "bool_parsing")]),
+    ],
+)
+def test_what_is_wrong_with_a_query_is_told(query: str, faults: list[tuple[tuple[str, ...], str]]):
+    """Whether many are only tried, the query of their request says, not that of one of them."""
+    assert faults == find_faults(NamedWrite("DELETE", f"/api/v1/settings/a?{query}"))
 
 
 def test_all_that_breaks_the_rules_is_told():

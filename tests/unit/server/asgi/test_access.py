@@ -4,7 +4,7 @@ import pytest
 from starlette.routing import BaseRoute, Mount, Route
 
 from heksher.server.access.grants import Role
-from heksher.server.api.routing import OriginDependency
+from heksher.server.api.routing import EditOriginDependency, OriginDependency
 from heksher.server.app import Application
 from heksher.server.asgi.access import (
     Access,
@@ -72,7 +72,7 @@ def test_a_route_says_the_truth(route: BaseRoute):
     Those on which people sign in and out find out by themselves who that is.
     """
     access = read_access(route)
-    writes_to_log = OriginDependency in route.endpoint.__annotations__.values()
+    writes_to_log = not {OriginDependency, EditOriginDependency}.isdisjoint(route.endpoint.__annotations__.values())
     assert writes_to_log == (access.is_write and access.role is not None)
 
 

@@ -44,7 +44,7 @@ def app(storage: FragileStorage) -> Application:
 def list_unsafe_requests(api: FastAPI) -> list[tuple[str, str]]:
     """Return a method and a path of each route that is called by another method than those for reading."""
     return [
-        (method, route.path.format(name="a", rule_id=1, key="b", revision=1))
+        (method, route.path.format(name="a", rule_id=1, key="b", revision=1, proposal_id=1, prefix="a."))
         for route in api.routes
         for method in route.methods - {"GET", "HEAD"}
     ]

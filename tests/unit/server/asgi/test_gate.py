@@ -31,6 +31,7 @@ def bear(grant: str) -> dict[str, str]:
     return {"Authorization": f"Bearer hks_with {grant}"}
 
 
+@pytest.mark.trap(46)
 @pytest.mark.parametrize("path", [QUERY, SETTINGS, "/nothing", "/api/v1/settings/a"])
 def test_nobody_gets_in_without_a_token(api: Api, path: str):
     """The answer says how to get one, in the form of RFC 9457."""

@@ -19,7 +19,7 @@ from tests.support.catalogs import open_fragile
 from tests.support.service import RunningService
 
 # What stands for the parameters of paths: things that are there.
-PARTS = {"name": "cache_ttl", "rule_id": "1", "revision": "1"}
+PARTS = {"name": "cache_ttl", "rule_id": "1", "revision": "1", "proposal_id": "1", "prefix": "shop."}
 
 
 def make_pages(_: Services) -> Starlette:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from heksher.server.access.grants import EVERYTHING, parse_grants
+from heksher.server.catalog.picture import take_picture
+from heksher.server.catalog.trial import TrialStorage
 from heksher.server.errors import ConflictError, FullError, NotFoundError, NotPermittedError, RevertConflictError
 from heksher.server.operations import context_features, metadata, people, rules, settings
 from heksher.server.operations.bulk import run_all
@@ -63,6 +65,16 @@ def test_a_revert_is_a_change_of_its_own(ruled: Storage):
         entry.change.after,
     )
     assert 1 == rules.get(ruled, 1).content["value"]
+
+
+def test_a_database_that_has_lost_the_change_is_told_of(ruled: Storage):
+    """The picture of it, on which a revert is tried, still has the revision."""
+    picture = ruled.read(take_picture)
+    before = MemoryStorage()
+    before.open()
+    context_features.add_feature(before, "user", NOBODY)
+    with pytest.raises(NotFoundError, match="no revision 5 in the change log any more"):
+        undo(TrialStorage(picture, before), 5)
 
 
 def test_a_revert_of_a_revert_is_what_was_there_before_it(ruled: Storage):

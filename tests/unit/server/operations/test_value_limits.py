@@ -1,14 +1,22 @@
 """The limits in a setting's metadata, as every write of a setting or rule checks them."""
 
+from functools import partial
+
 import pytest
 
 from heksher.server.errors import ConflictError, InvalidInputError, NotAcceptableError
-from heksher.server.operations import metadata, rules
+from heksher.server.json_bytes import encode
+from heksher.server.limits import MAX_LIMITS_BYTES
+from heksher.server.operations import limit_schema, metadata, rules
+from heksher.server.operations.bulk import run_all
 from heksher.server.operations.declaration import DeclarationResult, declare, declare_many
 from heksher.server.operations.differences import Difference
+from heksher.server.operations.limit_schema import find_schema_fault
 from heksher.server.operations.loading import Contents, load
 from heksher.server.operations.value_limits import LIMITS_KEY, ValueLimits, find_limits_fault, have_other_limits
 from heksher.server.storage.base import NOBODY, RuleRecord, SettingRecord, Storage
+from heksher.server.storage.gathering_writer import Lookups
+from heksher.value_type import JSON
 from tests.support.operations import declaring, find, read_revision
 
 LIMITED = {LIMITS_KEY: {"minimum": 0, "maximum": 100}}
@@ -150,3 +158,34 @@ def test_limits_are_compared_as_json():
     assert have_other_limits({LIMITS_KEY: None}, {})
     assert have_other_limits({}, {LIMITS_KEY: None})
     assert not have_other_limits({"k": 1}, {})
+
+
+def test_limits_are_read_once_for_rules_that_are_written_together(limited: Storage, monkeypatch: pytest.MonkeyPatch):
+    """Large ones take long to read, and other writes wait."""
+    reads: list[object] = []
+
+    def find_fault(schema: JSON) -> str | None:
+        reads.append(schema)
+        return find_schema_fault(schema)
+
+    monkeypatch.setattr(limit_schema, "find_schema_fault", find_fault)
+    steps = [
+        partial(
+            rules.add, setting_name="cache_ttl", conditions={"user": f"{number}"}, value=1, metadata={}, origin=NOBODY
+        )
+        for number in range(20)
+    ]
+    lookups = Lookups(rules=[("cache_ttl", {"user": f"{number}"}) for number in range(20)])
+    run_all(limited, steps, NOBODY, lookups)
+    assert 1 == len(reads)
+
+
+def test_limits_are_bounded_in_size(limited: Storage):
+    """In bytes of their JSON; larger ones that were stored unchecked limit nothing."""
+    largest: dict[str, JSON] = {"enum": ["x" * (MAX_LIMITS_BYTES - 13)]}
+    assert MAX_LIMITS_BYTES == len(encode(largest))
+    assert find_limits_fault({"value-schema": largest}) is None
+    assert ValueLimits({"value-schema": largest}).find_fault(1)
+    larger: dict[str, JSON] = {"enum": ["x" * (MAX_LIMITS_BYTES - 12)]}
+    assert "these have 65,537 bytes, and may have 65,536" == find_limits_fault({"value-schema": larger})
+    assert ValueLimits({"value-schema": larger}).find_fault(1) is None

@@ -38,7 +38,7 @@ def fail(storage: Storage) -> DeliveryRecord:
     """Note that the webhook fails; return what is noted."""
     before = find(storage).delivery
     after = replace(before, **FAILING)
-    assert {"chat"} == webhooks.note_deliveries(storage, [(before, after)])
+    assert {"chat"} == webhooks.note_deliveries(storage, [(before, after)], after.told)
     return after
 
 
@@ -122,7 +122,7 @@ def test_what_cannot_be_is_refused(
 
 
 def test_a_webhook_is_changed(storage: Storage, secret: str):
-    """What is left out stays, among it how far it was told; the log has what can be told."""
+    """What is left out stays, among it how far it was told; the log has what can be told. A new URL has not failed."""
     delivery = fail(storage)
     webhooks.change(storage, "chat", {"prefixes": (), "format": SLACK}, ADMIN)
     record = find(storage).record
@@ -137,6 +137,7 @@ def test_a_webhook_is_changed(storage: Storage, secret: str):
     assert LoggedChange("change", "webhook", "chat", before, after) == read_last(storage).change
     webhooks.change(storage, "chat", {"url": f"{URL}2"}, ADMIN)
     assert LoggedChange("change URL", "webhook", "chat", {}, {}) == read_last(storage).change
+    assert DeliveryRecord("chat", delivery.told, attempted_at=NOON) == find(storage).delivery
     webhooks.change(storage, "chat", {"url": "https://other.example/x"}, ADMIN)
     assert {"origin": "https://other.example"} == read_last(storage).change.after
 
@@ -169,6 +170,16 @@ def test_a_webhook_is_switched_off_with_a_reason(storage: Storage, secret: str):
     assert ("it is away", delivery) == (find(storage).record.off_reason, find(storage).delivery)
     change = LoggedChange("disable", "webhook", "chat", {"off_reason": None}, {"off_reason": "it is away"})
     assert change == read_last(storage).change
+
+
+def test_one_that_was_changed_meanwhile_stays_on(storage: Storage, secret: str):
+    """What is said about its former URL does not hold for the new one."""
+    former = find(storage).record
+    webhooks.change(storage, "chat", {"url": f"{URL}2"}, ADMIN)
+    assert not webhooks.switch_off(storage, "chat", "it is away", ADMIN, only=former).is_change
+    assert find(storage).record.off_reason is None
+    assert webhooks.switch_off(storage, "chat", "it is away", ADMIN, only=find(storage).record).is_change
+    assert "it is away" == find(storage).record.off_reason
 
 
 def test_a_webhook_that_is_enabled_goes_on_where_it_was(storage: Storage, secret: str):
@@ -213,8 +224,8 @@ def test_how_far_it_was_told_is_noted_once(storage: Storage, secret: str):
     before = find(storage).delivery
     after = replace(before, told=storage.read(lambda reader: reader.revision_id()))
     late, gone = (before, replace(before, failures=1)), (replace(after, webhook="gone"), replace(after, webhook="gone"))
-    assert {"chat"} == webhooks.note_deliveries(storage, [gone, (before, after)])
-    assert set() == webhooks.note_deliveries(storage, [late, gone])
+    assert {"chat"} == webhooks.note_deliveries(storage, [gone, (before, after)], after.told)
+    assert set() == webhooks.note_deliveries(storage, [late, gone], after.told)
     assert (after, CREATED) == (find(storage).delivery, read_revision(storage))
 
 
@@ -222,7 +233,7 @@ def test_what_the_database_has_lost_is_not_noted(storage: Storage, secret: str):
     """A standby that took over has another change of this number, or none: it would never be told."""
     before = find(storage).delivery
     for lost in (RevisionId(CREATED, "0123456789ab"), RevisionId(CREATED + 1, "0123456789ab")):
-        assert set() == webhooks.note_deliveries(storage, [(before, replace(before, told=lost))])
+        assert set() == webhooks.note_deliveries(storage, [(before, before)], lost)
     assert before == find(storage).delivery
 
 
@@ -231,7 +242,7 @@ def test_what_was_told_before_the_log_begins_is_noted(storage: Storage, secret: 
     before = find(storage).delivery
     write_something(storage)
     storage.prune(datetime.now(UTC) + timedelta(days=1))
-    assert {"chat"} == webhooks.note_deliveries(storage, [(before, replace(before, failures=1))])
+    assert {"chat"} == webhooks.note_deliveries(storage, [(before, replace(before, failures=1))], before.told)
 
 
 def test_a_name_that_none_has_is_not_found(storage: Storage):

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from heksher.server.storage.access_records import AccessRecords
-from heksher.server.storage.base import LogEntry, LoggedChange, Storage
+from heksher.server.storage.access_records import AccessRecords, PolicyRecord
+from heksher.server.storage.base import LogEntry, LoggedChange, Reader, Storage
 from heksher.server.storage.database_copy import back_up, restore
+from heksher.server.storage.proposal_records import ProposalContent, ProposalRecord
 from heksher.server.storage.tables import METADATA
 from heksher.server.storage.webhook_records import DeliveryRecord, LeaseRecord
 from tests.support.old_databases import FixedClock, fill, make_fourth_database
@@ -108,6 +109,34 @@ def test_webhooks_go_on_where_they_were(place: SqlPlace, storage: Storage, tmp_p
         with opened(target.url) as restored:
             assert see_webhooks(storage) == see_webhooks(restored)
             assert LeaseRecord("webhooks") == restored.read(lambda reader: reader.find_lease("webhooks"))
+
+
+@pytest.mark.parametrize("target_kind", KINDS)
+def test_proposals_and_policies_are_there(place: SqlPlace, storage: Storage, tmp_path: Path, target_kind: str) -> None:
+    """What waits goes on waiting, and is found by what it is about."""
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+    record = ProposalRecord(0, "open", "ada", "person", "", now, now, None, needs_approval=True, size=1)
+    storage.note(lambda notes: notes.add_proposal(record, ProposalContent(("write",), ("object",)), ["rule 7"]))
+    store(storage, lambda writer: writer.put_policy(PolicyRecord("shop.", "ada", now)))
+    back_up(place.url, tmp_path / "backup.db")
+
+    def see(storage: Storage) -> tuple[object, ...]:
+        return storage.read(
+            lambda reader: (
+                reader.proposals(), reader.proposal_content(1), reader.proposals_about(["rule 7"]), reader.policies()
+            )
+        )  # fmt: skip
+
+    with make_place(target_kind, tmp_path / "target") as target:
+        assert isinstance(target, SqlPlace)
+        restore(tmp_path / "backup.db", target.url)
+        with opened(target.url) as restored:
+            assert see(storage) == see(restored)
+            assert ([1], ["shop."]) == (see(restored)[2], [policy.prefix for policy in restored.read(list_policies)])
+
+
+def list_policies(reader: Reader) -> tuple[PolicyRecord, ...]:
+    return reader.policies()
 
 
 def test_a_restored_database_has_the_same_history(place: SqlPlace, storage: Storage, tmp_path: Path) -> None:

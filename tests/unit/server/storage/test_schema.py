@@ -244,7 +244,7 @@ def test_upgrade_of_a_long_log_tells_how_far_it_is(
         migrate(place)
     messages = [message.removeprefix(f"{dialect_for(place.url).place}: ") for message in caplog.messages]
     assert [
-        "running the migrations 0003, 0004, 0005, 0006, 0007, 0008, 0009, in one transaction",
+        "running the migrations 0003, 0004, 0005, 0006, 0007, 0008, 0009, 0010, in one transaction",
         "converting the change log: 2531 entries",
         "converting the change log: 2000 of 2531 entries are done",
     ] == messages[:3]
@@ -264,7 +264,7 @@ def test_upgrade_survives_a_key_that_is_no_id(place: SqlPlace, key: str) -> None
     """Digits that no rule's id has, and that the interpreter may not read."""
     make_second_database(place)
     place.run_sql(f"UPDATE change_log SET key = '{key}' WHERE kind = 'rule'")  # noqa: S608 -- of digits
-    assert ["0003", "0004", "0005", "0006", "0007", "0008", "0009"] == [
+    assert ["0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"] == [
         migration.version for migration in migrate(place)
     ]
 
@@ -357,7 +357,7 @@ def test_failed_migration_changes_nothing(place: SqlPlace, monkeypatch: pytest.M
     with connected(place) as connection:
         assert before == describe(connection)
     monkeypatch.undo()
-    assert ["0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"] == [
+    assert ["0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"] == [
         migration.version for migration in migrate(place)
     ]
 

@@ -42,14 +42,33 @@ def test_a_query_for_all_needs_no_setting(counter: UseCounter):
 
 def test_what_could_not_be_stored_is_noted_again(counter: UseCounter):
     """Beside what came meanwhile, which is newer."""
-    counter.note(b"1", ("a", "b"), WEB, 3)
-    taken = counter.take()
+    counter.note(b"1", ("a", "b"), WEB, 5)
+    counter.take()
     counter.note(b"2", ("b",), SHOP, 4)
-    counter.note(b"2", ("b",), WEB, 4)
-    before = counter.take()
-    counter.give_back(before)
-    counter.give_back(taken)
-    assert CountedUses({"a": WEB, "b": before.settings["b"]}, {WEB: 4, SHOP: 4}) == counter.take()
+    counter.note(b"3", ("c",), WEB, 4)
+    counter.give_back()
+    assert CountedUses({"a": WEB, "b": SHOP, "c": WEB}, {SHOP: 4, WEB: 5}) == counter.take()
+
+
+def test_what_is_taken_is_unstored_until_it_is_let_go(counter: UseCounter):
+    """The newest client of each setting is told, and nothing is lost by that."""
+    counter.note(b"1", ("a", "b"), WEB, 3)
+    assert {"a": WEB, "b": WEB} == counter.list_unstored()
+    counter.take()
+    counter.note(b"2", ("b", "c"), SHOP, 4)
+    assert {"a": WEB, "b": SHOP, "c": SHOP} == counter.list_unstored()
+    counter.let_go()
+    assert {"b": SHOP, "c": SHOP} == counter.list_unstored()
+    assert CountedUses({"b": SHOP, "c": SHOP}, {SHOP: 4}) == counter.take()
+
+
+def test_queries_of_any_two_clients_are_told_apart(counter: UseCounter):
+    """By all that they consist of, not by a digest of it."""
+    fields = [(b"a", b"b"), (b"ab", b""), (b"", b"ab")]
+    for number, client in enumerate(fields):
+        counter.note(b"1", ("a",), client, number)
+        counter.note(("a",), ("a",), client, number)
+    assert {client: number for number, client in enumerate(fields)} == counter.take().clients
 
 
 def test_one_that_does_not_count_notes_nothing():
@@ -59,7 +78,7 @@ def test_one_that_does_not_count_notes_nothing():
     assert CountedUses() == counter.take()
 
 
-@pytest.mark.parametrize(("name", "most"), [("_MAX_USES", 10), ("_MAX_NAMES", 30)])
+@pytest.mark.parametrize(("name", "most"), [("_MAX_USES", 10), ("_MAX_NAMES", 30), ("_MAX_BYTES", 60)])
 def test_a_flood_of_queries_takes_little_memory(
     counter: UseCounter, monkeypatch: pytest.MonkeyPatch, name: str, most: int
 ):
@@ -67,7 +86,7 @@ def test_a_flood_of_queries_takes_little_memory(
     monkeypatch.setattr(module, name, most)
     for number in range(1_000):
         counter.note(b"%d" % number, ("a", "b", f"{number % 7}"), WEB, number)
-        assert len(counter._uses) <= 11
+        assert len(counter._uses) <= 12
     assert {"a", "b", *"0123456"} == (taken := counter.take()).settings.keys()
     assert {WEB: 999} == taken.clients
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import pytest
 
+from heksher.server.metrics import Metrics
 from heksher.server.storage.base import Notes
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.storage.storage_errors import StorageUnavailableError
@@ -58,10 +59,15 @@ class Clock:
 
     def __init__(self) -> None:
         self.time = NOON
+        # What the clock that nobody sets says.
+        self.elapsed = timedelta()
 
     def now(self, zone: object) -> datetime:
         del zone
         return self.time
+
+    def monotonic(self) -> float:
+        return self.elapsed.total_seconds()
 
 
 class Desk:
@@ -72,11 +78,13 @@ class Desk:
         self.storage = NotingStorage()
         self.counter = UseCounter(is_counting=is_counting)
         self.followers: list[Followers] = []
-        self.recorder = UseRecorder(self.storage, self.counter, lambda: self.followers)
+        self.metrics = Metrics()
+        self.recorder = UseRecorder(self.storage, self.counter, lambda: self.followers, self.metrics)
 
     def store_after(self, **span: float) -> list[tuple[set[str], list[str]]]:
         """Store after some time, and return what the storage is told."""
         self.clock.time += timedelta(**span)
+        self.clock.elapsed += timedelta(**span)
         self.storage.told.clear()
         self.recorder.store()
         return list(self.storage.told)
@@ -87,6 +95,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of the recorder, which stands still at noon."""
     clock = Clock()
     monkeypatch.setattr(module, "datetime", clock)
+    monkeypatch.setattr(module, "time", clock)
     return clock
 
 
@@ -175,6 +184,73 @@ def test_after_a_restore_everything_is_stored_anew(desk: Desk):
     assert NOON + timedelta(minutes=1) == see_usage(desk.storage)[0]
 
 
+@pytest.mark.parametrize("days", [-400, -2, 2, 400])
+def test_a_clock_that_is_set_leaves_nothing_wrong(desk: Desk, days: int):
+    """Since when uses are counted, a clock that was wrong has said; and no time is later than now."""
+    for revision in (1, 2):
+        desk.counter.note(b"1", ("a",), WEB, revision)
+        desk.counter.note(b"2", ("b",), SHOP, 1)
+        desk.store_after(hours=1)
+    desk.clock.time += timedelta(days=days)
+    desk.counter.note(b"1", ("a",), WEB, 2)
+    desk.store_after(minutes=1)
+    now = desk.clock.time
+    since, uses, clients = see_usage(desk.storage)
+    assert (now, now.replace(minute=0)) == (since, uses["a"].used_at)
+    assert now == next(client.seen_at for client in clients if client.name == "web")
+    assert all(client.seen_at <= now for client in clients)
+    desk.store_after(minutes=1)
+    assert now == see_usage(desk.storage)[0]
+
+
+def test_a_clock_that_is_set_a_little_is_no_gap(desk: Desk):
+    """As clocks are, and as a machine that sleeps for a night looks; a client is noted all the same."""
+    desk.counter.note(b"1", ("a",), WEB, 1)
+    desk.store_after()
+    for step in (timedelta(hours=-2), timedelta(hours=10)):
+        desk.clock.time += step
+        desk.counter.note(b"1", ("a",), WEB, 1)
+        assert ["web"] == [name for _, names in desk.store_after(minutes=1) for name in names]
+    assert NOON == see_usage(desk.storage)[0]
+
+
+def test_what_is_in_doubt_stays_so_until_that_is_stored(desk: Desk):
+    """A database may be away just then."""
+    desk.store_after()
+    desk.clock.time += timedelta(days=400)
+    desk.storage.error = StorageUnavailableError("away")
+    with pytest.raises(StorageUnavailableError):
+        desk.recorder.store()
+    desk.storage.error = None
+    desk.store_after(minutes=1)
+    assert desk.clock.time == see_usage(desk.storage)[0]
+
+
+def test_metrics_say_when_it_was_stored_and_how_many_clients_there_are(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    """So that somebody can be alerted if it is not, and see a flood of clients."""
+    monkeypatch.setattr("time.time", lambda: 1_700_000_000.0)
+    desk.counter.note(b"1", ("a",), WEB, 3)
+    desk.followers = [Followers(("c",), [SHOP, WEB])]
+    desk.store_after()
+    told = desk.metrics.render()[0].decode().splitlines()
+    assert {"heksher_clients 2.0", "heksher_usage_stored_timestamp_seconds 1.7e+09"} <= set(told)
+    desk.storage.error = StorageUnavailableError("away")
+    desk.counter.note(b"2", ("b",), WEB, 4)
+    monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
+    with pytest.raises(StorageUnavailableError):
+        desk.recorder.store()
+    assert told == desk.metrics.render()[0].decode().splitlines()
+
+
+def test_what_is_not_stored_is_told(desk: Desk):
+    """What was noted, and what streams follow now, under the names by which it was asked for."""
+    desk.counter.note(b"1", ("a", "old_b"), WEB, 3)
+    desk.followers = [Followers(("c",), [SHOP]), Followers(None, [SHOP])]
+    assert {"a": "web/1 (a)", "old_b": "web/1 (a)", "c": "shop/2"} == desk.recorder.list_unstored()
+    desk.store_after()
+    assert {"c": "shop/2"} == desk.recorder.list_unstored()
+
+
 def test_a_service_that_does_not_count_says_so(clock: Clock):
     """What others have counted has a gap then, once for each time."""
     desk = Desk(clock, is_counting=False)
@@ -204,7 +280,7 @@ def test_the_thread_goes_on(clock: Clock, caplog: pytest.LogCaptureFixture, erro
         desk.counter.note(b"1", ("a",), WEB, len(delays))
         return len(delays) > 3
 
-    recorder = UseRecorder(desk.storage, desk.counter, list, wait)
+    recorder = UseRecorder(desk.storage, desk.counter, list, desk.metrics, wait)
     recorder.start()
     recorder.close()
     assert [message] == [record.message for record in caplog.records if record.levelno >= logging.WARNING]

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from heksher.server.storage.base import LogEntry, Storage
 from heksher.server.storage.memory import MemoryStorage
 from heksher.server.webhooks import courier, dispatcher, lease, retry
 from heksher.server.webhooks.dispatcher import TASK
+from heksher.server.webhooks.outbox import Outbox
 from tests.support.principals import ADMIN
 from tests.support.storages import write_something
 from tests.support.told_webhooks import Teller, shorten_times, telling
@@ -243,10 +245,10 @@ def test_one_that_is_removed_while_it_is_given_up_is_gone(
     switch_off = webhooks.switch_off
     given_up = threading.Event()
 
-    def remove_first(*arguments: object) -> object:
+    def remove_first(*arguments: Any, **options: Any) -> object:
         webhooks.delete(storage, "chat", ADMIN)
         given_up.set()
-        return switch_off(*arguments)  # type: ignore[arg-type]
+        return switch_off(*arguments, **options)
 
     monkeypatch.setattr(courier.webhooks, "switch_off", remove_first)
     create(storage, receiver)
@@ -272,7 +274,7 @@ def test_an_unexpected_error_ends_nothing(
         tried.release()
         raise KeyError("unheard of")
 
-    monkeypatch.setattr(courier, "find_next", fail)
+    monkeypatch.setattr(Outbox, "find_next", fail)
     create(storage, receiver)
     revision = change(storage, teller)
     for _ in range(3):

@@ -141,3 +141,16 @@ def test_who_was_late_releases_nothing(play: Play) -> None:
     play.meddle("second")
     lease.release()
     assert "second" == play.read().holder
+
+
+def test_since_when_it_is_held_is_known(play: Play) -> None:
+    """Since it was taken, however often that was said again; what was read before may be out of date."""
+    lease = play.make("first")
+    for _ in range(2):
+        play.clock.now_s += LEASE_S
+        taken_s = play.clock.now_s
+        for _ in range(3):
+            assert lease.take()
+            assert taken_s == lease.held_since_s
+            play.clock.now_s += RENEWAL_S
+        lease.release()

@@ -6,6 +6,7 @@ import logging
 import socket
 import ssl
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,17 @@ import trustme
 from heksher.server.access.message_signature import make_secret
 from heksher.server.webhooks.address_rule import AddressRule
 from heksher.server.webhooks.message_sender import Message, MessageOutcome, MessageSender
-from tests.support.webhook_receiver import BREAK, DRIP, HANG, SLOW, WebhookReceiver
+from tests.support.webhook_receiver import (
+    BREAK,
+    DRIP,
+    ENDLESS_BODY,
+    ENDLESS_HEAD,
+    ENDLESS_HINTS,
+    HANG,
+    RESET,
+    SLOW,
+    WebhookReceiver,
+)
 
 SECRET = make_secret()
 MESSAGE = Message("17-0123456789ab", json.dumps({"type": "test", "text": "é"}).encode())
@@ -95,6 +106,28 @@ def test_what_takes_too_long_is_a_failure(receiver: WebhookReceiver, behaviour: 
     assert 0.5 <= time.monotonic() - began_s < 5
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "outcome"),
+    [
+        (ENDLESS_HEAD, MessageOutcome(None, "its answer has no end")),
+        (ENDLESS_BODY, MessageOutcome(200, "")),
+        (ENDLESS_HINTS, MessageOutcome(None, "its answer has no end")),
+    ],
+)
+def test_an_answer_without_end_takes_no_memory(receiver: WebhookReceiver, behaviour: str, outcome: MessageOutcome):
+    """Nor does it keep anybody busy: of a body nothing is read, and of a head only so much."""
+    # What is loaded by the first message stays.
+    send(receiver.url)
+    receiver.behaviours = [behaviour]
+    tracemalloc.start()
+    try:
+        assert outcome == send(receiver.url)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 2**20
+
+
 def test_what_is_slow_but_in_time_counts(receiver: WebhookReceiver):
     """Nothing hurries a receiver."""
     receiver.behaviours = [SLOW]
@@ -105,13 +138,29 @@ def test_a_connection_that_breaks_is_a_failure(receiver: WebhookReceiver):
     """And one that is refused, or a name that nobody has."""
     receiver.behaviours = [BREAK]
     assert "no answer was received: RemoteProtocolError" == send(receiver.url).problem
+    receiver.behaviours = [RESET]
+    assert "the connection failed: Connection reset by peer" == send(receiver.url).problem
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     assert "the connection failed: Connection refused" == send(f"http://127.0.0.1:{port}/").problem
     assert "the name of its host is not known" == send("https://nobody.invalid/").problem
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "2130706433",
+        "0x7f.1",
+        "0177.0.0.1",
+        "0",
+        "0.0.0.0",
+        "[::]",
+        "[::1]",
+        "[::ffff:7f00:1]",
+    ],
+)
 def test_addresses_that_are_not_public_need_permission(receiver: WebhookReceiver, host: str):
     """However they are written, and also by a name: nothing is sent."""
     outcome = send(f"http://{host}:{receiver.port}/", AddressRule())

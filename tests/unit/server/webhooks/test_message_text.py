@@ -42,6 +42,14 @@ WHOLE: dict[str, Any] = {
             "rule 7 of cache_ttl: value 1 → 2",
         ),
         (
+            {"kind": "proposal", "key": "7", "action": "apply", "before": None, "after": {"author": "ada"}},
+            "proposal 7 was applied",
+        ),
+        (
+            {"kind": "policy", "key": "shop.", "action": "override", "before": {}, "after": {}},
+            "policy shop.: override",
+        ),
+        (
             {**SETTING, "action": "declare", "before": None, "after": WHOLE},
             'setting cache_ttl was added: type "int"; default_value 60',
         ),
@@ -110,6 +118,17 @@ def test_of_many_changes_the_first_are_told() -> None:
 
 def test_markup_of_slack_is_escaped() -> None:
     """So nobody is called, and nothing leads anywhere that was written into a value."""
-    assert "&lt;!channel&gt; &lt;https://evil.example|here&gt; &amp;amp;" == escape_markup(
-        "<!channel> <https://evil.example|here> &amp;"
+    assert "&lt;!channel&gt; &lt;https://evil.example|here&gt; &amp;amp; @\u200beveryone" == escape_markup(
+        "<!channel> <https://evil.example|here> &amp; @everyone"
     )
+
+
+def test_a_text_is_short_whatever_it_tells_of() -> None:
+    """A rule may have conditions without end, and a setting fields."""
+    conditions = [[f"feature_{number}", "x" * 100] for number in range(100)]
+    fields = {f"field_{number}": "x" * 200 for number in range(100)}
+    for part in ({**CHANGE, "feature_values": conditions}, {**SETTING, "before": fields, "after": fields}):
+        text = describe_entry(
+            {"actor": "x" * 500, "actor_kind": "person", "revision": 17, "reason": "y" * 500, "size": 99}, [part] * 99
+        )
+        assert 3_000 < len(text) < 4_000

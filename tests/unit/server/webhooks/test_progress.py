@@ -16,6 +16,8 @@ from tests.support.principals import ADMIN
 from tests.support.storages import write_something
 
 STAMP = "0123456789ab"
+# The creation of the third webhook.
+NEWEST = RevisionId(3, STAMP)
 
 
 @pytest.fixture
@@ -43,19 +45,19 @@ def test_what_is_not_noted_yet_is_known(storage: FragileStorage):
     progress.put(go_on(stored), go_on(stored, 2))
     progress.put(read(storage, "b"), go_on(read(storage, "b")))
     assert (go_on(stored, 2), stored) == (progress.find(stored), read(storage))
-    assert {"a", "b"} == progress.note()
+    assert {"a", "b"} == progress.note(NEWEST)
     assert (go_on(stored, 2), 2) == (read(storage), read(storage, "b").told.number)
-    assert frozenset() == progress.note()
+    assert frozenset() == progress.note(NEWEST)
 
 
 def test_what_was_under_way_while_it_was_noted_goes_on(storage: FragileStorage):
     """From what was noted."""
     progress, stored = Progress(storage), read(storage)
     progress.put(stored, go_on(stored))
-    progress.note()
+    progress.note(NEWEST)
     progress.put(go_on(stored), go_on(stored, 2))
     assert go_on(stored, 2) == progress.find(read(storage))
-    assert {"a"} == progress.note()
+    assert {"a"} == progress.note(NEWEST)
     assert go_on(stored, 2) == read(storage)
 
 
@@ -67,10 +69,10 @@ def test_what_others_have_changed_counts(storage: FragileStorage):
     write_something(storage)
     changed = read(storage)
     assert changed == progress.find(changed)
-    assert frozenset() == progress.note()
+    assert frozenset() == progress.note(NEWEST)
     assert changed == read(storage)
     progress.put(changed, go_on(changed))
-    assert {"a"} == progress.note()
+    assert {"a"} == progress.note(NEWEST)
 
 
 def test_while_the_storage_is_away_it_stays_to_be_noted(storage: FragileStorage):
@@ -79,7 +81,24 @@ def test_while_the_storage_is_away_it_stays_to_be_noted(storage: FragileStorage)
     progress.put(stored, go_on(stored))
     storage.is_away = True
     with pytest.raises(StorageUnavailableError):
-        progress.note()
+        progress.note(NEWEST)
     storage.is_away = False
     assert go_on(stored) == progress.find(stored)
-    assert {"a"} == progress.note()
+    assert {"a"} == progress.note(NEWEST)
+
+
+def test_what_is_to_be_noted_can_be_forgotten(storage: FragileStorage):
+    """Then it is told again."""
+    progress, stored = Progress(storage), read(storage)
+    progress.put(stored, go_on(stored))
+    progress.forget()
+    assert (stored, frozenset()) == (progress.find(stored), progress.note(NEWEST))
+    assert stored == read(storage)
+
+
+def test_nothing_is_noted_of_a_log_that_is_gone(storage: FragileStorage):
+    """A standby that took over has other changes of these numbers, which are told."""
+    progress, stored = Progress(storage), read(storage)
+    progress.put(stored, go_on(stored))
+    assert frozenset() == progress.note(RevisionId(3, "another one"))
+    assert (stored, stored) == (progress.find(stored), read(storage))

@@ -23,7 +23,13 @@ from heksher.server.api.routes import (
     setting_metadata_routes,
     setting_routes,
 )
-from heksher.server.api.routing import ConfigDependency, OriginDependency, StorageDependency, make_router
+from heksher.server.api.routing import (
+    ConfigDependency,
+    EditOriginDependency,
+    ProtectionDependency,
+    StorageDependency,
+    make_router,
+)
 from heksher.server.api.write_call import Surroundings, WriteReader, make_all
 from heksher.server.asgi.access import writes
 from heksher.wire import BULK_PATH, DECLARE_MANY_PATH
@@ -57,7 +63,11 @@ V1_WRITES: Final = WriteReader(
 )
 @writes(Role.READ)  # each write needs what it needs alone
 def make_writes(
-    body: BulkRequest, storage: StorageDependency, config: ConfigDependency, origin: OriginDependency
+    body: BulkRequest,
+    storage: StorageDependency,
+    config: ConfigDependency,
+    origin: EditOriginDependency,
+    protection: ProtectionDependency,
 ) -> Response:
     """Each operation is a write of v1, and sees what those before it have changed.
 
@@ -67,5 +77,5 @@ def make_writes(
     if body.reason:
         origin = replace(origin, reason=body.reason)
     named = [operation.to_write() for operation in body.operations]
-    written = make_all(V1_WRITES, named, Surroundings(storage, origin, config))
+    written = make_all(V1_WRITES, named, Surroundings(storage, origin, config, protection))
     return JSONAnswer({"revision": written.revision, "results": written.result}, 200, tell_revision(written))

@@ -30,10 +30,11 @@ from heksher.server.api.responses import (
 )
 from heksher.server.api.routes.setting_routes import SETTING_PATH
 from heksher.server.api.routing import (
+    EditOriginDependency,
     ExpectingStorageDependency,
     IsAdmin,
     NameInPath,
-    OriginDependency,
+    ProtectionDependency,
     RevisionInPath,
     RevisionInQuery,
     RuleIdInQuery,
@@ -50,10 +51,6 @@ from heksher.wire import CHANGES_PATH, DIFF_PATH
 router: APIRouter = make_router("history", has_problem_details=True)
 
 CHANGE_PATH: Final = f"{CHANGES_PATH}/{{revision}}"
-
-ForceInQuery = Annotated[
-    bool, Query(description="delete settings, where that is what it takes: those that were added since")
-]
 
 _PRUNED: Final[Responses] = problem_details(410, "The change log does not go back so far any more.")
 _CANNOT: Final[Responses] = problem_details(
@@ -169,14 +166,18 @@ def compare(
 )
 @writes(Role.READ)  # and what each write needs that it takes
 def revert_change(
-    revision: RevisionInPath, storage: StorageDependency, origin: OriginDependency, force: ForceInQuery = False
+    revision: RevisionInPath,
+    storage: StorageDependency,
+    origin: EditOriginDependency,
+    protection: ProtectionDependency,
 ) -> Response:
     """What is as the change left it becomes what it was before, as a change of its own; what is so already is left.
 
     Anything else is refused, with the changes that came between. A deleted setting or rule comes back as it was, with
     its id. That a revert is taken back is a revert like others.
     """
-    return _answer_reverted(reverting.revert(storage, revision, origin, is_forced=force))
+    written = reverting.revert(storage, revision, origin, is_forced=origin.is_forced, protection=protection)
+    return _answer_reverted(written)
 
 
 @router.post(
@@ -194,11 +195,14 @@ def revert_setting(
     name: NameInPath,
     body: SettingRevert,
     storage: ExpectingStorageDependency,
-    origin: OriginDependency,
-    force: ForceInQuery = False,
+    origin: EditOriginDependency,
+    protection: ProtectionDependency,
 ) -> Response:
     """As one change. One that is gone comes back, with the ids of its rules."""
-    return _answer_reverted(setting_revert.revert_setting(storage, name, body.to, origin, is_forced=force))
+    written = setting_revert.revert_setting(
+        storage, name, body.to, origin, is_forced=origin.is_forced, protection=protection
+    )
+    return _answer_reverted(written)
 
 
 def _answer_reverted(written: Written[int]) -> Response:

@@ -20,9 +20,9 @@ from heksher.server.api.responses import (
 )
 from heksher.server.api.routes.rule_routes import RULE_PATH
 from heksher.server.api.routing import (
+    EditOriginDependency,
     ExpectingStorageDependency,
     MaxValueBytes,
-    OriginDependency,
     RuleIdInPath,
     StorageDependency,
     make_router,
@@ -60,7 +60,7 @@ def merge_metadata(
     rule_id: RuleIdInPath,
     body: RuleMetadata,
     storage: ExpectingStorageDependency,
-    origin: OriginDependency,
+    origin: EditOriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
     """Keys that are not given stay as they are."""
@@ -79,7 +79,7 @@ def replace_metadata(
     rule_id: RuleIdInPath,
     body: RuleMetadata,
     storage: ExpectingStorageDependency,
-    origin: OriginDependency,
+    origin: EditOriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
     """Keys that are not given are removed."""
@@ -94,7 +94,9 @@ def replace_metadata(
     responses=document(BAD_ACTOR, NO_RULE, READ_FAILURES),
 )
 @writes(Role.EDIT)
-def clear_metadata(rule_id: RuleIdInPath, storage: ExpectingStorageDependency, origin: OriginDependency) -> Response:
+def clear_metadata(
+    rule_id: RuleIdInPath, storage: ExpectingStorageDependency, origin: EditOriginDependency
+) -> Response:
     """Takes no body: rules have no versions."""
     return answer_changed(metadata.edit_of_rule(storage, rule_id, metadata.overwrite({}), origin))
 
@@ -111,7 +113,7 @@ def set_key(
     key: MetadataKey,
     body: RuleMetadataValue,
     storage: ExpectingStorageDependency,
-    origin: OriginDependency,
+    origin: EditOriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
     """The key is added if the metadata lacks it."""
@@ -127,7 +129,7 @@ def set_key(
 )
 @writes(Role.EDIT)
 def remove_key(
-    rule_id: RuleIdInPath, key: str, storage: ExpectingStorageDependency, origin: OriginDependency
+    rule_id: RuleIdInPath, key: str, storage: ExpectingStorageDependency, origin: EditOriginDependency
 ) -> Response:
     """A key that the metadata lacks is gone already."""
     return answer_changed(metadata.edit_of_rule(storage, rule_id, metadata.remove_key(key), origin))

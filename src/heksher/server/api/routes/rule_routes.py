@@ -27,9 +27,9 @@ from heksher.server.api.responses import (
     text,
 )
 from heksher.server.api.routing import (
+    EditOriginDependency,
     ExpectingStorageDependency,
     MaxValueBytes,
-    OriginDependency,
     RuleIdInPath,
     StorageDependency,
     make_router,
@@ -59,7 +59,7 @@ RULE_PATH = RULES_PATH + "/{rule_id}"
 )
 @writes(Role.EDIT)
 def add_rule(
-    body: NewRule, storage: StorageDependency, origin: OriginDependency, max_value_bytes: MaxValueBytes
+    body: NewRule, storage: StorageDependency, origin: EditOriginDependency, max_value_bytes: MaxValueBytes
 ) -> Response:
     """The rule's value applies where all of its `feature_values` hold, unless a more specific rule does too."""
     require_size(body.value, max_value_bytes, "value")
@@ -112,7 +112,7 @@ def set_value(
     rule_id: RuleIdInPath,
     body: RuleValue,
     storage: ExpectingStorageDependency,
-    origin: OriginDependency,
+    origin: EditOriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
     """The conditions of a rule never change."""
@@ -132,7 +132,7 @@ def patch_rule(
     rule_id: RuleIdInPath,
     body: RuleValue,
     storage: ExpectingStorageDependency,
-    origin: OriginDependency,
+    origin: EditOriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
     """An older form of the same."""
@@ -143,7 +143,7 @@ def patch_rule(
     RULE_PATH, status_code=204, summary="Delete a rule", responses=document(BAD_ACTOR, NO_RULE, READ_FAILURES)
 )
 @writes(Role.EDIT)
-def delete_rule(rule_id: RuleIdInPath, storage: ExpectingStorageDependency, origin: OriginDependency) -> Response:
+def delete_rule(rule_id: RuleIdInPath, storage: ExpectingStorageDependency, origin: EditOriginDependency) -> Response:
     """Its id is given to no other rule."""
     return answer_written(rules.delete(storage, rule_id, origin))
 

@@ -22,10 +22,10 @@ from heksher.server.api.responses import (
 )
 from heksher.server.api.routes.setting_routes import SETTING_PATH
 from heksher.server.api.routing import (
+    EditOriginDependency,
     ExpectingStorageDependency,
     MaxValueBytes,
     NameInPath,
-    OriginDependency,
     StorageDependency,
     make_router,
 )
@@ -66,7 +66,7 @@ def merge_metadata(
     name: NameInPath,
     body: SettingMetadata,
     storage: ExpectingStorageDependency,
-    origin: OriginDependency,
+    origin: EditOriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
     """Keys that are not given stay as they are. `value-schema` has the limits of the setting's values."""
@@ -85,7 +85,7 @@ def replace_metadata(
     name: NameInPath,
     body: SettingMetadata,
     storage: ExpectingStorageDependency,
-    origin: OriginDependency,
+    origin: EditOriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
     """Keys that are not given are removed."""
@@ -101,7 +101,7 @@ def replace_metadata(
 )
 @writes(Role.DECLARE)
 def clear_metadata(
-    name: NameInPath, body: Versioned, storage: ExpectingStorageDependency, origin: OriginDependency
+    name: NameInPath, body: Versioned, storage: ExpectingStorageDependency, origin: EditOriginDependency
 ) -> Response:
     """The version stands in the body, as everywhere."""
     return answer_changed(metadata.edit_of_setting(storage, name, metadata.overwrite({}), body.version, origin))
@@ -119,7 +119,7 @@ def set_key(
     key: MetadataKey,
     body: SettingMetadataValue,
     storage: ExpectingStorageDependency,
-    origin: OriginDependency,
+    origin: EditOriginDependency,
     max_value_bytes: MaxValueBytes,
 ) -> Response:
     """The key is added if the metadata lacks it."""
@@ -135,7 +135,7 @@ def set_key(
 )
 @writes(Role.DECLARE)
 def remove_key(
-    name: NameInPath, key: str, body: Versioned, storage: ExpectingStorageDependency, origin: OriginDependency
+    name: NameInPath, key: str, body: Versioned, storage: ExpectingStorageDependency, origin: EditOriginDependency
 ) -> Response:
     """A key that the metadata lacks is gone already: only the version changes then."""
     return answer_changed(metadata.edit_of_setting(storage, name, metadata.remove_key(key), body.version, origin))

@@ -29,15 +29,18 @@ from heksher.server.api.responses import (
     text_or_problem,
 )
 from heksher.server.api.routing import (
+    EditOriginDependency,
     ExpectingStorageDependency,
+    ForceInQuery,
     NameInPath,
-    OriginDependency,
+    ProtectionDependency,
     ServicesDependency,
     StorageDependency,
     make_router,
 )
 from heksher.server.asgi.access import reads, writes
 from heksher.server.operations import settings
+from heksher.server.operations.deletion_protection import NO_PROTECTION
 from heksher.server.storage.base import Storage
 from heksher.wire import SETTINGS_PATH
 
@@ -93,12 +96,27 @@ def get_setting(name: NameInPath, storage: StorageDependency) -> Response:
     SETTING_PATH,
     status_code=204,
     summary="Delete a setting and its rules",
-    responses=document(BAD_ACTOR, NO_SETTING, READ_FAILURES),
+    responses=document(
+        BAD_ACTOR,
+        NO_SETTING,
+        problem(
+            409, "Programs have asked for it lately, and the service protects such settings (`--protect-used-days`)."
+        ),
+        READ_FAILURES,
+    ),
 )
 @writes(Role.ADMIN)
-def delete_setting(name: NameInPath, storage: ExpectingStorageDependency, origin: OriginDependency) -> Response:
+def delete_setting(
+    name: NameInPath,
+    storage: ExpectingStorageDependency,
+    origin: EditOriginDependency,
+    protection: ProtectionDependency,
+    force: ForceInQuery = False,  # also of one of several writes, whose origin is that of all of them
+) -> Response:
     """Its name and aliases are free again."""
-    return answer_written(settings.delete(storage, name, origin))
+    return answer_written(
+        settings.delete(storage, name, origin, NO_PROTECTION if force or origin.is_forced else protection)
+    )
 
 
 @router.put(
@@ -114,7 +132,7 @@ def delete_setting(name: NameInPath, storage: ExpectingStorageDependency, origin
 )
 @writes(Role.DECLARE)
 def set_type(
-    name: NameInPath, body: NewType, storage: ExpectingStorageDependency, origin: OriginDependency
+    name: NameInPath, body: NewType, storage: ExpectingStorageDependency, origin: EditOriginDependency
 ) -> Response:
     """The default value and the values of all rules must fit. In a minor version the type can only get narrower."""
     return answer_changed(settings.set_type(storage, name, body.type, body.version, origin))
@@ -132,7 +150,9 @@ def set_type(
     ),
 )
 @writes(Role.DECLARE)
-def rename(name: NameInPath, body: NewName, storage: ExpectingStorageDependency, origin: OriginDependency) -> Response:
+def rename(
+    name: NameInPath, body: NewName, storage: ExpectingStorageDependency, origin: EditOriginDependency
+) -> Response:
     """The old name becomes an alias, so applications that use it keep working."""
     return answer_changed(settings.rename(storage, name, body.name, body.version, origin))
 
@@ -150,7 +170,7 @@ def rename(name: NameInPath, body: NewName, storage: ExpectingStorageDependency,
 )
 @writes(Role.DECLARE)
 def set_configurable_features(
-    name: NameInPath, body: NewFeatures, storage: ExpectingStorageDependency, origin: OriginDependency
+    name: NameInPath, body: NewFeatures, storage: ExpectingStorageDependency, origin: EditOriginDependency
 ) -> Response:
     """Features that no rule matches on can be removed in any version, features can be added in a major one."""
     return answer_changed(

@@ -1,6 +1,6 @@
 """The routes that tell which settings programs ask for, and which programs these are."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from starlette.concurrency import run_in_threadpool
@@ -10,13 +10,12 @@ from heksher.server.api.responses import DETAILED_READ_FAILURES, JSONAnswer, doc
 from heksher.server.api.routing import ConfigDependency, ServicesDependency, StorageDependency, make_router
 from heksher.server.api.usage_models import ClientsAnswer, UsageAnswer
 from heksher.server.asgi.access import reads
+from heksher.server.limits import MAX_USAGE_DAYS
 from heksher.server.operations.usage_reports import UsageReport, make_client_key, report_clients, report_settings
 from heksher.value_type import JSON
 from heksher.wire import CLIENTS_PATH, USAGE_PATH
 
 router: APIRouter = make_router("usage", has_problem_details=True)
-
-_MAX_DAYS: Final = 36_500
 
 
 @router.get(
@@ -30,7 +29,7 @@ async def tell_usage(
     page: PageDependency,
     unused_for_days: Annotated[
         int | None,
-        Query(ge=1, le=_MAX_DAYS, description="only settings that nobody has asked for in so many days"),
+        Query(ge=1, le=MAX_USAGE_DAYS, description="only settings that nobody has asked for in so many days"),
     ] = None,
 ) -> Response:
     """By queries, streams, evaluations and declarations that name them.

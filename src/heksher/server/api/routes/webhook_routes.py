@@ -105,7 +105,7 @@ def get_webhook(name: WebhookInPath, storage: StorageDependency) -> Response:
 def change_webhook(
     name: WebhookInPath, body: WebhookUpdate, storage: StorageDependency, origin: OriginDependency
 ) -> Response:
-    """It goes on where it was, with the same secret."""
+    """It goes on where it was, with the same secret; another URL is tried at once."""
     changes: WebhookChange = {}
     if "url" in body.model_fields_set:
         changes["url"] = body.url.get_secret_value()

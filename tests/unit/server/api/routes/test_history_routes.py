@@ -47,6 +47,7 @@ def refuse(api: Api, path: str, status: int) -> str:
     return answer.json()["detail"]
 
 
+@pytest.mark.trap(46)
 @pytest.mark.storages
 def test_changes_are_listed(changed: Api):
     """The newest first, each with who, when, why, before and after."""

@@ -1,4 +1,4 @@
--- For wrk: each request has the next token of a file, which has one on each line; without a file, none has one.
+-- For wrk: each request has the next header field of a file, which has one on each line; without a file, none has one.
 
 local requests, number = {}, 0
 
@@ -7,8 +7,9 @@ function init(arguments)
     requests[1] = wrk.format()
     return
   end
-  for token in io.lines(arguments[1]) do
-    wrk.headers["Authorization"] = "Bearer " .. token
+  for line in io.lines(arguments[1]) do
+    local name, value = line:match("^([^:]+): (.*)$")
+    wrk.headers[name] = value
     requests[#requests + 1] = wrk.format()
   end
 end
