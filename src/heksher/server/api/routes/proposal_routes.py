@@ -49,11 +49,10 @@ from heksher.server.queries.proposal_answer import tell_proposal
 from heksher.server.storage.base import Storage
 from heksher.server.storage.proposal_records import ProposalRecord, ProposalState
 from heksher.server.storage.storage_errors import StorageUnavailableError
-from heksher.wire import REVISION_HEADER
+from heksher.wire import PROPOSALS_PATH, REVISION_HEADER
 
 router: APIRouter = make_router("proposals", has_problem_details=True)
 
-PROPOSALS_PATH: Final = "/api/v1/proposals"
 PROPOSAL_PATH: Final = f"{PROPOSALS_PATH}/{{proposal_id}}"
 
 ProposalIdInPath = Annotated[int, read_digits("a proposal's id"), Path(ge=1, examples=[7])]
