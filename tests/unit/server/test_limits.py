@@ -90,7 +90,9 @@ def test_every_limit_is_tested():
 def test_what_is_beyond_a_limit_is_told_the_limit(name: str):
     """With the number, so that the client knows what to do."""
     method, path, body, status = BEYOND[name]
-    api = make_guarded(Api(), grants=["admin"])
+    featured = Api()
+    featured.add_features("user")
+    api = make_guarded(featured, grants=["admin"])
     content = body if isinstance(body, str | None) else json.dumps(body)
     response = api.request(method, path, content=content, headers={"api_token": "hks_with admin"})
     assert status == response.status_code
