@@ -5,6 +5,7 @@ long.
 """
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from enum import Enum, Flag
 from types import UnionType
@@ -14,6 +15,9 @@ from heksher.value_type import shorten
 
 # Longer integers are described by their length.
 _MAX_SHOWN_BITS = 256
+
+# What may stand before the host of a URL, and after its path.
+_HIDDEN_PATTERN = r"(?s:.*@|[?#].*)"
 
 # In the order in which they are tried: a str is a Collection, too.
 _REPLACEMENTS = (
@@ -46,6 +50,16 @@ def show_value(value: object) -> str:
         return shorten(repr(value))
     except Exception:  # noqa: BLE001 - see above
         return describe_value(value)
+
+
+def show_text(text: str) -> str:
+    """Show a text that is no valid value, shortened, and without what may be a password, if it is a URL."""
+    return shorten(repr(hide_secrets(text)))
+
+
+def hide_secrets(text: str) -> str:
+    """Return a text without what may be a password, if it is a URL."""
+    return re.sub(_HIDDEN_PATTERN, "...", text)
 
 
 def describe_type(python_type: object) -> str:

@@ -40,6 +40,8 @@ PROPOSALS_ROUTE = "/api/v1/proposals"
 APPROVING_ROUTE = f"{PROPOSALS_ROUTE}/{{proposal_id}}/approve"
 FEATURE_TO_TAKE = {"method": "POST", "path": "/api/v1/context_features", "body": {"context_feature": "taken"}}
 FEATURE_TO_PROPOSE = {**FEATURE_TO_TAKE, "body": {"context_feature": "proposed"}}
+# When ``fill`` has changed two settings that it has declared first.
+CHANGES = {"turned": 5, "undone": 7}
 ADDRESS = "https://hooks.invalid/"
 
 WRITES = [
@@ -60,6 +62,8 @@ WRITES = [
     Write("PUT", f"{SETTING_ROUTE}/metadata/{{key}}", {"value": 2, "version": "2.0"}, {"name": "keyed", "key": "a"}),
     Write("DELETE", f"{SETTING_ROUTE}/metadata/{{key}}", {"version": "2.0"}, {"name": "unkeyed", "key": "a"}),
     Write("DELETE", SETTING_ROUTE, None, {"name": "doomed"}),
+    Write("POST", f"{SETTING_ROUTE}/revert", {"to": CHANGES["turned"] - 1}, {"name": "turned"}),
+    Write("POST", "/api/v1/changes/{revision}/revert", None, {"revision": CHANGES["undone"]}),
     Write("POST", "/api/v1/rules", {"setting": "ruled", "feature_values": {"user": "stolen"}, "value": 5}),
     Write("PUT", f"{RULE_ROUTE}/value", {"value": 6}, {"rule_id": 1}),
     Write("PATCH", RULE_ROUTE, {"value": 7}, {"rule_id": 2}),
@@ -84,6 +88,11 @@ WRITES = [
 def fill(service: HttpOperations) -> None:
     """Give a service what each of the requests changes."""
     service.add_features("user", "theme", "spare")
+    for name, revision in CHANGES.items():
+        service.declare(name, configurable_features=["user"])
+        change = {"metadata": {"a": 2}, "version": "1.1"}
+        changed = service.http.put(f"/api/v1/settings/{name}/metadata", json=change).raise_for_status()
+        assert str(revision) == changed.headers["Heksher-Revision"]
     named = [write.arguments.get("name") for write in WRITES if write.route.startswith(SETTING_ROUTE)]
     for name in ("ruled", *named):
         service.declare(name, configurable_features=["user"], metadata={"a": 1})

@@ -37,16 +37,18 @@ class Shell:
     Args:
         url: the service.
         token: who asks.
+        other_token: of another admin; empty for none.
     """
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, other_token: str = "") -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("HEKSHER_")}
         self.environment = {**inherited, "HEKSHER_URL": url, "HEKSHER_TOKEN": token}
+        self.as_other = {"HEKSHER_TOKEN": other_token}
 
-    def run(self, *arguments: str, stdin: str = "") -> Ran:
+    def run(self, *arguments: str, stdin: str = "", **environment: str) -> Ran:
         result = subprocess.run(
             self._name(arguments),
-            env=self.environment,
+            env={**self.environment, **environment},
             input=stdin,
             capture_output=True,
             text=True,
@@ -65,15 +67,15 @@ class Shell:
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    """A service that asks for tokens, with a setting that has a rule; and commands with the token of an admin."""
+    """A service that asks for tokens, a setting with a rule, and commands with the token of "ada", an admin."""
     database = tmp_path_factory.mktemp("command-line") / "heksher.db"
-    token = create_token(database, "ada", "admin")
+    token, other_token = (create_token(database, name, "admin") for name in ("ada", "bob"))
     with ServiceProcess(database, "--access", "--context-features", "environment,user") as service:
         headers = {"Authorization": f"Bearer {token}"}
         httpx2.post(f"{service.url}/api/v1/settings/declare", json=DECLARATION, headers=headers).raise_for_status()
-        shell = Shell(service.url, token)
+        shell = Shell(service.url, token, other_token)
         made = shell.run("set", "cache_ttl", "10", *CONTEXT, "--reason", "incident 4711")
-        assert Ran(0, f"cache_ttl is 10 where {' '.join(CONTEXT)}: a new rule (revision 4)\n") == made
+        assert Ran(0, f"cache_ttl is 10 where {' '.join(CONTEXT)}: a new rule (revision 5)\n") == made
         yield shell
 
 
@@ -85,12 +87,11 @@ def create_token(database: Path, name: str, grant: str) -> str:
 
 def test_a_pipe_gets_plain_lines(shell: Shell):
     """However narrow the terminal beside it is."""
-    shell.environment["COLUMNS"] = str(NARROW)
-    ran = shell.run("changes", "--rule", "1")
+    ran = shell.run("changes", "--rule", "1", COLUMNS=str(NARROW))
     assert (0, "") == (ran.status, ran.stderr)
     heading, row = ran.stdout.splitlines()
     assert heading.startswith("REVISION  WHEN (UTC)")
-    assert row.startswith("4 ")
+    assert row.startswith("5 ")
     assert row.endswith(f"  ada  {CHANGE}")
 
 
@@ -138,11 +139,24 @@ def test_the_exit_status_says_what_came_of_it(shell: Shell):
     assert 0 == shell.run("get", "cache_ttl").status
     assert 1 == shell.run("get", "nothing").status
     assert 2 == shell.run("get").status
-    assert 3 == shell.run("diff", "3", "4").status
+    assert 3 == shell.run("diff", "4", "5").status
     operation = {"method": "PUT", "path": "/api/v1/rules/1/value", "body": {"value": 1}, "if_match": '"1-000000000000"'}
     assert 4 == shell.run("bulk", "-", stdin=json.dumps([operation])).status
     assert 5 == stranger.run("get", "cache_ttl").status
     assert 6 == nowhere.run("get", "cache_ttl").status
+
+
+def test_a_second_person_approves(shell: Shell):
+    """Of what somebody proposes; nobody can do both."""
+    proposed = shell.run("set", "cache_ttl", "7", "user=eve", "--propose", "--reason", "they pay less")
+    assert Ran(0, "proposal 1 waits for a second person\n") == proposed
+    assert "they pay less" in shell.run("proposals", "--state", "open").stdout
+    assert 5 == shell.run("approve", "1").status
+    assert "added: 7" in shell.run("approve", "1", "--dry-run", **shell.as_other).stdout
+    approved = shell.run("approve", "1", **shell.as_other)
+    assert (0, True) == (approved.status, approved.stdout.startswith("proposal 1 is applied as revision "))
+    assert Ran(0, "7\n") == shell.run("get", "cache_ttl", "environment=", "user=eve")
+    assert 4 == shell.run("decline", "1", "--reason", "too late", **shell.as_other).status
 
 
 def test_no_error_shows_the_token(shell: Shell):

@@ -2,8 +2,8 @@
 
 import fcntl
 import os
-import pty
 import struct
+import subprocess
 import termios
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from heksher.cli.remote import service
 from heksher.cli.root import heksher
 from tests.support.access import give_token, make_guarded
 from tests.support.api import Api
+from tests.support.processes import DEADLINE_S
 
 # Of this machine, as nobody is on the way to it who could read a token.
 URL = "http://heksher.localhost"
@@ -99,16 +100,18 @@ def ask_as(api: Api, monkeypatch: pytest.MonkeyPatch, *grants: str) -> Commands:
 
 def run_at_terminal(arguments: list[str], environment: dict[str, str], columns: int) -> Ran:
     """Run a program at a terminal that is so wide, and return all that it shows there."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execvpe(arguments[0], arguments, {**environment, "TERM": "xterm-256color", "COLUMNS": str(columns)})  # noqa: S606 - no shell is wanted
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    terminal, end = os.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    # The variable would be believed in the place of the terminal.
+    own = {name: value for name, value in environment.items() if name != "COLUMNS"} | {"TERM": "xterm-256color"}
+    program = subprocess.Popen(arguments, env=own, stdin=end, stdout=end, stderr=end)
+    os.close(end)
     shown = b""
     # On Linux, reading fails when nobody has the other end open any more.
     while chunk := _read(terminal):
         shown += chunk
     os.close(terminal)
-    return Ran(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode())
+    return Ran(program.wait(DEADLINE_S), shown.decode())
 
 
 def _read(terminal: int) -> bytes:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from heksher.server.storage.base import Storage
 from heksher.server.storage.memory import MemoryStorage
 from tests.support.api import Api
 
@@ -234,10 +235,8 @@ _DELETIONS: Final = (
 REQUESTS: Final = (*_CONTEXT_FEATURES, *_DECLARATIONS, *_RULES, *_QUERIES, *_SETTINGS, *_DELETIONS)
 
 
-def play() -> list[dict[str, Any]]:
-    """Send all requests to an empty service; return what each was answered."""
-    storage = MemoryStorage()
-    storage.open()
+def play(storage: Storage) -> list[dict[str, Any]]:
+    """Send all requests to a service on an empty storage, which is open; return what each was answered."""
     api = Api(storage)
     return [_send(api, request) for request in REQUESTS]
 
@@ -265,7 +264,14 @@ def _normalize(headers: dict[str, str]) -> dict[str, str]:
     return found
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Record the answers of the service as it is."""
     if sys.argv[1:] != ["--write"]:
         sys.exit(__doc__)
-    RECORD.write_text(json.dumps(play(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    storage = MemoryStorage()
+    storage.open()
+    RECORD.write_text(json.dumps(play(storage), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -6,7 +6,7 @@ from enum import Enum, IntFlag
 
 import pytest
 
-from heksher.wording import describe_type, describe_value, hint_at_replacement
+from heksher.wording import describe_type, describe_value, hint_at_replacement, show_text
 
 
 class Color(Enum):
@@ -88,3 +88,17 @@ def test_replacement_is_named(python_type: object, word: str) -> None:
 def test_no_replacement_is_made_up() -> None:
     """For a type that resembles none, nothing is said."""
     assert hint_at_replacement(object) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("many", "'many'"),
+        ("user:pa55@host", "'...host'"),
+        ("https://a:pa55\n@host/b?key=pa55", "'...host/b...'"),
+        ("a" * 100, f"'{'a' * 79}…"),
+    ],
+)
+def test_texts_are_shown_without_passwords(text: str, shown: str):
+    """What may be one stands before the host of a URL, or after its path."""
+    assert shown == show_text(text)

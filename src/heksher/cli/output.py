@@ -1,5 +1,6 @@
 """Writes what commands have to say to the standard output, and says so in one line where that cannot be done."""
 
+import json
 import sys
 from contextlib import suppress
 
@@ -21,11 +22,9 @@ def tell(message: str) -> None:
         click.echo(message)
     except BrokenPipeError:
         raise
-    except UnicodeEncodeError as error:
-        raise UntoldError(
-            f"the standard output, whose encoding is {error.encoding}, cannot have {error.object[error.start]!a}: set"
-            " PYTHONIOENCODING=utf-8"
-        ) from None
+    except UnicodeEncodeError:
+        # What was done is done, so it is said in the characters that each encoding has; JSON stays what it is.
+        click.echo("".join(each if each.isascii() else json.dumps(each)[1:-1] for each in message))
     except OSError as error:
         # What is left of it in memory would be tried once more at the end of the process.
         with suppress(OSError):

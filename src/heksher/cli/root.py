@@ -15,6 +15,7 @@ from heksher.version import __version__
 _COMMANDS: Final = {
     "get": ("remote.evaluation_commands", "get"),
     "why": ("remote.evaluation_commands", "why"),
+    "show": ("remote.show_command", "show"),
     "rules": ("remote.rules_command", "rules"),
     "changes": ("remote.history_commands", "changes"),
     "diff": ("remote.history_commands", "diff"),

@@ -7,8 +7,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from heksher.server.errors import StartupError
-from heksher.server.option_kind import OptionKind, Text, show
+from heksher.server.option_kind import OptionKind, Text
 from heksher.server.web_address import make_web_origin, read_host, read_network, read_web_origin
+from heksher.wording import show_text
 
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
@@ -52,7 +53,7 @@ class HeaderName(Text):
 
     def read(self, source: str, text: str) -> str:
         if not _HEADER_NAME.fullmatch(text):
-            raise StartupError(f"{source}: {show(text)} is no name of a header, such as X-Forwarded-User")
+            raise StartupError(f"{source}: {show_text(text)} is no name of a header, such as X-Forwarded-User")
         return text
 
 
@@ -79,7 +80,7 @@ def _read_list(source: str, text: str, read: Callable[[str], str | None], what: 
 def _read_part(source: str, part: str, read: Callable[[str], str | None], what: str) -> str:
     value = read(part)
     if value is None:
-        raise StartupError(f"{source}: {show(part)} is no {what}")
+        raise StartupError(f"{source}: {show_text(part)} is no {what}")
     return value
 
 

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 from heksher.server.access.group_grants import parse_group_grant
 from heksher.server.errors import StartupError
-from heksher.server.option_kind import OptionKind, Text, show
+from heksher.server.option_kind import OptionKind, Text
 from heksher.server.web_address import read_host
+from heksher.wording import show_text
 
 # RFC 6749, section 3.3.
 _SCOPE: Final = re.compile(r"[!#-\[\]-~]+")
@@ -47,7 +48,7 @@ class GroupGrants(OptionKind):
         # Who lists one in each line may end the last one, too.
         parts = [part for part in text.split(";") if part.strip()]
         if not parts:
-            raise StartupError(f"{source}: {show(text)} names no group; leave it out if there is none")
+            raise StartupError(f"{source}: {show_text(text)} names no group; leave it out if there is none")
         return tuple(_read_group_grant(source, part) for part in parts)
 
 
@@ -59,7 +60,7 @@ class Scopes(OptionKind):
         scopes = tuple(dict.fromkeys(text.replace(",", " ").split()))
         for scope in scopes:
             if _SCOPE.fullmatch(scope) is None:
-                raise StartupError(f"{source}: {show(scope)} is no scope")
+                raise StartupError(f"{source}: {show_text(scope)} is no scope")
         if _OPENID not in scopes:
             raise StartupError(f"{source}: the scopes lack {_OPENID}, without which no provider says who somebody is")
         return scopes

@@ -3,7 +3,6 @@
 Errors name the source of the text: an environment variable or a command-line option.
 """
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +10,12 @@ from typing import Final
 
 from heksher.server.errors import StartupError
 from heksher.server.limits import MAX_CONTEXT_FEATURES, MAX_NAME_CHARACTERS
-from heksher.value_type import shorten
 from heksher.wire import is_feature
+from heksher.wording import show_text
 
 OptionValue = str | int | bool | tuple[str, ...]
 
 _MAX_NUMBER_DIGITS: Final = 15  # a petabyte has one more
-# What may stand before the host of a URL, and after its path.
-_SECRET_PARTS: Final = re.compile(r".*@|[?#].*", re.DOTALL)
 _TRUTH: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -76,7 +73,7 @@ class Number(OptionKind):
 
     def read(self, source: str, text: str) -> int:
         if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_NUMBER_DIGITS):
-            raise StartupError(f"{source}: {show(text)} is no {self.what}")
+            raise StartupError(f"{source}: {show_text(text)} is no {self.what}")
         number = int(text)
         if number == 0 and self.is_zero_valid:
             return number
@@ -95,7 +92,7 @@ class Truth(OptionKind):
         try:
             return _TRUTH[text.lower()]
         except KeyError:
-            raise StartupError(f"{source}: {show(text)} is neither true nor false") from None
+            raise StartupError(f"{source}: {show_text(text)} is neither true nor false") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +103,7 @@ class Choice(OptionKind):
 
     def read(self, source: str, text: str) -> str:
         if text not in self.words:
-            raise StartupError(f"{source}: {show(text)} is none of {', '.join(self.words)}")
+            raise StartupError(f"{source}: {show_text(text)} is none of {', '.join(self.words)}")
         return text
 
 
@@ -121,21 +118,11 @@ class FeatureNames(OptionKind):
         return _check_features(source, text.split(","))
 
 
-def show(text: str) -> str:
-    """Show a text that is no valid value; without what may be a password, if it is a URL."""
-    return shorten(repr(hide_secrets(text)))
-
-
-def hide_secrets(text: str) -> str:
-    """Return a text without what may be a password, if it is a URL."""
-    return _SECRET_PARTS.sub("...", text)
-
-
 def _check_features(source: str, features: Sequence[str]) -> tuple[str, ...]:
     for position, feature in enumerate(features):
         if not is_feature(feature) or len(feature) > MAX_NAME_CHARACTERS:
             raise StartupError(
-                f"{source}: {show(feature)} cannot be a context feature: names consist of letters A-Z and a-z,"
+                f"{source}: {show_text(feature)} cannot be a context feature: names consist of letters A-Z and a-z,"
                 f" digits and _, at most {MAX_NAME_CHARACTERS} of them"
             )
         if feature in features[:position]:

@@ -1,12 +1,14 @@
 """What commands do where what they have to say cannot be written."""
 
 import errno
+import json
 import os
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
+from heksher.cli.output import tell
 from heksher.cli.root import heksher as command
 
 
@@ -38,8 +40,9 @@ def test_a_reader_that_has_seen_enough_is_no_error_to_tell_of(monkeypatch: pytes
     assert (1, "") == (result.exit_code, result.stderr)
 
 
-def test_an_output_in_another_encoding_is_an_error_of_one_line(monkeypatch: pytest.MonkeyPatch):
-    """Which says what to do."""
-    result = run(monkeypatch, UnicodeEncodeError("ascii", "Gr\xf6\xdfe", 2, 4, "ordinal not in range(128)"))
-    expected = "Error: the standard output, whose encoding is ascii, cannot have '\\xf6': set PYTHONIOENCODING=utf-8\n"
-    assert (1, expected) == (result.exit_code, result.stderr)
+def test_what_an_encoding_has_no_characters_for_is_escaped(monkeypatch: pytest.MonkeyPatch):
+    """As in JSON, which stays what it is."""
+    told: list[str] = []
+    monkeypatch.setattr(click, "echo", lambda message: told.append(message.encode("ascii").decode()))
+    tell('{"Gr\xf6\xdfe": "\U0001f600"}')
+    assert [{"Gr\xf6\xdfe": "\U0001f600"}] == list(map(json.loads, told))

@@ -32,12 +32,6 @@ BEYOND = {
     "MAX_VERSION_DIGITS": ("POST", DECLARE, DECLARATION | {"version": "1.0000000000"}, 422),
     "MAX_CONTEXT_FEATURES": ("POST", DECLARE, DECLARATION | {"configurable_features": repeat(257)}, 422),
     "MAX_METADATA_KEYS": ("PUT", METADATA, {"metadata": dict.fromkeys(repeat(1001))}, 422),
-    "MAX_LIMITS_BYTES": (
-        "POST",
-        DECLARE,
-        DECLARATION | {"metadata": {"value-schema": {"enum": ["x" * 65_536]}}},
-        422,
-    ),
     "MAX_QUERY_SETTINGS": ("GET", f"/api/v1/query?settings={','.join(repeat(10_001))}", None, 422),
     "MAX_QUERY_FILTERS": ("GET", f"/api/v1/query?context_filters={','.join(repeat(1001, 'k{}:*'.format))}", None, 422),
     "MAX_VALUE_BYTES": ("PUT", "/api/v1/rules/1/value", {"value": "x" * 1_048_576}, 422),
@@ -77,6 +71,8 @@ OF_ANSWERS = {
     "MAX_REPORTED_ERRORS", "MAX_CACHE_BYTES", "MAX_SETTINGS", "MAX_RULES", "MAX_WEBHOOKS", "MAX_CLIENTS",
     "MAX_OPEN_PROPOSALS",
 }  # fmt: skip
+# It is told where the features of a setting are known: test_value_limits has that.
+OF_SETTINGS = {"MAX_LIMITS_BYTES"}
 # They end connections: tests/unit/server/http has those.
 OF_CONNECTIONS = {
     "MAX_HEAD_BYTES", "MAX_CONNECTIONS", "MAX_PENDING_BYTES", "MAX_HEAD_S", "MAX_BODY_S", "MAX_UNREAD_S",
@@ -85,7 +81,8 @@ OF_CONNECTIONS = {
 
 def test_every_limit_is_tested():
     """A new one needs a test of its answer."""
-    assert {name for name in vars(limits) if name.startswith("MAX_")} == BEYOND.keys() | OF_ANSWERS | OF_CONNECTIONS
+    tested = BEYOND.keys() | OF_ANSWERS | OF_SETTINGS | OF_CONNECTIONS
+    assert {name for name in vars(limits) if name.startswith("MAX_")} == tested
 
 
 @pytest.mark.trap(44)
@@ -93,7 +90,9 @@ def test_every_limit_is_tested():
 def test_what_is_beyond_a_limit_is_told_the_limit(name: str):
     """With the number, so that the client knows what to do."""
     method, path, body, status = BEYOND[name]
-    api = make_guarded(Api(), grants=["admin"])
+    featured = Api()
+    featured.add_features("user")
+    api = make_guarded(featured, grants=["admin"])
     content = body if isinstance(body, str | None) else json.dumps(body)
     response = api.request(method, path, content=content, headers={"api_token": "hks_with admin"})
     assert status == response.status_code

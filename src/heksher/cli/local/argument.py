@@ -7,8 +7,9 @@ from typing import Any, Final
 import click
 
 from heksher.cli.shared_option import Decorator
+from heksher.cli.whole_number import WholeNumber
 from heksher.server.access.grants import Grant, Grants, parse_grant
-from heksher.server.option_kind import show
+from heksher.wording import show_text
 
 # A hundred years: longer than any date that is to be written.
 _MAX_DAYS: Final = 36_500
@@ -34,21 +35,8 @@ class FilePath(click.ParamType[Path]):
                 ctx,
             )
         if (path := Path(value)).is_dir():
-            self.fail(f"{show(value)} is a directory, and this has to be the path of a file", param, ctx)
+            self.fail(f"{show_text(value)} is a directory, and this has to be the path of a file", param, ctx)
         return path
-
-
-class WholeNumber(click.IntRange):
-    """A whole number within bounds; the error says which ones there are."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number."""
-        try:
-            number: int = super().convert(value, param, ctx)
-        except click.BadParameter:
-            end = "on" if self.max is None else f"to {self.max}"
-            self.fail(f"{show(str(value))} is no whole number from {self.min} {end}", param, ctx)
-        return number
 
 
 class Lifetime(click.ParamType[timedelta]):

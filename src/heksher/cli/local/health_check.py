@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from heksher.cli.local.argument import WholeNumber
 from heksher.cli.local.database import telling_errors
 from heksher.cli.local.service_option import address_options
 from heksher.cli.output import tell
+from heksher.cli.whole_number import WholeNumber
 from heksher.exceptions import HeksherError
 
 if TYPE_CHECKING:

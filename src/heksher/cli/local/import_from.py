@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from heksher.cli.local.argument import WholeNumber
 from heksher.cli.local.database import load_config, telling_errors
 from heksher.cli.local.request_header import header_option
 from heksher.cli.local.service_option import database_option
 from heksher.cli.output import tell
+from heksher.cli.whole_number import WholeNumber
 
 if TYPE_CHECKING:
     from heksher.server.config import Config

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import click
 
-from heksher.cli.local.argument import WholeNumber
 from heksher.cli.local.database import load_config, telling_errors
 from heksher.cli.local.service_option import database_option
 from heksher.cli.output import tell
+from heksher.cli.whole_number import WholeNumber
 
 
 @click.command()

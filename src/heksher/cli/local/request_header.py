@@ -12,7 +12,7 @@ from typing import Final
 
 import click
 
-from heksher.server.option_kind import hide_secrets
+from heksher.wording import hide_secrets
 
 # Fields as in a file, a line for each.
 HEADERS_VARIABLE: Final = "HEKSHER_IMPORT_HEADERS"

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import click
 
-from heksher.cli.local.argument import WholeNumber
 from heksher.cli.shared_option import Decorator
+from heksher.cli.whole_number import WholeNumber
 from heksher.server.address_kind import PublicURL
 from heksher.server.oidc_kind import GroupGrants, Issuer
 from heksher.server.option_kind import Choice, Number, OptionKind, Text, Truth

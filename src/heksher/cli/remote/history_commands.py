@@ -22,6 +22,7 @@ from heksher.cli.remote.moment import Moment
 from heksher.cli.remote.service import connect
 from heksher.cli.shared_option import json_option
 from heksher.cli.text_table import draw_fitting_table
+from heksher.cli.whole_number import WholeNumber
 from heksher.wire import CHANGES_PATH, DIFF_PATH
 
 _DEFAULT_CHANGES: Final = 20
@@ -29,9 +30,9 @@ _HEADINGS: Final = ("REVISION", "WHEN (UTC)", "WHO", *PART_HEADINGS, "WHY")
 
 
 @click.command(epilog=write_epilog("heksher changes --setting cache_ttl", "heksher changes --after 2h"))
-@click.argument("revision", type=click.IntRange(0), required=False)
+@click.argument("revision", type=WholeNumber(0), required=False)
 @click.option("--setting", metavar="NAME", help="Only this setting and its rules, under all names that it has had.")
-@click.option("--rule", "rule_id", type=click.IntRange(0), metavar="N", help="Only this rule, also if it is gone.")
+@click.option("--rule", "rule_id", type=WholeNumber(0), metavar="N", help="Only this rule, also if it is gone.")
 @click.option("--actor", metavar="NAME", help="Only what this person or token has changed.")
 @click.option("--kind", metavar="KIND", help="Only objects of this kind: setting, rule or context_features.")
 @click.option("--after", type=Moment(), metavar="MOMENT", help="Only what was changed after it.")
@@ -82,8 +83,8 @@ def _make_rows(change: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("start", metavar="FROM", type=click.IntRange(0))
-@click.argument("end", metavar="[TO]", type=click.IntRange(0), required=False)
+@click.argument("start", metavar="FROM", type=WholeNumber(0))
+@click.argument("end", metavar="[TO]", type=WholeNumber(0), required=False)
 @click.option("--setting", metavar="NAME", help="Only this setting and its rules.")
 @json_option
 def diff(start: int, end: int | None, setting: str | None, is_json: bool) -> None:

@@ -13,6 +13,7 @@ from heksher.cli.remote.service import Service, connect
 from heksher.cli.remote.usage_commands import describe_since
 from heksher.cli.shared_option import json_option
 from heksher.cli.text_table import draw_fitting_table
+from heksher.cli.whole_number import WholeNumber
 from heksher.wire import LINT_PATH, USAGE_PATH
 
 _DEFAULT_DAYS: Final = 90
@@ -22,7 +23,7 @@ _DEFAULT_DAYS: Final = 90
 @click.argument("settings", metavar="[SETTING]...", nargs=-1)
 @click.option(
     "--unused-for-days",
-    type=click.IntRange(0, 36_500),
+    type=WholeNumber(0, 36_500),
     default=_DEFAULT_DAYS,
     metavar="N",
     help=f"Find settings that nobody has asked for in so many days; 0: do not.  [default: {_DEFAULT_DAYS}]",

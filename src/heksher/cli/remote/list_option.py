@@ -5,13 +5,14 @@ from collections.abc import Mapping
 import click
 
 from heksher.cli.shared_option import Decorator
+from heksher.cli.whole_number import WholeNumber
 
 
 def at_most_option(default: int) -> Decorator:
     """Return a decorator that lets a command be told how many items are wanted."""
     return click.option(
         "--limit",
-        type=click.IntRange(1),
+        type=WholeNumber(1),
         default=default,
         metavar="N",
         help=f"How many are told at most.  [default: {default}]",

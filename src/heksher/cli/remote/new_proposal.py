@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from heksher.cli.output import tell
 from heksher.cli.remote.description import write_json
+from heksher.cli.remote.exit_status import CommandError, ExitStatus
 from heksher.cli.remote.operation_file import Operations
 from heksher.cli.remote.proposal_text import tell_outcome
 from heksher.cli.remote.service import Service
@@ -32,7 +33,7 @@ def propose(service: Service, operations: Operations, waiting: Waiting, options:
         CommandError: it was refused, or there was no answer.
     """
     if options.is_dry:
-        write_all(service, operations, options, "")
+        _try(service, operations, options)
         return
     given = {name: value for name, value in waiting._asdict().items() if value is not None}
     answer = service.post(PROPOSALS_PATH, {"operations": operations, **given}, reason=options.reason)
@@ -40,3 +41,14 @@ def propose(service: Service, operations: Operations, waiting: Waiting, options:
         tell(write_json(answer))
     else:
         tell_outcome(answer)
+
+
+def _try(service: Service, operations: Operations, options: WriteOptions) -> None:
+    try:
+        write_all(service, operations, options, "")
+    except CommandError as error:
+        if error.status is not ExitStatus.NOT_PERMITTED:
+            raise
+        # A policy holds back what is tried, too, but not what is proposed.
+        text = f"{error.message}; what is proposed can be tried: heksher proposals ID tells what it would do"
+        raise CommandError(text, error.status) from None

@@ -16,12 +16,13 @@ from heksher.cli.remote.proposal_text import tell_list, tell_outcome, tell_whole
 from heksher.cli.remote.service import connect
 from heksher.cli.remote.write import WriteOptions, proposal_options, reason_option
 from heksher.cli.shared_option import Decorator, json_option
+from heksher.cli.whole_number import WholeNumber
 from heksher.wire import PROPOSALS_PATH
 
 _DEFAULT_PROPOSALS: Final = 20
 _STATES: Final = ("open", "applied", "stale", "declined", "withdrawn")
 
-_id_argument: Final[Decorator] = click.argument("proposal_id", metavar="ID", type=click.IntRange(1))
+_id_argument: Final[Decorator] = click.argument("proposal_id", metavar="ID", type=WholeNumber(1))
 
 
 @click.command(
@@ -32,7 +33,7 @@ _id_argument: Final[Decorator] = click.argument("proposal_id", metavar="ID", typ
 )
 @operations_argument
 @click.option("--at", type=DueTime(), metavar="TIME", help="Not before this time, such as 2026-11-28T09:30:00Z, or 2h.")
-@click.option("--after", type=click.IntRange(1), metavar="ID", help="Not before this proposal is applied.")
+@click.option("--after", type=WholeNumber(1), metavar="ID", help="Not before this proposal is applied.")
 @click.option("--needs-approval", is_flag=True, help="A second person has to approve, also where no policy demands it.")
 @proposal_options
 def propose(
@@ -49,7 +50,7 @@ def propose(
 
 
 @click.command(epilog=EPILOG)
-@click.argument("proposal_id", metavar="[ID]", type=click.IntRange(1), required=False)
+@click.argument("proposal_id", metavar="[ID]", type=WholeNumber(1), required=False)
 @click.option("--state", type=click.Choice(_STATES), help="Only proposals in this state.")
 @click.option("--setting", metavar="NAME", help="Only proposals about this setting or its rules.")
 @click.option("--cursor", metavar="TEXT", help="Go on behind a list: what its next_cursor is, with --json.")

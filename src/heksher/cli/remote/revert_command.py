@@ -6,6 +6,7 @@ from heksher.cli.remote.description import count
 from heksher.cli.remote.exit_status import write_epilog
 from heksher.cli.remote.service import Answer, connect
 from heksher.cli.remote.write import WriteOptions, write, write_options
+from heksher.cli.whole_number import WholeNumber
 from heksher.wire import CHANGES_PATH, setting_path
 
 
@@ -16,9 +17,9 @@ from heksher.wire import CHANGES_PATH, setting_path
         "heksher revert --setting cache_ttl --to 12",
     )
 )
-@click.argument("revision", type=click.IntRange(0), required=False)
+@click.argument("revision", type=WholeNumber(0), required=False)
 @click.option("--setting", metavar="NAME", help="Make this setting, with its rules, what it was.")
-@click.option("--to", "target", type=click.IntRange(0), metavar="REVISION", help="With --setting: at which revision.")
+@click.option("--to", "target", type=WholeNumber(0), metavar="REVISION", help="With --setting: at which revision.")
 @write_options
 def revert(revision: int | None, setting: str | None, target: int | None, options: WriteOptions) -> None:
     """Take a change back, or make a setting what it was.

@@ -12,13 +12,14 @@ from heksher.cli.remote.list_option import choose
 from heksher.cli.remote.service import Answer, connect
 from heksher.cli.shared_option import json_option
 from heksher.cli.text_table import draw_fitting_table
+from heksher.cli.whole_number import WholeNumber
 from heksher.wire import CLIENTS_PATH, USAGE_PATH
 
 
 @click.command(epilog=EPILOG)
 @click.option(
     "--unused-for-days",
-    type=click.IntRange(1, 36_500),
+    type=WholeNumber(1, 36_500),
     metavar="N",
     help="Only settings that nobody has asked for in so many days.",
 )

@@ -345,15 +345,14 @@ WRITE_FAILURES: Responses = document(INVALID, UNREADABLE, UNAVAILABLE, NO_ROOM)
 NO_SETTING: Responses = text(404, "There is no such setting.", "there is no setting named 'cache_ttl'")
 NO_RULE: Responses = empty(404, "There is no such rule.")
 NO_FEATURE: Responses = empty(404, "There is no such context feature.")
-# The same of routes with problem details.
+# The same of routes with problem details; of writes without a body, and with one.
 DETAILED_READ_FAILURES: Responses = document(
     problem_details(422, "The request breaks the rules."),
     problem_details(503, "The database cannot be reached; try again later."),
 )
+DETAILED_CALL_FAILURES: Responses = document(BAD_ACTOR, DETAILED_READ_FAILURES, NO_ROOM)
 DETAILED_WRITE_FAILURES: Responses = document(
-    BAD_ACTOR,
+    DETAILED_CALL_FAILURES,
     problem_details(413, "The body is too large."),
     problem_details(415, "The body is compressed: send it as it is."),
-    DETAILED_READ_FAILURES,
-    NO_ROOM,
 )

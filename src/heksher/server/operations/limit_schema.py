@@ -110,6 +110,10 @@ class LimitSchema:
     def __init__(self, schema: JSON) -> None:
         self._validator = _Validator(_prepare(schema))
 
+    def accepts(self, value: JSON) -> bool:
+        """Return whether a value breaks no keyword."""
+        return next(self._validator.iter_errors(value), None) is None
+
     def find_fault(self, value: JSON) -> str | None:
         """Return in a short text which keyword a value breaks, and where; ``None`` if it breaks none."""
         error = next(self._validator.iter_errors(value), None)

@@ -20,6 +20,7 @@ from heksher.server.json_form import (
     update_setting,
 )
 from heksher.server.operations.change_list import find_told
+from heksher.server.operations.change_origin import ObjectKey, find_origins, identify_object, list_changeable
 from heksher.server.operations.deletion_protection import NO_PROTECTION, DeletionProtection
 from heksher.server.operations.loading import IMPORTING
 from heksher.server.operations.policies import is_override, is_recent_change
@@ -32,6 +33,7 @@ from heksher.server.storage.base import (
     LoggedChange,
     Origin,
     Reader,
+    RuleRecord,
     Selection,
     SettingRecord,
     Storage,
@@ -87,7 +89,7 @@ def revert(
             is_forced=is_forced,
             protection=protection,
         )
-        undoing = _Undoing(gathering, restorer, names)
+        undoing = _Undoing(gathering, restorer, names, find_origins(changes))
         for change in reversed(changes):
             undoing.undo(change)
         size = gathering.count_changes() - known
@@ -156,15 +158,30 @@ class _Undoing:
         writer: of the unit of work.
         restorer: does it.
         names: what the settings are called now, by their numbers; ``None`` for those that are gone. Kept up to date.
+        origins: what the objects were before all of the changes.
     """
 
-    def __init__(self, writer: Writer, restorer: Restorer, names: dict[int | None, str | None]) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        restorer: Restorer,
+        names: dict[int | None, str | None],
+        origins: Mapping[ObjectKey, Fields | None],
+    ) -> None:
         self._writer = writer
         self._restorer = restorer
         self._names = names
+        self._origins = origins
+        # Whether an object is what it was before all of the changes, as far as objects were looked at.
+        self._is_settled: dict[ObjectKey, bool] = {}
 
     def undo(self, change: LoggedChange) -> None:
         """Take a change back, or have it noted why that is not possible."""
+        key = identify_object(change)
+        if key not in self._is_settled:
+            self._is_settled[key] = self._is_what_it_was(change)
+        if self._is_settled[key]:
+            return
         if change.kind == CONTEXT_FEATURES:
             self._undo_features(change)
         elif change.kind == SETTING:
@@ -172,31 +189,45 @@ class _Undoing:
         else:
             self._undo_rule(change)
 
+    def _is_what_it_was(self, change: LoggedChange) -> bool:
+        origin, now = self._origins[identify_object(change)], self._see(change)
+        if origin is None or now is None:
+            return origin is now
+        return _is_same(now, list_changeable(change.kind, origin))
+
+    def _see(self, change: LoggedChange) -> JSONObject | None:
+        """Return the object that a change is about, as it is now, or ``None``."""
+        if change.kind == CONTEXT_FEATURES:
+            return {"context_features": [*self._writer.context_features()]}
+        if change.kind == SETTING:
+            setting = self._find_setting(change)
+            return None if setting is None else _write(setting)
+        rule = self._writer.find_rule(int(change.key))
+        return None if rule is None else rule_to_json(rule, sorted(rule.conditions))
+
     def _undo_features(self, change: LoggedChange) -> None:
         before, after = (_read_features(side) for side in (change.before, change.after))
         present = self._writer.context_features()
         if present == after:
             self._restorer.set_features(present, before)
-        elif present != before:
+        else:
             self._restorer.refuse(
                 "the list of context features was changed since", Selection(kinds=(CONTEXT_FEATURES,))
             )
 
     def _undo_setting(self, change: LoggedChange) -> None:
         present = self._find_setting(change)
-        if change.before is None:
-            self._take_setting_away(change, present)
-        elif change.after is None:
+        if change.after is None:
             self._bring_setting_back(change, present)
         elif present is None:
             self._restorer.refuse(f"setting {change.key!r} is gone", _about(change))
+        elif change.before is None:
+            self._take_setting_away(change, present)
         else:
             self._put_setting_back(change, present)
 
-    def _take_setting_away(self, change: LoggedChange, present: SettingRecord | None) -> None:
-        if present is None:
-            return
-        if not _is_same(setting_to_json(present, sorted(present.configurable_features)), change.after):
+    def _take_setting_away(self, change: LoggedChange, present: SettingRecord) -> None:
+        if not _is_same(_write(present), change.after):
             self._restorer.refuse(f"setting {present.name!r} was changed since", _about(change))
         elif rules := self._writer.rules([present.name]):
             ids = [rule.rule_id for rule in rules[:10]]
@@ -206,15 +237,13 @@ class _Undoing:
 
     def _bring_setting_back(self, change: LoggedChange, present: SettingRecord | None) -> None:
         former = setting_from_json(change.before or {})
-        if present is None:
-            if self._restorer.add_setting(former, change.subject):
-                self._names[change.subject] = former.name
-        elif not _is_same(setting_to_json(present, sorted(present.configurable_features)), change.before):
+        if present is not None:
             self._restorer.refuse(f"setting {present.name!r} is there again, and is another one", _about(change))
+        elif self._restorer.add_setting(former, change.subject):
+            self._names[change.subject] = former.name
 
     def _put_setting_back(self, change: LoggedChange, present: SettingRecord) -> None:
-        now = setting_to_json(present, sorted(present.configurable_features))
-        fields = self._choose_fields(change, now, f"setting {present.name!r}")
+        fields = self._choose_fields(change, _write(present), f"setting {present.name!r}")
         if fields:
             former = update_setting(present, fields)
             if self._restorer.change_setting(present, former):
@@ -223,36 +252,36 @@ class _Undoing:
     def _undo_rule(self, change: LoggedChange) -> None:
         rule_id = int(change.key)
         present = self._writer.find_rule(rule_id)
-        now = None if present is None else rule_to_json(present, sorted(present.conditions))
-        if change.before is None:
-            if present is not None and _is_same(_strip(now), _strip(change.after)):
-                self._restorer.delete_rule(present)
-            elif present is not None:
-                self._restorer.refuse(f"rule {rule_id} was changed since", _about(change))
-        elif change.after is None:
-            self._bring_rule_back(change, now)
-        elif present is None or now is None:
+        if change.after is None:
+            self._bring_rule_back(change, present)
+            return
+        if present is None:
             self._restorer.refuse(f"rule {rule_id} is gone", _about(change))
+            return
+        now = rule_to_json(present, sorted(present.conditions))
+        if change.before is None:
+            if _is_same(now, list_changeable(RULE, change.after)):
+                self._restorer.delete_rule(present)
+            else:
+                self._restorer.refuse(f"rule {rule_id} was changed since", _about(change))
         elif fields := self._choose_fields(change, now, f"rule {rule_id}"):
             self._restorer.change_rule(present, update_rule(present, fields))
 
-    def _bring_rule_back(self, change: LoggedChange, now: JSONObject | None) -> None:
-        if now is not None:
-            if not _is_same(_strip(now), _strip(change.before)):
-                self._restorer.refuse(f"rule {change.key} is there again, and is another one", _about(change))
-            return
+    def _bring_rule_back(self, change: LoggedChange, present: RuleRecord | None) -> None:
         setting = self._find_setting(change)
-        if setting is None:
+        if present is not None:
+            self._restorer.refuse(f"rule {change.key} is there again, and is another one", _about(change))
+        elif setting is None:
             self._restorer.refuse(f"the setting of rule {change.key} is gone", Selection(setting=change.setting))
         else:
             self._restorer.add_rule(rule_from_json(int(change.key), change.before or {}), setting)
 
     def _choose_fields(self, change: LoggedChange, now: JSONObject, what: str) -> JSONObject:
         """Return the fields that are as a change left them, with what they were before it."""
-        before, after = change.before or {}, change.after or {}
+        before, after, origin = change.before or {}, change.after or {}, self._origins[identify_object(change)] or {}
         left = {name for name in after if _is_same_field(name, now[name], after[name])}
-        others = [name for name in after if name not in left and not _is_same_field(name, now[name], before[name])]
-        if others:
+        done = {name for name in origin if _is_same_field(name, now[name], origin[name])}
+        if others := [name for name in after if name not in left | done]:
             self._restorer.refuse(f"{', '.join(others)} of {what} was changed since", _about(change))
             return {}
         return {name: before[name] for name in after if name in left}
@@ -283,9 +312,8 @@ def _read_features(side: Fields | None) -> tuple[str, ...]:
     return tuple(cast("list[str]", (side or {})["context_features"]))
 
 
-def _strip(fields: Fields | None) -> JSONObject:
-    """Return the fields of a rule that can change."""
-    return {name: (fields or {})[name] for name in ("value", "metadata")}
+def _write(setting: SettingRecord) -> JSONObject:
+    return setting_to_json(setting, sorted(setting.configurable_features))
 
 
 def _is_same(fields: Mapping[str, JSON], others: Fields | None) -> bool:

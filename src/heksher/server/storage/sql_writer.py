@@ -198,32 +198,23 @@ class SqlWriter(SqlNotes, Writer):
         rule_id: int | None = None,
     ) -> RuleRecord:
         with self._unit.change():
-            setting_id = self._identity.find(setting)
-            if rule_id is not None:
-                require_same_rule(rule_id, setting_id, conditions, self._log.find_last(RULE_KIND, str(rule_id)))
             new_id = self.next_rule_id() if rule_id is None else rule_id
             row = self._make_rule_row(RuleRecord(new_id, setting, conditions, value, metadata))
+            if rule_id is not None:
+                require_same_rule(rule_id, row["setting_id"], conditions, self._log.find_last(RULE_KIND, str(rule_id)))
             doing = f"adding a rule with the conditions {dict(conditions)} to setting {setting!r}"
-            self._statements.run(_ADD_RULE, {**row, "setting_id": setting_id}, doing)
+            self._statements.run(_ADD_RULE, row, doing)
             self._counters["last_rule_id"] = max(self._counters["last_rule_id"], new_id)
-            return RuleRecord(
-                rule_id=new_id,
-                setting=setting,
-                conditions=dict(conditions),
-                value=decode_json(row["value"]),
-                metadata=decode_json_object(row["metadata"]),
-                revision=self._new_revision,
-            )
+            stored = decode_json(row["value"]), decode_json_object(row["metadata"])
+            return RuleRecord(new_id, setting, dict(conditions), *stored, self._new_revision)
 
     def return_rules(self, rules: Collection[RuleRecord]) -> None:
         with self._unit.change():
             for some in in_batches(rules):
                 last = self._log.find_last_of_each(RULE_KIND, [str(rule.rule_id) for rule in some])
-                rows = []
-                for rule in some:
-                    setting_id = self._identity.find(rule.setting)
-                    require_same_rule(rule.rule_id, setting_id, rule.conditions, last.get(str(rule.rule_id)))
-                    rows.append({**self._make_rule_row(rule), "setting_id": setting_id})
+                rows = [self._make_rule_row(rule) for rule in some]
+                for rule, row in zip(some, rows, strict=True):
+                    require_same_rule(rule.rule_id, row["setting_id"], rule.conditions, last.get(str(rule.rule_id)))
                 self._statements.run_each(_ADD_RULE, rows, "adding rules again")
 
     def replace_rule(self, rule: RuleRecord) -> None:
@@ -257,10 +248,7 @@ class SqlWriter(SqlNotes, Writer):
             require_new_ids(rule_ids, self._counters["last_rule_id"], next_rule_id, self._is_logged)
             self.add_settings(settings)
             for batch in in_batches(rules):
-                rows = [
-                    {**self._make_rule_row(rule), "setting_id": self._identity.find(rule.setting)} for rule in batch
-                ]
-                self._statements.run_each(_ADD_RULE, rows, "loading rules")
+                self._statements.run_each(_ADD_RULE, map(self._make_rule_row, batch), "loading rules")
             self._counters["last_rule_id"] = max(self._counters["last_rule_id"], next_rule_id - 1)
 
     def _is_logged(self, rule_id: int) -> bool:
@@ -364,6 +352,7 @@ class SqlWriter(SqlNotes, Writer):
     def _make_rule_row(self, rule: RuleRecord) -> dict[str, Any]:
         return {
             "id": rule.rule_id,
+            "setting_id": self._identity.find(rule.setting),
             "conditions_digest": digest_conditions(rule.conditions),
             "conditions": write_conditions(rule.conditions),
             "value": encode_json(rule.value),

@@ -110,7 +110,13 @@ class WebhookDispatcher:
     async def _serve(self) -> None:
         woken = asyncio.Event()
         loop = asyncio.get_running_loop()
-        self._wake = lambda: loop.call_soon_threadsafe(woken.set)
+
+        def wake() -> None:
+            # Of a thousand writes in a second, ten need to wake the loop: it looks no more often.
+            if not woken.is_set():
+                loop.call_soon_threadsafe(woken.set)
+
+        self._wake = wake
         while not self._is_ending.is_set():
             await self._guard("", self._look())
             await asyncio.sleep(_LEAST_SPAN_S)

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.api import Api
 from tests.support.commands import Commands, Ran, ask_as
+from tests.support.processes import ROOT
 
 WINNING = """\
 cache_ttl = 10   with environment=dev user=ada
@@ -74,6 +75,12 @@ def test_the_answer_can_be_had_as_it_is(commands: Commands):
 def test_winning_and_losing_rules_are_told(commands: Commands):
     """With the reason."""
     assert Ran(0, WINNING) == commands.run("why", "cache_ttl", "environment=dev", "user=ada")
+
+
+def test_the_reference_shows_what_is_told():
+    """Of the same rules."""
+    page = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    assert f"$ heksher why cache_ttl environment=dev user=ada\n{WINNING}```" in page
 
 
 def test_a_default_is_told(commands: Commands):

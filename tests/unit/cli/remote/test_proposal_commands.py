@@ -8,7 +8,7 @@ import pytest
 
 from heksher.cli.remote import service
 from tests.support.api import Api
-from tests.support.commands import ApiTransport, Commands, Ran
+from tests.support.commands import ApiTransport, Commands, Ran, ask_as
 
 OPERATION = {"method": "PUT", "path": "/api/v1/rules/1/value", "body": {"value": 5}}
 OPEN = {
@@ -140,6 +140,16 @@ def test_a_dry_run_proposes_nothing(commands: Commands, proposals: Proposals):
     ran = commands.run("propose", "-", "--dry-run", stdin=json.dumps([OPERATION]))
     assert (0, []) == (ran.status, proposals.sent)
     assert ran.stdout.startswith("would change 1 object (tried on revision 7):\n")
+
+
+def test_what_a_policy_holds_back_cannot_be_tried(api: Api, monkeypatch: pytest.MonkeyPatch):
+    """But what it would do is told of the proposal."""
+    commands = ask_as(api, monkeypatch, "read")
+    ran = commands.run("propose", "-", "--dry-run", stdin=json.dumps([OPERATION]))
+    assert (5, "") == (ran.status, ran.stdout)
+    assert ran.stderr.endswith("; what is proposed can be tried: heksher proposals ID tells what it would do\n")
+    ran = commands.run("propose", "-", "--dry-run", stdin=json.dumps([{**OPERATION, "if_match": "x"}]))
+    assert (1, False) == (ran.status, "proposed" in ran.stderr)
 
 
 @pytest.mark.parametrize(

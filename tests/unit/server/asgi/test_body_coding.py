@@ -25,7 +25,7 @@ def app() -> Application:
 def list_routes_with_a_body() -> list[tuple[str, str]]:
     """Return method and path of each route that reads a body, as the API describes it."""
     paths = Application(Config("unused"), open_fragile()).api.openapi()["paths"]
-    fill = {"name": "cache_ttl", "key": "a", "rule_id": "1"}
+    fill = {"name": "cache_ttl", "key": "a", "rule_id": "1", "proposal_id": "1", "prefix": "a.", "revision": "1"}
     return [
         (method.upper(), re.sub(r"{(\w+)}", lambda match: fill[match[1]], path))
         for path, operations in paths.items()

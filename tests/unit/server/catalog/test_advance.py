@@ -146,7 +146,7 @@ def test_conditions_follow_the_features(order: tuple[str, ...]):
         LoggedChange("change", "rule", "1", {"value": 1}, {"odd": 1}, "a"),
         LoggedChange("change", "setting", "a", {"odd": 1}, {"odd": 2}),
         LoggedChange("change", "setting", "a", None, None),
-        LoggedChange("add", "proposal", "1", None, {}),
+        LoggedChange("add", "odd", "1", None, {}),
     ],
 )
 def test_an_entry_that_does_not_fit_is_an_error(change: LoggedChange):

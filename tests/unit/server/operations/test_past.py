@@ -86,7 +86,7 @@ def test_a_name_that_was_given_up_still_leads_to_its_setting(declared: Storage):
 
     def drop_aliases(writer: Any) -> None:
         setting = writer.find_setting("other")
-        settings.store(writer, "load", setting, rewinding.replace(setting, aliases=frozenset()))
+        settings.store(writer, NOBODY, "load", setting, rewinding.replace(setting, aliases=frozenset()))
 
     declared.write(drop_aliases)
     assert ("cache_ttl", "other") == (

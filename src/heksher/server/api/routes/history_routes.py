@@ -17,10 +17,9 @@ from heksher.server.api.history_models import (
 )
 from heksher.server.api.paging import PageDependency, PageRequest, refuse_cursor, write_cursor
 from heksher.server.api.responses import (
-    BAD_ACTOR,
+    DETAILED_CALL_FAILURES,
     DETAILED_READ_FAILURES,
     DETAILED_WRITE_FAILURES,
-    NO_ROOM,
     JSONAnswer,
     Responses,
     document,
@@ -159,9 +158,7 @@ def compare(
         model(200, RevertAnswer, "It is taken back."),
         _NO_REVISION,
         _CANNOT,
-        BAD_ACTOR,
-        DETAILED_READ_FAILURES,
-        NO_ROOM,
+        DETAILED_CALL_FAILURES,
     ),
 )
 @writes(Role.READ)  # and what each write needs that it takes

@@ -19,6 +19,7 @@ from heksher.server.api.proposal_models import (
 )
 from heksher.server.api.proposed import make_reader
 from heksher.server.api.responses import (
+    DETAILED_CALL_FAILURES,
     DETAILED_READ_FAILURES,
     DETAILED_WRITE_FAILURES,
     JSONAnswer,
@@ -48,11 +49,10 @@ from heksher.server.queries.proposal_answer import tell_proposal
 from heksher.server.storage.base import Storage
 from heksher.server.storage.proposal_records import ProposalRecord, ProposalState
 from heksher.server.storage.storage_errors import StorageUnavailableError
-from heksher.wire import REVISION_HEADER
+from heksher.wire import PROPOSALS_PATH, REVISION_HEADER
 
 router: APIRouter = make_router("proposals", has_problem_details=True)
 
-PROPOSALS_PATH: Final = "/api/v1/proposals"
 PROPOSAL_PATH: Final = f"{PROPOSALS_PATH}/{{proposal_id}}"
 
 ProposalIdInPath = Annotated[int, read_digits("a proposal's id"), Path(ge=1, examples=[7])]
@@ -142,7 +142,7 @@ def get_proposal(
         _REFUSED,
         _NO_PROPOSAL,
         _ENDED,
-        DETAILED_WRITE_FAILURES,
+        DETAILED_CALL_FAILURES,
     ),
 )
 @writes(Role.READ)  # and what each of its writes needs

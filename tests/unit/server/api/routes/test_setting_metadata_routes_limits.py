@@ -66,3 +66,42 @@ def test_one_key_of_metadata(limited: Api):
     assert 409 == limited.put(path, json={"value": {"maximum": 5}, "version": "1.1"}).status_code
     assert 204 == limited.request("DELETE", path, json={"version": "1.1"}).status_code
     assert 204 == limited.put("/api/v1/rules/1/value", json={"value": 1_000}).status_code
+
+
+def op(method: str, path: str, body: object) -> dict[str, object]:
+    return {"method": method, "path": path, "body": body}
+
+
+def widen(maximum: int) -> dict[str, object]:
+    """Return an operation that replaces the limits."""
+    metadata = {"value-schema": {"minimum": 1, "maximum": maximum}}
+    return op("PUT", PATH, {"metadata": metadata, "version": f"1.{maximum}"})
+
+
+@pytest.mark.storages
+@pytest.mark.parametrize("query", ["", "?dry_run=true"])
+@pytest.mark.parametrize(
+    ("operations", "status", "refused"),
+    [
+        ([op("PUT", "/api/v1/rules/1/value", {"value": 101})], 400, 0),
+        ([op("PUT", "/api/v1/rules/1/value", {"value": 5}), widen(5)], 409, 1),
+        ([op("PUT", "/api/v1/rules/1/value", {"value": 200}), widen(200)], 400, 0),
+        ([widen(200), op("PUT", "/api/v1/rules/1/value", {"value": 200})], 200, None),
+        ([widen(60), op("PUT", "/api/v1/rules/1/value", {"value": 61})], 400, 1),
+        ([widen(60), op("DELETE", "/api/v1/rules/1", None), widen(59)], 409, 2),
+        ([op("PUT", PATH, {"metadata": UNREADABLE, "version": "1.1"})], 422, 0),
+    ],
+)
+def test_several_writes_together(limited: Api, operations: list, status: int, refused: int | None, query: str):
+    """Each goes by the limits that those before it have left, also if all are only tried."""
+    response = limited.post(f"/api/v1/bulk{query}", json={"operations": operations})
+    assert (status, refused) == (response.status_code, response.json().get("operation"))
+
+
+@pytest.mark.parametrize("method", ["post", "patch", "put"])
+def test_values_that_are_only_tried(limited: Api, method: str):
+    """They are refused as if they were written."""
+    body = {"value": 101, "setting": "cache_ttl", "feature_values": {"user": "b"}}
+    path = {"post": "/api/v1/rules", "patch": "/api/v1/rules/1", "put": "/api/v1/rules/1/value"}[method]
+    wanted = body if method == "post" else {"value": 101}
+    assert 400 == getattr(limited, method)(f"{path}?dry_run=true", json=wanted).status_code
