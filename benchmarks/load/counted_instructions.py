@@ -92,7 +92,12 @@ def _open_requests(server: RunningServer) -> Callable[[], None]:
     tag = ask(None)
 
     def ask_again() -> None:
-        ask(tag)
+        try:
+            ask(tag)
+        except ConnectionError:
+            # A dump can take longer than the service keeps a connection on which nobody asks.
+            connection.close()
+            ask(tag)
 
     return ask_again
 
