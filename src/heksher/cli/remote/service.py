@@ -35,8 +35,21 @@ _CLIENT_ARGS: Final[Mapping[str, Any]] = {"timeout": (_CONNECT_S, _ANSWER_S, _AN
 _PAGE_ITEMS: Final = 1000
 _MAX_ACTOR_CHARACTERS: Final = 100
 
-# An answer of the API: an object.
-Answer = dict[str, Any]
+
+class Answer(dict[str, Any]):
+    """An answer of the API: an object.
+
+    What should be in it and is not is said in one line: something else may answer at that address, such as another
+    service, or an older one.
+    """
+
+    def __missing__(self, key: str) -> Any:
+        """Refuse an answer without what each service answers."""
+        raise CommandError(
+            f"the answer has no {key!r}, as no Heksher service does that is as new as this command: is"
+            f" {URL_VARIABLE} right?",
+            ExitStatus.NOT_REACHED,
+        )
 
 
 class TaggedAnswer(NamedTuple):
@@ -112,7 +125,7 @@ class Service:
             left = None if at_most is None else at_most - len(items)
             page = self._get_page(path, {**params, "cursor": page["next_cursor"]}, left)
             items += page[key]
-        return {**first, "next_cursor": page["next_cursor"]}
+        return Answer({**first, "next_cursor": page["next_cursor"]})
 
     def _get_page(self, path: str, params: Mapping[str, str], at_most: int | None) -> Answer:
         limit = _PAGE_ITEMS if at_most is None else min(_PAGE_ITEMS, at_most)
@@ -146,7 +159,7 @@ class Service:
                 f"{place} answers with something else than JSON, as no Heksher service does: is {URL_VARIABLE} right?"
             )
             raise CommandError(text, ExitStatus.NOT_REACHED)
-        return content
+        return Answer(content)
 
     def _write_headers(self, reason: str) -> dict[str, str]:
         headers = {REASON_HEADER: quote(reason, safe="")} if reason else {}
