@@ -15,8 +15,8 @@ _MAX_FOREIGN_CHARACTERS: Final = 200
 # What problem details have, and so each answer of a route that the commands use which says that something is not there.
 _TITLE: Final = "title"
 
-# What a service advises those who send requests themselves, and what that is for those who run a command. Deletions have
-# their own, as they are made by heksher bulk, whose --force is for policies.
+# What a service advises those who send requests themselves, and what that is for those who run a command. Deletions are
+# made by heksher bulk, whose --force is for policies, so they have their own.
 _ADVICE: Final[Mapping[str, str]] = {
     "(POST /api/v1/proposals)": "(heksher propose, or --propose)",
     "do without with force=true": "do without with --force",

@@ -15,16 +15,18 @@ from urllib.parse import quote
 from heksher.cli.remote.exit_status import CommandError, ExitStatus
 from heksher.cli.remote.refusal_text import make_error, read_object
 from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
-from heksher.clients.transport.identity import Identity
+from heksher.clients.transport.identity import Identity, name_machine
 from heksher.clients.transport.sender import Limits
 from heksher.clients.transport.thread_transport import ThreadTransport
 from heksher.exceptions import TransportError
 from heksher.exceptions import UsageError as ClientUsageError
 from heksher.version import __version__
-from heksher.wire import ACTOR_HEADER, REASON_HEADER
+from heksher.wire import ACTOR_HEADER, CLIENT_HEADER, REASON_HEADER
 
 URL_VARIABLE: Final = "HEKSHER_URL"
 TOKEN_VARIABLE: Final = "HEKSHER_TOKEN"  # noqa: S105 - the name of a variable
+
+_CLIENT_NAME: Final = "heksher-cli"
 
 # Finding all that there is to tidy up among 100,000 rules takes seconds.
 _ANSWER_S: Final = 60.0
@@ -182,14 +184,21 @@ def connect() -> closing[Service]:
         )
     token = os.environ.get(TOKEN_VARIABLE) or None
     try:
-        identity = Identity(token, f"heksher-cli/{__version__}")
+        identity = Identity(token, f"{_CLIENT_NAME}/{__version__}")
     except ClientUsageError as error:
         raise CommandError(f"{TOKEN_VARIABLE}: {error}", ExitStatus.USAGE) from None
     try:
-        transport = ThreadTransport(url, _CLIENT_ARGS, Limits(request_timeout_s=_ANSWER_S), identity)
+        transport = ThreadTransport(
+            url, {**_CLIENT_ARGS, "headers": _name_client()}, Limits(request_timeout_s=_ANSWER_S), identity
+        )
     except ClientUsageError as error:
         raise _refuse_url(error) from None
     return closing(Service(transport, has_token=token is not None))
+
+
+def _name_client() -> dict[str, str]:
+    # Without the number of the process: each command would be another client to the service, which knows so many only.
+    return {CLIENT_HEADER: f"name={_CLIENT_NAME}; instance={name_machine()}"}
 
 
 def _exchange(request: Request) -> Flow[Outcome]:

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from heksher.cli.remote import service
 from heksher.cli.root import heksher
+from heksher.clients.transport.identity import name_machine
 from heksher.version import __version__
 from tests.support.api import Api
 from tests.support.commands import URL, Commands, ask_as
@@ -108,6 +109,13 @@ def test_a_command_says_what_it_is(commands: Commands):
     commands.run("get", "cache_ttl")
     [request] = commands.sent
     assert f"heksher-cli/{__version__} heksher/{__version__}" == request.headers["User-Agent"]
+
+
+def test_commands_on_one_machine_are_one_client(commands: Commands):
+    """Else one that runs every minute would push programs out of the list of clients."""
+    commands.run("get", "cache_ttl")
+    [request] = commands.sent
+    assert f"name=heksher-cli; instance={name_machine()}" == request.headers["Heksher-Client"]
 
 
 def test_reads_name_nobody(commands: Commands):
