@@ -15,18 +15,17 @@ _MAX_FOREIGN_CHARACTERS: Final = 200
 # What problem details have, and so each answer of a route that the commands use which says that something is not there.
 _TITLE: Final = "title"
 
-# What a service advises those who send requests themselves, and what that is for those who run a command. Deletions are
-# made by heksher bulk, whose --force is for policies, so they have their own.
+# What a service advises those who send requests themselves, and what that is for those who run a command.
 _ADVICE: Final[Mapping[str, str]] = {
     "(POST /api/v1/proposals)": "(heksher propose, or --propose)",
     "do without with force=true": "do without with --force",
     "do without, with force=true": "do without, with --force",
     "if it is to be, say so with force=true": "if it is to be, say so with --force",
-    "deleted all the same, say so with force=true": "deleted all the same, say so in its path, as ?force=true",
+    "all the same, say so with force=true": "all the same, say so with --force (a proposal: by ?force=true in its path)",
 }
 _ADVICE_PATTERN: Final = re.compile("|".join(map(re.escape, _ADVICE)))
-# Where in a request a fault is, which those who run a command have not written.
-_REQUEST_PARTS: Final = frozenset({"body", "query", "path"})
+# In which part of a request a fault is: whoever runs a command has not written one.
+_REQUEST_PART: Final = re.compile(r"(^|; |^operation [0-9]+: )(?:body|query|path)\.")
 
 _STATUSES: Final[Mapping[int, ExitStatus]] = {
     HTTPStatus.UNAUTHORIZED: ExitStatus.NOT_PERMITTED,
@@ -58,7 +57,7 @@ def make_error(response: Response, place: str, *, has_token: bool) -> CommandErr
     if response.status == HTTPStatus.NOT_FOUND and _TITLE not in problem:
         text = f"there is nothing like this at {place}: is HEKSHER_URL right, and the service as new as this command?"
         return CommandError(text, ExitStatus.NOT_REACHED)
-    text = _ADVICE_PATTERN.sub(lambda found: _ADVICE[found[0]], _describe_problem(problem))
+    text = _put_for_commands(_describe_problem(problem))
     return CommandError(text + _advise(response.status, has_token=has_token), status)
 
 
@@ -82,9 +81,12 @@ def _describe_problem(problem: Mapping[str, Any]) -> str:
 
 
 def _describe_fault(fault: Mapping[str, Any]) -> str:
-    parts = [*map(str, fault.get("loc", ()))]
-    place = ".".join(parts[1:] if parts and parts[0] in _REQUEST_PARTS else parts)
-    return f"{place}: {fault.get('msg')}" if place else str(fault.get("msg"))
+    return f"{'.'.join(map(str, fault.get('loc', ())))}: {fault.get('msg')}"
+
+
+def _put_for_commands(text: str) -> str:
+    """Put what is meant for those who send requests into words for those who run a command."""
+    return _ADVICE_PATTERN.sub(lambda found: _ADVICE[found[0]], _REQUEST_PART.sub(r"\1", text))
 
 
 def _advise(status: int, *, has_token: bool) -> str:

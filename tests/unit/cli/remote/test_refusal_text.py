@@ -47,9 +47,10 @@ def test_a_status_is_an_exit_status(status: int, expected: int):
     ("content", "expected"),
     [
         (
-            {"detail": [{"loc": ["body", "value"], "msg": "no"}, {"loc": ["query"], "msg": "neither"}]},
-            "value: no; neither",
+            {"detail": [{"loc": ["body", "value"], "msg": "no"}, {"loc": ["query", "after"], "msg": "neither"}]},
+            "value: no; after: neither",
         ),
+        ({"detail": "operation 3: body.value: no"}, "operation 3: value: no"),
         ({"conflicts": ["this", "that"]}, "this; that"),
         ({"outcome": "rejected"}, '{"outcome": "rejected"}'),
     ],
@@ -93,4 +94,4 @@ def test_what_is_advised_is_for_commands(code: str):
     for text in texts:
         told = refuse(403, {"title": "x", "detail": f"(POST /api/v1/proposals) {text}"})[1]
         assert told.startswith("(heksher propose, or --propose) ")
-        assert told.endswith(("with --force", "in its path, as ?force=true"))
+        assert told.endswith(("with --force", "with --force (a proposal: by ?force=true in its path)"))
