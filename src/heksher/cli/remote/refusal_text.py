@@ -21,7 +21,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "do without with force=true": "do without with --force",
     "do without, with force=true": "do without, with --force",
     "if it is to be, say so with force=true": "if it is to be, say so with --force",
-    "all the same, say so with force=true": "all the same, say so with --force (a proposal: by ?force=true in its path)",
+    "all the same, say so with force=true": "all the same, say so with --force (a proposal: ?force=true in its path)",
 }
 _ADVICE_PATTERN: Final = re.compile("|".join(map(re.escape, _ADVICE)))
 # In which part of a request a fault is: whoever runs a command has not written one.

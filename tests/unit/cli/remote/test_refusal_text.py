@@ -94,4 +94,4 @@ def test_what_is_advised_is_for_commands(code: str):
     for text in texts:
         told = refuse(403, {"title": "x", "detail": f"(POST /api/v1/proposals) {text}"})[1]
         assert told.startswith("(heksher propose, or --propose) ")
-        assert told.endswith(("with --force", "with --force (a proposal: by ?force=true in its path)"))
+        assert told.endswith(("with --force", "with --force (a proposal: ?force=true in its path)"))
