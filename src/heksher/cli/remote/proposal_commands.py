@@ -8,8 +8,7 @@ from heksher.cli.output import note, tell
 from heksher.cli.remote.description import write_json
 from heksher.cli.remote.exit_status import EPILOG, write_epilog
 from heksher.cli.remote.list_option import at_most_option, choose
-from heksher.cli.remote.moment import DueTime
-from heksher.cli.remote.new_proposal import Waiting
+from heksher.cli.remote.new_proposal import Waiting, after_option, at_option
 from heksher.cli.remote.new_proposal import propose as propose_writes
 from heksher.cli.remote.operation_file import Operations, operations_argument
 from heksher.cli.remote.proposal_text import tell_list, tell_outcome, tell_whole
@@ -32,8 +31,8 @@ _id_argument: Final[Decorator] = click.argument("proposal_id", metavar="ID", typ
     )
 )
 @operations_argument
-@click.option("--at", type=DueTime(), metavar="TIME", help="Not before this time, such as 2026-11-28T09:30:00Z, or 2h.")
-@click.option("--after", type=WholeNumber(1), metavar="ID", help="Not before this proposal is applied.")
+@at_option
+@after_option
 @click.option("--needs-approval", is_flag=True, help="A second person has to approve, also where no policy demands it.")
 @proposal_options
 def propose(
