@@ -78,6 +78,12 @@ def proposals(proposal_id: int | None, limit: int, is_json: bool, **wanted: str 
             note(f"note: there are older ones, too; --limit shows more than {limit}")
 
 
+def _require_text(_ctx: click.Context, param: click.Parameter, text: str) -> str:
+    if not text.strip():
+        raise click.BadParameter("it is empty: say why", param=param)
+    return text
+
+
 @click.command(epilog=EPILOG)
 @_id_argument
 @click.option("--dry-run", "is_dry", is_flag=True, help="Approve of nothing, and tell what the proposal would do now.")
@@ -104,7 +110,7 @@ def approve(proposal_id: int, is_dry: bool, is_forced: bool, is_json: bool) -> N
 
 @click.command(epilog=EPILOG)
 @_id_argument
-@click.option("--reason", required=True, metavar="TEXT", help="Why: its author is to know.")
+@click.option("--reason", required=True, metavar="TEXT", callback=_require_text, help="Why: its author is to know.")
 @json_option
 def decline(proposal_id: int, reason: str, is_json: bool) -> None:
     """Decline a proposal, saying why.

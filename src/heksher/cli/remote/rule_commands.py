@@ -14,7 +14,7 @@ from heksher.cli.remote.description import describe_conditions, describe_value, 
 from heksher.cli.remote.exit_status import CommandError, ExitStatus, write_epilog
 from heksher.cli.remote.new_proposal import Waiting, after_option, at_option, propose
 from heksher.cli.remote.service import Service, connect
-from heksher.cli.remote.typed_value import read_typed_value
+from heksher.cli.remote.typed_value import ValueCommand, read_typed_value
 from heksher.cli.remote.write import WriteOptions, write_all, write_options
 from heksher.cli.shared_option import Decorator
 from heksher.context_value import write_value
@@ -45,6 +45,7 @@ class _FoundRule(NamedTuple):
 
 @click.command(
     "set",
+    cls=ValueCommand,
     epilog=write_epilog(
         "heksher set cache_ttl 10 user=ada --dry-run", "heksher set cache_ttl 10 user=ada --reason 'incident 4711'"
     ),
@@ -95,7 +96,9 @@ def unset(setting: str, conditions: dict[str, str], options: WriteOptions, **wai
         name, _ = _get_setting(service, setting)
         found = _find_rule(service, name, conditions)
         if found is None:
-            text = f"{name} has no rule with exactly these conditions: {place}; heksher why {name} tells what there is"
+            text = (
+                f"{name} has no rule with exactly these conditions: {place}; heksher show {name} tells which there are"
+            )
             raise CommandError(text, ExitStatus.FAILED)
         done = f"{name_rule(found.rule_id, name)} is deleted, which was {describe_value(found.value)} where {place}"
         _write_one(service, found.name_operation("DELETE"), options, done, Waiting(**waiting))

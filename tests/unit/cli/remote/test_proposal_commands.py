@@ -245,6 +245,7 @@ def test_one_proposal_is_not_chosen_from(commands: Commands):
 def test_who_declines_says_why(commands: Commands):
     """Its author is to know."""
     assert 2 == commands.run("decline", "7").status
+    assert "it is empty: say why" in commands.run("decline", "7", "--reason", " ").stderr
 
 
 def test_what_is_proposed_is_not_forced(commands: Commands, proposals: Proposals):
