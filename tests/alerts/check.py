@@ -101,6 +101,14 @@ MADE: Mapping[str, Made] = {
         "70m",
         _JOB,
     ),
+    "HeksherProposalIsOverdue": Made(
+        [
+            ('heksher_proposals_overdue_seconds{job="heksher",instance="heksher-1"}', "0x10 15+15x100"),
+            ('heksher_proposals_overdue_seconds{job="heksher",instance="heksher-2"}', "0x10 15+15x100"),
+        ],
+        "10m",
+        _JOB,
+    ),
     "HeksherGaveUpAWebhook": Made(
         [
             ('heksher_webhooks_given_up_total{job="heksher",instance="heksher-1"}', "0x120"),

@@ -63,7 +63,10 @@ def test_service_that_is_replaced_by_an_older_one(driver: Driver, service: FakeS
 
 
 def test_existing_service_sees_nothing_new(driver: Driver, service: FakeService):
-    """A service that announces nothing and tells no revision is asked what the contract says, and nothing more."""
+    """A service that announces nothing and tells no revision is asked what the contract says, and nothing more.
+
+    It is told which process asks, as ``User-Agent`` tells it which program: no service answers otherwise for that.
+    """
     Setting("s", int, ["a"], 0)
     kept = Setting("t", int, ["a"], 0)
     client = driver.start(service)
@@ -71,7 +74,7 @@ def test_existing_service_sees_nothing_new(driver: Driver, service: FakeService)
     assert [FEATURES, DECLARE, QUERY, QUERY] == [route for route, _ in service.calls]
     assert [{"settings", "context_filters", "include_metadata"}] * 2 == [set(query) for query in service.queries()]
     headers = {name for _, request in service.calls for name in request.headers}
-    assert set() == {name for name in headers if name.startswith("heksher-")}
+    assert {"heksher-client"} == {name for name in headers if name.startswith("heksher-")}
     assert 0 == kept.get()
 
 

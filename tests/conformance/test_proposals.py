@@ -7,6 +7,7 @@ from heksher.server.api.proposed import make_reader
 from heksher.server.api.routes.bulk_routes import V1_WRITES
 from heksher.server.config import Config
 from heksher.server.operations.applying import Applier
+from heksher.server.operations.deletion_protection import NO_PROTECTION
 from heksher.server.storage.base import Storage
 from heksher.server.storage.proposal_records import PROPOSAL, ProposalContent, ProposalRecord
 from heksher.value_type import JSON
@@ -30,7 +31,7 @@ def propose(storage: Storage, *operations: JSON, after: int | None = None) -> in
 
 
 def make_applier(storage: Storage) -> Applier:
-    return Applier(storage, make_reader(V1_WRITES, Config("unused")), has_access=False)
+    return Applier(storage, make_reader(V1_WRITES, Config("unused"), lambda: NO_PROTECTION), has_access=False)
 
 
 def test_of_several_one_applies_it(storage: Storage) -> None:

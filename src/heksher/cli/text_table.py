@@ -10,8 +10,6 @@ from typing import Final
 _GAP: Final = "  "
 # Stands for an empty cell.
 _NOTHING: Final = "-"
-# What a column has at most that is never broken: a number, a time, a name.
-_NARROW_PLACES: Final = 20
 
 
 def draw_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -40,13 +38,11 @@ def _draw_for_terminal(headings: Sequence[str], rows: Sequence[Sequence[str]]) -
     from rich.text import Text  # noqa: PLC0415
 
     width = shutil.get_terminal_size().columns
-    widths = [max(map(_measure, column)) for column in zip(headings, *rows, strict=True)]
-    kept = [each for each in widths if each <= _NARROW_PLACES]
-    # Where there is no room even for the others, each column is broken, as what does not fit would be left out.
-    has_room = sum(kept) + (len(widths) - len(kept)) * _NARROW_PLACES + len(_GAP) * len(widths) <= width
+    wanted = [max(map(_measure, column)) for column in zip(headings, *rows, strict=True)]
+    places = _share_out(width - len(_GAP) * (len(wanted) - 1), [*map(_measure, headings)], wanted)
     table = Table(box=None, padding=(0, len(_GAP), 0, 0), pad_edge=False)
-    for heading, places in zip(headings, widths, strict=True):
-        table.add_column(heading, overflow="fold", no_wrap=has_room and places <= _NARROW_PLACES)
+    for heading, each in zip(headings, places, strict=True):
+        table.add_column(heading, overflow="fold", width=each)
     for row in rows:
         # As texts: in a string, what stands in brackets would be markup.
         table.add_row(*(Text(_show(cell)) for cell in row))
@@ -54,6 +50,25 @@ def _draw_for_terminal(headings: Sequence[str], rows: Sequence[Sequence[str]]) -
     with console.capture() as captured:
         console.print(table)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def _share_out(room: int, least: Sequence[int], wanted: Sequence[int]) -> list[int]:
+    """Return how wide columns are that cannot all be as wide as they need to be.
+
+    The narrow ones get what they need, as numbers, times and names are read as a whole; the others have the same.
+
+    Args:
+        room: how many places there are for all of them.
+        least: what each has at least, if there is room for that: its heading.
+        wanted: what each needs.
+    """
+    places = [*least] if sum(least) <= room else [1] * len(wanted)
+    for _ in range(room - sum(places)):
+        growing = [index for index, each in enumerate(places) if each < wanted[index]]
+        if not growing:
+            break
+        places[min(growing, key=places.__getitem__)] += 1
+    return places
 
 
 def make_printable(text: str) -> str:

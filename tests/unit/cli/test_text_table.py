@@ -62,3 +62,14 @@ def test_letters_count_as_terminals_show_them():
 def test_a_terminal_is_sent_no_commands():
     """Whatever somebody is called elsewhere."""
     assert "N\n\\x1b[2Ja\\nb\\u202e" == draw_table(("N",), [("\x1b[2Ja\nb\u202e",)])
+
+
+def test_what_is_narrow_is_not_broken(monkeypatch: pytest.MonkeyPatch):
+    """Headings, numbers and days are read as a whole, also where what is wide has no room."""
+    headings = ("REVISION", "WHEN (UTC)", "WHO", "WHAT", "CONDITIONS", "CHANGE", "WHY")
+    wide = "rule 2 of upload_limit_mb"
+    row = ("6", "2026-11-29 01:44:24", "Bob (not proved)", wide, "environment=production", "value 500 -> 5", "more")
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(text_table.sys.stdout, "isatty", lambda: True, raising=False)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", draw_fitting_table(headings, [row])).splitlines()
+    assert ([*headings], ["6", "2026-11-29"]) == (re.split("  +", lines[0].rstrip()), lines[1].split()[:2])

@@ -41,6 +41,23 @@ def collect(_ctx: click.Context, param: click.Parameter, pairs: tuple[tuple[str,
     return collected
 
 
+def collect_conditions(
+    ctx: click.Context, param: click.Parameter, pairs: tuple[tuple[str, str], ...]
+) -> dict[str, str]:
+    """Return the conditions of a rule, by feature.
+
+    Raises:
+        BadParameter: a feature has two values, or none.
+    """
+    for feature, value in pairs:
+        if not value:
+            text = (
+                f"{feature}= has no value, and a rule has none for whoever has no {feature}: give one, or leave it out"
+            )
+            raise click.BadParameter(text, param=param)
+    return collect(ctx, param, pairs)
+
+
 def read_question(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> Question:
     """Tell the names of settings, which have no equals sign, from the parts of a context.
 
@@ -64,5 +81,5 @@ question_argument: Final[Decorator] = click.argument(
     "question", nargs=-1, metavar="[SETTING]... [FEATURE=VALUE]...", callback=read_question
 )
 conditions_argument: Final[Decorator] = click.argument(
-    "conditions", type=FeatureValue(), nargs=-1, required=True, metavar="FEATURE=VALUE...", callback=collect
+    "conditions", type=FeatureValue(), nargs=-1, required=True, metavar="FEATURE=VALUE...", callback=collect_conditions
 )

@@ -11,7 +11,7 @@ from heksher.cli.remote.context_argument import (
     question_argument,
     write_context,
 )
-from heksher.cli.remote.description import count, write_json
+from heksher.cli.remote.description import count, describe_conditions, write_json
 from heksher.cli.remote.evaluation_text import tell_reasons, tell_values
 from heksher.cli.remote.exit_status import EPILOG, ExitStatus, write_epilog
 from heksher.cli.remote.service import Answer, connect
@@ -39,7 +39,8 @@ def get(setting: str, context: dict[str, str], is_raw: bool, is_json: bool) -> N
     tell(value if is_raw and isinstance(value, str) else write_json(value))
     # Who may evaluate, and not read, is not told of others.
     if len(found.get("possible", ())) > 1:
-        note(f"note: other values are possible, as the context leaves something open: see heksher why {name}")
+        question = f"{name} {describe_conditions(context)}".rstrip()
+        note(f"note: other values are possible, as the context leaves something open: see heksher why {question}")
 
 
 @click.command(

@@ -31,7 +31,7 @@ class CommandError(click.ClickException):
     def __init__(self, message: str, status: ExitStatus) -> None:
         super().__init__(" ".join(message.split()))
         self.status = status
-        self.exit_code = status  # type: ignore[misc]  # click reads it of the error
+        self.exit_code: int = status  # type: ignore[misc]  # click reads it of the error
 
 
 EPILOG: Final = """\b

@@ -1,14 +1,19 @@
 """Proposing writes, which are tried first."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import click
 
 from heksher.cli.output import tell
 from heksher.cli.remote.description import write_json
 from heksher.cli.remote.exit_status import CommandError, ExitStatus
+from heksher.cli.remote.moment import DueTime
 from heksher.cli.remote.operation_file import Operations
 from heksher.cli.remote.proposal_text import tell_outcome
 from heksher.cli.remote.service import Service
 from heksher.cli.remote.write import WriteOptions, write_all
+from heksher.cli.shared_option import Decorator
+from heksher.cli.whole_number import WholeNumber
 from heksher.wire import PROPOSALS_PATH
 
 
@@ -24,6 +29,14 @@ class Waiting(NamedTuple):
     needs_approval: bool
     at: str | None = None
     after: int | None = None
+
+
+at_option: Final[Decorator] = click.option(
+    "--at", type=DueTime(), metavar="TIME", help="Not before this time, such as 2026-11-28T09:30:00Z, or 2h from now."
+)
+after_option: Final[Decorator] = click.option(
+    "--after", type=WholeNumber(1), metavar="ID", help="Not before this proposal is applied."
+)
 
 
 def propose(service: Service, operations: Operations, waiting: Waiting, options: WriteOptions) -> None:

@@ -32,7 +32,7 @@ class OperationFile(click.ParamType[Operations]):
         except (ValueError, RecursionError) as error:
             self.fail(f"{value!r} has no JSON: {error}", param, ctx)
         operations = content.get("operations") if isinstance(content, dict) else content
-        if not isinstance(operations, list):
+        if not isinstance(operations, list) or not operations:
             self.fail(f"{value!r} has to have {_FORM}, or an object with such a list as operations", param, ctx)
         return operations
 

@@ -8,8 +8,7 @@ from heksher.cli.output import note, tell
 from heksher.cli.remote.description import write_json
 from heksher.cli.remote.exit_status import EPILOG, write_epilog
 from heksher.cli.remote.list_option import at_most_option, choose
-from heksher.cli.remote.moment import DueTime
-from heksher.cli.remote.new_proposal import Waiting
+from heksher.cli.remote.new_proposal import Waiting, after_option, at_option
 from heksher.cli.remote.new_proposal import propose as propose_writes
 from heksher.cli.remote.operation_file import Operations, operations_argument
 from heksher.cli.remote.proposal_text import tell_list, tell_outcome, tell_whole
@@ -32,8 +31,8 @@ _id_argument: Final[Decorator] = click.argument("proposal_id", metavar="ID", typ
     )
 )
 @operations_argument
-@click.option("--at", type=DueTime(), metavar="TIME", help="Not before this time, such as 2026-11-28T09:30:00Z, or 2h.")
-@click.option("--after", type=WholeNumber(1), metavar="ID", help="Not before this proposal is applied.")
+@at_option
+@after_option
 @click.option("--needs-approval", is_flag=True, help="A second person has to approve, also where no policy demands it.")
 @proposal_options
 def propose(
@@ -79,6 +78,12 @@ def proposals(proposal_id: int | None, limit: int, is_json: bool, **wanted: str 
             note(f"note: there are older ones, too; --limit shows more than {limit}")
 
 
+def _require_text(_ctx: click.Context, param: click.Parameter, text: str) -> str:
+    if not text.strip():
+        raise click.BadParameter("it is empty: say why", param=param)
+    return text
+
+
 @click.command(epilog=EPILOG)
 @_id_argument
 @click.option("--dry-run", "is_dry", is_flag=True, help="Approve of nothing, and tell what the proposal would do now.")
@@ -105,7 +110,7 @@ def approve(proposal_id: int, is_dry: bool, is_forced: bool, is_json: bool) -> N
 
 @click.command(epilog=EPILOG)
 @_id_argument
-@click.option("--reason", required=True, metavar="TEXT", help="Why: its author is to know.")
+@click.option("--reason", required=True, metavar="TEXT", callback=_require_text, help="Why: its author is to know.")
 @json_option
 def decline(proposal_id: int, reason: str, is_json: bool) -> None:
     """Decline a proposal, saying why.

@@ -1,6 +1,7 @@
 """What is said of an answer that is no success: which exit status it means, and, in one line, what is wrong."""
 
 import json
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -13,6 +14,18 @@ _MAX_FOREIGN_CHARACTERS: Final = 200
 
 # What problem details have, and so each answer of a route that the commands use which says that something is not there.
 _TITLE: Final = "title"
+
+# What a service advises those who send requests themselves, and what that is for those who run a command.
+_ADVICE: Final[Mapping[str, str]] = {
+    "(POST /api/v1/proposals)": "(heksher propose, or --propose)",
+    "do without with force=true": "do without with --force",
+    "do without, with force=true": "do without, with --force",
+    "if it is to be, say so with force=true": "if it is to be, say so with --force",
+    "all the same, say so with force=true": "all the same, say so with --force (a proposal: ?force=true in its path)",
+}
+_ADVICE_PATTERN: Final = re.compile("|".join(map(re.escape, _ADVICE)))
+# In which part of a request a fault is: whoever runs a command has not written one.
+_REQUEST_PART: Final = re.compile(r"(^|; |^operation [0-9]+: )(?:body|query|path)\.")
 
 _STATUSES: Final[Mapping[int, ExitStatus]] = {
     HTTPStatus.UNAUTHORIZED: ExitStatus.NOT_PERMITTED,
@@ -36,14 +49,16 @@ def make_error(response: Response, place: str, *, has_token: bool) -> CommandErr
     """
     status = _STATUSES.get(response.status, ExitStatus.FAILED)
     if HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST:
-        return CommandError(f"{place} answers with a redirect: is HEKSHER_URL the service's own address?", status)
+        text = f"{place} answers with a redirect: is HEKSHER_URL the service's own address?"
+        return CommandError(text, ExitStatus.NOT_REACHED)
     problem = read_object(response)
     if problem is None:
         return _describe_foreign(response, place, status)
     if response.status == HTTPStatus.NOT_FOUND and _TITLE not in problem:
         text = f"there is nothing like this at {place}: is HEKSHER_URL right, and the service as new as this command?"
         return CommandError(text, ExitStatus.NOT_REACHED)
-    return CommandError(_describe_problem(problem) + _advise(response.status, has_token=has_token), status)
+    text = _put_for_commands(_describe_problem(problem))
+    return CommandError(text + _advise(response.status, has_token=has_token), status)
 
 
 def read_object(response: Response) -> dict[str, Any] | None:
@@ -69,6 +84,11 @@ def _describe_fault(fault: Mapping[str, Any]) -> str:
     return f"{'.'.join(map(str, fault.get('loc', ())))}: {fault.get('msg')}"
 
 
+def _put_for_commands(text: str) -> str:
+    """Put what is meant for those who send requests into words for those who run a command."""
+    return _ADVICE_PATTERN.sub(lambda found: _ADVICE[found[0]], _REQUEST_PART.sub(r"\1", text))
+
+
 def _advise(status: int, *, has_token: bool) -> str:
     return "; set HEKSHER_TOKEN to a token of yours" if status == HTTPStatus.UNAUTHORIZED and not has_token else ""
 
@@ -78,6 +98,12 @@ def _describe_foreign(response: Response, place: str, status: ExitStatus) -> Com
     text = shorten(response.body[: 4 * _MAX_FOREIGN_CHARACTERS].decode(errors="replace"), _MAX_FOREIGN_CHARACTERS)
     if response.headers.get("content-type", "").startswith("text/plain") and text:
         return CommandError(text, status)
+    if status is ExitStatus.NOT_REACHED:
+        return CommandError(
+            f"{place} answers with status {response.status}: the service behind it cannot be reached; try again later,"
+            " or is HEKSHER_URL wrong?",
+            status,
+        )
     if status is ExitStatus.FAILED:
         status = ExitStatus.NOT_REACHED
     return CommandError(

@@ -12,9 +12,9 @@ import click
 from heksher.cli.remote.context_argument import conditions_argument
 from heksher.cli.remote.description import describe_conditions, describe_value, name_rule
 from heksher.cli.remote.exit_status import CommandError, ExitStatus, write_epilog
-from heksher.cli.remote.new_proposal import Waiting, propose
+from heksher.cli.remote.new_proposal import Waiting, after_option, at_option, propose
 from heksher.cli.remote.service import Service, connect
-from heksher.cli.remote.typed_value import read_typed_value
+from heksher.cli.remote.typed_value import ValueCommand, read_typed_value
 from heksher.cli.remote.write import WriteOptions, write_all, write_options
 from heksher.cli.shared_option import Decorator
 from heksher.context_value import write_value
@@ -22,7 +22,10 @@ from heksher.value_type import json_key
 from heksher.wire import RULES_PATH, is_setting_name, setting_path
 
 _propose_option: Final[Decorator] = click.option(
-    "--propose", "is_proposed", is_flag=True, help="Propose it, so that it is done when a second person has approved."
+    "--propose",
+    "needs_approval",
+    is_flag=True,
+    help="Propose it, so that it is done when a second person has approved.",
 )
 
 
@@ -42,6 +45,7 @@ class _FoundRule(NamedTuple):
 
 @click.command(
     "set",
+    cls=ValueCommand,
     epilog=write_epilog(
         "heksher set cache_ttl 10 user=ada --dry-run", "heksher set cache_ttl 10 user=ada --reason 'incident 4711'"
     ),
@@ -50,8 +54,10 @@ class _FoundRule(NamedTuple):
 @click.argument("value")
 @conditions_argument
 @_propose_option
+@at_option
+@after_option
 @write_options
-def set_value(setting: str, value: str, conditions: dict[str, str], is_proposed: bool, options: WriteOptions) -> None:
+def set_value(setting: str, value: str, conditions: dict[str, str], options: WriteOptions, **waiting: Any) -> None:
     """Have SETTING the VALUE where some conditions hold.
 
     That is a rule: a new one, or the one that has exactly these conditions.
@@ -73,35 +79,41 @@ def set_value(setting: str, value: str, conditions: dict[str, str], is_proposed:
             was, is_now = describe_value(found.value), describe_value(new)
             change = f"it is {is_now} already" if json_key(found.value) == json_key(new) else f"{was} -> {is_now}"
             done = f"{name_rule(found.rule_id, name)} where {place}: {change}"
-        _write_one(service, operation, options, done, is_proposed=is_proposed)
+        _write_one(service, operation, options, done, Waiting(**waiting))
 
 
 @click.command(epilog=write_epilog("heksher unset cache_ttl user=ada --reason 'incident 4711 is over'"))
 @click.argument("setting")
 @conditions_argument
 @_propose_option
+@at_option
+@after_option
 @write_options
-def unset(setting: str, conditions: dict[str, str], is_proposed: bool, options: WriteOptions) -> None:
+def unset(setting: str, conditions: dict[str, str], options: WriteOptions, **waiting: Any) -> None:
     """Remove the rule of SETTING that has exactly these conditions."""
     place = describe_conditions(conditions)
     with connect() as service:
         name, _ = _get_setting(service, setting)
         found = _find_rule(service, name, conditions)
         if found is None:
-            text = f"{name} has no rule with exactly these conditions: {place}; heksher why {name} tells what there is"
+            text = (
+                f"{name} has no rule with exactly these conditions: {place}; heksher show {name} tells which there are"
+            )
             raise CommandError(text, ExitStatus.FAILED)
         done = f"{name_rule(found.rule_id, name)} is deleted, which was {describe_value(found.value)} where {place}"
-        _write_one(service, found.name_operation("DELETE"), options, done, is_proposed=is_proposed)
+        _write_one(service, found.name_operation("DELETE"), options, done, Waiting(**waiting))
 
 
-def _write_one(
-    service: Service, operation: dict[str, Any], options: WriteOptions, done: str, *, is_proposed: bool
-) -> None:
+def _write_one(service: Service, operation: dict[str, Any], options: WriteOptions, done: str, waiting: Waiting) -> None:
+    """Make a write, or propose it, if it is to wait for something."""
+    is_proposed = waiting != Waiting(needs_approval=False)
     if is_proposed and options.is_forced:
-        raise click.UsageError("--propose and --force contradict each other: take one")
+        raise click.UsageError("--force is for what is done at once: leave it out, or --propose, --at and --after")
     try:
         if is_proposed:
-            propose(service, [operation], Waiting(needs_approval=True), options)
+            # A proposal remembers by itself what it is about, and that is what those before it leave.
+            remembered = {name: part for name, part in operation.items() if name != "if_match"}
+            propose(service, [remembered], waiting, options)
         else:
             write_all(service, [operation], options, done)
     except CommandError as error:

@@ -15,16 +15,18 @@ from urllib.parse import quote
 from heksher.cli.remote.exit_status import CommandError, ExitStatus
 from heksher.cli.remote.refusal_text import make_error, read_object
 from heksher.clients.conversation.exchange import Flow, Outcome, Request, Response
-from heksher.clients.transport.identity import Identity
+from heksher.clients.transport.identity import Identity, name_machine
 from heksher.clients.transport.sender import Limits
 from heksher.clients.transport.thread_transport import ThreadTransport
 from heksher.exceptions import TransportError
 from heksher.exceptions import UsageError as ClientUsageError
 from heksher.version import __version__
-from heksher.wire import ACTOR_HEADER, REASON_HEADER
+from heksher.wire import ACTOR_HEADER, CLIENT_HEADER, REASON_HEADER
 
 URL_VARIABLE: Final = "HEKSHER_URL"
 TOKEN_VARIABLE: Final = "HEKSHER_TOKEN"  # noqa: S105 - the name of a variable
+
+_CLIENT_NAME: Final = "heksher-cli"
 
 # Finding all that there is to tidy up among 100,000 rules takes seconds.
 _ANSWER_S: Final = 60.0
@@ -35,8 +37,21 @@ _CLIENT_ARGS: Final[Mapping[str, Any]] = {"timeout": (_CONNECT_S, _ANSWER_S, _AN
 _PAGE_ITEMS: Final = 1000
 _MAX_ACTOR_CHARACTERS: Final = 100
 
-# An answer of the API: an object.
-Answer = dict[str, Any]
+
+class Answer(dict[str, Any]):
+    """An answer of the API: an object.
+
+    What should be in it and is not is said in one line: something else may answer at that address, such as another
+    service, or an older one.
+    """
+
+    def __missing__(self, key: str) -> Any:
+        """Refuse an answer without what each service answers."""
+        raise CommandError(
+            f"the answer has no {key!r}, as no Heksher service does that is as new as this command: is"
+            f" {URL_VARIABLE} right?",
+            ExitStatus.NOT_REACHED,
+        )
 
 
 class TaggedAnswer(NamedTuple):
@@ -112,7 +127,7 @@ class Service:
             left = None if at_most is None else at_most - len(items)
             page = self._get_page(path, {**params, "cursor": page["next_cursor"]}, left)
             items += page[key]
-        return {**first, "next_cursor": page["next_cursor"]}
+        return Answer({**first, "next_cursor": page["next_cursor"]})
 
     def _get_page(self, path: str, params: Mapping[str, str], at_most: int | None) -> Answer:
         limit = _PAGE_ITEMS if at_most is None else min(_PAGE_ITEMS, at_most)
@@ -146,7 +161,7 @@ class Service:
                 f"{place} answers with something else than JSON, as no Heksher service does: is {URL_VARIABLE} right?"
             )
             raise CommandError(text, ExitStatus.NOT_REACHED)
-        return content
+        return Answer(content)
 
     def _write_headers(self, reason: str) -> dict[str, str]:
         headers = {REASON_HEADER: quote(reason, safe="")} if reason else {}
@@ -169,14 +184,21 @@ def connect() -> closing[Service]:
         )
     token = os.environ.get(TOKEN_VARIABLE) or None
     try:
-        identity = Identity(token, f"heksher-cli/{__version__}")
+        identity = Identity(token, f"{_CLIENT_NAME}/{__version__}")
     except ClientUsageError as error:
         raise CommandError(f"{TOKEN_VARIABLE}: {error}", ExitStatus.USAGE) from None
     try:
-        transport = ThreadTransport(url, _CLIENT_ARGS, Limits(request_timeout_s=_ANSWER_S), identity)
+        transport = ThreadTransport(
+            url, {**_CLIENT_ARGS, "headers": _name_client()}, Limits(request_timeout_s=_ANSWER_S), identity
+        )
     except ClientUsageError as error:
         raise _refuse_url(error) from None
     return closing(Service(transport, has_token=token is not None))
+
+
+def _name_client() -> dict[str, str]:
+    # Without the number of the process: each command would be another client to the service, which knows so many only.
+    return {CLIENT_HEADER: f"name={_CLIENT_NAME}; instance={name_machine()}"}
 
 
 def _exchange(request: Request) -> Flow[Outcome]:

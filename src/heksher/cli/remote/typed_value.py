@@ -1,12 +1,26 @@
 """Values of settings as arguments: JSON, or a text without quotes where a setting has texts."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
+
+import click
 
 from heksher.cli.remote.exit_status import CommandError, ExitStatus
 from heksher.value_type import parse_value_type, shorten
+
+_NEGATIVE: Final = re.compile(r"-[0-9][0-9.eE+-]*")
+
+
+class ValueCommand(click.Command):
+    """A command whose arguments may have a negative number among them, which would be taken for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; what looks like a negative number is none of the options."""
+        ctx.ignore_unknown_options = any(map(_NEGATIVE.fullmatch, args))
+        return super().parse_args(ctx, args)
 
 
 def read_typed_value(text: str, setting: str, type_text: str) -> Any:

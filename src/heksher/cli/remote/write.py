@@ -54,7 +54,7 @@ _force_option: Final[Decorator] = click.option(
     "is_forced",
     is_flag=True,
     help="Do it though it is held back: by a policy that demands a second person, which admins can do without, or since"
-    " a revert would delete settings.",
+    " settings would be deleted, by a revert or while they are used.",
 )
 
 

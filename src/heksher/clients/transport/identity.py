@@ -231,11 +231,14 @@ def _read_client_name(name: object) -> str | None:
     return name
 
 
+def name_machine() -> str:
+    """Return the name of the machine, or of the container, in characters that the header of clients can have."""
+    return re.sub("[^0-9A-Za-z._-]", "-", socket.gethostname()[:_MAX_NAME_CHARACTERS])
+
+
 def _name_process() -> str:
-    """Return which process this is: the name of the machine, or of its container, and the number that it has there."""
-    # Of what the service can read in this header.
-    host = re.sub("[^0-9A-Za-z._-]", "-", socket.gethostname()[:_MAX_NAME_CHARACTERS])
-    return f"{host}:{os.getpid()}"
+    """Return which process this is: where it runs, and the number that it has there."""
+    return f"{name_machine()}:{os.getpid()}"
 
 
 def _find_fault(token: object) -> str | None:

@@ -35,7 +35,7 @@ class StaleError(OperationError):
 
     def __init__(self, message: str, conflicts: Sequence[JSONObject] = ()) -> None:
         super().__init__(message)
-        self.conflicts = tuple(conflicts)
+        self.conflicts: tuple[JSONObject, ...] = tuple(conflicts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,5 +59,8 @@ def _preview(
 def _find_open_conflicts(reader: Reader, record: ProposalRecord, content: ProposalContent) -> list[JSON]:
     if record.state != OPEN:
         return []
-    subjects = list_subjects(cast("tuple[JSONObject, ...]", content.objects))
+    objects = cast("tuple[JSONObject, ...]", content.objects)
+    deleted = [str(each["key"]) for each in objects if each.get("has_rules")]
+    rule_ids = [rule.rule_id for rule in (reader.rules(deleted) if deleted else ())]
+    subjects = list_subjects(objects, rule_ids)
     return [number for number in reader.proposals_about(subjects) if number != record.proposal_id]

@@ -119,6 +119,13 @@ def _make_parts_query(shape: _Shape) -> Query:
 
 
 @cache
+def _make_whole_query(shape: _Shape) -> Query:
+    """Return the query for all parts of several entries, which need not be counted."""
+    shown = select(LOG_PART.c.revision, *PART).where(_IS_ONE_OF, shape.is_about)
+    return shown.order_by(LOG_PART.c.revision.desc(), LOG_PART.c.number)
+
+
+@cache
 def _make_large_query(shape: _Shape) -> Query:
     """Return the query for the first parts of one entry."""
     shown = select(LOG_PART.c.revision, *PART).where(_OF_REVISION, shape.is_about)
@@ -213,9 +220,11 @@ class SqlHistory:
             else:
                 shown = {**about, "of_revision": entry.revision, "max_entries": max_changes}
                 yield from self._statements.fetch(_make_large_query(shape), shown)
+        # No small entry has more parts than that.
+        make_query = _make_whole_query if max_changes >= _MAX_SMALL else _make_parts_query
         for revisions in in_batches(small):
             shown = {**about, "revisions": revisions, "max_changes": max_changes}
-            yield from self._statements.fetch(_make_parts_query(shape), shown)
+            yield from self._statements.fetch(make_query(shape), shown)
 
     def _read_page(
         self, entries: Sequence[AnyRow], parts: Mapping[int, list[AnyRow]], max_bytes: int | None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, true, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from heksher.revision_id import RevisionId
 from heksher.server.storage.access_records import PersonRecord, PolicyRecord, TokenRecord
@@ -17,17 +17,14 @@ from heksher.server.storage.base import Conditions, LoggedChange, Origin, RuleRe
 from heksher.server.storage.ceilings import Counts
 from heksher.server.storage.dialect import Dialect
 from heksher.server.storage.json_text import decode_json, decode_json_object, encode_json
-from heksher.server.storage.schema import require_version
 from heksher.server.storage.sql_identity import SqlIdentity
 from heksher.server.storage.sql_log import SqlLogAppender
 from heksher.server.storage.sql_notes import SqlNotes
 from heksher.server.storage.sql_statements import digest_conditions, in_batches, write_conditions
-from heksher.server.storage.storage_errors import ContractError, StorageCorruptError
+from heksher.server.storage.sql_write_state import read_write_state
+from heksher.server.storage.storage_errors import ContractError
 from heksher.server.storage.tables import (
     CONTEXT_FEATURE,
-    HEKSHER_VERSION,
-    LOG_ENTRY,
-    POLICY,
     RULE,
     SETTING,
     SETTING_FEATURE,
@@ -40,29 +37,6 @@ from heksher.value_type import JSON, shorten
 
 T = TypeVar("T")
 
-_COUNTERS: Final = ("last_rule_id", "last_setting_id", "features_revision")
-_NEWEST: Final = (
-    select(LOG_ENTRY.c.revision, LOG_ENTRY.c.stamp).order_by(LOG_ENTRY.c.revision.desc()).limit(1).subquery("newest")
-)
-# Both have one row each. The limit says so to PostgreSQL, which takes tables that nobody has analyzed for large ones,
-# and would compile the statement then, for longer than a hundred times its run.
-_COUNTERS_ROW: Final = select(WRITE_STATE).limit(2).subquery("counters")
-_VERSION_ROW: Final = select(HEKSHER_VERSION).limit(2).subquery("version")
-# What nearly every unit of work needs. A row for each context feature, or one if there are none.
-_STATE: Final = (
-    select(
-        _COUNTERS_ROW.c.id,
-        *(_COUNTERS_ROW.c[name] for name in _COUNTERS),
-        _NEWEST.c.revision.label("newest_revision"),
-        _NEWEST.c.stamp,
-        _VERSION_ROW.c.version_num,
-        CONTEXT_FEATURE.c.name.label("feature"),
-        # Nearly always there are none, and then nobody has to ask which.
-        select(func.count()).select_from(POLICY).scalar_subquery().label("policies"),
-    )
-    .select_from(_COUNTERS_ROW.join(_VERSION_ROW, true()).outerjoin(_NEWEST, true()).outerjoin(CONTEXT_FEATURE, true()))
-    .order_by(CONTEXT_FEATURE.c.position)
-)
 _SET_WRITE_STATE: Final = update(WRITE_STATE)
 
 _FEATURE: Final = CONTEXT_FEATURE.c.name == bindparam("feature")
@@ -124,18 +98,10 @@ class SqlWriter(SqlNotes, Writer):
         self._statements.lock_writers()
         # Another statement than the one that locks: what it reads has to be as new as the lock, which a migration takes
         # as well.
-        rows = self._statements.fetch(_STATE)
-        if (count := len({(row.id, row.version_num) for row in rows})) != 1:
-            raise StorageCorruptError(
-                f"the tables write_state and heksher_version of {self._statements.place} have {count} rows together,"
-                " not one each"
-            )
-        require_version([rows[0].version_num], self._statements.place)
-        self._stored_counters = {name: getattr(rows[0], name) for name in _COUNTERS}
-        self._counters.update(self._stored_counters)
-        self._old_revision = RevisionId(rows[0].newest_revision or 0, rows[0].stamp or "")
-        self._features = tuple(row.feature for row in rows if row.feature is not None)
-        self._has_policies = bool(rows[0].policies)
+        state = read_write_state(self._statements)
+        self._stored_counters = state.counters
+        self._counters.update(state.counters)
+        self._old_revision, self._features, self._has_policies = state.newest, state.features, state.has_policies
 
     def make_written(self, result: T) -> Written[T]:
         """Return the result of the unit of work with what it has appended to the log."""

@@ -15,6 +15,7 @@ from heksher.server.storage.base import (
     Writer,
     Written,
 )
+from heksher.server.storage.ceilings import Ceilings
 from heksher.server.storage.records import MAX_HANDED_CHANGES
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class WatchedStorage(Storage):
 
     def __init__(self, inner: Storage) -> None:
         self._inner = inner
-        self.ceilings = inner.ceilings
+        self.ceilings: Ceilings | None = inner.ceilings
         self.changes: list[LoggedChange] = []
 
     def open(self) -> None:

@@ -61,8 +61,13 @@ def test_which_one_is_refused_is_said(api: Api, commands: Commands):
 
 @pytest.mark.parametrize(
     ("text", "error"),
-    [("{", "has no JSON: "), ("3", "has to have a list of operations"), ("[" * 100_000, "has no JSON: ")],
-    ids=["no JSON", "no list", "deep"],
+    [
+        ("{", "has no JSON: "),
+        ("3", "has to have a list of operations"),
+        ("[" * 100_000, "has no JSON: "),
+        ("[]", "has to have a list of operations"),
+    ],
+    ids=["no JSON", "no list", "deep", "nothing"],
 )
 def test_a_file_with_something_else_is_an_error_of_use(commands: Commands, text: str, error: str):
     """That says what is wanted."""
@@ -84,4 +89,4 @@ def test_a_file_that_cannot_be_read_is_an_error_of_use(commands: Commands, tmp_p
 def test_what_is_no_operation_is_refused(commands: Commands):
     """By the service, which says where it is."""
     ran = commands.run("bulk", "-", stdin="[3]")
-    assert (1, True) == (ran.status, ran.stderr.startswith("Error: body.operations.0: "))
+    assert (1, True) == (ran.status, ran.stderr.startswith("Error: operations.0: "))

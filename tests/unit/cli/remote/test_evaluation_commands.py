@@ -58,6 +58,8 @@ def test_a_value_of_an_open_context_comes_with_a_note(commands: Commands):
         "note: other values are possible, as the context leaves something open: see heksher why cache_ttl\n"
         == ran.stderr
     )
+    asked_again = "heksher why cache_ttl environment=dev theme='a b'\n"
+    assert commands.run("get", "cache_ttl", "environment=dev", "theme=a b").stderr.endswith(f": see {asked_again}")
 
 
 def test_a_feature_without_a_value_is_not_open(commands: Commands):

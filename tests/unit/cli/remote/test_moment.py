@@ -30,7 +30,9 @@ def test_how_long_ago_is_a_time(text: str, ago: timedelta):
     assert before <= read <= datetime.now(UTC) - ago
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2 h", "-1", "2026-11-28 09:30", "2026-11-28T09:30:00", "999999d"])
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2 h", "-1", "2026-11-28 09:30", "2026-11-28T09:30:00", "999999d", "2026-13-01"]
+)
 def test_anything_else_is_an_error_of_use(text: str):
     """With the forms that there are."""
     with pytest.raises(click.BadParameter, match="is no revision"):
@@ -45,7 +47,7 @@ def test_a_time_to_come_is_a_time_or_how_long_it_is():
     assert earliest <= read <= datetime.now(UTC) + timedelta(hours=2)
 
 
-@pytest.mark.parametrize("text", ["", "tomorrow", "17", "2026-11-28", "2026-11-28T09:30:00"])
+@pytest.mark.parametrize("text", ["", "tomorrow", "17", "2026-11-28", "2026-11-28T09:30:00", "2026-11-31T09:30:00Z"])
 def test_what_is_no_time_to_come_is_an_error_of_use(text: str):
     """A revision and a day are none."""
     with pytest.raises(click.BadParameter, match="is no time with its offset from UTC"):

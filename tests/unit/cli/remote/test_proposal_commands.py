@@ -131,8 +131,17 @@ def test_a_rule_is_proposed_as_it_is_set(commands: Commands, proposals: Proposal
     commands.run("unset", "cache_ttl", "environment=dev", "--propose")
     added, removed = (sent.body["operations"][0] for sent in proposals.sent)
     assert {"setting": "cache_ttl", "feature_values": {"user": "bob"}, "value": 5} == added["body"]
-    assert ("DELETE", "/api/v1/rules/1", True) == (removed["method"], removed["path"], "if_match" in removed)
+    assert {"method": "DELETE", "path": "/api/v1/rules/1", "body": None} == removed
     assert proposals.sent[0].body["needs_approval"]
+
+
+def test_a_rule_is_set_later(commands: Commands, proposals: Proposals):
+    """Which nobody has to approve."""
+    proposals.answer = {**OPEN, "open_conflicts": [], "is_waiting_for_approval": False, "after": 3}
+    ran = commands.run("set", "cache_ttl", "5", "environment=dev", "--at", "2026-11-28T09:30:00Z", "--after", "3")
+    assert Ran(0, "proposal 7 waits for proposal 3\n") == ran
+    waiting = {name: proposals.sent[0].body[name] for name in ("needs_approval", "at", "after")}
+    assert {"needs_approval": False, "at": "2026-11-28T09:30:00Z", "after": 3} == waiting
 
 
 def test_a_dry_run_proposes_nothing(commands: Commands, proposals: Proposals):
@@ -236,10 +245,11 @@ def test_one_proposal_is_not_chosen_from(commands: Commands):
 def test_who_declines_says_why(commands: Commands):
     """Its author is to know."""
     assert 2 == commands.run("decline", "7").status
+    assert "it is empty: say why" in commands.run("decline", "7", "--reason", " ").stderr
 
 
 def test_what_is_proposed_is_not_forced(commands: Commands, proposals: Proposals):
     """Nothing holds a proposal back."""
     ran = commands.run("set", "cache_ttl", "5", "user=bob", "--propose", "--force")
     assert (2, []) == (ran.status, proposals.sent)
-    assert "--propose and --force contradict each other: take one" in ran.stderr
+    assert "--force is for what is done at once" in ran.stderr

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from heksher.cli.remote import service
 from heksher.cli.root import heksher
+from heksher.clients.transport.identity import name_machine
 from heksher.version import __version__
 from tests.support.api import Api
 from tests.support.commands import URL, Commands, ask_as
@@ -16,8 +17,8 @@ from tests.support.commands import URL, Commands, ask_as
 WITHOUT_URL = "Error: HEKSHER_URL is not set: set it to the address of the service, as by export HEKSHER_URL=http://127.0.0.1:8000\n"
 
 
-def ask(environment: dict[str, str | None]) -> tuple[int, str]:
-    result = CliRunner(env=environment).invoke(heksher, ["get", "cache_ttl"])
+def ask(environment: dict[str, str | None], command: str = "get cache_ttl") -> tuple[int, str]:
+    result = CliRunner(env=environment).invoke(heksher, command.split())
     return result.exit_code, result.output
 
 
@@ -67,7 +68,7 @@ def test_a_service_that_is_not_there_is_a_status_of_its_own():
         (httpx2.Response(200, html="<p>hi"), "answers with something else than JSON, as no Heksher service does"),
         (httpx2.Response(200, json=[1]), "answers with something else than JSON, as no Heksher service does"),
         (httpx2.Response(404, html="<p>hi"), "answers with status 404, as no Heksher service does"),
-        (httpx2.Response(502, html="<p>hi"), "answers with status 502, as no Heksher service does"),
+        (httpx2.Response(502, html="<p>hi"), "answers with status 502: the service behind it cannot be reached"),
         (httpx2.Response(404, json={"detail": "Not Found"}), "there is nothing like this at http://heksher.localhost"),
         (httpx2.Response(503, json={"detail": "try again later"}), "Error: try again later\n"),
     ],
@@ -85,7 +86,22 @@ def test_a_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch):
     """Where it goes may have the credentials of somebody."""
     answer(monkeypatch, httpx2.Response(302, headers={"Location": "https://elsewhere"}))
     expected = "Error: http://heksher.localhost answers with a redirect: is HEKSHER_URL the service's own address?\n"
-    assert (1, expected) == ask({"HEKSHER_URL": URL})
+    assert (6, expected) == ask({"HEKSHER_URL": URL})
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("get a", "why", "show a", "rules user", "changes", "changes 3", "diff 1", "revert 3", "revert 3 --dry-run"),
+        *("set a 1 user=b", "proposals", "proposals 1", "approve 1", "approve 1 --dry-run", "usage", "clients", "lint"),
+    ],
+)
+def test_an_object_of_something_else_is_no_answer(monkeypatch: pytest.MonkeyPatch, command: str):
+    """As of another service at that address, which answers everything with its health."""
+    answer(monkeypatch, httpx2.Response(200, json={"status": "ok"}))
+    status, text = ask({"HEKSHER_URL": URL}, command)
+    assert (6, 1) == (status, text.count("\n"))
+    assert "as no Heksher service does that is as new as this command: is HEKSHER_URL right?" in text
 
 
 def test_a_command_says_what_it_is(commands: Commands):
@@ -93,6 +109,13 @@ def test_a_command_says_what_it_is(commands: Commands):
     commands.run("get", "cache_ttl")
     [request] = commands.sent
     assert f"heksher-cli/{__version__} heksher/{__version__}" == request.headers["User-Agent"]
+
+
+def test_commands_on_one_machine_are_one_client(commands: Commands):
+    """Else one that runs every minute would push programs out of the list of clients."""
+    commands.run("get", "cache_ttl")
+    [request] = commands.sent
+    assert f"name=heksher-cli; instance={name_machine()}" == request.headers["Heksher-Client"]
 
 
 def test_reads_name_nobody(commands: Commands):

@@ -127,7 +127,10 @@ def test_a_deleted_setting_takes_no_rule_along_that_was_added_since(people: Prop
     """Its rules are remembered with it."""
     proposal_id = people.make("root", op("DELETE", "/settings/b"), at=soon())
     other = people.make("ada", set_value(1, 5), at=soon())
-    assert [proposal_id] == people.get(other)["open_conflicts"]
+    assert ([proposal_id], [other]) == (
+        people.get(other)["open_conflicts"],
+        people.get(proposal_id)["open_conflicts"],
+    )
     assert 201 == people.ask("ada", "POST", "/api/v1/rules", ADD["body"]).status_code
     (stale,) = apply(people, proposal_id)
     assert stale.end is not None
