@@ -91,7 +91,7 @@ def test_all_that_breaks_the_rules_is_told():
     assert [(("path", "rule_id"), "value_error"), (("body", "value"), "missing")] == find_faults(
         NamedWrite("PUT", "/api/v1/rules/x/value", {})
     )
-    assert [(("body",), "model_type")] == find_faults(NamedWrite("POST", "/api/v1/rules"))
+    assert [(("body",), "missing")] == find_faults(NamedWrite("POST", "/api/v1/rules"))
 
 
 def test_a_write_that_takes_what_nobody_gives_is_a_fault():
