@@ -10,7 +10,7 @@ import json
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from functools import cache, partial
 from typing import NoReturn
 
@@ -241,3 +241,15 @@ def _refuse_repeated_parameters(request: Request) -> None:
         raise RequestValidationError(
             [{"loc": ("query", name), "msg": message, "type": "repeated"} for name in repeated]
         )
+
+
+def refuse_unknown_parameters(request: Request, known: Collection[str]) -> None:
+    """Check that a request has no other parameters in its query than those that a route knows.
+
+    Raises:
+        RequestValidationError: it has others; the message says which there are.
+    """
+    if unknown := dict.fromkeys(name for name in request.query_params if name not in known):
+        there_are = f"there are {', '.join(sorted(known))}" if known else "there are none"
+        message = f"there is no such parameter: {there_are}"
+        raise RequestValidationError([{"loc": ("query", name), "msg": message, "type": "unknown"} for name in unknown])

@@ -1,8 +1,8 @@
 """The bodies and answers of evaluation: which value settings have in a context, and why."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, JsonValue, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from heksher.rule_set import NO_VALUE
 from heksher.server.api.models import AskedNames, Feature, RequestModel, limit, read_value_text
@@ -30,6 +30,8 @@ _Context = Annotated[dict[Feature, _Given], limit(MAX_CONTEXT_FEATURES, "the con
 
 class EvaluationBody(RequestModel):
     """A question for the values of settings in a context."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     settings: AskedNames = Field(
         default=None, description="names; null: all that the caller may evaluate", examples=[["cache_ttl"]]

@@ -1,20 +1,22 @@
 """What all groups of routes are built with."""
 
 import inspect
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, wraps
 from inspect import Parameter, iscoroutinefunction
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query
+from fastapi.dependencies.models import Dependant
 from fastapi.params import Depends as Dependency
 from pydantic import BeforeValidator
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
+from starlette.responses import Response
 
 from heksher.server.access.grants import Role
-from heksher.server.api.body import StrictRoute
+from heksher.server.api.body import StrictRoute, refuse_unknown_parameters
 from heksher.server.api.dry_run import DryRunInQuery, document_dry_run, require_storage, try_write
 from heksher.server.api.if_match import read_if_match
 from heksher.server.api.open_proposals import PreferHeader, tell_open_proposals, wants_open_proposals
@@ -237,7 +239,27 @@ def can_expect(endpoint: Callable[..., object]) -> bool:
 
 
 class ProblemRoute(ServiceRoute):
-    """A route that v1 does not have: its errors are answered with problem details."""
+    """A route that v1 does not have: its errors are answered with problem details, and it ignores no parameter.
+
+    A misspelt ``dry_run`` would take something back, and a misspelt filter would let everything through. v1 passes over
+    parameters that it does not know, so its own routes do.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[object, object, Response]]:
+        handle = super().get_route_handler()
+        known = frozenset(_list_query_parameters(self.dependant))
+
+        async def handle_known(request: Request) -> Response:
+            refuse_unknown_parameters(request, known)
+            return await handle(request)
+
+        return handle_known
+
+
+def _list_query_parameters(dependant: Dependant) -> Iterator[str]:
+    yield from (parameter.alias for parameter in dependant.query_params)
+    for inner in dependant.dependencies:
+        yield from _list_query_parameters(inner)
 
 
 def _take_turns(write: Callable[..., object], role: Role | None) -> Callable[..., Coroutine[object, object, object]]:

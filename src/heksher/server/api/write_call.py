@@ -265,7 +265,10 @@ class _Handler:
         faults: list[dict[str, Any]] = []
         for name, adapter in self._in_path.items():
             _read(adapter, texts[name], ("path", name), arguments, faults)
-        if self._body is not None:
+        if self._body is not None and named.body is None:
+            # As of a request without a body.
+            faults.append({"loc": (_BODY,), "msg": "Field required", "type": "missing"})
+        elif self._body is not None:
             _read(self._body, named.body, (_BODY,), arguments, faults)
         self._read_query(named.path.partition("?")[2], arguments, faults)
         expected = self._read_expectation(texts, named.if_match, faults)

@@ -9,7 +9,7 @@ from heksher.server.errors import NotFoundError, NotPermittedError
 from heksher.server.json_form import JSONObject
 from heksher.server.operations.change_form import ChangeForm, ToldEntry, list_changed_rules, write_head
 from heksher.server.operations.rewinding import find_first_since, require_logged
-from heksher.server.storage.access_records import POLICY
+from heksher.server.storage.access_records import PERSON, POLICY, SIGNING_KEY, TOKEN
 from heksher.server.storage.base import (
     CONTEXT_FEATURES,
     RULE,
@@ -21,10 +21,12 @@ from heksher.server.storage.base import (
     Storage,
 )
 from heksher.server.storage.proposal_records import PROPOSAL
+from heksher.server.storage.webhook_records import WEBHOOK
 from heksher.value_type import shorten
 
 # Whoever may read may read the changes of these. Others are told to admins alone, such as who may do what.
 READABLE_KINDS: Final = frozenset({CONTEXT_FEATURES, SETTING, RULE, PROPOSAL, POLICY})
+KINDS: Final = READABLE_KINDS | {TOKEN, PERSON, SIGNING_KEY, WEBHOOK}
 
 # How many changes of an entry a list shows.
 _MAX_PARTS: Final = 10
@@ -48,7 +50,7 @@ class WantedChanges:
         setting: any name of a setting, or a canonical name that a deleted one had; with its rules.
         rule_id: of a rule.
         actor: who made them.
-        kind: of the changed objects.
+        kind: of the changed objects: one of ``KINDS``.
         after: only what was changed after a revision, or at a time or later.
         before: only what was changed before a revision, or a time.
     """

@@ -63,9 +63,16 @@ def record_overrides(writer: Writer, prefixes: Iterable[str]) -> None:
 
 
 def find_demanding(reader: Reader, settings: Iterable[str]) -> tuple[str, ...]:
-    """Return the prefixes of the policies that demand a second person for one of some settings, by their names."""
-    names = tuple(settings)
-    return tuple(policy.prefix for policy in reader.policies() if any(name.startswith(policy.prefix) for name in names))
+    """Return the prefixes of the policies that demand a second person for one of some settings, by all their names.
+
+    Earlier names count, too: programs still ask by them, and a declaration, which nobody reviews, can rename a setting.
+    """
+    policies = reader.policies()
+    if not policies:
+        return ()
+    names = set(settings)
+    names.update(*(setting.aliases for setting in reader.find_settings(names).values()))
+    return tuple(policy.prefix for policy in policies if any(name.startswith(policy.prefix) for name in names))
 
 
 def list_names(changes: Iterable[LoggedChange]) -> set[str]:

@@ -188,7 +188,8 @@ class Restorer:
             changes = [self._between[revision] for revision in sorted(self._between, reverse=True)[:_MAX_ENTRIES]]
             raise RevertConflictError(
                 "what is to be taken back is not as it was left, or cannot be what it was before",
-                tuple(self._conflicts[:_MAX_CONFLICTS]),
+                # Several changes of one object in an entry say the same.
+                tuple(dict.fromkeys(self._conflicts))[:_MAX_CONFLICTS],
                 tuple(self._write(changes)),
             )
         record_overrides(self._writer, sorted(self._overridden))

@@ -3,6 +3,7 @@
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
+from pydantic import AfterValidator
 
 from heksher.revision_id import parse_revision
 from heksher.server.access.grants import Role
@@ -57,6 +58,16 @@ _CANNOT: Final[Responses] = problem_details(
     "Something is not as it was left, or cannot be what it was: `conflicts` says what, `changes` has what came between."
     " Or a setting would be deleted without `force`, or it is an import, or removed from the change log.",
 )
+
+
+def _read_kind(text: str) -> str:
+    if text not in change_list.KINDS:
+        raise ValueError(f"there are no changes of such a kind: there are {', '.join(sorted(change_list.KINDS))}")
+    return text
+
+
+# Any other kind would look as if nothing was changed.
+_Kind = Annotated[str, AfterValidator(_read_kind)]
 _NO_REVISION: Final[Responses] = problem_details(404, "There is no such revision.")
 
 
@@ -76,7 +87,7 @@ def list_changes(
     rule_id: RuleIdInQuery | None = None,
     actor: Annotated[str | None, Query(description="only what this person or token has changed")] = None,
     kind: Annotated[
-        str | None, Query(description="only objects of this kind", examples=["setting", "rule", "context_features"])
+        _Kind | None, Query(description="only objects of this kind", examples=["setting", "rule", "context_features"])
     ] = None,
     after: Annotated[
         MomentInQuery, Query(description="only what was changed after a revision, or since a time")

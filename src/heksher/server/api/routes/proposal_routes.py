@@ -57,6 +57,7 @@ PROPOSAL_PATH: Final = f"{PROPOSALS_PATH}/{{proposal_id}}"
 
 ProposalIdInPath = Annotated[int, read_digits("a proposal's id"), Path(ge=1, examples=[7])]
 
+_NO_REASON: Final = Ending()
 _NO_PROPOSAL: Final[Responses] = problem_details(404, "There is no such proposal.")
 _ENDED: Final[Responses] = problem_details(409, "It is not open any more, or it is stale: the answer says why.")
 _REFUSED: Final[Responses] = document(
@@ -192,7 +193,10 @@ def decline_proposal(
 )
 @writes(Role.READ)
 def withdraw_proposal(
-    proposal_id: ProposalIdInPath, body: Ending, storage: StorageDependency, origin: OriginDependency
+    proposal_id: ProposalIdInPath,
+    storage: StorageDependency,
+    origin: OriginDependency,
+    body: Ending = _NO_REASON,
 ) -> Response:
     """As its author. Those that were to come after it are stale."""
     return JSONAnswer(proposal_to_json(reviewing.withdraw(storage, proposal_id, body.reason, origin)))

@@ -110,6 +110,7 @@ def test_a_refusal_at_the_end_leaves_nothing(ruled: Api):
                 ]
             },
         ),
+        (op("PUT", "/rules/1/value"), 422, {"detail": "operation 1: body: Field required"}),
         (
             op("PUT", "/rules/1/value", {}),
             422,

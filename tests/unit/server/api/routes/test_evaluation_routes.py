@@ -32,6 +32,14 @@ def test_get_and_post_answer_the_same(ruled: Api):
     assert (1, 2) == (posted.json()["settings"]["b"]["value"], posted.json()["settings"]["b"]["compared"]["value"])
 
 
+def test_nothing_that_is_asked_is_ignored(ruled: Api):
+    """A misspelt context would look as if nothing depended on it."""
+    answer = ruled.post(PATH, json={"contxt": {"user": "guest"}})
+    assert (422, ["body", "contxt"]) == (answer.status_code, answer.json()["errors"][0]["loc"])
+    answer = ruled.get(PATH, params={"setings": "b", "context": "user:guest"})
+    assert (422, ["query", "setings"]) == (answer.status_code, answer.json()["errors"][0]["loc"])
+
+
 def test_answer_says_which_revision_it_is_of(ruled: Api):
     answer = ruled.get(PATH, params={"settings": "b"})
     assert str(answer.json()["revision"]) == answer.headers["Heksher-Revision"]

@@ -52,6 +52,24 @@ def test_a_change_is_taken_back(changed: Api):
     assert 20 == get_value(changed)
 
 
+def test_a_conflict_is_told_once(changed: Api):
+    """Also of an object that the entry has changed more than once."""
+    operations = [{"method": "PUT", "path": VALUE, "body": {"value": value}} for value in (30, 40)]
+    changed.post("/api/v1/bulk", json={"operations": operations})
+    changed.put(VALUE, json={"value": 50})
+    assert ["value of rule 1 was changed since"] == revert(changed, 7).json()["conflicts"]
+
+
+def test_a_misspelt_dry_run_takes_nothing_back(changed: Api):
+    """No parameter is passed over: the answer says which there are."""
+    answer = revert(changed, 6, "?dryrun=true")
+    assert (422, "query.dryrun: there is no such parameter: there are dry_run, force") == (
+        answer.status_code,
+        answer.json()["detail"],
+    )
+    assert (20, 6) == (get_value(changed), changed.revision())
+
+
 @pytest.mark.storages
 def test_what_was_changed_since_is_refused(changed: Api):
     """With what came between, and by whom."""

@@ -98,6 +98,27 @@ def test_changes_of_its_settings_are_held_back(people: Proposers):
 
 
 @pytest.mark.storages
+def test_a_declared_name_does_not_take_a_setting_out_of_its_policy(people: Proposers):
+    """A declaration renames without a second person, and the earlier name is still one of the setting's."""
+    declared = {"name": "size", "alias": "shop.size", "configurable_features": ["user"], "type": "int"}
+    demand(people)
+    declared |= {"default_value": 1, "version": "1.1"}
+    assert 200 == people.ask("ada", "POST", "/api/v1/settings/declare", declared).status_code
+    changes = [
+        set_value(5, 9),
+        op("DELETE", "/rules/5"),
+        op("POST", "/rules", {"setting": "size", "feature_values": {"user": "x"}, "value": 5}),
+        op("PUT", "/settings/size/name", {"name": "shop.size", "version": "1.2"}),
+    ]
+    for change in changes:
+        response = people.ask("ada", str(change["method"]), str(change["path"]), change["body"])
+        assert (403, ["shop."]) == (response.status_code, response.json().get("policies")), change
+        response = people.ask("ada", "POST", "/api/v1/bulk", {"operations": [change]})
+        assert (403, ["shop."]) == (response.status_code, response.json().get("policies")), change
+    assert people.propose("ada", set_value(5, 9)).json()["needs_approval"]
+
+
+@pytest.mark.storages
 def test_an_admin_can_do_without_the_second_person(people: Proposers):
     """The entry says so, once; for all others that counts for nothing."""
     demand(people)

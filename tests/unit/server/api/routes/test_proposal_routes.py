@@ -173,6 +173,17 @@ def test_those_that_come_after_one_that_is_not_applied_are_stale(people: Propose
         )
 
 
+def test_a_proposal_is_withdrawn_without_a_reason(people: Proposers):
+    """Then no body is needed."""
+    proposal_id = people.make("ada", set_value(1, 5), needs_approval=True)
+    response = people.ask("ada", "POST", f"/api/v1/proposals/{proposal_id}/withdraw")
+    assert (200, "withdrawn", None) == (
+        response.status_code,
+        response.json()["state"],
+        response.json()["end"]["reason"],
+    )
+
+
 def test_only_another_person_approves(people: Proposers):
     """Who may make each of the writes; nobody else declines it, and nobody else withdraws it."""
     proposal_id = people.make("ada", set_value(1, 5), needs_approval=True)
