@@ -47,8 +47,11 @@ def collect_conditions(
     """Return the conditions of a rule, by feature.
 
     Raises:
-        BadParameter: a feature has two values, or none.
+        BadParameter: there are none, or a feature has two values, or none.
     """
+    if not pairs:
+        text = "a rule has a condition, such as user=ada; the value for everybody is the default, declared in code"
+        raise click.BadParameter(text, param=param)
     for feature, value in pairs:
         if not value:
             text = (
@@ -81,5 +84,5 @@ question_argument: Final[Decorator] = click.argument(
     "question", nargs=-1, metavar="[SETTING]... [FEATURE=VALUE]...", callback=read_question
 )
 conditions_argument: Final[Decorator] = click.argument(
-    "conditions", type=FeatureValue(), nargs=-1, required=True, metavar="FEATURE=VALUE...", callback=collect_conditions
+    "conditions", type=FeatureValue(), nargs=-1, metavar="FEATURE=VALUE...", callback=collect_conditions
 )

@@ -14,7 +14,7 @@ from heksher.cli.remote.context_argument import (
 from heksher.cli.remote.description import count, describe_conditions, write_json
 from heksher.cli.remote.evaluation_text import tell_reasons, tell_values
 from heksher.cli.remote.exit_status import EPILOG, ExitStatus, write_epilog
-from heksher.cli.remote.service import Answer, connect
+from heksher.cli.remote.service import ServiceAnswer, connect
 from heksher.cli.shared_option import json_option
 from heksher.wire import EVALUATE_PATH
 
@@ -85,7 +85,7 @@ def why(question: Question, changed: dict[str, str], is_json: bool) -> None:
         raise SystemExit(ExitStatus.FOUND)
 
 
-def _evaluate(settings: list[str] | None, context: dict[str, str], other: dict[str, str] | None) -> Answer:
+def _evaluate(settings: list[str] | None, context: dict[str, str], other: dict[str, str] | None) -> ServiceAnswer:
     body: dict[str, object] = {"settings": settings, "context": write_context(context)}
     if other is not None:
         body["compare_with"] = write_context(other)

@@ -4,7 +4,7 @@ import click
 
 from heksher.cli.remote.description import count
 from heksher.cli.remote.exit_status import write_epilog
-from heksher.cli.remote.service import Answer, connect
+from heksher.cli.remote.service import ServiceAnswer, connect
 from heksher.cli.remote.write import WriteOptions, write, write_options
 from heksher.cli.whole_number import WholeNumber
 from heksher.wire import CHANGES_PATH, setting_path
@@ -37,7 +37,7 @@ def revert(revision: int | None, setting: str | None, target: int | None, option
     else:
         raise click.UsageError("say what is to be taken back: REVISION, or --setting NAME --to REVISION")
 
-    def describe(answer: Answer) -> str:
+    def describe(answer: ServiceAnswer) -> str:
         size = answer["size"]
         return f"{what}: {count(size, 'object')} changed" if size else f"{what} already: nothing had to be changed"
 

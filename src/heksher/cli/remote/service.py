@@ -38,7 +38,7 @@ _PAGE_ITEMS: Final = 1000
 _MAX_ACTOR_CHARACTERS: Final = 100
 
 
-class Answer(dict[str, Any]):
+class ServiceAnswer(dict[str, Any]):
     """An answer of the API: an object.
 
     What should be in it and is not is said in one line: something else may answer at that address, such as another
@@ -57,7 +57,7 @@ class Answer(dict[str, Any]):
 class TaggedAnswer(NamedTuple):
     """What was read, with the tag of its last change; ``None`` for none, as while the database cannot be reached."""
 
-    content: Answer
+    content: ServiceAnswer
     tag: str | None
 
 
@@ -73,7 +73,7 @@ class Service:
         self._transport = transport
         self._has_token = has_token
 
-    def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> ServiceAnswer:
         """Read something, and return what was answered.
 
         Raises:
@@ -94,7 +94,7 @@ class Service:
 
     def post(
         self, path: str, body: Any = None, params: Mapping[str, str] | None = None, reason: str | None = None
-    ) -> Answer:
+    ) -> ServiceAnswer:
         """Send something, and return what was answered.
 
         Args:
@@ -109,7 +109,7 @@ class Service:
         headers = {} if reason is None else self._write_headers(reason)
         return self._read(self._ask(Request("POST", path, params or {}, headers, body)))
 
-    def list_all(self, path: str, key: str, params: Mapping[str, str], at_most: int | None = None) -> Answer:
+    def list_all(self, path: str, key: str, params: Mapping[str, str], at_most: int | None = None) -> ServiceAnswer:
         """Read a list that comes in pages, and return it as one page.
 
         Args:
@@ -127,9 +127,9 @@ class Service:
             left = None if at_most is None else at_most - len(items)
             page = self._get_page(path, {**params, "cursor": page["next_cursor"]}, left)
             items += page[key]
-        return Answer({**first, "next_cursor": page["next_cursor"]})
+        return ServiceAnswer({**first, "next_cursor": page["next_cursor"]})
 
-    def _get_page(self, path: str, params: Mapping[str, str], at_most: int | None) -> Answer:
+    def _get_page(self, path: str, params: Mapping[str, str], at_most: int | None) -> ServiceAnswer:
         limit = _PAGE_ITEMS if at_most is None else min(_PAGE_ITEMS, at_most)
         return self.get(path, {**params, "limit": str(limit)})
 
@@ -151,7 +151,7 @@ class Service:
             raise CommandError(f"{outcome}: {advice}", ExitStatus.NOT_REACHED)
         return outcome
 
-    def _read(self, response: Response) -> Answer:
+    def _read(self, response: Response) -> ServiceAnswer:
         if not 200 <= response.status < 300:  # noqa: PLR2004 - HTTP's own
             raise make_error(response, self._transport.base_url, has_token=self._has_token)
         content = read_object(response)
@@ -161,7 +161,7 @@ class Service:
                 f"{place} answers with something else than JSON, as no Heksher service does: is {URL_VARIABLE} right?"
             )
             raise CommandError(text, ExitStatus.NOT_REACHED)
-        return Answer(content)
+        return ServiceAnswer(content)
 
     def _write_headers(self, reason: str) -> dict[str, str]:
         headers = {REASON_HEADER: quote(reason, safe="")} if reason else {}

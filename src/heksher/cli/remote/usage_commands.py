@@ -9,7 +9,7 @@ from heksher.cli.output import note, tell
 from heksher.cli.remote.description import describe_time, write_json
 from heksher.cli.remote.exit_status import EPILOG
 from heksher.cli.remote.list_option import choose
-from heksher.cli.remote.service import Answer, connect
+from heksher.cli.remote.service import ServiceAnswer, connect
 from heksher.cli.shared_option import json_option
 from heksher.cli.text_table import draw_fitting_table
 from heksher.cli.whole_number import WholeNumber
@@ -62,7 +62,7 @@ def clients(name: str | None, is_json: bool) -> None:
     note(f"note: {describe_since(answer)}")
 
 
-def describe_since(answer: Answer) -> str:
+def describe_since(answer: ServiceAnswer) -> str:
     """Say since when uses are counted, without which nothing can be called unused."""
     since = answer["since"]
     if since is None:

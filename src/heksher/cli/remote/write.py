@@ -16,7 +16,7 @@ from heksher.cli.remote.description import (
     write_json,
 )
 from heksher.cli.remote.operation_file import Operations
-from heksher.cli.remote.service import Answer, Service
+from heksher.cli.remote.service import Service, ServiceAnswer
 from heksher.cli.shared_option import Decorator, json_option
 from heksher.cli.text_table import draw_fitting_table
 from heksher.wire import BULK_PATH
@@ -93,7 +93,7 @@ def write(
     path: str,
     body: Any,
     options: WriteOptions,
-    describe: Callable[[Answer], str],
+    describe: Callable[[ServiceAnswer], str],
 ) -> None:
     """Change something, or try it, and say what came of it.
 
@@ -117,7 +117,7 @@ def write(
         tell(f"{describe(answer)} (revision {answer['revision']})")
 
 
-def tell_trial(answer: Answer) -> None:
+def tell_trial(answer: ServiceAnswer) -> None:
     """Write what a write would change, and which settings would have other values."""
     size, effects = answer["size"], answer["effects"]
     if not size:

@@ -106,6 +106,14 @@ def test_a_condition_has_a_value(commands: Commands, command: list[str]):
     assert "user= has no value, and a rule has none for whoever has no user: give one, or leave it out" in ran.stderr
 
 
+@pytest.mark.parametrize("command", [["set", "cache_ttl", "5"], ["unset", "cache_ttl"]])
+def test_a_rule_has_a_condition(commands: Commands, command: list[str]):
+    """Whoever wants another value for everybody is told where that is."""
+    ran = commands.run(*command)
+    assert (2, 0) == (ran.status, len(commands.sent))
+    assert "the value for everybody is the default, declared in code" in ran.stderr
+
+
 def test_a_rule_is_removed(api: Api, commands: Commands):
     """The one that has exactly these conditions."""
     expected = Ran(0, "rule 1 of cache_ttl is deleted, which was 20 where environment=dev (revision 8)\n")
