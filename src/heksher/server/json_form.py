@@ -63,7 +63,14 @@ def update_setting(setting: SettingRecord, fields: Mapping[str, JSON]) -> Settin
 
 def update_rule(rule: RuleRecord, fields: Mapping[str, JSON]) -> RuleRecord:
     """Return a rule with some attributes replaced by those of a JSON form."""
-    return rule_from_json(rule.rule_id, {**rule_to_json(rule, list(rule.conditions)), **fields})
+    attributes = cast("dict[str, Any]", fields)
+    return RuleRecord(
+        rule_id=rule.rule_id,
+        setting=attributes.get("setting", rule.setting),
+        conditions=dict(attributes["feature_values"]) if "feature_values" in attributes else rule.conditions,
+        value=attributes.get("value", rule.value),
+        metadata=attributes.get("metadata", rule.metadata),
+    )
 
 
 def setting_from_json(picture: Mapping[str, JSON]) -> SettingRecord:

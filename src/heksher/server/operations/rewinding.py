@@ -22,7 +22,7 @@ from heksher.server.storage.base import (
 )
 
 # Entries are read in pages, so that no more of them are in memory than are being undone.
-_PAGE_ENTRIES: Final = 500
+_PAGE_ENTRIES: Final = 1000
 _PAGE_BYTES: Final = 16 * 1024 * 1024
 _ALL_CHANGES: Final = 2**31 - 1
 

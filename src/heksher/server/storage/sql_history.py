@@ -86,6 +86,11 @@ class _Shape(NamedTuple):
         return and_(True, *conditions)
 
     @property
+    def is_narrow(self) -> bool:
+        """Whether it is about some settings or a rule, by whomever: of entries that are there for that alone."""
+        return (self.has_subjects or self.has_rule) and not self.has_actor
+
+    @property
     def is_by(self) -> ColumnElement[bool]:
         """The condition on entries."""
         return and_(True, LOG_ENTRY.c.actor == bindparam("actor")) if self.has_actor else and_(True)
@@ -122,6 +127,14 @@ def _make_parts_query(shape: _Shape) -> Query:
 def _make_whole_query(shape: _Shape) -> Query:
     """Return the query for all parts of several entries, which need not be counted."""
     shown = select(LOG_PART.c.revision, *PART).where(_IS_ONE_OF, shape.is_about)
+    return shown.order_by(LOG_PART.c.revision.desc(), LOG_PART.c.number)
+
+
+@cache
+def _make_span_query(shape: _Shape) -> Query:
+    """Return the query for all parts between two revisions that are about something, by whomever."""
+    is_between = and_(LOG_PART.c.revision >= bindparam("oldest"), LOG_PART.c.revision <= bindparam("newest"))
+    shown = select(LOG_PART.c.revision, *PART).where(is_between, shape.is_about)
     return shown.order_by(LOG_PART.c.revision.desc(), LOG_PART.c.number)
 
 
@@ -203,7 +216,7 @@ class SqlHistory:
         return [entries[revision] for revision in sorted(entries, reverse=True)[: page["max_entries"]]]
 
     def _find_parts(
-        self, shape: _Shape, about: Mapping[str, object], entries: Iterable[AnyRow], max_changes: int
+        self, shape: _Shape, about: Mapping[str, object], entries: Sequence[AnyRow], max_changes: int
     ) -> dict[int, list[AnyRow]]:
         parts: defaultdict[int, list[AnyRow]] = defaultdict(list)
         for row in self._fetch_parts(shape, about, entries, max_changes):
@@ -211,15 +224,20 @@ class SqlHistory:
         return parts
 
     def _fetch_parts(
-        self, shape: _Shape, about: Mapping[str, object], entries: Iterable[AnyRow], max_changes: int
+        self, shape: _Shape, about: Mapping[str, object], entries: Sequence[AnyRow], max_changes: int
     ) -> Iterator[AnyRow]:
-        small = []
+        small: list[int] = []
         for entry in entries:
             if entry.size <= _MAX_SMALL:
                 small.append(entry.revision)
             else:
                 shown = {**about, "of_revision": entry.revision, "max_entries": max_changes}
                 yield from self._statements.fetch(_make_large_query(shape), shown)
+        if max_changes >= _MAX_SMALL and shape.is_narrow and small and len(small) == len(entries):
+            # What is between them is on the page, too, and hundreds of parameters would take longer than their rows.
+            shown = {**about, "newest": small[0], "oldest": small[-1]}
+            yield from self._statements.fetch(_make_span_query(shape), shown)
+            return
         # No small entry has more parts than that.
         make_query = _make_whole_query if max_changes >= _MAX_SMALL else _make_parts_query
         for revisions in in_batches(small):
