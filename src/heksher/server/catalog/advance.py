@@ -67,6 +67,8 @@ class _Draft:
         self.picture = replace(picture, settings=self._settings)
         # The names of the settings whose rules have been copied.
         self._owned: set[str] = set()
+        # The names of the settings some of whose rules stand after ones with higher ids.
+        self._disordered: set[str] = set()
         self._has_new_names = False
 
     def apply(self, entry: LogEntry) -> None:
@@ -77,6 +79,7 @@ class _Draft:
             )
         for change in entry.changes:
             self._apply_change(change, entry.revision)
+        self._order_rules()
         self.picture = replace(self.picture, revision=entry.revision, stamp=entry.stamp)
 
     def finish(self) -> Picture:
@@ -132,6 +135,8 @@ class _Draft:
             self._has_new_names = True
             del self._settings[name]
             self._owned.discard(name)
+            if name in self._disordered:
+                self._disordered.add(new.name)
         self._settings[new.name] = enter_setting(new, old.rules)
 
     def _apply_rule(self, change: LoggedChange, revision: int) -> None:
@@ -151,7 +156,14 @@ class _Draft:
         rules[rule.rule_id] = enter_rule(rule, self.picture.feature_order)
         # New ids are higher than all others, but a deleted rule can come back.
         if not is_in_order:
-            self._settings[setting] = self._settings[setting]._replace(rules=dict(sorted(rules.items())))
+            self._disordered.add(setting)
+
+    def _order_rules(self) -> None:
+        # Once for an entry: it may bring back thousands of rules.
+        for name in self._disordered & self._settings.keys():
+            setting = self._settings[name]
+            self._settings[name] = setting._replace(rules=dict(sorted(setting.rules.items())))
+        self._disordered.clear()
 
     def _own_rules(self, setting: CatalogSetting) -> dict[int, CatalogRule]:
         name = setting.record.name
