@@ -19,7 +19,8 @@ HEADING = "## What a write costs"
 # Of a rule's value, in statements.
 MAX_FOR_A_VALUE = 10
 
-# On a busy machine a message can arrive in two pieces, which look like a trip more: the least is what it costs.
+# On a busy machine a message can arrive in two pieces, which look like a trip more, and what is sent without waiting can
+# go before an answer that was on its way, which looks like a trip less.
 MAX_TRIES = 10
 
 Count = Callable[[], int]
@@ -74,11 +75,11 @@ def test_costs_on_postgres(monkeypatch: pytest.MonkeyPatch):
     # However slow this machine is now, no connection has been idle for so long that it is checked.
     monkeypatch.setattr(postgres_connection, "_TRUSTED_S", 3600.0)
     expected = {name: figures[1:] for name, figures in read_table().items()}
-    costs = measure_on_postgres()
-    for _ in range(MAX_TRIES - 1):
-        if costs != expected:
-            again = measure_on_postgres()
-            costs = {name: tuple(map(min, figures, again[name])) for name, figures in costs.items()}
+    costs: dict[str, tuple[int, ...]] = {}
+    for _ in range(MAX_TRIES):
+        found = {name: figures for name, figures in costs.items() if figures == expected.get(name)}
+        if expected == (costs := measure_on_postgres() | found):
+            break
     assert expected == costs
     assert costs["change a rule's value"] <= (MAX_FOR_A_VALUE, 4)
 
