@@ -19,8 +19,8 @@ HEADING = "## What a write costs"
 # Of a rule's value, in statements.
 MAX_FOR_A_VALUE = 10
 
-# On a busy machine a message can arrive in two pieces, which look like a trip more, and what is sent without waiting can
-# go before an answer that was on its way, which looks like a trip less.
+# On a busy machine a message can arrive in two pieces, which look like a trip more, and what is sent without waiting
+# can go before an answer that was on its way, which looks like a trip less.
 MAX_TRIES = 10
 
 Count = Callable[[], int]
