@@ -1,12 +1,12 @@
 """The thread that removes what the change log has had for longer than it is to be kept."""
 
 import logging
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from heksher.backoff import draw
+from heksher.server.recurring_work import RecurringWork
 from heksher.server.storage.base import Storage
 from heksher.server.storage.storage_errors import StorageError
 
@@ -16,8 +16,6 @@ _INTERVAL_S: Final = 24 * 3600.0
 # Random, so that workers and replicas that start together take turns: who is first leaves nothing to the others.
 _MAX_FIRST_DELAY_S: Final = 60.0
 _RETRY_S: Final = 600.0
-# How long close waits: it may be in the middle of a transaction, which is rolled back if the process ends then.
-_CLOSE_TIMEOUT_S: Final = 2.0
 
 
 def read_deadline(keep_days: int, now: datetime) -> datetime:
@@ -29,7 +27,7 @@ def read_deadline(keep_days: int, now: datetime) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
 
-class HistoryPruner:
+class HistoryPruner(RecurringWork):
     """Prunes the change log of a storage soon after the start, and then daily.
 
     Args:
@@ -39,27 +37,12 @@ class HistoryPruner:
     """
 
     def __init__(self, storage: Storage, keep_days: int, wait: Callable[[float], bool] | None = None) -> None:
+        super().__init__("heksher-pruner", draw(0, _MAX_FIRST_DELAY_S), wait)
         self._storage = storage
         self._keep_days = keep_days
-        self._closed = threading.Event()
-        self._wait = wait or self._closed.wait
-        # A daemon: a database that does not answer must not keep the process from ending.
-        self._thread = threading.Thread(target=self._run, name="heksher-pruner", daemon=True)
 
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop the thread."""
-        self._closed.set()
-        if self._thread.is_alive():
-            self._thread.join(_CLOSE_TIMEOUT_S)
-
-    def _run(self) -> None:
-        delay_s = draw(0, _MAX_FIRST_DELAY_S)
-        while not self._wait(delay_s):
-            delay_s = _INTERVAL_S if self._prune() else _RETRY_S
+    def _work(self) -> float:
+        return _INTERVAL_S if self._prune() else _RETRY_S
 
     def _prune(self) -> bool:
         """Prune the log; return whether that was done."""

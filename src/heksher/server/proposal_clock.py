@@ -7,13 +7,13 @@ has to be told whose turn it is. What a request has approved, or proposed for no
 
 import logging
 import random
-import threading
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 from heksher.server.operations.applying import APPLIED, Applier
+from heksher.server.recurring_work import RecurringWork
 from heksher.server.storage.base import Reader
 from heksher.server.storage.proposal_records import ProposalRecord
 from heksher.server.storage.storage_errors import StorageUnavailableError
@@ -25,8 +25,6 @@ T = TypeVar("T")
 _TICK_S: Final = 1.0
 # How many a look takes at most. The fewer, the less often another process has applied one meanwhile.
 _MAX_DUE: Final = 10
-# How long close waits: it may be in the middle of a transaction, which is rolled back if the process ends then.
-_CLOSE_TIMEOUT_S: Final = 2.0
 
 
 class ProposalMetrics(Protocol):
@@ -55,7 +53,7 @@ class _Look(NamedTuple):
     open_: int
 
 
-class ProposalClock:
+class ProposalClock(RecurringWork):
     """Applies proposals when their time has come, as long as the service runs.
 
     Args:
@@ -65,31 +63,13 @@ class ProposalClock:
     """
 
     def __init__(self, applier: Applier, metrics: ProposalMetrics, wait: Callable[[float], bool] | None = None) -> None:
+        super().__init__("heksher-proposals", 0.0, wait)
         self._applier = applier
         self._metrics = metrics
-        self._closed = threading.Event()
-        self._wait = wait or self._closed.wait
         # The last faults that were logged, as long as they persist, by the proposal's id; None for the look itself.
         self._faults: dict[int | None, str] = {}
-        # A daemon: a database that does not answer must not keep the process from ending.
-        self._thread = threading.Thread(target=self._run, name="heksher-proposals", daemon=True)
 
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop the thread."""
-        self._closed.set()
-        if self._thread.is_alive():
-            self._thread.join(_CLOSE_TIMEOUT_S)
-
-    def _run(self) -> None:
-        delay_s = 0.0
-        while not self._wait(delay_s):
-            delay_s = self._look()
-
-    def _look(self) -> float:
+    def _work(self) -> float:
         """Apply what is due; return in how many seconds to look again."""
         found = self._guard(None, lambda: self._applier.storage.read(self._read))
         if found is None:

@@ -21,7 +21,6 @@ from heksher.server.storage.base import (
     Expectation,
     LastChange,
     LogEntry,
-    Notes,
     Origin,
     Reader,
     Selection,
@@ -29,6 +28,7 @@ from heksher.server.storage.base import (
     Writer,
     Written,
 )
+from heksher.server.storage.passing_storage import PassingStorage
 from heksher.server.storage.storage_errors import ExpectationError
 from heksher.server.storage.unit import parse_id
 from heksher.value_type import shorten
@@ -38,7 +38,7 @@ T = TypeVar("T")
 _ALL_CHANGES: Final = 2**31 - 1
 
 
-class ExpectingStorage(Storage):
+class ExpectingStorage(PassingStorage):
     """A storage whose writes expect something of an object.
 
     A write raises ``OutdatedError`` if that does not hold, and what the operation itself would raise if there never was
@@ -50,24 +50,12 @@ class ExpectingStorage(Storage):
     """
 
     def __init__(self, inner: Storage, expected: Expectation) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._expected = expected
 
     def expect_of(self, storage: Storage) -> "ExpectingStorage":
         """Return a storage that expects the same of another one."""
         return ExpectingStorage(storage, self._expected)
-
-    def open(self) -> None:
-        """Do nothing: the storage is open."""
-
-    def close(self) -> None:
-        """Do nothing: the storage stays open."""
-
-    def check(self) -> None:
-        self._inner.check()
-
-    def read(self, work: Callable[[Reader], T]) -> T:
-        return self._inner.read(work)
 
     def write(
         self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
@@ -76,9 +64,6 @@ class ExpectingStorage(Storage):
             return self._inner.write(work, origin, expected or self._expected)
         except ExpectationError as error:
             raise self._inner.read(partial(_describe, kind=error.kind, key=error.key)) from error
-
-    def note(self, work: Callable[[Notes], T]) -> T:
-        return self._inner.note(work)
 
 
 def _describe(reader: Reader, kind: str, key: str) -> OperationError:

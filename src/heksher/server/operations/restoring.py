@@ -26,8 +26,8 @@ from heksher.server.storage.base import (
     RuleRecord,
     Selection,
     SettingRecord,
-    Writer,
 )
+from heksher.server.storage.gathering_writer import GatheringWriter
 from heksher.value_type import json_key, parse_value_type
 
 # How many reasons, and changes that came between, are told.
@@ -41,7 +41,7 @@ class Restorer:
     """Restores objects. Call ``finish()`` last.
 
     Args:
-        writer: of the unit of work.
+        writer: of the unit of work; gathers what is changed.
         origin: who restores them.
         action: what the change log is to say of it.
         since: the revision after which changes are told, where they stand against it.
@@ -51,7 +51,7 @@ class Restorer:
 
     def __init__(
         self,
-        writer: Writer,
+        writer: GatheringWriter,
         origin: Origin,
         action: str,
         *,
@@ -66,6 +66,7 @@ class Restorer:
         self._is_forced = is_forced
         self._protection = protection
         self._newest = writer.revision()
+        self._known = writer.count_changes()
         self._conflicts: list[str] = []
         self._between: dict[int, LogEntry] = {}
         # The settings that are not what they were before this unit, by name; and whether their limits are others. Those
@@ -173,8 +174,8 @@ class Restorer:
             self._valued.add(added.rule_id)
             self._writer.record(logged_change.add_rule(added, self._order, self._action))
 
-    def finish(self) -> None:
-        """Check what it has come to.
+    def finish(self) -> int:
+        """Check what it has come to, and send it; return how many objects were changed.
 
         Raises:
             RevertConflictError: something stands against it.
@@ -192,7 +193,10 @@ class Restorer:
                 tuple(dict.fromkeys(self._conflicts))[:_MAX_CONFLICTS],
                 tuple(self._write(changes)),
             )
+        size = self._writer.count_changes() - self._known
         record_overrides(self._writer, sorted(self._overridden))
+        self._writer.flush()
+        return size
 
     def _require_reviewed(self, *settings: str) -> None:
         self._overridden.update(find_overridden(self._writer, self._origin, *settings))

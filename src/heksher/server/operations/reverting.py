@@ -76,7 +76,6 @@ def revert(
     """
 
     def work(writer: Writer) -> int:
-        known = writer.count_changes()
         changes, newest, at = _find_changes(writer, revision)
         names = _find_names(writer, changes)
         gathering = GatheringWriter(writer, _foresee(changes, names))
@@ -92,10 +91,7 @@ def revert(
         undoing = _Undoing(gathering, restorer, names, find_origins(changes))
         for change in reversed(changes):
             undoing.undo(change)
-        size = gathering.count_changes() - known
-        restorer.finish()
-        gathering.flush()
-        return size
+        return restorer.finish()
 
     return storage.write(work, origin)
 

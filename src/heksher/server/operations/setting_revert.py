@@ -51,7 +51,6 @@ def revert_setting(
     """
 
     def work(writer: Writer) -> int:
-        known = writer.count_changes()
         try:
             require_known(writer, revision)
         except PrunedError as error:
@@ -73,10 +72,7 @@ def revert_setting(
             protection=protection,
         )
         _restore(gathering, restorer, name, present, past)
-        size = gathering.count_changes() - known
-        restorer.finish()
-        gathering.flush()
-        return size
+        return restorer.finish()
 
     return storage.write(work, origin)
 

@@ -8,21 +8,20 @@ from heksher.server.storage.base import (
     NOBODY,
     Expectation,
     LoggedChange,
-    Notes,
     Origin,
     Reader,
     Storage,
     Writer,
     Written,
 )
-from heksher.server.storage.ceilings import Ceilings
+from heksher.server.storage.passing_storage import PassingStorage
 from heksher.server.storage.records import MAX_HANDED_CHANGES
 
 T = TypeVar("T")
 
 
-class WatchedStorage(Storage):
-    """A storage that passes everything on. Belongs to one thread.
+class WatchedStorage(PassingStorage):
+    """A storage that notes what its writes change. Belongs to one thread.
 
     Args:
         inner: the storage proper, which is open, and stays so.
@@ -32,21 +31,8 @@ class WatchedStorage(Storage):
     """
 
     def __init__(self, inner: Storage) -> None:
-        self._inner = inner
-        self.ceilings: Ceilings | None = inner.ceilings
+        super().__init__(inner)
         self.changes: list[LoggedChange] = []
-
-    def open(self) -> None:
-        """Do nothing: the storage is open."""
-
-    def close(self) -> None:
-        """Do nothing: the storage stays open."""
-
-    def check(self) -> None:
-        self._inner.check()
-
-    def read(self, work: Callable[[Reader], T]) -> T:
-        return self._inner.read(work)
 
     def recall(self, work: Callable[[Reader], T], at_least: RevisionId | None = None) -> Written[T] | None:
         return self._inner.recall(work, at_least)
@@ -64,9 +50,6 @@ class WatchedStorage(Storage):
         self, work: Callable[[Writer], T], origin: Origin = NOBODY, expected: Expectation | None = None
     ) -> Written[T]:
         return self._watch(self._inner.write(work, origin, expected))
-
-    def note(self, work: Callable[[Notes], T]) -> T:
-        return self._inner.note(work)
 
     def _watch(self, written: Written[T]) -> Written[T]:
         if written.entry is not None:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, TypeVar
 from heksher.backoff import draw
 from heksher.server.limits import MAX_CLIENTS
 from heksher.server.metrics import Metrics
+from heksher.server.recurring_work import RecurringWork
 from heksher.server.storage.access_records import floor_hour
 from heksher.server.storage.base import Reader, Storage
 from heksher.server.storage.storage_errors import StorageError
@@ -27,8 +28,6 @@ _INTERVAL_S: Final = 60.0
 _CLIENT_INTERVAL: Final = timedelta(minutes=5)
 # Other writes wait for as long as so many take.
 _MAX_ITEMS: Final = 500
-# How long close waits: a database that does not answer must not keep the process from ending.
-_CLOSE_TIMEOUT_S: Final = 2.0
 
 
 class Followers(NamedTuple):
@@ -50,7 +49,7 @@ class _Stored(NamedTuple):
     revision: int
 
 
-class UseRecorder:
+class UseRecorder(RecurringWork):
     """Stores what a counter has noted, and who follows streams.
 
     Args:
@@ -69,6 +68,8 @@ class UseRecorder:
         metrics: Metrics,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
+        # Random, so that workers and replicas that start together take turns.
+        super().__init__("heksher-usage", draw(0, _INTERVAL_S), wait)
         self._storage = storage
         self._counter = counter
         self._list_followers = list_followers
@@ -79,20 +80,11 @@ class UseRecorder:
         self._stored: dict[ClientFields, _Stored] = {}
         # Held while it is stored: by the thread, or by who cannot wait for it.
         self._lock = threading.Lock()
-        self._closed = threading.Event()
-        self._wait = wait or self._closed.wait
-        # A daemon: a database that does not answer must not keep the process from ending.
-        self._thread = threading.Thread(target=self._run, name="heksher-usage", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
 
     def close(self) -> None:
         """Stop the thread, and store what is left."""
-        self._closed.set()
+        super().close()
         if self._thread.ident is not None:
-            self._thread.join(_CLOSE_TIMEOUT_S)
             self._store_or_tell()
 
     def store(self) -> None:
@@ -113,12 +105,9 @@ class UseRecorder:
         self._add_followers(unstored)
         return _describe_clients(unstored.settings)
 
-    def _run(self) -> None:
-        # Random, so that workers and replicas that start together take turns.
-        delay_s = draw(0, _INTERVAL_S)
-        while not self._wait(delay_s):
-            self._store_or_tell()
-            delay_s = _INTERVAL_S
+    def _work(self) -> float:
+        self._store_or_tell()
+        return _INTERVAL_S
 
     def _store_or_tell(self) -> None:
         try:

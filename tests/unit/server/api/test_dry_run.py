@@ -58,7 +58,7 @@ REFUSING_IN_PARTS = {"POST /api/v1/settings/declare-many"}
 def test_any_write_can_be_tried(route: str):
     """By whoever may make it: it tells what would be changed, and changes nothing."""
     seeded = seed()
-    before = see(seeded.api)
+    before = see(seeded)
     for grant in ("read", TABLE[route].role):
         answer = ask(seeded, route, "in.a", grant, more="dry_run=true")
         is_allowed = may(grant, TABLE[route], "in.a")
@@ -70,7 +70,7 @@ def test_any_write_can_be_tried(route: str):
         assert (is_allowed and route not in CHANGING_NOTHING) == bool(answer.json()["size"])
         assert answer.json()["size"] == len(answer.json()["changes"])
         assert "hks_" not in answer.text
-    assert before == see(seeded.api)
+    assert before == see(seeded)
 
 
 @pytest.mark.storages

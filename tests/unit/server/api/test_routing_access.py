@@ -169,16 +169,9 @@ SIGN_IN = {
 }  # fmt: skip
 
 
-class Seeded(NamedTuple):
-    """A service that checks who may do what, with a setting inside and one outside of the prefix, each with a rule."""
-
-    api: Api
-    rules: dict[str, int]
-
-
-def seed() -> Seeded:
-    """Make one."""
-    return Seeded(make_guarded(Api().begin_with(_add_nearly_the_same), grants=GRANTS), RULES)
+def seed() -> Api:
+    """Make a service that checks who may do what, with settings inside and outside of the prefix, each with a rule."""
+    return make_guarded(Api().begin_with(_add_nearly_the_same), grants=GRANTS)
 
 
 def _add_nearly_the_same(api: Api) -> None:
@@ -217,22 +210,22 @@ def find_proposal_id(route: str, setting: str, grant: str | None) -> int:
     return len(RULES) + len(NAMES) * GRANTS.index(grant) + NAMES.index(setting) + 1
 
 
-def ask(seeded: Seeded, route: str, setting: str, grant: str | None, more: str = "") -> httpx2.Response:
+def ask(seeded: Api, route: str, setting: str, grant: str | None, more: str = "") -> httpx2.Response:
     """Send a request of a row for a setting, with the token of a grant, or without one, and more parameters."""
     method, path = route.split()
     row = TABLE[route]
     name = "environment" if "context_features/" in path else "swagger-ui-5.35.0.css" if "assets" in path else setting
     name += PERSON if "people/" in path else ""
     called = setting.removesuffix(".old")
-    path = path.format(name=name, rule_id=seeded.rules.get(called, 0), key="a", revision=ADDED_AT.get(called, 0),
+    path = path.format(name=name, rule_id=RULES.get(called, 0), key="a", revision=ADDED_AT.get(called, 0),
                        proposal_id=find_proposal_id(route, setting, grant), prefix="unused.")  # fmt: skip
     headers = {} if grant is None else {"Authorization": f"Bearer hks_with {grant}"}
     query = "&".join(filter(None, (row.query.format(setting=setting), more)))
     body = None if row.body is None else row.body(setting)
     path = f"{path}?{query}" if query else path
     if "stream" in path:
-        return seeded.api.open_stream(method, path, body, headers)
-    return seeded.api.request(method, path, json=body, headers=headers)
+        return seeded.open_stream(method, path, body, headers)
+    return seeded.request(method, path, json=body, headers=headers)
 
 
 def list_routes() -> list[BaseRoute]:
@@ -274,7 +267,7 @@ def test_nobody_needs_a_grant_to_sign_in(route: str):
     seeded = seed()
     method, path = route.split()
     answers = [
-        seeded.api.request(method, path, headers={} if grant is None else {"Authorization": f"Bearer hks_with {grant}"})
+        seeded.request(method, path, headers={} if grant is None else {"Authorization": f"Bearer hks_with {grant}"})
         for grant in (None, *GRANTS)
     ]
     assert 1 == len({(answer.status_code, answer.headers.get("content-type"), answer.text) for answer in answers})

@@ -23,7 +23,7 @@ from heksher.server.api.access_models import (
 )
 from heksher.server.api.paging import PageDependency, PageRequest
 from heksher.server.api.responses import (
-    BAD_ACTOR,
+    DETAILED_CALL_FAILURES,
     DETAILED_READ_FAILURES,
     DETAILED_WRITE_FAILURES,
     JSONAnswer,
@@ -156,7 +156,7 @@ def change_token(
     dependencies=_GUARDED,
     status_code=204,
     summary="Revoke a token",
-    responses=document(BAD_ACTOR, _NO_TOKEN, _LAST_ADMIN, DETAILED_READ_FAILURES),
+    responses=document(_NO_TOKEN, _LAST_ADMIN, DETAILED_CALL_FAILURES),
 )
 @writes(Role.ADMIN)
 def revoke_token(
@@ -217,7 +217,7 @@ def set_grants(
     dependencies=_GUARDED,
     status_code=204,
     summary="Remove a person",
-    responses=document(BAD_ACTOR, _NO_PERSON, _LAST_ADMIN, DETAILED_READ_FAILURES),
+    responses=document(_NO_PERSON, _LAST_ADMIN, DETAILED_CALL_FAILURES),
 )
 @writes(Role.ADMIN)
 def remove_person(
@@ -247,7 +247,7 @@ def set_password(
     dependencies=_GUARDED,
     status_code=204,
     summary="Sign a person out everywhere",
-    responses=document(BAD_ACTOR, _NO_PERSON, DETAILED_READ_FAILURES),
+    responses=document(_NO_PERSON, DETAILED_CALL_FAILURES),
 )
 @writes(Role.ADMIN)
 def sign_out(name: PersonInPath, storage: StorageDependency, origin: OriginDependency) -> Response:

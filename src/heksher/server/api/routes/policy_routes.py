@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from heksher.server.access.grants import Role
 from heksher.server.api.proposal_models import Policies, PolicyResponse
 from heksher.server.api.responses import (
-    BAD_ACTOR,
+    DETAILED_CALL_FAILURES,
     DETAILED_READ_FAILURES,
     JSONAnswer,
     Responses,
@@ -71,7 +71,7 @@ def get_policy(prefix: PrefixInPath, storage: StorageDependency) -> Response:
     POLICY_PATH,
     status_code=204,
     summary="Demand a second person for changes of settings",
-    responses=document(BAD_ACTOR, DETAILED_READ_FAILURES),
+    responses=document(DETAILED_CALL_FAILURES),
 )
 @writes(Role.ADMIN)
 def put_policy(prefix: PrefixInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
@@ -83,7 +83,7 @@ def put_policy(prefix: PrefixInPath, storage: StorageDependency, origin: OriginD
     POLICY_PATH,
     status_code=204,
     summary="Demand a second person no more",
-    responses=document(BAD_ACTOR, _NO_POLICY, DETAILED_READ_FAILURES),
+    responses=document(_NO_POLICY, DETAILED_CALL_FAILURES),
 )
 @writes(Role.ADMIN)
 def delete_policy(prefix: PrefixInPath, storage: StorageDependency, origin: OriginDependency) -> Response:

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from heksher.server.access.grants import Role
 from heksher.server.api.paging import PageDependency
 from heksher.server.api.responses import (
-    BAD_ACTOR,
+    DETAILED_CALL_FAILURES,
     DETAILED_READ_FAILURES,
     DETAILED_WRITE_FAILURES,
     JSONAnswer,
@@ -120,7 +120,7 @@ def change_webhook(
     WEBHOOK_PATH,
     status_code=204,
     summary="Remove a webhook",
-    responses=document(BAD_ACTOR, _NO_WEBHOOK, DETAILED_READ_FAILURES),
+    responses=document(_NO_WEBHOOK, DETAILED_CALL_FAILURES),
 )
 @writes(Role.ADMIN)
 def delete_webhook(name: WebhookInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
@@ -132,7 +132,7 @@ def delete_webhook(name: WebhookInPath, storage: StorageDependency, origin: Orig
     WEBHOOK_PATH + "/disable",
     status_code=204,
     summary="Tell a webhook nothing more",
-    responses=document(BAD_ACTOR, _NO_WEBHOOK, DETAILED_READ_FAILURES),
+    responses=document(_NO_WEBHOOK, DETAILED_CALL_FAILURES),
 )
 @writes(Role.ADMIN)
 def disable_webhook(name: WebhookInPath, storage: StorageDependency, origin: OriginDependency) -> Response:
@@ -158,7 +158,7 @@ def enable_webhook(
 @router.post(
     WEBHOOK_PATH + "/test",
     summary="Send a webhook a message, and say what became of it",
-    responses=document(model(200, TestedWebhook, "What became of it."), BAD_ACTOR, _NO_WEBHOOK, DETAILED_READ_FAILURES),
+    responses=document(model(200, TestedWebhook, "What became of it."), _NO_WEBHOOK, DETAILED_CALL_FAILURES),
 )
 @writes(Role.ADMIN)
 async def try_webhook(name: WebhookInPath, services: ServicesDependency, origin: OriginDependency) -> Response:
