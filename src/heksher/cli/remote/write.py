@@ -47,8 +47,6 @@ reason_option: Final[Decorator] = click.option(
 _dry_option: Final[Decorator] = click.option(
     "--dry-run", "is_dry", is_flag=True, help="Change nothing, and tell what would be changed, and in which contexts."
 )
-
-
 _force_option: Final[Decorator] = click.option(
     "--force",
     "is_forced",
